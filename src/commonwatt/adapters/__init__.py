@@ -1,0 +1,1 @@
+"""The doors to stores, devices and feeds."""

@@ -1,0 +1,1 @@
+"""How things behave: an envelope for the planner and a physical step for each kind."""

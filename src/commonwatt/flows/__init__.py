@@ -1,0 +1,1 @@
+"""The stories: they hand one room's nouns to the next."""

@@ -1,0 +1,1 @@
+"""What is likely: baselines and their scores."""

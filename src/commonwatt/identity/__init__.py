@@ -1,0 +1,1 @@
+"""Who is who: keys, signatures and how keys rest."""

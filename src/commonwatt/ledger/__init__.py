@@ -1,0 +1,1 @@
+"""What happened: the Merkle log, its checkpoints and the double-entry accounts."""

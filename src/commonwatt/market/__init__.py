@@ -1,0 +1,1 @@
+"""Who sells to whom: the slot auction, the WATT book and the agents."""

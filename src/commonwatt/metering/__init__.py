@@ -1,0 +1,1 @@
+"""What was measured: checks that a reading passes before it counts."""

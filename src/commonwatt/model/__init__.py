@@ -1,0 +1,81 @@
+"""The nouns that everyone here talks about: plain frozen values on the standard library alone."""
+
+from commonwatt.model.asset import Asset, AssetKind
+from commonwatt.model.constraint import Constraint, Priority, Quantity, Relation
+from commonwatt.model.entry import BURN, GRID, LOSSES, MINT, PAYMENT_PORT, SYSTEM_ACCOUNTS, Commodity, Entry
+from commonwatt.model.envelope import Envelope
+from commonwatt.model.errors import CommonwattError, Corrupt, InvalidValue, Refused
+from commonwatt.model.forecast import Forecast
+from commonwatt.model.ids import AccountId, AssetId, CommunityId, GatewayId, KeyId, OrderId
+from commonwatt.model.money import MICRO, cost_micro, round_div, share_wh
+from commonwatt.model.order import Order, Side, Trade
+from commonwatt.model.reading import Reading
+from commonwatt.model.request import Kind, Outcome, Request, canonical_json
+from commonwatt.model.schedule import Ack, Band, Command, Instruction, Schedule, Verb
+from commonwatt.model.time import (
+    SLOT,
+    SLOT_SECONDS,
+    SLOTS_PER_DAY,
+    SLOTS_PER_HOUR,
+    Interval,
+    epoch,
+    instant,
+    slot_from,
+    slots_of,
+)
+
+__all__ = [
+    "BURN",
+    "GRID",
+    "LOSSES",
+    "MICRO",
+    "MINT",
+    "PAYMENT_PORT",
+    "SLOT",
+    "SLOTS_PER_DAY",
+    "SLOTS_PER_HOUR",
+    "SLOT_SECONDS",
+    "SYSTEM_ACCOUNTS",
+    "AccountId",
+    "Ack",
+    "Asset",
+    "AssetId",
+    "AssetKind",
+    "Band",
+    "Command",
+    "Commodity",
+    "CommonwattError",
+    "CommunityId",
+    "Constraint",
+    "Corrupt",
+    "Entry",
+    "Envelope",
+    "Forecast",
+    "GatewayId",
+    "Instruction",
+    "Interval",
+    "InvalidValue",
+    "KeyId",
+    "Kind",
+    "Order",
+    "OrderId",
+    "Outcome",
+    "Priority",
+    "Quantity",
+    "Reading",
+    "Refused",
+    "Relation",
+    "Request",
+    "Schedule",
+    "Side",
+    "Trade",
+    "Verb",
+    "canonical_json",
+    "cost_micro",
+    "epoch",
+    "instant",
+    "round_div",
+    "share_wh",
+    "slot_from",
+    "slots_of",
+]

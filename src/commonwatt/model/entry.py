@@ -1,0 +1,58 @@
+"""An entry: one line of the ledger, moving a commodity from one account to another."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from commonwatt.model.errors import InvalidValue
+from commonwatt.model.ids import AccountId
+
+
+class Commodity(StrEnum):
+    """What the books count, each in whole base units."""
+
+    ENERGY = "energy_wh"
+    ERGON = "ergon_micro"
+    WATT = "watt_wh"
+
+
+GRID = AccountId("grid")
+"""The retailer at the feeder: sells what the community imports, buys what it exports."""
+LOSSES = AccountId("losses")
+"""Where the feeder's meter and the members' meters disagree."""
+PAYMENT_PORT = AccountId("payment-port")
+"""Stands for money outside: its ERGON balance is minus all ERGON that was bought."""
+MINT = AccountId("mint")
+"""Where WATT comes from: minus all that was ever minted."""
+BURN = AccountId("burn")
+"""Where WATT goes when its energy is used; nothing comes back."""
+SYSTEM_ACCOUNTS = (GRID, LOSSES, PAYMENT_PORT, MINT, BURN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One double-entry posting: ``amount`` leaves ``source`` and arrives at ``target``.
+
+    Args:
+        commodity: What moves.
+        source: The account that is reduced.
+        target: The account that grows.
+        amount: Whole base units, above zero.
+        memo: Why, in a few fixed words, for example ``trade`` or ``grid import``.
+        slot_s: Start of the slot that it belongs to, seconds since 1970.
+        ref: What it derives from: a log position, an order, a trade.
+
+    Raises:
+        InvalidValue: The amount is not above zero, or both accounts are one.
+    """
+
+    commodity: Commodity
+    source: AccountId
+    target: AccountId
+    amount: int
+    memo: str
+    slot_s: int
+    ref: str = ""
+
+    def __post_init__(self) -> None:
+        if self.amount <= 0 or self.source == self.target:
+            raise InvalidValue(f"an entry moves more than zero between two accounts, was {self}")

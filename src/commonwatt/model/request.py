@@ -1,0 +1,139 @@
+"""A request: what somebody signs, its one canonical form, and what can become of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from commonwatt.model.errors import InvalidValue
+from commonwatt.model.ids import AccountId, CommunityId, KeyId
+
+MAX_SAFE_INTEGER = 2**53 - 1
+
+
+class Kind(StrEnum):
+    """The kinds of request (RULES, Requests); the rulebook has one function for each."""
+
+    REGISTER = "register"
+    CONSTRAINT = "constraint"
+    READING_BATCH = "reading_batch"
+    ORDER = "order"
+    CANCEL = "cancel"
+    FACT = "fact"
+    SCHEDULE = "schedule"
+    CONSENT = "consent"
+    ACK = "ack"
+    PURCHASE = "purchase"
+    CHECKPOINT = "checkpoint"
+
+
+class Outcome(StrEnum):
+    """What became of a request. The first group is logged, the second was never admitted."""
+
+    BOOKED = "BOOKED"
+    SET_ASIDE = "SET_ASIDE"
+    NOT_BACKED = "NOT_BACKED"
+    NOT_ALLOWED = "NOT_ALLOWED"
+    OVER_LIMIT = "OVER_LIMIT"
+    TOO_LATE = "TOO_LATE"
+    UNKNOWN_THING = "UNKNOWN_THING"
+    ALREADY_THERE = "ALREADY_THERE"
+
+    SEEN_BEFORE = "SEEN_BEFORE"
+    MALFORMED = "MALFORMED"
+    UNKNOWN_KEY = "UNKNOWN_KEY"
+    BAD_SIGNATURE = "BAD_SIGNATURE"
+    WRONG_SEQUENCE = "WRONG_SEQUENCE"
+    WRONG_COMMUNITY = "WRONG_COMMUNITY"
+
+    @property
+    def admitted(self) -> bool:
+        """Tell whether a request with this outcome stands in the log."""
+        return self not in _NOT_ADMITTED
+
+
+_NOT_ADMITTED = frozenset(
+    {
+        Outcome.SEEN_BEFORE,
+        Outcome.MALFORMED,
+        Outcome.UNKNOWN_KEY,
+        Outcome.BAD_SIGNATURE,
+        Outcome.WRONG_SEQUENCE,
+        Outcome.WRONG_COMMUNITY,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A signed request.
+
+    Args:
+        community: The log that it is for.
+        kind: What is asked.
+        author: The signing key.
+        seq: That key's running number, from 1, without gaps.
+        on_behalf_of: The account for which it is asked.
+        body: JSON object of strings, whole numbers within +-(2^53-1), booleans, lists and objects.
+        signature: 64 bytes, r and s, low-s; as 128 lower-case hex digits.
+    """
+
+    community: CommunityId
+    kind: Kind
+    author: KeyId
+    seq: int
+    on_behalf_of: AccountId
+    body: Mapping[str, object]
+    signature: str = ""
+
+    def signed_bytes(self) -> bytes:
+        """Return the canonical bytes that the signature covers."""
+        return canonical_json(
+            {
+                "author": self.author,
+                "body": self.body,
+                "community": self.community,
+                "kind": self.kind.value,
+                "on_behalf_of": self.on_behalf_of,
+                "seq": self.seq,
+            }
+        )
+
+    def wire_bytes(self) -> bytes:
+        """Return the canonical bytes of the whole request, signature included: what the log keeps."""
+        return self.signed_bytes()[:-1] + b',"signature":"' + self.signature.encode() + b'"}'
+
+
+def canonical_json(value: object) -> bytes:
+    """Return the RFC 8785 form of a value made of objects, lists, strings, booleans, null and whole numbers.
+
+    Object names are ASCII, so that sorting by code point equals the RFC's sorting by UTF-16 unit.
+
+    Raises:
+        InvalidValue: A number is not whole or beyond +-(2^53-1), a name is not ASCII, or text is not Unicode.
+    """
+    _check(value)
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidValue(f"text of a signed value is Unicode, was {error.object!r}") from error
+
+
+def _check(value: object) -> None:
+    match value:
+        case bool() | str() | None:
+            pass
+        case int():
+            if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+                raise InvalidValue(f"a signed number is within +-(2^53-1), was {value}")
+        case Mapping():
+            for name, item in value.items():
+                if not (isinstance(name, str) and name.isascii()):
+                    raise InvalidValue(f"a signed object's names are ASCII, was {name!r}")
+                _check(item)
+        case list() | tuple():
+            for item in value:
+                _check(item)
+        case _:
+            raise InvalidValue(f"a signed value is text, whole number, list or object, was {value!r}")

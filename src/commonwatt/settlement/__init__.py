@@ -1,0 +1,1 @@
+"""Who owes what: metered energy against trades and the grid's price."""

@@ -1,0 +1,1 @@
+"""The same doors imagined from one seed or replayed from recorded data."""

@@ -1,0 +1,1 @@
+"""What may be held: WATT against stored energy."""
