@@ -3,7 +3,7 @@
 from commonwatt.model.asset import Asset, AssetKind
 from commonwatt.model.constraint import Constraint, Priority, Quantity, Relation
 from commonwatt.model.entry import BURN, GRID, LOSSES, MINT, PAYMENT_PORT, SYSTEM_ACCOUNTS, Commodity, Entry
-from commonwatt.model.envelope import Envelope
+from commonwatt.model.envelope import Envelope, Store
 from commonwatt.model.errors import CommonwattError, Corrupt, InvalidValue, Refused
 from commonwatt.model.forecast import Forecast
 from commonwatt.model.ids import AccountId, AssetId, CommunityId, GatewayId, KeyId, OrderId
@@ -68,6 +68,7 @@ __all__ = [
     "Request",
     "Schedule",
     "Side",
+    "Store",
     "Trade",
     "Verb",
     "canonical_json",

@@ -1,0 +1,308 @@
+"""The plan: who charges and who supplies when, at the community's real prices, for the next slots."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from commonwatt.flexibility.program import Program, Solution
+from commonwatt.model import (
+    SLOT,
+    SLOT_SECONDS,
+    AssetId,
+    Constraint,
+    Envelope,
+    Interval,
+    InvalidValue,
+    Priority,
+    Quantity,
+    Relation,
+)
+
+SLOT_HOURS = SLOT_SECONDS / 3600
+DISCRETE_SLOTS = 4
+"""Slots from now in which a car draws nothing or at least its 6 A; later ones are planned again before they come."""
+SHORTFALL_TOLERANCE = 1e-6
+SELF_CONSUMPTION_TOLERANCE_KWH = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """All that a plan depends on, over n slots.
+
+    Args:
+        start: Start of the first slot.
+        envelopes: Everything that draws, makes or stores.
+        import_price: n values, micro per kWh.
+        export_price: n values, micro per kWh.
+        constraints: Statements; those that reach outside the horizon are held as far as it goes.
+        final_value_micro_per_kwh: What a kWh left in store at the horizon's end is worth.
+    """
+
+    start: datetime
+    envelopes: tuple[Envelope, ...]
+    import_price: tuple[int, ...]
+    export_price: tuple[int, ...]
+    constraints: tuple[Constraint, ...] = ()
+    final_value_micro_per_kwh: int = 0
+
+    def __post_init__(self) -> None:
+        lengths = {len(e.lo_w) for e in self.envelopes} | {len(self.import_price), len(self.export_price)}
+        if len(lengths) != 1:
+            raise InvalidValue(f"envelopes and prices cover the same slots, was {sorted(lengths)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmet:
+    """A statement that the plan could not keep, and by how much (Wh, W or per cent of capacity, as stated)."""
+
+    constraint: Constraint
+    by: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the solver found.
+
+    Args:
+        power_w: Power per asset that stores, n values each, import positive.
+        level_wh: Stored energy per such asset at each slot's end.
+        exchange_w: Power of the community at the feeder, n values, import positive.
+        cost_micro: Expected cost over the horizon, wear and final value included.
+        unmet: Statements not kept, most important first.
+    """
+
+    start: datetime
+    power_w: dict[AssetId, tuple[int, ...]]
+    level_wh: dict[AssetId, tuple[int, ...]]
+    exchange_w: tuple[int, ...]
+    cost_micro: int
+    unmet: tuple[Unmet, ...]
+
+
+def plan(problem: Problem) -> Plan:
+    """Return the best schedules by lexicographic priority: statements by rank, then row E1, then money.
+
+    First all statements are taken as hard. If they cannot all be met, each rank in turn is met as nearly as
+    possible (least total shortfall) and then held there, so that a lower rank never costs a higher one anything.
+    Then export is made as small as it can be, since the community's clean energy is for the community first
+    (row E1), and among those plans the cheapest is taken.
+
+    One thread, no time limit: the same problem gives the same plan.
+    """
+    model = _Model(problem)
+    program = model.program
+    solution = program.minimise(model.export_kwh)
+    if solution is None:
+        for statement in model.statements:
+            program.release(statement.slack)
+        for rank in sorted({statement.rank for statement in model.statements}):
+            shortfall = {s.slack: 1.0 for s in model.statements if s.rank == rank}
+            least = program.minimise(shortfall, exact=True)
+            assert least is not None, "with every statement released only physics is left, and doing nothing obeys it"
+            program.hold(shortfall, least.objective + SHORTFALL_TOLERANCE)
+        solution = program.minimise(model.export_kwh)
+        assert solution is not None, "the ranks above were held at values that were just reached"
+    program.hold(model.export_kwh, solution.objective + SELF_CONSUMPTION_TOLERANCE_KWH)
+    best = program.minimise(model.money, exact=True)
+    if best is None:
+        # Held to the relaxed optimum, the discrete steps of a car may have no room left: give them one step's energy.
+        program.hold(model.export_kwh, solution.objective + model.step_kwh)
+        best = program.minimise(model.money, exact=True)
+    assert best is not None, "the relaxed plan is within one discrete step of a real one"
+    return model.read(best)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    constraint: Constraint
+    rank: Priority
+    slack: int
+    unit: float  # of the constraint's value per unit of slack
+
+
+class _Model:
+    """The problem as rows and columns; energies in kWh per slot, so that numbers are near one."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem, self.slots = problem, len(problem.import_price)
+        self.program = Program()
+        self.stores = [e for e in problem.envelopes if e.store]
+        self.statements: list[_Statement] = []
+        self.step_kwh = 0.05 + sum(e.least_import_w for e in self.stores) * SLOT_HOURS / 1000 * DISCRETE_SLOTS
+        self._columns()
+        self._balance()
+        for envelope in self.stores:
+            self._dynamics(envelope)
+        for constraint in problem.constraints:
+            self._state(constraint)
+
+    def _columns(self) -> None:
+        slots, add = self.slots, self.program.columns
+        self.charge: dict[AssetId, range] = {}
+        self.discharge: dict[AssetId, range] = {}
+        self.level: dict[AssetId, range] = {}
+        for envelope in self.stores:
+            store = envelope.store
+            assert store is not None
+            self.charge[envelope.asset] = add(np.zeros(slots), _kwh(envelope.hi_w))
+            self.discharge[envelope.asset] = add(np.zeros(slots), -_kwh(envelope.lo_w))
+            self.level[envelope.asset] = add(np.array(store.level_min_wh) / 1000, np.array(store.level_max_wh) / 1000)
+        unbounded = np.full(slots, np.inf)
+        self.bought = add(np.zeros(slots), unbounded)
+        self.sold = add(np.zeros(slots), unbounded)
+        self.export_kwh = dict.fromkeys(self.sold, 1.0)
+        self.money = self._money()
+
+    def _money(self) -> dict[int, float]:
+        problem = self.problem
+        money: dict[int, float] = {}
+        for slot in range(self.slots):
+            buy = problem.import_price[slot] / 1e6
+            # Where export pays more than import costs, a feeder still cannot do both: one meter, one direction.
+            sell = min(problem.export_price[slot] / 1e6, buy)
+            money[self.bought[slot]], money[self.sold[slot]] = buy, -sell
+            # A thousandth of a penny an hour breaks ties: sooner rather than later, and rest rather than churn.
+            for asset in self.charge:
+                money[self.charge[asset][slot]] = 1e-6 * (slot + 1)
+        for envelope in self.stores:
+            store = envelope.store
+            assert store is not None
+            for column in self.discharge[envelope.asset]:
+                money[column] = store.wear_micro_per_kwh / 1e6
+            value = problem.final_value_micro_per_kwh / 1e6 * store.discharge_permille / 1000
+            money[self.level[envelope.asset][-1]] = -value
+        return money
+
+    def _balance(self) -> None:
+        fixed = [e for e in self.problem.envelopes if not e.store]
+        fixed_kwh = sum((_kwh(e.lo_w) for e in fixed), np.zeros(self.slots))
+        for slot in range(self.slots):
+            terms = {self.bought[slot]: 1.0, self.sold[slot]: -1.0}
+            for asset in self.charge:
+                terms[self.charge[asset][slot]] = -1.0
+                terms[self.discharge[asset][slot]] = 1.0
+            self.program.row(terms, fixed_kwh[slot], fixed_kwh[slot])
+
+    def _dynamics(self, envelope: Envelope) -> None:
+        store, asset = envelope.store, envelope.asset
+        assert store is not None
+        charge, discharge, level = self.charge[asset], self.discharge[asset], self.level[asset]
+        into, out = store.charge_permille / 1000, 1000 / store.discharge_permille
+        for slot in range(self.slots):
+            terms = {level[slot]: 1.0, charge[slot]: -into, discharge[slot]: out}
+            before = store.level_now_wh / 1000 if slot == 0 else 0.0
+            if slot:
+                terms[level[slot - 1]] = -1.0
+            self.program.row(terms, before, before)
+        buys_are_paid = [slot for slot, price in enumerate(self.problem.import_price) if price < 0]
+        discrete = range(DISCRETE_SLOTS) if envelope.least_import_w else ()
+        for slot in sorted({*discrete, *buys_are_paid} & set(range(self.slots))):
+            self._either_way(envelope, slot, least=slot < DISCRETE_SLOTS)
+
+    def _either_way(self, envelope: Envelope, slot: int, *, least: bool) -> None:
+        """Draw nothing or at least the least import, and never draw and supply at once."""
+        most_in = envelope.hi_w[slot] * SLOT_HOURS / 1000
+        most_out = -envelope.lo_w[slot] * SLOT_HOURS / 1000
+        least_in = envelope.least_import_w * SLOT_HOURS / 1000 if least else 0.0
+        if not most_in:
+            return
+        draws = self.program.binary()
+        self.program.row({self.charge[envelope.asset][slot]: 1.0, draws: -most_in}, -np.inf, 0.0)
+        if least_in:
+            self.program.row({self.charge[envelope.asset][slot]: 1.0, draws: -least_in}, 0.0, np.inf)
+        if most_out:
+            self.program.row({self.discharge[envelope.asset][slot]: 1.0, draws: most_out}, -np.inf, most_out)
+
+    def _state(self, constraint: Constraint) -> None:
+        """Add a statement as rows with one slack; the slack stays at zero until ranks have to give way."""
+        if constraint.quantity in (Quantity.CHARGE, Quantity.BATTERY):
+            rows = self._stored(constraint)
+        else:
+            rows = self._moved(constraint)
+        if not rows:
+            return
+        slack = self.program.slack()
+        sign = 1.0 if constraint.relation is Relation.AT_LEAST else -1.0
+        for terms, bound in rows:
+            lower, upper = (bound, np.inf) if sign > 0 else (-np.inf, bound)
+            self.program.row({**terms, slack: sign}, lower, upper)
+        unit = 1000.0
+        if constraint.quantity is Quantity.POWER:
+            unit = 1000.0 / SLOT_HOURS
+        elif constraint.quantity is Quantity.CHARGE:
+            unit = 100_000.0 / self._capacity_wh(constraint)
+        self.statements.append(_Statement(constraint, constraint.priority, slack, unit))
+
+    def _capacity_wh(self, constraint: Constraint) -> int:
+        return sum(e.store.capacity_wh for e in self._scope(constraint) if e.store)
+
+    def _scope(self, constraint: Constraint) -> list[Envelope]:
+        if constraint.zones:
+            return [e for e in self.problem.envelopes if e.zone in constraint.scope]
+        return [e for e in self.problem.envelopes if e.asset in constraint.scope]
+
+    def _stored(self, constraint: Constraint) -> list[tuple[dict[int, float], float]]:
+        assert constraint.at is not None
+        slot = -(-int((constraint.at - self.problem.start).total_seconds()) // SLOT_SECONDS) - 1
+        if not 0 <= slot < self.slots:
+            return []
+        terms = {self.level[e.asset][slot]: 1.0 for e in self._scope(constraint) if e.store}
+        wanted_wh = constraint.value
+        if constraint.quantity is Quantity.CHARGE:
+            wanted_wh = -(-constraint.value * self._capacity_wh(constraint) // 100)
+        return [(terms, wanted_wh / 1000)] if terms else []
+
+    def _moved(self, constraint: Constraint) -> list[tuple[dict[int, float], float]]:
+        """Rows on energy per slot: one for each slot of a power bound, one in all for an energy bound."""
+        assert constraint.window is not None
+        scope = self._scope(constraint)
+        rows: list[tuple[dict[int, float], float]] = []
+        for slot in range(self.slots):
+            start = self.problem.start + slot * SLOT
+            if not constraint.window.overlaps(Interval(start, start + SLOT)):
+                continue
+            terms: dict[int, float] = {}
+            fixed_kwh = 0.0
+            for envelope in scope:
+                if envelope.store:
+                    terms[self.charge[envelope.asset][slot]] = 1.0
+                    terms[self.discharge[envelope.asset][slot]] = -1.0
+                else:
+                    fixed_kwh += envelope.lo_w[slot] * SLOT_HOURS / 1000
+            rows.append((terms, constraint.value * SLOT_HOURS / 1000 - fixed_kwh))
+        if constraint.quantity is Quantity.ENERGY and rows:
+            together: dict[int, float] = {}
+            for terms, _ in rows:
+                together.update(terms)
+            power_as_bound = constraint.value * SLOT_HOURS / 1000
+            fixed_in_all = sum(power_as_bound - bound for _, bound in rows)
+            return [(together, constraint.value / 1000 - fixed_in_all)]
+        return rows
+
+    def read(self, solution: Solution) -> Plan:
+        value = solution.values
+        power_w, level_wh = {}, {}
+        for asset, charge in self.charge.items():
+            net_kwh = value[charge] - value[self.discharge[asset]]
+            power_w[asset] = tuple(round(w) for w in net_kwh * 1000 / SLOT_HOURS)
+            level_wh[asset] = tuple(round(wh) for wh in value[self.level[asset]] * 1000)
+        exchange = (value[self.bought] - value[self.sold]) * 1000 / SLOT_HOURS
+        unmet = [
+            Unmet(constraint=s.constraint, by=round(value[s.slack] * s.unit, 1))
+            for s in sorted(self.statements, key=lambda s: s.rank)
+            if value[s.slack] > 100 * SHORTFALL_TOLERANCE
+        ]
+        return Plan(
+            start=self.problem.start,
+            power_w=power_w,
+            level_wh=level_wh,
+            exchange_w=tuple(round(w) for w in exchange),
+            cost_micro=round(solution.objective * 1e6),
+            unmet=tuple(unmet),
+        )
+
+
+def _kwh(power_w: Sequence[int]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    return np.asarray(power_w, dtype=np.float64) * (SLOT_HOURS / 1000)

@@ -1,0 +1,125 @@
+"""The story from what people want and what is likely to what each device is told for the next slots."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from commonwatt.assets import battery, fixed, vehicle
+from commonwatt.flexibility.plan import Plan, Problem, plan
+from commonwatt.forecasting.seasonal import corrected_naive
+from commonwatt.model import (
+    SLOT_SECONDS,
+    SLOTS_PER_DAY,
+    Asset,
+    AssetId,
+    AssetKind,
+    Constraint,
+    Envelope,
+    Forecast,
+    Priority,
+    Quantity,
+    Relation,
+    epoch,
+)
+
+HORIZON = SLOTS_PER_DAY
+"""A rolling day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A storing asset as the latest reading shows it, and until when it stays (None: for good)."""
+
+    asset: Asset
+    level_wh: int
+    leaves: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """All that a plan may look at: measured up to now, stated by people, published as prices.
+
+    Args:
+        now: Start of the first planned slot.
+        zone: Where the homes are connected.
+        load_wh: Past load per home, slot by slot, oldest first, up to now.
+        solar_wh: Past generation per home, likewise.
+        stored: Assets that can be told something now.
+        prices: Import and export price, micro per kWh, per slot start, as far as published, and the past.
+        constraints: What people and grid operators state.
+        wear_micro_per_kwh: Degradation price per kind.
+        reserve_wh: What a battery keeps.
+        v2g: False to leave what is in cars to their drivers.
+        end: When the replayed day ends, and what the batteries should hold together by then at least, in Wh.
+    """
+
+    now: datetime
+    zone: str
+    load_wh: Mapping[AssetId, tuple[int, ...]]
+    solar_wh: Mapping[AssetId, tuple[int, ...]]
+    stored: tuple[Stored, ...]
+    prices: Mapping[int, tuple[int, int]]
+    constraints: tuple[Constraint, ...]
+    wear_micro_per_kwh: Mapping[AssetKind, int]
+    reserve_wh: int
+    v2g: bool = True
+    end: tuple[datetime, int] | None = None
+
+
+def plan_ahead(outlook: Outlook) -> tuple[Plan, Problem]:
+    """Plan the next day from an outlook; return the problem too, for the reasons."""
+    prices = [_price(outlook, ahead) for ahead in range(HORIZON)]
+    problem = Problem(
+        start=outlook.now,
+        envelopes=(*_fixed(outlook), *(_flexible(outlook, stored) for stored in outlook.stored)),
+        import_price=tuple(price for price, _ in prices),
+        export_price=tuple(price for _, price in prices),
+        constraints=(*outlook.constraints, *_ending(outlook)),
+        final_value_micro_per_kwh=sorted(price for price, _ in prices)[HORIZON // 5],
+    )
+    return plan(problem), problem
+
+
+def _price(outlook: Outlook, ahead: int) -> tuple[int, int]:
+    """Return the published price, or the last known one of the same quarter-hour."""
+    slot_s = epoch(outlook.now) + ahead * SLOT_SECONDS
+    while slot_s not in outlook.prices:
+        slot_s -= SLOTS_PER_DAY * SLOT_SECONDS
+    return outlook.prices[slot_s]
+
+
+def _fixed(outlook: Outlook) -> list[Envelope]:
+    def expect(series: AssetId, history: tuple[int, ...]) -> Forecast:
+        energy = tuple(corrected_naive(history, HORIZON))
+        return Forecast(series=series, issued=outlook.now, start=outlook.now, energy_wh=energy)
+
+    loads = [fixed.load(name, outlook.zone, expect(name, past)) for name, past in outlook.load_wh.items()]
+    roofs = [fixed.solar(name, outlook.zone, expect(name, past)) for name, past in outlook.solar_wh.items()]
+    return loads + roofs
+
+
+def _flexible(outlook: Outlook, stored: Stored) -> Envelope:
+    wear = outlook.wear_micro_per_kwh[stored.asset.kind]
+    if stored.leaves is None:
+        return battery.envelope(stored.asset, stored.level_wh, HORIZON, wear, outlook.reserve_wh)
+    ahead = (epoch(stored.leaves) - epoch(outlook.now)) // SLOT_SECONDS
+    return vehicle.envelope(
+        stored.asset, stored.level_wh, HORIZON, wear, leaves_after=max(0, ahead), discharge=outlook.v2g
+    )
+
+
+def _ending(outlook: Outlook) -> list[Constraint]:
+    if outlook.end is None:
+        return []
+    at, level_wh = outlook.end
+    return [
+        Constraint(
+            quantity=Quantity.BATTERY,
+            scope=(outlook.zone,),
+            zones=True,
+            relation=Relation.AT_LEAST,
+            value=level_wh,
+            at=at,
+            priority=Priority.CONTRACT,
+        )
+    ]

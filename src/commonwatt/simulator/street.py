@@ -1,0 +1,179 @@
+"""A street as its file describes it: who lives there, with what, from when to when."""
+
+import tomllib
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, Interval, InvalidValue
+
+MICRO_PER_PENNY = 10_000
+CONNECTION_W = 23_000
+"""A British home's 100 A fuse at 230 V."""
+FEEDER_GATEWAY = GatewayId("HEPEK-0000")
+FEEDER = AssetId("feeder")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatterySpec:
+    """Every home's battery; energies in Wh, power in W, efficiencies one-way in thousandths."""
+
+    capacity_wh: int
+    power_w: int
+    charge_permille: int
+    discharge_permille: int
+    level_at_start_wh: int
+    reserve_wh: int
+    wear_pence_per_kwh: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarSpec:
+    """Every car with its charger; units as `BatterySpec`."""
+
+    capacity_wh: int
+    least_power_w: int
+    power_w: int
+    charge_permille: int
+    discharge_permille: int
+    ready_percent: int
+    wear_pence_per_kwh: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WattSpec:
+    """What storage may cost a user, and what a kWh of it costs: from them follows B_max."""
+
+    storage_cost_pounds: int
+    price_pounds_per_kwh: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepaidSpec:
+    """What every member pays in before the day."""
+
+    pounds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeSpec:
+    """One home: its roof, its car if any, and its member's WATT prices."""
+
+    solar_kw: int
+    watt_buy_pence: int
+    watt_sell_pence: int
+    car: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Street:
+    """The whole street; `load` reads it from its TOML file."""
+
+    community: str
+    zone: str
+    timezone: str
+    day: date
+    starts: str
+    seed: str
+    dso: tuple[str, ...]
+    battery: BatterySpec
+    car: CarSpec
+    watt: WattSpec
+    prepaid: PrepaidSpec
+    home: tuple[HomeSpec, ...]
+
+    @property
+    def clock(self) -> ZoneInfo:
+        """Return the zone in which the street's people read their clocks."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def span(self) -> Interval:
+        """Return the day that is replayed, as a UTC interval of 24 hours."""
+        start = datetime.combine(self.day, time.fromisoformat(self.starts), self.clock).astimezone(UTC)
+        return Interval(start, start + timedelta(days=1))
+
+    def on(self, day: date) -> "Street":
+        """Return the same street on another day; what the grid operator states moves with it."""
+        names = {self.day + timedelta(days=n): day + timedelta(days=n) for n in (0, 1)}
+        lines = self.dso
+        for old in sorted(names, reverse=day > self.day):
+            lines = tuple(line.replace(f"{old.day} {old:%B}", f"{names[old].day} {names[old]:%B}") for line in lines)
+        return replace(self, day=day, dso=lines)
+
+
+def load(path: Path) -> Street:
+    """Read a street file.
+
+    Raises:
+        InvalidValue: The file is not a street; says which line or field.
+    """
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text()), Street)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise InvalidValue(f"{path} is not a street: {error}") from error
+
+
+def account(home: int) -> AccountId:
+    """Return the pseudonym of the member in a home, numbered from 1."""
+    return AccountId(f"member-{home:02d}")
+
+
+def gateway(home: int) -> GatewayId:
+    """Return the number of a home's gateway."""
+    return GatewayId(f"HEPEK-{home:04d}")
+
+
+def assets(street: Street) -> list[Asset]:
+    """Return everything registered in the street, the feeder's meter first."""
+    feeder = Asset(
+        id=FEEDER,
+        owner=AccountId("grid"),
+        gateway=FEEDER_GATEWAY,
+        kind=AssetKind.FEEDER,
+        zone=street.zone,
+        max_import_w=CONNECTION_W * len(street.home),
+        max_export_w=CONNECTION_W * len(street.home),
+    )
+    return [feeder, *(asset for home in range(1, len(street.home) + 1) for asset in home_assets(street, home))]
+
+
+def home_assets(street: Street, home: int) -> list[Asset]:
+    """Return what stands in one home: connection, solar, battery, and a car where there is one."""
+
+    def make(name: str, kind: AssetKind, import_w: int, export_w: int) -> Asset:
+        return Asset(
+            id=AssetId(f"{name}-{home:02d}"),
+            owner=account(home),
+            gateway=gateway(home),
+            kind=kind,
+            zone=street.zone,
+            max_import_w=import_w,
+            max_export_w=export_w,
+        )
+
+    spec, battery, car = street.home[home - 1], street.battery, street.car
+    here = [
+        make("home", AssetKind.CONNECTION, CONNECTION_W, CONNECTION_W),
+        make("solar", AssetKind.SOLAR, 0, spec.solar_kw * 1000),
+        replace(
+            make("battery", AssetKind.BATTERY, battery.power_w, battery.power_w),
+            capacity_wh=battery.capacity_wh,
+            charge_permille=battery.charge_permille,
+            discharge_permille=battery.discharge_permille,
+        ),
+    ]
+    if spec.car is not None:
+        here.append(
+            replace(
+                make("car", AssetKind.VEHICLE, car.power_w, car.power_w),
+                min_import_w=car.least_power_w,
+                capacity_wh=car.capacity_wh,
+                charge_permille=car.charge_permille,
+                discharge_permille=car.discharge_permille,
+            )
+        )
+    return here
