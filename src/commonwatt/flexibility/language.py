@@ -14,7 +14,7 @@ from commonwatt.model import Constraint, Interval, InvalidValue, Priority, Quant
 GRAMMAR = r"""
 start: QUANTITY "of" scope RELATION value when priority?
 scope: "zone" NAME ("," NAME)* -> zones
-     | NAME                    -> asset
+     | NAME ("," NAME)*        -> assets
 value: NUMBER UNIT
 when: "at" CLOCK ("on" day)?                                -> at
     | "from" CLOCK "to" CLOCK ("on" day)?                   -> window
@@ -126,8 +126,8 @@ class _Reader(Transformer[Token, Constraint]):
     def zones(self, names: list[Token]) -> tuple[bool, tuple[str, ...]]:
         return True, tuple(str(name) for name in names)
 
-    def asset(self, names: list[Token]) -> tuple[bool, tuple[str, ...]]:
-        return False, (str(names[0]),)
+    def assets(self, names: list[Token]) -> tuple[bool, tuple[str, ...]]:
+        return False, tuple(str(name) for name in names)
 
     def value(self, parts: list[Token]) -> tuple[str, str]:
         return str(parts[0]), str(parts[1])

@@ -23,7 +23,10 @@ from commonwatt.model import (
 SLOT_HOURS = SLOT_SECONDS / 3600
 DISCRETE_SLOTS = 4
 """Slots from now in which a car draws nothing or at least its 6 A; later ones are planned again before they come."""
-SHORTFALL_TOLERANCE = 1e-6
+SHORTFALL_TOLERANCE = 1e-4
+"""In kWh; a tenth of a watt-hour, well above the solver's own feasibility tolerance."""
+REPORTED_KWH = 0.005
+"""A miss below the meters' rounding over a day is no miss."""
 SELF_CONSUMPTION_TOLERANCE_KWH = 0.02
 
 
@@ -92,26 +95,32 @@ def plan(problem: Problem) -> Plan:
     One thread, no time limit: the same problem gives the same plan.
     """
     model = _Model(problem)
-    program = model.program
-    solution = program.minimise(model.export_kwh)
-    if solution is None:
+    best = _cheapest_own_use(model)
+    if best is None:
         for statement in model.statements:
-            program.release(statement.slack)
+            model.program.release(statement.slack)
         for rank in sorted({statement.rank for statement in model.statements}):
             shortfall = {s.slack: 1.0 for s in model.statements if s.rank == rank}
-            least = program.minimise(shortfall, exact=True)
+            least = model.program.minimise(shortfall, exact=True)
             assert least is not None, "with every statement released only physics is left, and doing nothing obeys it"
-            program.hold(shortfall, least.objective + SHORTFALL_TOLERANCE)
-        solution = program.minimise(model.export_kwh)
-        assert solution is not None, "the ranks above were held at values that were just reached"
-    program.hold(model.export_kwh, solution.objective + SELF_CONSUMPTION_TOLERANCE_KWH)
-    best = program.minimise(model.money, exact=True)
-    if best is None:
-        # Held to the relaxed optimum, the discrete steps of a car may have no room left: give them one step's energy.
-        program.hold(model.export_kwh, solution.objective + model.step_kwh)
-        best = program.minimise(model.money, exact=True)
-    assert best is not None, "the relaxed plan is within one discrete step of a real one"
+            model.program.hold(shortfall, least.objective + SHORTFALL_TOLERANCE)
+        best = _cheapest_own_use(model)
+    assert best is not None, "every rank is held at a value that was just reached"
     return model.read(best)
+
+
+def _cheapest_own_use(model: "_Model") -> Solution | None:
+    """Return the cheapest plan among those that export least; None where the statements cannot all be met."""
+    least = model.program.minimise(model.export_kwh)
+    if least is None:
+        return None
+    held = model.program.hold(model.export_kwh, least.objective + SELF_CONSUMPTION_TOLERANCE_KWH)
+    best = model.program.minimise(model.money, exact=True)
+    if best is None:
+        # The least export was found with a car's steps relaxed; the real steps may need all the room there is.
+        model.program.loosen(held)
+        best = model.program.minimise(model.money, exact=True)
+    return best
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +139,6 @@ class _Model:
         self.program = Program()
         self.stores = [e for e in problem.envelopes if e.store]
         self.statements: list[_Statement] = []
-        self.step_kwh = 0.05 + sum(e.least_import_w for e in self.stores) * SLOT_HOURS / 1000 * DISCRETE_SLOTS
         self._columns()
         self._balance()
         for envelope in self.stores:
@@ -290,9 +298,9 @@ class _Model:
             level_wh[asset] = tuple(round(wh) for wh in value[self.level[asset]] * 1000)
         exchange = (value[self.bought] - value[self.sold]) * 1000 / SLOT_HOURS
         unmet = [
-            Unmet(constraint=s.constraint, by=round(value[s.slack] * s.unit, 1))
+            Unmet(constraint=s.constraint, by=round(float(value[s.slack]) * s.unit, 1))
             for s in sorted(self.statements, key=lambda s: s.rank)
-            if value[s.slack] > 100 * SHORTFALL_TOLERANCE
+            if value[s.slack] > REPORTED_KWH
         ]
         return Plan(
             start=self.problem.start,

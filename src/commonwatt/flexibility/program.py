@@ -39,7 +39,6 @@ class Program:
         self._indices: list[int] = []
         self._values: list[float] = []
         self._solver: highspy.Highs | None = None
-        self._costs: set[int] = set()
 
     def columns(self, lower: NDArray[np.float64], upper: NDArray[np.float64]) -> range:
         """Add continuous columns between bounds; return their numbers."""
@@ -73,11 +72,17 @@ class Program:
         """Let a slack column grow."""
         self._highs().changeColBounds(slack, 0.0, highspy.kHighsInf)
 
-    def hold(self, terms: Mapping[int, float], most: float) -> None:
-        """Keep a sum at or below a value found by an earlier solve."""
+    def hold(self, terms: Mapping[int, float], most: float) -> int:
+        """Keep a sum at or below a value found by an earlier solve; return the row, for `loosen`."""
+        highs = self._highs()
         numbers = np.fromiter(terms.keys(), dtype=np.int32)
         weights = np.fromiter(terms.values(), dtype=np.float64)
-        self._highs().addRow(-highspy.kHighsInf, most, len(numbers), numbers, weights)
+        highs.addRow(-highspy.kHighsInf, most, len(numbers), numbers, weights)
+        return int(highs.getNumRow()) - 1
+
+    def loosen(self, row: int) -> None:
+        """Take back what `hold` asked."""
+        self._highs().changeRowBounds(row, -highspy.kHighsInf, highspy.kHighsInf)
 
     def minimise(self, objective: Mapping[int, float], *, exact: bool = False) -> Solution | None:
         """Solve for the least value of an objective; None where no point obeys all rows.

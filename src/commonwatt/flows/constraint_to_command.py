@@ -1,7 +1,7 @@
 """The story from what people want and what is likely to what each device is told for the next slots."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from commonwatt.assets import battery, fixed, vehicle
@@ -24,6 +24,7 @@ from commonwatt.model import (
 
 HORIZON = SLOTS_PER_DAY
 """A rolling day."""
+FORECAST_ROOM_PERCENT = 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ def plan_ahead(outlook: Outlook) -> tuple[Plan, Problem]:
         envelopes=(*_fixed(outlook), *(_flexible(outlook, stored) for stored in outlook.stored)),
         import_price=tuple(price for price, _ in prices),
         export_price=tuple(price for _, price in prices),
-        constraints=(*outlook.constraints, *_ending(outlook)),
+        constraints=(*outlook.constraints, *_with_room(outlook), *_ending(outlook)),
         final_value_micro_per_kwh=sorted(price for price, _ in prices)[HORIZON // 5],
     )
     return plan(problem), problem
@@ -108,18 +109,33 @@ def _flexible(outlook: Outlook, stored: Stored) -> Envelope:
     )
 
 
+def _with_room(outlook: Outlook) -> list[Constraint]:
+    """Ask, below everybody's needs but above money, to stay a little under each zone's power limit.
+
+    A forecast errs; a limit that is planned to the watt is broken by the first kettle.
+    """
+    return [
+        replace(stated, value=stated.value * FORECAST_ROOM_PERCENT // 100, priority=Priority.COMFORT)
+        for stated in outlook.constraints
+        if stated.zones and stated.quantity is Quantity.POWER and stated.relation is Relation.AT_MOST
+    ]
+
+
 def _ending(outlook: Outlook) -> list[Constraint]:
+    """Ask to hand over the store at the day's end as agreed: no less, and below everybody's needs also no more.
+
+    What is left beyond it would count for nothing in the day's bill, what is missing would be hidden in it.
+    """
     if outlook.end is None:
         return []
     at, level_wh = outlook.end
-    return [
-        Constraint(
-            quantity=Quantity.BATTERY,
-            scope=(outlook.zone,),
-            zones=True,
-            relation=Relation.AT_LEAST,
-            value=level_wh,
-            at=at,
-            priority=Priority.CONTRACT,
-        )
-    ]
+    least = Constraint(
+        quantity=Quantity.BATTERY,
+        scope=tuple(stored.asset.id for stored in outlook.stored if stored.leaves is None),
+        zones=False,
+        relation=Relation.AT_LEAST,
+        value=level_wh,
+        at=at,
+        priority=Priority.CONTRACT,
+    )
+    return [least, replace(least, relation=Relation.AT_MOST, priority=Priority.COMFORT)] if least.scope else []

@@ -28,8 +28,9 @@ def seasonal_naive(history_wh: Sequence[int], slots: int, days: int = 7) -> list
         raise InvalidValue(f"a seasonal forecast needs a day of history, was {len(history_wh)} slots")
     days = min(days, len(history_wh) // SLOTS_PER_DAY)
     recent = history_wh[-days * SLOTS_PER_DAY :]
-    daily = [round_div(sum(recent[slot::SLOTS_PER_DAY]), days) for slot in range(SLOTS_PER_DAY)]
-    return [daily[ahead % SLOTS_PER_DAY] for ahead in range(slots)]
+    ahead = min(slots, SLOTS_PER_DAY)
+    daily = [round_div(sum(recent[slot::SLOTS_PER_DAY]), days) for slot in range(ahead)]
+    return [daily[slot % SLOTS_PER_DAY] for slot in range(slots)]
 
 
 def corrected_naive(history_wh: Sequence[int], slots: int, days: int = 7) -> list[int]:

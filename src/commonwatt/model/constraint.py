@@ -41,8 +41,8 @@ class Constraint:
 
     Args:
         quantity: What is bounded.
-        scope: Name of an asset, or zone names.
-        zones: True where the scope names zones.
+        scope: Names of assets, or of zones; a bound is on their sum.
+        zones: True where the scope names zones, not assets.
         relation: Which side is allowed.
         value: Whole number in the unit of the quantity: per cent, Wh, Wh, W.
         window: From when to when; None where the bound is on an instant.
@@ -68,5 +68,5 @@ class Constraint:
             raise InvalidValue(f"{self.quantity} takes {'an instant' if stored else 'a window'}, was {self}")
         if self.value < 0 or (self.quantity is Quantity.CHARGE and self.value > 100):
             raise InvalidValue(f"a bound on {self.quantity} is zero or more and at most full, was {self.value}")
-        if not self.scope or (len(self.scope) > 1 and not self.zones):
-            raise InvalidValue(f"a constraint names one asset, or zones, was {self.scope}")
+        if not self.scope:
+            raise InvalidValue("a constraint names assets or zones, was none")

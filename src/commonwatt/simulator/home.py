@@ -1,6 +1,6 @@
 """The physics of one home: load, sun, battery and car behind one connection, a slot at a time."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from commonwatt.assets import battery, vehicle
 from commonwatt.model import SLOT_SECONDS, Asset, AssetId, AssetKind, Band
@@ -53,7 +53,6 @@ class Home:
     around: Surroundings
     state: HomeState
     reserve_wh: int
-    bands: dict[AssetId, Band] = field(default_factory=dict)
 
     def step(self, slot_s: int, bands: dict[AssetId, Band]) -> dict[AssetId, Flow]:
         """Live through one slot under the given bands; an asset without one follows its safe default.
@@ -70,6 +69,12 @@ class Home:
         net_wh += self._store(net_wh, bands, flows)
         flows[self.assets[AssetKind.CONNECTION].id] = Flow(max(0, net_wh), max(0, -net_wh))
         return flows
+
+    def commission(self) -> dict[AssetId, Flow]:
+        """Read every meter once before the day begins: levels, and no energy yet."""
+        levels = {AssetKind.BATTERY: self.state.battery_wh}
+        kinds = (AssetKind.CONNECTION, AssetKind.SOLAR, AssetKind.BATTERY)
+        return {self.assets[kind].id: Flow(0, 0, levels.get(kind)) for kind in kinds}
 
     def stay(self, slot_s: int) -> Stay | None:
         """Return the stay that holds a slot."""

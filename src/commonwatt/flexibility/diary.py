@@ -1,0 +1,136 @@
+"""A plan as a diary: instructions in the six words of row X2, each with its reason."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from commonwatt.flexibility.plan import DISCRETE_SLOTS, SLOT_HOURS, Plan, Problem
+from commonwatt.model import SLOT, AssetId, Instruction, Interval, Schedule, Verb
+
+BALANCED_W = 200
+"""A street that exchanges less than this is at the kink between two prices: there each home holds its own line."""
+MICRO_PER_PENNY = 10_000
+
+
+def schedules(
+    plan: Plan,
+    problem: Problem,
+    homes: Mapping[AssetId, Sequence[AssetId]],
+    running_w: Mapping[AssetId, int],
+    clock: ZoneInfo,
+) -> list[Schedule]:
+    """Turn a plan into one schedule per asset.
+
+    The first hour is told slot by slot; what comes later will be planned again before it comes, so there runs
+    in one direction stand as one diary entry with their mean power.
+
+    Args:
+        plan: What the solver found.
+        problem: What it was asked, for the reasons.
+        homes: Per battery, the load, solar and other assets behind its connection, itself included.
+        running_w: What each asset was last told, W; decides between START and INCREASE.
+        clock: In which reasons tell the time.
+    """
+    told = []
+    for asset, power_w in plan.power_w.items():
+        held = _held_lines(plan, problem, homes[asset]) if asset in homes else {}
+        before_w = running_w.get(asset, 0)
+        entries = []
+        for first, last in _runs(power_w):
+            mean_w = round(sum(power_w[first:last]) / (last - first))
+            entries.append(
+                Instruction(
+                    verb=verb(before_w, mean_w),
+                    interval=Interval(plan.start + first * SLOT, plan.start + last * SLOT),
+                    power_w=mean_w,
+                    expected_wh=round(sum(power_w[first:last]) * SLOT_HOURS),
+                    reason=_reason(problem, plan, first, mean_w, clock),
+                    balance_w=held.get(first) if last == first + 1 else None,
+                )
+            )
+            before_w = mean_w
+        told.append(Schedule(asset=asset, issued=plan.start, instructions=tuple(entries)))
+    return told
+
+
+def verb(before_w: int, now_w: int) -> Verb:
+    """Return the word for going from one power to another (row X2); import positive.
+
+    Staying at a power is told by the word that brought it about, so that each entry can be read alone.
+    """
+    if now_w == 0:
+        return Verb.STOP_SUPPLY if before_w < 0 else Verb.STOP_CHARGE
+    if now_w > 0:
+        start, more, less = Verb.START_CHARGE, before_w < now_w, before_w > now_w
+        same_way = before_w > 0
+    else:
+        start, more, less = Verb.SUPPLY, before_w > now_w, before_w < now_w
+        same_way = before_w < 0
+    if not same_way or not (more or less):
+        return start
+    return Verb.INCREASE_RATE if more else Verb.REDUCE_RATE
+
+
+def in_force(schedule: Schedule, moment: datetime) -> Instruction | None:
+    """Return the instruction that a schedule holds for an instant."""
+    return next((entry for entry in schedule.instructions if moment in entry.interval), None)
+
+
+def _runs(power_w: Sequence[int]) -> list[tuple[int, int]]:
+    runs = [(slot, slot + 1) for slot in range(min(DISCRETE_SLOTS, len(power_w)))]
+    first = len(runs)
+    for slot in range(first + 1, len(power_w) + 1):
+        if slot == len(power_w) or _direction(power_w[slot]) != _direction(power_w[first]):
+            runs.append((first, slot))
+            first = slot
+    return runs
+
+
+def _direction(power_w: int) -> int:
+    return (power_w > 0) - (power_w < 0)
+
+
+def _held_lines(plan: Plan, problem: Problem, behind: Sequence[AssetId]) -> dict[int, int]:
+    """Return, for the first slots in which the street is balanced, what this home's connection should exchange.
+
+    A home whose battery takes up its own surprise keeps what was promised to neighbours; away from the kink a
+    surprise is cheaper at the grid's price, which is known, than out of the store, whose energy has a better use.
+    """
+    lines = {}
+    for slot in range(DISCRETE_SLOTS):
+        if abs(plan.exchange_w[slot]) < BALANCED_W:
+            lines[slot] = line_w(plan, problem, behind, slot)
+    return lines
+
+
+def line_w(plan: Plan, problem: Problem, behind: Sequence[AssetId], slot: int) -> int:
+    """Return what the connection of some assets is planned to exchange in a slot, in W, import positive."""
+    fixed_w = sum(e.lo_w[slot] for e in problem.envelopes if not e.store and e.asset in behind)
+    return fixed_w + sum(plan.power_w[asset][slot] for asset in behind if asset in plan.power_w)
+
+
+def _reason(problem: Problem, plan: Plan, slot: int, power_w: int, clock: ZoneInfo) -> str:
+    bought, sold = problem.import_price[slot], problem.export_price[slot]
+    if power_w > 0:
+        if plan.exchange_w[slot] < BALANCED_W:
+            return f"keeps the street's own energy, worth {_pence(sold)} outside"
+        dearest = max(range(slot, len(problem.import_price)), key=lambda ahead: problem.import_price[ahead])
+        return (
+            f"grid energy at {_pence(bought)}; {_pence(problem.import_price[dearest])} at {_at(plan, dearest, clock)}"
+        )
+    if power_w < 0:
+        if plan.exchange_w[slot] > -BALANCED_W:
+            return f"neighbours would else buy from the grid at {_pence(bought)}"
+        return f"worth {_pence(sold)} outside, more than later here"
+    cheapest = min(range(slot, len(problem.import_price)), key=lambda ahead: problem.import_price[ahead])
+    if cheapest == slot:
+        return f"nothing to gain at {_pence(bought)}"
+    return f"waits: {_pence(bought)} now, {_pence(problem.import_price[cheapest])} at {_at(plan, cheapest, clock)}"
+
+
+def _pence(price_micro: int) -> str:
+    return f"{price_micro / MICRO_PER_PENNY:.1f} p/kWh"
+
+
+def _at(plan: Plan, slot: int, clock: ZoneInfo) -> str:
+    return f"{(plan.start + slot * SLOT).astimezone(clock):%H:%M}"

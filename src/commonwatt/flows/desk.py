@@ -1,0 +1,34 @@
+"""The desk where requests are written, numbered and signed before they go to the log together."""
+
+from collections import Counter
+
+from msgspec import Struct
+
+from commonwatt.flows.rulebook import State
+from commonwatt.flows.rulebook.bodies import write_body
+from commonwatt.identity.keys import SigningKey, sign_request
+from commonwatt.model import AccountId, CommunityId, KeyId, Kind, Request
+
+
+class Desk:
+    """One batch of requests in the making; each key's numbers go on from what the log has of it."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._pending: Counter[KeyId] = Counter()
+        self.wires: list[bytes] = []
+
+    def write(self, key: SigningKey, account: AccountId, kind: Kind, body: Struct) -> None:
+        """Sign a request for an account and put it on the pile."""
+        record = self._state.keys.get(key.id)
+        seq = (record.next_seq if record else 1) + self._pending[key.id]
+        self._pending[key.id] += 1
+        request = Request(
+            community=CommunityId(self._state.community),
+            kind=kind,
+            author=key.id,
+            seq=seq,
+            on_behalf_of=account,
+            body=write_body(body),
+        )
+        self.wires.append(sign_request(request, key).wire_bytes())

@@ -1,0 +1,96 @@
+"""The story of a community's first hour: who is who, what stands where, who agrees, and who has paid in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from commonwatt.flows.desk import Desk
+from commonwatt.flows.rulebook import State, bodies
+from commonwatt.identity.keys import NoteKey, SigningKey
+from commonwatt.model import GRID, AccountId, Asset, GatewayId, Kind
+
+OPERATOR = AccountId("operator")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Everybody who signs at this desk. Members' keys are custodial: held for them, under a passphrase."""
+
+    operator: SigningKey
+    note: NoteKey
+    planner: SigningKey
+    oracle: SigningKey
+    dso: SigningKey
+    payment: SigningKey
+    members: Mapping[AccountId, SigningKey]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charter:
+    """A community's parameters and what it is made of at the start."""
+
+    timezone: str
+    b_max_wh: int
+    grace_slots: int
+    gate_s: int
+    assets: Sequence[Asset]
+    gateways: Mapping[GatewayId, bytes]
+    prepaid_micro: int
+    dso: Sequence[str]
+
+
+def onboard(state: State, cast: Cast, charter: Charter, now_s: int) -> list[bytes]:
+    """Return the first batch of a community's log."""
+    desk = Desk(state)
+    desk.write(cast.operator, OPERATOR, Kind.REGISTER, _community(cast, charter))
+    roles = [
+        (cast.planner, "planner", AccountId("planner")),
+        (cast.oracle, "oracle", AccountId("oracle")),
+        (cast.dso, "dso", GRID),
+        (cast.payment, "payment", AccountId("payment")),
+        *((key, "member", account) for account, key in cast.members.items()),
+    ]
+    for key, role, account in roles:
+        desk.write(cast.operator, OPERATOR, Kind.REGISTER, _key(key, role, account))
+    for gateway, public in charter.gateways.items():
+        register = bodies.RegisterGateway(gateway=gateway, public=public.hex(), alg="secp256k1")
+        desk.write(cast.operator, OPERATOR, Kind.REGISTER, register)
+    for asset in charter.assets:
+        owner = cast.dso if asset.owner == GRID else cast.members[asset.owner]
+        desk.write(owner, asset.owner, Kind.REGISTER, _asset(asset))
+        if asset.stores:
+            desk.write(owner, asset.owner, Kind.CONSENT, bodies.ConsentBody(asset=asset.id, standing=True))
+    for account in cast.members:
+        paid = bodies.PurchaseBody(account=account, amount_micro=charter.prepaid_micro, reference=f"first-{account}")
+        desk.write(cast.payment, AccountId("payment"), Kind.PURCHASE, paid)
+    for line in charter.dso:
+        desk.write(cast.dso, GRID, Kind.CONSTRAINT, bodies.ConstraintBody(text=line, said_s=now_s))
+    return desk.wires
+
+
+def _community(cast: Cast, charter: Charter) -> bodies.RegisterCommunity:
+    return bodies.RegisterCommunity(
+        public=cast.operator.public.hex(),
+        timezone=charter.timezone,
+        b_max_wh=charter.b_max_wh,
+        grace_slots=charter.grace_slots,
+        gate_s=charter.gate_s,
+    )
+
+
+def _key(key: SigningKey, role: str, account: AccountId) -> bodies.RegisterKey:
+    return bodies.RegisterKey(public=key.public.hex(), alg="secp256k1", role=role, account=account)
+
+
+def _asset(asset: Asset) -> bodies.RegisterAsset:
+    return bodies.RegisterAsset(
+        asset=asset.id,
+        gateway=asset.gateway,
+        asset_kind=asset.kind,
+        zone=asset.zone,
+        max_import_w=asset.max_import_w,
+        max_export_w=asset.max_export_w,
+        min_import_w=asset.min_import_w,
+        capacity_wh=asset.capacity_wh,
+        charge_permille=asset.charge_permille,
+        discharge_permille=asset.discharge_permille,
+    )

@@ -1,0 +1,144 @@
+"""From the ledger's state to what a plan may look at: nothing that was not measured, stated or published by then."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from commonwatt.assets import battery
+from commonwatt.flows.constraint_to_command import Outlook, Stored
+from commonwatt.flows.rulebook import State
+from commonwatt.forecasting.seasonal import corrected_naive
+from commonwatt.metering.aggregate import home_load_wh
+from commonwatt.model import (
+    SLOT_SECONDS,
+    SLOTS_PER_DAY,
+    AccountId,
+    Asset,
+    AssetId,
+    AssetKind,
+    Interval,
+    epoch,
+    instant,
+)
+
+REFUSED_FOR_SLOTS = 4
+"""How long a device that refused is left alone before it is asked again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a plan takes as given for the whole day.
+
+    Args:
+        span: The day.
+        zone: Where the homes are connected.
+        load_wh: Recorded load per home before the day, oldest first, up to its start.
+        solar_wh: Recorded generation likewise.
+        wear_micro_per_kwh: Degradation price per kind.
+        reserve_wh: What a battery keeps.
+        v2g: Whether cars give energy back.
+    """
+
+    span: Interval
+    zone: str
+    load_wh: Mapping[AccountId, tuple[int, ...]]
+    solar_wh: Mapping[AccountId, tuple[int, ...]]
+    wear_micro_per_kwh: Mapping[AssetKind, int]
+    reserve_wh: int
+    v2g: bool = True
+
+
+def homes(state: State) -> dict[AccountId, dict[AssetKind, Asset]]:
+    """Return each member's assets by kind, in order of registration."""
+    found: dict[AccountId, dict[AssetKind, Asset]] = {}
+    for asset in state.assets.values():
+        if asset.kind is not AssetKind.FEEDER:
+            found.setdefault(asset.owner, {})[asset.kind] = asset
+    return found
+
+
+def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
+    """Return what is known just before a slot."""
+    load_wh, solar_wh = {}, {}
+    stored: list[Stored] = []
+    ending_wh = 0
+    for owner, assets in homes(state).items():
+        loads, suns = measured(state, terms, owner, assets, slot_s)
+        load_wh[assets[AssetKind.CONNECTION].id] = loads
+        solar_wh[assets[AssetKind.SOLAR].id] = suns
+        stored += [
+            known
+            for kind in (AssetKind.BATTERY, AssetKind.VEHICLE)
+            if kind in assets and (known := _stored(state, assets[kind], slot_s))
+        ]
+        ending_wh += _greedy_end_wh(state, terms, assets[AssetKind.BATTERY], loads, suns)
+    return Outlook(
+        now=instant(slot_s),
+        zone=terms.zone,
+        load_wh=load_wh,
+        solar_wh=solar_wh,
+        stored=tuple(stored),
+        prices=state.prices,
+        constraints=tuple(stated.constraint for stated in state.stated),
+        wear_micro_per_kwh=terms.wear_micro_per_kwh,
+        reserve_wh=terms.reserve_wh,
+        v2g=terms.v2g,
+        end=(terms.span.end, ending_wh),
+    )
+
+
+def measured(
+    state: State, terms: Terms, owner: AccountId, assets: Mapping[AssetKind, Asset], slot_s: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return load and generation of a home up to a slot; where a meter is silent, the day before stands in."""
+    loads, suns = list(terms.load_wh[owner]), list(terms.solar_wh[owner])
+    for past_s in range(epoch(terms.span.start), slot_s, SLOT_SECONDS):
+        told = state.readings.get(past_s, {})
+        connection, sun = told.get(assets[AssetKind.CONNECTION].id), told.get(assets[AssetKind.SOLAR].id)
+        if connection is None or sun is None:
+            loads.append(loads[-SLOTS_PER_DAY])
+            suns.append(suns[-SLOTS_PER_DAY])
+            continue
+        behind = [told[a.id] for kind, a in assets.items() if kind is not AssetKind.CONNECTION and a.id in told]
+        loads.append(home_load_wh(connection, behind))
+        suns.append(sun.export_wh)
+    return tuple(loads), tuple(suns)
+
+
+def _stored(state: State, asset: Asset, slot_s: int) -> Stored | None:
+    """Return a storing asset if it answered of late, is here, and its owner lets it be scheduled."""
+    reading = state.readings.get(slot_s - SLOT_SECONDS, {}).get(asset.id)
+    if reading is None or reading.level_wh is None or not state.consents.get(asset.id, False):
+        return None
+    answer = state.answers.get(asset.id)
+    if answer and answer.ack.taken is None and answer.slot_s >= slot_s - REFUSED_FOR_SLOTS * SLOT_SECONDS:
+        return None
+    if asset.kind is not AssetKind.VEHICLE:
+        return Stored(asset=asset, level_wh=reading.level_wh)
+    leaves = _departure(state, asset.id, instant(slot_s))
+    return Stored(asset=asset, level_wh=reading.level_wh, leaves=leaves) if leaves else None
+
+
+def _departure(state: State, asset: AssetId, now: datetime) -> datetime | None:
+    """Return the next instant about which the owner stated a level: that is when the car leaves."""
+    stated = [s.constraint.at for s in state.stated if asset in s.constraint.scope and s.constraint.at]
+    return min((at for at in stated if at > now), default=None)
+
+
+def _greedy_end_wh(state: State, terms: Terms, asset: Asset, loads: Sequence[int], suns: Sequence[int]) -> int:
+    """Return what a battery that only serves its own home would hold at the day's end, as far as can be told now.
+
+    That is what ours is compared with, so it is what ours hands over: measured so far, forecast from here.
+    """
+    past = len(loads) - len(terms.load_wh[asset.owner])
+    ahead = SLOTS_PER_DAY - past
+    before = len(terms.load_wh[asset.owner])
+    load = [*loads[before:], *corrected_naive(loads, ahead)]
+    sun = [*suns[before:], *corrected_naive(suns, ahead)]
+    first = state.readings[epoch(terms.span.start) - SLOT_SECONDS].get(asset.id)
+    level_wh = first.level_wh or 0 if first else 0
+    for used_wh, made_wh in zip(load, sun, strict=True):
+        floor_wh = min(level_wh, terms.reserve_wh)
+        surplus_w = (made_wh - used_wh) * 3600 // SLOT_SECONDS
+        level_wh = battery.step(asset, level_wh, surplus_w, SLOT_SECONDS, floor_wh).level_wh
+    return level_wh

@@ -1,0 +1,199 @@
+"""Rules for readings and what they settle: tokens first, then trades, then the grid."""
+
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.state import SetAside, State
+from commonwatt.flows.rulebook.trading import match_book
+from commonwatt.metering.check import fault
+from commonwatt.model import (
+    BURN,
+    MINT,
+    SLOT_SECONDS,
+    AccountId,
+    Asset,
+    AssetId,
+    AssetKind,
+    Commodity,
+    Entry,
+    Outcome,
+    Reading,
+    Request,
+    cost_micro,
+    slot_from,
+)
+from commonwatt.settlement.settle import Delivery, PointReading, settle_slot
+from commonwatt.tokens import watt
+
+
+def reading_batch(state: State, request: Request, body: bodies.ReadingBatch, position: int, stamped_s: int) -> Outcome:
+    """Book what can be believed of a gateway's readings, set the rest aside, and settle what is complete."""
+    if state.keys[request.author].gateway != body.gateway:
+        return Outcome.NOT_ALLOWED
+    if body.slot_s % SLOT_SECONDS:
+        return Outcome.OVER_LIMIT
+    if body.slot_s + SLOT_SECONDS > stamped_s:
+        return Outcome.NOT_ALLOWED  # nobody has measured what has not happened yet
+    late = body.slot_s < state.settled_to_s
+    doubts = [(AssetId(item.asset), _doubt(state, body, item, late=late)) for item in body.readings]
+    for asset_id, why in doubts:
+        if why:
+            state.set_aside.append(SetAside(position=position, asset=asset_id, slot_s=body.slot_s, why=why))
+    return Outcome.SET_ASIDE if any(why for _, why in doubts) else Outcome.BOOKED
+
+
+def _doubt(state: State, body: bodies.ReadingBatch, item: bodies.ReadingItem, *, late: bool) -> str | None:
+    """Book one item, or return why not."""
+    asset = state.assets.get(AssetId(item.asset))
+    if asset is None or asset.gateway != body.gateway:
+        return "asset is not registered behind this gateway"
+    if late:
+        return "slot is settled already"
+    reading = Reading(
+        asset=asset.id,
+        interval=slot_from(body.slot_s),
+        import_wh=item.import_wh,
+        export_wh=item.export_wh,
+        level_wh=item.level_wh,
+    )
+    # A car's level changes while it drives; a battery's only by what is metered.
+    before = None
+    if asset.kind is not AssetKind.VEHICLE:
+        before = state.readings.get(body.slot_s - SLOT_SECONDS, {}).get(asset.id)
+    booked = state.readings.get(body.slot_s, {}).get(asset.id)
+    why = fault(reading, asset, before, [booked] if booked else [])
+    if why is None:
+        state.readings.setdefault(body.slot_s, {})[asset.id] = reading
+        state.settled_to_s = state.settled_to_s or body.slot_s
+    return why
+
+
+def settle_due(state: State, stamped_s: int) -> None:
+    """Settle, in order, every slot whose meters have all reported or whose grace has run out."""
+    while state.settled_to_s and state.settled_to_s + SLOT_SECONDS <= stamped_s:
+        slot_s = state.settled_to_s
+        told = state.readings.get(slot_s, {})
+        metered = [asset for asset in state.assets.values() if asset.kind is not AssetKind.VEHICLE]
+        complete = all(asset.id in told for asset in metered)
+        overdue = stamped_s >= slot_s + (1 + state.grace_slots) * SLOT_SECONDS
+        feeder = next((told[a.id] for a in metered if a.kind is AssetKind.FEEDER and a.id in told), None)
+        if not complete and not overdue:
+            return
+        if slot_s not in state.prices:
+            return  # without a price nothing can be owed; the oracle's fact will come
+        _settle(state, slot_s, told, (feeder.import_wh, feeder.export_wh) if feeder else None)
+        state.settled_to_s = slot_s + SLOT_SECONDS
+        match_book(state, stamped_s)
+
+
+def _settle(state: State, slot_s: int, told: dict[AssetId, Reading], feeder: tuple[int, int] | None) -> None:
+    """Settle one slot; without the feeder's reading the members' sum stands in for it, and no loss can show."""
+    homes = {
+        asset.owner: told[asset.id]
+        for asset in state.assets.values()
+        if asset.kind is AssetKind.CONNECTION and asset.id in told
+    }
+    net_wh = sum(reading.import_wh - reading.export_wh for reading in homes.values())
+    deliveries = _tokens(state, slot_s, told, homes)
+    bought, sold = state.prices[slot_s]
+    clearing = state.clearings.get(slot_s)
+    done = settle_slot(
+        [
+            PointReading(account=owner, import_wh=reading.import_wh, export_wh=reading.export_wh)
+            for owner, reading in homes.items()
+        ],
+        feeder or (max(0, net_wh), max(0, -net_wh)),
+        [t for t in clearing.trades if t.buyer in homes and t.seller in homes] if clearing else [],
+        deliveries,
+        import_price=bought,
+        export_price=sold,
+        slot_s=slot_s,
+    )
+    for entry in done.entries:
+        state.post(entry)
+    state.losses_wh[slot_s] = done.losses_wh
+
+
+def _tokens(state: State, slot_s: int, told: dict[AssetId, Reading], homes: dict[AccountId, Reading]) -> list[Delivery]:
+    """Mint and burn WATT for a slot, and return whose calls the batteries' exports served."""
+    import_left = {owner: reading.import_wh for owner, reading in homes.items()}
+    export_left = {owner: reading.export_wh for owner, reading in homes.items()}
+    deliveries: list[Delivery] = []
+    for asset in state.assets.values():
+        if asset.kind is not AssetKind.BATTERY or asset.id not in told or asset.owner not in homes:
+            continue
+        reading = told[asset.id]
+        for holder, wh in _call(state, slot_s, asset, reading, import_left, export_left[asset.owner]):
+            deliveries.append(Delivery(seller=asset.owner, buyer=holder, energy_wh=wh))
+            import_left[holder] -= wh
+            export_left[asset.owner] -= wh
+        _mint(state, slot_s, asset, reading, homes[asset.owner], _solar_wh(state, told, asset.owner))
+        _meet_level(state, slot_s, asset, reading)
+    return deliveries
+
+
+def _call(
+    state: State, slot_s: int, asset: Asset, reading: Reading, import_left: dict[AccountId, int], export_wh: int
+) -> tuple[tuple[AccountId, int], ...]:
+    holders = [(m, state.watt(m), import_left[m]) for m in sorted(import_left) if m != asset.owner and state.watt(m)]
+    burn = watt.call_stored(
+        reading.export_wh,
+        export_wh,
+        state.claims.issued_wh(asset.id),
+        asset.owner,
+        holders,
+        owner_balance_wh=state.watt(asset.owner),
+    )
+    for account, wh in burn.burned:
+        _burn(state, slot_s, asset, account, wh, "watt burned on use")
+    return burn.delivered
+
+
+def _mint(state: State, slot_s: int, asset: Asset, reading: Reading, home: Reading, solar_wh: int) -> None:
+    """Mint WATT for clean energy that a battery took in; what would pass B_max stays in the slot market (row E6)."""
+    clean_wh = watt.clean_charge_wh(reading.import_wh, home.import_wh, solar_wh)
+    recoverable_wh = asset.recoverable_wh(reading.level_wh or 0) - state.claims.issued_wh(asset.id)
+    room_wh = state.b_max_wh - state.watt(asset.owner)
+    minted_wh = max(0, min(watt.mint_wh(asset, clean_wh), recoverable_wh, room_wh))
+    if minted_wh:
+        state.claims.issue(asset.id, minted_wh)
+        _move(state, Commodity.WATT, MINT, asset.owner, minted_wh, slot_s, "watt minted", asset.id)
+
+
+def _meet_level(state: State, slot_s: int, asset: Asset, reading: Reading) -> None:
+    """Keep WATT within what the battery can give: the owner's burns first, the rest is bought back (RULES)."""
+    lack = watt.shortfall(reading.level_wh or 0, asset, state.claims.issued_wh(asset.id), state.watt(asset.owner))
+    if lack.burned_wh:
+        _burn(state, slot_s, asset, asset.owner, lack.burned_wh, "watt burned on loss")
+    holders = [(member, state.watt(member)) for member in state.members() if state.watt(member) > 0]
+    price = state.prices[slot_s][0]
+    for holder, wh in watt.buy_back(lack.short_wh, holders):
+        _burn(state, slot_s, asset, holder, wh, "watt bought back")
+        if holder != asset.owner and (owed := cost_micro(wh, max(0, price))):
+            _move(state, Commodity.ERGON, asset.owner, holder, owed, slot_s, "watt bought back", asset.id)
+
+
+def _burn(state: State, slot_s: int, asset: Asset, account: AccountId, wh: int, memo: str) -> None:
+    state.claims.burn(asset.id, wh)
+    _move(state, Commodity.WATT, account, BURN, wh, slot_s, memo, asset.id)
+
+
+def _move(
+    state: State,
+    commodity: Commodity,
+    source: AccountId,
+    target: AccountId,
+    amount: int,
+    slot_s: int,
+    memo: str,
+    ref: str,
+) -> None:
+    state.post(
+        Entry(commodity=commodity, source=source, target=target, amount=amount, memo=memo, slot_s=slot_s, ref=ref)
+    )
+
+
+def _solar_wh(state: State, told: dict[AssetId, Reading], owner: AccountId) -> int:
+    return sum(
+        told[asset.id].export_wh
+        for asset in state.assets.values()
+        if asset.owner == owner and asset.kind is AssetKind.SOLAR and asset.id in told
+    )

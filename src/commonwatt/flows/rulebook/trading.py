@@ -1,0 +1,120 @@
+"""Rules for orders: the slot market closes soon after its slot began, the WATT book never does."""
+
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.state import State
+from commonwatt.market.auction import clear
+from commonwatt.model import (
+    SLOT_SECONDS,
+    AccountId,
+    Commodity,
+    Entry,
+    Order,
+    OrderId,
+    Outcome,
+    Request,
+    Side,
+    Trade,
+    cost_micro,
+)
+
+
+def order(state: State, request: Request, body: bodies.OrderBody, position: int, stamped_s: int) -> Outcome:
+    """Take in an order for a slot, or place one in the WATT book."""
+    wish = Order(
+        id=OrderId(str(position)),
+        owner=request.on_behalf_of,
+        side=body.side,
+        energy_wh=body.energy_wh,
+        price_micro_per_kwh=body.price_micro_per_kwh,
+    )
+    if body.slot_s is None:
+        match_book(state, stamped_s, wish)
+        return Outcome.BOOKED
+    return _slot_order(state, wish, body.slot_s, stamped_s)
+
+
+def _slot_order(state: State, wish: Order, slot_s: int, stamped_s: int) -> Outcome:
+    if slot_s % SLOT_SECONDS or slot_s + state.gate_s <= stamped_s:
+        return Outcome.TOO_LATE
+    if slot_s not in state.prices:
+        return Outcome.UNKNOWN_THING
+    standing = state.slot_orders.get(slot_s, [])
+    if any(other.owner == wish.owner for other in standing):
+        # One order per member and slot, so that nobody trades with themselves.
+        return Outcome.ALREADY_THERE
+    if wish.side is Side.BID and _free_ergon(state, wish.owner) < _cost(wish):
+        return Outcome.NOT_BACKED
+    state.slot_orders.setdefault(slot_s, []).append(wish)
+    return Outcome.BOOKED
+
+
+def _free_ergon(state: State, account: AccountId) -> int:
+    """Return the ERGON that no bid of an unsettled slot has a claim on."""
+    bids = [
+        bid
+        for slot_s, orders in state.slot_orders.items()
+        if slot_s >= state.settled_to_s
+        for bid in orders
+        if bid.owner == account and bid.side is Side.BID
+    ]
+    return state.ergon(account) - sum(_cost(bid) for bid in bids)
+
+
+def _cost(bid: Order) -> int:
+    return cost_micro(bid.energy_wh, bid.price_micro_per_kwh)
+
+
+def close_gates(state: State, stamped_s: int) -> None:
+    """Clear every slot market whose gate has closed."""
+    last_s = stamped_s - state.gate_s
+    for slot_s in sorted(slot_s for slot_s in state.slot_orders if state.cleared_to_s <= slot_s <= last_s):
+        orders = state.slot_orders[slot_s]
+        bought, sold = state.prices[slot_s]
+        state.clearings[slot_s] = clear(
+            [bid for bid in orders if bid.side is Side.BID],
+            [ask for ask in orders if ask.side is Side.ASK],
+            import_price=bought,
+            export_price=sold,
+        )
+        state.cleared_to_s = slot_s + SLOT_SECONDS
+
+
+def cancel(state: State, request: Request, body: bodies.CancelBody) -> Outcome:
+    """Take a WATT order out of the book."""
+    gone = state.book.cancel(OrderId(body.order), request.on_behalf_of)
+    return Outcome.BOOKED if gone else Outcome.UNKNOWN_THING
+
+
+def match_book(state: State, stamped_s: int, wish: Order | None = None) -> None:
+    """Place an order in the WATT book, or try again what stands there; book what trades (row E4)."""
+    slot_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
+
+    def room(account: AccountId) -> int:
+        return state.b_max_wh - state.watt(account)
+
+    def book(trade: Trade) -> None:
+        _post(state, Commodity.WATT, trade.seller, trade.buyer, trade.energy_wh, slot_s, trade)
+        cost = cost_micro(trade.energy_wh, trade.price_micro_per_kwh)
+        _post(state, Commodity.ERGON, trade.buyer, trade.seller, cost, slot_s, trade)
+
+    if wish is None:
+        state.book.match(state.watt, room, lambda account: _free_ergon(state, account), book)
+    else:
+        state.book.place(wish, state.watt, room, lambda account: _free_ergon(state, account), book)
+
+
+def _post(
+    state: State, commodity: Commodity, source: AccountId, target: AccountId, amount: int, slot_s: int, trade: Trade
+) -> None:
+    if amount:
+        state.post(
+            Entry(
+                commodity=commodity,
+                source=source,
+                target=target,
+                amount=amount,
+                memo="watt trade",
+                slot_s=slot_s,
+                ref=f"{trade.bid}/{trade.ask}",
+            )
+        )

@@ -1,0 +1,185 @@
+"""The one writer of a community's log: verify, decide, make durable, answer; and replay, which trusts nobody."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from commonwatt.flows import rulebook
+from commonwatt.flows.ports import LogStore
+from commonwatt.flows.rulebook import State, bodies
+from commonwatt.ledger.checkpoint import Checkpoint
+from commonwatt.ledger.leaf import LeafRow
+from commonwatt.ledger.merkle import MerkleTree
+from commonwatt.model import (
+    AccountId,
+    CommunityId,
+    Corrupt,
+    InvalidValue,
+    KeyId,
+    Kind,
+    Outcome,
+    Refused,
+    Request,
+)
+
+
+class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    author: str
+    body: dict[str, object]
+    community: str
+    kind: Kind
+    on_behalf_of: str
+    seq: int
+    signature: str
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What a log comes to: the state, and the tree over its leaves."""
+
+    state: State
+    tree: MerkleTree
+
+
+class Sequencer:
+    """Takes requests in, in order, for one community.
+
+    A request that cannot be admitted gets its reason and leaves no trace. An admitted one is decided by the rulebook,
+    logged with its outcome, and answered only after the store has made it durable. Should the store fail, the
+    sequencer refuses everything from then on: its memory is ahead of the log, and only a replay can be believed.
+
+    Args:
+        store: The community's log; replayed from zero here.
+        community: Its name.
+        salt: Gives 32 bytes for a position. Random in production; a function of the seed in simulations.
+    """
+
+    def __init__(self, store: LogStore, community: str, salt: Callable[[int], bytes]) -> None:
+        self._store, self._salt, self._broken = store, salt, False
+        replayed = replay(store.rows(), community)
+        self.state, self.tree = replayed.state, replayed.tree
+
+    def submit(self, wires: Sequence[bytes], stamped_s: int, marks: Mapping[str, str] | None = None) -> list[Outcome]:
+        """Decide requests, make them durable in one batch, and answer.
+
+        Args:
+            wires: Requests as canonical bytes.
+            stamped_s: The log's time, never before the last batch's.
+            marks: Set in the same transaction, so that who resumes knows how far the log had come.
+
+        Returns:
+            One outcome each; a repeat returns its first outcome.
+
+        Raises:
+            Refused: The store failed, now or before; nothing of this batch was answered.
+        """
+        if self._broken:
+            raise Refused("the log could not be written; open it again to go on")
+        rows: list[LeafRow] = []
+        outcomes = []
+        try:
+            for wire in wires:
+                outcome, row = self._decide(wire, stamped_s)
+                outcomes.append(outcome)
+                if row:
+                    rows.append(row)
+            if rows or marks:
+                self._store.append(rows, marks or {})
+        except BaseException:
+            self._broken = True
+            raise
+        return outcomes
+
+    def checkpoint(self, slot_s: int) -> Checkpoint:
+        """Return the roots over everything so far."""
+        return Checkpoint(
+            origin=self.state.community,
+            size=len(self.tree),
+            log_root=self.tree.root(),
+            state_root=self.state.root(),
+            slot_s=slot_s,
+        )
+
+    def _decide(self, wire: bytes, stamped_s: int) -> tuple[Outcome, LeafRow | None]:
+        try:
+            request = read_request(wire)
+            body = bodies.read_body(request.kind, request.body)
+        except InvalidValue:
+            return Outcome.MALFORMED, None
+        refusal = rulebook.admit(self.state, request)
+        if refusal is Outcome.SEEN_BEFORE:
+            return rulebook.first_outcome(self.state, request), None
+        if refusal is not None:
+            return refusal, None
+        position = len(self.tree)
+        outcome = rulebook.apply(self.state, request, body, position, stamped_s)
+        row = LeafRow(position=position, stamped_s=stamped_s, salt=self._salt(position), body=wire, outcome=outcome)
+        self.tree.append(row.data())
+        return outcome, row
+
+
+def replay(rows: Iterable[LeafRow], community: str) -> Replayed:
+    """Run a log from zero: every signature is checked again, every outcome and checkpoint compared.
+
+    Raises:
+        Corrupt: The log contradicts itself; says at which position and how.
+    """
+    replayed = Replayed(State(community), MerkleTree())
+    state, tree = replayed.state, replayed.tree
+    last_s = 0
+    for row in rows:
+        where = f"position {row.position}"
+        try:
+            request = read_request(row.body)
+            body = bodies.read_body(request.kind, request.body)
+        except InvalidValue as error:
+            raise Corrupt(f"{where} holds no request: {error}") from error
+        if row.stamped_s < last_s:
+            raise Corrupt(f"{where} is stamped {row.stamped_s} s, before {last_s} s")
+        last_s = row.stamped_s
+        if refusal := rulebook.admit(state, request):
+            raise Corrupt(f"{where} should never have been admitted: {refusal}")
+        if isinstance(body, bodies.CheckpointBody):
+            _compare(replayed, body, where)
+        outcome = rulebook.apply(state, request, body, row.position, row.stamped_s)
+        if outcome is not row.outcome:
+            raise Corrupt(f"{where} was answered {row.outcome}, the rulebook says {outcome}")
+        tree.append(row.data())
+    return replayed
+
+
+def _compare(replayed: Replayed, body: bodies.CheckpointBody, where: str) -> None:
+    """Hold a logged checkpoint against what the replay found."""
+    text = body.note.split("\n\n")[0] + "\n"
+    told = Checkpoint.parse(text)
+    if told.size != len(replayed.tree):
+        raise Corrupt(f"{where} is a checkpoint of size {told.size}, the log has {len(replayed.tree)} leaves before it")
+    if told.log_root != replayed.tree.root():
+        raise Corrupt(f"{where} tells another log root than the leaves before it have")
+    if told.state_root != replayed.state.root():
+        raise Corrupt(f"{where} tells another state root than the rulebook reaches")
+
+
+def read_request(wire: bytes) -> Request:
+    """Decode a request and insist on its one canonical form.
+
+    Raises:
+        InvalidValue: The bytes are not a request, or not canonical.
+    """
+    try:
+        told = msgspec.json.decode(wire, type=_Wire)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidValue(f"not a request: {error}") from error
+    request = Request(
+        community=CommunityId(told.community),
+        kind=told.kind,
+        author=KeyId(told.author),
+        seq=told.seq,
+        on_behalf_of=AccountId(told.on_behalf_of),
+        body=told.body,
+        signature=told.signature,
+    )
+    if not told.signature.isalnum() or request.wire_bytes() != wire:
+        raise InvalidValue("not in canonical form (RFC 8785)")
+    return request

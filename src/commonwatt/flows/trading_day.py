@@ -1,0 +1,213 @@
+"""The story of a day: plan, tell, live, measure, settle, slot after slot, each step durable before the next."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from commonwatt.flexibility.diary import in_force, line_w, schedules
+from commonwatt.flexibility.dispatch import command
+from commonwatt.flexibility.plan import Plan, Problem, Unmet
+from commonwatt.flows.constraint_to_command import plan_ahead
+from commonwatt.flows.desk import Desk
+from commonwatt.flows.onboard import OPERATOR, Cast, Charter, onboard
+from commonwatt.flows.outlook import Terms, homes, outlook
+from commonwatt.flows.ports import Feeds, Gateways, People
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.sequence import Sequencer
+from commonwatt.ledger.checkpoint import sign_note
+from commonwatt.market.agents import slot_order, zi_order
+from commonwatt.model import (
+    SLOT_SECONDS,
+    AccountId,
+    AssetId,
+    AssetKind,
+    Command,
+    Kind,
+    Schedule,
+    epoch,
+    instant,
+    slots_of,
+)
+from commonwatt.tokens.watt import thresholds
+
+PLANNED_AFTER_S = 30
+"""Readings of the slot before are in at its end; half a minute later the plan is told."""
+PHASES = ("heard", "planned", "lived", "traded", "closed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WattPrices:
+    """What a member's agent pays and takes for WATT, micro per kWh (row E7)."""
+
+    buy: int
+    sell: int
+
+
+@dataclass(slots=True)
+class Watched:
+    """What an onlooker may want of a day beyond its log: how long plans took, and what they could not meet."""
+
+    plan_s: list[float] = field(default_factory=list)
+    unmet: dict[int, tuple[Unmet, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Day:
+    """One community's day behind its doors. `run` may be killed at any instant and run again."""
+
+    sequencer: Sequencer
+    cast: Cast
+    charter: Charter
+    terms: Terms
+    watt_prices: dict[AccountId, WattPrices]
+    gateways: Gateways
+    people: People
+    feeds: Feeds
+    marks: Callable[[], dict[str, str]]
+    stopwatch: Callable[[], float]
+    watched: Watched = field(default_factory=Watched)
+
+    def run(self) -> Iterator[int]:
+        """Live through the day; yield the start of every slot that is closed, those of an earlier run first."""
+        first_s = epoch(self.terms.span.start)
+        self._begin(first_s)
+        for slot in slots_of(self.terms.span):
+            slot_s = epoch(slot.start)
+            steps = (self._hear, self._plan, self._live, self._trade, self._close)
+            for phase, step in zip(PHASES, steps, strict=True):
+                if not self._done(slot_s, phase):
+                    step(slot_s)
+            yield slot_s
+
+    def _begin(self, first_s: int) -> None:
+        """Onboard everyone, then read every meter once before the day begins."""
+        before_s = first_s - SLOT_SECONDS
+        if not self._done(before_s, "heard"):
+            wires = onboard(self.sequencer.state, self.cast, self.charter, before_s)
+            self._submit(wires, before_s, before_s, "heard")
+        if not self._done(before_s, "closed"):
+            desk = self._desk()
+            self._facts(desk, before_s)
+            heard = [wire for heard in self.gateways.live(before_s, {}) for wire in heard.requests]
+            self._submit([*desk.wires, *heard], first_s, before_s, "closed")
+
+    def _hear(self, slot_s: int) -> None:
+        """Take in facts and statements."""
+        desk = self._desk()
+        self._facts(desk, slot_s)
+        for asset, line in self.people.say(slot_s):
+            owner = self.sequencer.state.assets[asset].owner
+            said = bodies.ConstraintBody(text=line, said_s=slot_s)
+            desk.write(self.cast.members[owner], owner, Kind.CONSTRAINT, said)
+        self._submit(desk.wires, slot_s + PLANNED_AFTER_S, slot_s, "heard")
+
+    def _plan(self, slot_s: int) -> None:
+        """Plan, log the schedules and place everyone's slot orders."""
+        began = self.stopwatch()
+        known = outlook(self.sequencer.state, self.terms, slot_s)
+        plan, problem = plan_ahead(known)
+        self.watched.plan_s.append(self.stopwatch() - began)
+        self.watched.unmet[slot_s] = tuple(unmet for unmet in plan.unmet if unmet.constraint in known.constraints)
+        desk = self._desk()
+        self._write_schedules(desk, plan, problem)
+        self._write_slot_orders(desk, plan, problem, slot_s)
+        self._submit(desk.wires, slot_s + PLANNED_AFTER_S, slot_s, "planned")
+
+    def _live(self, slot_s: int) -> None:
+        """Tell the devices, let the slot pass, and book what gateways answer and measure."""
+        heard = self.gateways.live(slot_s, self.commands(slot_s))
+        wires = [wire for one in heard for wire in one.requests]
+        self._submit(wires, slot_s + SLOT_SECONDS, slot_s, "lived")
+
+    def _trade(self, slot_s: int) -> None:
+        """Let members' agents act in the WATT book."""
+        state, desk = self.sequencer.state, self._desk()
+        low_wh, high_wh = thresholds(state.b_max_wh)
+        for account, prices in self.watt_prices.items():
+            open_order = state.book.open_order(account)
+            wish = zi_order(state.watt(account), low_wh, high_wh, prices.buy, prices.sell, has_open_order=open_order)
+            if wish:
+                side, energy_wh, price = wish
+                body = bodies.OrderBody(side=side, energy_wh=energy_wh, price_micro_per_kwh=price)
+                desk.write(self.cast.members[account], account, Kind.ORDER, body)
+        self._submit(desk.wires, slot_s + SLOT_SECONDS, slot_s, "traded")
+
+    def _close(self, slot_s: int) -> None:
+        """Sign a checkpoint over everything so far."""
+        desk = self._desk()
+        text = self.sequencer.checkpoint(slot_s).note_text()
+        note = sign_note(text, self.sequencer.state.community, self.cast.note.private)
+        desk.write(self.cast.operator, OPERATOR, Kind.CHECKPOINT, bodies.CheckpointBody(note=note))
+        self._submit(desk.wires, slot_s + SLOT_SECONDS, slot_s, "closed")
+
+    def commands(self, slot_s: int) -> dict[AssetId, Command]:
+        """Return what the logged schedules ask of devices in a slot, of those whose owners consent."""
+        state, moment = self.sequencer.state, instant(slot_s)
+        told = {}
+        for asset_id, schedule in state.schedules.items():
+            instruction = in_force(schedule, moment)
+            if instruction and schedule.issued == moment and state.consents.get(asset_id, False):
+                told[asset_id] = command(state.assets[asset_id], instruction)
+        return told
+
+    def _write_schedules(self, desk: Desk, plan: Plan, problem: Problem) -> None:
+        state = self.sequencer.state
+        behind = {
+            assets[AssetKind.BATTERY].id: [asset.id for asset in assets.values()] for assets in homes(state).values()
+        }
+        running = {
+            asset: entry.power_w
+            for asset, schedule in state.schedules.items()
+            if (entry := in_force(schedule, plan.start))
+        }
+        for schedule in schedules(plan, problem, behind, running, ZoneInfo(state.timezone)):
+            desk.write(self.cast.planner, AccountId("planner"), Kind.SCHEDULE, schedule_body(schedule))
+
+    def _write_slot_orders(self, desk: Desk, plan: Plan, problem: Problem, slot_s: int) -> None:
+        bought, sold = self.sequencer.state.prices[slot_s]
+        for account, assets in homes(self.sequencer.state).items():
+            line = line_w(plan, problem, [asset.id for asset in assets.values()], 0)
+            wish = slot_order(line * SLOT_SECONDS // 3600, bought, sold)
+            if wish:
+                side, energy_wh, price = wish
+                body = bodies.OrderBody(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, slot_s=slot_s)
+                desk.write(self.cast.members[account], account, Kind.ORDER, body)
+
+    def _facts(self, desk: Desk, slot_s: int) -> None:
+        start_s, prices = self.feeds.prices(slot_s)
+        if prices:
+            told = bodies.FactBody(start_s=start_s, prices=prices)
+            desk.write(self.cast.oracle, AccountId("oracle"), Kind.FACT, told)
+
+    def _desk(self) -> Desk:
+        return Desk(self.sequencer.state)
+
+    def _submit(self, wires: list[bytes], stamped_s: int, slot_s: int, phase: str) -> None:
+        self.sequencer.submit(wires, stamped_s, {"slot": str(slot_s), "phase": phase})
+
+    def _done(self, slot_s: int, phase: str) -> bool:
+        """Tell whether the log already holds a phase of a slot."""
+        marks = self.marks()
+        if not marks:
+            return False
+        return (int(marks["slot"]), PHASES.index(marks["phase"])) >= (slot_s, PHASES.index(phase))
+
+
+def schedule_body(schedule: Schedule) -> bodies.ScheduleBody:
+    """Return a schedule as it is signed."""
+    return bodies.ScheduleBody(
+        asset=schedule.asset,
+        issued_s=epoch(schedule.issued),
+        instructions=[
+            bodies.InstructionItem(
+                verb=entry.verb,
+                start_s=epoch(entry.interval.start),
+                end_s=epoch(entry.interval.end),
+                power_w=entry.power_w,
+                expected_wh=entry.expected_wh,
+                reason=entry.reason,
+                balance_w=entry.balance_w,
+            )
+            for entry in schedule.instructions
+        ],
+    )

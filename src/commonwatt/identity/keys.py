@@ -1,0 +1,202 @@
+"""Sign requests and checkpoint notes, and check who signed a request."""
+
+import hmac
+import re
+from dataclasses import replace
+
+from coincurve import PrivateKey, PublicKey
+
+# Straight to libsecp256k1, since coincurve's own verify takes signatures in DER only and ours are compact.
+from coincurve._libsecp256k1 import ffi, lib  # type: ignore[import-not-found]  # a compiled module without stubs
+from coincurve.context import GLOBAL_CONTEXT
+from Crypto.Hash import keccak
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from commonwatt.model import Corrupt, InvalidValue, KeyId, Refused, Request
+
+CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+_SIGNATURE = re.compile("[0-9a-f]{128}")
+
+
+def sign_request(request: Request, key: "SigningKey") -> Request:
+    """Return the request with the key's signature over its signed bytes in place of any other.
+
+    Raises:
+        InvalidValue: The request has no canonical form, see `commonwatt.model.canonical_json`.
+    """
+    return replace(request, signature=key.sign(request.signed_bytes()))
+
+
+class SigningKey:
+    """A secp256k1 key that signs as an Ethereum wallet does; neither text nor repr of it tells the secret.
+
+    Args:
+        secret: 32 bytes, a number from 1 up to the curve's order.
+
+    Raises:
+        InvalidValue: The secret has another length or lies outside that range.
+
+    Source: EIP-191 version 0x45 (``personal_sign``) over keccak-256; SEC 1 section 4.1, nonces of RFC 6979.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != 32 or not 0 < int.from_bytes(secret) < CURVE_ORDER:
+            raise InvalidValue(
+                f"a secret is 32 bytes from 1 up to the curve's order, was {len(secret)} bytes or beyond"
+            )
+        self._key = PrivateKey(secret)
+        self.public = self._key.public_key.format()
+        self.id = _address(self._key.public_key)
+
+    @classmethod
+    def generate(cls) -> "SigningKey":
+        """Return a new key from the machine's randomness."""
+        return cls(PrivateKey().secret)
+
+    @classmethod
+    def from_seed(cls, seed: bytes, name: str) -> "SigningKey":
+        """Return the key that a simulation gives to a name: the same for the same seed, and no more secret than it."""
+        digest = int.from_bytes(hmac.digest(seed, name.encode(), "sha256"))
+        return cls((digest % (CURVE_ORDER - 1) + 1).to_bytes(32))
+
+    @classmethod
+    def from_pem(cls, pem: bytes, passphrase: bytes) -> "SigningKey":
+        """Return the key that `to_pem` wrote.
+
+        Raises:
+            Refused: The passphrase does not open it.
+            Corrupt: It holds no secp256k1 key.
+        """
+        key = _open_pem(pem, passphrase)
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256K1):
+            raise Corrupt(f"a signing key is of secp256k1, this is a {type(key).__name__}")
+        return cls(key.private_numbers().private_value.to_bytes(32))
+
+    def to_pem(self, passphrase: bytes) -> bytes:
+        """Return the key as PKCS#8 PEM, encrypted under a passphrase of one byte or more."""
+        return _to_pem(ec.derive_private_key(self._key.to_int(), ec.SECP256K1()), passphrase)
+
+    def sign(self, message: bytes) -> str:
+        """Return the signature over a message: r and s, low-s, as 128 lower-case hex digits."""
+        # The 65th byte would let a chain recover the key; a request names its author, so it is dropped.
+        return self._key.sign_recoverable(_digest(message), hasher=None)[:64].hex()
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.id})"
+
+
+class VerifyingKey:
+    """The public half of a `SigningKey`, parsed once so that many signatures are checked fast.
+
+    Args:
+        public: 33 bytes, the compressed form of SEC 1.
+
+    Raises:
+        InvalidValue: These bytes are no point of the curve in compressed form.
+    """
+
+    def __init__(self, public: bytes) -> None:
+        try:
+            key = PublicKey(public)
+        except ValueError as error:
+            raise InvalidValue(f"a public key is a point of secp256k1, was {public.hex()}") from error
+        if key.format() != public:
+            raise InvalidValue(f"a public key is in compressed form, was {public.hex()}")
+        self.public = public
+        self.id = _address(key)
+        self._point = key.public_key
+
+    def verify(self, message: bytes, signature: str) -> bool:
+        """Tell whether the key signed this message; False for anything that `SigningKey.sign` would not write.
+
+        A high-s twin is refused by libsecp256k1, so that nobody can change a signature without its key.
+        """
+        if not _SIGNATURE.fullmatch(signature):
+            return False
+        parsed = ffi.new("secp256k1_ecdsa_signature *")
+        context = GLOBAL_CONTEXT.ctx
+        if not lib.secp256k1_ecdsa_signature_parse_compact(context, parsed, bytes.fromhex(signature)):
+            return False
+        return bool(lib.secp256k1_ecdsa_verify(context, parsed, _digest(message), self._point))
+
+    def __repr__(self) -> str:
+        return f"VerifyingKey({self.id})"
+
+
+class NoteKey:
+    """An Ed25519 key that signs checkpoint notes; neither text nor repr of it tells the secret.
+
+    Args:
+        private: The key itself, for whoever signs notes.
+    """
+
+    def __init__(self, private: Ed25519PrivateKey) -> None:
+        self.private = private
+        self.public = private.public_key().public_bytes_raw()
+
+    @classmethod
+    def generate(cls) -> "NoteKey":
+        """Return a new key from the machine's randomness."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def from_seed(cls, seed: bytes, name: str) -> "NoteKey":
+        """Return the key that a simulation gives to a name: the same for the same seed, and no more secret than it."""
+        # A prefix of its own, so that a name's two keys never share their secret bytes.
+        secret = hmac.digest(seed, b"ed25519\x00" + name.encode(), "sha256")
+        return cls(Ed25519PrivateKey.from_private_bytes(secret))
+
+    @classmethod
+    def from_pem(cls, pem: bytes, passphrase: bytes) -> "NoteKey":
+        """Return the key that `to_pem` wrote.
+
+        Raises:
+            Refused: The passphrase does not open it.
+            Corrupt: It holds no Ed25519 key.
+        """
+        key = _open_pem(pem, passphrase)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise Corrupt(f"a note key is of Ed25519, this is a {type(key).__name__}")
+        return cls(key)
+
+    def to_pem(self, passphrase: bytes) -> bytes:
+        """Return the key as PKCS#8 PEM, encrypted under a passphrase of one byte or more."""
+        return _to_pem(self.private, passphrase)
+
+    def __repr__(self) -> str:
+        return f"NoteKey({self.public.hex()})"
+
+
+def _digest(message: bytes) -> bytes:
+    """Return the 32 bytes that a wallet signs for a message (EIP-191)."""
+    return _keccak(b"\x19Ethereum Signed Message:\n%d%b" % (len(message), message))
+
+
+def _address(public: PublicKey) -> KeyId:
+    """Return the Ethereum address: the last 20 bytes of the hash of the point's two coordinates."""
+    return KeyId("0x" + _keccak(public.format(compressed=False)[1:])[-20:].hex())
+
+
+def _keccak(data: bytes) -> bytes:
+    return keccak.new(data=data, digest_bits=256).digest()
+
+
+def _to_pem(key: ec.EllipticCurvePrivateKey | Ed25519PrivateKey, passphrase: bytes) -> bytes:
+    if not passphrase:
+        raise InvalidValue("a key rests under a passphrase of one byte or more, was empty")
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
+
+
+def _open_pem(pem: bytes, passphrase: bytes) -> PrivateKeyTypes:
+    try:
+        return load_pem_private_key(pem, passphrase)
+    except (ValueError, TypeError) as error:
+        raise Refused("the passphrase does not open this key, or it is damaged", found=str(error)) from error

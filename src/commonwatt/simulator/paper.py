@@ -1,0 +1,62 @@
+"""Doors made of paper: a log in memory and gateways in this very process, for tests and quick looks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from commonwatt.adapters.devices.gateway.translate import Hello, Live, Lived
+from commonwatt.identity.keys import SigningKey
+from commonwatt.ledger.leaf import LeafRow
+from commonwatt.model import Refused
+from commonwatt.simulator.box import Box, Memory, Spec
+
+
+class PaperLog:
+    """A log that lasts as long as the process; obeys the `LogStore` port otherwise."""
+
+    def __init__(self) -> None:
+        self._rows: list[LeafRow] = []
+        self._marks: dict[str, str] = {}
+
+    @property
+    def size(self) -> int:
+        """The number of leaves."""
+        return len(self._rows)
+
+    def append(self, rows: Sequence[LeafRow], marks: Mapping[str, str]) -> None:
+        """Add rows and marks; refuses a gap."""
+        for expected, row in enumerate(rows, len(self._rows)):
+            if row.position != expected:
+                raise Refused("positions go on without a gap", found=row.position, expected=expected)
+        self._rows += rows
+        self._marks.update(marks)
+
+    def rows(self, from_position: int = 0) -> Iterator[LeafRow]:
+        """Yield the rows in order."""
+        yield from self._rows[from_position:]
+
+    def marks(self) -> dict[str, str]:
+        """Return the marks."""
+        return dict(self._marks)
+
+
+class PaperProgram:
+    """A gateway program without a process: the same box behind the same three calls."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._key = SigningKey.from_seed(spec.seed.encode(), spec.number)
+        self._box = Box(spec, self._key, None, self._forget)
+
+    def greet(self) -> Hello:
+        """Return what it says of itself."""
+        return Hello(number=self._spec.number, public=self._key.public.hex())
+
+    def ask(self, live: Live) -> None:
+        """Let one slot pass."""
+        self._lived = self._box.live(live)
+
+    def answer(self, live: Live) -> Lived:
+        """Return what came of it."""
+        return self._lived
+
+    def _forget(self, memory: Memory) -> None:
+        """Keep nothing: paper burns with the process."""

@@ -1,0 +1,37 @@
+"""Append batches to a log until somebody kills this process, and say which batches were acknowledged."""
+
+import sys
+from pathlib import Path
+from random import Random
+
+from commonwatt.adapters.stores.sqlite import SqliteLog
+from commonwatt.ledger.leaf import LeafRow
+from commonwatt.model import Outcome
+
+
+def append_for_ever(path: Path, seed: int) -> None:
+    chance = Random(seed)
+    say("opening")
+    with SqliteLog(path) as log:
+        batch = int(log.marks().get("batch", "0"))
+        while True:
+            batch += 1
+            start, count = log.size, chance.randint(1, 7)
+            # Now and then a body of many pages, so that kills also meet long writes and checkpoints of the WAL.
+            weight = chance.choice([20, 300, 300, 200_000])
+            rows = [leaf(start + place, f"{batch}:{place}:{count}:".encode() + bytes(weight)) for place in range(count)]
+            log.append(rows, {"batch": str(batch), "size": str(start + count)})
+            say(str(batch))
+
+
+def leaf(position: int, body: bytes) -> LeafRow:
+    return LeafRow(position=position, stamped_s=0, salt=bytes(32), body=body, outcome=Outcome.BOOKED)
+
+
+def say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    append_for_ever(Path(sys.argv[1]), int(sys.argv[2]))
