@@ -18,7 +18,7 @@ from commonwatt.flows.ports import LogStore
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.flows.trading_day import Day, WattPrices
 from commonwatt.identity.keys import NoteKey, SigningKey
-from commonwatt.model import MICRO, AssetKind, epoch
+from commonwatt.model import MICRO, AssetId, AssetKind, GatewayId, epoch
 from commonwatt.simulator import recorded as recordings
 from commonwatt.simulator import street as streets
 from commonwatt.simulator.box import Fault, Spec
@@ -151,7 +151,7 @@ def _specs(scene: Scene, faults: Sequence[Fault]) -> list[Spec]:
     ]
 
 
-def _owners(street: Street) -> dict[streets.AssetId, streets.GatewayId]:
+def _owners(street: Street) -> dict[AssetId, GatewayId]:
     return {asset.id: asset.gateway for asset in assets(street)}
 
 

@@ -15,7 +15,7 @@ from commonwatt.flows.ports import Feeds, Gateways, People
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.ledger.checkpoint import sign_note
-from commonwatt.market.agents import slot_order, zi_order
+from commonwatt.market.agents import outlived, slot_order, zi_order
 from commonwatt.model import (
     SLOT_SECONDS,
     AccountId,
@@ -123,6 +123,10 @@ class Day:
         """Let members' agents act in the WATT book."""
         state, desk = self.sequencer.state, self._desk()
         low_wh, high_wh = thresholds(state.b_max_wh)
+        for order in state.book.orders():
+            if outlived(order.side, state.watt(order.owner), low_wh, high_wh):
+                gone = bodies.CancelBody(order=order.id)
+                desk.write(self.cast.members[order.owner], order.owner, Kind.CANCEL, gone)
         for account, prices in self.watt_prices.items():
             open_order = state.book.open_order(account)
             wish = zi_order(state.watt(account), low_wh, high_wh, prices.buy, prices.sell, has_open_order=open_order)

@@ -37,6 +37,15 @@ def zi_order(
     return None
 
 
+def outlived(side: Side, balance_wh: int, t_lo_wh: int, t_hi_wh: int) -> bool:
+    """Tell whether a resting WATT order has lost its reason, so that its agent takes it back.
+
+    A bid stands for a balance at or below the low threshold, an ask for one at or above the high one. Without this,
+    a member whose own sun filled the shortfall would keep a bid that forbids the sale of what came after.
+    """
+    return balance_wh > t_lo_wh if side is Side.BID else balance_wh < t_hi_wh
+
+
 def slot_order(expected_import_wh: int, import_price: int, export_price: int) -> tuple[Side, int, int] | None:
     """Return the slot-auction order of a member who would rather deal with neighbours than with the grid, or None.
 

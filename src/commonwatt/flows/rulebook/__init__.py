@@ -14,7 +14,7 @@ from commonwatt.model import AccountId, InvalidValue, Kind, Outcome, Request
 __all__ = ["State", "admit", "apply", "bodies"]
 
 _MAY = {
-    Kind.REGISTER: {"operator", "member"},
+    Kind.REGISTER: {"operator", "member", "dso"},
     Kind.CONSTRAINT: {"member", "dso"},
     Kind.READING_BATCH: {"gateway"},
     Kind.ORDER: {"member"},

@@ -49,7 +49,7 @@ def found(state: State, request: Request, body: bodies.RegisterCommunity) -> Out
 
 
 def register(state: State, request: Request, body: bodies.Register) -> Outcome:
-    """Register a key or a gateway (operator), or claim an asset behind a gateway (member, row H1)."""
+    """Register a key or a gateway (operator), or claim an asset behind a gateway (its owner, row H1)."""
     if isinstance(body, bodies.RegisterCommunity):
         return Outcome.ALREADY_THERE
     if isinstance(body, bodies.RegisterAsset):
@@ -78,6 +78,8 @@ def register(state: State, request: Request, body: bodies.Register) -> Outcome:
 
 def _claim(state: State, request: Request, body: bodies.RegisterAsset) -> Outcome:
     gateway = GatewayId(body.gateway)
+    if request.author == state.operator:
+        return Outcome.NOT_ALLOWED
     if gateway not in state.gateways:
         return Outcome.UNKNOWN_THING
     if body.asset in state.assets:

@@ -133,7 +133,8 @@ def _tokens(state: State, slot_s: int, told: dict[AssetId, Reading], homes: dict
 def _call(
     state: State, slot_s: int, asset: Asset, reading: Reading, import_left: dict[AccountId, int], export_wh: int
 ) -> tuple[tuple[AccountId, int], ...]:
-    holders = [(m, state.watt(m), import_left[m]) for m in sorted(import_left) if m != asset.owner and state.watt(m)]
+    others = [member for member in sorted(import_left) if member != asset.owner]
+    holders = [(m, wh, import_left[m]) for m in others if (wh := _callable_wh(state, m)) > 0]
     burn = watt.call_stored(
         reading.export_wh,
         export_wh,
@@ -145,6 +146,12 @@ def _call(
     for account, wh in burn.burned:
         _burn(state, slot_s, asset, account, wh, "watt burned on use")
     return burn.delivered
+
+
+def _callable_wh(state: State, member: AccountId) -> int:
+    """Return the WATT that a member can call from others: what stands against no battery of their own."""
+    own = (a.id for a in state.assets.values() if a.owner == member and a.kind is AssetKind.BATTERY)
+    return state.watt(member) - sum(state.claims.issued_wh(asset) for asset in own)
 
 
 def _mint(state: State, slot_s: int, asset: Asset, reading: Reading, home: Reading, solar_wh: int) -> None:
