@@ -25,6 +25,8 @@ DISCRETE_SLOTS = 4
 """Slots from now in which a car draws nothing or at least its 6 A; later ones are planned again before they come."""
 SHORTFALL_TOLERANCE = 1e-4
 """In kWh; a tenth of a watt-hour, well above the solver's own feasibility tolerance."""
+ROUNDING_WH = 4
+"""What is asked of a store beyond a stated level, since its meter and its losses round down slot by slot."""
 REPORTED_KWH = 0.005
 """A miss below the meters' rounding over a day is no miss."""
 SELF_CONSUMPTION_TOLERANCE_KWH = 0.02
@@ -257,9 +259,11 @@ class _Model:
         if not 0 <= slot < self.slots:
             return []
         terms = {self.level[e.asset][slot]: 1.0 for e in self._scope(constraint) if e.store}
-        wanted_wh = constraint.value
+        full_wh, wanted_wh = self._capacity_wh(constraint), constraint.value
         if constraint.quantity is Quantity.CHARGE:
-            wanted_wh = -(-constraint.value * self._capacity_wh(constraint) // 100)
+            wanted_wh = -(-constraint.value * full_wh // 100)
+        if constraint.relation is Relation.AT_LEAST:
+            wanted_wh = max(wanted_wh, min(wanted_wh + ROUNDING_WH * len(terms), full_wh))
         return [(terms, wanted_wh / 1000)] if terms else []
 
     def _moved(self, constraint: Constraint) -> list[tuple[dict[int, float], float]]:

@@ -1,6 +1,6 @@
 """The story from what people want and what is likely to what each device is told for the next slots."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from commonwatt.assets import battery, fixed, vehicle
 from commonwatt.flexibility.plan import Plan, Problem, plan
 from commonwatt.forecasting.seasonal import corrected_naive
 from commonwatt.model import (
+    SLOT,
     SLOT_SECONDS,
     SLOTS_PER_DAY,
     Asset,
@@ -25,15 +26,17 @@ from commonwatt.model import (
 HORIZON = SLOTS_PER_DAY
 """A rolling day."""
 FORECAST_ROOM_PERCENT = 90
+EARLY = 2 * SLOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A storing asset as the latest reading shows it, and until when it stays (None: for good)."""
+    """A storing asset as the latest reading shows it; a car also with when it leaves, and what for."""
 
     asset: Asset
     level_wh: int
     leaves: datetime | None = None
+    wanted_wh: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +73,13 @@ class Outlook:
 def plan_ahead(outlook: Outlook) -> tuple[Plan, Problem]:
     """Plan the next day from an outlook; return the problem too, for the reasons."""
     prices = [_price(outlook, ahead) for ahead in range(HORIZON)]
+    stated = (*outlook.constraints, *_ending(outlook))
     problem = Problem(
         start=outlook.now,
         envelopes=(*_fixed(outlook), *(_flexible(outlook, stored) for stored in outlook.stored)),
         import_price=tuple(price for price, _ in prices),
         export_price=tuple(price for _, price in prices),
-        constraints=(*outlook.constraints, *_with_room(outlook), *_ending(outlook)),
+        constraints=(*stated, *_with_room(stated), *_in_good_time(stated, outlook.now)),
         final_value_micro_per_kwh=sorted(price for price, _ in prices)[HORIZON // 5],
     )
     return plan(problem), problem
@@ -105,19 +109,34 @@ def _flexible(outlook: Outlook, stored: Stored) -> Envelope:
         return battery.envelope(stored.asset, stored.level_wh, HORIZON, wear, outlook.reserve_wh)
     ahead = (epoch(stored.leaves) - epoch(outlook.now)) // SLOT_SECONDS
     return vehicle.envelope(
-        stored.asset, stored.level_wh, HORIZON, wear, leaves_after=max(0, ahead), discharge=outlook.v2g
+        stored.asset,
+        stored.level_wh,
+        HORIZON,
+        wear,
+        leaves_after=max(0, ahead),
+        wanted_wh=stored.wanted_wh,
+        discharge=outlook.v2g,
     )
 
 
-def _with_room(outlook: Outlook) -> list[Constraint]:
+def _with_room(stated: Iterable[Constraint]) -> list[Constraint]:
     """Ask, below everybody's needs but above money, to stay a little under each zone's power limit.
 
     A forecast errs; a limit that is planned to the watt is broken by the first kettle.
     """
     return [
-        replace(stated, value=stated.value * FORECAST_ROOM_PERCENT // 100, priority=Priority.COMFORT)
-        for stated in outlook.constraints
-        if stated.zones and stated.quantity is Quantity.POWER and stated.relation is Relation.AT_MOST
+        replace(limit, value=limit.value * FORECAST_ROOM_PERCENT // 100, priority=Priority.COMFORT)
+        for limit in stated
+        if limit.zones and limit.quantity is Quantity.POWER and limit.relation is Relation.AT_MOST
+    ]
+
+
+def _in_good_time(stated: Iterable[Constraint], now: datetime) -> list[Constraint]:
+    """Ask, likewise, to have every wanted level half an hour early: what is left to the last slot meets its kettle."""
+    return [
+        replace(level, at=level.at - EARLY, priority=Priority.COMFORT)
+        for level in stated
+        if level.at and level.relation is Relation.AT_LEAST and level.at - EARLY > now
     ]
 
 

@@ -16,7 +16,9 @@ from commonwatt.model import (
     Asset,
     AssetId,
     AssetKind,
+    Constraint,
     Interval,
+    Quantity,
     epoch,
     instant,
 )
@@ -115,14 +117,18 @@ def _stored(state: State, asset: Asset, slot_s: int) -> Stored | None:
         return None
     if asset.kind is not AssetKind.VEHICLE:
         return Stored(asset=asset, level_wh=reading.level_wh)
-    leaves = _departure(state, asset.id, instant(slot_s))
-    return Stored(asset=asset, level_wh=reading.level_wh, leaves=leaves) if leaves else None
+    leaving = _departure(state, asset.id, instant(slot_s))
+    if leaving is None or leaving.at is None:
+        return None
+    percent = leaving.quantity is Quantity.CHARGE
+    wanted_wh = -(-leaving.value * asset.capacity_wh // 100) if percent else leaving.value
+    return Stored(asset=asset, level_wh=reading.level_wh, leaves=leaving.at, wanted_wh=wanted_wh)
 
 
-def _departure(state: State, asset: AssetId, now: datetime) -> datetime | None:
-    """Return the next instant about which the owner stated a level: that is when the car leaves."""
-    stated = [s.constraint.at for s in state.stated if asset in s.constraint.scope and s.constraint.at]
-    return min((at for at in stated if at > now), default=None)
+def _departure(state: State, asset: AssetId, now: datetime) -> Constraint | None:
+    """Return the next statement of the owner about a level at an instant: that is when the car leaves."""
+    about = [s.constraint for s in state.stated if asset in s.constraint.scope]
+    return min((c for c in about if c.at and c.at > now), key=lambda c: c.at or now, default=None)
 
 
 def _greedy_end_wh(state: State, terms: Terms, asset: Asset, loads: Sequence[int], suns: Sequence[int]) -> int:

@@ -1,5 +1,6 @@
 """The pipe to one gateway process: a line out, a line back, and a new process where the old one died."""
 
+import select
 import subprocess
 import sys
 from contextlib import suppress
@@ -9,6 +10,9 @@ import msgspec
 
 from commonwatt.adapters.devices.gateway.translate import Hello, Live, Lived
 from commonwatt.model import Refused
+
+ANSWER_WITHIN_S = 20
+"""A program that says nothing for so long is taken for dead; a slot lasts fifteen minutes."""
 
 
 class GatewayProcess:
@@ -22,12 +26,14 @@ class GatewayProcess:
 
     def __init__(self, module: str, folder: Path, spec: bytes) -> None:
         self._module, self._folder, self._spec = module, folder, spec
+        self._hello: Hello | None = None
         self._start()
 
     def greet(self) -> Hello:
         """Wait until the program is up, and return what it says of itself."""
-        self.hello = msgspec.json.decode(self._read(), type=Hello)
-        return self.hello
+        if self._hello is None:
+            self._hello = msgspec.json.decode(self._read(), type=Hello)
+        return self._hello
 
     def ask(self, live: Live) -> None:
         """Send one slot; a program that has died is started again and will not have heard the commands."""
@@ -62,6 +68,7 @@ class GatewayProcess:
         self._process.kill()
         self._process.wait()
         self._start()
+        self._hello = None
         self.greet()
         self._write(Live(slot_s=live.slot_s, wires_wh=live.wires_wh))
 
@@ -82,7 +89,9 @@ class GatewayProcess:
 
     def _read(self) -> bytes:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise Refused("a gateway program ended without an answer", folder=self._folder)
+        # Each side says one line at a time, so nothing waits in the reader's own buffer.
+        ready, _, _ = select.select([self._process.stdout], [], [], ANSWER_WITHIN_S)
+        line = self._process.stdout.readline() if ready else b""
+        if not line.endswith(b"\n"):
+            raise Refused("a gateway program gave no answer", folder=self._folder, within_s=ANSWER_WITHIN_S)
         return line

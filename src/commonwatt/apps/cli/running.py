@@ -1,0 +1,48 @@
+"""`commonwatt run`: a recorded street lives through its day, and the day is put before people."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from commonwatt.apps import deeds, wiring
+from commonwatt.apps.cli.screen import as_json, show
+from commonwatt.apps.report.page import write_page
+from commonwatt.model import SLOTS_PER_DAY
+
+
+def run(
+    street: Annotated[Path, typer.Argument(help="Folder with street.toml and its data.", exists=True, file_okay=False)],
+    day: Annotated[
+        str | None, typer.Option(help="Another recorded day, YYYY-MM-DD; covered: 2018-11-01 to -30.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for the run; default runs/<street>/<day>.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Throw an earlier run in that folder away first.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the day's figures as JSON and nothing else.")] = False,
+) -> None:
+    """Run a street for one recorded day; run it again after a kill and it goes on where it was."""
+    stage = wiring.scene(street, day)
+    folder = output or Path("runs") / stage.street.community / f"{stage.street.day}"
+    console = Console(quiet=json)
+    columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("slots"))
+    bar = Progress(*columns, TimeElapsedColumn(), console=console)
+    with bar:
+        task = bar.add_task(f"{stage.street.community} {stage.street.day}", total=SLOTS_PER_DAY)
+        summary = deeds.run_durably(stage, street, folder, fresh=fresh, on_slot=lambda: bar.advance(task))
+    page = folder / "report.html"
+    write_page(summary, page)
+    if json:
+        typer.echo(as_json(summary))
+    else:
+        show(summary, console)
+        console.print(_where(folder, page), highlight=False, soft_wrap=True)
+
+
+def _where(folder: Path, page: Path) -> str:
+    return (
+        f"\npage      {page}"
+        f"\nevidence  commonwatt verify {folder / 'evidence.json'} --trust {folder / 'community.pub'}"
+        f"\nlog       commonwatt replay {folder}"
+    )

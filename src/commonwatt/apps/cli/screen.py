@@ -1,0 +1,92 @@
+"""A day on a terminal: the four curves as bars, the bills, the shares, the ledger."""
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from commonwatt.flows.summary import Summary
+from commonwatt.model import MICRO, SLOTS_PER_HOUR
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Print a day in less than two screens."""
+    console.print("\n[bold]Power at the feeder[/], one column an hour; kW at the peak")
+    for name, curve in (
+        ("demand alone", summary.demand_w),
+        ("unmanaged cars", summary.unmanaged_w),
+        ("smart charging", summary.smart_w),
+        ("and discharging", summary.discharging_w),
+    ):
+        console.print(f"  {name:16} {_spark(curve, summary)} {max(curve) / 1000:5.1f}", highlight=False)
+    console.print(_bills(summary))
+    console.print(_figures(summary))
+    for line in summary.unmet:
+        console.print(f"[red]could not be kept:[/] {line}", highlight=False)
+    for line in summary.set_aside[:5]:
+        console.print(f"[yellow]set aside:[/] {line}", highlight=False)
+
+
+def as_json(value: object) -> str:
+    """Return a result as indented JSON, for `--json`."""
+    return msgspec.json.format(msgspec.json.encode(value)).decode()
+
+
+def _spark(curve_w: list[int], summary: Summary) -> str:
+    hours = [sum(curve_w[h : h + SLOTS_PER_HOUR]) / SLOTS_PER_HOUR for h in range(0, len(curve_w), SLOTS_PER_HOUR)]
+    top = max(1, *summary.unmanaged_w, *summary.discharging_w)
+    return "".join(BLOCKS[max(0, min(8, round(8 * value / top)))] for value in hours)
+
+
+def _bills(summary: Summary) -> Table:
+    table = Table(
+        "member", "before", "after", "saved", "bought from neighbours", "sold to them", box=None, header_style="bold"
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for bill in summary.bills:
+        table.add_row(
+            bill.member,
+            _money(bill.before_micro),
+            _money(bill.after_micro),
+            _money(bill.before_micro - bill.after_micro),
+            f"{bill.bought_wh / 1000:.2f} kWh",
+            f"{bill.sold_wh / 1000:.2f} kWh",
+        )
+    before, after = summary.cost_before_micro, summary.cost_after_micro
+    table.add_row("[bold]street[/]", _money(before), _money(after), f"[bold]{100 * (before - after) / before:.1f} %[/]")
+    return table
+
+
+def _figures(summary: Summary) -> Table:
+    before, after = summary.shares_before, summary.shares_after
+    traded_wh = sum(summary.traded_wh)
+    worth = [p * e for p, e in zip(summary.local_price, summary.traded_wh, strict=True) if p]
+    table = Table("", "before", "after", box=None, header_style="bold")
+    for name, old, new in (
+        ("self-consumption of solar", f"{before.self_consumption_percent} %", f"{after.self_consumption_percent} %"),
+        ("self-sufficiency", f"{before.self_sufficiency_percent} %", f"{after.self_sufficiency_percent} %"),
+        ("peak import", f"{before.peak_w / 1000:.1f} kW", f"{after.peak_w / 1000:.1f} kW"),
+        ("left in batteries", f"{summary.stored_before_wh} Wh", f"{summary.stored_after_wh} Wh"),
+        (
+            "traded among neighbours",
+            "",
+            f"{traded_wh / 1000:.1f} kWh at {sum(worth) / max(1, traded_wh) / 10_000:.1f} p",
+        ),
+        (
+            "WATT minted, burned, traded",
+            "",
+            f"{summary.watt_minted_wh}, {summary.watt_burned_wh}, {summary.watt_traded_wh} Wh",
+        ),
+        ("losses account", "", f"{summary.losses_wh} Wh, {_money(summary.losses_micro)}"),
+        ("ledger", "", f"{summary.leaves} leaves, {summary.entries} entries"),
+        ("log root", "", summary.log_root),
+        ("state root", "", summary.state_root),
+    ):
+        table.add_row(name, old, new)
+    return table
+
+
+def _money(micro: int) -> str:
+    return f"{'-' if micro < 0 else ''}£{abs(micro) / MICRO:.2f}"

@@ -1,0 +1,271 @@
+"""Check offline what one member's slot was settled from, given nothing but the keys that a community trusts.
+
+What a bundle holds is bound: take a leaf, an entry or a trade away or change a digit, and a check fails; only an order
+that the member's trades never needed can go (first point below). The log's size is in the signed note. Neither the
+size of the entry tree nor an index in it is signed, and a Merkle proof alone fits several of both; so entries come
+with the sides of their path, which the hashes fix, and name no index at all.
+
+What a bundle cannot show, since nothing signed commits to it; the first three show in a replay of the whole log:
+
+- That no booked order of the slot was left out. Only a leaving out that keeps the member's price and partners, and
+  gives the member no less energy than was settled, can pass.
+- That a partner could deliver no more, where less was settled than was traded: that is in the partner's readings.
+- That WATT stood behind a delivery of stored energy. WATT postings and purchases are not part of a bundle, because a
+  missing one would not show.
+- That the operator shows everybody one log. Who holds operator's and note key can sign two; witnesses are for that.
+- Who holds a member's key. Where it is custodial, a member's signature is one that the community's desk made.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ParamSpec, TypeVar
+
+import msgspec
+
+from commonwatt.flows import recheck
+from commonwatt.flows.evidence import (
+    EVIDENCE_FORMAT,
+    TRUST_FORMAT,
+    Bundle,
+    Said,
+    Trust,
+    encode,
+    entry_leaf,
+    need,
+)
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.sequence import read_request
+from commonwatt.identity.keys import VerifyingKey
+from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, verify_note
+from commonwatt.ledger.leaf import LeafRow
+from commonwatt.ledger.merkle import leaf_hash, merkle_root, node_hash, verify_inclusion
+from commonwatt.model import KeyId, Outcome, Refused
+
+_MOST_TEXT = 600
+"""Characters of a failing line's detail: what was found can be as long as the bundle."""
+LIMITS = (
+    "that no booked order was left out which changes neither the member's price nor partners; that a partner could"
+    " deliver no more than was settled; WATT behind deliveries; that others see the same log; who holds custodial keys"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One check: what was checked, whether it held, and what was found."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The checks in their order, up to the first that failed."""
+
+    ok: bool
+    lines: tuple[Line, ...]
+
+
+def verify_evidence(evidence: bytes, trust: str) -> Report:
+    """Check a bundle against a trust file, offline; see the module for what can and cannot be shown.
+
+    Args:
+        evidence: What `commonwatt.flows.prove.make_evidence` wrote, in any state.
+        trust: What `commonwatt.flows.prove.trust_file` wrote, from a source that the reader trusts.
+
+    Returns:
+        The report, whatever comes in. The last line of a failing one says which rule, which thing, what was found.
+    """
+    steps = _Steps()
+    try:
+        _check(evidence, trust, steps)
+    except Exception as error:  # a bundle is a stranger's: whatever breaks on it has not been shown
+        detail = (str(error) or type(error).__name__)[:_MOST_TEXT]
+        return Report(False, (*steps.lines, Line(steps.name, False, detail)))
+    return Report(True, (*steps.lines, Line("not shown", True, LIMITS)))
+
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class _Steps:
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.name = ""
+
+    def take(self, name: str, check: Callable[_P, tuple[_T, str]], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        self.name = name
+        found, detail = check(*args, **kwargs)
+        self.lines.append(Line(name, True, detail))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    verifying: VerifyingKey
+    role: str
+    account: str
+    position: int
+
+
+def _check(evidence: bytes, trust_text: str, steps: _Steps) -> None:
+    trust, operator = steps.take("trust file", _trust, trust_text)
+    bundle = steps.take("format", _bundle, evidence)
+    point = steps.take("checkpoint", _note, bundle, trust)
+    rows = steps.take("log", _leaves, bundle, point)
+    steps.take("books", _sections, bundle, point)
+    steps.take("entries", _entries, bundle)
+    said = steps.take("requests", _requests, rows, point.origin)
+    founding = steps.take("community", _community, said, operator, trust)
+    keys = steps.take("keys", _keys, said, operator)
+    steps.take("signatures", _signatures, said, keys, operator)
+    reading = steps.take("readings", recheck.reading, bundle, said)
+    prices = steps.take("prices", recheck.prices, bundle, said)
+    orders = steps.take("orders", recheck.orders, bundle, said, founding.gate_s)
+    steps.take("auction", recheck.auction, bundle, orders, prices)
+    steps.take("energy", recheck.energy, bundle, reading)
+    steps.take("money", recheck.money, bundle, prices)
+
+
+def _trust(text: str) -> tuple[tuple[Trust, VerifyingKey], str]:
+    trust = msgspec.json.decode(text, type=Trust)
+    need(trust.format == TRUST_FORMAT, f"a trust file is of format {TRUST_FORMAT}", found=trust.format)
+    return (trust, VerifyingKey(bytes.fromhex(trust.operator))), f"of community {trust.community}"
+
+
+def _bundle(evidence: bytes) -> tuple[Bundle, str]:
+    bundle = msgspec.json.decode(evidence, type=Bundle)
+    need(bundle.format == EVIDENCE_FORMAT, f"evidence is of format {EVIDENCE_FORMAT}", found=bundle.format)
+    again = encode(bundle)
+    if again != evidence:
+        at = next((n for n, (a, b) in enumerate(zip(again, evidence, strict=False)) if a != b), len(again))
+        raise Refused("evidence has one form, no field or space more or less", differs_at_byte=at)
+    return bundle, f"{len(evidence)} bytes about {bundle.account} in the slot at {bundle.slot_s} s"
+
+
+def _note(bundle: Bundle, trust: Trust) -> tuple[Checkpoint, str]:
+    text = ""
+    for word in (trust.note, *trust.witnesses):
+        text = verify_note(bundle.note, dict([parse_vkey(word)]))
+    signers = bundle.note.removeprefix(text).count("\n") - 1
+    need(signers == 1 + len(trust.witnesses), "a note is signed by those who are trusted alone", signatures=signers)
+    point = Checkpoint.parse(text)
+    names = {"origin": point.origin, "evidence": bundle.community, "trusted": trust.community}
+    need(len(set(names.values())) == 1, "one community from trust file to note", **names)
+    return point, f"{point.size} leaves, signed by {parse_vkey(trust.note)[0]} and {len(trust.witnesses)} witnesses"
+
+
+def _leaves(bundle: Bundle, point: Checkpoint) -> tuple[list[LeafRow], str]:
+    positions = [leaf.position for leaf in bundle.leaves]
+    need(positions == sorted(set(positions)), "leaves stand in the order of the log", positions=positions)
+    rows = [
+        LeafRow(
+            position=leaf.position,
+            stamped_s=leaf.stamped_s,
+            salt=bytes.fromhex(leaf.salt),
+            body=leaf.body.encode(),
+            outcome=leaf.outcome,
+        )
+        for leaf in bundle.leaves
+    ]
+    for leaf, row in zip(bundle.leaves, rows, strict=True):
+        proof = [bytes.fromhex(item) for item in leaf.proof]
+        included = verify_inclusion(row.data(), row.position, point.size, proof, point.log_root)
+        need(included, "a leaf is in the log that was signed", position=row.position, size=point.size)
+    return rows, f"{len(rows)} leaves are in it"
+
+
+def _requests(rows: Sequence[LeafRow], community: str) -> tuple[list[Said], str]:
+    said = []
+    for row in rows:
+        request = read_request(row.body)
+        need(request.community == community, "requests are for this community", position=row.position)
+        body = bodies.read_body(request.kind, request.body)
+        partly = isinstance(body, bodies.ReadingBatch) and row.outcome is Outcome.SET_ASIDE
+        booked = row.outcome is Outcome.BOOKED or partly
+        need(booked, "a case rests on what was booked", position=row.position, outcome=row.outcome)
+        said.append(Said(row, request, body))
+    return said, "each is a request that was booked"
+
+
+def _sections(bundle: Bundle, point: Checkpoint) -> tuple[None, str]:
+    root = merkle_root(map(bytes.fromhex, bundle.sections))
+    need(root == point.state_root, "the sections make up the signed state root", found=root.hex())
+    return None, "its state root is made of these five sections"
+
+
+def _entries(bundle: Bundle) -> tuple[None, str]:
+    ways = [[step.startswith("left ") for step in reversed(shown.path)] for shown in bundle.entries]
+    ascending = all(a < b for a, b in pairwise(ways))
+    need(ascending, "entries stand in the order of their tree, each once", entries=len(ways))
+    for number, shown in enumerate(bundle.entries):
+        climbed = leaf_hash(entry_leaf(shown.entry))
+        for step in shown.path:
+            side, _, sibling = step.partition(" ")
+            pair = (bytes.fromhex(sibling), climbed) if side == "left" else (climbed, bytes.fromhex(sibling))
+            climbed = node_hash(*pair)
+        need(climbed.hex() == bundle.sections[0], "an entry is in the signed books", number=number, entry=shown.entry)
+        entry = shown.entry
+        about = (entry.source == bundle.account) != (entry.target == bundle.account) and entry.slot_s == bundle.slot_s
+        need(about, "an entry is about this member and slot", number=number, entry=entry)
+    return None, f"{len(bundle.entries)} entries are in the first"
+
+
+def _community(said: Sequence[Said], operator: VerifyingKey, trust: Trust) -> tuple[bodies.RegisterCommunity, str]:
+    need(bool(said) and said[0].row.position == 0, "the first leaf is shown", leaves=len(said))
+    request, body = said[0].request, said[0].body
+    if not isinstance(body, bodies.RegisterCommunity):
+        raise Refused("position 0 registers the community", kind=request.kind)
+    need(body.public == trust.operator, "the community is run by the trusted operator", operator=body.public)
+    signed = request.author == operator.id and operator.verify(request.signed_bytes(), request.signature)
+    need(signed, "the operator signed the community's registration", author=request.author)
+    return body, f"founded by the trusted operator {operator.id}"
+
+
+def _keys(said: Sequence[Said], operator: VerifyingKey) -> tuple[dict[KeyId, _Key], str]:
+    keys: dict[KeyId, _Key] = {}
+    for one in said:
+        match one.body:
+            case bodies.RegisterKey(public=public, role=role, account=account):
+                pass
+            case bodies.RegisterGateway(public=public, gateway=account):
+                role = "gateway"
+            case _:
+                continue
+        position, request = one.row.position, one.request
+        signed = request.author == operator.id and operator.verify(request.signed_bytes(), request.signature)
+        need(signed, "the operator signed each key's registration", position=position, author=request.author)
+        key = VerifyingKey(bytes.fromhex(public))
+        need(key.id not in keys, "a key is registered once", position=position, key=key.id)
+        keys[key.id] = _Key(key, role, account, position)
+    return keys, f"{len(keys)} were registered by the operator"
+
+
+def _signatures(said: Sequence[Said], keys: dict[KeyId, _Key], operator: VerifyingKey) -> tuple[None, str]:
+    spoken = set()
+    for one in said[1:]:
+        request, position = one.request, one.row.position
+        match one.body:
+            case bodies.RegisterKey() | bodies.RegisterGateway():
+                continue
+            case bodies.RegisterAsset() | bodies.OrderBody():
+                role = "member"
+            case bodies.ReadingBatch():
+                role = "gateway"
+            case bodies.FactBody():
+                role = "oracle"
+            case _:
+                raise Refused("every leaf has a part in the case", position=position, kind=request.kind)
+        key = keys.get(request.author)
+        if key is None or key.position > position:
+            raise Refused("a key is registered before it speaks", position=position, author=request.author)
+        need(key.role == role, f"this is for a {role} to say", position=position, found=key.role)
+        need(key.account == request.on_behalf_of, "a key speaks for its account", position=position, key=key.account)
+        signed = key.verifying.verify(request.signed_bytes(), request.signature)
+        need(signed, "a request is signed by its author", position=position, author=request.author)
+        spoken.add(request.author)
+    idle = sorted(keys.keys() - spoken)
+    need(not idle, "every shown key speaks in the case", idle=idle)
+    return None, f"{len(said)} requests are signed by their authors"
