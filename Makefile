@@ -28,4 +28,4 @@ nightly: setup
 	COMMONWATT_NIGHTLY=1 $(PY) -m pytest -n 2 --dist worksteal
 
 rows: setup
-	$(PY) -m pytest --collect-only -q --rows
+	@$(PY) -m pytest --collect-only -qq --rows | sed '/^tests\//d'

@@ -58,12 +58,13 @@ def parse(line: str, now: datetime, zone: ZoneInfo) -> Constraint:
         tree = _PARSER.parse(line)
         return _Reader(now.astimezone(zone), zone).transform(tree)
     except UnexpectedInput as error:
-        column = getattr(error, "column", -1)
-        found = line[column - 1 :].split(maxsplit=1)[0] if 0 < column <= len(line) else "the end of the line"
         raise Refused(
-            "not a constraint that can be read", line=repr(line), at_word=repr(found), column=column,
-            could_be=_expected(error), example=repr(EXAMPLE),
-        ) from error  # fmt: skip
+            "not a constraint that can be read",
+            line=repr(line),
+            **_place(line, error),
+            could_be=_expected(error),
+            example=repr(EXAMPLE),
+        ) from error
     except VisitError as error:
         raise Refused("not a constraint that can hold", line=repr(line), because=str(error.orig_exc)) from error
 
@@ -98,6 +99,14 @@ def _shortest(value: int, unit: str) -> str:
 
 def _day(day: date) -> str:
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def _place(line: str, error: UnexpectedInput) -> dict[str, object]:
+    token, column = getattr(error, "token", None), getattr(error, "column", -1)
+    # At the end of the line the parser still names the column of the last word that it read.
+    if (token is not None and token.type == "$END") or not 0 < column <= len(line):
+        return {"at_word": repr("the end of the line")}
+    return {"at_word": repr(line[column - 1 :].split(maxsplit=1)[0]), "column": column}
 
 
 def _expected(error: UnexpectedInput) -> str:

@@ -30,6 +30,8 @@ ROUNDING_WH = 4
 REPORTED_KWH = 0.005
 """A miss below the meters' rounding over a day is no miss."""
 SELF_CONSUMPTION_TOLERANCE_KWH = 0.02
+WISH_PER_KWH = 10.0
+"""What a missed wish counts in money where it can only be weighed: more than any price of energy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,30 +101,49 @@ def plan(problem: Problem) -> Plan:
     model = _Model(problem)
     best = _cheapest_own_use(model)
     if best is None:
-        for statement in model.statements:
-            model.program.release(statement.slack)
-        for rank in sorted({statement.rank for statement in model.statements}):
-            shortfall = {s.slack: 1.0 for s in model.statements if s.rank == rank}
-            least = model.program.minimise(shortfall, exact=True)
-            assert least is not None, "with every statement released only physics is left, and doing nothing obeys it"
-            model.program.hold(shortfall, least.objective + SHORTFALL_TOLERANCE)
+        _give_way(model, [Priority.COMFORT])
         best = _cheapest_own_use(model)
-    assert best is not None, "every rank is held at a value that was just reached"
+    if best is None:
+        _give_way(model, sorted({statement.rank for statement in model.statements}))
+        best = _cheapest_own_use(model)
+    if best is None:
+        # Export was weighed with a car's steps relaxed; the real steps may need the room that it took.
+        dear = dict.fromkeys((*model.slacks(Priority.COMFORT), *model.export_kwh), WISH_PER_KWH)
+        best = model.program.minimise(_sum(model.money, dear), exact=True)
+    assert best is not None, "what is held was reached with real steps"
     return model.read(best)
 
 
 def _cheapest_own_use(model: "_Model") -> Solution | None:
-    """Return the cheapest plan among those that export least; None where the statements cannot all be met."""
+    """Return the cheapest plan among those that export least; None where something held cannot be kept."""
     least = model.program.minimise(model.export_kwh)
     if least is None:
         return None
     held = model.program.hold(model.export_kwh, least.objective + SELF_CONSUMPTION_TOLERANCE_KWH)
     best = model.program.minimise(model.money, exact=True)
     if best is None:
-        # The least export was found with a car's steps relaxed; the real steps may need all the room there is.
         model.program.loosen(held)
-        best = model.program.minimise(model.money, exact=True)
     return best
+
+
+def _give_way(model: "_Model", ranks: Sequence[Priority]) -> None:
+    """Meet each of some ranks as nearly as possible, most important first, and hold it there.
+
+    Ranks that are not named stay hard. Where those cannot be met either, nothing changes that a later call with all
+    ranks would not undo: a released slack is held again at what that call reaches.
+    """
+    program = model.program
+    for slack in (slack for rank in ranks for slack in model.slacks(rank)):
+        program.release(slack)
+    for rank in ranks:
+        reached = program.minimise(model.slacks(rank), exact=True)
+        if reached is None:
+            return
+        program.hold(model.slacks(rank), reached.objective + SHORTFALL_TOLERANCE)
+
+
+def _sum(first: dict[int, float], second: dict[int, float]) -> dict[int, float]:
+    return {column: first.get(column, 0.0) + second.get(column, 0.0) for column in first | second}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +168,10 @@ class _Model:
             self._dynamics(envelope)
         for constraint in problem.constraints:
             self._state(constraint)
+
+    def slacks(self, rank: Priority) -> dict[int, float]:
+        """Return the slack columns of a rank, each with weight one."""
+        return {statement.slack: 1.0 for statement in self.statements if statement.rank is rank}
 
     def _columns(self) -> None:
         slots, add = self.slots, self.program.columns

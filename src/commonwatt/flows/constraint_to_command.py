@@ -27,6 +27,8 @@ HORIZON = SLOTS_PER_DAY
 """A rolling day."""
 FORECAST_ROOM_PERCENT = 90
 EARLY = 2 * SLOT
+ENDING_ROOM_WH = 200
+"""A least and a most that touch would leave no room for meters that round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,4 +159,5 @@ def _ending(outlook: Outlook) -> list[Constraint]:
         at=at,
         priority=Priority.CONTRACT,
     )
-    return [least, replace(least, relation=Relation.AT_MOST, priority=Priority.COMFORT)] if least.scope else []
+    most = replace(least, relation=Relation.AT_MOST, value=level_wh + ENDING_ROOM_WH, priority=Priority.COMFORT)
+    return [least, most] if least.scope else []

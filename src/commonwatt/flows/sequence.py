@@ -112,6 +112,8 @@ class Sequencer:
             return rulebook.first_outcome(self.state, request), None
         if refusal is not None:
             return refusal, None
+        if isinstance(body, bodies.CheckpointBody) and _contradiction(self.state, self.tree, body):
+            return Outcome.MALFORMED, None
         position = len(self.tree)
         outcome = rulebook.apply(self.state, request, body, position, stamped_s)
         row = LeafRow(position=position, stamped_s=stamped_s, salt=self._salt(position), body=wire, outcome=outcome)
@@ -140,8 +142,8 @@ def replay(rows: Iterable[LeafRow], community: str) -> Replayed:
         last_s = row.stamped_s
         if refusal := rulebook.admit(state, request):
             raise Corrupt(f"{where} should never have been admitted: {refusal}")
-        if isinstance(body, bodies.CheckpointBody):
-            _compare(replayed, body, where)
+        if isinstance(body, bodies.CheckpointBody) and (wrong := _contradiction(state, tree, body)):
+            raise Corrupt(f"{where} {wrong}")
         outcome = rulebook.apply(state, request, body, row.position, row.stamped_s)
         if outcome is not row.outcome:
             raise Corrupt(f"{where} was answered {row.outcome}, the rulebook says {outcome}")
@@ -149,16 +151,21 @@ def replay(rows: Iterable[LeafRow], community: str) -> Replayed:
     return replayed
 
 
-def _compare(replayed: Replayed, body: bodies.CheckpointBody, where: str) -> None:
-    """Hold a logged checkpoint against what the replay found."""
-    text = body.note.split("\n\n")[0] + "\n"
-    told = Checkpoint.parse(text)
-    if told.size != len(replayed.tree):
-        raise Corrupt(f"{where} is a checkpoint of size {told.size}, the log has {len(replayed.tree)} leaves before it")
-    if told.log_root != replayed.tree.root():
-        raise Corrupt(f"{where} tells another log root than the leaves before it have")
-    if told.state_root != replayed.state.root():
-        raise Corrupt(f"{where} tells another state root than the rulebook reaches")
+def _contradiction(state: State, tree: MerkleTree, body: bodies.CheckpointBody) -> str | None:
+    """Return how a checkpoint differs from what stands before it, or None."""
+    try:
+        told = Checkpoint.parse(body.note.split("\n\n")[0] + "\n")
+    except Corrupt as error:
+        return str(error)
+    if told.origin != state.community:
+        return f"is a checkpoint of {told.origin}"
+    if told.size != len(tree):
+        return f"is a checkpoint of size {told.size}, the log has {len(tree)} leaves before it"
+    if told.log_root != tree.root():
+        return "tells another log root than the leaves before it have"
+    if told.state_root != state.root():
+        return "tells another state root than the rulebook reaches"
+    return None
 
 
 def read_request(wire: bytes) -> Request:

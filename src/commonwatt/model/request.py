@@ -9,6 +9,8 @@ from commonwatt.model.errors import InvalidValue
 from commonwatt.model.ids import AccountId, CommunityId, KeyId
 
 MAX_SAFE_INTEGER = 2**53 - 1
+MAX_DEPTH = 16
+"""How deep a signed value may nest; no honest request comes near."""
 
 
 class Kind(StrEnum):
@@ -110,7 +112,8 @@ def canonical_json(value: object) -> bytes:
     Object names are ASCII, so that sorting by code point equals the RFC's sorting by UTF-16 unit.
 
     Raises:
-        InvalidValue: A number is not whole or beyond +-(2^53-1), a name is not ASCII, or text is not Unicode.
+        InvalidValue: A number is not whole or beyond +-(2^53-1), a name is not ASCII, text is not Unicode, or the value
+            nests too deep.
     """
     _check(value)
     try:
@@ -120,7 +123,9 @@ def canonical_json(value: object) -> bytes:
         raise InvalidValue(f"text of a signed value is Unicode, was {error.object!r}") from error
 
 
-def _check(value: object) -> None:
+def _check(value: object, depth: int = 0) -> None:
+    if depth > MAX_DEPTH:
+        raise InvalidValue(f"a signed value nests at most {MAX_DEPTH} deep")
     match value:
         case bool() | str() | None:
             pass
@@ -131,9 +136,9 @@ def _check(value: object) -> None:
             for name, item in value.items():
                 if not (isinstance(name, str) and name.isascii()):
                     raise InvalidValue(f"a signed object's names are ASCII, was {name!r}")
-                _check(item)
+                _check(item, depth + 1)
         case list() | tuple():
             for item in value:
-                _check(item)
+                _check(item, depth + 1)
         case _:
             raise InvalidValue(f"a signed value is text, whole number, list or object, was {value!r}")

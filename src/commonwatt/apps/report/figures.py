@@ -50,9 +50,9 @@ def charts(summary: Summary) -> dict[str, Chart]:
 def power(summary: Summary) -> Chart:
     """Draw the four curves of power at the feeder in kW."""
     curves = (
-        (summary.demand_w, Mark(name="demand alone: homes less solar", colour=GREY, shape="dots")),
-        (summary.unmanaged_w, Mark(name="with unmanaged cars and batteries", colour=ORANGE)),
-        (summary.smart_w, Mark(name="smart charging", colour=BLUE, width=5)),
+        (summary.demand_w, Mark(name="demand alone", colour=GREY, shape="dots")),
+        (summary.unmanaged_w, Mark(name="with unmanaged cars", colour=ORANGE)),
+        (summary.smart_w, Mark(name="smart charging", colour=BLUE, width=4)),
         (summary.discharging_w, Mark(name="smart charging and discharging", colour=GREEN)),
     )
     slots = _slots(summary)
@@ -74,11 +74,11 @@ def power(summary: Summary) -> Chart:
 def prices(summary: Summary) -> Chart:
     """Draw import, export and neighbours' price in p/kWh above bars of the kWh traded."""
     lines: tuple[tuple[Sequence[int | None], Mark], ...] = (
-        (summary.import_price, Mark(name="import from the grid", colour=ORANGE)),
-        (summary.export_price, Mark(name="export to the grid", colour=GREY)),
-        (summary.local_price, Mark(name="among neighbours", colour=BLUE)),
+        (summary.import_price, Mark(name="import", colour=ORANGE)),
+        (summary.export_price, Mark(name="export", colour=GREY)),
+        (summary.local_price, Mark(name="neighbours", colour=BLUE)),
     )
-    bars = Mark(name="energy traded among neighbours", colour=GREEN, shape="box")
+    bars = Mark(name="traded", colour=GREEN, shape="box")
     slots = _slots(summary)
     figure = _figure(
         xaxis={**_clock_axis(summary, slots), "anchor": "y2"},
@@ -189,21 +189,22 @@ def doings(summary: Summary) -> Chart:
 
 def _figure(**layout: Any) -> go.Figure:
     axis = {"fixedrange": True, "gridcolor": FAINT_GREY, "zerolinecolor": GREY, "ticks": ""}
-    axes = {key: {**axis, **layout.pop(key)} for key in ("xaxis", "yaxis", "yaxis2") if key in layout}
-    return go.Figure(
-        layout={
-            "template": "none",
-            "showlegend": False,
-            "dragmode": False,
-            "paper_bgcolor": CLEAR,
-            "plot_bgcolor": CLEAR,
-            "font": {"family": "system-ui, sans-serif", "size": 12, "color": GREY},
-            "hoverlabel": {"align": "left", "namelength": -1},
-            **layout,
-            "margin": {"l": 36, "r": 10, "t": 10, "b": 30, **layout.get("margin", {})},
-            **axes,
-        }
-    )
+    axes: dict[str, Any] = {key: {**axis, **layout.pop(key)} for key in ("xaxis", "yaxis", "yaxis2") if key in layout}
+    font = {"family": "system-ui, sans-serif", "size": 12, "color": GREY}
+    whole: dict[str, Any] = {
+        "template": "none",
+        "showlegend": False,
+        "dragmode": False,
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
+        "font": font,
+        # The page gives hover boxes its own colour; here they only must not be clear.
+        "hoverlabel": {"align": "left", "namelength": -1, "bgcolor": "white", "font": font},
+        **layout,
+        "margin": {"l": 36, "r": 10, "t": 10, "b": 30, **layout.get("margin", {})},
+        **axes,
+    }
+    return go.Figure(layout=whole)
 
 
 def _slots(summary: Summary) -> list[str]:

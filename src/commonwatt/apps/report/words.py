@@ -49,7 +49,7 @@ def pounds(micro: int) -> str:
 
 def pence_per_kwh(micro_per_kwh: float) -> float:
     """Return a price in pence."""
-    return round(100 * micro_per_kwh / MICRO, 3)
+    return round(100 * micro_per_kwh / MICRO, 4)
 
 
 def kilo(value: int, digits: int = 2) -> str:

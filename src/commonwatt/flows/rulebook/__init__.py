@@ -68,7 +68,7 @@ def apply(state: State, request: Request, body: object, position: int, stamped_s
     trading.close_gates(state, stamped_s)
     if state.operator is None:
         assert isinstance(body, bodies.RegisterCommunity)
-        outcome = registry.found(state, request, body)
+        outcome = registry.found(state, body, stamped_s)
     else:
         outcome = _decide(state, request, body, position, stamped_s)
     state.keys[request.author].answered.append((_digest(request), outcome))

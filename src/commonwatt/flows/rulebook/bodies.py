@@ -10,10 +10,15 @@ from commonwatt.model import MAX_SAFE_INTEGER, AssetKind, InvalidValue, Kind, Si
 
 Whole = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 Count = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
-Positive = Annotated[int, Meta(gt=0, le=MAX_SAFE_INTEGER)]
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
+Moment = Annotated[int, Meta(ge=0, le=32_503_680_000)]
+"""Seconds since 1970, up to the year 3000: beyond, calendars disagree."""
+Watts = Annotated[int, Meta(ge=0, le=10**9)]
+Energy = Annotated[int, Meta(ge=0, le=10**9)]
+Price = Annotated[int, Meta(ge=-(10**9), le=10**9)]
+"""Micro per kWh, up to a thousand units of money for one: with `Energy`, no sum of a slot leaves +-(2^53-1)."""
 Text = Annotated[str, Meta(max_length=400)]
-PublicKey = Annotated[str, Meta(pattern=r"^[0-9a-f]{66}$")]
+PublicKey = Annotated[str, Meta(pattern=r"^[0-9a-f]{66}\Z")]
 
 
 class _Body(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -27,18 +32,18 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     """
 
     public: PublicKey
-    timezone: Name | Annotated[str, Meta(pattern=r"^[A-Za-z]+/[A-Za-z_/-]+$")]
-    b_max_wh: Count
-    grace_slots: Count
-    gate_s: Count
+    timezone: Name | Annotated[str, Meta(pattern=r"^[A-Za-z]+/[A-Za-z_/-]+\Z")]
+    b_max_wh: Energy
+    grace_slots: Annotated[int, Meta(ge=0, le=10_000)]
+    gate_s: Annotated[int, Meta(ge=0, le=900)]
 
 
 class RegisterKey(_Body, frozen=True, tag_field="what", tag="key"):
     """A key with its role, and the account that it acts for."""
 
     public: PublicKey
-    alg: Annotated[str, Meta(pattern="^secp256k1$")]
-    role: Annotated[str, Meta(pattern="^(member|planner|oracle|dso|payment)$")]
+    alg: Annotated[str, Meta(pattern=r"^secp256k1\Z")]
+    role: Annotated[str, Meta(pattern=r"^(member|planner|oracle|dso|payment)\Z")]
     account: Name
 
 
@@ -47,7 +52,7 @@ class RegisterGateway(_Body, frozen=True, tag_field="what", tag="gateway"):
 
     gateway: Name
     public: PublicKey
-    alg: Annotated[str, Meta(pattern="^secp256k1$")]
+    alg: Annotated[str, Meta(pattern=r"^secp256k1\Z")]
 
 
 class RegisterAsset(_Body, frozen=True, tag_field="what", tag="asset"):
@@ -57,10 +62,10 @@ class RegisterAsset(_Body, frozen=True, tag_field="what", tag="asset"):
     gateway: Name
     asset_kind: AssetKind
     zone: Name
-    max_import_w: Count
-    max_export_w: Count
-    min_import_w: Count = 0
-    capacity_wh: Count = 0
+    max_import_w: Watts
+    max_export_w: Watts
+    min_import_w: Watts = 0
+    capacity_wh: Energy = 0
     charge_permille: Annotated[int, Meta(ge=1, le=1000)] = 1000
     discharge_permille: Annotated[int, Meta(ge=1, le=1000)] = 1000
 
@@ -72,23 +77,23 @@ class ConstraintBody(_Body, frozen=True):
     """One line of the constraint language, and the instant that its dates without year refer to."""
 
     text: Text
-    said_s: Count
+    said_s: Moment
 
 
 class ReadingItem(_Body, frozen=True):
     """One meter's counts over the batch's interval, in Wh."""
 
     asset: Name
-    import_wh: Count
-    export_wh: Count
-    level_wh: Count | None = None
+    import_wh: Energy
+    export_wh: Energy
+    level_wh: Energy | None = None
 
 
 class ReadingBatch(_Body, frozen=True):
     """What one gateway's meters saw in one slot; one signature covers all."""
 
     gateway: Name
-    slot_s: Count
+    slot_s: Moment
     readings: Annotated[list[ReadingItem], Meta(min_length=1, max_length=64)]
 
 
@@ -96,9 +101,9 @@ class OrderBody(_Body, frozen=True):
     """A wish to buy or sell; ``slot_s`` for the slot market, none for the WATT book."""
 
     side: Side
-    energy_wh: Positive
-    price_micro_per_kwh: Count
-    slot_s: Count | None = None
+    energy_wh: Annotated[int, Meta(gt=0, le=10**9)]
+    price_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)]
+    slot_s: Moment | None = None
 
 
 class CancelBody(_Body, frozen=True):
@@ -110,16 +115,16 @@ class CancelBody(_Body, frozen=True):
 class FactBody(_Body, frozen=True):
     """An oracle's fact: import and export price in micro per kWh, slot by slot from a start."""
 
-    start_s: Count
-    prices: Annotated[list[tuple[Whole, Whole]], Meta(min_length=1, max_length=400)]
+    start_s: Moment
+    prices: Annotated[list[tuple[Price, Price]], Meta(min_length=1, max_length=400)]
 
 
 class InstructionItem(_Body, frozen=True):
     """One diary entry of a schedule; see `commonwatt.model.Instruction`."""
 
     verb: Verb
-    start_s: Count
-    end_s: Count
+    start_s: Moment
+    end_s: Moment
     power_w: Whole
     expected_wh: Whole
     reason: Text
@@ -130,7 +135,7 @@ class ScheduleBody(_Body, frozen=True):
     """The instructions of one asset from one plan on."""
 
     asset: Name
-    issued_s: Count
+    issued_s: Moment
     instructions: Annotated[list[InstructionItem], Meta(max_length=200)]
 
 
@@ -155,7 +160,7 @@ class AckBody(_Body, frozen=True):
     """Answers of one gateway to the commands of one slot."""
 
     gateway: Name
-    slot_s: Count
+    slot_s: Moment
     acks: Annotated[list[AckItem], Meta(min_length=1, max_length=64)]
 
 
@@ -163,7 +168,7 @@ class PurchaseBody(_Body, frozen=True):
     """ERGON bought for an account; the reference is the payment provider's own and counts once."""
 
     account: Name
-    amount_micro: Positive
+    amount_micro: Annotated[int, Meta(gt=0, le=10**12)]
     reference: Annotated[str, Meta(min_length=1, max_length=100)]
 
 

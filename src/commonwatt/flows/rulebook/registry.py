@@ -35,11 +35,13 @@ from commonwatt.model import (
 _FLOOR = {"member": Priority.OWNER, "dso": Priority.DSO}
 """The highest priority that a role may claim for what it states."""
 
+MOST_ERGON_MICRO = 10**15
+"""All ERGON of one community together, a thousand million units of money: far from where whole numbers end."""
 
-def found(state: State, request: Request, body: bodies.RegisterCommunity) -> Outcome:
-    """Take in the first leaf: the community, signed by its operator's own key."""
-    if state.operator is not None:
-        return Outcome.ALREADY_THERE
+
+def found(state: State, body: bodies.RegisterCommunity, stamped_s: int) -> Outcome:
+    """Take in the first leaf: the community, signed by its operator's own key. Settlement begins with its slot."""
+    state.settled_to_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
     key = VerifyingKey(bytes.fromhex(body.public))
     state.operator = key.id
     state.timezone, state.b_max_wh = body.timezone, body.b_max_wh
@@ -220,6 +222,8 @@ def purchase(state: State, request: Request, body: bodies.PurchaseBody, position
         return Outcome.UNKNOWN_THING
     if body.reference in state.purchases:
         return Outcome.ALREADY_THERE
+    if body.amount_micro - state.ergon(PAYMENT_PORT) > MOST_ERGON_MICRO:
+        return Outcome.OVER_LIMIT
     state.purchases.add(body.reference)
     state.post(
         Entry(

@@ -62,13 +62,12 @@ def _doubt(state: State, body: bodies.ReadingBatch, item: bodies.ReadingItem, *,
     why = fault(reading, asset, before, [booked] if booked else [])
     if why is None:
         state.readings.setdefault(body.slot_s, {})[asset.id] = reading
-        state.settled_to_s = state.settled_to_s or body.slot_s
     return why
 
 
 def settle_due(state: State, stamped_s: int) -> None:
     """Settle, in order, every slot whose meters have all reported or whose grace has run out."""
-    while state.settled_to_s and state.settled_to_s + SLOT_SECONDS <= stamped_s:
+    while state.settled_to_s + SLOT_SECONDS <= stamped_s:
         slot_s = state.settled_to_s
         told = state.readings.get(slot_s, {})
         metered = [asset for asset in state.assets.values() if asset.kind is not AssetKind.VEHICLE]
@@ -77,9 +76,10 @@ def settle_due(state: State, stamped_s: int) -> None:
         feeder = next((told[a.id] for a in metered if a.kind is AssetKind.FEEDER and a.id in told), None)
         if not complete and not overdue:
             return
-        if slot_s not in state.prices:
+        if told and slot_s not in state.prices:
             return  # without a price nothing can be owed; the oracle's fact will come
-        _settle(state, slot_s, told, (feeder.import_wh, feeder.export_wh) if feeder else None)
+        if told:
+            _settle(state, slot_s, told, (feeder.import_wh, feeder.export_wh) if feeder else None)
         state.settled_to_s = slot_s + SLOT_SECONDS
         match_book(state, stamped_s)
 

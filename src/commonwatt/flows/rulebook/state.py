@@ -76,7 +76,7 @@ class Answer:
 class State:
     """What the rulebook keeps. Plain objects; arrays come with the ledger issue, and this stays as their oracle.
 
-    ``settled_to_s`` is the start of the first slot that is not settled yet; 0 before the first reading.
+    ``settled_to_s`` is the start of the first slot that is not settled yet; the community's founding slot at first.
     ``cleared_to_s`` likewise for the slot market.
     """
 

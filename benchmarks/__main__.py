@@ -1,0 +1,31 @@
+"""Run ``python -m benchmarks`` for the list, ``python -m benchmarks P34`` for one figure."""
+
+import sys
+from collections.abc import Callable
+
+import msgspec
+
+from benchmarks.figure import Figure
+from benchmarks.ledger import p36, p37
+from benchmarks.loop import p34, p35
+from benchmarks.month import month
+
+FIGURES: dict[str, Callable[[], Figure]] = {"P34": p34, "P35": p35, "P36": p36, "P37": p37, "MONTH": month}
+
+
+def main(wanted: list[str]) -> int:
+    """Print the list, or measure what was named and end with one JSON line each."""
+    unknown = [name for name in wanted if name not in FIGURES]
+    if unknown:
+        print(f"no such figure: {', '.join(unknown)}; there are {', '.join(FIGURES)}", file=sys.stderr)
+        return 2
+    for name in wanted:
+        print(msgspec.json.encode(FIGURES[name]()).decode(), flush=True)
+    if not wanted:
+        for name, measure in FIGURES.items():
+            print(f"{name:6} {(measure.__doc__ or '').splitlines()[0]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

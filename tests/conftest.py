@@ -1,0 +1,23 @@
+"""What all tests share: the table of mission rows, and nothing that starts by itself."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rows", action="store_true", help="print mission rows with the tests that show them, run none")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    if not config.getoption("--rows"):
+        return
+    shown: dict[str, list[str]] = defaultdict(list)
+    for item in items:
+        for mark in item.iter_markers("row"):
+            for row in mark.args:
+                shown[row].append(item.nodeid.split("[")[0])
+    for row in sorted(shown, key=lambda name: (name[0], int(name[1:]))):
+        for place, test in enumerate(sorted(set(shown[row]))):
+            print(f"{row if place == 0 else '':4} {test}")

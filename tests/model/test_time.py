@@ -1,0 +1,43 @@
+"""Intervals are half-open and in UTC; slots are quarters of an hour."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commonwatt.model import SLOT, Interval, InvalidValue, epoch, instant, slot_from, slots_of
+
+NOON = datetime(2018, 11, 14, 12, tzinfo=UTC)
+
+
+def test_an_interval_holds_its_start_and_not_its_end() -> None:
+    quarter = Interval(NOON, NOON + SLOT)
+    assert NOON in quarter
+    assert NOON + SLOT not in quarter
+
+
+def test_neighbours_do_not_overlap() -> None:
+    assert not Interval(NOON, NOON + SLOT).overlaps(Interval(NOON + SLOT, NOON + 2 * SLOT))
+    assert Interval(NOON, NOON + SLOT).overlaps(Interval(NOON + SLOT / 2, NOON + 2 * SLOT))
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(NOON.replace(tzinfo=None), NOON), (NOON, NOON), (NOON.astimezone(timezone(timedelta(hours=1))), NOON + SLOT)],
+)
+def test_an_interval_that_is_naive_empty_or_elsewhere_is_refused(start: datetime, end: datetime) -> None:
+    with pytest.raises((InvalidValue, TypeError)):
+        Interval(start, end)
+
+
+@given(st.integers(0, 4 * 10**9))
+def test_seconds_and_instants_agree(epoch_s: int) -> None:
+    assert epoch(instant(epoch_s)) == epoch_s
+
+
+def test_a_day_has_96_slots_and_a_slot_starts_on_a_quarter() -> None:
+    slots = list(slots_of(Interval(NOON, NOON + timedelta(days=1))))
+    assert (len(slots), slots[0].start, slots[-1].end) == (96, NOON, NOON + timedelta(days=1))
+    with pytest.raises(InvalidValue, match="quarter"):
+        slot_from(60)
