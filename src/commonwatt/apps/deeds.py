@@ -22,10 +22,10 @@ from commonwatt.flexibility.plan import Unmet
 from commonwatt.flows.constraint_to_command import plan_ahead
 from commonwatt.flows.outlook import homes, outlook
 from commonwatt.flows.prove import default_case, final_note, make_evidence, trust_file
-from commonwatt.flows.sequence import replay
+from commonwatt.flows.sequence import read_request, replay
 from commonwatt.flows.summary import Before, Summary, summarise
 from commonwatt.flows.trading_day import Day
-from commonwatt.ledger.checkpoint import vkey
+from commonwatt.ledger.checkpoint import Checkpoint, vkey
 from commonwatt.model import SLOT_SECONDS, AssetKind, Constraint, InvalidValue, Kind, Refused, epoch, round_div
 from commonwatt.simulator.box import Fault
 from commonwatt.simulator.unmanaged import live_unmanaged
@@ -138,7 +138,7 @@ def _in_words(stage: Scene, item: Unmet) -> str:
 
 
 class Roots(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replay came to."""
+    """What a replay came to; the roots are those of the last signed checkpoint, which the replay reached too."""
 
     leaves: int
     checkpoints: int
@@ -160,14 +160,15 @@ def replay_folder(folder: Path) -> Roots:
         rows = list(log.rows())
     if not rows:
         raise Refused("the log is empty", folder=folder)
-    community = msgspec.json.decode(rows[0].body)["community"]
-    found = replay(rows, community)
-    kinds = [msgspec.json.decode(row.body)["kind"] for row in rows]
+    requests = [read_request(row.body) for row in rows]
+    replay(rows, requests[0].community)
+    note, _ = final_note(rows)
+    last = Checkpoint.parse(note.split("\n\n")[0] + "\n")
     return Roots(
         leaves=len(rows),
-        checkpoints=kinds.count(Kind.CHECKPOINT.value),
-        log_root=found.tree.root().hex(),
-        state_root=found.state.root().hex(),
+        checkpoints=sum(request.kind is Kind.CHECKPOINT for request in requests),
+        log_root=last.log_root.hex(),
+        state_root=last.state_root.hex(),
     )
 
 
@@ -230,7 +231,9 @@ def plan_statements(stage: Scene, text: str, at: str) -> Foreseen:
         for schedule in schedules(plan, problem, behind, {}, clock)
         for entry in schedule.instructions
     ]
-    unmet = [_in_words(stage, item) for item in plan.unmet if item.constraint in stated]
+    here = {str(item.asset.id) for item in known.stored}
+    unmet = [f"{language.text(s, clock)}: not plugged in at {at}" for s in stated if s.at and not here & {*s.scope}]
+    unmet += [_in_words(stage, item) for item in plan.unmet if item.constraint in stated]
     return Foreseen(statements=[language.text(s, clock) for s in stated], diary=diary, unmet=unmet)
 
 

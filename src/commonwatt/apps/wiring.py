@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from time import perf_counter
 
@@ -18,7 +19,7 @@ from commonwatt.flows.ports import LogStore
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.flows.trading_day import Day, WattPrices
 from commonwatt.identity.keys import NoteKey, SigningKey
-from commonwatt.model import MICRO, AssetId, AssetKind, GatewayId, epoch
+from commonwatt.model import MICRO, AssetId, AssetKind, GatewayId, InvalidValue, epoch
 from commonwatt.simulator import recorded as recordings
 from commonwatt.simulator import street as streets
 from commonwatt.simulator.box import Fault, Spec
@@ -44,10 +45,17 @@ class Scene:
 
 
 def scene(folder: Path, day: str | None = None) -> Scene:
-    """Read a street's folder; another day than its own where one is given (YYYY-MM-DD)."""
+    """Read a street's folder; another day than its own where one is given (YYYY-MM-DD).
+
+    Raises:
+        InvalidValue: The folder holds no street, the day is no date, or the recorded data does not cover it.
+    """
     street = streets.load(folder / "street.toml")
     if day:
-        street = street.on(type(street.day).fromisoformat(day))
+        try:
+            street = street.on(date.fromisoformat(day))
+        except ValueError as error:
+            raise InvalidValue(f"a day looks like 2018-11-14, was {day!r}") from error
     return Scene(street, recordings.load(folder / "data", street))
 
 

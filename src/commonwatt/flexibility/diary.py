@@ -122,6 +122,8 @@ def _reason(problem: Problem, plan: Plan, slot: int, power_w: int, clock: ZoneIn
         if plan.exchange_w[slot] > -BALANCED_W:
             return f"neighbours would else buy from the grid at {_pence(bought)}"
         return f"worth {_pence(sold)} outside, more than later here"
+    if abs(plan.exchange_w[slot]) < BALANCED_W:
+        return f"rests: the street is balanced without it, outside it is {_pence(bought)}"
     cheapest = min(range(slot, len(problem.import_price)), key=lambda ahead: problem.import_price[ahead])
     if cheapest == slot:
         return f"nothing to gain at {_pence(bought)}"

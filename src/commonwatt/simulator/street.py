@@ -113,6 +113,8 @@ def load(path: Path) -> Street:
     """
     try:
         return msgspec.convert(tomllib.loads(path.read_text()), Street)
+    except FileNotFoundError as error:
+        raise InvalidValue(f"{path} does not exist: a street's folder holds street.toml and data/") from error
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise InvalidValue(f"{path} is not a street: {error}") from error
 

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from commonwatt.apps import deeds, wiring
-from commonwatt.apps.cli.screen import as_json
+from commonwatt.apps.cli.screen import as_json, screen
 
 
 def plan(
@@ -23,7 +22,7 @@ def plan(
     if json:
         typer.echo(as_json(found))
         return
-    console = Console()
+    console = screen()
     for line in found.statements:
         console.print(f"stated  {line}", highlight=False, soft_wrap=True)
     table = Table("asset", "from", "to", "instruction", "W", "Wh", "reason", box=None, header_style="bold")

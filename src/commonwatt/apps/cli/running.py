@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from commonwatt.apps import deeds, wiring
-from commonwatt.apps.cli.screen import as_json, show
+from commonwatt.apps.cli.screen import as_json, screen, show
 from commonwatt.apps.report.page import write_page
 from commonwatt.model import SLOTS_PER_DAY
 
@@ -25,7 +24,7 @@ def run(
     """Run a street for one recorded day; run it again after a kill and it goes on where it was."""
     stage = wiring.scene(street, day)
     folder = output or Path("runs") / stage.street.community / f"{stage.street.day}"
-    console = Console(quiet=json)
+    console = screen(quiet=json)
     columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("slots"))
     bar = Progress(*columns, TimeElapsedColumn(), console=console)
     with bar:

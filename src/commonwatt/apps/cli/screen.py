@@ -1,17 +1,21 @@
 """A day on a terminal: the four curves as bars, the bills, the shares, the ledger."""
 
+from zoneinfo import ZoneInfo
+
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from commonwatt.flows.summary import Summary
-from commonwatt.model import MICRO, SLOTS_PER_HOUR
+from commonwatt.model import MICRO, SLOTS_PER_HOUR, instant
 
+FILE_COLUMNS = 150
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def show(summary: Summary, console: Console) -> None:
-    """Print a day in less than two screens."""
+    """Print a day: every asset's diary first, so that the figures stand where the eye is."""
+    console.print(_diary(summary))
     console.print("\n[bold]Power at the feeder[/], one column an hour; kW at the peak")
     for name, curve in (
         ("demand alone", summary.demand_w),
@@ -22,10 +26,42 @@ def show(summary: Summary, console: Console) -> None:
         console.print(f"  {name:16} {_spark(curve, summary)} {max(curve) / 1000:5.1f}", highlight=False)
     console.print(_bills(summary))
     console.print(_figures(summary))
+    console.print(
+        f" log root    {summary.log_root}\n state root  {summary.state_root}", highlight=False, soft_wrap=True
+    )
     for line in summary.unmet:
         console.print(f"[red]could not be kept:[/] {line}", highlight=False)
     for line in summary.set_aside[:5]:
         console.print(f"[yellow]set aside:[/] {line}", highlight=False)
+
+
+def screen(*, quiet: bool = False) -> Console:
+    """Return the terminal, or a page wide enough for a diary where the output goes into a file."""
+    terminal = Console(quiet=quiet)
+    return terminal if terminal.is_terminal else Console(quiet=quiet, width=FILE_COLUMNS)
+
+
+def _diary(summary: Summary) -> Table:
+    clock = ZoneInfo(summary.timezone)
+    table = Table(
+        "asset", "from", "to", "instruction", "W", "expected", "measured", "reason", box=None, header_style="bold"
+    )
+    for column in table.columns[4:7]:
+        column.justify = "right"
+    table.columns[3].no_wrap = True
+    for entry in summary.diary:
+        start, end = (f"{instant(at).astimezone(clock):%H:%M}" for at in (entry.start_s, entry.end_s))
+        table.add_row(
+            entry.asset,
+            start,
+            end,
+            entry.verb,
+            str(entry.power_w),
+            f"{entry.expected_wh} Wh",
+            f"{entry.measured_wh} Wh",
+            entry.reason,
+        )
+    return table
 
 
 def as_json(value: object) -> str:
@@ -81,8 +117,6 @@ def _figures(summary: Summary) -> Table:
         ),
         ("losses account", "", f"{summary.losses_wh} Wh, {_money(summary.losses_micro)}"),
         ("ledger", "", f"{summary.leaves} leaves, {summary.entries} entries"),
-        ("log root", "", summary.log_root),
-        ("state root", "", summary.state_root),
     ):
         table.add_row(name, old, new)
     return table

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from commonwatt.apps import deeds
-from commonwatt.apps.cli.screen import as_json
+from commonwatt.apps.cli.screen import as_json, screen
 from commonwatt.flows.verify import verify_evidence
-from commonwatt.model import Corrupt, Refused
+from commonwatt.model import Corrupt, InvalidValue, Refused
 
 
 def verify(
@@ -22,7 +21,7 @@ def verify(
     if json:
         typer.echo(as_json(report))
     else:
-        console = Console()
+        console = screen()
         for line in report.lines:
             mark = "[green]holds[/]" if line.ok else "[red]FAILS[/]"
             console.print(f"{mark}  {line.name}: ", end="", highlight=False)
@@ -38,11 +37,13 @@ def replay(
     """Run a log again from zero: every signature, outcome and checkpoint is checked, and the state root compared."""
     try:
         found = deeds.replay_folder(folder)
-    except (Corrupt, Refused) as error:
+    except (Corrupt, InvalidValue, Refused) as error:
         typer.echo(f"commonwatt: the log does not hold: {error}", err=True)
         raise typer.Exit(1) from error
     if json:
         typer.echo(as_json(found))
     else:
-        typer.echo(f"replayed {found.leaves} leaves and {found.checkpoints} checkpoints from zero, all agree")
+        typer.echo(
+            f"replayed {found.leaves} leaves from zero: every outcome and all {found.checkpoints} checkpoints agree"
+        )
         typer.echo(f"log root    {found.log_root}\nstate root  {found.state_root}")

@@ -1,0 +1,173 @@
+"""The real command, as a person runs it: one street day, then everything one can do with what it left."""
+
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+STREET = ROOT / "examples" / "street"
+COMMAND = Path(sys.executable).with_name("commonwatt")
+
+
+def commonwatt(*words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([COMMAND, *words], cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("run") / "street"
+    done = commonwatt("run", STREET, "--output", output)
+    assert done.returncode == 0, done.stderr
+    (output / "printed.txt").write_text(done.stdout)
+    return output
+
+
+@pytest.fixture(scope="module")
+def summary(folder: Path) -> dict[str, object]:
+    found = json.loads((folder / "summary.json").read_text())
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.row("W2")
+@pytest.mark.row("X2")
+def test_a_run_prints_curves_bills_diaries_and_the_ledger(folder: Path, summary: dict[str, object]) -> None:
+    printed = (folder / "printed.txt").read_text()
+    for words in (
+        "demand alone",
+        "unmanaged cars",
+        "smart charging",
+        "and discharging",
+        "member-10",
+        "self-sufficiency",
+    ):
+        assert words in printed
+    assert "START CHARGE" in printed
+    assert str(summary["log_root"]) in printed
+    assert str(summary["state_root"]) in printed
+
+
+@pytest.mark.row("E1")
+@pytest.mark.row("M1")
+def test_the_street_pays_less_uses_more_of_its_own_sun_and_hides_nothing_in_its_stores(summary: dict[str, int]) -> None:
+    assert summary["cost_after_micro"] < 0.85 * summary["cost_before_micro"]
+    before, after = summary["shares_before"], summary["shares_after"]
+    assert after["self_consumption_percent"] > before["self_consumption_percent"]  # type: ignore[index]  # JSON objects
+    assert summary["stored_after_wh"] >= summary["stored_before_wh"]
+    assert summary["losses_wh"] == 0
+    assert summary["unmet"] == []
+    assert summary["set_aside"] == []
+
+
+def test_the_page_is_one_file_that_loads_nothing(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert not re.search(r"""<(script|link|img)[^>]+(src|href)=["']?https?:""", page)
+    assert "member-10" in page
+
+
+def test_no_secret_can_be_read_by_others(folder: Path) -> None:
+    for path in [
+        *folder.rglob("*.pem"),
+        *folder.rglob("passphrase"),
+        *folder.rglob("memory.json"),
+        folder / "log.sqlite",
+    ]:
+        assert path.stat().st_mode & 0o077 == 0, path
+    assert b"BEGIN ENCRYPTED PRIVATE KEY" in (folder / "keys" / "operator.pem").read_bytes()
+
+
+@pytest.mark.row("M5")
+def test_verify_holds_alone_and_fails_on_one_changed_digit(folder: Path, tmp_path: Path) -> None:
+    trust = tmp_path / "community.pub"
+    trust.write_bytes((folder / "community.pub").read_bytes())
+    evidence = (folder / "evidence.json").read_text()
+    (tmp_path / "fair.json").write_text(evidence)
+    fair = commonwatt("verify", "fair.json", "--trust", "community.pub", cwd=tmp_path)
+    assert (fair.returncode, "all of it holds" in fair.stdout) == (0, True)
+    (tmp_path / "bent.json").write_text(
+        re.sub(r'("energy_wh": )(\d)', lambda m: m[1] + str((int(m[2]) % 9) + 1), evidence, count=1)
+    )
+    bent = commonwatt("verify", "bent.json", "--trust", "community.pub", cwd=tmp_path)
+    assert (bent.returncode, "FAILS" in bent.stdout) == (1, True)
+    as_json = json.loads(commonwatt("verify", "bent.json", "--trust", "community.pub", "--json", cwd=tmp_path).stdout)
+    assert as_json["ok"] is False
+
+
+@pytest.mark.row("M2")
+def test_replay_reaches_the_roots_that_the_run_printed(folder: Path, summary: dict[str, object]) -> None:
+    found = json.loads(commonwatt("replay", folder, "--json").stdout)
+    assert (found["log_root"], found["state_root"]) == (summary["log_root"], summary["state_root"])
+    assert found["checkpoints"] == 96
+
+
+def test_replay_of_a_changed_log_says_where(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "log.sqlite"
+    copy.write_bytes((folder / "log.sqlite").read_bytes())
+    with sqlite3.connect(copy) as log:
+        log.execute("UPDATE leaf SET outcome = 'NOT_BACKED' WHERE position = 600")
+    found = commonwatt("replay", tmp_path)
+    assert (found.returncode, "position 600 was answered NOT_BACKED" in found.stderr) == (1, True)
+
+
+def test_running_again_changes_nothing(folder: Path, summary: dict[str, object]) -> None:
+    again = commonwatt("run", STREET, "--output", folder, "--json")
+    found = json.loads(again.stdout)
+    assert (found["log_root"], found["leaves"]) == (summary["log_root"], summary["leaves"])
+
+
+def test_a_folder_of_another_day_is_refused_in_one_line(folder: Path) -> None:
+    found = commonwatt("run", STREET, "--output", folder, "--day", "2018-11-15")
+    assert found.returncode == 1
+    assert found.stderr.startswith("commonwatt: folder holds a run of another street")
+    assert len(found.stderr.splitlines()) == 1
+
+
+@pytest.mark.row("X1")
+def test_plan_says_what_cannot_be_kept_and_by_how_much() -> None:
+    found = commonwatt("plan", STREET / "constraints.txt")
+    assert found.returncode == 0
+    assert re.search(r"cannot be kept: charge of car-07 >= 95% at 18:00 .*short by [\d.]+ %", found.stdout)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("charge of cra-01 >= 80% at 05:00", "did_you_mean car-01"),
+        ("charge of car-01 is 80% at 05:00", "at_word 'is'"),
+    ],
+)
+def test_a_statement_about_nothing_or_in_no_language_is_refused(line: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "wish.txt").write_text(line + "\n")
+    found = commonwatt("plan", tmp_path / "wish.txt", "--at", "05:15")
+    assert (found.returncode, says in found.stderr) == (1, True)
+
+
+def test_a_day_that_was_not_recorded_is_refused_in_words(tmp_path: Path) -> None:
+    for day, says in (("2018-07-01", "recorded data does not cover"), ("someday", "someday")):
+        found = commonwatt("run", STREET, "--output", tmp_path / day, "--day", day)
+        assert (found.returncode, says in found.stderr, "Traceback" in found.stderr) == (1, True, False)
+
+
+def _shape(line: str) -> str:
+    """Return a line with its figures and bars left out: those may differ in the last digit from machine to machine."""
+    return re.sub(r"\s+", " ", re.sub(r"[-£]*[\d.]+|[ ▁▂▃▄▅▆▇█]+|\b[0-9a-f]{64}\b", " ", line)).strip()
+
+
+def test_the_readme_shows_what_is_really_printed(folder: Path) -> None:
+    shown = (ROOT / "README.md").read_text().split("```text\n")[1].split("```")[0]
+    printed = {_shape(line) for line in (folder / "printed.txt").read_text().splitlines()}
+    assert [line for line in shown.splitlines() if _shape(line) not in printed] == []
+
+
+def test_every_command_that_the_readme_names_exists() -> None:
+    text = (ROOT / "README.md").read_text()
+    for command in set(re.findall(r"^commonwatt (\w+)", text, re.MULTILINE)):
+        assert commonwatt(command, "--help").returncode == 0
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"^make (\w+)", text, re.MULTILINE)):
+        assert f"\n{target}:" in makefile
