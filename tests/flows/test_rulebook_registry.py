@@ -49,7 +49,7 @@ def entry(power_w: int, start_s: int = NOON, end_s: int = NOON + SLOT_SECONDS) -
     )
 
 
-@pytest.mark.parametrize(("who", "kind"), product(OWN_KINDS, Kind))
+@pytest.mark.parametrize(("who", "kind"), list(product(OWN_KINDS, Kind)))
 def test_a_role_may_ask_for_its_own_kinds_and_no_other(who: str, kind: Kind) -> None:
     community = Community(1)
     community.now_s += SLOT_SECONDS
