@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 import rfc8785
 from hypothesis import given
@@ -20,6 +21,11 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_canonical_form_equals_the_reference_implementation(value: Any) -> None:
     assert canonical_json(value) == rfc8785.dumps(value)
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=4))
+def test_the_fast_encoder_that_reads_requests_writes_the_same_form(value: dict[str, Any]) -> None:
+    assert msgspec.json.encode(value, order="sorted") == canonical_json(value)
 
 
 @pytest.mark.parametrize("value", [1.0, 2**53, -(2**53), {"é": 1}, {1: 2}, "\ud800", b"x", {"a": [float("nan")]}])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
@@ -12,6 +13,7 @@ from commonwatt.ledger.checkpoint import Checkpoint
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree
 from commonwatt.model import (
+    MAX_SAFE_INTEGER,
     AccountId,
     CommunityId,
     Corrupt,
@@ -30,7 +32,7 @@ class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     community: str
     kind: Kind
     on_behalf_of: str
-    seq: int
+    seq: Annotated[int, msgspec.Meta(ge=1, le=MAX_SAFE_INTEGER)]
     signature: str
 
 
@@ -176,9 +178,14 @@ def read_request(wire: bytes) -> Request:
     """
     try:
         told = msgspec.json.decode(wire, type=_Wire)
+        # The same form as `canonical_json`, four times as fast (a test compares them); numbers beyond +-(2^53-1)
+        # and fractions are left to the body's own shape, which knows neither.
+        canonical = msgspec.json.encode(told, order="sorted")
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidValue(f"not a request: {error}") from error
-    request = Request(
+    if canonical != wire or not told.signature.isalnum():
+        raise InvalidValue("not in canonical form (RFC 8785)")
+    return Request(
         community=CommunityId(told.community),
         kind=told.kind,
         author=KeyId(told.author),
@@ -186,7 +193,5 @@ def read_request(wire: bytes) -> Request:
         on_behalf_of=AccountId(told.on_behalf_of),
         body=told.body,
         signature=told.signature,
+        received=wire,
     )
-    if not told.signature.isalnum() or request.wire_bytes() != wire:
-        raise InvalidValue("not in canonical form (RFC 8785)")
-    return request

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from commonwatt.model.errors import InvalidValue
@@ -78,6 +78,7 @@ class Request:
         on_behalf_of: The account for which it is asked.
         body: JSON object of strings, whole numbers within +-(2^53-1), booleans, lists and objects.
         signature: 64 bytes, r and s, low-s; as 128 lower-case hex digits.
+        received: The canonical bytes that it was read from, where it was; whoever sets them has compared them.
     """
 
     community: CommunityId
@@ -87,9 +88,13 @@ class Request:
     on_behalf_of: AccountId
     body: Mapping[str, object]
     signature: str = ""
+    received: bytes = field(default=b"", repr=False, compare=False)
 
     def signed_bytes(self) -> bytes:
         """Return the canonical bytes that the signature covers."""
+        if self.received:
+            # The signature stands last, since names are in order: what was signed is all before it.
+            return self.received[: -len(self._tail())] + b"}"
         return canonical_json(
             {
                 "author": self.author,
@@ -103,7 +108,10 @@ class Request:
 
     def wire_bytes(self) -> bytes:
         """Return the canonical bytes of the whole request, signature included: what the log keeps."""
-        return self.signed_bytes()[:-1] + b',"signature":"' + self.signature.encode() + b'"}'
+        return self.received or self.signed_bytes()[:-1] + self._tail()
+
+    def _tail(self) -> bytes:
+        return b',"signature":"' + self.signature.encode() + b'"}'
 
 
 def canonical_json(value: object) -> bytes:
