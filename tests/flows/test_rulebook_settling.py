@@ -140,7 +140,6 @@ def test_renewable_export_earns_ergon_from_the_grids_account() -> None:
     assert community.state.losses_wh[slot_s] == 0
 
 
-@pytest.mark.row("H4")
 def test_an_import_is_booked_even_where_it_makes_an_overdraft() -> None:
     community = Community(1, prepaid_micro=100_000)
     community.live(anna=Flow(load_wh=1_000))

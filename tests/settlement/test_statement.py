@@ -10,7 +10,7 @@ from commonwatt.settlement.statement import Statement, statement
 
 ANA, BEN = AccountId("ana"), AccountId("ben")
 NAMES = (ANA, BEN, GRID, PAYMENT_PORT)
-MEMOS = ("trade", "grid import", "watt delivery", "watt trade", "watt buy-back", "purchase", "payout", "losses")
+MEMOS = ("trade", "grid import", "watt delivery", "watt trade", "watt bought back", "purchase", "payout", "losses")
 
 
 def entry(commodity: Commodity, source: AccountId, target: AccountId, amount: int, memo: str) -> Entry:
@@ -76,8 +76,8 @@ def test_watt_is_bought_and_sold_for_money_but_minted_and_burned_without() -> No
         entry(Commodity.WATT, MINT, ANA, 900, "mint"),
         entry(Commodity.WATT, ANA, BEN, 400, "watt trade"),
         entry(Commodity.ERGON, BEN, ANA, 80_000, "watt trade"),
-        entry(Commodity.WATT, BEN, ANA, 50, "watt buy-back"),
-        entry(Commodity.ERGON, ANA, BEN, 30_000, "watt buy-back"),
+        entry(Commodity.WATT, BEN, ANA, 50, "watt bought back"),
+        entry(Commodity.ERGON, ANA, BEN, 30_000, "watt bought back"),
     ]
     ana, ben = statement(ANA, entries), statement(BEN, entries)
     assert (ana.watt_bought_wh, ana.watt_sold_wh) == (50, 400)

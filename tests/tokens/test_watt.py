@@ -41,22 +41,20 @@ def battery(name: str, owner: AccountId, charge_permille: int = 950, discharge_p
 
 @pytest.mark.row("E2")
 @pytest.mark.parametrize(
-    ("charge_wh", "import_wh", "solar_wh", "clean_wh"),
+    ("charge_wh", "load_wh", "solar_wh", "clean_wh"),
     [
         (1_000, 0, 2_000, 1_000),
-        (1_000, 300, 2_000, 700),
+        (1_000, 1_300, 2_000, 700),
         (1_000, 0, 600, 600),
-        (1_000, 500, 400, 400),
-        (1_000, 700, 400, 300),
-        (1_000, 1_000, 400, 0),
-        (1_000, 1_400, 400, 0),
+        (1_000, 500, 400, 0),
+        (1_000, 400, 400, 0),
         (0, 0, 400, 0),
     ],
 )
-def test_only_own_generation_is_clean_and_the_grids_part_counts_first(
-    charge_wh: int, import_wh: int, solar_wh: int, clean_wh: int
+def test_only_own_generation_beyond_own_load_is_clean(
+    charge_wh: int, load_wh: int, solar_wh: int, clean_wh: int
 ) -> None:
-    assert clean_charge_wh(charge_wh, import_wh, solar_wh) == clean_wh
+    assert clean_charge_wh(charge_wh, load_wh, solar_wh) == clean_wh
 
 
 @pytest.mark.parametrize("meters", [(-1, 0, 0), (0, -1, 0), (0, 0, -1)])
@@ -229,10 +227,10 @@ class Storage(RuleBasedStateMachine):
         self.held: Counter[AccountId] = Counter()
         self.minted_wh = self.burned_wh = 0
 
-    @rule(i=st.integers(0, 1), charge_wh=WH, import_wh=WH, solar_wh=WH, lost_wh=st.integers(0, 100))
-    def charge(self, i: int, charge_wh: int, import_wh: int, solar_wh: int, lost_wh: int) -> None:
+    @rule(i=st.integers(0, 1), charge_wh=WH, load_wh=WH, solar_wh=WH, lost_wh=st.integers(0, 100))
+    def charge(self, i: int, charge_wh: int, load_wh: int, solar_wh: int, lost_wh: int) -> None:
         asset = self.batteries[i]
-        minted_wh = mint_wh(asset, clean_charge_wh(charge_wh, import_wh, solar_wh))
+        minted_wh = mint_wh(asset, clean_charge_wh(charge_wh, load_wh, solar_wh))
         assert minted_wh <= charge_wh
         self.held[asset.owner] += minted_wh
         self.claims.issue(asset.id, minted_wh)

@@ -217,7 +217,7 @@ def plan_statements(stage: Scene, text: str, at: str) -> Foreseen:
     state = day.sequencer.state
     _refuse_strangers(stated, {asset.zone for asset in state.assets.values()}, {*map(str, state.assets)})
     plan, problem = plan_ahead(replace(known, constraints=stated, end=None))
-    behind = {a[AssetKind.BATTERY].id: [asset.id for asset in a.values()] for a in homes(state).values()}
+    behind = {a[AssetKind.BATTERY].id: [asset.id for asset in a.values()] for a in homes(state, day.terms).values()}
     diary = [
         Planned(
             asset=schedule.asset,

@@ -19,10 +19,12 @@ from commonwatt.model import (
     Constraint,
     Interval,
     Quantity,
+    Relation,
     epoch,
     instant,
 )
 
+_PLANNED = {AssetKind.CONNECTION, AssetKind.SOLAR, AssetKind.BATTERY}
 REFUSED_FOR_SLOTS = 4
 """How long a device that refused is left alone before it is asked again."""
 
@@ -50,13 +52,16 @@ class Terms:
     v2g: bool = True
 
 
-def homes(state: State) -> dict[AccountId, dict[AssetKind, Asset]]:
-    """Return each member's assets by kind, in order of registration."""
+def homes(state: State, terms: Terms) -> dict[AccountId, dict[AssetKind, Asset]]:
+    """Return the assets, by kind, of each member who can be planned for, in order of registration.
+
+    That takes a meter at the connection, on the roof and in the battery, and a past to forecast from. Whoever joined
+    with less is metered and settled all the same, and bought for by nobody.
+    """
     found: dict[AccountId, dict[AssetKind, Asset]] = {}
     for asset in state.assets.values():
-        if asset.kind is not AssetKind.FEEDER:
-            found.setdefault(asset.owner, {})[asset.kind] = asset
-    return found
+        found.setdefault(asset.owner, {}).setdefault(asset.kind, asset)
+    return {owner: assets for owner, assets in found.items() if assets.keys() >= _PLANNED and owner in terms.load_wh}
 
 
 def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
@@ -64,7 +69,7 @@ def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
     load_wh, solar_wh = {}, {}
     stored: list[Stored] = []
     ending_wh = 0
-    for owner, assets in homes(state).items():
+    for owner, assets in homes(state, terms).items():
         loads, suns = measured(state, terms, owner, assets, slot_s)
         load_wh[assets[AssetKind.CONNECTION].id] = loads
         solar_wh[assets[AssetKind.SOLAR].id] = suns
@@ -126,8 +131,9 @@ def _stored(state: State, asset: Asset, slot_s: int) -> Stored | None:
 
 
 def _departure(state: State, asset: AssetId, now: datetime) -> Constraint | None:
-    """Return the next statement of the owner about a level at an instant: that is when the car leaves."""
-    about = [s.constraint for s in state.stated if asset in s.constraint.scope]
+    """Return the next level that the owner wants at an instant: that is when the car leaves."""
+    wants = (s.constraint for s in state.stated if s.constraint.relation is Relation.AT_LEAST)
+    about = [wish for wish in wants if asset in wish.scope]
     return min((c for c in about if c.at and c.at > now), key=lambda c: c.at or now, default=None)
 
 
@@ -141,7 +147,7 @@ def _greedy_end_wh(state: State, terms: Terms, asset: Asset, loads: Sequence[int
     before = len(terms.load_wh[asset.owner])
     load = [*loads[before:], *corrected_naive(loads, ahead)]
     sun = [*suns[before:], *corrected_naive(suns, ahead)]
-    first = state.readings[epoch(terms.span.start) - SLOT_SECONDS].get(asset.id)
+    first = state.readings.get(epoch(terms.span.start) - SLOT_SECONDS, {}).get(asset.id)
     level_wh = first.level_wh or 0 if first else 0
     for used_wh, made_wh in zip(load, sun, strict=True):
         floor_wh = min(level_wh, terms.reserve_wh)

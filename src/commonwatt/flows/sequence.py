@@ -23,6 +23,7 @@ from commonwatt.model import (
     Outcome,
     Refused,
     Request,
+    remember,
 )
 
 
@@ -38,10 +39,11 @@ class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(slots=True)
 class Replayed:
-    """What a log comes to: the state, and the tree over its leaves."""
+    """What a log comes to: the state, the tree over its leaves, and the time of the last."""
 
     state: State
     tree: MerkleTree
+    last_s: int = 0
 
 
 class Sequencer:
@@ -60,7 +62,7 @@ class Sequencer:
     def __init__(self, store: LogStore, community: str, salt: Callable[[int], bytes]) -> None:
         self._store, self._salt, self._broken = store, salt, False
         replayed = replay(store.rows(), community)
-        self.state, self.tree = replayed.state, replayed.tree
+        self.state, self.tree, self._last_s = replayed.state, replayed.tree, replayed.last_s
 
     def submit(self, wires: Sequence[bytes], stamped_s: int, marks: Mapping[str, str] | None = None) -> list[Outcome]:
         """Decide requests, make them durable in one batch, and answer.
@@ -74,10 +76,12 @@ class Sequencer:
             One outcome each; a repeat returns its first outcome.
 
         Raises:
-            Refused: The store failed, now or before; nothing of this batch was answered.
+            Refused: The store failed before, or the time runs backwards; nothing of this batch was answered.
         """
         if self._broken:
             raise Refused("the log could not be written; open it again to go on")
+        if stamped_s < self._last_s:
+            raise Refused("the log's time does not run backwards", last_s=self._last_s, found_s=stamped_s)
         rows: list[LeafRow] = []
         outcomes = []
         try:
@@ -91,6 +95,7 @@ class Sequencer:
         except BaseException:
             self._broken = True
             raise
+        self._last_s = stamped_s
         return outcomes
 
     def checkpoint(self, slot_s: int) -> Checkpoint:
@@ -131,7 +136,6 @@ def replay(rows: Iterable[LeafRow], community: str) -> Replayed:
     """
     replayed = Replayed(State(community), MerkleTree())
     state, tree = replayed.state, replayed.tree
-    last_s = 0
     for row in rows:
         where = f"position {row.position}"
         try:
@@ -139,9 +143,9 @@ def replay(rows: Iterable[LeafRow], community: str) -> Replayed:
             body = bodies.read_body(request.kind, request.body)
         except InvalidValue as error:
             raise Corrupt(f"{where} holds no request: {error}") from error
-        if row.stamped_s < last_s:
-            raise Corrupt(f"{where} is stamped {row.stamped_s} s, before {last_s} s")
-        last_s = row.stamped_s
+        if row.stamped_s < replayed.last_s:
+            raise Corrupt(f"{where} is stamped {row.stamped_s} s, before {replayed.last_s} s")
+        replayed.last_s = row.stamped_s
         if refusal := rulebook.admit(state, request):
             raise Corrupt(f"{where} should never have been admitted: {refusal}")
         if isinstance(body, bodies.CheckpointBody) and (wrong := _contradiction(state, tree, body)):
@@ -181,11 +185,11 @@ def read_request(wire: bytes) -> Request:
         # The same form as `canonical_json`, four times as fast (a test compares them); numbers beyond +-(2^53-1)
         # and fractions are left to the body's own shape, which knows neither.
         canonical = msgspec.json.encode(told, order="sorted")
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise InvalidValue(f"not a request: {error}") from error
     if canonical != wire or not told.signature.isalnum():
         raise InvalidValue("not in canonical form (RFC 8785)")
-    return Request(
+    request = Request(
         community=CommunityId(told.community),
         kind=told.kind,
         author=KeyId(told.author),
@@ -193,5 +197,5 @@ def read_request(wire: bytes) -> Request:
         on_behalf_of=AccountId(told.on_behalf_of),
         body=told.body,
         signature=told.signature,
-        received=wire,
     )
+    return remember(request, wire)

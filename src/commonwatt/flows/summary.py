@@ -21,6 +21,7 @@ from commonwatt.model import (
     AssetKind,
     Commodity,
     Kind,
+    Outcome,
     epoch,
     round_div,
 )
@@ -188,7 +189,7 @@ def diary(state: State, rows: Iterable[LeafRow]) -> list[DiaryEntry]:
     told: dict[str, list[DiaryEntry]] = {}
     for row in rows:
         request = read_request(row.body)
-        if request.kind is not Kind.SCHEDULE:
+        if request.kind is not Kind.SCHEDULE or row.outcome is not Outcome.BOOKED:
             continue
         body = bodies.read_body(request.kind, request.body)
         assert isinstance(body, bodies.ScheduleBody)
@@ -236,7 +237,7 @@ def _own(state: State, terms: Terms, slots: Sequence[int]) -> tuple[list[int], i
     """Return the street's generation per slot, and what its homes and cars used in all, in Wh."""
     solar = [0] * len(slots)
     used = 0
-    for owner, assets in homes(state).items():
+    for owner, assets in homes(state, terms).items():
         loads, suns = measured(state, terms, owner, assets, slots[-1] + SLOT_SECONDS)
         solar = [total + sun for total, sun in zip(solar, suns[-len(slots) :], strict=True)]
         used += sum(loads[-len(slots) :])
@@ -293,7 +294,7 @@ def _stored_wh(state: State, slot_s: int) -> int:
 
 def _scores(state: State, terms: Terms, slots: Sequence[int]) -> list[Score]:
     scores = []
-    for owner, assets in homes(state).items():
+    for owner, assets in homes(state, terms).items():
         loads, suns = measured(state, terms, owner, assets, slots[-1] + SLOT_SECONDS)
         scores.append(
             Score(

@@ -157,7 +157,8 @@ class Day:
     def _write_schedules(self, desk: Desk, plan: Plan, problem: Problem) -> None:
         state = self.sequencer.state
         behind = {
-            assets[AssetKind.BATTERY].id: [asset.id for asset in assets.values()] for assets in homes(state).values()
+            assets[AssetKind.BATTERY].id: [asset.id for asset in assets.values()]
+            for assets in homes(state, self.terms).values()
         }
         running = {
             asset: entry.power_w
@@ -169,7 +170,7 @@ class Day:
 
     def _write_slot_orders(self, desk: Desk, plan: Plan, problem: Problem, slot_s: int) -> None:
         bought, sold = self.sequencer.state.prices[slot_s]
-        for account, assets in homes(self.sequencer.state).items():
+        for account, assets in homes(self.sequencer.state, self.terms).items():
             line = line_w(plan, problem, [asset.id for asset in assets.values()], 0)
             wish = slot_order(line * SLOT_SECONDS // 3600, bought, sold)
             if wish:

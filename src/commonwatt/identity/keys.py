@@ -32,7 +32,7 @@ def sign_request(request: Request, key: "SigningKey") -> Request:
     Raises:
         InvalidValue: The request has no canonical form, see `commonwatt.model.canonical_json`.
     """
-    return replace(request, signature=key.sign(request.signed_bytes()), received=b"")
+    return replace(request, signature=key.sign(request.signed_bytes()))
 
 
 class SigningKey:

@@ -10,7 +10,7 @@ from commonwatt.model.ids import AccountId, AssetId, CommunityId, GatewayId, Key
 from commonwatt.model.money import MICRO, cost_micro, round_div, share_wh
 from commonwatt.model.order import Order, Side, Trade
 from commonwatt.model.reading import Reading
-from commonwatt.model.request import MAX_SAFE_INTEGER, Kind, Outcome, Request, canonical_json
+from commonwatt.model.request import MAX_SAFE_INTEGER, Kind, Outcome, Request, canonical_json, remember
 from commonwatt.model.schedule import Ack, Band, Command, Instruction, Schedule, Verb
 from commonwatt.model.time import (
     SLOT,
@@ -76,6 +76,7 @@ __all__ = [
     "cost_micro",
     "epoch",
     "instant",
+    "remember",
     "round_div",
     "share_wh",
     "slot_from",

@@ -7,6 +7,9 @@ from enum import IntEnum, StrEnum
 from commonwatt.model.errors import InvalidValue
 from commonwatt.model.time import Interval
 
+MOST = 10**9
+"""A gigawatt or gigawatt-hour: no community reaches it, and every solver can count so far."""
+
 
 class Priority(IntEnum):
     """Who wins; a lower number is never traded for any amount of a higher one."""
@@ -66,7 +69,8 @@ class Constraint:
         stored = self.quantity in (Quantity.CHARGE, Quantity.BATTERY)
         if (self.at is not None) != stored or (self.window is None) != stored:
             raise InvalidValue(f"{self.quantity} takes {'an instant' if stored else 'a window'}, was {self}")
-        if self.value < 0 or (self.quantity is Quantity.CHARGE and self.value > 100):
-            raise InvalidValue(f"a bound on {self.quantity} is zero or more and at most full, was {self.value}")
+        most = 100 if self.quantity is Quantity.CHARGE else MOST
+        if not 0 <= self.value <= most:
+            raise InvalidValue(f"a bound on {self.quantity} is zero or more and at most {most}")
         if not self.scope:
             raise InvalidValue("a constraint names assets or zones, was none")

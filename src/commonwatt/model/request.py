@@ -78,7 +78,7 @@ class Request:
         on_behalf_of: The account for which it is asked.
         body: JSON object of strings, whole numbers within +-(2^53-1), booleans, lists and objects.
         signature: 64 bytes, r and s, low-s; as 128 lower-case hex digits.
-        received: The canonical bytes that it was read from, where it was; whoever sets them has compared them.
+        received: The canonical bytes that it was read from, set by `remember`; a changed copy has none.
     """
 
     community: CommunityId
@@ -88,7 +88,7 @@ class Request:
     on_behalf_of: AccountId
     body: Mapping[str, object]
     signature: str = ""
-    received: bytes = field(default=b"", repr=False, compare=False)
+    received: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def signed_bytes(self) -> bytes:
         """Return the canonical bytes that the signature covers."""
@@ -112,6 +112,12 @@ class Request:
 
     def _tail(self) -> bytes:
         return b',"signature":"' + self.signature.encode() + b'"}'
+
+
+def remember(request: Request, wire: bytes) -> Request:
+    """Let a request know the canonical bytes that it was just read from and compared with, and return it."""
+    object.__setattr__(request, "received", wire)
+    return request
 
 
 def canonical_json(value: object) -> bytes:

@@ -44,7 +44,7 @@ class Statement:
         return self.earned_micro - self.paid_micro
 
 
-_WATT_SALES = ("watt trade", "watt buy-back")
+_WATT_SALES = ("watt trade", "watt bought back")
 _NOT_EARNED = ("purchase", "payout")
 """ERGON that changed form, not owner: it came from or went to the owner's money outside."""
 

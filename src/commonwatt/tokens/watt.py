@@ -76,25 +76,25 @@ class Shortfall:
     short_wh: int
 
 
-def clean_charge_wh(charge_wh: int, import_wh: int, solar_wh: int) -> int:
+def clean_charge_wh(charge_wh: int, load_wh: int, solar_wh: int) -> int:
     """Return how much of a charge was the member's own clean generation.
 
-    What the connection point imported in the slot counts as charged first: only the rest can be clean, and no more
-    of it than was generated.
+    The home's own load comes first (row E1): only what the sun gave beyond it can have gone into storage. The rest of
+    the charge came from the grid, or out of another store, and mints nothing.
 
     Args:
         charge_wh: Into the storage, at its AC meter.
-        import_wh: In from the grid, at the connection point.
-        solar_wh: Generated behind that connection point.
+        load_wh: What the home itself used in the same time.
+        solar_wh: Generated behind the same connection, less what another store there has already been credited with.
 
     Raises:
         InvalidValue: A count is below zero.
 
-    Source: MISSION, row E2.
+    Source: MISSION, rows E1 and E2.
     """
-    if min(charge_wh, import_wh, solar_wh) < 0:
-        raise InvalidValue(f"meters count zero or more, was {charge_wh}, {import_wh} and {solar_wh} Wh")
-    return min(solar_wh, max(0, charge_wh - import_wh))
+    if min(charge_wh, load_wh, solar_wh) < 0:
+        raise InvalidValue(f"meters count zero or more, was {charge_wh}, {load_wh} and {solar_wh} Wh")
+    return min(charge_wh, max(0, solar_wh - load_wh))
 
 
 def mint_wh(asset: Asset, clean_wh: int) -> int:

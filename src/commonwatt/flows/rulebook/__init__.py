@@ -5,6 +5,7 @@ through the two reaches the same state.
 """
 
 from hashlib import sha256
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from commonwatt.flows.rulebook import bodies, registry, settling, trading
 from commonwatt.flows.rulebook.state import KeyRecord, State
@@ -125,7 +126,8 @@ def _admit_first(request: Request) -> Outcome | None:
         if not isinstance(body, bodies.RegisterCommunity):
             return Outcome.UNKNOWN_KEY
         key = VerifyingKey(bytes.fromhex(body.public))
-    except InvalidValue:
+        ZoneInfo(body.timezone)
+    except (InvalidValue, ZoneInfoNotFoundError, ValueError):
         return Outcome.MALFORMED
     signed = key.id == request.author and key.verify(request.signed_bytes(), request.signature)
     return None if signed else Outcome.BAD_SIGNATURE

@@ -32,7 +32,7 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     """
 
     public: PublicKey
-    timezone: Name | Annotated[str, Meta(pattern=r"^[A-Za-z]+/[A-Za-z_/-]+\Z")]
+    timezone: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*\Z")]
     b_max_wh: Energy
     grace_slots: Annotated[int, Meta(ge=0, le=10_000)]
     gate_s: Annotated[int, Meta(ge=0, le=900)]
@@ -136,7 +136,7 @@ class ScheduleBody(_Body, frozen=True):
 
     asset: Name
     issued_s: Moment
-    instructions: Annotated[list[InstructionItem], Meta(max_length=200)]
+    instructions: Annotated[list[InstructionItem], Meta(min_length=1, max_length=200)]
 
 
 class ConsentBody(_Body, frozen=True):

@@ -41,7 +41,7 @@ MOST_ERGON_MICRO = 10**15
 
 def found(state: State, body: bodies.RegisterCommunity, stamped_s: int) -> Outcome:
     """Take in the first leaf: the community, signed by its operator's own key. Settlement begins with its slot."""
-    state.settled_to_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
+    state.founded_s = state.settled_to_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
     key = VerifyingKey(bytes.fromhex(body.public))
     state.operator = key.id
     state.timezone, state.b_max_wh = body.timezone, body.b_max_wh
@@ -72,7 +72,7 @@ def register(state: State, request: Request, body: bodies.Register) -> Outcome:
         state.keys[key.id] = KeyRecord(key, "gateway", AccountId(body.gateway), gateway)
         return Outcome.BOOKED
     account = AccountId(body.account)
-    if account in SYSTEM_ACCOUNTS and not (account == GRID and body.role in ("dso", "member")):
+    if (account == GRID) != (body.role == "dso") or account in set(SYSTEM_ACCOUNTS) - {GRID}:
         return Outcome.NOT_ALLOWED
     state.keys[key.id] = KeyRecord(key, body.role, account)
     return Outcome.BOOKED
@@ -92,6 +92,8 @@ def _claim(state: State, request: Request, body: bodies.RegisterAsset) -> Outcom
     claimed_by = {asset.owner for asset in state.assets.values() if asset.gateway == gateway}
     if feeder != (owner == GRID) or claimed_by - {owner}:
         return Outcome.NOT_ALLOWED
+    if (body.capacity_wh > 0) != (body.asset_kind in (AssetKind.BATTERY, AssetKind.VEHICLE)):
+        return Outcome.OVER_LIMIT
     if body.asset_kind is AssetKind.CONNECTION and _connection(state, owner):
         return Outcome.ALREADY_THERE
     try:
@@ -150,7 +152,10 @@ def _owns(state: State, account: AccountId, read: Constraint) -> Outcome:
     assets = [state.assets.get(AssetId(name)) for name in read.scope]
     if None in assets:
         return Outcome.UNKNOWN_THING
-    return Outcome.BOOKED if all(asset and asset.owner == account for asset in assets) else Outcome.NOT_ALLOWED
+    if not all(asset and asset.owner == account for asset in assets):
+        return Outcome.NOT_ALLOWED
+    stored = read.at is not None
+    return Outcome.OVER_LIMIT if stored and not all(asset and asset.stores for asset in assets) else Outcome.BOOKED
 
 
 def consent(state: State, request: Request, body: bodies.ConsentBody) -> Outcome:

@@ -3,9 +3,11 @@
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.state import SetAside, State
 from commonwatt.flows.rulebook.trading import match_book
+from commonwatt.metering.aggregate import home_load_wh
 from commonwatt.metering.check import fault
 from commonwatt.model import (
     BURN,
+    LOSSES,
     MINT,
     SLOT_SECONDS,
     AccountId,
@@ -32,21 +34,20 @@ def reading_batch(state: State, request: Request, body: bodies.ReadingBatch, pos
         return Outcome.OVER_LIMIT
     if body.slot_s + SLOT_SECONDS > stamped_s:
         return Outcome.NOT_ALLOWED  # nobody has measured what has not happened yet
-    late = body.slot_s < state.settled_to_s
-    doubts = [(AssetId(item.asset), _doubt(state, body, item, late=late)) for item in body.readings]
+    doubts = [(AssetId(item.asset), _doubt(state, body, item)) for item in body.readings]
     for asset_id, why in doubts:
         if why:
             state.set_aside.append(SetAside(position=position, asset=asset_id, slot_s=body.slot_s, why=why))
     return Outcome.SET_ASIDE if any(why for _, why in doubts) else Outcome.BOOKED
 
 
-def _doubt(state: State, body: bodies.ReadingBatch, item: bodies.ReadingItem, *, late: bool) -> str | None:
+def _doubt(state: State, body: bodies.ReadingBatch, item: bodies.ReadingItem) -> str | None:
     """Book one item, or return why not."""
     asset = state.assets.get(AssetId(item.asset))
     if asset is None or asset.gateway != body.gateway:
         return "asset is not registered behind this gateway"
-    if late:
-        return "slot is settled already"
+    if body.slot_s < state.founded_s:
+        return "slot lies before the community was founded"
     reading = Reading(
         asset=asset.id,
         interval=slot_from(body.slot_s),
@@ -62,18 +63,38 @@ def _doubt(state: State, body: bodies.ReadingBatch, item: bodies.ReadingItem, *,
     why = fault(reading, asset, before, [booked] if booked else [])
     if why is None:
         state.readings.setdefault(body.slot_s, {})[asset.id] = reading
+        if body.slot_s < state.settled_to_s and asset.kind is AssetKind.CONNECTION:
+            _settle_late(state, body.slot_s, asset, reading)
     return why
 
 
+def _settle_late(state: State, slot_s: int, asset: Asset, reading: Reading) -> None:
+    """Book a connection whose slot was settled without it: what it took stands as a loss, so losses give it back.
+
+    Energy and money both, at the grid's prices: who was silent shares in no trade of that slot. WATT is left as it is.
+    """
+    bought, sold = state.prices[slot_s]
+    for wh, price, source, target, memo in (
+        (reading.import_wh, bought, LOSSES, asset.owner, "late import"),
+        (reading.export_wh, sold, asset.owner, LOSSES, "late export"),
+    ):
+        if wh:
+            _move(state, Commodity.ENERGY, source, target, wh, slot_s, memo, asset.id)
+        if owed := cost_micro(wh, price):
+            payer, payee = (target, source) if owed > 0 else (source, target)
+            _move(state, Commodity.ERGON, payer, payee, abs(owed), slot_s, memo, asset.id)
+    state.losses_wh[slot_s] -= reading.import_wh - reading.export_wh
+
+
 def settle_due(state: State, stamped_s: int) -> None:
-    """Settle, in order, every slot whose meters have all reported or whose grace has run out."""
+    """Settle, in order, every slot whose connections and feeder have reported or whose grace has run out."""
     while state.settled_to_s + SLOT_SECONDS <= stamped_s:
         slot_s = state.settled_to_s
         told = state.readings.get(slot_s, {})
-        metered = [asset for asset in state.assets.values() if asset.kind is not AssetKind.VEHICLE]
-        complete = all(asset.id in told for asset in metered)
+        points = [a for a in state.assets.values() if a.kind in (AssetKind.CONNECTION, AssetKind.FEEDER)]
+        complete = bool(told) and all(asset.id in told for asset in points)
         overdue = stamped_s >= slot_s + (1 + state.grace_slots) * SLOT_SECONDS
-        feeder = next((told[a.id] for a in metered if a.kind is AssetKind.FEEDER and a.id in told), None)
+        feeder = next((told[a.id] for a in points if a.kind is AssetKind.FEEDER and a.id in told), None)
         if not complete and not overdue:
             return
         if told and slot_s not in state.prices:
@@ -116,16 +137,22 @@ def _tokens(state: State, slot_s: int, told: dict[AssetId, Reading], homes: dict
     """Mint and burn WATT for a slot, and return whose calls the batteries' exports served."""
     import_left = {owner: reading.import_wh for owner, reading in homes.items()}
     export_left = {owner: reading.export_wh for owner, reading in homes.items()}
+    load_wh, sun_left = _load_and_sun(state, told, homes)
     deliveries: list[Delivery] = []
     for asset in state.assets.values():
-        if asset.kind is not AssetKind.BATTERY or asset.id not in told or asset.owner not in homes:
+        if asset.kind is not AssetKind.BATTERY or asset.id not in told:
             continue
         reading = told[asset.id]
+        if asset.owner not in homes:
+            _meet_level(state, slot_s, asset, reading)  # nothing is known of its home, but what it holds is
+            continue
         for holder, wh in _call(state, slot_s, asset, reading, import_left, export_left[asset.owner]):
             deliveries.append(Delivery(seller=asset.owner, buyer=holder, energy_wh=wh))
             import_left[holder] -= wh
             export_left[asset.owner] -= wh
-        _mint(state, slot_s, asset, reading, homes[asset.owner], _solar_wh(state, told, asset.owner))
+        clean_wh = watt.clean_charge_wh(reading.import_wh, load_wh[asset.owner], sun_left[asset.owner])
+        sun_left[asset.owner] -= clean_wh
+        _mint(state, slot_s, asset, reading, clean_wh)
         _meet_level(state, slot_s, asset, reading)
     return deliveries
 
@@ -154,9 +181,8 @@ def _callable_wh(state: State, member: AccountId) -> int:
     return state.watt(member) - sum(state.claims.issued_wh(asset) for asset in own)
 
 
-def _mint(state: State, slot_s: int, asset: Asset, reading: Reading, home: Reading, solar_wh: int) -> None:
+def _mint(state: State, slot_s: int, asset: Asset, reading: Reading, clean_wh: int) -> None:
     """Mint WATT for clean energy that a battery took in; what would pass B_max stays in the slot market (row E6)."""
-    clean_wh = watt.clean_charge_wh(reading.import_wh, home.import_wh, solar_wh)
     recoverable_wh = asset.recoverable_wh(reading.level_wh or 0) - state.claims.issued_wh(asset.id)
     room_wh = state.b_max_wh - state.watt(asset.owner)
     minted_wh = max(0, min(watt.mint_wh(asset, clean_wh), recoverable_wh, room_wh))
@@ -198,9 +224,14 @@ def _move(
     )
 
 
-def _solar_wh(state: State, told: dict[AssetId, Reading], owner: AccountId) -> int:
-    return sum(
-        told[asset.id].export_wh
-        for asset in state.assets.values()
-        if asset.owner == owner and asset.kind is AssetKind.SOLAR and asset.id in told
-    )
+def _load_and_sun(
+    state: State, told: dict[AssetId, Reading], homes: dict[AccountId, Reading]
+) -> tuple[dict[AccountId, int], dict[AccountId, int]]:
+    """Return what each home used itself, and what its roof gave, in Wh."""
+    load_wh, solar_wh = {}, {}
+    for owner, home in homes.items():
+        behind = [a for a in state.assets.values() if a.owner == owner and a.kind is not AssetKind.CONNECTION]
+        metered = [asset for asset in behind if asset.id in told]
+        load_wh[owner] = home_load_wh(home, [told[asset.id] for asset in metered])
+        solar_wh[owner] = sum(told[asset.id].export_wh for asset in metered if asset.kind is AssetKind.SOLAR)
+    return load_wh, solar_wh

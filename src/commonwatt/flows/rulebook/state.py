@@ -104,6 +104,7 @@ class State:
     entries: list[Entry] = field(default_factory=list)
     entry_tree: MerkleTree = field(default_factory=MerkleTree)
     purchases: set[str] = field(default_factory=set)
+    founded_s: int = 0
     settled_to_s: int = 0
     cleared_to_s: int = 0
     losses_wh: dict[int, int] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from commonwatt.market.auction import clear
 from commonwatt.model import (
     SLOT_SECONDS,
     AccountId,
+    AssetKind,
     Commodity,
     Entry,
     Order,
@@ -42,10 +43,19 @@ def _slot_order(state: State, wish: Order, slot_s: int, stamped_s: int) -> Outco
     if any(other.owner == wish.owner for other in standing):
         # One order per member and slot, so that nobody trades with themselves.
         return Outcome.ALREADY_THERE
+    if wish.energy_wh > _most_wh(state, wish):
+        return Outcome.OVER_LIMIT
     if wish.side is Side.BID and _free_ergon(state, wish.owner) < _cost(wish):
         return Outcome.NOT_BACKED
     state.slot_orders.setdefault(slot_s, []).append(wish)
     return Outcome.BOOKED
+
+
+def _most_wh(state: State, wish: Order) -> int:
+    """Return what the owner's connection can carry in a slot: nobody trades what no fuse would bear (row M6)."""
+    points = [a for a in state.assets.values() if a.owner == wish.owner and a.kind is AssetKind.CONNECTION]
+    limits = (point.max_import_w if wish.side is Side.BID else point.max_export_w for point in points)
+    return sum(limits) * SLOT_SECONDS // 3600
 
 
 def _free_ergon(state: State, account: AccountId) -> int:

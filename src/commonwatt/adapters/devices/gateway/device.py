@@ -55,7 +55,7 @@ class GatewayFleet:
         answers = {number: home.answer(asks[number]) for number, home in self._homes.items()}
         wires = Live(slot_s=slot_s, wires_wh=sum(lived.net_wh for lived in answers.values()))
         self._feeder.ask(wires)
-        everyone = {**answers, GatewayId("feeder"): self._feeder.answer(wires)}
+        everyone = {**answers, self._feeder.greet().number: self._feeder.answer(wires)}
         return [
             Heard(gateway=number, requests=tuple(request.encode() for request in lived.requests))
             for number, lived in everyone.items()
