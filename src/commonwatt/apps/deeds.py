@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from difflib import get_close_matches
 from hashlib import sha256
 from multiprocessing import get_context
@@ -19,18 +19,31 @@ from commonwatt.apps.wiring import Scene, durable_day, paper_day, scene
 from commonwatt.flexibility import language
 from commonwatt.flexibility.diary import schedules
 from commonwatt.flexibility.plan import Unmet
-from commonwatt.flows.constraint_to_command import plan_ahead
+from commonwatt.flows.constraint_to_command import HORIZON, plan_ahead
 from commonwatt.flows.outlook import homes, outlook
 from commonwatt.flows.prove import default_case, final_note, make_evidence, trust_file
 from commonwatt.flows.sequence import read_request, replay
 from commonwatt.flows.summary import Before, Summary, summarise
 from commonwatt.flows.trading_day import Day
-from commonwatt.ledger.checkpoint import Checkpoint, vkey
-from commonwatt.model import SLOT_SECONDS, AssetKind, Constraint, InvalidValue, Kind, Refused, epoch, round_div
+from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, verify_note, vkey
+from commonwatt.ledger.merkle import MerkleTree
+from commonwatt.model import (
+    SLOT,
+    SLOT_SECONDS,
+    AssetKind,
+    Constraint,
+    Corrupt,
+    InvalidValue,
+    Kind,
+    Refused,
+    epoch,
+    round_div,
+)
 from commonwatt.simulator.box import Fault
 from commonwatt.simulator.unmanaged import live_unmanaged
 
 FINGERPRINT = "street.sha256"
+LEFT_BY_A_RUN = (FINGERPRINT, "evidence.json", "community.pub", "summary.json", "report.html")
 
 
 def run_durably(
@@ -62,7 +75,7 @@ def run_durably(
         for _ in day.run():
             on_slot()
         summary = _finish(stage, day, folder, smart.result())
-    (folder / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
+    save_secret(folder / "summary.json", msgspec.json.format(msgspec.json.encode(summary)))
     return summary
 
 
@@ -96,16 +109,24 @@ def before(stage: Scene) -> Before:
 
 def _claim(stage: Scene, folder: Path, *, fresh: bool) -> None:
     """Make the folder this street's, or refuse where it is another's."""
-    mark, log = folder / FINGERPRINT, folder / "log.sqlite"
+    mark = folder / FINGERPRINT
     own = sha256(repr(stage).encode()).hexdigest()
     if fresh and mark.exists():
-        shutil.rmtree(folder)
+        _throw_away(folder)
     if mark.exists() and mark.read_text() != own:
         raise Refused("folder holds a run of another street; take --fresh or another --output", folder=folder)
-    if not mark.exists() and log.exists():
-        raise Refused("folder holds a log that is not ours", folder=folder)
+    if not mark.exists() and folder.exists() and any(folder.iterdir()):
+        raise Refused("folder holds something that is no run; take an empty --output", folder=folder)
     folder.mkdir(parents=True, exist_ok=True)
     mark.write_text(own)
+
+
+def _throw_away(folder: Path) -> None:
+    """Delete what a run leaves in its folder, and nothing else that somebody may have put there."""
+    for name in ("keys", "gateways"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for path in (folder / name for name in (*LEFT_BY_A_RUN, *(f"log.sqlite{end}" for end in ("", "-wal", "-shm")))):
+        path.unlink(missing_ok=True)
 
 
 def _finish(stage: Scene, day: Day, folder: Path, smart_w: list[int]) -> Summary:
@@ -118,18 +139,10 @@ def _finish(stage: Scene, day: Day, folder: Path, smart_w: list[int]) -> Summary
     save_secret(folder / "evidence.json", evidence)
     operator, note_key = day.cast.operator, day.cast.note
     name = stage.street.community
-    (folder / "community.pub").write_text(trust_file(operator.public, vkey(name, note_key.public), name))
-    unmet = [_in_words(stage, item) for item in _worst(day)]
-    return summarise(closed, rows, day.terms, before(stage), smart_w, unmet)
-
-
-def _worst(day: Day) -> list[Unmet]:
-    """Return each statement that some plan could not keep, once, at the last time it was planned."""
-    last: dict[object, Unmet] = {}
-    for slot_s in sorted(day.watched.unmet):
-        for item in day.watched.unmet[slot_s]:
-            last[item.constraint] = item
-    return list(last.values())
+    (folder / "community.pub").write_text(
+        trust_file(operator.public, vkey(name, note_key.public), name, rehearsal=True)
+    )
+    return summarise(closed, rows, day.terms, before(stage), smart_w)
 
 
 def _in_words(stage: Scene, item: Unmet) -> str:
@@ -161,15 +174,37 @@ def replay_folder(folder: Path) -> Roots:
     if not rows:
         raise Refused("the log is empty", folder=folder)
     requests = [read_request(row.body) for row in rows]
-    replay(rows, requests[0].community)
+    found = replay(rows, requests[0].community)
     note, _ = final_note(rows)
     last = Checkpoint.parse(note.split("\n\n")[0] + "\n")
+    _hold_against(folder, found.tree, [r.body["note"] for r in requests if r.kind is Kind.CHECKPOINT])
     return Roots(
         leaves=len(rows),
         checkpoints=sum(request.kind is Kind.CHECKPOINT for request in requests),
         log_root=last.log_root.hex(),
         state_root=last.state_root.hex(),
     )
+
+
+def _hold_against(folder: Path, tree: MerkleTree, notes: Sequence[object]) -> None:
+    """Compare a replayed log with what was given out beside it: who signed its notes, and how far it had come.
+
+    A log that was cut short, or signed by another, still agrees with itself.
+
+    Raises:
+        Corrupt: A note is not signed by the community's key, or evidence shows a log that this one does not hold.
+    """
+    pub, shown = folder / "community.pub", folder / "evidence.json"
+    if pub.exists():
+        name, public = parse_vkey(msgspec.json.decode(pub.read_bytes())["note"])
+        for note in notes:
+            verify_note(str(note), {name: public})
+    if shown.exists():
+        given = Checkpoint.parse(msgspec.json.decode(shown.read_bytes())["note"].split("\n\n")[0] + "\n")
+        if given.size > len(tree) or tree.root(given.size) != given.log_root:
+            raise Corrupt(
+                f"evidence beside the log shows {given.size} leaves that this log of {len(tree)} does not hold"
+            )
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,9 +239,11 @@ def plan_statements(stage: Scene, text: str, at: str) -> Foreseen:
     """
     clock, span = stage.street.clock, stage.street.span
     moment = datetime.combine(stage.street.day, _time(at), clock)
-    slot_s = epoch(moment) // SLOT_SECONDS * SLOT_SECONDS
     if moment < span.start:
-        slot_s += 24 * 3600
+        moment += timedelta(days=1)
+    slot_s = epoch(moment)
+    if slot_s % SLOT_SECONDS:
+        raise InvalidValue(f"a plan starts on a quarter of an hour, was {at}")
     day = paper_day(stage)
     for done_s in day.run():
         if done_s + SLOT_SECONDS >= slot_s:
@@ -231,8 +268,13 @@ def plan_statements(stage: Scene, text: str, at: str) -> Foreseen:
         for schedule in schedules(plan, problem, behind, {}, clock)
         for entry in schedule.instructions
     ]
+    end = plan.start + HORIZON * SLOT
+    late = [s for s in stated if (s.at and s.at > end) or (s.window and s.window.start >= end)]
+    past = [s for s in stated if (s.at and s.at <= plan.start) or (s.window and s.window.end <= plan.start)]
     here = {str(item.asset.id) for item in known.stored}
     unmet = [f"{language.text(s, clock)}: not plugged in at {at}" for s in stated if s.at and not here & {*s.scope}]
+    unmet += [f"{language.text(s, clock)}: lies beyond the 24 hours that are planned" for s in late]
+    unmet += [f"{language.text(s, clock)}: lies before {at}" for s in past]
     unmet += [_in_words(stage, item) for item in plan.unmet if item.constraint in stated]
     return Foreseen(statements=[language.text(s, clock) for s in stated], diary=diary, unmet=unmet)
 

@@ -51,13 +51,17 @@ class Bundle(Struct, frozen=True, kw_only=True):
 
 
 class Trust(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whom to believe: the operator's secp256k1 key in hex, and C2SP vkeys that must all have signed the note."""
+    """Whom to believe: the operator's secp256k1 key in hex, and C2SP vkeys that must all have signed the note.
+
+    In a rehearsal all keys follow from a seed that anyone can read: it shows how evidence works, and proves nothing.
+    """
 
     format: str
     community: str
     operator: bodies.PublicKey
     note: str
     witnesses: list[str]
+    rehearsal: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,16 +103,19 @@ def final_note(rows: Iterable[LeafRow]) -> tuple[str, int]:
     return body.note, read_note(body.note).size
 
 
-def trust_file(operator_public: bytes, note_vkey: str, community: str) -> str:
+def trust_file(operator_public: bytes, note_vkey: str, community: str, *, rehearsal: bool = False) -> str:
     """Return the text of ``community.pub``: whom a reader of evidence has to trust, to be passed on by another way.
 
     Args:
         operator_public: The operator's secp256k1 key, 33 bytes.
         note_vkey: The key that signs checkpoint notes, as a C2SP vkey.
         community: The community's name.
+        rehearsal: Whether the keys follow from a published seed, as in a simulation.
     """
     operator = VerifyingKey(operator_public).public.hex()
-    trust = Trust(format=TRUST_FORMAT, community=community, operator=operator, note=note_vkey, witnesses=[])
+    trust = Trust(
+        format=TRUST_FORMAT, community=community, operator=operator, note=note_vkey, witnesses=[], rehearsal=rehearsal
+    )
     return encode(trust).decode()
 
 

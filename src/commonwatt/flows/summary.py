@@ -10,6 +10,7 @@ from commonwatt.flows.sequence import Replayed, read_request
 from commonwatt.forecasting.score import normalised_error
 from commonwatt.forecasting.seasonal import corrected_naive, seasonal_naive
 from commonwatt.ledger.leaf import LeafRow
+from commonwatt.metering.kept import miss
 from commonwatt.model import (
     BURN,
     GRID,
@@ -128,7 +129,6 @@ def summarise(
     terms: Terms,
     before: Before,
     smart_w: Sequence[int],
-    unmet: Sequence[str],
 ) -> Summary:
     """Put a finished day into figures.
 
@@ -138,7 +138,6 @@ def summarise(
         terms: What the plan took as given.
         before: The same day without us.
         smart_w: The day's curve had cars given nothing back.
-        unmet: Statements that could not be kept, in words.
     """
     state = replayed.state
     slots = list(range(epoch(terms.span.start), epoch(terms.span.end), SLOT_SECONDS))
@@ -175,8 +174,8 @@ def summarise(
         scores=_scores(state, terms, slots),
         diary=diary(state, rows),
         statements=[stated.text for stated in state.stated],
-        unmet=list(unmet),
-        set_aside=[f"{doubt.asset} {doubt.slot_s}: {doubt.why}" for doubt in state.set_aside],
+        unmet=_missed(state),
+        set_aside=_doubts(state, slots[-1] + SLOT_SECONDS),
         leaves=len(replayed.tree),
         entries=len(state.entries),
         log_root=replayed.tree.root().hex(),
@@ -210,6 +209,23 @@ def diary(state: State, rows: Iterable[LeafRow]) -> list[DiaryEntry]:
             entry = _joined(entries.pop(), entry)
         entries.append(entry)
     return [entry for asset in sorted(told) for entry in told[asset]]
+
+
+def _missed(state: State) -> list[str]:
+    """Return, in words, the statements that the meters show to be missed."""
+    found = ((stated, miss(stated.constraint, state.assets.values(), state.readings)) for stated in state.stated)
+    return [
+        f"{stated.text}: missed by {one.by} {one.unit}" + (f" at most, in {one.slots} slots" if one.slots > 1 else "")
+        for stated, one in found
+        if one
+    ]
+
+
+def _doubts(state: State, end_s: int) -> list[str]:
+    """Return readings set aside with their reasons, and how many slots still wait for meters."""
+    lines = [f"{doubt.asset} {doubt.slot_s}: {doubt.why}" for doubt in state.set_aside]
+    waiting = (end_s - state.settled_to_s) // SLOT_SECONDS
+    return [*lines, f"{waiting} slots from {state.settled_to_s} on wait for meters"] if waiting > 0 else lines
 
 
 def _continues(last: DiaryEntry, new: DiaryEntry) -> bool:

@@ -132,7 +132,10 @@ def _check(evidence: bytes, trust_text: str, steps: _Steps) -> None:
 def _trust(text: str) -> tuple[tuple[Trust, VerifyingKey], str]:
     trust = msgspec.json.decode(text, type=Trust)
     need(trust.format == TRUST_FORMAT, f"a trust file is of format {TRUST_FORMAT}", found=trust.format)
-    return (trust, VerifyingKey(bytes.fromhex(trust.operator))), f"of community {trust.community}"
+    word = (
+        "; a REHEARSAL: its keys follow from a published seed, so anyone could have signed" if trust.rehearsal else ""
+    )
+    return (trust, VerifyingKey(bytes.fromhex(trust.operator))), f"of community {trust.community}{word}"
 
 
 def _bundle(evidence: bytes) -> tuple[Bundle, str]:

@@ -4,6 +4,7 @@ Run by the gateway adapter as ``python -m commonwatt.simulator.gateway_program F
 tells it who it is, every further one asks it to live through a slot. It ends when its input does.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import msgspec
 from commonwatt.adapters.devices.gateway.translate import Hello, Live
 from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_secret
 from commonwatt.identity.keys import SigningKey
+from commonwatt.model import CommonwattError
 from commonwatt.simulator.box import Box, Memory, Spec
 
 
@@ -48,4 +50,10 @@ def _say(message: msgspec.Struct) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except BrokenPipeError:
+        os._exit(0)  # whoever asked is gone; nothing is lost, since the memory was saved before the answer
+    except (OSError, CommonwattError) as error:
+        print(f"gateway {sys.argv[1]}: {error}", file=sys.stderr)  # noqa: T201  its only way to say why it ends
+        os._exit(1)

@@ -12,6 +12,7 @@ from commonwatt.model import (
     SLOTS_PER_HOUR,
     InvalidValue,
     epoch,
+    instant,
     share_wh,
 )
 from commonwatt.simulator.street import MICRO_PER_PENNY, Street
@@ -40,7 +41,9 @@ class Series:
         """
         first, last = (start_s - self.start_s) // SLOT_SECONDS, (end_s - self.start_s) // SLOT_SECONDS
         if first < 0 or last > len(self.values):
-            raise InvalidValue(f"the recorded data does not cover {start_s} to {end_s}")
+            raise InvalidValue(
+                f"the recorded data does not cover {instant(start_s):%Y-%m-%d} to {instant(end_s):%Y-%m-%d}"
+            )
         return self.values[first:last]
 
 

@@ -114,6 +114,45 @@ def test_replay_of_a_changed_log_says_where(folder: Path, tmp_path: Path) -> Non
     assert (found.returncode, "position 600 was answered NOT_BACKED" in found.stderr) == (1, True)
 
 
+def test_a_log_cut_short_still_agrees_with_itself_but_not_with_what_was_shown(folder: Path, tmp_path: Path) -> None:
+    for name in ("log.sqlite", "community.pub", "evidence.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    with sqlite3.connect(tmp_path / "log.sqlite") as log:
+        log.execute("DELETE FROM leaf WHERE position >= 3000")
+    found = commonwatt("replay", tmp_path)
+    assert (found.returncode, "evidence beside the log shows" in found.stderr) == (1, True)
+
+
+def test_a_folder_with_somebodys_work_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for words in ((), ("--fresh",)):
+        found = commonwatt("run", STREET, "--output", tmp_path, *words)
+        assert (found.returncode, "something that is no run" in found.stderr) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_misuse_is_answered_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"\xff\xfe")
+    for words in (
+        ("run", STREET, "--output", tmp_path / "file"),
+        ("run", tmp_path),
+        ("plan", tmp_path / "file"),
+        ("plan", STREET / "constraints.txt", "--at", "17:37"),
+        ("plan", STREET / "constraints.txt", "--at", "noon"),
+        ("replay", tmp_path),
+    ):
+        found = commonwatt(*words)
+        assert (found.returncode, "Traceback" in found.stderr, found.stderr.count("\n")) == (1, False, 1), words
+
+
+def test_a_plan_names_what_it_did_not_consider(tmp_path: Path) -> None:
+    lines = ["battery of battery-03 >= 1 kWh at 20:00 on 20 November", "charge of car-02 >= 50% at 18:00"]
+    (tmp_path / "wish.txt").write_text("\n".join(lines))
+    found = commonwatt("plan", tmp_path / "wish.txt", "--at", "05:15")
+    assert "lies beyond the 24 hours that are planned" in found.stdout
+    assert "not plugged in at 05:15" in found.stdout
+
+
 def test_running_again_changes_nothing(folder: Path, summary: dict[str, object]) -> None:
     again = commonwatt("run", STREET, "--output", folder, "--json")
     found = json.loads(again.stdout)

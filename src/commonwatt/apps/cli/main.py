@@ -1,5 +1,6 @@
 """The commonwatt command: run a street, plan, verify evidence, replay a log."""
 
+import sqlite3
 import sys
 
 import typer
@@ -23,6 +24,6 @@ def main() -> None:
     """Run the command; an error of ours is one line on standard error and exit code 1."""
     try:
         app()
-    except CommonwattError as error:
+    except (CommonwattError, OSError, UnicodeError, sqlite3.Error) as error:
         print(f"commonwatt: {error}", file=sys.stderr)  # noqa: T201  the command line's own last word
         sys.exit(1)

@@ -11,7 +11,9 @@ from commonwatt.apps.cli.screen import as_json, screen
 
 
 def plan(
-    constraints: Annotated[Path, typer.Argument(help="One statement a line; # starts a comment.", exists=True)],
+    constraints: Annotated[
+        Path, typer.Argument(help="One statement a line; # starts a comment.", exists=True, dir_okay=False)
+    ],
     street: Annotated[Path, typer.Option(help="Folder with street.toml and its data.")] = Path("examples/street"),
     day: Annotated[str | None, typer.Option(help="Another recorded day, YYYY-MM-DD.")] = None,
     at: Annotated[str, typer.Option(help="Time of day from which to plan, HH:MM.")] = "17:30",

@@ -36,7 +36,7 @@ def run(
         typer.echo(as_json(summary))
     else:
         show(summary, console)
-        console.print(_where(folder, page), highlight=False, soft_wrap=True)
+        console.print(_where(folder, page), markup=False, highlight=False, soft_wrap=True)
 
 
 def _where(folder: Path, page: Path) -> str:

@@ -30,7 +30,7 @@ def show(summary: Summary, console: Console) -> None:
         f" log root    {summary.log_root}\n state root  {summary.state_root}", highlight=False, soft_wrap=True
     )
     for line in summary.unmet:
-        console.print(f"[red]could not be kept:[/] {line}", highlight=False)
+        console.print(f"[red]not kept:[/] {line}", highlight=False)
     for line in summary.set_aside[:5]:
         console.print(f"[yellow]set aside:[/] {line}", highlight=False)
 
@@ -91,7 +91,11 @@ def _bills(summary: Summary) -> Table:
             f"{bill.sold_wh / 1000:.2f} kWh",
         )
     before, after = summary.cost_before_micro, summary.cost_after_micro
-    table.add_row("[bold]street[/]", _money(before), _money(after), f"[bold]{100 * (before - after) / before:.1f} %[/]")
+    paid = sum(bill.after_micro for bill in summary.bills)
+    table.add_row("all members", _money(before), _money(paid), _money(before - paid))
+    table.add_row(
+        "[bold]to the grid[/]", _money(before), _money(after), f"[bold]{100 * (before - after) / before:.1f} %[/]"
+    )
     return table
 
 
@@ -115,7 +119,7 @@ def _figures(summary: Summary) -> Table:
             "",
             f"{summary.watt_minted_wh}, {summary.watt_burned_wh}, {summary.watt_traded_wh} Wh",
         ),
-        ("losses account", "", f"{summary.losses_wh} Wh, {_money(summary.losses_micro)}"),
+        ("losses account (untraded flow, meters)", "", f"{summary.losses_wh} Wh, {_money(summary.losses_micro)}"),
         ("ledger", "", f"{summary.leaves} leaves, {summary.entries} entries"),
     ):
         table.add_row(name, old, new)

@@ -38,7 +38,7 @@ def replay(
     try:
         found = deeds.replay_folder(folder)
     except (Corrupt, InvalidValue, Refused) as error:
-        typer.echo(f"commonwatt: the log does not hold: {error}", err=True)
+        typer.echo(f"commonwatt: cannot be replayed: {error}", err=True)
         raise typer.Exit(1) from error
     if json:
         typer.echo(as_json(found))

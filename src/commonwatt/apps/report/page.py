@@ -32,6 +32,7 @@ def write_page(summary: Summary, path: Path) -> None:
             file.write(page)
             file.flush()
             os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o600)  # bills and diaries are between members and operator
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)

@@ -77,6 +77,7 @@ class GatewayProcess:
             [sys.executable, "-m", self._module, str(self._folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for us; a gateway ends when its input does
         )
         assert self._process.stdin is not None
         self._process.stdin.write(self._spec + b"\n")
