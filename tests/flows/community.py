@@ -25,6 +25,7 @@ from commonwatt.model import (
     Outcome,
     Request,
     Side,
+    Verb,
     epoch,
 )
 from commonwatt.simulator.paper import PaperLog
@@ -262,6 +263,13 @@ class Community:
             wires.append(self.reading("gw-feeder", slot_s, self.feeder(net_wh)))
         assert {*self.sequencer.submit(wires, self.now_s)} <= {Outcome.BOOKED}
         return slot_s
+
+
+def instruction(power_w: int, start_s: int = NOON, end_s: int = NOON + SLOT_SECONDS) -> bodies.InstructionItem:
+    verb = Verb.START_CHARGE if power_w > 0 else Verb.SUPPLY
+    return bodies.InstructionItem(
+        verb=verb, start_s=start_s, end_s=end_s, power_w=power_w, expected_wh=power_w // 4, reason="a test"
+    )
 
 
 def gain(entry: Entry, account: str) -> int:

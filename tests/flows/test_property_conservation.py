@@ -1,6 +1,7 @@
 """Whatever people do and meters tell, nothing is made from nothing and nothing is lost."""
 
 import os
+from collections import Counter
 
 import pytest
 from community import CAPACITY_WH, EFFICIENCY, EXPORT, IMPORT, LIMIT_W, MEMBERS, Community, Flow, battery, gateway
@@ -8,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from commonwatt.model import LOSSES, SLOT_SECONDS, Commodity, Outcome, Side
+from commonwatt.model import LOSSES, SLOT_SECONDS, AssetId, Commodity, Outcome, Side
 
 EXAMPLES = 300 if os.environ.get("COMMONWATT_NIGHTLY") else 40
 MOST_WH = LIMIT_W * SLOT_SECONDS // 3600
@@ -93,6 +94,7 @@ class Street(RuleBasedStateMachine):
         slot_s = self.community.slot_s + ahead * SLOT_SECONDS
         outcome = self.community.order(member, side, energy_wh, price, slot_s)
         expected = {Outcome.BOOKED, Outcome.ALREADY_THERE, Outcome.NOT_BACKED, Outcome.TOO_LATE, Outcome.UNKNOWN_THING}
+        assert energy_wh <= MOST_WH
         assert outcome in expected
 
     @rule(member=members, side=st.sampled_from(Side), energy_wh=watt_hours, price=prices)
@@ -123,6 +125,19 @@ class Street(RuleBasedStateMachine):
             believed = [s for s in settled if f"{member}-home" in state.readings[s]]
             level_wh = state.readings[max(believed)][asset.id].level_wh if believed else 0
             assert state.claims.issued_wh(asset.id) <= asset.recoverable_wh(level_wh or 0)
+
+    @invariant()
+    def everyone_has_the_energy_that_their_meter_told_of_a_settled_slot_late_or_not(self) -> None:
+        state, net_wh = self.community.state, Counter[tuple[str, int]]()
+        for entry in state.entries:
+            if entry.commodity is Commodity.ENERGY:
+                net_wh[entry.target, entry.slot_s] += entry.amount
+                net_wh[entry.source, entry.slot_s] -= entry.amount
+        for slot_s, readings in state.readings.items():
+            for member in MEMBERS:
+                told = readings.get(AssetId(f"{member}-home"))
+                counted_wh = told.import_wh - told.export_wh if told and slot_s < state.settled_to_s else 0
+                assert net_wh[member, slot_s] == counted_wh
 
     @invariant()
     def what_the_feeder_saw_and_nobody_told_stands_with_the_losses(self) -> None:

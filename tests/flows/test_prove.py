@@ -41,11 +41,14 @@ class Run:
 
 
 @cache
-def run(slots: int = 12, seed: str = "tests", *, borrowed_note: bool = False, silent: bool = False) -> Run:
+def run(
+    slots: int = 12, seed: str = "tests", *, borrowed_note: bool = False, silent: str = "", silent_slots: int = 1
+) -> Run:
     told = scene(Path(__file__).parents[2] / "examples" / "street")
     street = replace(told.street, starts="11:00", seed=seed)
     start_s = epoch(street.span.start)
-    fault = Fault(kind="silent", asset=AssetId("home-04"), start_s=start_s + 900, end_s=start_s + 1800)
+    end_s = start_s + 900 * (1 + silent_slots)
+    fault = Fault(kind="silent", asset=AssetId(silent), start_s=start_s + 900, end_s=end_s)
     day = paper_day(Scene(street, told.recorded), faults=[fault] if silent else [])
     if borrowed_note:
         day.cast = replace(day.cast, note=run().cast.note)
@@ -125,7 +128,7 @@ def test_the_final_note_covers_the_log_before_its_own_leaf() -> None:
 
 
 def test_readings_that_came_a_slot_late_still_make_a_case() -> None:
-    one = run(6, silent=True)
+    one = run(6, silent="home-04")
     slot_s = slots_of(one)[1]
     evidence = one.evidence("member-04", slot_s)
     batch = next(leaf for leaf in json.loads(evidence)["leaves"] if '"kind":"reading_batch"' in leaf["body"])
@@ -180,3 +183,13 @@ def test_sided_paths_climb_to_the_root_and_rise_with_the_index(size: int) -> Non
         assert climbed == tree.root()
         ways.append([step.startswith("left") for step in reversed(path)])
     assert all(a < b for a, b in pairwise(ways))
+
+
+def test_evidence_of_a_slot_that_was_read_late_holds_or_is_not_made() -> None:
+    late = run(8, silent="home-02", silent_slots=6)
+    slot_s = next(entry.slot_s for entry in late.then.state.entries if entry.memo in ("late import", "late export"))
+    try:
+        bundle = late.evidence("member-02", slot_s)
+    except Refused:
+        return
+    assert verify_evidence(bundle, late.trust).ok

@@ -3,10 +3,10 @@
 from itertools import product
 
 import pytest
-from community import LIMIT_W, NOON, PREPAID, Community, battery, key
+from community import LIMIT_W, NOON, PREPAID, Community, battery, instruction, key
 
 from commonwatt.flows.rulebook import bodies
-from commonwatt.model import SLOT_SECONDS, AssetKind, Band, Kind, Outcome, Priority, Side, Verb
+from commonwatt.model import SLOT_SECONDS, AssetKind, Band, Kind, Outcome, Priority, Side
 
 OWN_KINDS = {
     "operator": {Kind.REGISTER, Kind.CHECKPOINT},
@@ -32,7 +32,7 @@ def sample(community: Community, kind: Kind) -> object:
         Kind.ORDER: bodies.OrderBody(side=Side.BID, energy_wh=1, price_micro_per_kwh=1),
         Kind.CANCEL: bodies.CancelBody(order="7"),
         Kind.FACT: bodies.FactBody(start_s=NOON + 200 * SLOT_SECONDS, prices=[(2, 1)]),
-        Kind.SCHEDULE: bodies.ScheduleBody(asset="anna-battery", issued_s=NOON, instructions=[]),
+        Kind.SCHEDULE: bodies.ScheduleBody(asset="anna-battery", issued_s=NOON, instructions=[instruction(100)]),
         Kind.CONSENT: bodies.ConsentBody(asset="anna-battery", standing=True),
         Kind.ACK: bodies.AckBody(
             gateway="gw-anna", slot_s=NOON, acks=[bodies.AckItem(command="c", asset="anna-battery", why="no")]
@@ -40,13 +40,6 @@ def sample(community: Community, kind: Kind) -> object:
         Kind.PURCHASE: bodies.PurchaseBody(account="anna", amount_micro=1, reference="r"),
         Kind.CHECKPOINT: bodies.CheckpointBody(note=checkpoint.note_text() + "\nunsigned"),
     }[kind]
-
-
-def entry(power_w: int, start_s: int = NOON, end_s: int = NOON + SLOT_SECONDS) -> bodies.InstructionItem:
-    verb = Verb.START_CHARGE if power_w > 0 else Verb.SUPPLY
-    return bodies.InstructionItem(
-        verb=verb, start_s=start_s, end_s=end_s, power_w=power_w, expected_wh=power_w // 4, reason="a test"
-    )
 
 
 @pytest.mark.parametrize(("who", "kind"), list(product(OWN_KINDS, Kind)))
@@ -130,6 +123,22 @@ def test_an_asset_with_impossible_limits_is_not_registered() -> None:
     assert "car" not in community.state.assets
 
 
+@pytest.mark.row("M6")
+@pytest.mark.parametrize("kind", AssetKind)
+def test_what_stores_has_a_capacity_and_nothing_else_has(kind: AssetKind) -> None:
+    community = Community(1)
+    community.register_gateway("gw-more")
+    # A member who has nothing yet, or the grid: neither is refused for another reason.
+    community.register_key("ben", "member", "ben")
+    who = "dso" if kind is AssetKind.FEEDER else "ben"
+    stores = kind in (AssetKind.BATTERY, AssetKind.VEHICLE)
+    right, wrong = (7_000, 0) if stores else (0, 7_000)
+    assert community.claim(who, "thing", kind, gateway="gw-more", capacity_wh=wrong) is Outcome.OVER_LIMIT
+    assert "thing" not in community.state.assets
+    assert community.claim(who, "thing", kind, gateway="gw-more", capacity_wh=right) is Outcome.BOOKED
+    assert community.state.assets["thing"].stores == stores
+
+
 def test_keys_and_gateways_are_registered_once_and_by_the_operator() -> None:
     community = Community(1)
     assert community.register_key("dora", "member", "dora", by="anna") is Outcome.NOT_ALLOWED
@@ -151,10 +160,19 @@ def test_no_key_is_given_the_accounts_of_the_system(account: str) -> None:
     community = Community(1)
     assert community.register_key("thief", "planner", account) is Outcome.NOT_ALLOWED
     assert community.register_key("thief", "payment", account) is Outcome.NOT_ALLOWED
+    assert community.register_key("thief", "member", account) is Outcome.NOT_ALLOWED
     if account != "grid":
-        assert community.register_key("thief", "member", account) is Outcome.NOT_ALLOWED
         assert community.register_key("thief", "dso", account) is Outcome.NOT_ALLOWED
     assert key("thief").id not in community.state.keys
+
+
+def test_the_grid_operators_voice_is_the_grids_account_and_no_other() -> None:
+    community = Community(1)
+    for account in ("utility", "anna", "operator"):
+        assert community.register_key("other-dso", "dso", account) is Outcome.NOT_ALLOWED
+    assert key("other-dso").id not in community.state.keys
+    assert community.register_key("other-dso", "dso", "grid") is Outcome.BOOKED
+    assert community.state.members() == ["anna"]
 
 
 def test_a_public_key_that_is_no_point_of_the_curve_is_not_registered() -> None:
@@ -185,6 +203,37 @@ def test_owners_state_what_they_want_of_their_own_assets_only() -> None:
 
 
 @pytest.mark.row("X1")
+@pytest.mark.parametrize("asset", ["anna-home", "anna-solar", "anna-battery, anna-solar"])
+def test_nobody_wants_a_level_of_what_stores_nothing(asset: str) -> None:
+    community = Community(1)
+    assert community.state_that("anna", f"charge of {asset} >= 80% {TOMORROW}") is Outcome.OVER_LIMIT
+    assert community.state_that("anna", f"battery of {asset} >= 1 kWh {TOMORROW}") is Outcome.OVER_LIMIT
+    assert community.state.stated == []
+    window = "from 13:00 to 14:00 on 1 June 2026"
+    assert community.state_that("anna", f"energy of {asset} <= 1 kWh {window}") is Outcome.BOOKED
+    assert community.state_that("anna", f"charge of anna-battery >= 80% {TOMORROW}") is Outcome.BOOKED
+
+
+@pytest.mark.row("X1")
+@pytest.mark.parametrize(
+    ("who", "statement"),
+    [
+        ("anna", f"battery of anna-battery >= {{}} Wh {TOMORROW}"),
+        ("anna", "energy of anna-battery <= {} Wh from 13:00 to 14:00 on 1 June 2026"),
+        ("anna", "power of anna-battery >= {} W from 13:00 to 14:00 on 1 June 2026"),
+        ("dso", "power of zone lane <= {} W from 13:00 to 14:00 on 1 June 2026 for dso"),
+    ],
+)
+def test_a_bound_beyond_all_reason_is_refused(who: str, statement: str) -> None:
+    community = Community(1)
+    for bound in (10**9 + 1, 10**12, "9" * 300):
+        assert community.state_that(who, statement.format(bound)) is Outcome.OVER_LIMIT
+    assert community.state.stated == []
+    assert community.state_that(who, statement.format(10**9)) is Outcome.BOOKED
+    assert community.state.stated[0].constraint.value == 10**9
+
+
+@pytest.mark.row("X1")
 @pytest.mark.parametrize("claimed", ["safety", "grid", "dso"])
 def test_a_member_does_not_speak_with_the_grid_operators_voice(claimed: str) -> None:
     community = Community(1)
@@ -211,21 +260,21 @@ def test_the_grid_operator_limits_zones_and_no_ones_battery() -> None:
 def test_without_its_owners_yes_no_schedule_comes_into_force() -> None:
     community = Community(1)
     community.claim("anna", "car", AssetKind.VEHICLE, capacity_wh=50_000)
-    assert community.schedule("car", entry(5_000)) is Outcome.NOT_ALLOWED
+    assert community.schedule("car", instruction(5_000)) is Outcome.NOT_ALLOWED
     assert community.agree("anna", "car") is Outcome.BOOKED
-    assert community.schedule("car", entry(5_000)) is Outcome.BOOKED
+    assert community.schedule("car", instruction(5_000)) is Outcome.BOOKED
     assert community.state.schedules["car"].instructions[0].power_w == 5_000
 
 
 @pytest.mark.row("X3")
 def test_a_consent_withdrawn_wins_over_the_next_schedule() -> None:
     community = Community(1)
-    assert community.schedule("anna-battery", entry(1_000)) is Outcome.BOOKED
+    assert community.schedule("anna-battery", instruction(1_000)) is Outcome.BOOKED
     assert community.agree("anna", "anna-battery", standing=False) is Outcome.BOOKED
-    assert community.schedule("anna-battery", entry(2_000)) is Outcome.NOT_ALLOWED
+    assert community.schedule("anna-battery", instruction(2_000)) is Outcome.NOT_ALLOWED
     assert community.state.schedules["anna-battery"].instructions[0].power_w == 1_000
     assert community.agree("anna", "anna-battery") is Outcome.BOOKED
-    assert community.schedule("anna-battery", entry(2_000)) is Outcome.BOOKED
+    assert community.schedule("anna-battery", instruction(2_000)) is Outcome.BOOKED
 
 
 @pytest.mark.row("X3")
@@ -239,14 +288,14 @@ def test_only_the_owner_says_yes_or_no_for_an_asset() -> None:
 @pytest.mark.row("M6")
 def test_a_schedule_above_the_registered_limits_is_refused() -> None:
     community = Community(1)
-    assert community.schedule("anna-battery", entry(LIMIT_W + 1)) is Outcome.OVER_LIMIT
-    assert community.schedule("anna-battery", entry(-LIMIT_W - 1)) is Outcome.OVER_LIMIT
-    assert community.schedule("anna-battery", entry(100), entry(LIMIT_W + 1)) is Outcome.OVER_LIMIT
-    assert community.schedule("anna-battery", entry(100, NOON, NOON)) is Outcome.OVER_LIMIT
-    assert community.schedule("no-battery", entry(100)) is Outcome.UNKNOWN_THING
+    assert community.schedule("anna-battery", instruction(LIMIT_W + 1)) is Outcome.OVER_LIMIT
+    assert community.schedule("anna-battery", instruction(-LIMIT_W - 1)) is Outcome.OVER_LIMIT
+    assert community.schedule("anna-battery", instruction(100), instruction(LIMIT_W + 1)) is Outcome.OVER_LIMIT
+    assert community.schedule("anna-battery", instruction(100, NOON, NOON)) is Outcome.OVER_LIMIT
+    assert community.schedule("no-battery", instruction(100)) is Outcome.UNKNOWN_THING
     assert community.state.schedules == {}
-    assert community.schedule("anna-battery", entry(LIMIT_W)) is Outcome.BOOKED
-    assert community.schedule("anna-battery", entry(-LIMIT_W)) is Outcome.BOOKED
+    assert community.schedule("anna-battery", instruction(LIMIT_W)) is Outcome.BOOKED
+    assert community.schedule("anna-battery", instruction(-LIMIT_W)) is Outcome.BOOKED
 
 
 @pytest.mark.row("E13")

@@ -4,7 +4,7 @@ import pytest
 from community import EXPORT, IMPORT, NOON, PREPAID, Community, Flow
 
 from commonwatt.flows.rulebook import bodies
-from commonwatt.model import SLOT_SECONDS, AccountId, Commodity, Kind, Outcome, Side
+from commonwatt.model import SLOT_SECONDS, AssetKind, Commodity, Kind, Outcome, Side
 
 SUNNY = Flow(solar_wh=1_000, charge_wh=1_000)
 """A clean charge: 900 Wh are stored, 810 WATT are minted."""
@@ -51,7 +51,7 @@ def test_a_bid_without_money_is_not_backed_and_money_is_promised_once() -> None:
     assert community.order("anna", Side.BID, 600, IMPORT, NOON) is Outcome.BOOKED
     assert community.order("anna", Side.BID, 401, IMPORT, NEXT) is Outcome.NOT_BACKED
     assert community.order("anna", Side.BID, 400, IMPORT, NEXT) is Outcome.BOOKED
-    assert community.order("ben", Side.ASK, 10**9, EXPORT, NOON) is Outcome.BOOKED, "an ask promises no money"
+    assert community.order("ben", Side.ASK, 5_000, EXPORT, NOON) is Outcome.BOOKED, "an ask promises no money"
     assert community.ergon("anna") == 300_000, "nothing is paid before the meters have spoken"
 
 
@@ -180,18 +180,32 @@ def test_an_order_in_the_book_is_taken_back_by_its_owner_alone() -> None:
     assert community.state.book.orders() == ()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="registry.register lets a member key act for `grid`, whose WATT settling._meet_level does not see",
-)
-def test_watt_that_the_grid_operator_bought_can_be_bought_back() -> None:
+@pytest.mark.row("E4")
+def test_the_grid_operator_deals_in_no_watt() -> None:
     community = Community(2)
-    community.register_key("utility", "member", "grid")
-    community.live(anna=Flow(solar_wh=2_000, charge_wh=1_000), ben=Flow(load_wh=3_000))
+    assert community.register_key("utility", "member", "grid") is Outcome.NOT_ALLOWED
+    community.live(anna=SUNNY)
     community.order("anna", Side.ASK, 810, EXPORT)
     bid = bodies.OrderBody(side=Side.BID, energy_wh=810, price_micro_per_kwh=IMPORT)
-    community.ask("utility", Kind.ORDER, bid, account="grid")
-    held = community.watt("grid")
-    community.levels_wh["anna"] = 0
-    community.live()
-    assert sum(community.state.watt(AccountId(name)) for name in ("anna", "ben", "grid")) == 0, f"grid held {held}"
+    assert community.ask("utility", Kind.ORDER, bid, account="grid") is Outcome.UNKNOWN_KEY
+    assert community.ask("dso", Kind.ORDER, bid) is Outcome.NOT_ALLOWED
+    assert (community.watt("anna"), community.watt("grid")) == (810, 0)
+
+
+@pytest.mark.row("M6")
+def test_nobody_orders_more_for_a_slot_than_their_fuse_bears() -> None:
+    community = Community(1, prepaid_micro=10**10)
+    community.register_key("dora", "member", "dora")
+    community.register_gateway("gw-dora")
+    community.pay("dora", 10**9, "dora's first")
+    assert community.order("dora", Side.ASK, 1, EXPORT, NOON) is Outcome.OVER_LIMIT, "no connection bears nothing"
+    limits = {"max_import_w": 9_200, "max_export_w": 3_681}
+    assert community.claim("dora", "dora-home", AssetKind.CONNECTION, **limits) is Outcome.BOOKED
+    # 9,200 W are 2,300 Wh in a quarter-hour, 3,681 W are 920 and a quarter.
+    assert community.order("dora", Side.BID, 2_301, IMPORT, NOON) is Outcome.OVER_LIMIT
+    assert community.order("dora", Side.ASK, 921, EXPORT, NOON) is Outcome.OVER_LIMIT
+    assert community.order("dora", Side.BID, 10**9, 0, NOON) is Outcome.OVER_LIMIT
+    assert community.state.slot_orders == {}
+    assert community.order("dora", Side.BID, 2_300, IMPORT, NOON) is Outcome.BOOKED
+    assert community.order("dora", Side.ASK, 920, EXPORT, NEXT) is Outcome.BOOKED
+    assert community.order("dora", Side.BID, 10**6, 1) is Outcome.BOOKED, "the WATT book is not bound to a slot"

@@ -16,6 +16,7 @@ from commonwatt.model import (
     Commodity,
     Kind,
     Outcome,
+    cost_micro,
     epoch,
     instant,
 )
@@ -107,21 +108,29 @@ def serves_its_own_home_only(lived: Lived, slot: int) -> None:
     assert not (battery.import_wh and home.import_wh), "nor is grid energy stored"
 
 
-def test_readings_that_come_after_grace_are_set_aside_and_settled_without() -> None:
+def test_readings_that_come_after_grace_are_booked_against_the_losses() -> None:
     lived = long_silence()
     state = lived.state
-    late = sorted({(doubt.slot_s - lived.at(0)) // SLOT_SECONDS for doubt in state.set_aside})
-    assert late == [1, 2, 3, 4, 5], "slots of which grace had run out when the gateway came back"
-    assert {doubt.why for doubt in state.set_aside} == {"slot is settled already"}
-    outcomes = {
-        (body["slot_s"] - lived.at(0)) // SLOT_SECONDS: outcome
-        for _, outcome, body in lived.logged(Kind.READING_BATCH)
-        if body["gateway"] == "HEPEK-0002"
-    }
-    assert outcomes == {slot: Outcome.SET_ASIDE if slot in late else Outcome.BOOKED for slot in range(-1, 11)}
-    for slot in late:
-        entries = [entry for entry in state.entries if entry.slot_s == lived.at(slot)]
-        assert not any("member-02" in (entry.source, entry.target) for entry in entries if entry.memo != "watt trade")
+    assert state.set_aside == []
+    outcomes = [(body["gateway"], outcome) for _, outcome, body in lived.logged(Kind.READING_BATCH)]
+    assert {outcome for gateway, outcome in outcomes if gateway == "HEPEK-0002"} == {Outcome.BOOKED}
+    memos = {"late import", "late export"}
+    late = sorted({(entry.slot_s - lived.at(0)) // SLOT_SECONDS for entry in state.entries if entry.memo in memos})
+    assert late == [1, 2, 3], "grace had run out for two more, in which the home exchanged nothing"
+    for slot in range(1, 6):
+        told = state.readings[lived.at(slot)]["home-02"]
+        bought, sold = state.prices[lived.at(slot)]
+        booked = [e for e in state.entries if e.slot_s == lived.at(slot) and "member-02" in (e.source, e.target)]
+        settled = [e for e in booked if e.commodity is not Commodity.WATT and e.memo != "watt trade"]
+        assert {entry.memo for entry in settled} <= memos
+        gained = dict.fromkeys(Commodity, 0)
+        for entry in settled:
+            gained[entry.commodity] += entry.amount * ((entry.target == "member-02") - (entry.source == "member-02"))
+        assert gained[Commodity.ENERGY] == told.import_wh - told.export_wh
+        assert (gained[Commodity.ENERGY] != 0) == (slot in late)
+        assert gained[Commodity.ERGON] == cost_micro(told.export_wh, sold) - cost_micro(told.import_wh, bought)
+    assert set(state.losses_wh.values()) == {0}
+    assert state.accounts.balance("losses", Commodity.ENERGY) == 0
     assert state.settled_to_s == lived.at(11)
     conserved(lived)
 

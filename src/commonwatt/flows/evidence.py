@@ -12,7 +12,7 @@ from commonwatt.model import AccountId, Entry, Outcome, Refused, Request, Trade,
 
 EVIDENCE_FORMAT = "commonwatt-evidence-1"
 TRUST_FORMAT = "commonwatt-trust-1"
-SETTLED = ("trade", "watt delivery", "grid import", "grid export")
+SETTLED = ("trade", "watt delivery", "grid import", "grid export", "late import", "late export")
 """The memos of what a bundle shows: how the registers of a member's connection were settled, energy and money."""
 Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Step = Annotated[str, Meta(pattern=r"^(left|right) [0-9a-f]{64}\Z")]

@@ -8,6 +8,7 @@ from commonwatt.flows.rulebook import bodies
 from commonwatt.market.auction import clear
 from commonwatt.model import (
     GRID,
+    LOSSES,
     SLOT_SECONDS,
     SYSTEM_ACCOUNTS,
     AccountId,
@@ -114,6 +115,9 @@ def energy(bundle: Bundle, point: bodies.ReadingItem) -> tuple[None, str]:
                 need(entry.source == GRID and not entry.ref, "an import comes from the grid", found=entry)
             case "grid export":
                 need(entry.target == GRID and not entry.ref, "an export goes to the grid", found=entry)
+            case "late import" | "late export":
+                other = entry.source if entry.memo == "late import" else entry.target
+                need(other in (GRID, LOSSES) and entry.ref == point.asset, "late energy is this meter's", found=entry)
             case _:
                 neighbours = not {entry.source, entry.target} & set(SYSTEM_ACCOUNTS)
                 need(neighbours and not entry.ref, "stored energy goes from member to member", found=entry)
@@ -147,7 +151,7 @@ def _entries(bundle: Bundle) -> list[Entry]:
 def _due(bundle: Bundle, told: tuple[int, int]) -> Iterator[Entry]:
     """Yield what is owed for each energy entry; a price below zero turns the money round, as in settlement."""
     price_of = {_ref(trade): trade.price_micro_per_kwh for trade in bundle.trades}
-    grid_price = {"grid import": told[0], "grid export": told[1]}
+    grid_price = {"grid import": told[0], "grid export": told[1], "late import": told[0], "late export": told[1]}
     for entry in _entries(bundle):
         if entry.commodity is not Commodity.ENERGY:
             continue

@@ -91,10 +91,10 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
         case bodies.PurchaseBody():
             return registry.purchase(state, request, body, position, stamped_s)
         case _:
-            return _decide_standing(state, request, body)
+            return _decide_standing(state, request, body, stamped_s)
 
 
-def _decide_standing(state: State, request: Request, body: object) -> Outcome:
+def _decide_standing(state: State, request: Request, body: object, stamped_s: int) -> Outcome:
     match body:
         case bodies.CancelBody():
             return trading.cancel(state, request, body)
@@ -110,7 +110,7 @@ def _decide_standing(state: State, request: Request, body: object) -> Outcome:
             return Outcome.BOOKED  # its roots are compared where the log is, by the sequencer and by replay
         case _:
             assert isinstance(body, bodies.Register)
-            return registry.register(state, request, body)
+            return registry.register(state, request, body, stamped_s)
 
 
 def _speaks_for(record: KeyRecord, account: AccountId) -> bool:
@@ -127,7 +127,7 @@ def _admit_first(request: Request) -> Outcome | None:
             return Outcome.UNKNOWN_KEY
         key = VerifyingKey(bytes.fromhex(body.public))
         ZoneInfo(body.timezone)
-    except (InvalidValue, ZoneInfoNotFoundError, ValueError):
+    except (InvalidValue, ZoneInfoNotFoundError, ValueError, OSError):
         return Outcome.MALFORMED
     signed = key.id == request.author and key.verify(request.signed_bytes(), request.signature)
     return None if signed else Outcome.BAD_SIGNATURE

@@ -32,7 +32,7 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     """
 
     public: PublicKey
-    timezone: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*\Z")]
+    timezone: Annotated[str, Meta(max_length=64, pattern=r"^(UTC|[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*)+)\Z")]
     b_max_wh: Energy
     grace_slots: Annotated[int, Meta(ge=0, le=10_000)]
     gate_s: Annotated[int, Meta(ge=0, le=900)]

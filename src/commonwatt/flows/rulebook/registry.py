@@ -41,7 +41,7 @@ MOST_ERGON_MICRO = 10**15
 
 def found(state: State, body: bodies.RegisterCommunity, stamped_s: int) -> Outcome:
     """Take in the first leaf: the community, signed by its operator's own key. Settlement begins with its slot."""
-    state.founded_s = state.settled_to_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
+    state.settled_to_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
     key = VerifyingKey(bytes.fromhex(body.public))
     state.operator = key.id
     state.timezone, state.b_max_wh = body.timezone, body.b_max_wh
@@ -50,12 +50,12 @@ def found(state: State, body: bodies.RegisterCommunity, stamped_s: int) -> Outco
     return Outcome.BOOKED
 
 
-def register(state: State, request: Request, body: bodies.Register) -> Outcome:
+def register(state: State, request: Request, body: bodies.Register, stamped_s: int) -> Outcome:
     """Register a key or a gateway (operator), or claim an asset behind a gateway (its owner, row H1)."""
     if isinstance(body, bodies.RegisterCommunity):
         return Outcome.ALREADY_THERE
     if isinstance(body, bodies.RegisterAsset):
-        return _claim(state, request, body)
+        return _claim(state, request, body, stamped_s)
     if request.author != state.operator:
         return Outcome.NOT_ALLOWED
     try:
@@ -78,7 +78,7 @@ def register(state: State, request: Request, body: bodies.Register) -> Outcome:
     return Outcome.BOOKED
 
 
-def _claim(state: State, request: Request, body: bodies.RegisterAsset) -> Outcome:
+def _claim(state: State, request: Request, body: bodies.RegisterAsset, stamped_s: int) -> Outcome:
     gateway = GatewayId(body.gateway)
     if request.author == state.operator:
         return Outcome.NOT_ALLOWED
@@ -112,6 +112,7 @@ def _claim(state: State, request: Request, body: bodies.RegisterAsset) -> Outcom
         )
     except InvalidValue:
         return Outcome.OVER_LIMIT
+    state.joined_s[AssetId(body.asset)] = stamped_s // SLOT_SECONDS * SLOT_SECONDS
     return Outcome.BOOKED
 
 

@@ -1,13 +1,13 @@
 """Rules for readings and what they settle: tokens first, then trades, then the grid."""
 
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.late import settle_late
 from commonwatt.flows.rulebook.state import SetAside, State
 from commonwatt.flows.rulebook.trading import match_book
 from commonwatt.metering.aggregate import home_load_wh
 from commonwatt.metering.check import fault
 from commonwatt.model import (
     BURN,
-    LOSSES,
     MINT,
     SLOT_SECONDS,
     AccountId,
@@ -46,8 +46,11 @@ def _doubt(state: State, body: bodies.ReadingBatch, item: bodies.ReadingItem) ->
     asset = state.assets.get(AssetId(item.asset))
     if asset is None or asset.gateway != body.gateway:
         return "asset is not registered behind this gateway"
-    if body.slot_s < state.founded_s:
-        return "slot lies before the community was founded"
+    if body.slot_s < state.joined_s[asset.id]:
+        return "slot lies before the asset was registered"
+    settled = body.slot_s < state.settled_to_s
+    if settled and body.slot_s not in state.prices:
+        return "slot is settled, and had no price"
     reading = Reading(
         asset=asset.id,
         interval=slot_from(body.slot_s),
@@ -63,27 +66,9 @@ def _doubt(state: State, body: bodies.ReadingBatch, item: bodies.ReadingItem) ->
     why = fault(reading, asset, before, [booked] if booked else [])
     if why is None:
         state.readings.setdefault(body.slot_s, {})[asset.id] = reading
-        if body.slot_s < state.settled_to_s and asset.kind is AssetKind.CONNECTION:
-            _settle_late(state, body.slot_s, asset, reading)
+        if settled:
+            settle_late(state, asset, reading)
     return why
-
-
-def _settle_late(state: State, slot_s: int, asset: Asset, reading: Reading) -> None:
-    """Book a connection whose slot was settled without it: what it took stands as a loss, so losses give it back.
-
-    Energy and money both, at the grid's prices: who was silent shares in no trade of that slot. WATT is left as it is.
-    """
-    bought, sold = state.prices[slot_s]
-    for wh, price, source, target, memo in (
-        (reading.import_wh, bought, LOSSES, asset.owner, "late import"),
-        (reading.export_wh, sold, asset.owner, LOSSES, "late export"),
-    ):
-        if wh:
-            _move(state, Commodity.ENERGY, source, target, wh, slot_s, memo, asset.id)
-        if owed := cost_micro(wh, price):
-            payer, payee = (target, source) if owed > 0 else (source, target)
-            _move(state, Commodity.ERGON, payer, payee, abs(owed), slot_s, memo, asset.id)
-    state.losses_wh[slot_s] -= reading.import_wh - reading.export_wh
 
 
 def settle_due(state: State, stamped_s: int) -> None:
@@ -101,6 +86,8 @@ def settle_due(state: State, stamped_s: int) -> None:
             return  # without a price nothing can be owed; the oracle's fact will come
         if told:
             _settle(state, slot_s, told, (feeder.import_wh, feeder.export_wh) if feeder else None)
+        if feeder is None:
+            state.stood_in.add(slot_s)
         state.settled_to_s = slot_s + SLOT_SECONDS
         match_book(state, stamped_s)
 
@@ -229,9 +216,13 @@ def _load_and_sun(
 ) -> tuple[dict[AccountId, int], dict[AccountId, int]]:
     """Return what each home used itself, and what its roof gave, in Wh."""
     load_wh, solar_wh = {}, {}
+    heard = {state.assets[asset].gateway for asset in told}
     for owner, home in homes.items():
         behind = [a for a in state.assets.values() if a.owner == owner and a.kind is not AssetKind.CONNECTION]
         metered = [asset for asset in behind if asset.id in told]
         load_wh[owner] = home_load_wh(home, [told[asset.id] for asset in metered])
-        solar_wh[owner] = sum(told[asset.id].export_wh for asset in metered if asset.kind is AssetKind.SOLAR)
+        # A silent gateway may hide a car that feeds the battery: without its word, nothing here is known to be clean.
+        whole = all(asset.gateway in heard for asset in behind)
+        roofs = [asset for asset in metered if asset.kind is AssetKind.SOLAR and whole]
+        solar_wh[owner] = sum(told[asset.id].export_wh for asset in roofs)
     return load_wh, solar_wh

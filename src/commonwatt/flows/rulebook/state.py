@@ -77,7 +77,8 @@ class State:
     """What the rulebook keeps. Plain objects; arrays come with the ledger issue, and this stays as their oracle.
 
     ``settled_to_s`` is the start of the first slot that is not settled yet; the community's founding slot at first.
-    ``cleared_to_s`` likewise for the slot market.
+    ``cleared_to_s`` likewise for the slot market. ``joined_s`` is the slot in which an asset was registered,
+    ``stood_in`` the settled slots in which the members' sum stands in for a silent feeder.
     """
 
     community: str
@@ -104,10 +105,11 @@ class State:
     entries: list[Entry] = field(default_factory=list)
     entry_tree: MerkleTree = field(default_factory=MerkleTree)
     purchases: set[str] = field(default_factory=set)
-    founded_s: int = 0
     settled_to_s: int = 0
     cleared_to_s: int = 0
     losses_wh: dict[int, int] = field(default_factory=dict)
+    joined_s: dict[AssetId, int] = field(default_factory=dict)
+    stood_in: set[int] = field(default_factory=set)
 
     def post(self, entry: Entry) -> None:
         """Book an entry: the only way by which anything changes hands."""
@@ -149,6 +151,7 @@ class State:
         rest = [
             f"{self.community} {self.operator} {self.timezone} {self.b_max_wh} {self.grace_slots} {self.gate_s}",
             f"{self.settled_to_s} {self.cleared_to_s} {self.claims.listing()} {sorted(self.purchases)}",
+            f"{sorted(self.joined_s.items())} {sorted(self.stood_in)}",
             *(repr(stated) for stated in self.stated),
             *(repr(schedule) for schedule in self.schedules.values()),
             *(repr(doubt) for doubt in self.set_aside),
