@@ -74,7 +74,7 @@ def test_every_value_reads_back_from_its_text(constraint: Constraint) -> None:
         ("charge my-car >= 80% at 07:30", "at_word 'my-car', column 8, could_be of"),
         ("charge of my-car >= 80% at 7:30", "could_be a time like 07:30"),
         ("charge of my-car >= 80 kWh at 07:30", "charge is not counted in kWh"),
-        ("charge of my-car >= 101% at 07:30", "at most full"),
+        ("charge of my-car >= 101% at 07:30", "at most 100"),
         ("charge of my-car >= 80% at 07:30 on 31 February", "day is out of range"),
         ("battery of home >= 0.0001 kWh at 06:30", "counted in whole Wh"),
         ("power of zone street <= 40 kW", "at_word 'the end of the line', could_be at or from"),
