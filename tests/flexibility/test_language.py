@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from commonwatt.flexibility.language import parse, text
@@ -87,6 +87,7 @@ def test_an_error_points_at_the_word_and_says_what_could_stand_there(line: str, 
     assert says in str(error.value)
 
 
+@example("\x85")
 @given(st.text(max_size=80))
 def test_no_text_does_more_than_refuse(line: str) -> None:
     try:

@@ -106,7 +106,9 @@ def _place(line: str, error: UnexpectedInput) -> dict[str, object]:
     # At the end of the line the parser still names the column of the last word that it read.
     if (token is not None and token.type == "$END") or not 0 < column <= len(line):
         return {"at_word": repr("the end of the line")}
-    return {"at_word": repr(line[column - 1 :].split(maxsplit=1)[0]), "column": column}
+    # What the grammar does not take for a blank may still be one to Python, such as U+0085.
+    words = line[column - 1 :].split(maxsplit=1) or [line[column - 1]]
+    return {"at_word": repr(words[0]), "column": column}
 
 
 def _expected(error: UnexpectedInput) -> str:
