@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonwatt.forecasting.score import normalised_error, skill
+from commonwatt.forecasting.score import normalised_error
 from commonwatt.forecasting.seasonal import corrected_naive, seasonal_naive
 from commonwatt.model import SLOTS_PER_DAY, InvalidValue
 
@@ -43,6 +43,5 @@ def test_less_than_a_day_of_history_is_refused() -> None:
 def test_scores_are_zero_when_perfect_and_refuse_nothing_measured() -> None:
     assert normalised_error([1, 2], [1, 2]) == 0
     assert normalised_error([0, 0], [1, 3]) == 1
-    assert (skill(0.5, 1.0), skill(2.0, 1.0)) == (0.5, -1.0)
     with pytest.raises(InvalidValue):
         normalised_error([1], [0])

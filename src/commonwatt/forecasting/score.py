@@ -1,4 +1,4 @@
-"""How good a forecast was: the two numbers that benchmarks of household load quote."""
+"""How good a forecast was: the number that benchmarks of household load quote."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,3 @@ def normalised_error(expected_wh: Sequence[int], measured_wh: Sequence[int]) -> 
         )
     return sum(abs(e - m) for e, m in zip(expected_wh, measured_wh, strict=True)) / total
 
-
-def skill(error: float, baseline_error: float) -> float:
-    """Return by how much an error is below the baseline's: 0 is no better, 1 is perfect, negative is worse."""
-    return 1 - error / baseline_error if baseline_error else 0.0
