@@ -91,6 +91,6 @@ def test_an_error_points_at_the_word_and_says_what_could_stand_there(line: str, 
 @given(st.text(max_size=80))
 def test_no_text_does_more_than_refuse(line: str) -> None:
     try:
-        parse(line, NOW, LONDON)
-    except Refused:
-        return
+        assert parse(text(parse(line, NOW, LONDON), LONDON), NOW, LONDON)
+    except Refused as error:
+        assert repr(line) in str(error)

@@ -17,4 +17,3 @@ def normalised_error(expected_wh: Sequence[int], measured_wh: Sequence[int]) -> 
             f"a score compares equal lists of some energy, was {len(expected_wh)}, {len(measured_wh)}, {total} Wh"
         )
     return sum(abs(e - m) for e, m in zip(expected_wh, measured_wh, strict=True)) / total
-

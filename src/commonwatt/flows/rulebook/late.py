@@ -7,11 +7,9 @@ from commonwatt.flows.rulebook.state import State
 from commonwatt.model import (
     GRID,
     LOSSES,
-    AccountId,
     Asset,
     AssetKind,
     Commodity,
-    Entry,
     Reading,
     cost_micro,
     epoch,
@@ -38,8 +36,8 @@ def _connection(state: State, slot_s: int, asset: Asset, reading: Reading) -> No
         (reading.import_wh, bought, other, asset.owner, "late import"),
         (reading.export_wh, sold, asset.owner, other, "late export"),
     ):
-        _move(state, Commodity.ENERGY, source, target, wh, slot_s, memo, asset.id)
-        _move(state, Commodity.ERGON, target, source, cost_micro(wh, price), slot_s, memo, asset.id)
+        state.move(Commodity.ENERGY, source, target, wh, slot_s=slot_s, memo=memo, ref=asset.id)
+        state.move(Commodity.ERGON, target, source, cost_micro(wh, price), slot_s=slot_s, memo=memo, ref=asset.id)
     if other == LOSSES:
         state.losses_wh[slot_s] = state.losses_wh.get(slot_s, 0) - reading.import_wh + reading.export_wh
 
@@ -49,8 +47,9 @@ def _feeder(state: State, slot_s: int, reading: Reading) -> None:
     bought, sold = state.prices[slot_s]
     energy_wh = reading.import_wh - reading.export_wh - _given(state, slot_s, Commodity.ENERGY)
     money = cost_micro(reading.import_wh, bought) - cost_micro(reading.export_wh, sold)
-    _move(state, Commodity.ENERGY, GRID, LOSSES, energy_wh, slot_s, "losses", "")
-    _move(state, Commodity.ERGON, LOSSES, GRID, money + _given(state, slot_s, Commodity.ERGON), slot_s, "losses", "")
+    owed = money + _given(state, slot_s, Commodity.ERGON)
+    state.move(Commodity.ENERGY, GRID, LOSSES, energy_wh, slot_s=slot_s, memo="losses")
+    state.move(Commodity.ERGON, LOSSES, GRID, owed, slot_s=slot_s, memo="losses")
     state.losses_wh[slot_s] = state.losses_wh.get(slot_s, 0) + energy_wh
     state.stood_in.remove(slot_s)
 
@@ -59,22 +58,3 @@ def _given(state: State, slot_s: int, commodity: Commodity) -> int:
     """Return what the grid has given in a slot so far, less what it took."""
     moved = [e for e in state.entries if e.slot_s == slot_s and e.commodity is commodity]
     return sum(e.amount for e in moved if e.source == GRID) - sum(e.amount for e in moved if e.target == GRID)
-
-
-def _move(
-    state: State,
-    commodity: Commodity,
-    source: AccountId,
-    target: AccountId,
-    amount: int,
-    slot_s: int,
-    memo: str,
-    ref: str,
-) -> None:
-    """Post an amount; one below zero goes the other way."""
-    if amount < 0:
-        source, target, amount = target, source, -amount
-    if amount:
-        state.post(
-            Entry(commodity=commodity, source=source, target=target, amount=amount, memo=memo, slot_s=slot_s, ref=ref)
-        )

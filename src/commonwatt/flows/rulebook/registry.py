@@ -19,7 +19,6 @@ from commonwatt.model import (
     Band,
     Commodity,
     Constraint,
-    Entry,
     GatewayId,
     Instruction,
     Interval,
@@ -231,15 +230,8 @@ def purchase(state: State, request: Request, body: bodies.PurchaseBody, position
     if body.amount_micro - state.ergon(PAYMENT_PORT) > MOST_ERGON_MICRO:
         return Outcome.OVER_LIMIT
     state.purchases.add(body.reference)
-    state.post(
-        Entry(
-            commodity=Commodity.ERGON,
-            source=PAYMENT_PORT,
-            target=account,
-            amount=body.amount_micro,
-            memo="purchase",
-            slot_s=stamped_s // SLOT_SECONDS * SLOT_SECONDS,
-            ref=str(position),
-        )
+    slot_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
+    state.move(
+        Commodity.ERGON, PAYMENT_PORT, account, body.amount_micro, slot_s=slot_s, memo="purchase", ref=str(position)
     )
     return Outcome.BOOKED

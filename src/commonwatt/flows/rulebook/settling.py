@@ -15,7 +15,6 @@ from commonwatt.model import (
     AssetId,
     AssetKind,
     Commodity,
-    Entry,
     Outcome,
     Reading,
     Request,
@@ -175,7 +174,7 @@ def _mint(state: State, slot_s: int, asset: Asset, reading: Reading, clean_wh: i
     minted_wh = max(0, min(watt.mint_wh(asset, clean_wh), recoverable_wh, room_wh))
     if minted_wh:
         state.claims.issue(asset.id, minted_wh)
-        _move(state, Commodity.WATT, MINT, asset.owner, minted_wh, slot_s, "watt minted", asset.id)
+        state.move(Commodity.WATT, MINT, asset.owner, minted_wh, slot_s=slot_s, memo="watt minted", ref=asset.id)
 
 
 def _meet_level(state: State, slot_s: int, asset: Asset, reading: Reading) -> None:
@@ -188,27 +187,12 @@ def _meet_level(state: State, slot_s: int, asset: Asset, reading: Reading) -> No
     for holder, wh in watt.buy_back(lack.short_wh, holders):
         _burn(state, slot_s, asset, holder, wh, "watt bought back")
         if holder != asset.owner and (owed := cost_micro(wh, max(0, price))):
-            _move(state, Commodity.ERGON, asset.owner, holder, owed, slot_s, "watt bought back", asset.id)
+            state.move(Commodity.ERGON, asset.owner, holder, owed, slot_s=slot_s, memo="watt bought back", ref=asset.id)
 
 
 def _burn(state: State, slot_s: int, asset: Asset, account: AccountId, wh: int, memo: str) -> None:
     state.claims.burn(asset.id, wh)
-    _move(state, Commodity.WATT, account, BURN, wh, slot_s, memo, asset.id)
-
-
-def _move(
-    state: State,
-    commodity: Commodity,
-    source: AccountId,
-    target: AccountId,
-    amount: int,
-    slot_s: int,
-    memo: str,
-    ref: str,
-) -> None:
-    state.post(
-        Entry(commodity=commodity, source=source, target=target, amount=amount, memo=memo, slot_s=slot_s, ref=ref)
-    )
+    state.move(Commodity.WATT, account, BURN, wh, slot_s=slot_s, memo=memo, ref=asset.id)
 
 
 def _load_and_sun(

@@ -117,6 +117,27 @@ class State:
         self.entries.append(entry)
         self.entry_tree.append(entry_bytes(entry))
 
+    def move(
+        self,
+        commodity: Commodity,
+        source: AccountId,
+        target: AccountId,
+        amount: int,
+        *,
+        slot_s: int,
+        memo: str,
+        ref: str = "",
+    ) -> None:
+        """Book an amount as an entry: none for zero, and one below zero goes the other way."""
+        if amount < 0:
+            source, target, amount = target, source, -amount
+        if amount:
+            self.post(
+                Entry(
+                    commodity=commodity, source=source, target=target, amount=amount, memo=memo, slot_s=slot_s, ref=ref
+                )
+            )
+
     def ergon(self, account: AccountId) -> int:
         """Return an account's ERGON in micro."""
         return self.accounts.balance(account, Commodity.ERGON)

@@ -8,7 +8,6 @@ from commonwatt.model import (
     AccountId,
     AssetKind,
     Commodity,
-    Entry,
     Order,
     OrderId,
     Outcome,
@@ -103,28 +102,14 @@ def match_book(state: State, stamped_s: int, wish: Order | None = None) -> None:
         return state.b_max_wh - state.watt(account)
 
     def book(trade: Trade) -> None:
-        _post(state, Commodity.WATT, trade.seller, trade.buyer, trade.energy_wh, slot_s, trade)
-        cost = cost_micro(trade.energy_wh, trade.price_micro_per_kwh)
-        _post(state, Commodity.ERGON, trade.buyer, trade.seller, cost, slot_s, trade)
+        cost, ref = cost_micro(trade.energy_wh, trade.price_micro_per_kwh), f"{trade.bid}/{trade.ask}"
+        for commodity, source, target, amount in (
+            (Commodity.WATT, trade.seller, trade.buyer, trade.energy_wh),
+            (Commodity.ERGON, trade.buyer, trade.seller, cost),
+        ):
+            state.move(commodity, source, target, amount, slot_s=slot_s, memo="watt trade", ref=ref)
 
     if wish is None:
         state.book.match(state.watt, room, lambda account: _free_ergon(state, account), book)
     else:
         state.book.place(wish, state.watt, room, lambda account: _free_ergon(state, account), book)
-
-
-def _post(
-    state: State, commodity: Commodity, source: AccountId, target: AccountId, amount: int, slot_s: int, trade: Trade
-) -> None:
-    if amount:
-        state.post(
-            Entry(
-                commodity=commodity,
-                source=source,
-                target=target,
-                amount=amount,
-                memo="watt trade",
-                slot_s=slot_s,
-                ref=f"{trade.bid}/{trade.ask}",
-            )
-        )
