@@ -1,12 +1,28 @@
 """Six words become one band, merged by authority, that expires by itself."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from commonwatt.flexibility.diary import verb
-from commonwatt.flexibility.dispatch import LEASE_SLOTS, Authority, command, lower, merge
-from commonwatt.model import SLOT, AccountId, Asset, AssetId, AssetKind, Band, GatewayId, Instruction, Verb, slot_from
+from commonwatt.flexibility.dispatch import LEASE_SLOTS, Authority, command, lower, merge, own_limits
+from commonwatt.model import (
+    SLOT,
+    AccountId,
+    Asset,
+    AssetId,
+    AssetKind,
+    Band,
+    Constraint,
+    GatewayId,
+    Instruction,
+    Quantity,
+    Relation,
+    Verb,
+    slot_from,
+)
 
 CAR = Asset(
     id=AssetId("car-01"), owner=AccountId("member-01"), gateway=GatewayId("HEPEK-0001"), kind=AssetKind.VEHICLE,
@@ -75,6 +91,26 @@ def test_where_two_bands_do_not_meet_the_higher_authority_stands() -> None:
     dso = (Authority.DSO, Band(lo_w=-7000, hi_w=1000))
     sent = command(CAR, told(Verb.START_CHARGE, 5000), [dso])
     assert sent.band == Band(lo_w=1000, hi_w=1000)
+
+
+@pytest.mark.row("X1")
+def test_an_owners_own_bound_binds_the_device_whatever_the_plan_says() -> None:
+    at_most = Constraint(
+        quantity=Quantity.POWER,
+        scope=(CAR.id,),
+        zones=False,
+        relation=Relation.AT_MOST,
+        value=3000,
+        window=slot_from(0),
+    )
+    elsewhere = replace(at_most, scope=("car-02",), value=0)
+    limits = own_limits(CAR, [at_most, elsewhere], slot_from(0).start)
+    assert command(CAR, told(Verb.START_CHARGE, 7000), limits).band == Band(lo_w=3000, hi_w=3000)
+    assert command(CAR, told(Verb.SUPPLY, -2000), limits).band == Band(lo_w=-2000, hi_w=-2000)
+    assert own_limits(CAR, [at_most], slot_from(900).start) == []
+    at_least = replace(at_most, relation=Relation.AT_LEAST, value=1500)
+    limits = own_limits(CAR, [at_least], slot_from(0).start)
+    assert command(CAR, told(Verb.STOP_CHARGE, 0), limits).band == Band(lo_w=1500, hi_w=1500)
 
 
 BANDS = st.tuples(st.integers(-9000, 9000), st.integers(-9000, 9000)).map(lambda p: Band(lo_w=min(p), hi_w=max(p)))

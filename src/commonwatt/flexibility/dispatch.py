@@ -1,9 +1,10 @@
 """From instructions to commands: one power band per device, merged by authority, that expires by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from enum import IntEnum
 
-from commonwatt.model import SLOT, Asset, Band, Command, Instruction, Verb
+from commonwatt.model import SLOT, Asset, Band, Command, Constraint, Instruction, Quantity, Relation, Verb
 
 LEASE_SLOTS = 2
 """A command outlives its slot by one, so that a late successor finds the device still doing sensible things."""
@@ -31,6 +32,21 @@ def command(asset: Asset, instruction: Instruction, limits: Sequence[tuple[Autho
         expires=start + LEASE_SLOTS * SLOT,
         reason=f"{instruction.verb}: {instruction.reason}",
     )
+
+
+def own_limits(asset: Asset, stated: Iterable[Constraint], moment: datetime) -> list[tuple[Authority, Band]]:
+    """Return what owners state about an asset's own power at an instant: it binds the device, whatever a plan says."""
+    limits = []
+    for limit in stated:
+        about = limit.quantity is Quantity.POWER and limit.scope == (asset.id,) and not limit.zones
+        if not (about and limit.window and moment in limit.window):
+            continue
+        if limit.relation is Relation.AT_LEAST:
+            band = Band(lo_w=limit.value, hi_w=max(limit.value, asset.max_import_w))
+        else:
+            band = Band(lo_w=-asset.max_export_w, hi_w=limit.value)
+        limits.append((Authority.OWNER, band))
+    return limits
 
 
 def lower(asset: Asset, instruction: Instruction) -> Band:

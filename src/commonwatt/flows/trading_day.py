@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from commonwatt.flexibility.diary import in_force, line_w, schedules
-from commonwatt.flexibility.dispatch import Authority, command
+from commonwatt.flexibility.dispatch import command, own_limits
 from commonwatt.flexibility.plan import Plan, Problem, Unmet
 from commonwatt.flows.constraint_to_command import plan_ahead
 from commonwatt.flows.desk import Desk
@@ -22,11 +21,8 @@ from commonwatt.model import (
     AccountId,
     AssetId,
     AssetKind,
-    Band,
     Command,
     Kind,
-    Quantity,
-    Relation,
     Schedule,
     epoch,
     instant,
@@ -155,19 +151,10 @@ class Day:
         for asset_id, schedule in state.schedules.items():
             instruction = in_force(schedule, moment)
             if instruction and schedule.issued == moment and state.consents.get(asset_id, False):
-                told[asset_id] = command(state.assets[asset_id], instruction, list(self._limits(asset_id, moment)))
+                asset = state.assets[asset_id]
+                limits = own_limits(asset, (stated.constraint for stated in state.stated), moment)
+                told[asset_id] = command(asset, instruction, limits)
         return told
-
-    def _limits(self, asset_id: AssetId, moment: datetime) -> Iterator[tuple[Authority, Band]]:
-        """Yield what owners state about an asset's own power: it binds the device itself, whatever a plan says."""
-        asset = self.sequencer.state.assets[asset_id]
-        for stated in self.sequencer.state.stated:
-            limit = stated.constraint
-            about = limit.quantity is Quantity.POWER and limit.scope == (asset_id,) and not limit.zones
-            if about and limit.window and moment in limit.window:
-                at_least = limit.relation is Relation.AT_LEAST
-                lo_w = limit.value if at_least else min(-asset.max_export_w, limit.value)
-                yield Authority.OWNER, Band(lo_w=lo_w, hi_w=max(lo_w, asset.max_import_w) if at_least else limit.value)
 
     def _write_schedules(self, desk: Desk, plan: Plan, problem: Problem) -> None:
         state = self.sequencer.state

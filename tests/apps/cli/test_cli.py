@@ -2,12 +2,16 @@
 
 import json
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from commonwatt.adapters.stores.sqlite import SqliteLog
 
 ROOT = Path(__file__).parents[3]
 STREET = ROOT / "examples" / "street"
@@ -75,7 +79,7 @@ def test_no_secret_can_be_read_by_others(folder: Path) -> None:
         *folder.rglob("*.pem"),
         *folder.rglob("passphrase"),
         *folder.rglob("memory.json"),
-        folder / "log.sqlite",
+        *(folder / name for name in ("log.sqlite", "evidence.json", "summary.json", "report.html")),
     ]:
         assert path.stat().st_mode & 0o077 == 0, path
     assert b"BEGIN ENCRYPTED PRIVATE KEY" in (folder / "keys" / "operator.pem").read_bytes()
@@ -143,6 +147,20 @@ def test_misuse_is_answered_in_one_line(tmp_path: Path) -> None:
     ):
         found = commonwatt(*words)
         assert (found.returncode, "Traceback" in found.stderr, found.stderr.count("\n")) == (1, False, 1), words
+
+
+def test_ctrl_c_ends_in_a_word_and_what_was_answered_is_kept(tmp_path: Path) -> None:
+    words = [COMMAND, "run", STREET, "--output", tmp_path / "run"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        while not (tmp_path / "run" / "log.sqlite-wal").exists():
+            assert running.poll() is None
+            time.sleep(0.1)
+        time.sleep(1)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+    assert (running.returncode != 0, "Traceback" in said) == (True, False), said
+    with SqliteLog.open_readonly(tmp_path / "run" / "log.sqlite") as log:
+        assert log.size > 50
 
 
 def test_a_plan_names_what_it_did_not_consider(tmp_path: Path) -> None:
