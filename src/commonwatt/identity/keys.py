@@ -86,8 +86,15 @@ class SigningKey:
 
     def sign(self, message: bytes) -> str:
         """Return the signature over a message: r and s, low-s, as 128 lower-case hex digits."""
+        return self.sign_digest(_digest(message))
+
+    def sign_digest(self, digest: bytes) -> str:
+        """Return the signature over 32 bytes that are a hash already, in the form of `sign`.
+
+        For digests that their own rule sets apart from every request's, as EIP-712 does.
+        """
         # The 65th byte would let a chain recover the key; a request names its author, so it is dropped.
-        return self._key.sign_recoverable(_digest(message), hasher=None)[:64].hex()
+        return self._key.sign_recoverable(digest, hasher=None)[:64].hex()
 
     def __repr__(self) -> str:
         return f"SigningKey({self.id})"
@@ -113,19 +120,25 @@ class VerifyingKey:
         self.public = public
         self.id = _address(key)
         self._point = key.public_key
+        self.point = bytes(ffi.buffer(key.public_key, 64))
+        """The key as libsecp256k1 keeps it in memory, 64 bytes; for compiled kernels, never to be stored."""
 
     def verify(self, message: bytes, signature: str) -> bool:
         """Tell whether the key signed this message; False for anything that `SigningKey.sign` would not write.
 
         A high-s twin is refused by libsecp256k1, so that nobody can change a signature without its key.
         """
+        return self.verify_digest(_digest(message), signature)
+
+    def verify_digest(self, digest: bytes, signature: str) -> bool:
+        """Tell whether the key signed these 32 bytes, see `SigningKey.sign_digest`; False as in `verify`."""
         if not _SIGNATURE.fullmatch(signature):
             return False
         parsed = ffi.new("secp256k1_ecdsa_signature *")
         context = GLOBAL_CONTEXT.ctx
         if not lib.secp256k1_ecdsa_signature_parse_compact(context, parsed, bytes.fromhex(signature)):
             return False
-        return bool(lib.secp256k1_ecdsa_verify(context, parsed, _digest(message), self._point))
+        return bool(lib.secp256k1_ecdsa_verify(context, parsed, digest, self._point))
 
     def __repr__(self) -> str:
         return f"VerifyingKey({self.id})"
@@ -177,15 +190,16 @@ class NoteKey:
 
 def _digest(message: bytes) -> bytes:
     """Return the 32 bytes that a wallet signs for a message (EIP-191)."""
-    return _keccak(b"\x19Ethereum Signed Message:\n%d%b" % (len(message), message))
+    return keccak256(b"\x19Ethereum Signed Message:\n%d%b" % (len(message), message))
 
 
 def _address(public: PublicKey) -> KeyId:
     """Return the Ethereum address: the last 20 bytes of the hash of the point's two coordinates."""
-    return KeyId("0x" + _keccak(public.format(compressed=False)[1:])[-20:].hex())
+    return KeyId("0x" + keccak256(public.format(compressed=False)[1:])[-20:].hex())
 
 
-def _keccak(data: bytes) -> bytes:
+def keccak256(data: bytes) -> bytes:
+    """Return the 32-byte hash that Ethereum calls keccak-256; not SHA3-256, which pads differently."""
     return keccak.new(data=data, digest_bits=256).digest()
 
 

@@ -15,9 +15,9 @@ from commonwatt.model import SLOT_SECONDS, Corrupt, InvalidValue
 
 _DECIMAL = re.compile("0|[1-9][0-9]{0,18}")
 _ED25519 = b"\x01"
-_KEY_ID_BYTES = 4
 _PUBLIC_BYTES = 32
-_MOST_SIGNATURES = 100
+KEY_ID_BYTES = 4
+MOST_SIGNATURES = 100
 """The specification asks for at least 16 and for some limit; this is the limit of Go's implementation."""
 
 
@@ -57,8 +57,8 @@ class Checkpoint:
 
         Source: C2SP tlog-checkpoint, https://c2sp.org/tlog-checkpoint.
         """
-        lines = [self.origin, str(self.size), _to_base64(self.log_root)]
-        return "\n".join([*lines, f"state {_to_base64(self.state_root)}", f"slot {self.slot_s}", ""])
+        lines = [self.origin, str(self.size), to_base64(self.log_root)]
+        return "\n".join([*lines, f"state {to_base64(self.state_root)}", f"slot {self.slot_s}", ""])
 
     @classmethod
     def parse(cls, text: str) -> "Checkpoint":
@@ -74,8 +74,8 @@ class Checkpoint:
             return cls(
                 origin=lines[0],
                 size=_decimal(lines[1], 2),
-                log_root=_base64(lines[2], 3),
-                state_root=_base64(_after("state ", lines[3], 4), 4),
+                log_root=from_base64(lines[2], 3),
+                state_root=from_base64(_after("state ", lines[3], 4), 4),
                 slot_s=_decimal(_after("slot ", lines[4], 5), 5),
             )
         except InvalidValue as error:
@@ -104,7 +104,7 @@ def signature_line(text: str, name: str, key: Ed25519PrivateKey) -> str:
     if not text.endswith("\n") or not _is_lawful(text):
         raise InvalidValue(f"a note's text is Unicode in lines that end in a newline, was {text!r}")
     signature = key.sign(text.encode())
-    return f"— {name} {_to_base64(_key_id(name, key.public_key().public_bytes_raw()) + signature)}\n"
+    return f"— {name} {to_base64(_key_id(name, key.public_key().public_bytes_raw()) + signature)}\n"
 
 
 def verify_note(note: str, vkeys: Mapping[str, bytes]) -> str:
@@ -124,18 +124,10 @@ def verify_note(note: str, vkeys: Mapping[str, bytes]) -> str:
     Source: C2SP signed-note, https://c2sp.org/signed-note.
     """
     known = {(name, _key_id(name, key)): _public_key(name, key) for name, key in vkeys.items()}
-    if not _is_lawful(note):
-        raise Corrupt("a note is Unicode without control characters, this is not")
-    text, blank_line, signatures = note.rpartition("\n\n")
-    if not blank_line or not signatures.endswith("\n"):
-        raise Corrupt("a note is text, a blank line and signature lines that end in a newline, this is not")
-    text += "\n"
-    lines = signatures[:-1].split("\n")
-    if len(lines) > _MOST_SIGNATURES:
-        raise Corrupt(f"a note has at most {_MOST_SIGNATURES} signatures, was {len(lines)}")
+    text, lines = split_note(note)
     signed = False
     for number, line in enumerate(lines, start=text.count("\n") + 2):
-        name, key_id, signature = _signature(line, number)
+        name, key_id, signature = parse_signature(line, number)
         public_key = known.get((name, key_id))
         if public_key is None:
             continue
@@ -149,13 +141,60 @@ def verify_note(note: str, vkeys: Mapping[str, bytes]) -> str:
     return text
 
 
+def read_note(note: str) -> Checkpoint:
+    """Return the checkpoint that a note tells, whoever signed it.
+
+    Raises:
+        Corrupt: There is none in it.
+    """
+    return Checkpoint.parse(note.partition("\n\n")[0] + "\n")
+
+
+def split_note(note: str) -> tuple[str, list[str]]:
+    """Take a note apart into its text, with the newline that ends it, and its signature lines, without theirs.
+
+    Raises:
+        Corrupt: It holds control characters, no blank line, or too many signature lines.
+
+    Source: C2SP signed-note, https://c2sp.org/signed-note.
+    """
+    if not _is_lawful(note):
+        raise Corrupt("a note is Unicode without control characters, this is not")
+    text, blank_line, signatures = note.rpartition("\n\n")
+    if not blank_line or not signatures.endswith("\n"):
+        raise Corrupt("a note is text, a blank line and signature lines that end in a newline, this is not")
+    lines = signatures[:-1].split("\n")
+    if len(lines) > MOST_SIGNATURES:
+        raise Corrupt(f"a note has at most {MOST_SIGNATURES} signatures, was {len(lines)}")
+    return text + "\n", lines
+
+
+def parse_signature(line: str, number: int) -> tuple[str, bytes, bytes]:
+    """Return name, key id and signature of a signature line; a cosignature's starts with its time.
+
+    Args:
+        line: The line, without the newline that ends it.
+        number: Which line of its note it is, from 1, for the error.
+
+    Raises:
+        Corrupt: It is no such line.
+    """
+    fields = line.split(" ")
+    if len(fields) != 3 or fields[0] != "—" or not _is_name(fields[1]):
+        raise Corrupt(f"malformed line {number}, a signature is a dash, a name and base64, was {line!r}")
+    content = from_base64(fields[2], number)
+    if len(content) <= KEY_ID_BYTES:
+        raise Corrupt(f"malformed line {number}, a signature is longer than its key id, was {line!r}")
+    return fields[1], content[:KEY_ID_BYTES], content[KEY_ID_BYTES:]
+
+
 def vkey(name: str, public_key: bytes) -> str:
     """Return a public key as one word that people can pass on: name, key id and key, joined by plus signs.
 
     Raises:
         InvalidValue: The name is not lawful, or the key is not 32 bytes.
     """
-    return f"{name}+{_key_id(name, public_key).hex()}+{_to_base64(_ED25519 + public_key)}"
+    return f"{name}+{_key_id(name, public_key).hex()}+{to_base64(_ED25519 + public_key)}"
 
 
 def parse_vkey(word: str) -> tuple[str, bytes]:
@@ -166,7 +205,7 @@ def parse_vkey(word: str) -> tuple[str, bytes]:
     """
     name, _, rest = word.partition("+")
     key_id, _, encoded = rest.partition("+")
-    public_key = _base64(encoded, 1).removeprefix(_ED25519)
+    public_key = from_base64(encoded, 1).removeprefix(_ED25519)
     try:
         right = vkey(name, public_key)
     except InvalidValue as error:
@@ -176,22 +215,11 @@ def parse_vkey(word: str) -> tuple[str, bytes]:
     return name, public_key
 
 
-def _signature(line: str, number: int) -> tuple[str, bytes, bytes]:
-    """Take a signature line apart into name, key id and signature."""
-    fields = line.split(" ")
-    if len(fields) != 3 or fields[0] != "—" or not _is_name(fields[1]):
-        raise Corrupt(f"malformed line {number}, a signature is a dash, a name and base64, was {line!r}")
-    content = _base64(fields[2], number)
-    if len(content) <= _KEY_ID_BYTES:
-        raise Corrupt(f"malformed line {number}, a signature is longer than its key id, was {line!r}")
-    return fields[1], content[:_KEY_ID_BYTES], content[_KEY_ID_BYTES:]
-
-
 def _key_id(name: str, public_key: bytes) -> bytes:
     _check_name(name)
     if len(public_key) != _PUBLIC_BYTES:
         raise InvalidValue(f"the Ed25519 key of {name} has {_PUBLIC_BYTES} bytes, was {len(public_key)}")
-    return sha256(name.encode() + b"\n" + _ED25519 + public_key).digest()[:_KEY_ID_BYTES]
+    return sha256(name.encode() + b"\n" + _ED25519 + public_key).digest()[:KEY_ID_BYTES]
 
 
 def _public_key(name: str, public_key: bytes) -> Ed25519PublicKey:
@@ -229,16 +257,26 @@ def _decimal(digits: str, number: int) -> int:
     return int(digits)
 
 
-def _base64(encoded: str, number: int) -> bytes:
+def from_base64(encoded: str, number: int) -> bytes:
+    """Return what a word of base64 stands for; there is one word for each content.
+
+    Args:
+        encoded: The word.
+        number: Which line it stands in, from 1, for the error.
+
+    Raises:
+        Corrupt: It is not base64, or has loose bits at its end.
+    """
     try:
         content = base64.b64decode(encoded.encode(), validate=True)
     except (binascii.Error, UnicodeEncodeError) as error:
         raise Corrupt(f"malformed line {number}, base64, was {encoded!r}") from error
     # The last digit can carry bits that decoding drops: two texts, one meaning, were it not compared.
-    if _to_base64(content) != encoded:
+    if to_base64(content) != encoded:
         raise Corrupt(f"malformed line {number}, base64 with loose bits, was {encoded!r}")
     return content
 
 
-def _to_base64(content: bytes) -> str:
+def to_base64(content: bytes) -> str:
+    """Return content as a word of base64."""
     return base64.b64encode(content).decode()

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from commonwatt.ledger.merkle import SALT_BYTES, salted
 from commonwatt.model import InvalidValue, Outcome
 
+_LENGTH_BYTES = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafRow:
@@ -16,6 +18,11 @@ class LeafRow:
         salt: 32 bytes; with the body it makes the leaf data, see `commonwatt.ledger.merkle.salted`.
         body: What was admitted, canonical bytes with the signature.
         outcome: What became of it.
+        author: Whose key signed it, and ``seq`` that key's running number: under these a repeat is found again.
+        owner: The account that it was for: under whose key it rests.
+        closes: Whether it is the last of those that were decided together; what has come due is settled after it.
+        items: Packed records of a batch, to which the body commits by their root.
+        personal: Personal fields of a batch, to which the body commits by their salted hash; may be gone.
 
     Raises:
         InvalidValue: The position is below zero, the salt has another length, or the outcome says that the
@@ -27,6 +34,12 @@ class LeafRow:
     salt: bytes
     body: bytes
     outcome: Outcome
+    author: str
+    seq: int
+    owner: str
+    closes: bool
+    items: bytes = b""
+    personal: bytes = b""
 
     def __post_init__(self) -> None:
         if self.position < 0:
@@ -37,13 +50,32 @@ class LeafRow:
             raise InvalidValue(f"only an admitted request stands in the log, leaf {self.position} was {self.outcome}")
 
     def record(self) -> bytes:
-        """Return the canonical bytes that stand for the leaf: request, outcome and time together.
+        """Return the canonical bytes that stand for the leaf: request, outcome, time and place together.
 
-        The body is canonical JSON itself, and the three names are in order, so the whole is canonical too.
+        The body is canonical JSON itself, and the four names are in order, so the whole is canonical too.
         """
-        head = f'{{"outcome":"{self.outcome.value}","request":'.encode()
+        closes = "true" if self.closes else "false"
+        head = f'{{"closes":{closes},"outcome":"{self.outcome.value}","request":'.encode()
         return head + self.body + f',"stamped_s":{self.stamped_s}}}'.encode()
 
     def data(self) -> bytes:
         """Return the leaf data of the log's tree: the salted hash of the record."""
         return salted(self.salt, self.record())
+
+
+def pack_leaf(row: LeafRow) -> bytes:
+    """Return what of a leaf is encrypted where it rests: salt, body with its length before it, records."""
+    return row.salt + len(row.body).to_bytes(_LENGTH_BYTES) + row.body + row.items
+
+
+def unpack_leaf(packed: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return salt, body and records of what `pack_leaf` wrote.
+
+    Raises:
+        InvalidValue: It is too short.
+    """
+    begin = SALT_BYTES + _LENGTH_BYTES
+    end = begin + int.from_bytes(packed[SALT_BYTES:begin])
+    if len(packed) < end:
+        raise InvalidValue(f"a leaf at rest has {end} bytes or more, was {len(packed)}")
+    return packed[:SALT_BYTES], packed[begin:end], packed[end:]

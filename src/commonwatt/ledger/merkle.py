@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
+import numpy as np
+from numpy.typing import NDArray
+
 from commonwatt.model import InvalidValue
 
 HASH_BYTES = 32
 SALT_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
+_INNER = sha256(b"\x01")
 
 
 class MerkleTree:
@@ -28,15 +32,23 @@ class MerkleTree:
     def append(self, data: bytes) -> int:
         """Add one leaf at the end and return its index, from 0."""
         index = len(self)
-        self._heights[0] += leaf_hash(data)
-        finished, height = index + 1, 0
+        self._add(leaf_hash(data))
+        return index
+
+    def extend(self, hashes: NDArray[np.uint8]) -> None:
+        """Add leaves at the end by their leaf hashes, (n, 32) bytes."""
+        for row in hashes:
+            self._add(row.tobytes())
+
+    def _add(self, hashed: bytes) -> None:
+        self._heights[0] += hashed
+        finished, height = len(self), 0
         while finished % 2 == 0:
             pair = bytes(self._heights[height][-2 * HASH_BYTES :])
             finished, height = finished // 2, height + 1
             if height == len(self._heights):
                 self._heights.append(bytearray())
             self._heights[height] += node_hash(pair[:HASH_BYTES], pair[HASH_BYTES:])
-        return index
 
     def __len__(self) -> int:
         return len(self._heights[0]) // HASH_BYTES
@@ -129,13 +141,15 @@ def verify_inclusion(data: bytes, index: int, size: int, proof: Sequence[bytes],
     for sibling in proof:
         if last == 0:
             return False
-        if node % 2 or node == last:
-            climbed = node_hash(sibling, climbed)
-            while node % 2 == 0 and node > 0:
-                node, last = node // 2, last // 2
+        # Copying a begun hash is faster than `node_hash`, which sets one up each time; P10 measures this function.
+        parent = _INNER.copy()
+        if node & 1 or node == last:
+            parent.update(sibling + climbed)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
         else:
-            climbed = node_hash(climbed, sibling)
-        node, last = node // 2, last // 2
+            parent.update(climbed + sibling)
+        climbed, node, last = parent.digest(), node >> 1, last >> 1
     return last == 0 and climbed == root
 
 

@@ -2,7 +2,20 @@
 
 from commonwatt.model.asset import Asset, AssetKind
 from commonwatt.model.constraint import Constraint, Priority, Quantity, Relation
-from commonwatt.model.entry import BURN, GRID, LOSSES, MINT, PAYMENT_PORT, SYSTEM_ACCOUNTS, Commodity, Entry
+from commonwatt.model.entry import (
+    BURN,
+    COMMISSION_POOL,
+    EDUCATION_POT,
+    GRID,
+    LOSSES,
+    MINT,
+    NETWORK,
+    PAYMENT_PORT,
+    SYSTEM_ACCOUNTS,
+    VAULT,
+    Commodity,
+    Entry,
+)
 from commonwatt.model.envelope import Envelope, Store
 from commonwatt.model.errors import CommonwattError, Corrupt, InvalidValue, Refused
 from commonwatt.model.forecast import Forecast
@@ -26,17 +39,21 @@ from commonwatt.model.time import (
 
 __all__ = [
     "BURN",
+    "COMMISSION_POOL",
+    "EDUCATION_POT",
     "GRID",
     "LOSSES",
     "MAX_SAFE_INTEGER",
     "MICRO",
     "MINT",
+    "NETWORK",
     "PAYMENT_PORT",
     "SLOT",
     "SLOTS_PER_DAY",
     "SLOTS_PER_HOUR",
     "SLOT_SECONDS",
     "SYSTEM_ACCOUNTS",
+    "VAULT",
     "AccountId",
     "Ack",
     "Asset",

@@ -8,11 +8,12 @@ from commonwatt.model.ids import AccountId
 
 
 class Commodity(StrEnum):
-    """What the books count, each in whole base units."""
+    """What the books count, each in whole base units; in the order in which a leaf of the accounts tells them."""
 
     ENERGY = "energy_wh"
     ERGON = "ergon_micro"
     WATT = "watt_wh"
+    TSL = "tsl_micro"
 
 
 GRID = AccountId("grid")
@@ -22,10 +23,19 @@ LOSSES = AccountId("losses")
 PAYMENT_PORT = AccountId("payment-port")
 """Stands for money outside: its ERGON balance is minus all ERGON that was bought."""
 MINT = AccountId("mint")
-"""Where WATT comes from: minus all that was ever minted."""
+"""Where WATT comes from, and TSL once at the founding: minus all that was ever minted."""
 BURN = AccountId("burn")
 """Where WATT goes when its energy is used; nothing comes back."""
-SYSTEM_ACCOUNTS = (GRID, LOSSES, PAYMENT_PORT, MINT, BURN)
+VAULT = AccountId("vault")
+"""Holds the TSL that is not in circulation in this community."""
+COMMISSION_POOL = AccountId("commission-pool")
+"""Where commissions come together before they are shared; holds what no storage owner could be given yet."""
+EDUCATION_POT = AccountId("education-pot")
+"""Pays the welcome grants."""
+NETWORK = AccountId("network")
+"""Pays the validators."""
+SYSTEM_ACCOUNTS = (GRID, LOSSES, PAYMENT_PORT, MINT, BURN, VAULT, COMMISSION_POOL, EDUCATION_POT, NETWORK)
+"""Names that no member can have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

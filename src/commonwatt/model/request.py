@@ -19,6 +19,7 @@ class Kind(StrEnum):
     REGISTER = "register"
     CONSTRAINT = "constraint"
     READING_BATCH = "reading_batch"
+    DELEGATE = "delegate"
     ORDER = "order"
     CANCEL = "cancel"
     FACT = "fact"
@@ -26,6 +27,9 @@ class Kind(StrEnum):
     CONSENT = "consent"
     ACK = "ack"
     PURCHASE = "purchase"
+    PAYOUT = "payout"
+    TRANSFER = "transfer"
+    ATTEST = "attest"
     CHECKPOINT = "checkpoint"
 
 
@@ -78,6 +82,8 @@ class Request:
         on_behalf_of: The account for which it is asked.
         body: JSON object of strings, whole numbers within +-(2^53-1), booleans, lists and objects.
         signature: 64 bytes, r and s, low-s; as 128 lower-case hex digits.
+        items: Packed records of a batch, in order; the body holds their Merkle root, so the signature covers them.
+        personal: Packed personal fields of a batch; the body holds their salted hash.
         received: The canonical bytes that it was read from, set by `remember`; a changed copy has none.
     """
 
@@ -88,6 +94,8 @@ class Request:
     on_behalf_of: AccountId
     body: Mapping[str, object]
     signature: str = ""
+    items: bytes = b""
+    personal: bytes = b""
     received: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def signed_bytes(self) -> bytes:
@@ -106,9 +114,16 @@ class Request:
             }
         )
 
-    def wire_bytes(self) -> bytes:
-        """Return the canonical bytes of the whole request, signature included: what the log keeps."""
+    def head_bytes(self) -> bytes:
+        """Return the canonical bytes of the request, signature included: what a leaf of the log commits to."""
         return self.received or self.signed_bytes()[:-1] + self._tail()
+
+    def wire_bytes(self) -> bytes:
+        """Return the request as it travels: its head, and after a line break the records of a batch.
+
+        No head holds a line break: canonical JSON writes one inside a text as an escape.
+        """
+        return self.head_bytes() + b"\n" + self.items + self.personal if self.items else self.head_bytes()
 
     def _tail(self) -> bytes:
         return b',"signature":"' + self.signature.encode() + b'"}'

@@ -1,0 +1,244 @@
+"""The entries that were ever booked, as a growing Merkle tree: its root at any time, in the memory of its edge."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from commonwatt.kernels.cores import beside
+from commonwatt.kernels.native import SHA256_STATE_BYTES, sha256_final, sha256_init, sha256_update
+from commonwatt.kernels.sha256 import run_roots
+from commonwatt.ledger.accounts import Accounts
+from commonwatt.ledger.merkle import EMPTY_ROOT, HASH_BYTES, MerkleTree, leaf_hash, node_hash
+from commonwatt.model import Commodity, Entry, InvalidValue
+
+_MOST_COMING = 64
+"""Pieces of entries whose hashes may still be in the making: a bound on memory, not on meaning."""
+_MOST_NUMBER = 16
+"""Digits of the largest number that may be signed, 2^53 - 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postings:
+    """Many entries that differ in their accounts and amounts alone.
+
+    Args:
+        commodity: What moves.
+        accounts: Whose numbers the next two are.
+        sources: Numbers of the accounts that are reduced; n values.
+        targets: Numbers of the accounts that grow; n values.
+        amounts: Whole base units, above zero; n values.
+        memo: As in `Entry`; so is ``slot_s``.
+    """
+
+    commodity: Commodity
+    accounts: Accounts
+    sources: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    amounts: NDArray[np.int64]
+    memo: str
+    slot_s: int
+
+    def entries(self) -> list[Entry]:
+        """Return them one by one."""
+        name = self.accounts.name
+        return [
+            Entry(
+                commodity=self.commodity,
+                source=name(source),
+                target=name(target),
+                amount=amount,
+                memo=self.memo,
+                slot_s=self.slot_s,
+            )
+            for source, target, amount in zip(
+                self.sources.tolist(), self.targets.tolist(), self.amounts.tolist(), strict=True
+            )
+        ]
+
+
+class Journal:
+    """All entries, in the order in which they were booked.
+
+    Only the tree's edge is kept, one hash for each bit of the count, so that memory does not grow with the log. With
+    ``keep`` the entries and the whole tree stay too, for whoever replays a log to prove or to sum up.
+
+    Args:
+        keep: Whether to remember everything.
+
+    Source: RFC 6962 section 2.1; the leaf data of an entry is its RFC 8785 form.
+    """
+
+    def __init__(self, *, keep: bool = False) -> None:
+        self.keep = keep
+        self.count = 0
+        self.kept: list[Entry] = []
+        self.tree = MerkleTree()
+        self.listener: Callable[[Entry], None] | None = None
+        """Told every entry as it is booked."""
+        self._peaks: list[bytes] = []
+        self._grown = 0
+        self._coming: deque[bytes | Future[NDArray[np.uint8]]] = deque()
+
+    def append(self, entry: Entry) -> None:
+        """Add one entry."""
+        data = entry_leaf(entry)
+        if self.listener is not None:
+            self.listener(entry)
+        if self.keep:
+            self.kept.append(entry)
+            self.tree.append(data)
+        self.count += 1
+        self._coming.append(leaf_hash(data))
+        self._grow(_MOST_COMING)
+
+    def append_many(self, postings: Postings) -> None:
+        """Add many entries, as `append` would one after the other; their hashes are made beside."""
+        if self.keep or self.listener is not None:
+            for entry in postings.entries():
+                self.append(entry)
+            return
+        self.count += len(postings.amounts)
+        self._coming.append(beside(posting_hashes, postings))
+        self._grow(_MOST_COMING)
+
+    def root(self) -> bytes:
+        """Return the 32-byte root over all entries."""
+        self._grow(0)
+        if not self._peaks:
+            return EMPTY_ROOT
+        root = self._peaks[-1]
+        for peak in reversed(self._peaks[:-1]):
+            root = node_hash(peak, root)
+        return root
+
+    def dump(self) -> tuple[int, bytes]:
+        """Return count and edge: a snapshot's form."""
+        self._grow(0)
+        return self.count, b"".join(self._peaks)
+
+    @classmethod
+    def load(cls, count: int, edge: bytes) -> "Journal":
+        """Return the journal that `dump` wrote; what stands before it can be proven only by its tree.
+
+        Raises:
+            InvalidValue: The edge does not belong to the count.
+        """
+        if len(edge) != count.bit_count() * HASH_BYTES:
+            raise InvalidValue(f"the edge of {count} entries has {count.bit_count()} hashes, was {len(edge)} bytes")
+        journal = cls()
+        journal.count = journal._grown = count
+        journal._peaks = [edge[at : at + HASH_BYTES] for at in range(0, len(edge), HASH_BYTES)]
+        return journal
+
+    def _grow(self, most: int) -> None:
+        """Put hashes under the tree, in their order, until at most so many pieces are still to come."""
+        while len(self._coming) > most:
+            piece = self._coming.popleft()
+            if isinstance(piece, bytes):
+                self._add(piece)
+                continue
+            hashes = piece.result()
+            widths = self._widths(len(hashes))
+            for width, peak in zip(widths, run_roots(hashes, np.array(widths, np.int64)), strict=True):
+                self._add(peak.tobytes(), width)
+
+    def _widths(self, count: int) -> list[int]:
+        """Split so many entries to come into complete subtrees, each at a place that is a multiple of its width."""
+        at, end, widths = self._grown, self._grown + count, list[int]()
+        while at < end:
+            width = at & -at if at else 1 << (end - 1).bit_length()
+            while at + width > end:
+                width //= 2
+            widths.append(width)
+            at += width
+        return widths
+
+    def _add(self, peak: bytes, width: int = 1) -> None:
+        """Add a complete subtree of so many entries; the count is a multiple of its width."""
+        carry = self._grown // width
+        self._grown += width
+        while carry & 1:
+            peak, carry = node_hash(self._peaks.pop(), peak), carry >> 1
+        self._peaks.append(peak)
+
+
+def entry_leaf(entry: Entry) -> bytes:
+    """Return an entry's leaf data in the journal's tree: its RFC 8785 form.
+
+    As msgspec writes it, which is the same for text and whole numbers within +-(2^53-1), and ten times as fast as
+    `canonical_json`; a test compares them.
+    """
+    return msgspec.json.encode(entry, order="sorted")
+
+
+def posting_hashes(postings: Postings) -> NDArray[np.uint8]:
+    """Return the leaf hash of each entry, written and hashed without the interpreter; `entry_leaf` is its twin.
+
+    Returns:
+        (n, 32) bytes.
+    """
+    names, ends_of_names = postings.accounts.written_names()
+    memo, commodity = postings.memo, postings.commodity.value
+    fixed = [
+        b'\x00{"amount":',
+        f',"commodity":"{commodity}","memo":"{memo}","ref":"","slot_s":{postings.slot_s},"source":"'.encode(),
+        b'","target":"',
+        b'"}',
+    ]
+    ends = np.cumsum([len(piece) for piece in fixed])
+    out = np.empty((len(postings.amounts), HASH_BYTES), np.uint8)
+    text = np.frombuffer(b"".join(fixed), np.uint8)
+    longest = len(text) + _MOST_NUMBER + 2 * int(np.diff(ends_of_names).max())
+    _write_and_hash(
+        text, ends, names, ends_of_names, postings.sources, postings.targets, postings.amounts, longest, out
+    )
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _write_and_hash(
+    text: Any,
+    ends: Any,
+    names: Any,
+    ends_of_names: Any,
+    sources: Any,
+    targets: Any,
+    amounts: Any,
+    longest: int,
+    out: Any,
+) -> None:
+    state, line, digits = np.empty(SHA256_STATE_BYTES, np.uint8), np.empty(longest, np.uint8), np.empty(20, np.uint8)
+    for i in range(len(amounts)):
+        at = ends[0]
+        line[:at] = text[:at]
+        left, count = amounts[i], 0
+        while left > 0:
+            digits[count] = 48 + left % 10
+            left //= 10
+            count += 1
+        for j in range(count):
+            line[at] = digits[count - 1 - j]
+            at += 1
+        at = _put(line, at, text, ends[0], ends[1])
+        at = _put(line, at, names, ends_of_names[sources[i]], ends_of_names[sources[i] + 1])
+        at = _put(line, at, text, ends[1], ends[2])
+        at = _put(line, at, names, ends_of_names[targets[i]], ends_of_names[targets[i] + 1])
+        at = _put(line, at, text, ends[2], ends[3])
+        sha256_init(state.ctypes.data)
+        sha256_update(state.ctypes.data, line.ctypes.data, np.uint64(at))
+        sha256_final(out[i].ctypes.data, state.ctypes.data)
+
+
+@njit(nogil=True, cache=True)
+def _put(line: Any, at: int, source: Any, start: int, end: int) -> int:
+    for i in range(start, end):
+        line[at] = source[i]
+        at += 1
+    return at
