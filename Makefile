@@ -1,7 +1,7 @@
 PY := .venv/bin/python
 PYTHON ?= python3
 
-.PHONY: setup demo test lint nightly rows
+.PHONY: setup servers demo test lint nightly rows
 
 setup: .venv/ready
 
@@ -12,6 +12,10 @@ setup: .venv/ready
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch .venv/ready
 
+# PostgreSQL and SoftHSM for the tests that need them; where they cannot be had these tests say so and are skipped.
+servers:
+	-sh scripts/servers.sh install
+
 demo: setup
 	.venv/bin/commonwatt run examples/street
 
@@ -21,10 +25,10 @@ lint: setup
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-test: lint
+test: lint servers
 	$(PY) -m pytest -n 2 --dist worksteal
 
-nightly: setup
+nightly: setup servers
 	COMMONWATT_NIGHTLY=1 $(PY) -m pytest -n 2 --dist worksteal
 
 rows: setup

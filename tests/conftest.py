@@ -4,6 +4,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import settings
+
+from servers.postgres import postgres  # noqa: F401  a fixture for all
+from servers.softhsm import soft_token  # noqa: F401
+
+# Compiled kernels are linked, or on a fresh checkout compiled, at their first call: that one example takes long.
+settings.register_profile("compiled", deadline=None)
+settings.load_profile("compiled")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

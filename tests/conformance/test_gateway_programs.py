@@ -13,7 +13,7 @@ import pytest
 from commonwatt.adapters.devices.gateway.client import GatewayProcess
 from commonwatt.adapters.devices.gateway.translate import Live, Lived, Told
 from commonwatt.apps.wiring import GATEWAY_PROGRAM, _specs, scene
-from commonwatt.flows.sequence import read_request
+from commonwatt.flows.intake import read_request
 from commonwatt.model import SLOT_SECONDS, AssetId, Kind, epoch, instant
 from commonwatt.simulator.box import Spec
 from commonwatt.simulator.paper import PaperProgram
@@ -62,7 +62,7 @@ def test_both_sign_the_same_bytes_and_repeat_them_when_asked_again(spec: Spec, p
         expected = live(paper, ask)
         assert live(process, ask) == expected
         assert live(process, ask) == expected
-    kinds = [read_request(request.encode()).kind for request in expected.requests]
+    kinds = [read_request(request).kind for request in expected.requests]
     assert kinds == [Kind.ACK, Kind.READING_BATCH]
 
 
@@ -89,7 +89,7 @@ def test_an_expired_or_unknown_command_is_refused_in_words(spec: Spec) -> None:
         Told(id="upside", asset=AssetId("battery-01"), lo_w=1, hi_w=0, expires=old + timedelta(hours=1), reason="r"),
     ]
     lived = live(paper, Live(slot_s=second.slot_s, commands=commands))
-    body = read_request(lived.requests[0].encode()).body
+    body = read_request(lived.requests[0]).body
     assert [ack["why"] for ack in body["acks"]] == [  # type: ignore[index, union-attr]  # JSON
         "command has expired",
         "no such asset here",

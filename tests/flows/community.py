@@ -9,9 +9,12 @@ from msgspec import Struct
 
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.rulebook import State, bodies
-from commonwatt.flows.sequence import Sequencer
+from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import SigningKey, sign_request
+from commonwatt.ledger.journal import Journal, Postings
 from commonwatt.ledger.leaf import LeafRow
+from commonwatt.ledger.merkle import MerkleTree
+from commonwatt.metering.batch import Flag, Item, Quality, encode_items
 from commonwatt.model import (
     MICRO,
     SLOT_SECONDS,
@@ -21,6 +24,7 @@ from commonwatt.model import (
     Commodity,
     CommunityId,
     Entry,
+    GatewayId,
     Kind,
     Outcome,
     Request,
@@ -77,6 +81,22 @@ class Roots:
     state: bytes
 
 
+class Noted(Journal):
+    """A journal that keeps no entries, as a live one, while a test takes notes of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[Entry] = []
+
+    def append(self, entry: Entry) -> None:
+        self.noted.append(entry)
+        super().append(entry)
+
+    def append_many(self, postings: Postings) -> None:
+        self.noted += postings.entries()
+        super().append_many(postings)
+
+
 class Community:
     """Founded at noon: everyone registered, every asset claimed and agreed to, prices told, money paid in."""
 
@@ -85,16 +105,21 @@ class Community:
         homes: int = 2,
         *,
         store: LogStore | None = None,
+        journal: Journal | None = None,
         b_max_wh: int = 5_000,
         grace_slots: int = 2,
         gate_s: int = 60,
+        correction_slots: int = 96,
         prepaid_micro: int = PREPAID,
         priced_slots: int = 96,
+        witnesses: tuple[bodies.Witness, ...] = (),
     ) -> None:
         self.members = MEMBERS[:homes]
         self.store = PaperLog() if store is None else store
         self.sequencer = Sequencer(self.store, NAME, salts("tiny"))
+        self.sequencer.state.journal = journal or self.state.journal
         self.now_s = NOON
+        self._booked: tuple[int, list[Entry]] = (0, [])
         self.levels_wh = dict.fromkeys(self.members, 0)
         charter = bodies.RegisterCommunity(
             public=key("operator").public.hex(),
@@ -102,6 +127,8 @@ class Community:
             b_max_wh=b_max_wh,
             grace_slots=grace_slots,
             gate_s=gate_s,
+            correction_slots=correction_slots,
+            witnesses=witnesses,
         )
         founded = [
             self.ask("operator", Kind.REGISTER, charter),
@@ -154,18 +181,34 @@ class Community:
     def watt(self, account: str) -> int:
         return self.state.watt(AccountId(account))
 
+    def booked(self) -> list[Entry]:
+        """Return all entries, from a replay that keeps them and must reach the roots that were lived."""
+        if self._booked[0] != self.store.size:
+            found = replay(self.rows(), NAME, keep=True)
+            assert (found.tree.root(), found.state.root()) == (self.roots().log, self.roots().state)
+            self._booked = (self.store.size, found.state.entries)
+        return self._booked[1]
+
+    def tree(self) -> MerkleTree:
+        """Return the log's tree with all its hashes."""
+        return replay(self.rows(), NAME, keep=True).whole_tree()
+
     def entries(self, memo: str, commodity: Commodity | None = None) -> list[tuple[str, str, int]]:
         """Return source, target and amount of the entries with a memo."""
         return [
             (entry.source, entry.target, entry.amount)
-            for entry in self.state.entries
+            for entry in self.booked()
             if entry.memo == memo and commodity in (None, entry.commodity)
         ]
 
     def moved(self, account: str, commodity: Commodity, slot_s: int) -> int:
         """Return what one slot's entries added to an account."""
-        booked = [entry for entry in self.state.entries if entry.slot_s == slot_s and entry.commodity is commodity]
+        booked = [entry for entry in self.booked() if entry.slot_s == slot_s and entry.commodity is commodity]
         return sum(gain(entry, account) for entry in booked)
+
+    def balances(self) -> list[tuple[str, str, int]]:
+        """Return every balance that is not zero."""
+        return list(self.state.accounts.balances())
 
     def wire(
         self,
@@ -176,16 +219,17 @@ class Community:
         account: str | None = None,
         seq: int | None = None,
         community: str = NAME,
+        items: bytes = b"",
     ) -> bytes:
         """Return a signed request; number and account are the signer's own where none are given."""
-        record = self.state.keys.get(key(who).id)
         request = Request(
             community=CommunityId(community),
             kind=kind,
             author=key(who).id,
-            seq=(record.next_seq if record else 1) if seq is None else seq,
+            seq=self.state.keys.next_seq(key(who).id) if seq is None else seq,
             on_behalf_of=AccountId(account or ROLES.get(who, who)),
             body=bodies.write_body(body) if isinstance(body, Struct) else body,
+            items=items,
         )
         return sign_request(request, key(who)).wire_bytes()
 
@@ -206,7 +250,13 @@ class Community:
 
     def claim(self, who: str, asset: str, kind: AssetKind, **limits: int | str) -> Outcome:
         fields = {"gateway": gateway(who), "zone": "lane", "max_import_w": LIMIT_W, "max_export_w": LIMIT_W} | limits
+        fields = {"register": len(self.behind(str(fields["gateway"])))} | fields
         return self.ask(who, Kind.REGISTER, bodies.RegisterAsset(asset=asset, asset_kind=kind, **fields))
+
+    def behind(self, number: str) -> list[AssetId]:
+        """Return the assets behind a gateway, in order of their registers."""
+        known = self.state.gateways.get(GatewayId(number))
+        return known.assets if known else []
 
     def agree(self, member: str, asset: str, *, standing: bool = True) -> Outcome:
         return self.ask(member, Kind.CONSENT, bodies.ConsentBody(asset=asset, standing=standing))
@@ -230,15 +280,45 @@ class Community:
         body = bodies.OrderBody(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, slot_s=slot_s)
         return self.ask(member, Kind.ORDER, body)
 
-    def report(self, number: str, slot_s: int, told: Mapping[str, tuple[int, ...]], by: str | None = None) -> Outcome:
+    def report(
+        self,
+        number: str,
+        slot_s: int,
+        told: Mapping[str, tuple[int, ...]],
+        by: str | None = None,
+        flags: Flag = Flag.NONE,
+        quality: Quality = Quality.MEASURED,
+    ) -> Outcome:
         """Sign readings: import, export and, where it stores, level, by asset."""
-        return self.send(self.reading(number, slot_s, told, by))
+        return self.send(self.reading(number, slot_s, told, by, flags, quality))
 
-    def reading(self, number: str, slot_s: int, told: Mapping[str, tuple[int, ...]], by: str | None = None) -> bytes:
-        names = ("import_wh", "export_wh", "level_wh")
-        items = [bodies.ReadingItem(asset=asset, **dict(zip(names, told[asset], strict=False))) for asset in told]
-        batch = bodies.ReadingBatch(gateway=number, slot_s=slot_s, readings=items)
-        return self.wire(by or number, Kind.READING_BATCH, batch)
+    def reading(
+        self,
+        number: str,
+        slot_s: int,
+        told: Mapping[str, tuple[int, ...]],
+        by: str | None = None,
+        flags: Flag = Flag.NONE,
+        quality: Quality = Quality.MEASURED,
+    ) -> bytes:
+        """Return a signed batch; what stands behind no register of this gateway comes from the first that is free."""
+        names, behind = ("import_wh", "export_wh", "level_wh"), self.behind(number)
+        registers = {asset: behind.index(asset) if asset in behind else len(behind) for asset in told}
+        items = [
+            Item(
+                start_s=slot_s,
+                register=registers[asset],
+                flags=flags,
+                quality=quality,
+                **dict(zip(names, told[asset], strict=False)),
+            )
+            for asset in sorted(told, key=registers.__getitem__)
+        ]
+        return self.batch(number, encode_items(items), by or number)
+
+    def batch(self, number: str, items: bytes, by: str | None = None) -> bytes:
+        """Return a signed batch of packed records."""
+        return self.wire(by or number, Kind.READING_BATCH, bodies.batch_head(number, items), items=items)
 
     def home(self, member: str, flow: Flow) -> dict[str, tuple[int, ...]]:
         """Return what an honest home's meters tell of a slot; its battery's level moves on with it."""

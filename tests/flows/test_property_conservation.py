@@ -4,7 +4,19 @@ import os
 from collections import Counter
 
 import pytest
-from community import CAPACITY_WH, EFFICIENCY, EXPORT, IMPORT, LIMIT_W, MEMBERS, Community, Flow, battery, gateway
+from community import (
+    CAPACITY_WH,
+    EFFICIENCY,
+    EXPORT,
+    IMPORT,
+    LIMIT_W,
+    MEMBERS,
+    Community,
+    Flow,
+    Noted,
+    battery,
+    gateway,
+)
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -29,9 +41,10 @@ class Street(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.community = Community(3, b_max_wh=1_500, grace_slots=2, prepaid_micro=400_000)
+        self.journal = Noted()
+        self.community = Community(3, b_max_wh=1_500, grace_slots=2, prepaid_micro=400_000, journal=self.journal)
         self.unsent: list[tuple[str, int, dict[str, tuple[int, ...]]]] = []
-        self.payments = 0
+        self.paid: list[tuple[str, int]] = []
 
     @rule(wished=wishes)
     def everybody_reports(self, wished: dict[str, tuple[int, int, int]]) -> None:
@@ -103,9 +116,16 @@ class Street(RuleBasedStateMachine):
 
     @rule(member=members, amount_micro=st.integers(1, 500_000), again=st.booleans())
     def somebody_pays_in(self, member: str, amount_micro: int, again: bool) -> None:
-        self.payments += not again
-        outcome = self.community.pay(member, amount_micro, f"bank {self.payments}")
-        assert outcome is Outcome.BOOKED or (again and outcome is Outcome.ALREADY_THERE)
+        if not again or not self.paid:
+            self.paid.append((member, amount_micro))
+            expected = Outcome.BOOKED
+        else:
+            same = self.paid[-1] == (member, amount_micro)
+            expected = Outcome.ALREADY_THERE if same else Outcome.NOT_ALLOWED
+        assert self.community.pay(member, amount_micro, f"bank {len(self.paid)}") is expected
+
+    def teardown(self) -> None:
+        assert self.community.booked() == self.journal.noted, "a replay books the same"
 
     @invariant()
     def every_commodity_sums_to_nothing(self) -> None:
@@ -129,7 +149,7 @@ class Street(RuleBasedStateMachine):
     @invariant()
     def everyone_has_the_energy_that_their_meter_told_of_a_settled_slot_late_or_not(self) -> None:
         state, net_wh = self.community.state, Counter[tuple[str, int]]()
-        for entry in state.entries:
+        for entry in self.journal.noted:
             if entry.commodity is Commodity.ENERGY:
                 net_wh[entry.target, entry.slot_s] += entry.amount
                 net_wh[entry.source, entry.slot_s] -= entry.amount

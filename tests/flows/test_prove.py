@@ -12,6 +12,7 @@ from commonwatt.apps.wiring import Scene, paper_day, scene
 from commonwatt.flows.onboard import Cast
 from commonwatt.flows.prove import default_case, final_note, make_evidence, sided_path, trust_file
 from commonwatt.flows.rulebook import State
+from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.sequence import Replayed, replay
 from commonwatt.flows.verify import verify_evidence
 from commonwatt.ledger.checkpoint import vkey
@@ -37,7 +38,7 @@ class Run:
         return trust_file(self.cast.operator.public, vkey(STREET, self.cast.note.public), STREET)
 
     def evidence(self, account: str, slot_s: int) -> bytes:
-        return make_evidence(self.then.state, self.then.tree, self.rows, self.note, account, slot_s)
+        return make_evidence(self.then.state, self.then.whole_tree(), self.rows, self.note, account, slot_s)
 
 
 @cache
@@ -56,7 +57,7 @@ def run(
         pass
     rows = list(day.sequencer._store.rows())
     note, size = final_note(rows)
-    return Run(day.cast, rows, note, replay(rows[:size], STREET))
+    return Run(day.cast, rows, note, replay(rows[:size], STREET, keep=True))
 
 
 def slots_of(run: Run) -> list[int]:
@@ -86,7 +87,7 @@ def test_a_bundle_shows_what_the_state_holds() -> None:
     orders = [leaf["position"] for leaf in bundle["leaves"] if '"kind":"order"' in leaf["body"]]
     assert [str(position) for position in orders] == [o.id for o in one.then.state.slot_orders[slot_s]]
     assert bundle["leaves"][0]["position"] == 0
-    assert len(bundle["sections"]) == 5
+    assert len(bundle["sections"]) == len(SECTIONS)
     traded = [shown["entry"]["amount"] for shown in bundle["entries"] if shown["entry"]["memo"] == "trade"]
     assert traded
     assert bundle["trades"]
@@ -103,8 +104,8 @@ def test_entries_are_the_members_own() -> None:
 def test_the_same_log_gives_the_same_bytes() -> None:
     one = run()
     case = default_case(one.then.state)
-    again = replay(one.rows[: len(one.then.tree)], STREET)
-    assert make_evidence(again.state, again.tree, iter(one.rows), one.note, *case) == one.evidence(*case)
+    again = replay(one.rows[: len(one.then.tree)], STREET, keep=True)
+    assert make_evidence(again.state, again.whole_tree(), iter(one.rows), one.note, *case) == one.evidence(*case)
 
 
 def test_the_default_case_is_the_most_traded() -> None:
@@ -155,11 +156,11 @@ def test_a_state_of_another_moment_is_refused() -> None:
     earlier_note, size = final_note(one.rows[: len(one.then.tree)])
     case = default_case(one.then.state)
     with pytest.raises(Refused, match="the state is that of the note"):
-        make_evidence(one.then.state, one.then.tree, one.rows, earlier_note, *case)
+        make_evidence(one.then.state, one.then.whole_tree(), one.rows, earlier_note, *case)
     with pytest.raises(Refused, match="the log is the one of the note"):
         make_evidence(one.then.state, MerkleTree(), one.rows, one.note, *case)
     with pytest.raises(Refused, match="the rows go up to the note"):
-        make_evidence(one.then.state, one.then.tree, one.rows[:size], one.note, *case)
+        make_evidence(one.then.state, one.then.whole_tree(), one.rows[:size], one.note, *case)
 
 
 def test_an_empty_log_has_neither_note_nor_case() -> None:

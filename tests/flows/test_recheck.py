@@ -8,14 +8,16 @@ import pytest
 from test_prove import STREET, run
 from test_verify import Json, check, opened, refused
 
-from commonwatt.flows.evidence import Bundle, ShownEntry, encode, entry_leaf
+from commonwatt.flows.evidence import Bundle, ShownEntry, ShownItem, encode
+from commonwatt.flows.intake import read_head
 from commonwatt.flows.prove import read_note, sided_path
 from commonwatt.flows.recheck import money
-from commonwatt.flows.sequence import read_request
 from commonwatt.identity.keys import SigningKey, sign_request
 from commonwatt.ledger.checkpoint import sign_note
+from commonwatt.ledger.journal import entry_leaf
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree, merkle_root
+from commonwatt.metering.batch import ITEM_BYTES, batch_root, decode_items, encode_items
 from commonwatt.model import AccountId, Commodity, Entry, KeyId, OrderId, Outcome, Refused, Trade
 
 # A dishonest operator's doing: everything is sealed again with the true note key, so that hashes and notes agree and
@@ -47,6 +49,10 @@ def row(leaf: Json) -> LeafRow:
         salt=bytes.fromhex(leaf["salt"]),
         body=leaf["body"].encode(),
         outcome=Outcome(leaf["outcome"]),
+        author="",
+        seq=0,
+        owner="",
+        closes=leaf["closes"],
     )
 
 
@@ -63,11 +69,29 @@ def keys() -> dict[KeyId, SigningKey]:
 
 def resigned(leaf: Json, change: Callable[[Json], object], key: SigningKey | None = None, **fields: Any) -> None:
     """Change a leaf's body or fields, and have it signed again by its author, or by another key."""
-    request = read_request(leaf["body"].encode())
+    request = read_head(leaf["body"].encode())
     body = deepcopy(dict(request.body))
     change(body)
     key = key or keys()[request.author]
     leaf["body"] = sign_request(replace(request, body=body, author=key.id, **fields), key).wire_bytes().decode()
+
+
+def sign_records(bundle: Json, records: bytes) -> None:
+    """Let the gateway sign other records, of which the first is shown."""
+    told = {"count": len(records) // ITEM_BYTES, "root": batch_root(records).hex()}
+    resigned(leaves(bundle, "reading_batch")[0], lambda body: body.update(told))
+    bundle["reading"] = {"record": records[:ITEM_BYTES].hex(), "index": 0, "path": []}
+
+
+def read_anew(bundle: Json, **fields: int) -> None:
+    """Let the gateway sign that it counted something else."""
+    (item,) = decode_items(bytes.fromhex(bundle["reading"]["record"]))
+    sign_records(bundle, encode_items([replace(item, **fields)]))
+
+
+def forged_record(bundle: Json) -> str:
+    (item,) = decode_items(bytes.fromhex(bundle["reading"]["record"]))
+    return encode_items([replace(item, import_wh=item.import_wh + 1)]).hex()
 
 
 def leaves(bundle: Json, word: str) -> list[Json]:
@@ -108,6 +132,7 @@ def leaf_of(kind: str, bundle: Json) -> Json:
     rows = (r for r in one.rows if r.position not in given and f'"kind":"{kind}"'.encode() in r.body)
     found = next(r for r in rows if r.outcome is Outcome.BOOKED)
     shown = {"body": found.body.decode(), "outcome": "BOOKED", "position": found.position, "proof": []}
+    shown["closes"] = found.closes
     return shown | {"salt": found.salt.hex(), "stamped_s": found.stamped_s}
 
 
@@ -169,7 +194,7 @@ LIES: list[tuple[Callable[[Json], object], str, str]] = [
     (lambda b: b["leaves"].remove(own_order(b)), "auction", "what the auction gives"),
     (lambda b: put(b, leaf_of("reading_batch", b)), "signatures", "registered before it speaks"),
     (lambda b: leaves(b, "reading_batch")[0].update(stamped_s=b["slot_s"]), "readings", "of this slot"),
-    (lambda b: b["leaves"].remove(leaves(b, "asset_kind")[0]), "readings", "what is read is what is registered"),
+    (lambda b: b["leaves"].remove(leaves(b, "asset_kind")[0]), "readings", "one asset is registered"),
     (
         lambda b: resigned(leaves(b, "asset_kind")[0], lambda x: x.update(gateway="HEPEK-0001")),
         "readings",
@@ -178,7 +203,7 @@ LIES: list[tuple[Callable[[Json], object], str, str]] = [
     (
         lambda b: resigned(leaves(b, "asset_kind")[0], lambda x: x.update(asset_kind="solar")),
         "readings",
-        "one connection is read",
+        "a connection is read",
     ),
     (
         lambda b: resigned(leaves(b, "reading_batch")[0], lambda x: x.update(gateway="HEPEK-0001")),
@@ -186,12 +211,30 @@ LIES: list[tuple[Callable[[Json], object], str, str]] = [
         "reads its own meters",
     ),
     (
-        lambda b: resigned(leaves(b, "reading_batch")[0], lambda x: x["readings"][-1].update(import_wh=7)),
+        lambda b: resigned(leaves(b, "asset_kind")[0], lambda x: x.update(register=x["register"] + 1)),
+        "readings",
+        "what is read is what is registered",
+    ),
+    (lambda b: read_anew(b, start_s=b["slot_s"] - 900), "readings", "a record is of this slot"),
+    (lambda b: read_anew(b, seconds=60), "readings", "a record is of this slot"),
+    (lambda b: read_anew(b, register=7), "readings", "what is read is what is registered"),
+    (lambda b: sign_records(b, b"\xff" * ITEM_BYTES), "readings", "item 0"),
+    (lambda b: b["reading"].update(record=forged_record(b)), "readings", "in the batch that was signed"),
+    (lambda b: b["reading"].update(index=b["reading"]["index"] + 1), "readings", "in the batch that was signed"),
+    (lambda b: b["reading"].update(path=b["reading"]["path"][:-1]), "readings", "in the batch that was signed"),
+    (lambda b: b["reading"].update(path=[*b["reading"]["path"], "0" * 64]), "readings", "in the batch that was signed"),
+    (
+        lambda b: resigned(leaves(b, "reading_batch")[0], lambda x: x.update(count=x["count"] + 100)),
+        "readings",
+        "in the batch that was signed",
+    ),
+    (
+        lambda b: read_anew(b, import_wh=7),
         "energy",
         "booked in is what was metered: booked .*, metered 7",
     ),
     (
-        lambda b: resigned(leaves(b, "reading_batch")[0], lambda x: x["readings"][-1].update(export_wh=7)),
+        lambda b: read_anew(b, export_wh=7),
         "energy",
         "booked out is what was metered: booked 0, metered 7",
     ),
@@ -273,6 +316,7 @@ def test_a_price_below_zero_turns_the_money_round(memo: str, told: tuple[int, in
             note="",
             sections=[],
             leaves=[],
+            reading=ShownItem(record="0" * 96, index=0, path=[]),
             entries=shown,
             trades=[trade],
         )

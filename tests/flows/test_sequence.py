@@ -10,10 +10,15 @@ from community import EXPORT, IMPORT, NAME, NOON, PREPAID, Community, Flow, inst
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from commonwatt.flows.intake import read_request
+from commonwatt.flows.ports import NO_TILES
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.sequence import Sequencer, read_request, replay
+from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import sign_request
+from commonwatt.ledger.journal import entry_leaf
 from commonwatt.ledger.leaf import LeafRow
+from commonwatt.ledger.merkle import merkle_root
+from commonwatt.metering.batch import Item, batch_root, encode_items
 from commonwatt.model import (
     MAX_SAFE_INTEGER,
     AccountId,
@@ -30,7 +35,13 @@ from commonwatt.model import (
 from commonwatt.simulator.paper import PaperLog
 from commonwatt.simulator.world import salts
 
+RECORDS = [
+    encode_items([Item(start_s=start_s, register=register, import_wh=10**9, export_wh=0)])
+    for start_s in (0, NOON - 900, NOON)
+    for register in (0, 3)
+]
 PURCHASE = bodies.PurchaseBody(account="anna", amount_micro=7, reference="bank")
+BOUGHT = bodies.write_body(PURCHASE)
 
 
 @cache
@@ -150,12 +161,12 @@ def test_bytes_that_are_no_canonical_request_are_malformed(wire: bytes) -> None:
     [
         (Kind.CONSTRAINT, "anna", {"text": "charge of anna-battery >= 80% at 07:30", "said_s": MAX_SAFE_INTEGER}),
         (Kind.CONSTRAINT, "anna", {"text": "x" * 401, "said_s": NOON}),
-        (Kind.PURCHASE, "payment", {"account": "anna", "amount_micro": 0, "reference": "r"}),
-        (Kind.PURCHASE, "payment", {"account": "anna", "amount_micro": -5, "reference": "r"}),
-        (Kind.PURCHASE, "payment", {"account": "anna", "amount_micro": True, "reference": "r"}),
-        (Kind.PURCHASE, "payment", {"account": "anna\n", "amount_micro": 5, "reference": "r"}),
-        (Kind.PURCHASE, "payment", {"account": "anna", "amount_micro": 5}),
-        (Kind.PURCHASE, "payment", {"account": "anna", "amount_micro": 5, "reference": "r", "more": 1}),
+        (Kind.PURCHASE, "payment", BOUGHT | {"amount_micro": 0}),
+        (Kind.PURCHASE, "payment", BOUGHT | {"amount_micro": -5}),
+        (Kind.PURCHASE, "payment", BOUGHT | {"amount_micro": True}),
+        (Kind.PURCHASE, "payment", BOUGHT | {"account": "anna\n"}),
+        (Kind.PURCHASE, "payment", {name: value for name, value in BOUGHT.items() if name != "reference"}),
+        (Kind.PURCHASE, "payment", BOUGHT | {"more": 1}),
         (Kind.ORDER, "anna", {"side": "buy", "energy_wh": 1, "price_micro_per_kwh": 1}),
         (Kind.ORDER, "anna", {"side": "bid", "energy_wh": 1, "price_micro_per_kwh": -1}),
         (Kind.FACT, "oracle", {"start_s": NOON, "prices": []}),
@@ -253,10 +264,9 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
         },
         Kind.READING_BATCH: {
             "gateway": ["gw-anna", "gw-feeder"],
-            "slot_s": [0, NOON - 900, NOON, 32_503_680_000],
-            "readings": [
-                [{"asset": name, "import_wh": 10**9, "export_wh": 0}] for name in ("anna-home", "feeder", "x")
-            ],
+            "count": [0, 1, 2, 672, 673],
+            "root": [batch_root(items).hex() for items in RECORDS] + ["0" * 64],
+            "personal": [None, "0" * 64],
         },
         Kind.ORDER: {
             "side": ["bid", "ask"],
@@ -270,7 +280,12 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
             "slot_s": [0, 32_503_680_000],
             "acks": [[{"command": "", "asset": "anna-battery", "lo_w": MAX_SAFE_INTEGER, "hi_w": -MAX_SAFE_INTEGER}]],
         },
-        Kind.PURCHASE: {"account": ["anna", "grid"], "amount_micro": [1, 10**12], "reference": ["r", "é"]},
+        Kind.PURCHASE: {
+            "what": ["bought", "refund", "charge back", "uncollected", "mandate", "automatic"],
+            "account": ["anna", "grid"],
+            "amount_micro": [1, 10**12],
+            "reference": ["r", "é"],
+        },
         Kind.CONSENT: {"asset": ["anna-battery", "feeder", "x"], "standing": [True, False]},
         Kind.CHECKPOINT: {"note": ["tiny\n0\n\nstate \nslot 0\n\n", "\n\n", "tiny\n-1\n" + "A" * 44]},
         Kind.REGISTER: {
@@ -282,9 +297,9 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
             "gateway": ["gw-new", "gw-anna"],
         },
     }
-    return st.fixed_dictionaries({}, optional={n: st.sampled_from(v) | JSON for n, v in known[kind].items()}) | (
-        st.fixed_dictionaries({name: st.sampled_from(values) for name, values in known[kind].items()})
-    )
+    return st.fixed_dictionaries(
+        {}, optional={n: st.sampled_from(v) | JSON for n, v in known.get(kind, {}).items()}
+    ) | (st.fixed_dictionaries({name: st.sampled_from(values) for name, values in known.get(kind, {}).items()}))
 
 
 @settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
@@ -296,7 +311,8 @@ def test_no_signed_request_whatever_breaks_the_log(data: st.DataObject) -> None:
     who = data.draw(st.sampled_from(SIGNERS))
     before = community.roots()
     try:
-        wire = community.wire(who, kind, body)
+        items = data.draw(st.sampled_from([b"", *RECORDS])) if kind is Kind.READING_BATCH else b""
+        wire = community.wire(who, kind, body, items=items)
     except CommonwattError:
         return  # no canonical form, so it cannot be signed
     outcome = community.send(wire)
@@ -315,11 +331,13 @@ class FailingLog(PaperLog):
 
     failing = False
 
-    def append(self, rows: Sequence[LeafRow], marks: Mapping[str, str]) -> None:
+    def append(
+        self, rows: Sequence[LeafRow], marks: Mapping[str, str], tiles: Mapping[tuple[int, int], bytes] = NO_TILES
+    ) -> None:
         if self.failing:
             self.failing = False
             raise OSError("no space left on device")
-        super().append(rows, marks)
+        super().append(rows, marks, tiles)
 
 
 def test_what_could_not_be_made_durable_is_never_answered_and_a_reopened_log_goes_on() -> None:
@@ -380,9 +398,10 @@ def seal(community: Community) -> None:
 @pytest.mark.row("M5")
 def test_a_replay_reaches_what_was_lived() -> None:
     live = story()
-    found = replay(live.rows(), NAME)
-    assert (found.tree.root(), found.state.root()) == (live.roots().log, live.roots().state)
-    assert found.state.entries == live.state.entries
+    for keep in (False, True):
+        found = replay(live.rows(), NAME, keep=keep)
+        assert (found.tree.root(), found.state.root()) == (live.roots().log, live.roots().state)
+    assert merkle_root(entry_leaf(entry) for entry in found.state.entries) == live.state.journal.root()
     assert {row.outcome for row in live.rows()} >= {Outcome.BOOKED, Outcome.NOT_ALLOWED, Outcome.UNKNOWN_THING}
 
 
@@ -392,6 +411,7 @@ def flip(row: LeafRow, at: int) -> LeafRow:
     return replace(row, body=bytes(body))
 
 
+STRANGER = "0x" + "0" * 40
 TAMPERED: dict[str, Callable[[list[LeafRow], int], list[LeafRow]]] = {
     "a bit of its name": lambda rows, n: [*rows[:n], flip(rows[n], 20), *rows[n + 1 :]],
     "a bit of its body": lambda rows, n: [*rows[:n], flip(rows[n], rows[n].body.index(b'"body"') + 12), *rows[n + 1 :]],
@@ -406,6 +426,25 @@ TAMPERED: dict[str, Callable[[list[LeafRow], int], list[LeafRow]]] = {
     "its place": lambda rows, n: [*rows[: n - 1], rows[n], rows[n - 1], *rows[n + 1 :]] if n else rows[1:],
     "its being there": lambda rows, n: [*rows[:n], *rows[n + 1 :]],
     "its being there once": lambda rows, n: [*rows[: n + 1], *rows[n:]],
+    "what was decided with it": lambda rows, n: [
+        *rows[:n],
+        replace(rows[n], closes=not rows[n].closes),
+        *rows[n + 1 :],
+    ],
+    "its author's name": lambda rows, n: [*rows[:n], replace(rows[n], author=STRANGER), *rows[n + 1 :]],
+    "its number": lambda rows, n: [*rows[:n], replace(rows[n], seq=rows[n].seq + 1), *rows[n + 1 :]],
+    "whose it is": lambda rows, n: [*rows[:n], replace(rows[n], owner="eve"), *rows[n + 1 :]],
+    "a bit of its records": lambda rows, n: [
+        *rows[:n],
+        replace(rows[n], items=bytes([*rows[n].items[:-1], rows[n].items[-1] ^ 1]) if rows[n].items else b"\0" * 48),
+        *rows[n + 1 :],
+    ],
+    "its records": lambda rows, n: [
+        *rows[:n],
+        replace(rows[n], items=b"" if rows[n].items else RECORDS[0]),
+        *rows[n + 1 :],
+    ],
+    "its personal part": lambda rows, n: [*rows[:n], replace(rows[n], personal=bytes(48)), *rows[n + 1 :]],
 }
 
 
@@ -443,7 +482,15 @@ def test_a_false_checkpoint_is_not_admitted_and_would_be_found_in_a_replay(wrong
     wire = community.wire("operator", Kind.CHECKPOINT, bodies.CheckpointBody(note=point.note_text() + "\nsigned\n"))
     refused(wire, Outcome.MALFORMED, community)
     smuggled = LeafRow(
-        position=community.store.size, stamped_s=community.now_s, salt=bytes(32), body=wire, outcome=Outcome.BOOKED
+        position=community.store.size,
+        stamped_s=community.now_s,
+        salt=bytes(32),
+        body=wire,
+        outcome=Outcome.BOOKED,
+        author=key("operator").id,
+        seq=community.state.keys.next_seq(key("operator").id),
+        owner="operator",
+        closes=True,
     )
     with pytest.raises(Corrupt, match=f"position {community.store.size} "):
         replay([*community.rows(), smuggled], NAME)
@@ -451,7 +498,14 @@ def test_a_false_checkpoint_is_not_admitted_and_would_be_found_in_a_replay(wrong
 
 def test_a_log_begins_with_the_community_signed_by_the_key_that_it_names() -> None:
     empty = Sequencer(PaperLog(), NAME, salts("tiny"))
-    charter = {"what": "community", "timezone": "Europe/Paris", "b_max_wh": 1, "grace_slots": 1, "gate_s": 1}
+    charter = {
+        "what": "community",
+        "timezone": "Europe/Paris",
+        "b_max_wh": 1,
+        "grace_slots": 1,
+        "gate_s": 1,
+        "correction_slots": 1,
+    }
 
     def first(kind: Kind, body: dict[str, object], seq: int = 1, name: str = NAME) -> Outcome:
         request = Request(
@@ -467,7 +521,7 @@ def test_a_log_begins_with_the_community_signed_by_the_key_that_it_names() -> No
         return outcome
 
     own, others = ({"public": key(who).public.hex()} for who in ("operator", "anna"))
-    assert first(Kind.PURCHASE, {"account": "a", "amount_micro": 1, "reference": "r"}) is Outcome.UNKNOWN_KEY
+    assert first(Kind.PURCHASE, bodies.write_body(PURCHASE)) is Outcome.UNKNOWN_KEY
     assert first(Kind.REGISTER, {"what": "gateway", "gateway": "g", "alg": "secp256k1"} | own) is Outcome.UNKNOWN_KEY
     assert first(Kind.REGISTER, charter | own, seq=2) is Outcome.UNKNOWN_KEY
     assert first(Kind.REGISTER, charter | others) is Outcome.BAD_SIGNATURE
@@ -487,7 +541,12 @@ def newborn(timezone: str) -> tuple[Community, Outcome]:
 
 def founding(timezone: str) -> bodies.RegisterCommunity:
     return bodies.RegisterCommunity(
-        public=key("operator").public.hex(), timezone=timezone, b_max_wh=1, grace_slots=1, gate_s=1
+        public=key("operator").public.hex(),
+        timezone=timezone,
+        b_max_wh=1,
+        grace_slots=1,
+        gate_s=1,
+        correction_slots=1,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from commonwatt.flows import trading_day
 from commonwatt.flows.constraint_to_command import Outlook, plan_ahead
 from commonwatt.flows.ports import Gateways, Heard
 from commonwatt.flows.rulebook import State
+from commonwatt.flows.sequence import replay
 from commonwatt.flows.trading_day import Day
 from commonwatt.ledger.leaf import LeafRow
-from commonwatt.model import SLOT_SECONDS, AssetId, Command, GatewayId, Kind, Outcome, epoch
+from commonwatt.metering.batch import decode_items
+from commonwatt.model import SLOT_SECONDS, AssetId, Command, Entry, GatewayId, Kind, Outcome, epoch
 from commonwatt.simulator.box import Fault
 
 FOLDER = Path(__file__).parents[2] / "examples" / "street"
@@ -69,6 +72,13 @@ class Lived:
     def roots(self) -> tuple[bytes, bytes]:
         return self.day.sequencer.tree.root(), self.state.root()
 
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """All entries, from a replay that keeps them and must reach the roots that were lived."""
+        found = replay(self.rows, self.state.community, keep=True)
+        assert (found.tree.root(), found.state.root()) == self.roots
+        return found.state.entries
+
     @property
     def rows(self) -> list[LeafRow]:
         return list(self.day.sequencer._store.rows())
@@ -81,6 +91,12 @@ class Lived:
         """Return time, outcome and body of all logged requests of a kind."""
         requests = [(row, msgspec.json.decode(row.body)) for row in self.rows]
         return [(row.stamped_s, row.outcome, told["body"]) for row, told in requests if told["kind"] == kind]
+
+    def read(self, gateway: str) -> list[tuple[int, Outcome, int]]:
+        """Return time, outcome and slot of all batches of readings that a gateway signed, each of one slot."""
+        batches = [row for row in self.rows if row.items and row.owner == gateway]
+        slots = [{item.start_s for item in decode_items(row.items)} for row in batches]
+        return [(row.stamped_s, row.outcome, slot_s) for row, (slot_s,) in zip(batches, slots, strict=True)]
 
     def scheduled(self, asset: str) -> list[int]:
         """Return the numbers of the slots in which an asset got a schedule that came into force."""

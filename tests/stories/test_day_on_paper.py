@@ -153,7 +153,7 @@ def test_after_every_slot_the_books_balance_and_energy_is_what_the_meters_told()
     for commodity in Commodity:
         assert state.accounts.total(commodity) == 0
     for slot_s in slots(lived):
-        booked = [e for e in state.entries if e.slot_s == slot_s and e.commodity is Commodity.ENERGY]
+        booked = [e for e in lived.entries if e.slot_s == slot_s and e.commodity is Commodity.ENERGY]
         for asset in state.assets.values():
             told = state.readings[slot_s].get(asset.id)
             if told and asset.kind in (AssetKind.CONNECTION, AssetKind.FEEDER):
@@ -165,13 +165,14 @@ def test_after_every_slot_the_books_balance_and_energy_is_what_the_meters_told()
 
 @pytest.mark.row("E2")
 def test_watt_is_backed_by_what_the_batteries_can_give_back() -> None:
-    state = morning().state
+    lived = morning()
+    state = lived.state
     told = state.readings[state.settled_to_s - SLOT_SECONDS]
     assert sum(state.watt(member) for member in state.members()) == state.claims.total_wh > 0
     for asset in state.assets.values():
         if asset.kind is AssetKind.BATTERY:
             assert state.claims.issued_wh(asset.id) <= asset.recoverable_wh(told[asset.id].level_wh or 0)
-    assert {entry.memo for entry in state.entries} >= {"trade", "watt minted", "watt trade", "watt delivery"}
+    assert {entry.memo for entry in lived.entries} >= {"trade", "watt minted", "watt trade", "watt delivery"}
 
 
 @pytest.mark.row("M5")
@@ -284,6 +285,7 @@ def test_a_member_who_joins_during_the_day_does_not_stop_it() -> None:
             home = bodies.RegisterAsset(
                 asset="home-99",
                 gateway="HEPEK-0099",
+                register=0,
                 asset_kind=AssetKind.CONNECTION,
                 zone="street",
                 max_import_w=23_000,

@@ -2,19 +2,19 @@
 
 from functools import cache
 
-import msgspec
 import pytest
 from paper_street import Lived, live, stage
 
 from commonwatt.adapters.devices.gateway.translate import Live, Told
 from commonwatt.adapters.devices.gateway.translate import Lived as Answer
+from commonwatt.flows.intake import read_request
 from commonwatt.identity.keys import SigningKey
+from commonwatt.metering.batch import decode_items
 from commonwatt.model import (
     SLOT_SECONDS,
     AssetId,
     AssetKind,
     Commodity,
-    Kind,
     Outcome,
     cost_micro,
     epoch,
@@ -82,14 +82,12 @@ def test_settlement_waits_for_a_silent_gateway_and_its_late_readings_count() -> 
     assert state.settled_to_s == lived.at(8)
     for slot in range(8):
         told = state.readings[lived.at(slot)]["home-02"]
-        booked = [e for e in state.entries if e.slot_s == lived.at(slot) and e.commodity is Commodity.ENERGY]
+        booked = [e for e in lived.entries if e.slot_s == lived.at(slot) and e.commodity is Commodity.ENERGY]
         got_wh = sum(e.amount * ((e.target == "member-02") - (e.source == "member-02")) for e in booked)
         assert got_wh == told.import_wh - told.export_wh
         assert state.losses_wh[lived.at(slot)] == 0
     arrived = [
-        (stamped_s, body["slot_s"])
-        for stamped_s, _, body in lived.logged(Kind.READING_BATCH)
-        if body["gateway"] == "HEPEK-0002" and stamped_s > body["slot_s"] + SLOT_SECONDS
+        (stamped_s, slot_s) for stamped_s, _, slot_s in lived.read("HEPEK-0002") if stamped_s > slot_s + SLOT_SECONDS
     ]
     assert arrived == [(lived.at(5), lived.at(2)), (lived.at(5), lived.at(3))]
     conserved(lived)
@@ -112,16 +110,15 @@ def test_readings_that_come_after_grace_are_booked_against_the_losses() -> None:
     lived = long_silence()
     state = lived.state
     assert state.set_aside == []
-    outcomes = [(body["gateway"], outcome) for _, outcome, body in lived.logged(Kind.READING_BATCH)]
-    assert {outcome for gateway, outcome in outcomes if gateway == "HEPEK-0002"} == {Outcome.BOOKED}
+    assert {outcome for _, outcome, _ in lived.read("HEPEK-0002")} == {Outcome.BOOKED}
     memos = {"late import", "late export"}
-    late = sorted({(entry.slot_s - lived.at(0)) // SLOT_SECONDS for entry in state.entries if entry.memo in memos})
+    late = sorted({(entry.slot_s - lived.at(0)) // SLOT_SECONDS for entry in lived.entries if entry.memo in memos})
     assert late == [1, 2, 3], "grace had run out for two more, in which the home exchanged nothing"
     for slot in range(1, 6):
         told = state.readings[lived.at(slot)]["home-02"]
         bought, sold = state.prices[lived.at(slot)]
-        booked = [e for e in state.entries if e.slot_s == lived.at(slot) and "member-02" in (e.source, e.target)]
-        settled = [e for e in booked if e.commodity is not Commodity.WATT and e.memo != "watt trade"]
+        booked = [e for e in lived.entries if e.slot_s == lived.at(slot) and "member-02" in (e.source, e.target)]
+        settled = [e for e in booked if e.commodity in (Commodity.ENERGY, Commodity.ERGON) and e.memo != "watt trade"]
         assert {entry.memo for entry in settled} <= memos
         gained = dict.fromkeys(Commodity, 0)
         for entry in settled:
@@ -191,7 +188,7 @@ def test_a_falsified_meter_leaves_what_the_retailer_is_owed_to_its_own_meter() -
     grid_wh = [
         sum(
             e.amount * ((e.source == "grid") - (e.target == "grid"))
-            for e in one.state.entries
+            for e in one.entries
             if e.slot_s == slot_s and e.commodity is Commodity.ENERGY
         )
         for one in (honest, lived)
@@ -223,7 +220,7 @@ def command(slot_s: int, expires_s: int, **changed: object) -> Told:
 
 def why(answer: Answer) -> str | None:
     """Return why the one command was not taken, or None where it was."""
-    ack = next((request for request in answer.requests if '"kind":"ack"' in request), "")
+    ack = next((request.decode() for request in answer.requests if b'"kind":"ack"' in request), "")
     return ack.split('"why":"')[1].split('"')[0] or None
 
 
@@ -241,7 +238,7 @@ def test_a_command_is_taken_while_it_lasts_and_within_the_devices_limits() -> No
     one, start_s, _ = box()
     answer = one.live(Live(slot_s=start_s, commands=[command(start_s, start_s + 1, lo_w=-99_999, hi_w=99_999)]))
     assert why(answer) is None
-    assert '"hi_w":5000,"lo_w":-5000' in answer.requests[0]
+    assert b'"hi_w":5000,"lo_w":-5000' in answer.requests[0]
 
 
 @pytest.mark.parametrize(
@@ -272,9 +269,10 @@ def test_a_car_without_a_command_charges_until_its_owners_target() -> None:
     scene = stage(1, "12:00")
     (stay,) = surroundings(scene.street, scene.recorded, 1).stays
     one, start_s, _ = box()
+    register = [asset.id for asset in home_assets(scene.street, 1)].index(AssetId("car-01"))
     level_wh = 0
     for slot in range(30):
         answer = one.live(Live(slot_s=start_s + slot * SLOT_SECONDS))
-        items = msgspec.json.decode(answer.requests[-1])["body"]["readings"]
-        level_wh = next((item["level_wh"] for item in items if item["asset"] == "car-01"), level_wh)
+        told = {item.register: item.level_wh for item in decode_items(read_request(answer.requests[-1]).items)}
+        level_wh = told.get(register) or level_wh
     assert stay.target_wh <= level_wh < stay.target_wh + 100

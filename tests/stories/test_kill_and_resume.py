@@ -14,8 +14,7 @@ from paper_street import live, stage
 
 from commonwatt.adapters.devices.gateway.client import GatewayProcess
 from commonwatt.adapters.devices.gateway.translate import Live
-from commonwatt.adapters.stores.sqlite import SqliteLog
-from commonwatt.apps.wiring import durable_day
+from commonwatt.apps.wiring import durable_day, open_log
 from commonwatt.flows.sequence import Replayed, replay
 from commonwatt.model import SLOT_SECONDS, AssetId, AssetKind, Refused, epoch
 
@@ -51,7 +50,7 @@ def nobody_is_left(folder: Path) -> None:
 
 
 def replayed(folder: Path) -> Replayed:
-    with SqliteLog.open_readonly(folder / "log.sqlite") as log:
+    with open_log(folder) as log:
         return replay(log.rows(), "street")
 
 
@@ -86,7 +85,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_roots_of_one_that_never_wa
 def marks(folder: Path) -> dict[str, str]:
     """Return how far a log had come; nowhere where there is none yet."""
     try:
-        with SqliteLog.open_readonly(folder / "log.sqlite") as log:
+        with open_log(folder) as log:
             return log.marks()
     except Refused:
         return {}

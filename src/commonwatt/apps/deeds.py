@@ -14,19 +14,21 @@ from pathlib import Path
 import msgspec
 
 from commonwatt.adapters.stores.keyfile import save_secret
-from commonwatt.adapters.stores.sqlite import SqliteLog
-from commonwatt.apps.wiring import Scene, durable_day, paper_day, scene
+from commonwatt.apps.publishing import cosigned
+from commonwatt.apps.wiring import Scene, durable_day, open_log, paper_day, scene
 from commonwatt.flexibility import language
 from commonwatt.flexibility.diary import schedules
 from commonwatt.flexibility.plan import Unmet
 from commonwatt.flows.constraint_to_command import HORIZON, plan_ahead
+from commonwatt.flows.intake import read_head
 from commonwatt.flows.outlook import homes, outlook
 from commonwatt.flows.prove import default_case, final_note, make_evidence, trust_file
-from commonwatt.flows.sequence import read_request, replay
+from commonwatt.flows.replay import community_of, replay, resume, store_tile
 from commonwatt.flows.summary import Before, Summary, summarise
 from commonwatt.flows.trading_day import Day
-from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, verify_note, vkey
-from commonwatt.ledger.merkle import MerkleTree
+from commonwatt.ledger.checkpoint import parse_vkey, read_note, verify_note, vkey
+from commonwatt.ledger.tiles import check_tiles
+from commonwatt.ledger.tiles import root as tiles_root
 from commonwatt.model import (
     SLOT,
     SLOT_SECONDS,
@@ -72,6 +74,7 @@ def run_durably(
     with ProcessPoolExecutor(1, get_context("spawn")) as aside, ExitStack() as doors:
         smart = aside.submit(curve_without_discharging, source, stage.street.day.isoformat())
         day = durable_day(stage, folder, doors, faults)
+        _tell_keys(stage, day, folder)
         for _ in day.run():
             on_slot()
         summary = _finish(stage, day, folder, smart.result())
@@ -125,23 +128,32 @@ def _throw_away(folder: Path) -> None:
     """Delete what a run leaves in its folder, and nothing else that somebody may have put there."""
     for name in ("keys", "gateways"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    for path in (folder / name for name in (*LEFT_BY_A_RUN, *(f"log.sqlite{end}" for end in ("", "-wal", "-shm")))):
+    files = (f"{name}{end}" for name in ("log.sqlite", "notes.sqlite") for end in ("", "-wal", "-shm"))
+    for path in (folder / name for name in (*LEFT_BY_A_RUN, *files)):
         path.unlink(missing_ok=True)
 
 
+def _tell_keys(stage: Scene, day: Day, folder: Path) -> None:
+    """Write down whom to trust; witnesses need it while the day is still on."""
+    name = stage.street.community
+    trust = trust_file(
+        day.cast.operator.public,
+        vkey(name, day.cast.note.public),
+        name,
+        witnesses=stage.street.witness,
+        rehearsal=True,
+    )
+    (folder / "community.pub").write_text(trust)
+
+
 def _finish(stage: Scene, day: Day, folder: Path, smart_w: list[int]) -> Summary:
-    with SqliteLog.open_readonly(folder / "log.sqlite") as log:
+    with open_log(folder) as log:
         rows = list(log.rows())
     note, size = final_note(rows)
-    closed = replay(rows[:size], stage.street.community)
+    closed = replay(rows[:size], stage.street.community, keep=True)
     account, slot_s = default_case(closed.state)
-    evidence = make_evidence(closed.state, closed.tree, rows, note, account, slot_s)
+    evidence = make_evidence(closed.state, closed.whole_tree(), rows, cosigned(folder, note), account, slot_s)
     save_secret(folder / "evidence.json", evidence)
-    operator, note_key = day.cast.operator, day.cast.note
-    name = stage.street.community
-    (folder / "community.pub").write_text(
-        trust_file(operator.public, vkey(name, note_key.public), name, rehearsal=True)
-    )
     return summarise(closed, rows, day.terms, before(stage), smart_w)
 
 
@@ -151,42 +163,59 @@ def _in_words(stage: Scene, item: Unmet) -> str:
 
 
 class Roots(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replay came to; the roots are those of the last signed checkpoint, which the replay reached too."""
+    """What a replay came to; the roots are those of the last signed checkpoint, which the replay reached too.
+
+    Args:
+        leaves: All that the log holds or held.
+        from_leaf: Where the replay started; above zero where leaves before were erased or pruned.
+        checkpoints: Signed ones among the leaves that were replayed.
+        log_root: 64 hex digits.
+        state_root: Likewise.
+    """
 
     leaves: int
+    from_leaf: int = 0
     checkpoints: int
     log_root: str
     state_root: str
 
 
 def replay_folder(folder: Path) -> Roots:
-    """Replay a run's log from zero; see `commonwatt.flows.sequence.replay` for what is checked.
+    """Replay a run's log from zero, or from its last snapshot where leaves before were erased or pruned.
+
+    See `commonwatt.flows.replay` for what is checked. A snapshot is believed where a signed checkpoint comes after it,
+    since that tells the roots to which it leads; and all hashes in the tiles are checked, those of the erased too.
 
     Raises:
         Corrupt: The log contradicts itself.
-        Refused: There is no log.
+        Refused: There is no log, or none that can be replayed from where it is whole.
     """
-    path = folder / "log.sqlite"
-    if not path.exists():
-        raise Refused("no log in this folder", folder=folder)
-    with SqliteLog.open_readonly(path) as log:
-        rows = list(log.rows())
-    if not rows:
-        raise Refused("the log is empty", folder=folder)
-    requests = [read_request(row.body) for row in rows]
-    found = replay(rows, requests[0].community)
-    note, _ = final_note(rows)
-    last = Checkpoint.parse(note.split("\n\n")[0] + "\n")
-    _hold_against(folder, found.tree, [r.body["note"] for r in requests if r.kind is Kind.CHECKPOINT])
+    with open_log(folder) as log:
+        from_leaf = next(log.snapshots())[0] if log.whole_from else 0
+        rows = list(log.rows(from_leaf))
+        if not rows:
+            raise Refused("nothing in the log can be replayed", folder=folder, from_leaf=from_leaf)
+        if from_leaf:
+            found = resume(log, community_of(log))
+            check_tiles(len(found.tree), found.tree.root(), store_tile(log))
+        else:
+            found = replay(rows, community_of(log), keep=True)
+        read_tile = store_tile(log)
+        root = found.whole_tree().root if not from_leaf else lambda size: tiles_root(size, read_tile)
+        told = [request for request in (read_head(row.body) for row in rows) if request.kind is Kind.CHECKPOINT]
+        note, _ = final_note(rows)
+        _hold_against(folder, len(found.tree), root, [request.body["note"] for request in told])
+    last = read_note(note)
     return Roots(
-        leaves=len(rows),
-        checkpoints=sum(request.kind is Kind.CHECKPOINT for request in requests),
+        leaves=len(found.tree),
+        from_leaf=from_leaf,
+        checkpoints=len(told),
         log_root=last.log_root.hex(),
         state_root=last.state_root.hex(),
     )
 
 
-def _hold_against(folder: Path, tree: MerkleTree, notes: Sequence[object]) -> None:
+def _hold_against(folder: Path, size: int, root: Callable[[int], bytes], notes: Sequence[object]) -> None:
     """Compare a replayed log with what was given out beside it: who signed its notes, and how far it had come.
 
     A log that was cut short, or signed by another, still agrees with itself.
@@ -200,11 +229,9 @@ def _hold_against(folder: Path, tree: MerkleTree, notes: Sequence[object]) -> No
         for note in notes:
             verify_note(str(note), {name: public})
     if shown.exists():
-        given = Checkpoint.parse(msgspec.json.decode(shown.read_bytes())["note"].split("\n\n")[0] + "\n")
-        if given.size > len(tree) or tree.root(given.size) != given.log_root:
-            raise Corrupt(
-                f"evidence beside the log shows {given.size} leaves that this log of {len(tree)} does not hold"
-            )
+        given = read_note(msgspec.json.decode(shown.read_bytes())["note"])
+        if given.size > size or root(given.size) != given.log_root:
+            raise Corrupt(f"evidence beside the log shows {given.size} leaves that this log of {size} does not hold")
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):

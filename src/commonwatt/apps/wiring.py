@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from time import perf_counter
@@ -12,14 +12,17 @@ import msgspec
 from commonwatt.adapters.devices.gateway.client import GatewayProcess
 from commonwatt.adapters.devices.gateway.device import GatewayFleet
 from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_secret
-from commonwatt.adapters.stores.sqlite import SqliteLog
-from commonwatt.flows.onboard import Cast, Charter
+from commonwatt.adapters.stores.sqlite import SqliteLog, in_use
+from commonwatt.adapters.stores.vault import MasterKey
+from commonwatt.flows.onboard import Cast, Charter, WalletTerms
 from commonwatt.flows.outlook import Terms
 from commonwatt.flows.ports import LogStore
+from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.witnesses import check_witnesses
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.flows.trading_day import Day, WattPrices
 from commonwatt.identity.keys import NoteKey, SigningKey
-from commonwatt.model import MICRO, AssetId, AssetKind, GatewayId, InvalidValue, epoch
+from commonwatt.model import MICRO, AssetId, AssetKind, GatewayId, InvalidValue, Refused, epoch
 from commonwatt.simulator import recorded as recordings
 from commonwatt.simulator import street as streets
 from commonwatt.simulator.box import Fault, Spec
@@ -31,7 +34,10 @@ from commonwatt.tokens.watt import b_max_wh
 
 HISTORY_S = 14 * 86_400
 GRACE_SLOTS = 4
+CORRECTION_SLOTS = 192
+"""Two days: a plan looks back over the day, and a meter may report or correct that long."""
 GATE_S = 60
+MASTER_KEY = Path("keys") / "master.key"
 GATEWAY_PROGRAM = "commonwatt.simulator.gateway_program"
 ROLES = ("operator", "planner", "oracle", "dso", "payment")
 
@@ -57,6 +63,22 @@ def scene(folder: Path, day: str | None = None) -> Scene:
         except ValueError as error:
             raise InvalidValue(f"a day looks like 2018-11-14, was {day!r}") from error
     return Scene(street, recordings.load(folder / "data", street))
+
+
+def watched(scene: Scene, cards: Sequence[Path]) -> Scene:
+    """Return a street whose log has further witnesses, each told by the card that `commonwatt witness` made.
+
+    Raises:
+        InvalidValue: A file is no card, or two witnesses share a name or key.
+    """
+    witnesses = list(scene.street.witness)
+    for card in cards:
+        try:
+            witnesses.append(msgspec.json.decode(card.read_bytes(), type=Witness))
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise InvalidValue(f"{card} is no witness's card: {error}") from error
+    check_witnesses(witnesses)
+    return Scene(replace(scene.street, witness=tuple(witnesses)), scene.recorded)
 
 
 def paper_day(scene: Scene, *, v2g: bool = True, faults: Sequence[Fault] = ()) -> Day:
@@ -87,10 +109,51 @@ def durable_day(scene: Scene, output: Path, doors: ExitStack, faults: Sequence[F
         doors.callback(program.close)
         programs.append(program)
     cast = _custody(street, output / "keys")
-    log = doors.enter_context(SqliteLog(output / "log.sqlite"))
+    log = doors.enter_context(SqliteLog(output / "log.sqlite", MasterKey.in_file(output / MASTER_KEY)))
     for program in programs:
         program.greet()
     return _day(scene, log, GatewayFleet(programs[1:], programs[0], _owners(street)), cast)
+
+
+def open_log(folder: Path) -> SqliteLog:
+    """Open the log of a run's folder for reading, with the master key that lies in the folder's keys.
+
+    Raises:
+        Refused: There is no log, or no key to it.
+        Corrupt: The key is not this log's, or the file is damaged.
+    """
+    path, key = folder / "log.sqlite", folder / MASTER_KEY
+    if not path.exists():
+        raise Refused("no log in this folder", folder=folder)
+    if not key.exists():
+        raise Refused("a log is opened with its master key", missing=key)
+    return SqliteLog.open_readonly(path, MasterKey.in_file(key))
+
+
+def open_log_alone(folder: Path) -> SqliteLog:
+    """Open the log of a community's folder for writing, where nobody else has it open.
+
+    Raises:
+        Refused: There is no log or no key to it, or somebody has it open.
+        Corrupt: The key is not this log's, or the file is damaged.
+    """
+    open_log(folder).close()
+    if in_use(folder / "log.sqlite"):
+        raise Refused("nobody else has the log open meanwhile", folder=folder)
+    return SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY))
+
+
+def open_key(folder: Path, name: str) -> SigningKey:
+    """Open a key of a run's folder by its name: whoever can, holds it.
+
+    Raises:
+        Refused: There is no such key, others may read it, or the passphrase beside it does not open it.
+    """
+    keys = folder / "keys"
+    path = keys / f"{name}.pem"
+    if not name.replace("-", "").replace("_", "").isalnum() or not path.exists() or not (keys / "passphrase").exists():
+        raise Refused("a key is named as its file in the folder's keys", named=repr(name), folder=keys)
+    return SigningKey.from_pem(load_secret(path), passphrase(keys / "passphrase"))
 
 
 def _day(scene: Scene, log: LogStore, fleet: GatewayFleet, cast: Cast, *, v2g: bool = True) -> Day:
@@ -104,11 +167,14 @@ def _day(scene: Scene, log: LogStore, fleet: GatewayFleet, cast: Cast, *, v2g: b
             timezone=street.timezone,
             b_max_wh=b_max_wh(street.watt.storage_cost_pounds * MICRO, street.watt.price_pounds_per_kwh * MICRO),
             grace_slots=GRACE_SLOTS,
+            correction_slots=CORRECTION_SLOTS,
             gate_s=GATE_S,
             assets=assets(street),
             gateways=fleet.keys(),
             prepaid_micro=street.prepaid.pounds * MICRO,
             dso=street.dso,
+            witnesses=street.witness,
+            wallets=_wallets(street),
         ),
         terms=Terms(
             span=street.span,
@@ -133,6 +199,26 @@ def _day(scene: Scene, log: LogStore, fleet: GatewayFleet, cast: Cast, *, v2g: b
         feeds=RecordedFeeds(street, recorded),
         marks=log.marks,
         stopwatch=perf_counter,
+    )
+
+
+def _wallets(street: Street) -> WalletTerms:
+    """Return what the street asks and gives in tokens; without its section on TSL, no right is needed to store."""
+    prepaid, tsl = street.prepaid, street.tsl
+    terms = WalletTerms(
+        low_micro=prepaid.low_pounds * MICRO,
+        clear_micro=prepaid.clear_pounds * MICRO,
+        meter_grace_s=prepaid.meter_grace_hours * 3600,
+    )
+    if tsl is None:
+        return terms
+    return replace(
+        terms,
+        tsl_micro_per_kwh=tsl.tsl_per_kwh * MICRO,
+        commission_micro_per_kwh=tsl.commission_micro_per_kwh,
+        member_tsl_micro=tsl.member_tsl * MICRO,
+        education_tsl_micro=tsl.education_tsl * MICRO,
+        welcome_grant_micro=tsl.welcome_grant_tsl * MICRO,
     )
 
 

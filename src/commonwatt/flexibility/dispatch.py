@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import IntEnum
 
-from commonwatt.model import SLOT, Asset, Band, Command, Constraint, Instruction, Quantity, Relation, Verb
+from commonwatt.model import SLOT, Asset, AssetId, Band, Command, Constraint, Instruction, Quantity, Relation, Verb
 
 LEASE_SLOTS = 2
 """A command outlives its slot by one, so that a late successor finds the device still doing sensible things."""
@@ -26,12 +26,17 @@ def command(asset: Asset, instruction: Instruction, limits: Sequence[tuple[Autho
     band = merge([safety, *limits, (Authority.PLAN, lower(asset, instruction))])
     start = instruction.interval.start
     return Command(
-        id=f"{asset.id}@{start:%Y-%m-%dT%H:%MZ}",
+        id=command_id(asset.id, start),
         asset=asset.id,
         band=band,
         expires=start + LEASE_SLOTS * SLOT,
         reason=f"{instruction.verb}: {instruction.reason}",
     )
+
+
+def command_id(asset: AssetId, start: datetime) -> str:
+    """Return the name of the command that an instruction from an instant on becomes."""
+    return f"{asset}@{start:%Y-%m-%dT%H:%MZ}"
 
 
 def own_limits(asset: Asset, stated: Iterable[Constraint], moment: datetime) -> list[tuple[Authority, Band]]:

@@ -20,8 +20,7 @@ class Desk:
 
     def write(self, key: SigningKey, account: AccountId, kind: Kind, body: Struct) -> None:
         """Sign a request for an account and put it on the pile."""
-        record = self._state.keys.get(key.id)
-        seq = (record.next_seq if record else 1) + self._pending[key.id]
+        seq = self._state.keys.next_seq(key.id) + self._pending[key.id]
         self._pending[key.id] += 1
         request = Request(
             community=CommunityId(self._state.community),

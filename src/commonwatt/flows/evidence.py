@@ -7,14 +7,25 @@ import msgspec
 from msgspec import Meta, Struct
 
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.bodies import Hash
+from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.ledger.leaf import LeafRow
-from commonwatt.model import AccountId, Entry, Outcome, Refused, Request, Trade, canonical_json
+from commonwatt.model import AccountId, Corrupt, Entry, Outcome, Refused, Request, Trade
 
 EVIDENCE_FORMAT = "commonwatt-evidence-1"
+CHAIN_FORMAT = "commonwatt-chain-1"
 TRUST_FORMAT = "commonwatt-trust-1"
-SETTLED = ("trade", "watt delivery", "grid import", "grid export", "late import", "late export")
+SETTLED = (
+    "trade",
+    "watt delivery",
+    "grid import",
+    "grid export",
+    "late import",
+    "late export",
+    "corrected import",
+    "corrected export",
+)
 """The memos of what a bundle shows: how the registers of a member's connection were settled, energy and money."""
-Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Step = Annotated[str, Meta(pattern=r"^(left|right) [0-9a-f]{64}\Z")]
 
 
@@ -22,11 +33,20 @@ class ShownLeaf(Struct, frozen=True, kw_only=True):
     """A leaf of the log, its request as the text of its canonical bytes, and its inclusion proof."""
 
     body: str
+    closes: bool
     outcome: Outcome
     position: int
     proof: list[Hash]
     salt: Hash
     stamped_s: int
+
+
+class ShownItem(Struct, frozen=True, kw_only=True):
+    """One record of the shown batch of readings, 48 bytes in hex, where it stands there, and its path to the root."""
+
+    record: Annotated[str, Meta(pattern=r"^[0-9a-f]{96}\Z")]
+    index: Annotated[int, Meta(ge=0)]
+    path: list[Hash]
 
 
 class ShownEntry(Struct, frozen=True, kw_only=True):
@@ -44,15 +64,34 @@ class Bundle(Struct, frozen=True, kw_only=True):
     account: AccountId
     slot_s: int
     note: str
-    sections: Annotated[list[Hash], Meta(min_length=5, max_length=5)]
+    sections: Annotated[list[Hash], Meta(min_length=len(SECTIONS), max_length=len(SECTIONS))]
     leaves: list[ShownLeaf]
+    reading: ShownItem
     entries: list[ShownEntry]
     trades: list[Trade]
 
 
-class Trust(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whom to believe: the operator's secp256k1 key in hex, and C2SP vkeys that must all have signed the note.
+class Chain(Struct, frozen=True, kw_only=True):
+    """Evidence about one asset in one slot, from what was asked of it to what flowed; leaves stand in log order.
 
+    ``expected_wh`` is the schedule's word for this slot, ``measured_wh`` the meter's: import minus export.
+    """
+
+    format: str
+    community: str
+    asset: str
+    slot_s: int
+    note: str
+    leaves: list[ShownLeaf]
+    reading: ShownItem
+    expected_wh: int
+    measured_wh: int
+
+
+class Trust(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom to believe: the operator's secp256k1 key in hex, the C2SP vkey that signed the note, and the witnesses.
+
+    A note that witnesses with two thirds of the weight cosigned is final; with fewer only the operator answers for it.
     In a rehearsal all keys follow from a seed that anyone can read: it shows how evidence works, and proves nothing.
     """
 
@@ -60,8 +99,23 @@ class Trust(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     community: str
     operator: bodies.PublicKey
     note: str
-    witnesses: list[str]
+    witnesses: tuple[bodies.Witness, ...]
     rehearsal: bool
+
+
+def read_trust(content: bytes | str) -> Trust:
+    """Return the trust file that `commonwatt.flows.prove.trust_file` wrote.
+
+    Raises:
+        Corrupt: The content is no trust file.
+    """
+    try:
+        trust = msgspec.json.decode(content, type=Trust)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Corrupt(f"a trust file holds a community's public keys: {error}") from error
+    if trust.format != TRUST_FORMAT:
+        raise Corrupt(f"a trust file is of format {TRUST_FORMAT}, was {trust.format!r}")
+    return trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +130,6 @@ class Said:
 def encode(value: object) -> bytes:
     """Return the one form in which a bundle may travel: JSON, names sorted, one space of indent, UTF-8."""
     return msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1) + b"\n"
-
-
-def entry_leaf(entry: Entry) -> bytes:
-    """Return an entry's leaf data in the entry tree: its canonical bytes."""
-    return canonical_json(msgspec.to_builtins(entry))
 
 
 def need(holds: bool, rule: str, **found: object) -> None:

@@ -1,7 +1,8 @@
 """The story of a community's first hour: who is who, what stands where, who agrees, and who has paid in."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.rulebook import State, bodies
@@ -25,17 +26,35 @@ class Cast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WalletTerms:
+    """What a community asks and gives in tokens; see `bodies.RegisterCommunity` for each."""
+
+    tsl_micro_per_kwh: int | None = None
+    commission_micro_per_kwh: int = 0
+    member_tsl_micro: int = 0
+    education_tsl_micro: int = 0
+    welcome_grant_micro: int = 0
+    low_micro: int | None = None
+    clear_micro: int | None = None
+    meter_threshold_micro: int = 0
+    meter_grace_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Charter:
     """A community's parameters and what it is made of at the start."""
 
     timezone: str
     b_max_wh: int
     grace_slots: int
+    correction_slots: int
     gate_s: int
     assets: Sequence[Asset]
     gateways: Mapping[GatewayId, bytes]
     prepaid_micro: int
     dso: Sequence[str]
+    witnesses: tuple[bodies.Witness, ...] = ()
+    wallets: WalletTerms = WalletTerms()
 
 
 def onboard(state: State, cast: Cast, charter: Charter, now_s: int) -> list[bytes]:
@@ -54,9 +73,11 @@ def onboard(state: State, cast: Cast, charter: Charter, now_s: int) -> list[byte
     for gateway, public in charter.gateways.items():
         register = bodies.RegisterGateway(gateway=gateway, public=public.hex(), alg="secp256k1")
         desk.write(cast.operator, OPERATOR, Kind.REGISTER, register)
+    registers: Counter[GatewayId] = Counter()
     for asset in charter.assets:
         owner = cast.dso if asset.owner == GRID else cast.members[asset.owner]
-        desk.write(owner, asset.owner, Kind.REGISTER, _asset(asset))
+        desk.write(owner, asset.owner, Kind.REGISTER, _asset(asset, registers[asset.gateway]))
+        registers[asset.gateway] += 1
         if asset.stores:
             desk.write(owner, asset.owner, Kind.CONSENT, bodies.ConsentBody(asset=asset.id, standing=True))
     for account in cast.members:
@@ -73,7 +94,10 @@ def _community(cast: Cast, charter: Charter) -> bodies.RegisterCommunity:
         timezone=charter.timezone,
         b_max_wh=charter.b_max_wh,
         grace_slots=charter.grace_slots,
+        correction_slots=charter.correction_slots,
         gate_s=charter.gate_s,
+        **asdict(charter.wallets),
+        witnesses=charter.witnesses,
     )
 
 
@@ -81,10 +105,11 @@ def _key(key: SigningKey, role: str, account: AccountId) -> bodies.RegisterKey:
     return bodies.RegisterKey(public=key.public.hex(), alg="secp256k1", role=role, account=account)
 
 
-def _asset(asset: Asset) -> bodies.RegisterAsset:
+def _asset(asset: Asset, register: int) -> bodies.RegisterAsset:
     return bodies.RegisterAsset(
         asset=asset.id,
         gateway=asset.gateway,
+        register=register,
         asset_kind=asset.kind,
         zone=asset.zone,
         max_import_w=asset.max_import_w,

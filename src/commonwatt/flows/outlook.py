@@ -100,7 +100,7 @@ def measured(
     """Return load and generation of a home up to a slot; where a meter is silent, the day before stands in."""
     loads, suns = list(terms.load_wh[owner]), list(terms.solar_wh[owner])
     for past_s in range(epoch(terms.span.start), slot_s, SLOT_SECONDS):
-        told = state.readings.get(past_s, {})
+        told = state.readings.told(past_s)
         connection, sun = told.get(assets[AssetKind.CONNECTION].id), told.get(assets[AssetKind.SOLAR].id)
         if connection is None or sun is None:
             loads.append(loads[-SLOTS_PER_DAY])
@@ -114,8 +114,9 @@ def measured(
 
 def _stored(state: State, asset: Asset, slot_s: int) -> Stored | None:
     """Return a storing asset if it answered of late, is here, and its owner lets it be scheduled."""
-    reading = state.readings.get(slot_s - SLOT_SECONDS, {}).get(asset.id)
-    if reading is None or reading.level_wh is None or not state.consents.get(asset.id, False):
+    reading = state.readings.told(slot_s - SLOT_SECONDS).get(asset.id)
+    agreed = state.consents.get(asset.id, False) and not state.trusted.suspended(asset.id)
+    if reading is None or reading.level_wh is None or not agreed:
         return None
     answer = state.answers.get(asset.id)
     if answer and answer.ack.taken is None and answer.slot_s >= slot_s - REFUSED_FOR_SLOTS * SLOT_SECONDS:
@@ -147,7 +148,7 @@ def _greedy_end_wh(state: State, terms: Terms, asset: Asset, loads: Sequence[int
     before = len(terms.load_wh[asset.owner])
     load = [*loads[before:], *corrected_naive(loads, ahead)]
     sun = [*suns[before:], *corrected_naive(suns, ahead)]
-    first = state.readings.get(epoch(terms.span.start) - SLOT_SECONDS, {}).get(asset.id)
+    first = state.readings.told(epoch(terms.span.start) - SLOT_SECONDS).get(asset.id)
     level_wh = first.level_wh or 0 if first else 0
     for used_wh, made_wh in zip(load, sun, strict=True):
         floor_wh = min(level_wh, terms.reserve_wh)

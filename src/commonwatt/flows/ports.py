@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
 from typing import Protocol
 
 from commonwatt.ledger.leaf import LeafRow
-from commonwatt.model import AssetId, Command, GatewayId
+from commonwatt.model import AccountId, AssetId, Command, GatewayId
+
+NO_TILES: Mapping[tuple[int, int], bytes] = MappingProxyType({})
 
 
 class LogStore(Protocol):
@@ -15,8 +19,10 @@ class LogStore(Protocol):
     def size(self) -> int:
         """The number of leaves."""
 
-    def append(self, rows: Sequence[LeafRow], marks: Mapping[str, str]) -> None:
-        """Add rows and set marks, all or nothing.
+    def append(
+        self, rows: Sequence[LeafRow], marks: Mapping[str, str], tiles: Mapping[tuple[int, int], bytes] = NO_TILES
+    ) -> None:
+        """Add rows, set marks, and put tiles of the log's tree in place of older ones, all or nothing.
 
         Raises:
             Refused: Another writer has taken over, or the rows leave a gap.
@@ -28,6 +34,18 @@ class LogStore(Protocol):
         Raises:
             Corrupt: A position is missing.
         """
+
+    def tile(self, level: int, index: int) -> bytes:
+        """Return the hashes of a tile as far as they were stored; empty where there is none."""
+
+    def answered(self, author: str, seq: int) -> LeafRow | None:
+        """Return the leaf of a key's request by its number, or None where there is none."""
+
+    def save_snapshot(self, size: int, content: bytes) -> None:
+        """Keep the state after so many leaves."""
+
+    def snapshots(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what `save_snapshot` kept, the latest first."""
 
     def marks(self) -> dict[str, str]:
         """Return the marks that the last appends set."""
@@ -59,6 +77,29 @@ class People(Protocol):
 
     def say(self, slot_s: int) -> list[tuple[AssetId, str]]:
         """Return what owners state before a slot: the asset that it is about, and the line."""
+
+
+class Asked(Enum):
+    """What became of asking a payment provider for something; how it ends, it tells later."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    """It will not do this, ever."""
+    UNHEARD = "unheard"
+    """No answer that can be believed: perhaps it was heard, so only the same may be asked again, under its name."""
+
+
+class Provider(Protocol):
+    """A payment provider. Each ask has a name; asking twice under one name is asking once."""
+
+    def collect(self, name: str, account: AccountId, amount_micro: int) -> Asked:
+        """Ask it to collect money from an account's card or bank."""
+
+    def pay_out(self, name: str, account: AccountId, amount_micro: int) -> Asked:
+        """Ask it to pay money to an account's bank."""
+
+    def refund(self, name: str, purchase: str, amount_micro: int) -> Asked:
+        """Ask it to give back money of a purchase."""
 
 
 class Feeds(Protocol):

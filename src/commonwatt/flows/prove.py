@@ -11,20 +11,22 @@ from commonwatt.flows.evidence import (
     Bundle,
     Said,
     ShownEntry,
+    ShownItem,
     ShownLeaf,
     Trust,
     encode,
 )
+from commonwatt.flows.intake import read_head
 from commonwatt.flows.rulebook import State, bodies
-from commonwatt.flows.sequence import read_request
+from commonwatt.flows.speakers import needed
 from commonwatt.identity.keys import VerifyingKey
-from commonwatt.ledger.checkpoint import Checkpoint
+from commonwatt.ledger.checkpoint import read_note
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree
+from commonwatt.metering.batch import ITEM_BYTES, decode_items, item_proof
 from commonwatt.model import (
     SLOT_SECONDS,
     AccountId,
-    AssetKind,
     Commodity,
     KeyId,
     Kind,
@@ -64,7 +66,7 @@ def make_evidence(
     if slot_s >= state.settled_to_s:
         raise Refused("the slot is settled", slot_s=slot_s, settled_to_s=state.settled_to_s)
     who = AccountId(account)
-    shown = _case(_Log.read(rows, point.size), state, who, slot_s)
+    shown = _case(ReadLog.read(rows, point.size), state, who, slot_s)
     return encode(
         Bundle(
             format=EVIDENCE_FORMAT,
@@ -73,7 +75,8 @@ def make_evidence(
             slot_s=slot_s,
             note=note,
             sections=[section.hex() for section in state.sections()],
-            leaves=[_leaf(one.row, tree, point.size) for one in shown],
+            leaves=[shown_leaf(one.row, tree, point.size) for one in shown],
+            reading=_item(shown, state, who, slot_s),
             entries=_entries(state, who, slot_s),
             trades=_trades(state, who, slot_s),
         )
@@ -94,7 +97,7 @@ def final_note(rows: Iterable[LeafRow]) -> tuple[str, int]:
     last = None
     for row in rows:
         if row.outcome is Outcome.BOOKED and b'"kind":"checkpoint"' in row.body:
-            request = read_request(row.body)
+            request = read_head(row.body)
             last = request if request.kind is Kind.CHECKPOINT else last
     if last is None:
         raise Refused("evidence rests on a checkpoint, the log holds none")
@@ -103,18 +106,31 @@ def final_note(rows: Iterable[LeafRow]) -> tuple[str, int]:
     return body.note, read_note(body.note).size
 
 
-def trust_file(operator_public: bytes, note_vkey: str, community: str, *, rehearsal: bool = False) -> str:
+def trust_file(
+    operator_public: bytes,
+    note_vkey: str,
+    community: str,
+    *,
+    witnesses: Sequence[bodies.Witness] = (),
+    rehearsal: bool = False,
+) -> str:
     """Return the text of ``community.pub``: whom a reader of evidence has to trust, to be passed on by another way.
 
     Args:
         operator_public: The operator's secp256k1 key, 33 bytes.
         note_vkey: The key that signs checkpoint notes, as a C2SP vkey.
         community: The community's name.
+        witnesses: As the first leaf of the log names them.
         rehearsal: Whether the keys follow from a published seed, as in a simulation.
     """
     operator = VerifyingKey(operator_public).public.hex()
     trust = Trust(
-        format=TRUST_FORMAT, community=community, operator=operator, note=note_vkey, witnesses=[], rehearsal=rehearsal
+        format=TRUST_FORMAT,
+        community=community,
+        operator=operator,
+        note=note_vkey,
+        witnesses=tuple(witnesses),
+        rehearsal=rehearsal,
     )
     return encode(trust).decode()
 
@@ -135,29 +151,25 @@ def default_case(state: State) -> tuple[AccountId, int]:
     return min(traded_wh, key=lambda case: (-traded_wh[case], case[1], case[0]))
 
 
-def read_note(note: str) -> Checkpoint:
-    """Return the checkpoint that a note holds, whoever signed it.
-
-    Raises:
-        Corrupt: There is none in it.
-    """
-    return Checkpoint.parse(note.split("\n\n", maxsplit=1)[0] + "\n")
-
-
 @dataclass(frozen=True, slots=True)
-class _Log:
+class ReadLog:
     """The part of a log that cases are made of."""
 
     said: list[Said]
     keys: dict[KeyId, Said]
 
     @classmethod
-    def read(cls, rows: Iterable[LeafRow], size: int) -> "_Log":
+    def read(cls, rows: Iterable[LeafRow], size: int) -> "ReadLog":
+        """Read the first leaves of a log.
+
+        Raises:
+            Refused: There are not so many.
+        """
         said, keys = list[Said](), dict[KeyId, Said]()
         for row in rows:
             if row.position >= size:
                 break
-            request = read_request(row.body)
+            request = read_head(row.body)
             one = Said(row, request, bodies.read_body(request.kind, request.body))
             said.append(one)
             if row.outcome is Outcome.BOOKED and isinstance(one.body, bodies.RegisterKey | bodies.RegisterGateway):
@@ -167,17 +179,17 @@ class _Log:
         return cls(said, keys)
 
 
-def _case(log: _Log, state: State, account: AccountId, slot_s: int) -> list[Said]:
+def _case(log: ReadLog, state: State, account: AccountId, slot_s: int) -> list[Said]:
     """Return what the case rests on, in log order: what was said about it, and the keys of all who said it."""
     batch = _batch(log, state, account, slot_s)
     assert isinstance(batch.body, bodies.ReadingBatch)
     ordered = {order.id for order in state.slot_orders.get(slot_s, [])}
-    read = {item.asset for item in batch.body.readings}
+    connection = state.connections[account]
     spoken = [batch]
     for one in log.said:
         match one.body:
             case bodies.RegisterAsset(asset=asset):
-                relevant = asset in read
+                relevant = asset == connection
             case bodies.OrderBody():
                 relevant = str(one.row.position) in ordered
             case bodies.FactBody(start_s=start_s, prices=prices):
@@ -186,33 +198,50 @@ def _case(log: _Log, state: State, account: AccountId, slot_s: int) -> list[Said
                 relevant = False
         if relevant and one.row.outcome is Outcome.BOOKED:
             spoken.append(one)
-    keys = {request.author: log.keys[request.author] for request in (one.request for one in spoken)}
-    return sorted([log.said[0], *keys.values(), *spoken], key=lambda one: one.row.position)
+    shown = [log.said[0], *needed(log.said, log.keys, spoken), *spoken]
+    return sorted(shown, key=lambda one: one.row.position)
 
 
-def _batch(log: _Log, state: State, account: AccountId, slot_s: int) -> Said:
-    """Return the batch from which the member's connection was booked."""
-    own = [asset for asset in state.assets.values() if asset.owner == account and asset.kind is AssetKind.CONNECTION]
-    booked = state.readings.get(slot_s, {}).get(own[0].id) if own else None
-    if booked is None:
-        raise Refused("a case is about a member whose connection was read", account=account, slot_s=slot_s)
-    counted = (booked.asset, booked.import_wh, booked.export_wh)
-    for one in log.said:
-        if not isinstance(one.body, bodies.ReadingBatch) or one.row.outcome not in (Outcome.BOOKED, Outcome.SET_ASIDE):
-            continue
-        if one.body.slot_s != slot_s or one.body.gateway != own[0].gateway:
-            continue
-        if counted in [(item.asset, item.import_wh, item.export_wh) for item in one.body.readings]:
-            strangers = [item.asset for item in one.body.readings if item.asset not in state.assets]
-            if strangers:
-                raise Refused("a case shows registered assets alone", position=one.row.position, found=strangers)
+def _batch(log: ReadLog, state: State, account: AccountId, slot_s: int) -> Said:
+    """Return the batch from which the member's connection was booked: the last that tells what is believed."""
+    for one in reversed(log.said):
+        read = isinstance(one.body, bodies.ReadingBatch) and one.row.outcome in (Outcome.BOOKED, Outcome.SET_ASIDE)
+        if read and _place(one, state, account, slot_s) is not None:
             return one
-    raise Refused("a booked reading stands in the log", account=account, slot_s=slot_s)
+    raise Refused("a case is about a member whose connection was read", account=account, slot_s=slot_s)
 
 
-def _leaf(row: LeafRow, tree: MerkleTree, size: int) -> ShownLeaf:
+def _place(one: Said, state: State, account: AccountId, slot_s: int) -> int | None:
+    """Return where a batch tells what is believed of a member's connection in a slot, or None."""
+    connection = state.connections.get(account)
+    booked = state.readings.told(slot_s).get(connection) if connection else None
+    if connection is None or booked is None or str(state.assets[connection].gateway) != one.request.on_behalf_of:
+        return None
+    register = state.gateways[state.assets[connection].gateway].assets.index(connection)
+    for place, item in enumerate(decode_items(one.row.items)):
+        if (item.register, item.start_s) == (register, slot_s) and item.reading(connection) == booked:
+            return place
+    return None
+
+
+def _item(shown: Sequence[Said], state: State, account: AccountId, slot_s: int) -> ShownItem:
+    """Return the one record of the shown batch that the case is about; what else its gateway read stays private."""
+    batch = next(one for one in shown if isinstance(one.body, bodies.ReadingBatch))
+    place = _place(batch, state, account, slot_s)
+    assert place is not None
+    items = batch.row.items
+    return ShownItem(
+        record=items[place * ITEM_BYTES : (place + 1) * ITEM_BYTES].hex(),
+        index=place,
+        path=[step.hex() for step in item_proof(items, place)],
+    )
+
+
+def shown_leaf(row: LeafRow, tree: MerkleTree, size: int) -> ShownLeaf:
+    """Return a leaf with its inclusion proof in the log of a size."""
     return ShownLeaf(
         body=row.body.decode(),
+        closes=row.closes,
         outcome=row.outcome,
         position=row.position,
         proof=[item.hex() for item in tree.inclusion_proof(row.position, size)],
@@ -223,7 +252,7 @@ def _leaf(row: LeafRow, tree: MerkleTree, size: int) -> ShownLeaf:
 
 def _entries(state: State, account: AccountId, slot_s: int) -> list[ShownEntry]:
     return [
-        ShownEntry(entry=entry, path=sided_path(state.entry_tree, index))
+        ShownEntry(entry=entry, path=sided_path(state.journal.tree, index))
         for index, entry in enumerate(state.entries)
         if entry.slot_s == slot_s and entry.memo in SETTLED and account in (entry.source, entry.target)
     ]

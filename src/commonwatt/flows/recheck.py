@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from commonwatt.flows.evidence import SETTLED, Bundle, Said, need
 from commonwatt.flows.rulebook import bodies
 from commonwatt.market.auction import clear
+from commonwatt.metering.batch import decode_items, verify_item
 from commonwatt.model import (
     GRID,
     LOSSES,
@@ -24,30 +26,41 @@ from commonwatt.model import (
 )
 
 
-def reading(bundle: Bundle, said: Sequence[Said]) -> tuple[bodies.ReadingItem, str]:
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """What one connection's registers counted in the slot, Wh."""
+
+    asset: str
+    import_wh: int
+    export_wh: int
+
+
+def reading(bundle: Bundle, said: Sequence[Said]) -> tuple[Metered, str]:
     """Return what the member's connection counted, from the gateway behind which the member registered it."""
     batches = [(one, one.body) for one in said if isinstance(one.body, bodies.ReadingBatch)]
     need(len(batches) == 1, "one batch of readings is shown", found=len(batches))
     heard, batch = batches[0]
     where = heard.row.position
-    ended = heard.row.stamped_s >= batch.slot_s + SLOT_SECONDS
-    need(batch.slot_s == bundle.slot_s and ended, "readings are of this slot", position=where, found=batch.slot_s)
+    shown = bundle.reading
+    record, path = bytes.fromhex(shown.record), [bytes.fromhex(step) for step in shown.path]
+    held = verify_item(record, shown.index, batch.count, path, bytes.fromhex(batch.root))
+    need(held, "the record is in the batch that was signed", position=where, index=shown.index)
+    (item,) = decode_items(record)
+    ended = heard.row.stamped_s >= item.start_s + SLOT_SECONDS
+    need(item.settles and item.start_s == bundle.slot_s and ended, "a record is of this slot", found=item.start_s)
     speaker = heard.request.on_behalf_of
     need(batch.gateway == speaker, "a gateway reads its own meters", position=where, found=batch.gateway)
-    kinds: dict[str, AssetKind] = {}
-    for one in said:
-        if not isinstance(one.body, bodies.RegisterAsset):
-            continue
-        asset, position, owner = one.body, one.row.position, one.request.on_behalf_of
-        need(owner == bundle.account, "an asset is registered by this member", position=position, found=owner)
-        need(asset.gateway == batch.gateway, "an asset is behind this gateway", position=position, found=asset.gateway)
-        need(position < where, "an asset is registered before it is read", position=position, read=where)
-        kinds[asset.asset] = asset.asset_kind
-    read, registered = sorted(item.asset for item in batch.readings), sorted(kinds)
-    need(read == registered, "what is read is what is registered", position=where, found=read, registered=registered)
-    points = [item for item in batch.readings if kinds[item.asset] is AssetKind.CONNECTION]
-    need(len(points) == 1, "one connection is read", position=where, found=len(points))
-    point = points[0]
+    claims = [(one, one.body) for one in said if isinstance(one.body, bodies.RegisterAsset)]
+    need(len(claims) == 1, "one asset is registered", found=len(claims))
+    claim, asset = claims[0]
+    position, owner = claim.row.position, claim.request.on_behalf_of
+    need(owner == bundle.account, "an asset is registered by this member", position=position, found=owner)
+    need(asset.gateway == batch.gateway, "an asset is behind this gateway", position=position, found=asset.gateway)
+    need(position < where, "an asset is registered before it is read", position=position, read=where)
+    need(asset.register == item.register, "what is read is what is registered", position=where, found=item.register)
+    is_connection = asset.asset_kind is AssetKind.CONNECTION
+    need(is_connection, "a connection is read", position=position, found=asset.asset_kind)
+    point = Metered(asset.asset, item.import_wh, item.export_wh)
     return point, f"{point.asset} counted {point.import_wh} Wh in and {point.export_wh} Wh out, by {batch.gateway}"
 
 
@@ -100,7 +113,7 @@ def auction(bundle: Bundle, found: Sequence[Order], told: tuple[int, int]) -> tu
     return None, f"cleared again: {len(right)} trades of {total_wh} Wh at {cleared.price_micro_per_kwh} micro per kWh"
 
 
-def energy(bundle: Bundle, point: bodies.ReadingItem) -> tuple[None, str]:
+def energy(bundle: Bundle, point: Metered) -> tuple[None, str]:
     """Hold the energy that was booked against trades and meter; in and out each, so their difference too."""
     moved = [entry for entry in _entries(bundle) if entry.commodity is Commodity.ENERGY]
     trades = {_ref(trade): trade for trade in bundle.trades}
@@ -115,8 +128,8 @@ def energy(bundle: Bundle, point: bodies.ReadingItem) -> tuple[None, str]:
                 need(entry.source == GRID and not entry.ref, "an import comes from the grid", found=entry)
             case "grid export":
                 need(entry.target == GRID and not entry.ref, "an export goes to the grid", found=entry)
-            case "late import" | "late export":
-                other = entry.source if entry.memo == "late import" else entry.target
+            case "late import" | "late export" | "corrected import" | "corrected export":
+                other = entry.source if entry.target == bundle.account else entry.target
                 need(other in (GRID, LOSSES) and entry.ref == point.asset, "late energy is this meter's", found=entry)
             case _:
                 neighbours = not {entry.source, entry.target} & set(SYSTEM_ACCOUNTS)

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from commonwatt.flows.intake import read_head
 from commonwatt.flows.outlook import Terms, homes, measured
 from commonwatt.flows.rulebook import State, bodies
-from commonwatt.flows.sequence import Replayed, read_request
+from commonwatt.flows.sequence import Replayed
 from commonwatt.forecasting.score import normalised_error
 from commonwatt.forecasting.seasonal import corrected_naive, seasonal_naive
 from commonwatt.ledger.leaf import LeafRow
@@ -148,7 +149,7 @@ def summarise(
     traded = _moved(state, "trade", Commodity.ENERGY)
     return Summary(
         community=state.community,
-        timezone=state.timezone,
+        timezone=state.charter.timezone,
         start_s=slots[0],
         demand_w=_power(before.demand_wh),
         unmanaged_w=_power(before.net_wh),
@@ -187,13 +188,13 @@ def diary(state: State, rows: Iterable[LeafRow]) -> list[DiaryEntry]:
     """Return what each asset was told slot by slot, runs in one direction joined; sorted by asset and time."""
     told: dict[str, list[DiaryEntry]] = {}
     for row in rows:
-        request = read_request(row.body)
+        request = read_head(row.body)
         if request.kind is not Kind.SCHEDULE or row.outcome is not Outcome.BOOKED:
             continue
         body = bodies.read_body(request.kind, request.body)
         assert isinstance(body, bodies.ScheduleBody)
         first = body.instructions[0]
-        reading = next((r for a, r in state.readings.get(first.start_s, {}).items() if a == body.asset), None)
+        reading = next((r for a, r in state.readings.told(first.start_s).items() if a == body.asset), None)
         entry = DiaryEntry(
             asset=body.asset,
             start_s=first.start_s,
@@ -245,7 +246,7 @@ def _joined(last: DiaryEntry, new: DiaryEntry) -> DiaryEntry:
 
 
 def _net(state: State, slot_s: int, asset: str) -> int:
-    reading = next((r for a, r in state.readings.get(slot_s, {}).items() if a == asset), None)
+    reading = next((r for a, r in state.readings.told(slot_s).items() if a == asset), None)
     return reading.import_wh - reading.export_wh if reading else 0
 
 

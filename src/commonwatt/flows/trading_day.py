@@ -122,7 +122,7 @@ class Day:
     def _trade(self, slot_s: int) -> None:
         """Let members' agents act in the WATT book."""
         state, desk = self.sequencer.state, self._desk()
-        low_wh, high_wh = thresholds(state.b_max_wh)
+        low_wh, high_wh = thresholds(state.charter.b_max_wh)
         for order in state.book.orders():
             if outlived(order.side, state.watt(order.owner), low_wh, high_wh):
                 gone = bodies.CancelBody(order=order.id)
@@ -150,7 +150,8 @@ class Day:
         told = {}
         for asset_id, schedule in state.schedules.items():
             instruction = in_force(schedule, moment)
-            if instruction and schedule.issued == moment and state.consents.get(asset_id, False):
+            agreed = state.consents.get(asset_id, False) and not state.trusted.suspended(asset_id)
+            if instruction and schedule.issued == moment and agreed:
                 asset = state.assets[asset_id]
                 limits = own_limits(asset, (stated.constraint for stated in state.stated), moment)
                 told[asset_id] = command(asset, instruction, limits)
@@ -167,7 +168,7 @@ class Day:
             for asset, schedule in state.schedules.items()
             if (entry := in_force(schedule, plan.start))
         }
-        for schedule in schedules(plan, problem, behind, running, ZoneInfo(state.timezone)):
+        for schedule in schedules(plan, problem, behind, running, ZoneInfo(state.charter.timezone)):
             desk.write(self.cast.planner, AccountId("planner"), Kind.SCHEDULE, schedule_body(schedule))
 
     def _write_slot_orders(self, desk: Desk, plan: Plan, problem: Problem, slot_s: int) -> None:

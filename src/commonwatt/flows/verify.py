@@ -12,7 +12,8 @@ What a bundle cannot show, since nothing signed commits to it; the first three s
 - That a partner could deliver no more, where less was settled than was traded: that is in the partner's readings.
 - That WATT stood behind a delivery of stored energy. WATT postings and purchases are not part of a bundle, because a
   missing one would not show.
-- That the operator shows everybody one log. Who holds operator's and note key can sign two; witnesses are for that.
+- That the operator shows everybody one log. Who holds operator's and note key can sign two; witnesses are for that, and
+  a note that two thirds of their weight cosigned is said to be final. Cosignatures can be taken away, never added.
 - Who holds a member's key. Where it is custodial, a member's signature is one that the community's desk made.
 """
 
@@ -23,21 +24,27 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
-from commonwatt.flows import recheck
+from commonwatt.flows import recheck, recheck_chain
 from commonwatt.flows.evidence import (
+    CHAIN_FORMAT,
     EVIDENCE_FORMAT,
     TRUST_FORMAT,
     Bundle,
+    Chain,
     Said,
     Trust,
     encode,
-    entry_leaf,
     need,
 )
+from commonwatt.flows.intake import read_head
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.sequence import read_request
+from commonwatt.flows.rulebook.state import SECTIONS
+from commonwatt.flows.rulebook.witnesses import weights
+from commonwatt.flows.speakers import Key, check_signatures
 from commonwatt.identity.keys import VerifyingKey
-from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, verify_note
+from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, split_note, verify_note
+from commonwatt.ledger.cosign import Weight, cosigned_at_s, is_fraud_proof, verify_fraud_proof, weight
+from commonwatt.ledger.journal import entry_leaf
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import leaf_hash, merkle_root, node_hash, verify_inclusion
 from commonwatt.model import KeyId, Outcome, Refused
@@ -61,10 +68,29 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The checks in their order, up to the first that failed."""
+    """The checks in their order, up to the first that failed; whether all held, and whether they prove a fraud."""
 
     ok: bool
     lines: tuple[Line, ...]
+    fraud: bool = False
+
+
+def verify_file(content: bytes, trust: str) -> Report:
+    """Check whatever a community's members pass on, offline: evidence, a chain of evidence, or the proof of a fraud.
+
+    Args:
+        content: An evidence bundle, what `commonwatt.flows.chain.make_chain` wrote, or what
+            `commonwatt.ledger.cosign.make_fraud_proof` wrote.
+        trust: What `commonwatt.flows.prove.trust_file` wrote, from a source that the reader trusts.
+
+    Returns:
+        For evidence and chains, the report of `verify_evidence` or `verify_chain`. For a fraud proof never one that
+        is ``ok``: ``fraud`` tells a proven one, of which every line holds, from a forged one, of which the last does
+        not.
+    """
+    if is_fraud_proof(content):
+        return _verify_fraud(content, trust)
+    return verify_chain(content, trust) if _is_chain(content) else verify_evidence(content, trust)
 
 
 def verify_evidence(evidence: bytes, trust: str) -> Report:
@@ -86,6 +112,66 @@ def verify_evidence(evidence: bytes, trust: str) -> Report:
     return Report(True, (*steps.lines, Line("not shown", True, LIMITS)))
 
 
+def verify_chain(content: bytes, trust: str) -> Report:
+    """Check a chain of evidence, from constraint to measured Wh, against a trust file, offline.
+
+    Args:
+        content: What `commonwatt.flows.chain.make_chain` wrote, in any state.
+        trust: As in `verify_evidence`.
+
+    Returns:
+        The report, as `verify_evidence`'s.
+    """
+    steps = _Steps()
+    try:
+        _check_chain(content, trust, steps)
+    except Exception as error:  # as in `verify_evidence`
+        detail = (str(error) or type(error).__name__)[:_MOST_TEXT]
+        return Report(False, (*steps.lines, Line(steps.name, False, detail)))
+    return Report(True, (*steps.lines, Line("not shown", True, recheck_chain.LIMITS)))
+
+
+def _is_chain(content: bytes) -> bool:
+    try:
+        return msgspec.json.decode(content, type=_AnyFormat).format == CHAIN_FORMAT
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+
+
+class _AnyFormat(msgspec.Struct, frozen=True):
+    format: str
+
+
+def _verify_fraud(content: bytes, trust_text: str) -> Report:
+    steps = _Steps()
+    try:
+        trust, _ = steps.take("trust file", _trust, trust_text)
+        steps.take("fraud proven", _fraud, content, trust)
+    except Exception as error:  # as in `verify_evidence`
+        detail = (str(error) or type(error).__name__)[:_MOST_TEXT]
+        return Report(False, (*steps.lines, Line("fraud proof", False, detail)))
+    return Report(False, tuple(steps.lines), fraud=True)
+
+
+def _fraud(content: bytes, trust: Trust) -> tuple[None, str]:
+    """Find whom of those who are trusted the proof accuses, and what of."""
+    refusals = []
+    for word in (trust.note, *(witness.note for witness in trust.witnesses)):
+        try:
+            found = verify_fraud_proof(content, word)
+        except Refused as refused:
+            refusals.append(str(refused))
+            continue
+        need(found.first.origin == trust.community, "a proof is about the trusted log", found=found.first.origin)
+        first, second = (
+            f"{point.size} leaves at {point.slot_s} s with log root {point.log_root.hex()} and state root"
+            f" {point.state_root.hex()}"
+            for point in (found.first, found.second)
+        )
+        return None, f"{found.signer} signed both {first}, and {second}; but {found.rule}"
+    raise Refused("a proof shows a fraud of the operator or a witness", found="; ".join(dict.fromkeys(refusals)))
+
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -95,24 +181,19 @@ class _Steps:
         self.lines: list[Line] = []
         self.name = ""
 
-    def take(self, name: str, check: Callable[_P, tuple[_T, str]], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def begin(self, name: str) -> None:
         self.name = name
+
+    def take(self, name: str, check: Callable[_P, tuple[_T, str]], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        self.begin(name)
         found, detail = check(*args, **kwargs)
         self.lines.append(Line(name, True, detail))
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    verifying: VerifyingKey
-    role: str
-    account: str
-    position: int
-
-
 def _check(evidence: bytes, trust_text: str, steps: _Steps) -> None:
     trust, operator = steps.take("trust file", _trust, trust_text)
-    bundle = steps.take("format", _bundle, evidence)
+    bundle = steps.take("format", _bundle, evidence, Bundle, EVIDENCE_FORMAT)
     point = steps.take("checkpoint", _note, bundle, trust)
     rows = steps.take("log", _leaves, bundle, point)
     steps.take("books", _sections, bundle, point)
@@ -120,13 +201,26 @@ def _check(evidence: bytes, trust_text: str, steps: _Steps) -> None:
     said = steps.take("requests", _requests, rows, point.origin)
     founding = steps.take("community", _community, said, operator, trust)
     keys = steps.take("keys", _keys, said, operator)
-    steps.take("signatures", _signatures, said, keys, operator)
+    steps.take("signatures", check_signatures, said, keys, _roles)
     reading = steps.take("readings", recheck.reading, bundle, said)
     prices = steps.take("prices", recheck.prices, bundle, said)
     orders = steps.take("orders", recheck.orders, bundle, said, founding.gate_s)
     steps.take("auction", recheck.auction, bundle, orders, prices)
     steps.take("energy", recheck.energy, bundle, reading)
     steps.take("money", recheck.money, bundle, prices)
+
+
+def _check_chain(content: bytes, trust_text: str, steps: _Steps) -> None:
+    trust, operator = steps.take("trust file", _trust, trust_text)
+    chain = steps.take("format", _bundle, content, Chain, CHAIN_FORMAT)
+    point = steps.take("checkpoint", _note, chain, trust)
+    rows = steps.take("log", _leaves, chain, point)
+    said = steps.take("requests", _requests, rows, point.origin, (bodies.ScheduleBody,))
+    founding = steps.take("community", _community, said, operator, trust)
+    keys = steps.take("keys", _keys, said, operator)
+    steps.take("signatures", check_signatures, said, keys, _chain_roles)
+    for name, detail in recheck_chain.links(chain, said, founding, steps.begin):
+        steps.lines.append(Line(name, True, detail))
 
 
 def _trust(text: str) -> tuple[tuple[Trust, VerifyingKey], str]:
@@ -138,29 +232,41 @@ def _trust(text: str) -> tuple[tuple[Trust, VerifyingKey], str]:
     return (trust, VerifyingKey(bytes.fromhex(trust.operator))), f"of community {trust.community}{word}"
 
 
-def _bundle(evidence: bytes) -> tuple[Bundle, str]:
-    bundle = msgspec.json.decode(evidence, type=Bundle)
-    need(bundle.format == EVIDENCE_FORMAT, f"evidence is of format {EVIDENCE_FORMAT}", found=bundle.format)
+_B = TypeVar("_B", Bundle, Chain)
+
+
+def _bundle(content: bytes, shape: type[_B], form: str) -> tuple[_B, str]:
+    bundle = msgspec.json.decode(content, type=shape)
+    need(bundle.format == form, f"evidence is of format {form}", found=bundle.format)
     again = encode(bundle)
-    if again != evidence:
-        at = next((n for n, (a, b) in enumerate(zip(again, evidence, strict=False)) if a != b), len(again))
+    if again != content:
+        at = next((n for n, (a, b) in enumerate(zip(again, content, strict=False)) if a != b), len(again))
         raise Refused("evidence has one form, no field or space more or less", differs_at_byte=at)
-    return bundle, f"{len(evidence)} bytes about {bundle.account} in the slot at {bundle.slot_s} s"
+    about = bundle.account if isinstance(bundle, Bundle) else bundle.asset
+    return bundle, f"{len(content)} bytes about {about} in the slot at {bundle.slot_s} s"
 
 
-def _note(bundle: Bundle, trust: Trust) -> tuple[Checkpoint, str]:
-    text = ""
-    for word in (trust.note, *trust.witnesses):
-        text = verify_note(bundle.note, dict([parse_vkey(word)]))
-    signers = bundle.note.removeprefix(text).count("\n") - 1
-    need(signers == 1 + len(trust.witnesses), "a note is signed by those who are trusted alone", signatures=signers)
+def _note(bundle: Bundle | Chain, trust: Trust) -> tuple[Checkpoint, str]:
+    text = verify_note(bundle.note, dict([parse_vkey(trust.note)]))
+    cosigned = cosigned_at_s(bundle.note, weights(trust.witnesses))
+    signers = len(split_note(bundle.note)[1])
+    need(signers == 1 + len(cosigned), "a note is signed by those who are trusted alone", signatures=signers)
     point = Checkpoint.parse(text)
     names = {"origin": point.origin, "evidence": bundle.community, "trusted": trust.community}
     need(len(set(names.values())) == 1, "one community from trust file to note", **names)
-    return point, f"{point.size} leaves, signed by {parse_vkey(trust.note)[0]} and {len(trust.witnesses)} witnesses"
+    signed = f"{point.size} leaves, signed by {parse_vkey(trust.note)[0]} and {len(cosigned)} witnesses"
+    return point, f"{signed}; {_finality(weight(bundle.note, weights(trust.witnesses)))}"
 
 
-def _leaves(bundle: Bundle, point: Checkpoint) -> tuple[list[LeafRow], str]:
+def _finality(found: Weight) -> str:
+    if found.is_final:
+        return f"final: {found.cosigned} of {found.total} of the witnesses' weight cosigned it"
+    if not found.total:
+        return "not final: the community has no witnesses, only the operator answers for it"
+    return f"not final: {found.cosigned} of {found.total} of the witnesses' weight cosigned it, two thirds are needed"
+
+
+def _leaves(bundle: Bundle | Chain, point: Checkpoint) -> tuple[list[LeafRow], str]:
     positions = [leaf.position for leaf in bundle.leaves]
     need(positions == sorted(set(positions)), "leaves stand in the order of the log", positions=positions)
     rows = [
@@ -170,6 +276,10 @@ def _leaves(bundle: Bundle, point: Checkpoint) -> tuple[list[LeafRow], str]:
             salt=bytes.fromhex(leaf.salt),
             body=leaf.body.encode(),
             outcome=leaf.outcome,
+            author="",
+            seq=0,
+            owner="",
+            closes=leaf.closes,
         )
         for leaf in bundle.leaves
     ]
@@ -180,14 +290,15 @@ def _leaves(bundle: Bundle, point: Checkpoint) -> tuple[list[LeafRow], str]:
     return rows, f"{len(rows)} leaves are in it"
 
 
-def _requests(rows: Sequence[LeafRow], community: str) -> tuple[list[Said], str]:
+def _requests(rows: Sequence[LeafRow], community: str, refused: tuple[type, ...] = ()) -> tuple[list[Said], str]:
     said = []
     for row in rows:
-        request = read_request(row.body)
+        request = read_head(row.body)
         need(request.community == community, "requests are for this community", position=row.position)
         body = bodies.read_body(request.kind, request.body)
         partly = isinstance(body, bodies.ReadingBatch) and row.outcome is Outcome.SET_ASIDE
         booked = row.outcome is Outcome.BOOKED or partly
+        booked |= isinstance(body, refused) and row.outcome is Outcome.NOT_ALLOWED
         need(booked, "a case rests on what was booked", position=row.position, outcome=row.outcome)
         said.append(Said(row, request, body))
     return said, "each is a request that was booked"
@@ -196,7 +307,7 @@ def _requests(rows: Sequence[LeafRow], community: str) -> tuple[list[Said], str]
 def _sections(bundle: Bundle, point: Checkpoint) -> tuple[None, str]:
     root = merkle_root(map(bytes.fromhex, bundle.sections))
     need(root == point.state_root, "the sections make up the signed state root", found=root.hex())
-    return None, "its state root is made of these five sections"
+    return None, f"its state root is made of these {len(SECTIONS)} sections"
 
 
 def _entries(bundle: Bundle) -> tuple[None, str]:
@@ -222,13 +333,15 @@ def _community(said: Sequence[Said], operator: VerifyingKey, trust: Trust) -> tu
     if not isinstance(body, bodies.RegisterCommunity):
         raise Refused("position 0 registers the community", kind=request.kind)
     need(body.public == trust.operator, "the community is run by the trusted operator", operator=body.public)
+    named = ", ".join(witness.note for witness in body.witnesses) or "nobody"
+    need(body.witnesses == trust.witnesses, "the community's witnesses are those who are trusted", named=named)
     signed = request.author == operator.id and operator.verify(request.signed_bytes(), request.signature)
     need(signed, "the operator signed the community's registration", author=request.author)
     return body, f"founded by the trusted operator {operator.id}"
 
 
-def _keys(said: Sequence[Said], operator: VerifyingKey) -> tuple[dict[KeyId, _Key], str]:
-    keys: dict[KeyId, _Key] = {}
+def _keys(said: Sequence[Said], operator: VerifyingKey) -> tuple[dict[KeyId, Key], str]:
+    keys: dict[KeyId, Key] = {}
     for one in said:
         match one.body:
             case bodies.RegisterKey(public=public, role=role, account=account):
@@ -242,33 +355,33 @@ def _keys(said: Sequence[Said], operator: VerifyingKey) -> tuple[dict[KeyId, _Ke
         need(signed, "the operator signed each key's registration", position=position, author=request.author)
         key = VerifyingKey(bytes.fromhex(public))
         need(key.id not in keys, "a key is registered once", position=position, key=key.id)
-        keys[key.id] = _Key(key, role, account, position)
+        keys[key.id] = Key(key, role, account, position)
     return keys, f"{len(keys)} were registered by the operator"
 
 
-def _signatures(said: Sequence[Said], keys: dict[KeyId, _Key], operator: VerifyingKey) -> tuple[None, str]:
-    spoken = set()
-    for one in said[1:]:
-        request, position = one.request, one.row.position
-        match one.body:
-            case bodies.RegisterKey() | bodies.RegisterGateway():
-                continue
-            case bodies.RegisterAsset() | bodies.OrderBody():
-                role = "member"
-            case bodies.ReadingBatch():
-                role = "gateway"
-            case bodies.FactBody():
-                role = "oracle"
-            case _:
-                raise Refused("every leaf has a part in the case", position=position, kind=request.kind)
-        key = keys.get(request.author)
-        if key is None or key.position > position:
-            raise Refused("a key is registered before it speaks", position=position, author=request.author)
-        need(key.role == role, f"this is for a {role} to say", position=position, found=key.role)
-        need(key.account == request.on_behalf_of, "a key speaks for its account", position=position, key=key.account)
-        signed = key.verifying.verify(request.signed_bytes(), request.signature)
-        need(signed, "a request is signed by its author", position=position, author=request.author)
-        spoken.add(request.author)
-    idle = sorted(keys.keys() - spoken)
-    need(not idle, "every shown key speaks in the case", idle=idle)
-    return None, f"{len(said)} requests are signed by their authors"
+def _roles(body: object) -> set[str]:
+    """Return who may say what a case about a slot is made of."""
+    match body:
+        case bodies.RegisterAsset() | bodies.OrderBody():
+            return {"member"}
+        case bodies.ReadingBatch():
+            return {"gateway"}
+        case bodies.FactBody():
+            return {"oracle"}
+        case _:
+            return set()
+
+
+def _chain_roles(body: object) -> set[str]:
+    """Return who may say what a chain is made of."""
+    match body:
+        case bodies.RegisterAsset() | bodies.ConsentBody():
+            return {"member"}
+        case bodies.ConstraintBody():
+            return {"member", "dso"}
+        case bodies.ScheduleBody():
+            return {"planner"}
+        case bodies.AckBody() | bodies.ReadingBatch():
+            return {"gateway"}
+        case _:
+            return set()

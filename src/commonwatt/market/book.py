@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from commonwatt.model import AccountId, InvalidValue, Order, OrderId, Side, Trade
@@ -47,6 +47,14 @@ class Book:
         self._open: Counter[AccountId] = Counter()
         self._arrivals = 0
 
+    @classmethod
+    def load(cls, orders: Iterable[Order]) -> "Book":
+        """Return the book that has these orders, in order of arrival, none of which could trade; see `orders`."""
+        book = cls()
+        for order in orders:
+            book._add(order)
+        return book
+
     def place(
         self, order: Order, backing: Balance, room: Balance, funds: Balance, on_trade: Callable[[Trade], None]
     ) -> list[Trade]:
@@ -60,11 +68,7 @@ class Book:
             raise InvalidValue(f"an order is placed once, {order.id} already rests in the book")
         if order.price_micro_per_kwh < 0:
             raise InvalidValue(f"WATT costs zero or more, was {order.price_micro_per_kwh} in order {order.id}")
-        standing = _Standing(order, self._arrivals)
-        self._arrivals += 1
-        insort(self._side(order), standing, key=lambda other: other.rank)
-        self._by_id[order.id] = standing
-        self._open[order.owner] += 1
+        self._add(order)
         return self.match(backing, room, funds, on_trade)
 
     def match(self, backing: Balance, room: Balance, funds: Balance, on_trade: Callable[[Trade], None]) -> list[Trade]:
@@ -111,6 +115,13 @@ class Book:
     def orders(self) -> tuple[Order, ...]:
         """Return what rests, in order of arrival; two books with equal listings trade alike."""
         return tuple(standing.order for standing in self._by_id.values())
+
+    def _add(self, order: Order) -> None:
+        standing = _Standing(order, self._arrivals)
+        self._arrivals += 1
+        insort(self._side(order), standing, key=lambda other: other.rank)
+        self._by_id[order.id] = standing
+        self._open[order.owner] += 1
 
     def _side(self, order: Order) -> list[_Standing]:
         return self._bids if order.side is Side.BID else self._asks

@@ -52,6 +52,22 @@ class Delivery:
             raise InvalidValue(f"a delivery is of zero or more, was {self.energy_wh} Wh to {self.buyer}")
 
 
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """What the grid settled with others in the same slot, apart from these points.
+
+    Args:
+        net_wh: What it gave them, less what it took, in Wh.
+        due_micro: What they owe it for that, less what it owes them.
+    """
+
+    net_wh: int = 0
+    due_micro: int = 0
+
+
+NOBODY_APART = Apart()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """One slot's postings and what they came to.
@@ -81,6 +97,7 @@ def settle_slot(
     import_price: int,
     export_price: int,
     slot_s: int,
+    apart: Apart = NOBODY_APART,
 ) -> Settlement:
     """Turn one slot's meter registers, trades and calls of stored energy into double entries.
 
@@ -96,6 +113,7 @@ def settle_slot(
         import_price: What the grid takes, in micro per kWh.
         export_price: What the grid gives, in micro per kWh.
         slot_s: Start of the slot, seconds since 1970.
+        apart: What others settled with the grid in the same slot; the feeder counted them too.
 
     Returns:
         The settlement. Each member's energy moves by import minus export, `GRID`'s by what the feeder counted, and
@@ -115,7 +133,7 @@ def settle_slot(
         slot.deliver(delivery)
     delivered = tuple(slot.trade(trade) for trade in trades)
     slot.meet_grid(import_price, export_price)
-    losses_wh, losses_micro = slot.meet_feeder(feeder, import_price, export_price)
+    losses_wh, losses_micro = slot.meet_feeder(feeder, import_price, export_price, apart)
     return Settlement(
         entries=tuple(slot.entries),
         traded_wh=sum(delivered),
@@ -161,11 +179,13 @@ class _Slot:
             self._book(Commodity.ENERGY, account, GRID, export_wh, memo="grid export")
             self._book(Commodity.ERGON, GRID, account, cost_micro(export_wh, export_price), memo="grid export")
 
-    def meet_feeder(self, feeder: tuple[int, int], import_price: int, export_price: int) -> tuple[int, int]:
+    def meet_feeder(
+        self, feeder: tuple[int, int], import_price: int, export_price: int, apart: Apart
+    ) -> tuple[int, int]:
         into_wh, out_wh = feeder
-        losses_wh = into_wh - out_wh - _sent(self.entries, Commodity.ENERGY)
+        losses_wh = into_wh - out_wh - _sent(self.entries, Commodity.ENERGY) - apart.net_wh
         due_micro = cost_micro(into_wh, import_price) - cost_micro(out_wh, export_price)
-        losses_micro = due_micro + _sent(self.entries, Commodity.ERGON)
+        losses_micro = due_micro + _sent(self.entries, Commodity.ERGON) - apart.due_micro
         self._book(Commodity.ENERGY, GRID, LOSSES, losses_wh, memo="losses")
         self._book(Commodity.ERGON, LOSSES, GRID, losses_micro, memo="losses")
         return losses_wh, losses_micro

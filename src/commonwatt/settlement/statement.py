@@ -8,7 +8,7 @@ from commonwatt.model import AccountId, Commodity, Entry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """Sums over entries of one account; energy and WATT in Wh, money in micro, all zero or more but purchases.
+    """Sums over entries of one account; energy and WATT in Wh, money in micro, all zero or more but the last two.
 
     Args:
         account: Whose statement this is.
@@ -22,7 +22,8 @@ class Statement:
         watt_sold_wh: WATT given for money, bought back ones included.
         paid_micro: ERGON paid for energy and WATT.
         earned_micro: ERGON earned with energy and WATT.
-        purchased_micro: ERGON bought for money outside minus what was paid out again.
+        purchased_micro: ERGON bought for money outside minus what was paid out or taken back again.
+        given_micro: ERGON that others gave for nothing, minus what was given to them.
     """
 
     account: AccountId
@@ -37,26 +38,28 @@ class Statement:
     paid_micro: int
     earned_micro: int
     purchased_micro: int
+    given_micro: int = 0
 
     @property
     def net_micro(self) -> int:
-        """Earned minus paid; with what was purchased, it is the change of the ERGON balance."""
+        """Earned minus paid; with what was purchased and given, it is the change of the ERGON balance."""
         return self.earned_micro - self.paid_micro
 
 
 _WATT_SALES = ("watt trade", "watt bought back")
-_NOT_EARNED = ("purchase", "payout")
+_NOT_EARNED = ("purchase", "refund", "charge back", "payout", "payout returned")
 """ERGON that changed form, not owner: it came from or went to the owner's money outside."""
 
 
 def statement(account: AccountId, entries: Iterable[Entry]) -> Statement:
     """Sum up one account's part in entries of any span; entries of others change nothing."""
     energy, watt, ergon = _Sums(), _Sums(), _Sums()
-    sums = {Commodity.ENERGY: energy, Commodity.WATT: watt, Commodity.ERGON: ergon}
+    sums = {Commodity.ENERGY: energy, Commodity.WATT: watt, Commodity.ERGON: ergon, Commodity.TSL: _Sums()}
     for entry in entries:
         if account in (entry.source, entry.target):
             sums[entry.commodity].add(entry, received=entry.target == account)
     purchased_micro, paid_out_micro = ergon.of(*_NOT_EARNED)
+    given_micro, gave_micro = ergon.of("transfer")
     received_micro, sent_micro = ergon.whole()
     import_wh, export_wh = energy.whole()
     bought_wh, sold_wh = energy.of("trade")
@@ -72,9 +75,10 @@ def statement(account: AccountId, entries: Iterable[Entry]) -> Statement:
         supplied_wh=supplied_wh,
         watt_bought_wh=watt_bought_wh,
         watt_sold_wh=watt_sold_wh,
-        paid_micro=sent_micro - paid_out_micro,
-        earned_micro=received_micro - purchased_micro,
+        paid_micro=sent_micro - paid_out_micro - gave_micro,
+        earned_micro=received_micro - purchased_micro - given_micro,
         purchased_micro=purchased_micro - paid_out_micro,
+        given_micro=given_micro - gave_micro,
     )
 
 

@@ -1,13 +1,15 @@
 """A simulated gateway: one home's physics, a key that never leaves it, and a memory that survives a kill."""
 
+import hmac
 from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
 from commonwatt.adapters.devices.gateway.translate import Live, Lived, Told, band
-from commonwatt.flows.rulebook.bodies import AckBody, AckItem, ReadingBatch, ReadingItem, write_body
+from commonwatt.flows.rulebook.bodies import AckBody, AckItem, batch_head, write_body
 from commonwatt.identity.keys import SigningKey, sign_request
+from commonwatt.metering.batch import Item, encode_items
 from commonwatt.model import (
     SLOT_SECONDS,
     AccountId,
@@ -59,7 +61,7 @@ class Memory(msgspec.Struct):
     battery_wh: int = 0
     car_wh: int | None = None
     last: Lived | None = None
-    held: list[str] = []
+    held: list[bytes] = []
 
 
 class Box:
@@ -74,6 +76,7 @@ class Box:
 
     def __init__(self, spec: Spec, key: SigningKey, memory: Memory | None, save: Callable[[Memory], None]) -> None:
         self._spec, self._key, self._save = spec, key, save
+        self._seed = f"{spec.seed} {spec.number} blind".encode()
         self._memory = memory or Memory(battery_wh=spec.battery_wh)
         self._assets = {asset.id: asset for asset in spec.assets}
         self._home = None
@@ -98,7 +101,8 @@ class Box:
         if acks:
             acked = AckBody(gateway=self._spec.number, slot_s=ask.slot_s, acks=acks)
             self._sign(Kind.ACK, write_body(acked))
-        self._sign(Kind.READING_BATCH, self._readings(flows, ask.slot_s))
+        items = self._readings(flows, ask.slot_s)
+        self._sign(Kind.READING_BATCH, write_body(batch_head(self._spec.number, items)), items)
         requests = [] if silent else self._memory.held
         self._memory.held = self._memory.held if silent else []
         self._memory.last = Lived(slot_s=ask.slot_s, requests=requests, net_wh=self._net_wh(flows))
@@ -145,21 +149,22 @@ class Box:
             return self._home.commission()
         return self._home.step(ask.slot_s, bands)
 
-    def _readings(self, flows: dict[AssetId, Flow], slot_s: int) -> dict[str, object]:
-        falsified = self._faulty("falsify", slot_s)
-        items = [
-            ReadingItem(
-                asset=asset,
-                import_wh=flow.import_wh // 2 if asset in falsified else flow.import_wh,
-                export_wh=flow.export_wh,
-                level_wh=flow.level_wh,
-            )
-            for asset, flow in flows.items()
-        ]
-        body = write_body(ReadingBatch(gateway=self._spec.number, slot_s=slot_s, readings=items))
-        # A field that is absent is not signed: what stores nothing tells no level.
-        body["readings"] = [write_body(item) for item in items]
-        return body
+    def _readings(self, flows: dict[AssetId, Flow], slot_s: int) -> bytes:
+        falsified, registers = self._faulty("falsify", slot_s), list(self._assets)
+        return encode_items(
+            [
+                Item(
+                    start_s=slot_s,
+                    register=register,
+                    import_wh=flows[asset].import_wh // 2 if asset in falsified else flows[asset].import_wh,
+                    export_wh=flows[asset].export_wh,
+                    level_wh=flows[asset].level_wh,
+                    blind=int.from_bytes(hmac.digest(self._seed, f"{slot_s} {register}".encode(), "sha256")[:8]),
+                )
+                for register, asset in enumerate(registers)
+                if asset in flows
+            ]
+        )
 
     def _net_wh(self, flows: dict[AssetId, Flow]) -> int:
         for asset, flow in flows.items():
@@ -170,7 +175,7 @@ class Box:
     def _faulty(self, kind: str, slot_s: int) -> list[AssetId]:
         return [f.asset for f in self._spec.faults if f.kind == kind and f.start_s <= slot_s < f.end_s]
 
-    def _sign(self, kind: Kind, body: dict[str, object]) -> None:
+    def _sign(self, kind: Kind, body: dict[str, object], items: bytes = b"") -> None:
         self._memory.seq += 1
         request = Request(
             community=CommunityId(self._spec.community),
@@ -179,5 +184,6 @@ class Box:
             seq=self._memory.seq,
             on_behalf_of=AccountId(self._spec.number),
             body=body,
+            items=items,
         )
-        self._memory.held.append(sign_request(request, self._key).wire_bytes().decode())
+        self._memory.held.append(sign_request(request, self._key).wire_bytes())

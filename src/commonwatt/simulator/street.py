@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, Interval, InvalidValue
 
 MICRO_PER_PENNY = 10_000
@@ -53,9 +54,23 @@ class WattSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepaidSpec:
-    """What every member pays in before the day."""
+    """What every member pays in before the day, when they are told that little is left, and when the meter goes."""
 
     pounds: int
+    low_pounds: int = 5
+    clear_pounds: int = 10
+    meter_grace_hours: int = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TslSpec:
+    """What TSL a stored kWh needs, what is paid for it each quarter-hour, and what is given to begin with."""
+
+    tsl_per_kwh: int
+    commission_micro_per_kwh: int
+    member_tsl: int
+    education_tsl: int
+    welcome_grant_tsl: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +99,8 @@ class Street:
     watt: WattSpec
     prepaid: PrepaidSpec
     home: tuple[HomeSpec, ...]
+    witness: tuple[Witness, ...] = ()
+    tsl: TslSpec | None = None
 
     @property
     def clock(self) -> ZoneInfo:

@@ -5,14 +5,17 @@ from pathlib import Path
 from random import Random
 
 from commonwatt.adapters.stores.sqlite import SqliteLog
+from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.model import Outcome
+
+MASTER = MasterKey(bytes(32))
 
 
 def append_for_ever(path: Path, seed: int) -> None:
     chance = Random(seed)
     say("opening")
-    with SqliteLog(path) as log:
+    with SqliteLog(path, MASTER) as log:
         batch = int(log.marks().get("batch", "0"))
         while True:
             batch += 1
@@ -20,12 +23,26 @@ def append_for_ever(path: Path, seed: int) -> None:
             # Now and then a body of many pages, so that kills also meet long writes and checkpoints of the WAL.
             weight = chance.choice([20, 300, 300, 200_000])
             rows = [leaf(start + place, f"{batch}:{place}:{count}:".encode() + bytes(weight)) for place in range(count)]
-            log.append(rows, {"batch": str(batch), "size": str(start + count)})
+            tiles = {(0, 0): b"%032d" * batch % ((batch,) * batch)}
+            log.append(rows, {"batch": str(batch), "size": str(start + count)}, tiles)
             say(str(batch))
 
 
 def leaf(position: int, body: bytes) -> LeafRow:
-    return LeafRow(position=position, stamped_s=0, salt=bytes(32), body=body, outcome=Outcome.BOOKED)
+    # Now and then somebody new signs, and somebody new owns.
+    return LeafRow(
+        position=position,
+        stamped_s=0,
+        salt=bytes(32),
+        body=body,
+        outcome=Outcome.BOOKED,
+        author=f"key-{position // 50}",
+        seq=position + 1,
+        owner=f"member-{position // 20}",
+        closes=True,
+        items=body[:48],
+        personal=body[:16] if position % 3 == 0 else b"",
+    )
 
 
 def say(word: str) -> None:

@@ -40,9 +40,11 @@ from crash_disk import (
 )
 
 from commonwatt.adapters.stores.sqlite import SqliteLog
+from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.model import Corrupt, Outcome, Refused
 
+MASTER = MasterKey(bytes(32))
 NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
 # Ten stories of 100,000 states each make the nightly million.
 STORIES, STATES = (10, 100_000) if NIGHTLY else (1, 20_000)
@@ -179,7 +181,7 @@ class Story:
     def open(self) -> SqliteLog:
         self._say(opening=self.known.opening + 1)
         with self._overhearing():
-            log = SqliteLog(self.path)
+            log = SqliteLog(self.path, MASTER)
         self._say(opened=log.epoch)
         return log
 
@@ -189,14 +191,12 @@ class Story:
             self.rows += rows
             self.marks.append({"batch": str(len(self.marks)), "size": str(len(self.rows))})
             self._say(asked=self.known.asked + 1)
-            log.append(rows, self.marks[-1])
+            log.append(rows, self.marks[-1], {(0, 0): tile(self.rows)})
             self._say(answered=self.known.asked)
 
     def _leaf(self, position: int) -> LeafRow:
         body = self._chance.randbytes(self._chance.choice([20, 300, 300, 9_000]))
-        return LeafRow(
-            position=position, stamped_s=position, salt=self._chance.randbytes(32), body=body, outcome=Outcome.BOOKED
-        )
+        return leaf(position, body, self._chance.randbytes(32))
 
     def _say(self, **news: int) -> None:
         self.known = replace(self.known, **news)
@@ -239,6 +239,28 @@ class Story:
             yield
 
 
+def leaf(position: int, body: bytes, salt: bytes) -> LeafRow:
+    """Return a leaf; now and then somebody new signs, and somebody new owns."""
+    return LeafRow(
+        position=position,
+        stamped_s=position,
+        salt=salt,
+        body=body,
+        outcome=Outcome.BOOKED,
+        author=f"key-{position // 30}",
+        seq=position + 1,
+        owner=f"member-{position // 15}",
+        closes=True,
+        items=body[:48],
+        personal=body[:16] if position % 4 == 0 else b"",
+    )
+
+
+def tile(rows: list[LeafRow]) -> bytes:
+    """Return what stands in the one tile of a log."""
+    return b"".join(row.salt for row in rows)
+
+
 def long_story(folder: Path, seed: int = 0) -> Story:
     """Tell of 30 batches in four openings, the second of which is taken over by the third."""
     folder.mkdir()
@@ -263,7 +285,7 @@ def resumed(first: Story, crash: Crash, folder: Path) -> Story:
     path = materialised(crash, folder)
     batches, epoch = 0, 0
     if seen := look(path):
-        _, marks, epoch = seen
+        _, marks, epoch, _ = seen
         batches = int(marks.get("batch", "0"))
     # From the untouched files: reading may have left its traces.
     path = materialised(crash, folder)
@@ -295,7 +317,7 @@ def record(
                     recorder.make(name)
                 case other:
                     recorder.events.append(other)
-    with SqliteLog.open_readonly(path) as replayed, SqliteLog.open_readonly(story.path) as told:
+    with SqliteLog.open_readonly(path, MASTER) as replayed, SqliteLog.open_readonly(story.path, MASTER) as told:
         assert list(replayed.rows()) == list(told.rows()) == story.rows
         assert replayed.marks() == told.marks() == story.marks[-1]
         assert epoch_of(replayed) == epoch_of(told) == story.known.opened
@@ -316,7 +338,7 @@ def judged(crash: Crash, story: Story, folder: Path, *, write: bool = False) -> 
             if known.opened:
                 return "does not open"
             # No opening was ever answered: the next writer has to make a log of what there is.
-            SqliteLog(path).close()
+            SqliteLog(path, MASTER).close()
             early, seen = 1, look(path)
     except (Corrupt, sqlite3.DatabaseError):
         return "damaged"
@@ -326,29 +348,31 @@ def judged(crash: Crash, story: Story, folder: Path, *, write: bool = False) -> 
     batch = int(marks.get("batch", "0"))
     if batch > known.asked or marks != story.marks[batch] or rows != story.rows[: int(marks.get("size", "0"))]:
         return "rows and marks of no one batch"
+    if seen[3] != tile(rows):
+        return "a tile of another batch"
     if batch < known.answered or epoch < known.opened:
         return "lost what was answered"
     if epoch > known.opening:
         return "an epoch that nobody took"
     if write:
-        add = LeafRow(position=len(rows), stamped_s=0, salt=bytes(32), body=b"", outcome=Outcome.BOOKED)
-        with SqliteLog(path) as log:
+        add = leaf(len(rows), b"", bytes(32))
+        with SqliteLog(path, MASTER) as log:
             assert log.epoch == epoch + early + 1
             log.append([add], {})
             assert log._db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        with SqliteLog.open_readonly(path) as log:
+        with SqliteLog.open_readonly(path, MASTER) as log:
             assert (list(log.rows()), log.marks()) == ([*rows, add], marks)
     return "whole"
 
 
-def look(path: Path) -> tuple[list[LeafRow], dict[str, str], int] | None:
-    """Return leaves, marks and epoch as a reader finds them; none where there is no log yet that it could open."""
+def look(path: Path) -> tuple[list[LeafRow], dict[str, str], int, bytes] | None:
+    """Return leaves, marks, epoch and the one tile as a reader finds them; none where no log could be opened yet."""
     try:
-        log = SqliteLog.open_readonly(path)
+        log = SqliteLog.open_readonly(path, MASTER)
     except (Refused, sqlite3.OperationalError):
         return None
     with log:
-        return list(log.rows()), log.marks(), epoch_of(log)
+        return list(log.rows()), log.marks(), epoch_of(log), log.tile(0, 0)
 
 
 def epoch_of(log: SqliteLog) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from commonwatt.adapters.stores.sqlite import SqliteLog
+from commonwatt.apps.wiring import open_log
+from commonwatt.model import Refused
 
 ROOT = Path(__file__).parents[3]
 STREET = ROOT / "examples" / "street"
@@ -78,6 +80,7 @@ def test_no_secret_can_be_read_by_others(folder: Path) -> None:
     for path in [
         *folder.rglob("*.pem"),
         *folder.rglob("passphrase"),
+        *folder.rglob("master.key"),
         *folder.rglob("memory.json"),
         *(folder / name for name in ("log.sqlite", "evidence.json", "summary.json", "report.html")),
     ]:
@@ -109,20 +112,38 @@ def test_replay_reaches_the_roots_that_the_run_printed(folder: Path, summary: di
     assert found["checkpoints"] == 96
 
 
+def copy_log(folder: Path, to: Path) -> None:
+    """Copy a log and the key that opens it."""
+    (to / "keys").mkdir()
+    for name in ("log.sqlite", "keys/master.key"):
+        shutil.copy2(folder / name, to / name)
+
+
+def test_a_log_without_its_master_key_is_refused_in_words(folder: Path, tmp_path: Path) -> None:
+    copy_log(folder, tmp_path)
+    (tmp_path / "keys" / "master.key").unlink()
+    found = commonwatt("replay", tmp_path)
+    assert (found.returncode, "a log is opened with its master key" in found.stderr) == (1, True)
+    assert "Traceback" not in found.stderr
+
+
 def test_replay_of_a_changed_log_says_where(folder: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "log.sqlite"
-    copy.write_bytes((folder / "log.sqlite").read_bytes())
-    with sqlite3.connect(copy) as log:
+    copy_log(folder, tmp_path)
+    with sqlite3.connect(tmp_path / "log.sqlite") as log:
         log.execute("UPDATE leaf SET outcome = 'NOT_BACKED' WHERE position = 600")
     found = commonwatt("replay", tmp_path)
     assert (found.returncode, "position 600 was answered NOT_BACKED" in found.stderr) == (1, True)
 
 
 def test_a_log_cut_short_still_agrees_with_itself_but_not_with_what_was_shown(folder: Path, tmp_path: Path) -> None:
-    for name in ("log.sqlite", "community.pub", "evidence.json"):
+    copy_log(folder, tmp_path)
+    for name in ("community.pub", "evidence.json"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     with sqlite3.connect(tmp_path / "log.sqlite") as log:
-        log.execute("DELETE FROM leaf WHERE position >= 3000")
+        # After what was decided together: anywhere else, the log alone would tell.
+        log.execute(
+            "DELETE FROM leaf WHERE position > (SELECT max(position) FROM leaf WHERE position < 1500 AND closes)"
+        )
     found = commonwatt("replay", tmp_path)
     assert (found.returncode, "evidence beside the log shows" in found.stderr) == (1, True)
 
@@ -149,17 +170,28 @@ def test_misuse_is_answered_in_one_line(tmp_path: Path) -> None:
         assert (found.returncode, "Traceback" in found.stderr, found.stderr.count("\n")) == (1, False, 1), words
 
 
+def answered(folder: Path) -> int:
+    """Return how many leaves a log holds that may be about to be made."""
+    try:
+        with open_log(folder) as log:
+            return log.size
+    except Refused:
+        return 0
+
+
 def test_ctrl_c_ends_in_a_word_and_what_was_answered_is_kept(tmp_path: Path) -> None:
     words = [COMMAND, "run", STREET, "--output", tmp_path / "run"]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         while not (tmp_path / "run" / "log.sqlite-wal").exists():
             assert running.poll() is None
             time.sleep(0.1)
-        time.sleep(1)
+        while answered(tmp_path / "run") <= 50:
+            assert running.poll() is None
+            time.sleep(0.1)
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=60)
     assert (running.returncode != 0, "Traceback" in said) == (True, False), said
-    with SqliteLog.open_readonly(tmp_path / "run" / "log.sqlite") as log:
+    with open_log(tmp_path / "run") as log:
         assert log.size > 50
 
 

@@ -54,7 +54,7 @@ def passphrase(path: Path) -> bytes:
         Corrupt: The file is empty.
     """
     if not path.exists():
-        _save_first(path, secrets.token_hex(32).encode())
+        save_first(path, secrets.token_hex(32).encode())
     words = load_secret(path).strip()
     if not words:
         raise Corrupt(f"a passphrase is not empty, {path} is")
@@ -70,8 +70,12 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
-def _save_first(path: Path, data: bytes) -> None:
-    """Write a secret unless somebody else was first; then theirs stands, as keys may rest under it already."""
+def save_first(path: Path, data: bytes) -> None:
+    """Write a secret unless somebody else was first; then theirs stands, as keys may rest under it already.
+
+    Raises:
+        OSError: The folder is missing or cannot be written.
+    """
     temporary = _write_beside(path, data)
     try:
         path.hardlink_to(temporary)

@@ -1,11 +1,11 @@
-"""The commonwatt command: run a street, plan, verify evidence, replay a log."""
+"""The commonwatt command: run a street, plan, verify evidence, replay a log, serve it, watch one."""
 
 import sqlite3
 import sys
 
 import typer
 
-from commonwatt.apps.cli import planning, running, trusting
+from commonwatt.apps.cli import accepting, erasing, keeping, planning, running, showing, trusting, watching
 from commonwatt.model import CommonwattError
 
 app = typer.Typer(
@@ -15,9 +15,17 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command("run")(running.run)
+app.command("accept")(accepting.accept)
+app.command("archive")(keeping.archive)
+app.command("query")(keeping.query)
+app.command("erase")(erasing.erase)
 app.command("plan")(planning.plan)
+app.command("prove")(showing.prove)
+app.command("inspect")(showing.inspect)
 app.command("verify")(trusting.verify)
 app.command("replay")(trusting.replay)
+app.command("serve")(watching.serve)
+app.command("witness")(watching.witness)
 
 
 def main() -> None:

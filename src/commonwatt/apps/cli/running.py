@@ -19,10 +19,16 @@ def run(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for the run; default runs/<street>/<day>.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw an earlier run in that folder away first.")] = False,
+    witness: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Card of a witness, as `commonwatt witness --folder` makes it; repeat for more.", exists=True
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the day's figures as JSON and nothing else.")] = False,
 ) -> None:
     """Run a street for one recorded day; run it again after a kill and it goes on where it was."""
-    stage = wiring.scene(street, day)
+    stage = wiring.watched(wiring.scene(street, day), witness or [])
     folder = output or Path("runs") / stage.street.community / f"{stage.street.day}"
     console = screen(quiet=json)
     columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("slots"))

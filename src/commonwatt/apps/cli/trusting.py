@@ -7,17 +7,26 @@ import typer
 
 from commonwatt.apps import deeds
 from commonwatt.apps.cli.screen import as_json, screen
-from commonwatt.flows.verify import verify_evidence
+from commonwatt.flows.verify import Report, verify_file
 from commonwatt.model import Corrupt, InvalidValue, Refused
+
+FRAUD_PROVEN = 3
+"""Exit code where a fraud is proven: neither all well, nor a file that proves nothing."""
 
 
 def verify(
-    evidence: Annotated[Path, typer.Argument(help="The evidence file.", exists=True, dir_okay=False)],
+    evidence: Annotated[
+        Path, typer.Argument(help="The evidence file, or the proof of a fraud.", exists=True, dir_okay=False)
+    ],
     trust: Annotated[Path, typer.Option(help="The community's public keys.", exists=True, dir_okay=False)],
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Check an evidence file alone, offline: exit code 0 if all of it holds, 1 if anything does not."""
-    report = verify_evidence(evidence.read_bytes(), trust.read_text(errors="replace"))
+    """Check evidence, or the proof of a fraud, alone and offline.
+
+    Exit code 0: evidence, and all of it holds. 1: evidence or a proof that is not to be believed. 2: misuse. 3: fraud
+    is proven, whoever signed it is not to be believed.
+    """
+    report = verify_file(evidence.read_bytes(), trust.read_text(errors="replace"))
     if json:
         typer.echo(as_json(report))
     else:
@@ -26,15 +35,21 @@ def verify(
             mark = "[green]holds[/]" if line.ok else "[red]FAILS[/]"
             console.print(f"{mark}  {line.name}: ", end="", highlight=False)
             console.print(line.detail, markup=False, highlight=False, soft_wrap=True)
-        console.print("[green]all of it holds[/]" if report.ok else "[red]not to be believed[/]")
-    raise typer.Exit(0 if report.ok else 1)
+        console.print(_verdict(report))
+    raise typer.Exit(FRAUD_PROVEN if report.fraud else 0 if report.ok else 1)
+
+
+def _verdict(report: Report) -> str:
+    if report.fraud:
+        return "[red]fraud proven: who signed this is not to be believed[/]"
+    return "[green]all of it holds[/]" if report.ok else "[red]not to be believed[/]"
 
 
 def replay(
     folder: Annotated[Path, typer.Argument(help="A run's folder.", exists=True, file_okay=False)],
     json: Annotated[bool, typer.Option("--json", help="Print the roots as JSON.")] = False,
 ) -> None:
-    """Run a log again from zero: every signature, outcome and checkpoint is checked, and the state root compared."""
+    """Run a log again, from zero or from where it is whole: all signatures, outcomes and roots are checked."""
     try:
         found = deeds.replay_folder(folder)
     except (Corrupt, InvalidValue, Refused) as error:
@@ -43,7 +58,11 @@ def replay(
     if json:
         typer.echo(as_json(found))
     else:
-        typer.echo(
-            f"replayed {found.leaves} leaves from zero: every outcome and all {found.checkpoints} checkpoints agree"
-        )
+        agree = f"every outcome and all {found.checkpoints} checkpoints agree"
+        if found.from_leaf:
+            typer.echo(f"leaves before {found.from_leaf} were erased or pruned: replayed from the snapshot there")
+            count = found.leaves - found.from_leaf
+            typer.echo(f"replayed {count} of {found.leaves} leaves: {agree}; so do the hashes of all")
+        else:
+            typer.echo(f"replayed {found.leaves} leaves from zero: {agree}")
         typer.echo(f"log root    {found.log_root}\nstate root  {found.state_root}")

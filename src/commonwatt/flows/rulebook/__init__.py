@@ -1,18 +1,37 @@
 """The rulebook: one function per kind of request, integers only, no clock, no chance.
 
-`admit` says whether a request may stand in the log at all, `apply` what it changes. Anyone who replays the log
-through the two reaches the same state.
+Requests are decided in batches that share one moment: `begin` does what has come due by then, `admit` says whether a
+request may stand in the log at all, `apply` and `apply_readings` what it changes, and `end` settles. Anyone who
+replays the log through these reaches the same state.
 """
 
-from hashlib import sha256
+from collections.abc import Sequence
+from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from commonwatt.flows.rulebook import bodies, registry, settling, trading
-from commonwatt.flows.rulebook.state import KeyRecord, State
+from commonwatt.flows.rulebook import (
+    attesting,
+    bodies,
+    commission,
+    delegating,
+    paying,
+    prepaying,
+    readings,
+    registry,
+    settling,
+    trading,
+    transferring,
+    trust_bodies,
+    wallet_bodies,
+)
+from commonwatt.flows.rulebook.readings import Batch
+from commonwatt.flows.rulebook.state import State
+from commonwatt.flows.rulebook.witnesses import check_witnesses
+from commonwatt.identity.directory import KeyRecord
 from commonwatt.identity.keys import VerifyingKey
-from commonwatt.model import AccountId, InvalidValue, Kind, Outcome, Request
+from commonwatt.model import SLOT_SECONDS, GatewayId, InvalidValue, Kind, Outcome, Request
 
-__all__ = ["State", "admit", "apply", "bodies"]
+__all__ = ["Batch", "State", "admit", "apply", "apply_readings", "begin", "bodies", "end", "read_batch"]
 
 _MAY = {
     Kind.REGISTER: {"operator", "member", "dso"},
@@ -24,15 +43,41 @@ _MAY = {
     Kind.SCHEDULE: {"planner"},
     Kind.CONSENT: {"member"},
     Kind.ACK: {"gateway"},
-    Kind.PURCHASE: {"payment"},
+    Kind.PURCHASE: {"payment", "member"},
+    Kind.PAYOUT: {"payment", "member"},
+    Kind.TRANSFER: {"member"},
+    Kind.DELEGATE: {"member"},
+    Kind.ATTEST: {"operator", "member", "engineer", "inspector", "installer"},
     Kind.CHECKPOINT: {"operator"},
 }
 
 
-def admit(state: State, request: Request) -> Outcome | None:
+def begin(state: State, stamped_s: int) -> None:
+    """Do what has come due by the moment of a batch of requests, before the first of them is decided."""
+    state.wallets.now_s = stamped_s
+    commission.close_quarters(state, stamped_s)
+    transferring.void_due(state, stamped_s)
+    trading.close_gates(state, stamped_s)
+
+
+def end(state: State, stamped_s: int) -> None:
+    """Settle what is complete or overdue, once all requests of a batch are decided; let go of what is long past."""
+    first_s = state.settled_to_s
+    settling.settle_due(state, stamped_s)
+    commission.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    prepaying.watch(state, stamped_s)
+    state.forget()
+
+
+def admit(state: State, request: Request, signed: bool | None = None) -> Outcome | None:
     """Return why a request may not stand in the log, or None where it may.
 
-    Changes nothing. A request that was answered before is `SEEN_BEFORE`; see `first_outcome`.
+    Changes nothing. A number that its key has used is `SEEN_BEFORE`: a repeat, or another request in its place.
+
+    Args:
+        state: As it stands.
+        request: As it was read.
+        signed: Whether the signature is the author's, where that was checked already.
     """
     if request.community != state.community:
         return Outcome.WRONG_COMMUNITY
@@ -41,19 +86,14 @@ def admit(state: State, request: Request) -> Outcome | None:
     record = state.keys.get(request.author)
     if record is None:
         return Outcome.UNKNOWN_KEY
-    if not record.verifying.verify(request.signed_bytes(), request.signature):
+    if signed is None:
+        signed = record.verifying.verify(request.signed_bytes(), request.signature)
+    if not signed:
         return Outcome.BAD_SIGNATURE
-    if request.seq < record.next_seq:
-        digest, _ = record.answered[request.seq - 1]
-        return Outcome.SEEN_BEFORE if digest == _digest(request) else Outcome.WRONG_SEQUENCE
-    if request.seq > record.next_seq:
-        return Outcome.WRONG_SEQUENCE
-    return None
-
-
-def first_outcome(state: State, request: Request) -> Outcome:
-    """Return how a request that was `SEEN_BEFORE` was answered the first time."""
-    return state.keys[request.author].answered[request.seq - 1][1]
+    expected = state.keys.next_seq(request.author)
+    if request.seq == expected:
+        return None
+    return Outcome.SEEN_BEFORE if request.seq < expected else Outcome.WRONG_SEQUENCE
 
 
 def apply(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
@@ -61,35 +101,57 @@ def apply(state: State, request: Request, body: object, position: int, stamped_s
 
     Args:
         state: Changed in place.
-        request: Admitted by `admit`.
+        request: Admitted by `admit`; no batch of readings.
         body: What `bodies.read_body` made of its body.
         position: Where it stands in the log.
-        stamped_s: The log's time, seconds since 1970; what has come due by then is done first.
+        stamped_s: The log's time, seconds since 1970.
     """
-    trading.close_gates(state, stamped_s)
     if state.operator is None:
         assert isinstance(body, bodies.RegisterCommunity)
         outcome = registry.found(state, body, stamped_s)
     else:
         outcome = _decide(state, request, body, position, stamped_s)
-    state.keys[request.author].answered.append((_digest(request), outcome))
-    settling.settle_due(state, stamped_s)
+    state.keys.spoke(state.keys[request.author])
     return outcome
 
 
-def _decide(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
+def read_batch(state: State, request: Request, body: bodies.ReadingBatch, position: int) -> Batch:
+    """Return an admitted batch of readings, to be applied with others; its author's number is used up.
+
+    A batch whose outcome is not `BOOKED` is refused already, and must not be applied.
+    """
     record = state.keys[request.author]
-    if record.role not in _MAY[request.kind] or not _speaks_for(record, request.on_behalf_of):
+    state.keys.spoke(record)
+    batch = Batch(GatewayId(body.gateway), position, request.items)
+    allowed = _may(record, request) and record.gateway == body.gateway
+    if not allowed:
+        batch.outcome = Outcome.NOT_ALLOWED
+    return batch
+
+
+def apply_readings(state: State, batches: Sequence[Batch], stamped_s: int) -> None:
+    """Believe what can be believed of batches, one after the other, and set their outcomes."""
+    readings.apply_batches(state, [batch for batch in batches if batch.outcome is Outcome.BOOKED], stamped_s)
+
+
+def _decide(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
+    if not _may(state.keys[request.author], request) and not delegating.permits(state, request, body, stamped_s):
         return Outcome.NOT_ALLOWED
     match body:
         case bodies.OrderBody():
             return trading.order(state, request, body, position, stamped_s)
-        case bodies.ReadingBatch():
-            return settling.reading_batch(state, request, body, position, stamped_s)
         case bodies.ConstraintBody():
             return registry.constraint(state, request, body, position)
-        case bodies.PurchaseBody():
-            return registry.purchase(state, request, body, position, stamped_s)
+        case wallet_bodies.Give() | wallet_bodies.Reserve() | wallet_bodies.Post() | wallet_bodies.Void():
+            return transferring.transfer(state, request, body, position, stamped_s)
+        case wallet_bodies.PayoutRequest() | wallet_bodies.PayoutPaid() | wallet_bodies.PayoutFailed():
+            return paying.payout(state, request, body, position, stamped_s)
+        case trust_bodies.Grant() | trust_bodies.Revoke():
+            return delegating.delegate(state, request, body, position, stamped_s)
+        case _ if request.kind is Kind.ATTEST:
+            return attesting.attest(state, request, cast("trust_bodies.Attest", body), position, stamped_s)
+        case _ if request.kind is Kind.PURCHASE:
+            return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
         case _:
             return _decide_standing(state, request, body, stamped_s)
 
@@ -107,14 +169,14 @@ def _decide_standing(state: State, request: Request, body: object, stamped_s: in
         case bodies.AckBody():
             return registry.ack(state, request, body)
         case bodies.CheckpointBody():
-            return Outcome.BOOKED  # its roots are compared where the log is, by the sequencer and by replay
+            return registry.checkpoint(state, body)
         case _:
             assert isinstance(body, bodies.Register)
             return registry.register(state, request, body, stamped_s)
 
 
-def _speaks_for(record: KeyRecord, account: AccountId) -> bool:
-    return record.account == account
+def _may(record: KeyRecord, request: Request) -> bool:
+    return record.role in _MAY[request.kind] and record.account == request.on_behalf_of
 
 
 def _admit_first(request: Request) -> Outcome | None:
@@ -127,11 +189,9 @@ def _admit_first(request: Request) -> Outcome | None:
             return Outcome.UNKNOWN_KEY
         key = VerifyingKey(bytes.fromhex(body.public))
         ZoneInfo(body.timezone)
+        check_witnesses(body.witnesses)
+        registry.charter(body)
     except (InvalidValue, ZoneInfoNotFoundError, ValueError, OSError):
         return Outcome.MALFORMED
     signed = key.id == request.author and key.verify(request.signed_bytes(), request.signature)
     return None if signed else Outcome.BAD_SIGNATURE
-
-
-def _digest(request: Request) -> bytes:
-    return sha256(request.wire_bytes()).digest()

@@ -6,6 +6,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
+from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
+from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
+from commonwatt.metering.batch import ITEM_BYTES, MOST_ITEMS, batch_root
+from commonwatt.metering.personal import personal_hash
 from commonwatt.model import MAX_SAFE_INTEGER, AssetKind, InvalidValue, Kind, Side, Verb
 
 Whole = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
@@ -18,6 +23,7 @@ Energy = Annotated[int, Meta(ge=0, le=10**9)]
 Price = Annotated[int, Meta(ge=-(10**9), le=10**9)]
 """Micro per kWh, up to a thousand units of money for one: with `Energy`, no sum of a slot leaves +-(2^53-1)."""
 Text = Annotated[str, Meta(max_length=400)]
+Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 PublicKey = Annotated[str, Meta(pattern=r"^[0-9a-f]{66}\Z")]
 
 
@@ -25,17 +31,51 @@ class _Body(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     pass
 
 
+class Witness(_Body, frozen=True):
+    """Who re-runs the log: ``note`` is the C2SP word of the key that it cosigns with, ``public`` its secp256k1 key.
+
+    Both keys sign each checkpoint, the second one for contracts; ``weight`` is its part of what finality takes.
+    """
+
+    note: Annotated[str, Meta(max_length=200)]
+    public: PublicKey
+    weight: Annotated[int, Meta(ge=1, le=10**9)] = 1
+
+
 class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     """The first leaf: who runs the community, and its parameters. ``public`` is the operator's own key.
 
-    ``gate_s`` is how long into its slot the slot market stays open, ``grace_slots`` how long settlement waits.
+    ``gate_s`` is how long into its slot the slot market stays open, ``grace_slots`` how long settlement waits,
+    ``correction_slots`` how far back a reading may still come or be corrected, ``witnesses`` who must have re-run and
+    cosigned a checkpoint, by two thirds of their weight, before it is final.
+
+    TSL (row E3): ``tsl_micro_per_kwh`` gives the right to store a kWh, none where no right is asked for;
+    ``commission_micro_per_kwh`` is paid for a kWh stored over a quarter-hour; of the vault, ``education_tsl_micro`` go
+    to the education pot at once and ``member_tsl_micro`` to each new member, who also gets ``welcome_grant_micro``
+    from the pot; each as long as there is enough.
+
+    ERGON (rows H2, H4): at ``low_micro`` a notice is due, from ``clear_micro`` on the next fall is a new one; a meter
+    is enabled while its account has more than ``meter_threshold_micro``, and ``meter_grace_s`` longer; without them
+    nobody is told and no meter switched. A top-up is waited for ``topup_lasts_s``.
     """
 
     public: PublicKey
     timezone: Annotated[str, Meta(max_length=64, pattern=r"^(UTC|[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*)+)\Z")]
     b_max_wh: Energy
     grace_slots: Annotated[int, Meta(ge=0, le=10_000)]
+    correction_slots: Annotated[int, Meta(ge=1, le=10_000)]
     gate_s: Annotated[int, Meta(ge=0, le=900)]
+    witnesses: Annotated[tuple[Witness, ...], Meta(max_length=64)] = ()
+    tsl_micro_per_kwh: Annotated[int, Meta(ge=1, le=10**12)] | None = None
+    commission_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    member_tsl_micro: Tsl = 0
+    education_tsl_micro: Tsl = 0
+    welcome_grant_micro: Tsl = 0
+    low_micro: Money | None = None
+    clear_micro: Money | None = None
+    meter_threshold_micro: Money = 0
+    meter_grace_s: Annotated[int, Meta(ge=1, le=10**8)] | None = None
+    topup_lasts_s: Annotated[int, Meta(ge=1, le=10**8)] = 259_200
 
 
 class RegisterKey(_Body, frozen=True, tag_field="what", tag="key"):
@@ -43,7 +83,7 @@ class RegisterKey(_Body, frozen=True, tag_field="what", tag="key"):
 
     public: PublicKey
     alg: Annotated[str, Meta(pattern=r"^secp256k1\Z")]
-    role: Annotated[str, Meta(pattern=r"^(member|planner|oracle|dso|payment)\Z")]
+    role: Role
     account: Name
 
 
@@ -56,10 +96,14 @@ class RegisterGateway(_Body, frozen=True, tag_field="what", tag="gateway"):
 
 
 class RegisterAsset(_Body, frozen=True, tag_field="what", tag="asset"):
-    """An asset behind a gateway; registering it with the gateway's number is how a member claims it (row H1)."""
+    """An asset behind a gateway; registering it with the gateway's number is how a member claims it (row H1).
+
+    ``register`` is the number under which the gateway's readings name it: 0 for its first asset, then 1, and so on.
+    """
 
     asset: Name
     gateway: Name
+    register: Annotated[int, Meta(ge=0, lt=2**16)]
     asset_kind: AssetKind
     zone: Name
     max_import_w: Watts
@@ -80,21 +124,17 @@ class ConstraintBody(_Body, frozen=True):
     said_s: Moment
 
 
-class ReadingItem(_Body, frozen=True):
-    """One meter's counts over the batch's interval, in Wh."""
-
-    asset: Name
-    import_wh: Energy
-    export_wh: Energy
-    level_wh: Energy | None = None
-
-
 class ReadingBatch(_Body, frozen=True):
-    """What one gateway's meters saw in one slot; one signature covers all."""
+    """What one gateway's meters saw: so many packed records with this Merkle root, see `commonwatt.metering.batch`.
+
+    One signature covers all; the records travel behind the request. ``personal`` is the salted hash of what only the
+    owner shows, where there is any.
+    """
 
     gateway: Name
-    slot_s: Moment
-    readings: Annotated[list[ReadingItem], Meta(min_length=1, max_length=64)]
+    count: Annotated[int, Meta(ge=1, le=MOST_ITEMS)]
+    root: Hash
+    personal: Hash | None = None
 
 
 class OrderBody(_Body, frozen=True):
@@ -164,19 +204,14 @@ class AckBody(_Body, frozen=True):
     acks: Annotated[list[AckItem], Meta(min_length=1, max_length=64)]
 
 
-class PurchaseBody(_Body, frozen=True):
-    """ERGON bought for an account; the reference is the payment provider's own and counts once."""
-
-    account: Name
-    amount_micro: Annotated[int, Meta(gt=0, le=10**12)]
-    reference: Annotated[str, Meta(min_length=1, max_length=100)]
-
-
 class CheckpointBody(_Body, frozen=True):
     """The signed note of a checkpoint over everything before it."""
 
     note: Annotated[str, Meta(max_length=4000)]
 
+
+PurchaseBody = _PurchaseBody
+"""By far the most common of `wallet_bodies`."""
 
 _BODIES: dict[Kind, object] = {
     Kind.REGISTER: Register,
@@ -188,8 +223,9 @@ _BODIES: dict[Kind, object] = {
     Kind.SCHEDULE: ScheduleBody,
     Kind.CONSENT: ConsentBody,
     Kind.ACK: AckBody,
-    Kind.PURCHASE: PurchaseBody,
     Kind.CHECKPOINT: CheckpointBody,
+    **TRUST_BODIES,
+    **WALLET_BODIES,
 }
 
 
@@ -199,6 +235,8 @@ def read_body(kind: Kind, body: Mapping[str, object]) -> object:
     Raises:
         InvalidValue: A field is missing, unknown, or not what it should be; says which.
     """
+    if kind not in _BODIES:
+        raise InvalidValue(f"a request has rules, was of kind {kind}, which has none yet")
     try:
         return msgspec.convert(body, _BODIES[kind])
     except msgspec.ValidationError as error:
@@ -210,3 +248,17 @@ def write_body(body: Struct) -> dict[str, object]:
     plain = msgspec.to_builtins(body)
     assert isinstance(plain, dict)
     return {name: value for name, value in plain.items() if value is not None}
+
+
+def batch_head(gateway: str, items: bytes, personal: bytes = b"") -> ReadingBatch:
+    """Return what a gateway signs for packed records.
+
+    Raises:
+        InvalidValue: The bytes are no whole records.
+    """
+    return ReadingBatch(
+        gateway=gateway,
+        count=len(items) // ITEM_BYTES,
+        root=batch_root(items).hex(),
+        personal=personal_hash(personal).hex() or None,
+    )

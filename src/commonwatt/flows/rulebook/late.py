@@ -1,9 +1,14 @@
-"""Rules for meters that report after their slot was settled: what was booked without them is put right, not rewritten.
+"""Rules for meters that report, or correct themselves, after their slot was settled: the difference is booked.
 
-Energy and money both, at the grid's prices: who was silent shares in no trade of that slot. WATT is left as it is.
+What was booked is never rewritten. Energy and money both, at the grid's prices: who was silent shares in no trade of
+that slot. Where a correction shows that less energy entered a battery, or more left it, than was told, WATT that has
+nothing behind it is burned, the owner's first; nothing is minted after the event.
 """
 
+from commonwatt.flows.rulebook import storage
+from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.state import State
+from commonwatt.metering.registers import Difference, difference
 from commonwatt.model import (
     GRID,
     LOSSES,
@@ -16,45 +21,67 @@ from commonwatt.model import (
 )
 
 
-def settle_late(state: State, asset: Asset, reading: Reading) -> None:
-    """Book a connection or the feeder whose slot was settled without it; other meters change no account."""
+def settle_late(state: State, asset: Asset, older: Reading | None, reading: Reading) -> None:
+    """Book what a reading of a settled slot changes: all of it, or its difference from what was believed before."""
     slot_s = epoch(reading.interval.start)
+    nothing = Reading(asset=asset.id, interval=reading.interval, import_wh=0, export_wh=0)
     if asset.kind is AssetKind.CONNECTION:
-        _connection(state, slot_s, asset, reading)
-    elif asset.kind is AssetKind.FEEDER and slot_s in state.stood_in:
+        _connection(state, slot_s, asset, older or nothing, reading, "late" if older is None else "corrected")
+    elif asset.kind is AssetKind.FEEDER and (older is not None or slot_s in state.stood_in):
         _feeder(state, slot_s, reading)
+    elif older is not None:
+        _stored(state, slot_s, asset, difference(older, reading))
 
 
-def _connection(state: State, slot_s: int, asset: Asset, reading: Reading) -> None:
+def _connection(state: State, slot_s: int, asset: Asset, older: Reading, reading: Reading, word: str) -> None:
     """Give a member what the slot's feeder saw and no member told: it stands as a loss.
 
     Where the feeder was silent too, the others' sum stood in for it, so there the grid itself is the other side.
     """
     other = GRID if slot_s in state.stood_in else LOSSES
     bought, sold = state.prices[slot_s]
-    for wh, price, source, target, memo in (
-        (reading.import_wh, bought, other, asset.owner, "late import"),
-        (reading.export_wh, sold, asset.owner, other, "late export"),
+    more = difference(older, reading)
+    for wh, owed, source, target, memo in (
+        (
+            more.import_wh,
+            cost_micro(reading.import_wh, bought) - cost_micro(older.import_wh, bought),
+            other,
+            asset.owner,
+            f"{word} import",
+        ),
+        (
+            more.export_wh,
+            cost_micro(reading.export_wh, sold) - cost_micro(older.export_wh, sold),
+            asset.owner,
+            other,
+            f"{word} export",
+        ),
     ):
         state.move(Commodity.ENERGY, source, target, wh, slot_s=slot_s, memo=memo, ref=asset.id)
-        state.move(Commodity.ERGON, target, source, cost_micro(wh, price), slot_s=slot_s, memo=memo, ref=asset.id)
+        state.move(Commodity.ERGON, target, source, owed, slot_s=slot_s, memo=memo, ref=asset.id)
     if other == LOSSES:
-        state.losses_wh[slot_s] = state.losses_wh.get(slot_s, 0) - reading.import_wh + reading.export_wh
+        state.losses_wh[slot_s] = state.losses_wh.get(slot_s, 0) - more.import_wh + more.export_wh
 
 
 def _feeder(state: State, slot_s: int, reading: Reading) -> None:
     """Set the grid's account to what its own meter counted; the difference to what stood in for it is the loss."""
     bought, sold = state.prices[slot_s]
-    energy_wh = reading.import_wh - reading.export_wh - _given(state, slot_s, Commodity.ENERGY)
-    money = cost_micro(reading.import_wh, bought) - cost_micro(reading.export_wh, sold)
-    owed = money + _given(state, slot_s, Commodity.ERGON)
+    given_wh, given_micro = state.given.get(slot_s, (0, 0))
+    energy_wh = reading.import_wh - reading.export_wh - given_wh
+    owed = cost_micro(reading.import_wh, bought) - cost_micro(reading.export_wh, sold) + given_micro
     state.move(Commodity.ENERGY, GRID, LOSSES, energy_wh, slot_s=slot_s, memo="losses")
     state.move(Commodity.ERGON, LOSSES, GRID, owed, slot_s=slot_s, memo="losses")
     state.losses_wh[slot_s] = state.losses_wh.get(slot_s, 0) + energy_wh
-    state.stood_in.remove(slot_s)
+    state.stood_in.discard(slot_s)
 
 
-def _given(state: State, slot_s: int, commodity: Commodity) -> int:
-    """Return what the grid has given in a slot so far, less what it took."""
-    moved = [e for e in state.entries if e.slot_s == slot_s and e.commodity is commodity]
-    return sum(e.amount for e in moved if e.source == GRID) - sum(e.amount for e in moved if e.target == GRID)
+def _stored(state: State, slot_s: int, asset: Asset, more: Difference) -> None:
+    """Burn WATT that a corrected roof or battery leaves without energy behind it."""
+    if asset.kind is AssetKind.BATTERY:
+        lost_wh = asset.round_trip_wh(max(0, -more.import_wh)) + max(0, more.export_wh)
+        storage.unmint(state, slot_s, asset, lost_wh)
+    elif asset.kind is AssetKind.SOLAR and more.export_wh < 0:
+        lost_wh = -more.export_wh
+        for battery in (a for a in columns(state).owned[asset.owner] if a.kind is AssetKind.BATTERY):
+            burned_wh = storage.unmint(state, slot_s, battery, battery.round_trip_wh(lost_wh))
+            lost_wh -= burned_wh

@@ -1,14 +1,16 @@
 """Rules for who and what exists, who may be told what, and which facts count."""
 
+from dataclasses import fields
 from zoneinfo import ZoneInfo
 
 from commonwatt.flexibility import language
-from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.rulebook.state import Answer, KeyRecord, State, Stated
+from commonwatt.flows.rulebook import bodies, commission
+from commonwatt.flows.rulebook.delegating import acting_role
+from commonwatt.flows.rulebook.state import Answer, Charter, Gateway, State, Stated
 from commonwatt.identity.keys import VerifyingKey
+from commonwatt.ledger.checkpoint import read_note
 from commonwatt.model import (
     GRID,
-    PAYMENT_PORT,
     SLOT_SECONDS,
     SYSTEM_ACCOUNTS,
     AccountId,
@@ -17,7 +19,6 @@ from commonwatt.model import (
     AssetId,
     AssetKind,
     Band,
-    Commodity,
     Constraint,
     GatewayId,
     Instruction,
@@ -34,19 +35,34 @@ from commonwatt.model import (
 _FLOOR = {"member": Priority.OWNER, "dso": Priority.DSO}
 """The highest priority that a role may claim for what it states."""
 
-MOST_ERGON_MICRO = 10**15
-"""All ERGON of one community together, a thousand million units of money: far from where whole numbers end."""
-
 
 def found(state: State, body: bodies.RegisterCommunity, stamped_s: int) -> Outcome:
     """Take in the first leaf: the community, signed by its operator's own key. Settlement begins with its slot."""
     state.settled_to_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
     key = VerifyingKey(bytes.fromhex(body.public))
     state.operator = key.id
-    state.timezone, state.b_max_wh = body.timezone, body.b_max_wh
-    state.grace_slots, state.gate_s = body.grace_slots, body.gate_s
-    state.keys[key.id] = KeyRecord(key, "operator", AccountId("operator"))
+    state.charter = charter(body)
+    state.keys.add(key, "operator", AccountId("operator"))
+    state.registry_version += 1
+    _open_wallets(state)
     return Outcome.BOOKED
+
+
+def charter(body: bodies.RegisterCommunity) -> Charter:
+    """Return the parameters that a founding tells.
+
+    Raises:
+        InvalidValue: They contradict each other.
+    """
+    return Charter(**{field.name: getattr(body, field.name) for field in fields(Charter)})
+
+
+def _open_wallets(state: State) -> None:
+    told, slot_s = state.charter, state.settled_to_s
+    low = (told.low_micro, told.clear_micro) if told.low_micro is not None and told.clear_micro is not None else None
+    switch = (told.meter_threshold_micro, told.meter_grace_s) if told.meter_grace_s is not None else None
+    state.wallets.open(slot_s, low, switch, commission=told.commission_micro_per_kwh > 0)
+    commission.endow(state, slot_s)
 
 
 def register(state: State, request: Request, body: bodies.Register, stamped_s: int) -> Outcome:
@@ -67,13 +83,18 @@ def register(state: State, request: Request, body: bodies.Register, stamped_s: i
         gateway = GatewayId(body.gateway)
         if gateway in state.gateways:
             return Outcome.ALREADY_THERE
-        state.gateways[gateway] = key.id
-        state.keys[key.id] = KeyRecord(key, "gateway", AccountId(body.gateway), gateway)
+        state.gateways[gateway] = Gateway(key.id)
+        state.keys.add(key, "gateway", AccountId(body.gateway), gateway)
+        state.registry_version += 1
         return Outcome.BOOKED
     account = AccountId(body.account)
     if (account == GRID) != (body.role == "dso") or account in set(SYSTEM_ACCOUNTS) - {GRID}:
         return Outcome.NOT_ALLOWED
-    state.keys[key.id] = KeyRecord(key, body.role, account)
+    new = body.role == "member" and not state.is_member(account)
+    state.keys.add(key, body.role, account)
+    state.registry_version += 1
+    if new:
+        commission.welcome(state, account, stamped_s // SLOT_SECONDS * SLOT_SECONDS)
     return Outcome.BOOKED
 
 
@@ -85,15 +106,17 @@ def _claim(state: State, request: Request, body: bodies.RegisterAsset, stamped_s
         return Outcome.UNKNOWN_THING
     if body.asset in state.assets:
         return Outcome.ALREADY_THERE
+    if body.register != len(state.gateways[gateway].assets):
+        return Outcome.NOT_ALLOWED
     # The feeder's meter is the grid's; whoever claims a gateway first is the one who holds its number in hand.
     owner = request.on_behalf_of
     feeder = body.asset_kind is AssetKind.FEEDER
-    claimed_by = {asset.owner for asset in state.assets.values() if asset.gateway == gateway}
+    claimed_by = {state.assets[asset].owner for asset in state.gateways[gateway].assets}
     if feeder != (owner == GRID) or claimed_by - {owner}:
         return Outcome.NOT_ALLOWED
     if (body.capacity_wh > 0) != (body.asset_kind in (AssetKind.BATTERY, AssetKind.VEHICLE)):
         return Outcome.OVER_LIMIT
-    if body.asset_kind is AssetKind.CONNECTION and _connection(state, owner):
+    if body.asset_kind is AssetKind.CONNECTION and owner in state.connections:
         return Outcome.ALREADY_THERE
     try:
         state.assets[AssetId(body.asset)] = Asset(
@@ -112,18 +135,22 @@ def _claim(state: State, request: Request, body: bodies.RegisterAsset, stamped_s
     except InvalidValue:
         return Outcome.OVER_LIMIT
     state.joined_s[AssetId(body.asset)] = stamped_s // SLOT_SECONDS * SLOT_SECONDS
+    state.gateways[gateway].assets.append(AssetId(body.asset))
+    state.readings.join(AssetId(body.asset))
+    if body.asset_kind is AssetKind.CONNECTION:
+        state.connections[owner] = AssetId(body.asset)
+    state.registry_version += 1
     return Outcome.BOOKED
 
 
-def _connection(state: State, owner: AccountId) -> bool:
-    return any(asset.owner == owner and asset.kind is AssetKind.CONNECTION for asset in state.assets.values())
-
-
 def fact(state: State, request: Request, body: bodies.FactBody) -> Outcome:
-    """Take in published prices; a slot's price never changes once it is told."""
+    """Take in published prices; a slot's price never changes once it is told, nor once it can matter no more."""
     if body.start_s % SLOT_SECONDS:
         return Outcome.OVER_LIMIT
     told = {body.start_s + n * SLOT_SECONDS: (bought, sold) for n, (bought, sold) in enumerate(body.prices)}
+    told = {slot_s: prices for slot_s, prices in told.items() if slot_s >= state.horizon_s}
+    if not told:
+        return Outcome.TOO_LATE
     if any(slot_s in state.prices for slot_s in told):
         return Outcome.ALREADY_THERE
     state.prices.update(told)
@@ -133,10 +160,10 @@ def fact(state: State, request: Request, body: bodies.FactBody) -> Outcome:
 def constraint(state: State, request: Request, body: bodies.ConstraintBody, position: int) -> Outcome:
     """Take in a statement, if its author may state it: owners about their assets, grid operators about zones."""
     try:
-        read = language.parse(body.text, instant(body.said_s), ZoneInfo(state.timezone))
+        read = language.parse(body.text, instant(body.said_s), ZoneInfo(state.charter.timezone))
     except (Refused, InvalidValue):
         return Outcome.OVER_LIMIT
-    role = state.keys[request.author].role
+    role = acting_role(state, request)
     if read.priority < _FLOOR[role] or read.zones != (role == "dso"):
         return Outcome.NOT_ALLOWED
     outcome = _owns(state, request.on_behalf_of, read)
@@ -158,6 +185,15 @@ def _owns(state: State, account: AccountId, read: Constraint) -> Outcome:
     return Outcome.OVER_LIMIT if stored and not all(asset and asset.stores for asset in assets) else Outcome.BOOKED
 
 
+def checkpoint(state: State, body: bodies.CheckpointBody) -> Outcome:
+    """Take in a checkpoint, whose roots are compared where the log is: one a slot, since two would be fraud."""
+    slot_s = read_note(body.note).slot_s
+    if slot_s <= state.checked_s:
+        return Outcome.TOO_LATE
+    state.checked_s = slot_s
+    return Outcome.BOOKED
+
+
 def consent(state: State, request: Request, body: bodies.ConsentBody) -> Outcome:
     """Note an owner's standing yes or no."""
     asset = state.assets.get(AssetId(body.asset))
@@ -166,15 +202,16 @@ def consent(state: State, request: Request, body: bodies.ConsentBody) -> Outcome
     if asset.owner != request.on_behalf_of:
         return Outcome.NOT_ALLOWED
     state.consents[asset.id] = body.standing
+    state.registry_version += 1
     return Outcome.BOOKED
 
 
 def schedule(state: State, request: Request, body: bodies.ScheduleBody) -> Outcome:
-    """Put a schedule in force; without its owner's consent it is refused."""
+    """Put a schedule in force; without its owner's consent, or while its asset is suspended, it is refused."""
     asset = state.assets.get(AssetId(body.asset))
     if asset is None:
         return Outcome.UNKNOWN_THING
-    if not state.consents.get(asset.id, False):
+    if not state.consents.get(asset.id, False) or state.trusted.suspended(asset.id):
         return Outcome.NOT_ALLOWED
     try:
         entries = tuple(
@@ -218,20 +255,3 @@ def _ack(item: bodies.AckItem) -> Ack:
     took = item.lo_w is not None and item.hi_w is not None
     band = Band(lo_w=item.lo_w or 0, hi_w=item.hi_w or 0) if took else None
     return Ack(command=item.command, asset=AssetId(item.asset), taken=band, why=item.why)
-
-
-def purchase(state: State, request: Request, body: bodies.PurchaseBody, position: int, stamped_s: int) -> Outcome:
-    """Mint ERGON against money received (row H2); one payment reference counts once."""
-    account = AccountId(body.account)
-    if account not in state.members():
-        return Outcome.UNKNOWN_THING
-    if body.reference in state.purchases:
-        return Outcome.ALREADY_THERE
-    if body.amount_micro - state.ergon(PAYMENT_PORT) > MOST_ERGON_MICRO:
-        return Outcome.OVER_LIMIT
-    state.purchases.add(body.reference)
-    slot_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
-    state.move(
-        Commodity.ERGON, PAYMENT_PORT, account, body.amount_micro, slot_s=slot_s, memo="purchase", ref=str(position)
-    )
-    return Outcome.BOOKED

@@ -1,15 +1,27 @@
 """The state of one community: everything that the log's requests have made true, and its root."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from hashlib import sha256
 
-from commonwatt.identity.keys import VerifyingKey
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.trusted import Trusted
+from commonwatt.flows.rulebook.wallets import Wallets
+from commonwatt.identity.directory import Directory
+from commonwatt.kernels.sha256 import leaf_hashes, tree_root
 from commonwatt.ledger.accounts import Accounts
-from commonwatt.ledger.merkle import MerkleTree, merkle_root
+from commonwatt.ledger.journal import Journal, Postings
+from commonwatt.ledger.merkle import EMPTY_ROOT, merkle_root
 from commonwatt.market.auction import Clearing
 from commonwatt.market.book import Book
+from commonwatt.metering.table import ReadingTable
 from commonwatt.model import (
     GRID,
+    SLOT_SECONDS,
+    SYSTEM_ACCOUNTS,
     AccountId,
     Ack,
     Asset,
@@ -18,30 +30,24 @@ from commonwatt.model import (
     Constraint,
     Entry,
     GatewayId,
+    InvalidValue,
     KeyId,
     Order,
-    Outcome,
-    Reading,
     Schedule,
-    canonical_json,
 )
+from commonwatt.tokens.tsl import TOTAL_MICRO
 from commonwatt.tokens.watt import StorageClaims
+
+SECTIONS = ("entries", "accounts", "numbers", "registry", "market", "readings", "rest")
+"""What the state root is made of, in this order."""
 
 
 @dataclass(slots=True)
-class KeyRecord:
-    """A registered key: what it may do, for whom, and which of its requests were answered how."""
+class Gateway:
+    """A registered gateway: its key, and the assets behind it, numbered in the order of registration."""
 
-    verifying: VerifyingKey
-    role: str
-    account: AccountId
-    gateway: GatewayId | None = None
-    answered: list[tuple[bytes, Outcome]] = field(default_factory=list)
-
-    @property
-    def next_seq(self) -> int:
-        """The sequence number that its next request must have."""
-        return len(self.answered) + 1
+    key: KeyId
+    assets: list[AssetId] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +65,7 @@ class SetAside:
     """A reading that was not believed: listed, never settled."""
 
     position: int
-    asset: AssetId
+    asset: str
     slot_s: int
     why: str
 
@@ -72,50 +78,115 @@ class Answer:
     ack: Ack
 
 
-@dataclass(slots=True)
-class State:
-    """What the rulebook keeps. Plain objects; arrays come with the ledger issue, and this stays as their oracle.
+@dataclass(slots=True, kw_only=True)
+class Charter:
+    """A community's parameters, as its first leaf tells them; see `bodies.RegisterCommunity`.
 
-    ``settled_to_s`` is the start of the first slot that is not settled yet; the community's founding slot at first.
-    ``cleared_to_s`` likewise for the slot market. ``joined_s`` is the slot in which an asset was registered,
-    ``stood_in`` the settled slots in which the members' sum stands in for a silent feeder.
+    Raises:
+        InvalidValue: A low balance does not clear above where it is low, or more TSL is given away than there is.
     """
 
-    community: str
-    operator: KeyId | None = None
     timezone: str = "UTC"
     b_max_wh: int = 0
     grace_slots: int = 0
     gate_s: int = 0
-    keys: dict[KeyId, KeyRecord] = field(default_factory=dict)
-    gateways: dict[GatewayId, KeyId] = field(default_factory=dict)
+    correction_slots: int = 0
+    tsl_micro_per_kwh: int | None = None
+    commission_micro_per_kwh: int = 0
+    member_tsl_micro: int = 0
+    education_tsl_micro: int = 0
+    welcome_grant_micro: int = 0
+    low_micro: int | None = None
+    clear_micro: int | None = None
+    meter_threshold_micro: int = 0
+    meter_grace_s: int | None = None
+    topup_lasts_s: int = 259_200
+
+    def __post_init__(self) -> None:
+        if (self.low_micro is None) != (self.clear_micro is None):
+            raise InvalidValue("a notice has a balance that is low and one that clears it, was one without the other")
+        if self.low_micro is not None and self.clear_micro is not None and self.clear_micro <= self.low_micro:
+            raise InvalidValue(f"a balance clears above where it is low, was {self.low_micro} and {self.clear_micro}")
+        if self.education_tsl_micro > TOTAL_MICRO:
+            raise InvalidValue(f"no more TSL is given away than there is, was {self.education_tsl_micro} micro")
+
+    witnesses: tuple[Witness, ...] = ()
+
+
+@dataclass(slots=True)
+class State:
+    """What the rulebook keeps: as much as what is still open needs, however long the log grows.
+
+    ``settled_to_s`` is the start of the first slot that is not settled yet; the community's founding slot at first.
+    ``cleared_to_s`` likewise for the slot market. ``joined_s`` is the slot in which an asset was registered,
+    ``stood_in`` the settled slots in which the members' sum stands in for a silent feeder, ``given`` what the grid
+    gave in each slot at hand, less what it took: Wh and micro. Slots further back than the charter's
+    ``correction_slots`` are let go of, unless the journal keeps everything for whoever replays to prove or to sum up.
+    """
+
+    community: str
+    journal: Journal = field(default_factory=Journal)
+    operator: KeyId | None = None
+    charter: Charter = field(default_factory=Charter)
+    keys: Directory = field(default_factory=Directory)
+    gateways: dict[GatewayId, Gateway] = field(default_factory=dict)
     assets: dict[AssetId, Asset] = field(default_factory=dict)
+    connections: dict[AccountId, AssetId] = field(default_factory=dict)
     consents: dict[AssetId, bool] = field(default_factory=dict)
     stated: list[Stated] = field(default_factory=list)
     schedules: dict[AssetId, Schedule] = field(default_factory=dict)
     answers: dict[AssetId, Answer] = field(default_factory=dict)
     prices: dict[int, tuple[int, int]] = field(default_factory=dict)
-    readings: dict[int, dict[AssetId, Reading]] = field(default_factory=dict)
+    readings: ReadingTable = field(default_factory=ReadingTable)
     set_aside: list[SetAside] = field(default_factory=list)
     slot_orders: dict[int, list[Order]] = field(default_factory=dict)
     clearings: dict[int, Clearing] = field(default_factory=dict)
     book: Book = field(default_factory=Book)
     claims: StorageClaims = field(default_factory=StorageClaims)
     accounts: Accounts = field(default_factory=Accounts)
-    entries: list[Entry] = field(default_factory=list)
-    entry_tree: MerkleTree = field(default_factory=MerkleTree)
-    purchases: set[str] = field(default_factory=set)
+    wallets: Wallets = field(default_factory=Wallets)
+    trusted: Trusted = field(default_factory=Trusted)
     settled_to_s: int = 0
     cleared_to_s: int = 0
     losses_wh: dict[int, int] = field(default_factory=dict)
+    given: dict[int, tuple[int, int]] = field(default_factory=dict)
     joined_s: dict[AssetId, int] = field(default_factory=dict)
     stood_in: set[int] = field(default_factory=set)
+    checked_s: int = -SLOT_SECONDS
+    archived: dict[str, str] = field(default_factory=dict)
+    registry_version: int = 0
+    columns: tuple[int, object] | None = None
+    _registry: tuple[int, bytes] = (-1, EMPTY_ROOT)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All entries, where the journal keeps them."""
+        return self.journal.kept
 
     def post(self, entry: Entry) -> None:
-        """Book an entry: the only way by which anything changes hands."""
+        """Book an entry: with `post_many`, the only way by which anything changes hands."""
+        self.wallets.note(entry, self.accounts)
         self.accounts.post(entry)
-        self.entries.append(entry)
-        self.entry_tree.append(entry_bytes(entry))
+        self.journal.append(entry)
+        if GRID in (entry.source, entry.target):
+            amount = entry.amount if entry.source == GRID else -entry.amount
+            self._gave(entry.slot_s, entry.commodity, amount)
+
+    def post_many(self, postings: Postings) -> None:
+        """Book many entries at once; never of WATT."""
+        self.wallets.note_many(postings.commodity, postings.sources, postings.targets)
+        self.accounts.post_many(postings.commodity, postings.sources, postings.targets, postings.amounts)
+        self.journal.append_many(postings)
+        grid = self.accounts.number(GRID)
+        sent = int(postings.amounts[postings.sources == grid].sum())
+        self._gave(postings.slot_s, postings.commodity, sent - int(postings.amounts[postings.targets == grid].sum()))
+
+    def _gave(self, slot_s: int, commodity: Commodity, amount: int) -> None:
+        energy_wh, micro = self.given.get(slot_s, (0, 0))
+        if commodity is Commodity.ENERGY:
+            self.given[slot_s] = (energy_wh + amount, micro)
+        elif commodity is Commodity.ERGON:
+            self.given[slot_s] = (energy_wh, micro + amount)
 
     def move(
         self,
@@ -146,60 +217,113 @@ class State:
         """Return an account's WATT in base units (Wh)."""
         return self.accounts.balance(account, Commodity.WATT)
 
+    def tsl(self, account: AccountId) -> int:
+        """Return an account's TSL in micro."""
+        return self.accounts.balance(account, Commodity.TSL)
+
+    def is_member(self, account: AccountId) -> bool:
+        """Tell whether an account is a member's: such have wallets."""
+        return account not in SYSTEM_ACCOUNTS and self.keys.has_role(account, "member")
+
     def members(self) -> list[AccountId]:
         """Return the accounts of all members, sorted."""
-        return sorted({key.account for key in self.keys.values() if key.role == "member"} - {GRID})
+        return [account for account in self.keys.accounts("member") if account != GRID]
+
+    @property
+    def horizon_s(self) -> int:
+        """The start of the first slot that a reading may still correct; what lies before it decides nothing."""
+        return self.settled_to_s - self.charter.correction_slots * SLOT_SECONDS
+
+    def forget(self) -> None:
+        """Let go of what no correction can reach any more; see the class."""
+        if self.journal.keep:
+            return
+        horizon_s = self.horizon_s
+        self.readings.forget_before(horizon_s)
+        for by_slot in (self.prices, self.slot_orders, self.clearings, self.losses_wh, self.given):
+            for slot_s in [slot_s for slot_s in by_slot if slot_s < horizon_s]:
+                del by_slot[slot_s]
+        self.stood_in = {slot_s for slot_s in self.stood_in if slot_s >= horizon_s}
+        if self.set_aside and self.set_aside[0].slot_s < horizon_s:
+            self.set_aside = [doubt for doubt in self.set_aside if doubt.slot_s >= horizon_s]
 
     def root(self) -> bytes:
-        """Return the state root: the Merkle root over the sections, entries first (see `sections`)."""
+        """Return the state root: the Merkle root over the roots of the sections, in their order."""
         return merkle_root(self.sections())
 
     def sections(self) -> list[bytes]:
-        """Return the roots that the state root is made of: entries, accounts, registry, market, and the rest.
-
-        What belongs to settled slots stands in the entries and is left out of the other sections.
-        """
-        registry = [
-            *(f"{key} {r.role} {r.account} {r.gateway} {r.next_seq}" for key, r in self.keys.items()),
-            *(repr(asset) for asset in self.assets.values()),
-            *(f"{asset} {consent}" for asset, consent in self.consents.items()),
+        """Return the roots that the state root is made of, see `SECTIONS`."""
+        if self._registry[0] != self.registry_version:
+            self._registry = (self.registry_version, merkle_root(self.registry_leaves()))
+        numbers = self.number_rows()
+        return [
+            self.journal.root(),
+            self.accounts.root(),
+            tree_root(leaf_hashes(numbers)) if len(numbers) else EMPTY_ROOT,
+            self._registry[1],
+            merkle_root(self.market_leaves()),
+            merkle_root(self.readings.digests(self.horizon_s)),
+            merkle_root(self.rest_leaves()),
         ]
-        market = [
-            *(f"{slot_s} {self.slot_orders[slot_s]}" for slot_s in self.slot_orders if slot_s >= self.settled_to_s),
-            *(f"{slot_s} {self.clearings[slot_s]}" for slot_s in self.clearings if slot_s >= self.settled_to_s),
-            *(repr(order) for order in self.book.orders()),
-        ]
-        rest = [
-            f"{self.community} {self.operator} {self.timezone} {self.b_max_wh} {self.grace_slots} {self.gate_s}",
-            f"{self.settled_to_s} {self.cleared_to_s} {self.claims.listing()} {sorted(self.purchases)}",
-            f"{sorted(self.joined_s.items())} {sorted(self.stood_in)}",
-            *(repr(stated) for stated in self.stated),
-            *(repr(schedule) for schedule in self.schedules.values()),
-            *(repr(doubt) for doubt in self.set_aside),
-            *(f"{slot_s} {self.prices[slot_s]}" for slot_s in self.prices if slot_s >= self.settled_to_s),
-            *(f"{slot_s} {self.readings[slot_s]}" for slot_s in self.readings if slot_s >= self.settled_to_s),
-        ]
-        lists = [_hash(lines) for lines in (registry, market, rest)]
-        return [self.entry_tree.root(), merkle_root(self.accounts.leaves()), *lists]
+
+    def number_rows(self) -> NDArray[np.uint8]:
+        """Return each key's address and next sequence number, in order of registration; (n, 28) bytes."""
+        if not len(self.keys):
+            return np.empty((0, 28), np.uint8)
+        addresses = bytes.fromhex("".join(record.verifying.id[2:] for record in self.keys))
+        numbers = self.keys.next_seqs().astype(">i8").view(np.uint8).reshape(-1, 8)
+        return np.concatenate([np.frombuffer(addresses, np.uint8).reshape(-1, 20), numbers], axis=1)
+
+    def registry_leaves(self) -> list[bytes]:
+        """Return who and what is registered, one leaf each: keys, assets, consents, and whom they trust."""
+        return _leaves(
+            [
+                *(
+                    {"account": r.account, "gateway": r.gateway, "key": r.verifying.public.hex(), "role": r.role}
+                    for r in self.keys
+                ),
+                *({"asset": asset, "joined_s": self.joined_s[asset.id]} for asset in self.assets.values()),
+                *({"asset": asset, "consents": standing} for asset, standing in self.consents.items()),
+                *self.trusted.leaves(),
+            ]
+        )
+
+    def market_leaves(self) -> list[bytes]:
+        """Return what stands in the markets, one leaf an order or a clearing."""
+        open_slots = sorted(slot_s for slot_s in self.slot_orders if slot_s >= self.settled_to_s)
+        cleared = sorted(slot_s for slot_s in self.clearings if slot_s >= self.settled_to_s)
+        return _leaves(
+            [
+                *({"order": order, "slot_s": slot_s} for slot_s in open_slots for order in self.slot_orders[slot_s]),
+                *({"clearing": self.clearings[slot_s], "slot_s": slot_s} for slot_s in cleared),
+                *({"order": order} for order in self.book.orders()),
+            ]
+        )
+
+    def rest_leaves(self) -> list[bytes]:
+        """Return everything else that decides what may happen next."""
+        told = sorted(slot_s for slot_s in self.prices if slot_s >= self.settled_to_s)
+        return _leaves(
+            [
+                {"charter": self.charter, "community": self.community, "operator": self.operator},
+                {"checked_s": self.checked_s, "cleared_to_s": self.cleared_to_s, "settled_to_s": self.settled_to_s},
+                *({"claim": asset, "issued_wh": wh} for asset, wh in self.claims.listing()),
+                *({"stood_in_s": slot_s} for slot_s in sorted(self.stood_in) if slot_s >= self.horizon_s),
+                *({"account": s.account, "position": s.position, "stated": s.text} for s in self.stated),
+                *({"schedule": schedule} for schedule in self.schedules.values()),
+                *({"answer": answer} for answer in self.answers.values()),
+                *(
+                    {"position": d.position, "set_aside": d.asset, "why": d.why}
+                    for d in self.set_aside
+                    if d.slot_s >= self.horizon_s
+                ),
+                *({"price": self.prices[slot_s], "slot_s": slot_s} for slot_s in told),
+                *({"archived": day, "manifest": digest} for day, digest in sorted(self.archived.items())),
+                *self.wallets.leaves(),
+            ]
+        )
 
 
-def entry_bytes(entry: Entry) -> bytes:
-    """Return an entry's canonical bytes, the leaf data of the entry tree."""
-    return canonical_json(entry_fields(entry))
-
-
-def entry_fields(entry: Entry) -> dict[str, object]:
-    """Return an entry as a JSON object."""
-    return {
-        "amount": entry.amount,
-        "commodity": entry.commodity.value,
-        "memo": entry.memo,
-        "ref": entry.ref,
-        "slot_s": entry.slot_s,
-        "source": entry.source,
-        "target": entry.target,
-    }
-
-
-def _hash(lines: list[str]) -> bytes:
-    return sha256("\n".join(lines).encode()).digest()
+def _leaves(items: Iterable[object]) -> list[bytes]:
+    """Return items as leaf data: RFC 8785 JSON, as msgspec writes what holds only text, whole numbers and instants."""
+    return [msgspec.json.encode(item, order="sorted") for item in items]

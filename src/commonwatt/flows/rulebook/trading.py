@@ -1,6 +1,7 @@
 """Rules for orders: the slot market closes soon after its slot began, the WATT book never does."""
 
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.backing import cost, free, room_wh
 from commonwatt.flows.rulebook.state import State
 from commonwatt.market.auction import clear
 from commonwatt.model import (
@@ -34,7 +35,7 @@ def order(state: State, request: Request, body: bodies.OrderBody, position: int,
 
 
 def _slot_order(state: State, wish: Order, slot_s: int, stamped_s: int) -> Outcome:
-    if slot_s % SLOT_SECONDS or slot_s + state.gate_s <= stamped_s:
+    if slot_s % SLOT_SECONDS or slot_s + state.charter.gate_s <= stamped_s:
         return Outcome.TOO_LATE
     if slot_s not in state.prices:
         return Outcome.UNKNOWN_THING
@@ -44,7 +45,7 @@ def _slot_order(state: State, wish: Order, slot_s: int, stamped_s: int) -> Outco
         return Outcome.ALREADY_THERE
     if wish.energy_wh > _most_wh(state, wish):
         return Outcome.OVER_LIMIT
-    if wish.side is Side.BID and _free_ergon(state, wish.owner) < _cost(wish):
+    if wish.side is Side.BID and free(state, wish.owner, Commodity.ERGON) < cost(wish):
         return Outcome.NOT_BACKED
     state.slot_orders.setdefault(slot_s, []).append(wish)
     return Outcome.BOOKED
@@ -57,25 +58,9 @@ def _most_wh(state: State, wish: Order) -> int:
     return sum(limits) * SLOT_SECONDS // 3600
 
 
-def _free_ergon(state: State, account: AccountId) -> int:
-    """Return the ERGON that no bid of an unsettled slot has a claim on."""
-    bids = [
-        bid
-        for slot_s, orders in state.slot_orders.items()
-        if slot_s >= state.settled_to_s
-        for bid in orders
-        if bid.owner == account and bid.side is Side.BID
-    ]
-    return state.ergon(account) - sum(_cost(bid) for bid in bids)
-
-
-def _cost(bid: Order) -> int:
-    return cost_micro(bid.energy_wh, bid.price_micro_per_kwh)
-
-
 def close_gates(state: State, stamped_s: int) -> None:
     """Clear every slot market whose gate has closed."""
-    last_s = stamped_s - state.gate_s
+    last_s = stamped_s - state.charter.gate_s
     for slot_s in sorted(slot_s for slot_s in state.slot_orders if state.cleared_to_s <= slot_s <= last_s):
         orders = state.slot_orders[slot_s]
         bought, sold = state.prices[slot_s]
@@ -98,18 +83,24 @@ def match_book(state: State, stamped_s: int, wish: Order | None = None) -> None:
     """Place an order in the WATT book, or try again what stands there; book what trades (row E4)."""
     slot_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
 
+    def backing(account: AccountId) -> int:
+        return free(state, account, Commodity.WATT)
+
     def room(account: AccountId) -> int:
-        return state.b_max_wh - state.watt(account)
+        return room_wh(state, account)
+
+    def funds(account: AccountId) -> int:
+        return free(state, account, Commodity.ERGON)
 
     def book(trade: Trade) -> None:
-        cost, ref = cost_micro(trade.energy_wh, trade.price_micro_per_kwh), f"{trade.bid}/{trade.ask}"
+        owed, ref = cost_micro(trade.energy_wh, trade.price_micro_per_kwh), f"{trade.bid}/{trade.ask}"
         for commodity, source, target, amount in (
             (Commodity.WATT, trade.seller, trade.buyer, trade.energy_wh),
-            (Commodity.ERGON, trade.buyer, trade.seller, cost),
+            (Commodity.ERGON, trade.buyer, trade.seller, owed),
         ):
             state.move(commodity, source, target, amount, slot_s=slot_s, memo="watt trade", ref=ref)
 
     if wish is None:
-        state.book.match(state.watt, room, lambda account: _free_ergon(state, account), book)
+        state.book.match(backing, room, funds, book)
     else:
-        state.book.place(wish, state.watt, room, lambda account: _free_ergon(state, account), book)
+        state.book.place(wish, backing, room, funds, book)

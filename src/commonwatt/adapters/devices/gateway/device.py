@@ -56,7 +56,4 @@ class GatewayFleet:
         wires = Live(slot_s=slot_s, wires_wh=sum(lived.net_wh for lived in answers.values()))
         self._feeder.ask(wires)
         everyone = {**answers, self._feeder.greet().number: self._feeder.answer(wires)}
-        return [
-            Heard(gateway=number, requests=tuple(request.encode() for request in lived.requests))
-            for number, lived in everyone.items()
-        ]
+        return [Heard(gateway=number, requests=tuple(lived.requests)) for number, lived in everyone.items()]

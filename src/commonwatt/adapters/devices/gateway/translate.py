@@ -41,7 +41,7 @@ class Lived(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     slot_s: int
-    requests: list[str]
+    requests: list[bytes]
     net_wh: int
 
 

@@ -1,0 +1,122 @@
+"""The door at which a payment provider tells what happened: signed, small, and harmless to knock on twice."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from msgspec import Struct
+from starlette.concurrency import run_in_threadpool
+
+from commonwatt.adapters.payments.translate import TOLERANCE_S, check_signature, read_event
+from commonwatt.model import CommonwattError, InvalidValue, Outcome, Refused
+
+SIGNATURE = "payment-signature"
+MOST_BYTES = 65_536
+MOST_DOUBTS = 1_000
+_STATUS = {Outcome.UNKNOWN_THING: 409}
+"""About something that has not arrived yet: the provider is to say it again later. All else is answered for good."""
+_FINE = (Outcome.BOOKED, Outcome.ALREADY_THERE)
+
+
+@dataclass(slots=True)
+class Doubts:
+    """Events that were told for good and did not fit what the log knows: a person has to look, the newest last."""
+
+    events: list[tuple[str, Outcome]] = field(default_factory=list)
+
+    def add(self, event: str, outcome: Outcome) -> None:
+        """Keep one, and let go of the oldest beyond `MOST_DOUBTS`; all of them stand in the log as well."""
+        self.events.append((event, outcome))
+        del self.events[:-MOST_DOUBTS]
+
+
+def webhook_app(
+    submit: Callable[[Struct], Outcome],
+    secrets: Sequence[bytes],
+    currency: str,
+    clock: Callable[[], int],
+    doubts: Doubts,
+) -> FastAPI:
+    """Return the application that takes a provider's events at ``POST /payments/events``.
+
+    It answers 200 once an event is in the log, with its outcome; 401 where the signature is not the provider's; 400
+    where the event cannot be read; 409 where it is about something unknown, and 503 where the log cannot be written:
+    these two are for the provider to repeat.
+
+    Args:
+        submit: Signs a request and logs it; one at a time is its own affair.
+        secrets: Shared with the provider; more than one while they change.
+        currency: The community's, ISO 4217.
+        clock: The time, seconds since 1970.
+        doubts: Where events go that contradict the log.
+
+    Raises:
+        InvalidValue: There is no secret, or one is shorter than 16 bytes.
+    """
+    if not secrets or min(map(len, secrets)) < 16:
+        raise InvalidValue("a webhook has a secret of at least 16 bytes")
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    heard = _Heard()
+
+    @app.post("/payments/events")
+    async def events(request: Request) -> Response:
+        content = await _content(request)
+        if content is None:
+            return _answer(413, "too large")
+        header, now_s = request.headers.get(SIGNATURE, ""), clock()
+        try:
+            check_signature(header, content, list(secrets), now_s)
+        except Refused:
+            return _answer(401, "not signed by the provider")
+        try:
+            told = read_event(content, currency)
+        except InvalidValue as error:
+            return _answer(400, str(error))
+        if told.body is None:
+            return _answer(200, "no concern of the ledger")
+        outcome = heard.before(header, now_s)
+        if outcome is None:
+            try:
+                outcome = await run_in_threadpool(submit, told.body)
+            except CommonwattError:
+                return _answer(503, "the log cannot be written")
+            if outcome not in _STATUS:
+                heard.now(header, now_s, outcome)
+                if outcome not in _FINE:
+                    doubts.add(told.id, outcome)
+        return _answer(_STATUS.get(outcome, 200), outcome.value)
+
+    return app
+
+
+class _Heard:
+    """Deliveries that were answered, for as long as their signature holds: who replays one adds nothing to the log."""
+
+    def __init__(self) -> None:
+        self._heard: dict[str, tuple[int, Outcome]] = {}
+
+    def before(self, header: str, now_s: int) -> Outcome | None:
+        heard_s, outcome = self._heard.get(header, (now_s, None))
+        return outcome if now_s - heard_s <= 2 * TOLERANCE_S else None
+
+    def now(self, header: str, now_s: int, outcome: Outcome) -> None:
+        self._heard[header] = now_s, outcome
+        for old, (heard_s, _) in list(self._heard.items()):
+            if now_s - heard_s <= 2 * TOLERANCE_S:
+                break
+            del self._heard[old]
+
+
+async def _content(request: Request) -> bytes | None:
+    """Return the body, or None as soon as it proves too large, whatever its length was said to be."""
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MOST_BYTES:
+            return None
+    return bytes(content)
+
+
+def _answer(status: int, outcome: str) -> Response:
+    return Response(msgspec.json.encode({"outcome": outcome}), status, media_type="application/json")

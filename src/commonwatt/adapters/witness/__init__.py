@@ -1,0 +1,1 @@
+"""The line between a log and its witnesses, over HTTP."""

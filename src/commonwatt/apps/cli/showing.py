@@ -1,0 +1,75 @@
+"""`commonwatt prove` and `commonwatt inspect`: what a run's log shows of one asset, and to whom."""
+
+import json as stdlib_json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from commonwatt.apps import showing
+from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.flows.inspect import Dossier
+from commonwatt.metering.batch import decode_items
+from commonwatt.model import instant
+
+Folder = Annotated[Path, typer.Argument(help="A run's folder.", exists=True, file_okay=False)]
+AssetName = Annotated[str, typer.Option(help="The asset, for example battery-03.")]
+
+
+def prove(
+    folder: Folder,
+    asset: AssetName,
+    slot: Annotated[str, typer.Option(help="When it began: 2018-11-14T17:30, or 17:30 of the log's first day.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to put the evidence.", dir_okay=False)
+    ] = None,
+) -> None:
+    """Tell who asked, what was planned, who agreed, what a device took and what flowed; and put the proof in a file."""
+    chain, story = showing.prove_slot(folder, asset, slot)
+    for line in story:
+        typer.echo(line)
+    if output:
+        output.write_bytes(chain)
+        typer.echo(f"\nevidence  commonwatt verify {output} --trust {folder / 'community.pub'}")
+
+
+def inspect(
+    folder: Folder,
+    who: Annotated[str, typer.Option("--as", help="Name of the inspector's key in the folder's keys.")],
+    asset: AssetName,
+    json: Annotated[bool, typer.Option("--json", help="Print everything with its proofs as JSON.")] = False,
+) -> None:
+    """Show an inspector what owner or law allows about one asset: registration, credentials, readings, schedules."""
+    found = showing.inspect_asset(folder, who, asset)
+    if json:
+        typer.echo(as_json(found))
+        return
+    console = screen()
+    until = f" until {instant(found.right.until_s):%Y-%m-%d %H:%M} UTC" if found.right.until_s else ""
+    limits = f"{found.asset.max_import_w} W in, {found.asset.max_export_w} W out, {found.asset.capacity_wh} Wh"
+    console.print(f"{asset} of {found.asset.owner}, a {found.asset.kind.value}", highlight=False)
+    console.print(f"read by leave of {found.right.by}{until}", highlight=False)
+    console.print(f"limits in force: {limits}{'; SUSPENDED' if found.suspended else ''}", highlight=False)
+    console.print(_leaves(found))
+    console.print(_readings(found))
+
+
+def _leaves(found: Dossier) -> Table:
+    table = Table("position", "stamped (UTC)", "what", "outcome", box=None, header_style="bold")
+    for leaf in found.leaves:
+        request = stdlib_json.loads(leaf.body)
+        if request["kind"] != "reading_batch":
+            what = f"{request['kind']} {request['body'].get('what', '')}".strip()
+            table.add_row(str(leaf.position), f"{instant(leaf.stamped_s):%Y-%m-%d %H:%M}", what, leaf.outcome.value)
+    return table
+
+
+def _readings(found: Dossier) -> Table:
+    table = Table("slot (UTC)", "in Wh", "out Wh", "level Wh", box=None, header_style="bold")
+    for batch in found.readings:
+        for shown in batch.items:
+            (item,) = decode_items(bytes.fromhex(shown.record))
+            level = "" if item.level_wh is None else str(item.level_wh)
+            table.add_row(f"{instant(item.start_s):%Y-%m-%d %H:%M}", str(item.import_wh), str(item.export_wh), level)
+    return table

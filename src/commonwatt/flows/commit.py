@@ -1,0 +1,129 @@
+"""Requests that are decided together, at one moment: what both the log's writer and every replay go through."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from commonwatt.flows import rulebook
+from commonwatt.flows.intake import Arrived
+from commonwatt.flows.rulebook import Batch, State, bodies
+from commonwatt.kernels.sha256 import leaf_hashes
+from commonwatt.ledger.checkpoint import read_note
+from commonwatt.ledger.leaf import LeafRow
+from commonwatt.ledger.merkle import HASH_BYTES, MerkleTree
+from commonwatt.ledger.tiles import Frontier
+from commonwatt.model import Corrupt, InvalidValue, Outcome
+
+
+@dataclass(slots=True)
+class Taken:
+    """An admitted request in its commit, and its outcome as soon as that is known."""
+
+    arrived: Arrived
+    position: int
+    outcome: Outcome | None = None
+    batch: Batch | None = None
+
+
+@dataclass(slots=True)
+class Commit:
+    """Requests that are decided together, at one moment: readings in runs, everything else one by one.
+
+    Args:
+        state: Changed as requests are taken.
+        tree: Over the leaves before; grows in `finish`.
+        stamped_s: The moment.
+        salt: Gives 32 bytes for a position.
+    """
+
+    state: State
+    tree: MerkleTree | Frontier
+    stamped_s: int
+    salt: Callable[[int], bytes]
+    taken: list[Taken] = field(default_factory=list)
+    _run: list[Batch] = field(default_factory=list)
+    _first: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._first = len(self.tree)
+
+    def take(self, arrived: Arrived) -> Outcome | Taken:
+        """Decide a request: why it is not admitted, or its place in this commit.
+
+        Raises:
+            InvalidValue: It is a checkpoint of another log or state than this.
+        """
+        state, request = self.state, arrived.request
+        refusal = rulebook.admit(state, request, arrived.signed)
+        if refusal is not None:
+            return refusal
+        if isinstance(arrived.body, bodies.CheckpointBody):
+            if self.taken:
+                raise InvalidValue("comes after other requests, where no state is settled")
+            if wrong := _contradiction(state, self.tree, arrived.body):
+                raise InvalidValue(wrong)
+        if not self.taken:
+            rulebook.begin(state, self.stamped_s)
+        taken = Taken(arrived, self._first + len(self.taken))
+        if isinstance(arrived.body, bodies.ReadingBatch):
+            taken.batch = rulebook.read_batch(state, request, arrived.body, taken.position)
+            self._run.append(taken.batch)
+        else:
+            self._settle_run()
+            taken.outcome = rulebook.apply(state, request, arrived.body, taken.position, self.stamped_s)
+        self.taken.append(taken)
+        return taken
+
+    def finish(self) -> list[LeafRow]:
+        """Settle what has come due, put everything under the tree, and return the leaves of all that was taken."""
+        self._settle_run()
+        if not self.taken:
+            return []
+        rulebook.end(self.state, self.stamped_s)
+        rows = [self._row(taken) for taken in self.taken]
+        datas = [row.data() for row in rows]
+        self.tree.extend(leaf_hashes(np.frombuffer(b"".join(datas), np.uint8).reshape(-1, HASH_BYTES)))
+        return rows
+
+    def _settle_run(self) -> None:
+        """Judge the readings that have come in a row."""
+        if self._run:
+            rulebook.apply_readings(self.state, self._run, self.stamped_s)
+            self._run.clear()
+
+    def _row(self, taken: Taken) -> LeafRow:
+        request = taken.arrived.request
+        outcome = taken.batch.outcome if taken.batch else taken.outcome
+        assert outcome is not None
+        taken.outcome = outcome
+        return LeafRow(
+            position=taken.position,
+            stamped_s=self.stamped_s,
+            salt=self.salt(taken.position),
+            body=request.head_bytes(),
+            outcome=outcome,
+            author=request.author,
+            seq=request.seq,
+            owner=request.on_behalf_of,
+            closes=taken is self.taken[-1],
+            items=request.items,
+            personal=request.personal,
+        )
+
+
+def _contradiction(state: State, tree: MerkleTree | Frontier, body: bodies.CheckpointBody) -> str | None:
+    """Return how a checkpoint differs from what stands before it, or None."""
+    try:
+        told = read_note(body.note)
+    except Corrupt as error:
+        return str(error)
+    if told.origin != state.community:
+        return f"is a checkpoint of {told.origin}"
+    if told.size != len(tree):
+        return f"is a checkpoint of size {told.size}, the log has {len(tree)} leaves before it"
+    if told.log_root != tree.root():
+        return "tells another log root than the leaves before it have"
+    if told.state_root != state.root():
+        return "tells another state root than the rulebook reaches"
+    return None

@@ -1,0 +1,233 @@
+"""Read requests as they arrive, many at once: one canonical form, whole batches, and whose signature each bears."""
+
+import re
+from binascii import hexlify, unhexlify
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from commonwatt.flows.rulebook import bodies
+from commonwatt.identity.directory import Directory
+from commonwatt.kernels.cores import beside, shares
+from commonwatt.kernels.keccak import signed_digests
+from commonwatt.kernels.secp256k1 import verify_many
+from commonwatt.kernels.sha256 import leaf_hashes, run_roots
+from commonwatt.metering.batch import (
+    HASH_BYTES,
+    ITEM_BYTES,
+    ITEM_DTYPE,
+    batch_root,
+    faulty,
+    read_items,
+)
+from commonwatt.metering.personal import decode_personal, personal_hash
+from commonwatt.model import (
+    MAX_SAFE_INTEGER,
+    AccountId,
+    CommunityId,
+    InvalidValue,
+    KeyId,
+    Kind,
+    Request,
+    remember,
+)
+
+SIGNATURE_HEX = 128
+_TAIL_BYTES = len(',"signature":""}') + SIGNATURE_HEX
+_LOWER_HEX = re.compile("[0-9a-f]{128}")
+_SHARE = 64
+"""Requests that one core takes at least: below, handing them over costs more than checking them."""
+FEW = 4
+"""Requests below which whole arrays are not worth their making."""
+
+
+class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    author: str
+    body: dict[str, object]
+    community: str
+    kind: Kind
+    on_behalf_of: str
+    seq: Annotated[int, msgspec.Meta(ge=1, le=MAX_SAFE_INTEGER)]
+    signature: str
+
+
+@dataclass(slots=True)
+class Arrived:
+    """A request that can be read, its body, and whether its signature is good; None where that is not known yet."""
+
+    request: Request
+    body: object
+    signed: bool | None = None
+
+
+@dataclass(slots=True)
+class Intake:
+    """Requests that were read, while their signatures and records are still being checked; ``wait`` for the outcome.
+
+    What cannot be read stands as the error that says why.
+    """
+
+    found: list[Arrived | InvalidValue]
+    _signed: list[tuple[list[Arrived], "Future[NDArray[np.bool_]]"]] = field(default_factory=list)
+    _whole: list[tuple[list[int], "Future[NDArray[np.bool_]]"]] = field(default_factory=list)
+
+    def wait(self) -> list[Arrived | InvalidValue]:
+        """Return all requests, with their signatures checked where their keys were known when they were read."""
+        for arrived, good in self._signed:
+            for one, fits in zip(arrived, good.result().tolist(), strict=True):
+                one.signed = fits
+        for places, doubtful in self._whole:
+            _look_closer(self.found, [places[n] for n in np.flatnonzero(doubtful.result()).tolist()])
+        self._signed, self._whole = [], []
+        return self.found
+
+
+def read_many(wires: Sequence[bytes], keys: Directory) -> Intake:
+    """Read requests, and begin to check records and the signatures of those whose keys are known, on all cores.
+
+    Args:
+        wires: Requests as they arrived.
+        keys: Who is registered so far.
+    """
+    found: list[Arrived | InvalidValue] = []
+    for wire in wires:
+        try:
+            request = read_request(wire)
+            found.append(Arrived(request, bodies.read_body(request.kind, request.body)))
+        except InvalidValue as error:
+            found.append(error)
+    intake = Intake(found)
+    places = [n for n, one in enumerate(found) if isinstance(one, Arrived) and one.request.items]
+    if len(wires) < FEW:
+        _look_closer(found, places)
+        return intake
+    for at, to in shares(len(places), _SHARE):
+        intake._whole.append((places[at:to], beside(_doubtful, [found[n] for n in places[at:to]])))
+    arrived = [one for one in found if isinstance(one, Arrived)]
+    pairs = [(one, record) for one in arrived if (record := keys.get(one.request.author)) is not None]
+    pairs = [(one, record) for one, record in pairs if len(one.request.signature) == SIGNATURE_HEX]
+    for at, to in shares(len(pairs), _SHARE):
+        some = [one for one, _ in pairs[at:to]]
+        points = keys.points(np.array([record.number for _, record in pairs[at:to]]))
+        intake._signed.append((some, beside(_signed, some, points)))
+    return intake
+
+
+def read_request(wire: bytes) -> Request:
+    """Decode a request as it travels; a batch's records are split off, not looked into, see `check_batch`.
+
+    Raises:
+        InvalidValue: The bytes are not a request, not canonical, or records are missing.
+    """
+    head, parted, records = wire.partition(b"\n")
+    told = _decode(head)
+    batch = told.kind is Kind.READING_BATCH
+    count = told.body.get("count") if batch else 0
+    if not isinstance(count, int) or not 0 <= count * ITEM_BYTES <= len(records) or bool(parted) != batch:
+        raise InvalidValue("a batch of readings, and nothing else, has its records behind it")
+    return _request(told, head, records[: count * ITEM_BYTES], records[count * ITEM_BYTES :])
+
+
+def read_head(head: bytes) -> Request:
+    """Decode a request without the records of a batch, and insist on its one canonical form.
+
+    Raises:
+        InvalidValue: The bytes are not a request, or not canonical.
+    """
+    return _request(_decode(head), head)
+
+
+def _decode(head: bytes) -> _Wire:
+    try:
+        told = msgspec.json.decode(head, type=_Wire)
+        # The same form as `canonical_json`, four times as fast (a test compares them); numbers beyond +-(2^53-1)
+        # and fractions are left to the body's own shape, which knows neither.
+        canonical = msgspec.json.encode(told, order="sorted")
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise InvalidValue(f"not a request: {error}") from error
+    if canonical != head or not told.signature.isalnum():
+        raise InvalidValue("not in canonical form (RFC 8785)")
+    return told
+
+
+def _request(told: _Wire, head: bytes, items: bytes = b"", personal: bytes = b"") -> Request:
+    request = Request(
+        community=CommunityId(told.community),
+        kind=told.kind,
+        author=KeyId(told.author),
+        seq=told.seq,
+        on_behalf_of=AccountId(told.on_behalf_of),
+        body=told.body,
+        signature=told.signature,
+        items=items,
+        personal=personal,
+    )
+    return remember(request, head)
+
+
+def check_batch(request: Request, body: bodies.ReadingBatch) -> None:
+    """Hold a batch's records against what its head says of them.
+
+    Raises:
+        InvalidValue: They are not those that were signed for, or break a rule of their own.
+    """
+    _check_personal(request, body)
+    if batch_root(request.items).hex() != body.root:
+        raise InvalidValue("a batch's records have the root that its head tells")
+    read_items(request.items)
+
+
+def _check_personal(request: Request, body: bodies.ReadingBatch) -> None:
+    # What was erased since is gone without trace; what is there is what was signed for.
+    if request.personal:
+        if personal_hash(request.personal).hex() != body.personal:
+            raise InvalidValue("a batch's personal part has the hash that its head tells")
+        decode_personal(request.personal, body.count)
+
+
+def _look_closer(found: list[Arrived | InvalidValue], places: Sequence[int]) -> None:
+    """Hold some batches' records against their heads, and put what is wrong in the place of what was read."""
+    for place in places:
+        one = found[place]
+        assert isinstance(one, Arrived) and isinstance(one.body, bodies.ReadingBatch)
+        try:
+            check_batch(one.request, one.body)
+        except InvalidValue as error:
+            found[place] = error
+
+
+def _doubtful(batches: Sequence[Arrived | InvalidValue]) -> NDArray[np.bool_]:
+    """Tell of many batches at once which need a closer look: wrong root, wrong record, or a personal part."""
+    requests = [one.request for one in batches if isinstance(one, Arrived)]
+    told = [one.body.root for one in batches if isinstance(one, Arrived) and isinstance(one.body, bodies.ReadingBatch)]
+    data = np.frombuffer(b"".join(request.items for request in requests), np.uint8).reshape(-1, ITEM_BYTES)
+    counts = np.array([len(request.items) // ITEM_BYTES for request in requests], np.int64)
+    begins = np.cumsum(counts) - counts
+    roots = run_roots(leaf_hashes(data), counts)
+    right = np.frombuffer(unhexlify("".join(told)), np.uint8).reshape(-1, HASH_BYTES)
+    wrong: NDArray[np.bool_] = (roots != right).any(axis=1)
+    wrong |= np.logical_or.reduceat(faulty(data.view(ITEM_DTYPE)[:, 0], begins), begins)
+    return wrong | np.array([bool(request.personal) for request in requests], np.bool_)
+
+
+def _signed(arrived: Sequence[Arrived], points: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell of many requests at once which bear their author's signature."""
+    written = "".join(one.request.signature for one in arrived).encode()
+    try:
+        raw = unhexlify(written)
+    except ValueError:
+        raw = b""
+    if hexlify(raw) != written:
+        # Some are in upper case, which is another text for the same number, or no number at all.
+        lower = [one.request.signature if _LOWER_HEX.fullmatch(one.request.signature) else "0" * 128 for one in arrived]
+        raw = unhexlify("".join(lower))
+    heads = [one.request.received for one in arrived]
+    ends = np.cumsum([len(head) for head in heads])
+    starts = ends - np.array([len(head) for head in heads])
+    digests = signed_digests(np.frombuffer(b"".join(heads), np.uint8), starts, ends - _TAIL_BYTES, b"}")
+    return verify_many(points, digests, np.frombuffer(raw, np.uint8).reshape(-1, SIGNATURE_HEX // 2))

@@ -1,0 +1,206 @@
+"""Follow one slot of one asset through what a chain shows: who asked, what was planned, who agreed, what flowed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from commonwatt.flexibility import language
+from commonwatt.flexibility.dispatch import command_id
+from commonwatt.flows.evidence import Chain, Said, need
+from commonwatt.flows.rulebook import bodies
+from commonwatt.metering.batch import decode_items, verify_item
+from commonwatt.model import (
+    SLOT_SECONDS,
+    SLOTS_PER_DAY,
+    AssetId,
+    Constraint,
+    Outcome,
+    Refused,
+    epoch,
+    instant,
+    round_div,
+)
+
+AHEAD_S = SLOTS_PER_DAY * SLOT_SECONDS
+"""How far a plan looks ahead: what is asked for later than this was not what it was made for."""
+LIMITS = (
+    "that no other statement, no newer schedule and no later word of the owner was left out; that the meter's record"
+    " was believed where others of its batch were set aside; how the plan was found; that others see the same log; who"
+    " holds custodial keys"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """The asset that a chain is about, as it was registered."""
+
+    position: int
+    owner: str
+    asset: bodies.RegisterAsset
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The schedule's instruction for the slot, and whether the schedule came into force."""
+
+    position: int
+    item: bodies.InstructionItem
+    in_force: bool
+
+
+def links(
+    chain: Chain, said: Sequence[Said], founding: bodies.RegisterCommunity, begin: Callable[[str], None]
+) -> Iterator[tuple[str, str]]:
+    """Check link after link, and yield each one's name with what it tells in plain words.
+
+    Args:
+        chain: What is shown.
+        said: Its leaves, read; signatures were checked before.
+        founding: The first of them.
+        begin: Told the name of each link before it is checked.
+
+    Raises:
+        Refused: A link does not hold.
+    """
+    clock = ZoneInfo(founding.timezone)
+    begin("asset")
+    thing = _registered(chain, said)
+    yield "asset", f"{chain.asset} is a {thing.asset.asset_kind} of {thing.owner}, behind {thing.asset.gateway}"
+    begin("planned")
+    planned, plan_words = _planned(chain, said, thing, clock)
+    begin("asked")
+    yield "asked", _asked(chain, said, thing, planned, clock)
+    yield "planned", plan_words
+    begin("agreed")
+    yield "agreed", _agreed(chain, said, thing, planned)
+    begin("took")
+    yield "took", _took(chain, said, thing, planned)
+    begin("flowed")
+    yield "flowed", _flowed(chain, said, thing, planned)
+
+
+def in_force(read: Constraint, asset: str, zone: str, slot_s: int) -> bool:
+    """Tell whether a statement is about an asset or its zone, and binds in a slot or in the day after it."""
+    if (zone if read.zones else asset) not in read.scope:
+        return False
+    if read.at is not None:
+        return slot_s < epoch(read.at) <= slot_s + AHEAD_S
+    return read.window is not None and epoch(read.window.end) > slot_s > epoch(read.window.start) - AHEAD_S
+
+
+def expected_wh(item: bodies.InstructionItem) -> int:
+    """Return what an instruction expects of one slot, in Wh; of a longer one its share."""
+    return round_div(item.expected_wh * SLOT_SECONDS, item.end_s - item.start_s)
+
+
+def covers(item: bodies.InstructionItem, slot_s: int) -> bool:
+    """Tell whether an instruction is about a whole slot."""
+    return item.start_s <= slot_s and slot_s + SLOT_SECONDS <= item.end_s
+
+
+def _registered(chain: Chain, said: Sequence[Said]) -> Thing:
+    (thing,) = _only(said, bodies.RegisterAsset, "registration of an asset", 1)
+    body = thing.body
+    assert isinstance(body, bodies.RegisterAsset)
+    need(body.asset == chain.asset, "the chain is about the registered asset", found=body.asset)
+    return Thing(thing.row.position, thing.request.on_behalf_of, body)
+
+
+def _planned(chain: Chain, said: Sequence[Said], thing: Thing, clock: ZoneInfo) -> tuple[Planned, str]:
+    (one,) = _only(said, bodies.ScheduleBody, "schedule", 1)
+    body, position, slot_s = one.body, one.row.position, chain.slot_s
+    assert isinstance(body, bodies.ScheduleBody)
+    need(slot_s % SLOT_SECONDS == 0, "a chain is about a quarter of an hour", slot_s=slot_s)
+    need(body.asset == chain.asset, "the schedule is of this asset", position=position, found=body.asset)
+    need(thing.position < position, "an asset is registered before it is planned", position=position)
+    in_time = one.row.stamped_s < slot_s + SLOT_SECONDS
+    need(in_time, "the schedule was there before the slot had passed", position=position, at_s=one.row.stamped_s)
+    items = [item for item in body.instructions if covers(item, slot_s)]
+    need(len(items) == 1, "one instruction is about the slot", position=position, found=len(items))
+    (item,) = items
+    hoped_wh = expected_wh(item)
+    need(chain.expected_wh == hoped_wh, "what was expected is what the schedule says", position=position, says=hoped_wh)
+    words = f"{item.verb} at {item.power_w} W from {_at(item.start_s, clock)} to {_at(item.end_s, clock)}"
+    told = f"{words}, {hoped_wh} Wh expected of this slot, because: {item.reason}; issued {_at(body.issued_s, clock)}"
+    return Planned(position, item, one.row.outcome is Outcome.BOOKED), told
+
+
+def _asked(chain: Chain, said: Sequence[Said], thing: Thing, planned: Planned, clock: ZoneInfo) -> str:
+    words = []
+    for one in said:
+        if not isinstance(one.body, bodies.ConstraintBody):
+            continue
+        position = one.row.position
+        need(position < planned.position, "what was asked came before the plan", position=position)
+        read = language.parse(one.body.text, instant(one.body.said_s), clock)
+        binds = in_force(read, chain.asset, thing.asset.zone, chain.slot_s)
+        need(binds, "a statement binds this asset in this slot or the day after", position=position)
+        speaker = one.request.on_behalf_of
+        own = read.zones or speaker == thing.owner
+        need(own, "owners speak of their own assets", position=position, found=speaker)
+        words.append(f"{speaker} asked: {language.text(read, clock)}")
+    return "; ".join(words) or "nobody asked for anything in particular"
+
+
+def _agreed(chain: Chain, said: Sequence[Said], thing: Thing, planned: Planned) -> str:
+    (one,) = _only(said, bodies.ConsentBody, "word of the owner", 1)
+    body, position = one.body, one.row.position
+    assert isinstance(body, bodies.ConsentBody)
+    speaker = one.request.on_behalf_of
+    about = body.asset == chain.asset and speaker == thing.owner
+    need(about, "the owner spoke about this asset", position=position, found=body.asset, by=speaker)
+    need(thing.position < position < planned.position, "the owner spoke before the plan", position=position)
+    need(body.standing == planned.in_force, "a schedule is in force where its owner agrees", position=position)
+    return f"{speaker} {'agreed' if body.standing else 'refused'}, at position {position} of the log, standing"
+
+
+def _took(chain: Chain, said: Sequence[Said], thing: Thing, planned: Planned) -> str:
+    found = _only(said, bodies.AckBody, "answer of the gateway", 1 if planned.in_force else 0)
+    if not found:
+        return "nothing was told to the device"
+    (one,) = found
+    body, position = one.body, one.row.position
+    assert isinstance(body, bodies.AckBody)
+    need(planned.position < position, "a command is answered after it was planned", position=position)
+    need(body.slot_s == chain.slot_s, "the answer is about this slot", position=position, found=body.slot_s)
+    own = body.gateway == thing.asset.gateway == one.request.on_behalf_of
+    need(own, "the asset's gateway answers", position=position, found=body.gateway)
+    answers = [ack for ack in body.acks if ack.asset == chain.asset]
+    need(len(answers) == 1, "one answer is about this asset", position=position, found=len(answers))
+    (ack,) = answers
+    asked = command_id(AssetId(chain.asset), instant(planned.item.start_s))
+    need(ack.command == asked, "the answer is to this command", position=position, found=ack.command)
+    if ack.lo_w is None or ack.hi_w is None:
+        return f"the device took nothing: {ack.why}"
+    return f"the device took {ack.lo_w} to {ack.hi_w} W" + (f": {ack.why}" if ack.why else "")
+
+
+def _flowed(chain: Chain, said: Sequence[Said], thing: Thing, planned: Planned) -> str:
+    (one,) = _only(said, bodies.ReadingBatch, "batch of readings", 1)
+    body, position, shown = one.body, one.row.position, chain.reading
+    assert isinstance(body, bodies.ReadingBatch)
+    record, path = bytes.fromhex(shown.record), [bytes.fromhex(step) for step in shown.path]
+    held = verify_item(record, shown.index, body.count, path, bytes.fromhex(body.root))
+    need(held, "the record is in the batch that was signed", position=position, index=shown.index)
+    (item,) = decode_items(record)
+    need(item.settles and item.start_s == chain.slot_s, "the record is of this slot", found=item.start_s)
+    ended = one.row.stamped_s >= chain.slot_s + SLOT_SECONDS and position > planned.position
+    need(ended, "what flowed is read after the slot", position=position, at_s=one.row.stamped_s)
+    own = body.gateway == thing.asset.gateway == one.request.on_behalf_of
+    need(own, "the asset's gateway reads it", position=position, found=body.gateway)
+    need(item.register == thing.asset.register, "the record is of this asset", found=item.register)
+    measured_wh = item.import_wh - item.export_wh
+    need(chain.measured_wh == measured_wh, "what was measured is what the record says", says=measured_wh)
+    missed_wh = measured_wh - chain.expected_wh
+    return f"{measured_wh} Wh measured, {chain.expected_wh} Wh expected, {missed_wh:+} Wh between them"
+
+
+def _only(said: Sequence[Said], shape: type, what: str, count: int) -> list[Said]:
+    found = [one for one in said if isinstance(one.body, shape)]
+    if len(found) != count:
+        raise Refused(f"a chain has one {what}" if count else f"there is no {what} where nothing is told", found=found)
+    return found
+
+
+def _at(at_s: int, clock: ZoneInfo) -> str:
+    return f"{instant(at_s).astimezone(clock):%Y-%m-%d %H:%M}"

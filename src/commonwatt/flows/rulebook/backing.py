@@ -1,0 +1,49 @@
+"""What an account can still give, and still take: balances without what is reserved, bid or needed elsewhere."""
+
+from commonwatt.flows.rulebook.state import State
+from commonwatt.model import AccountId, Commodity, Order, Side, cost_micro
+from commonwatt.tokens.tsl import right_wh, tsl_needed_micro
+
+
+def free(state: State, account: AccountId, commodity: Commodity) -> int:
+    """Return what an account can give of a token, in base units; below zero where more is promised than is there.
+
+    ERGON that a bid of an unsettled slot may need is not free, nor is TSL that WATT is stored on (row E3): who wants
+    to part with the right to store parts with the WATT first.
+    """
+    left = available(state, account, commodity)
+    if commodity is Commodity.ERGON:
+        left -= sum(cost(bid) for bid in _bids(state, account))
+    elif commodity is Commodity.TSL:
+        left -= tsl_needed_micro(max(0, state.watt(account)), state.charter.tsl_micro_per_kwh)
+    return left
+
+
+def available(state: State, account: AccountId, commodity: Commodity) -> int:
+    """Return a balance less what is reserved of it, in base units."""
+    balance = state.accounts.balance(account, commodity)
+    return state.wallets.transfers.available(account, commodity, balance)
+
+
+def room_wh(state: State, account: AccountId) -> int:
+    """Return how much more WATT an account may hold: up to B_max (row E6), and to what its TSL gives a right to."""
+    most_wh = state.charter.b_max_wh
+    if state.charter.tsl_micro_per_kwh is not None:
+        tsl_micro = max(0, available(state, account, Commodity.TSL))
+        most_wh = min(most_wh, right_wh(tsl_micro, state.charter.tsl_micro_per_kwh))
+    return most_wh - state.watt(account)
+
+
+def cost(bid: Order) -> int:
+    """Return what a bid may come to, in micro."""
+    return cost_micro(bid.energy_wh, bid.price_micro_per_kwh)
+
+
+def _bids(state: State, account: AccountId) -> list[Order]:
+    return [
+        bid
+        for slot_s, orders in state.slot_orders.items()
+        if slot_s >= state.settled_to_s
+        for bid in orders
+        if bid.owner == account and bid.side is Side.BID
+    ]

@@ -1,0 +1,156 @@
+"""A state at rest: everything that decides what may happen next, as bytes, and back again with the same root."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+import msgspec
+import numpy as np
+
+from commonwatt.flows.rulebook.state import State
+from commonwatt.flows.rulebook.wallets import Kept, Wallets
+from commonwatt.identity.directory import Directory
+from commonwatt.identity.keys import VerifyingKey
+from commonwatt.ledger.accounts import Accounts
+from commonwatt.ledger.journal import Journal
+from commonwatt.market.book import Book
+from commonwatt.metering.table import ReadingTable
+from commonwatt.model import AccountId, AssetId, Corrupt, GatewayId, InvalidValue, Order
+from commonwatt.tokens.watt import StorageClaims
+
+FORMAT = 1
+_DERIVED = frozenset({"columns", "_registry", "registry_version"})
+"""Fields that follow from the others."""
+
+
+class _Kept(msgspec.Struct, frozen=True, array_like=True):
+    format: int
+    log_root: bytes
+    state_root: bytes
+    last_s: int
+    parts: dict[str, msgspec.Raw]
+
+
+def dump(state: State, last_s: int, log_root: bytes) -> bytes:
+    """Return a state as bytes.
+
+    Args:
+        state: Between two commits.
+        last_s: The log's time.
+        log_root: Root over the leaves that led to it.
+    """
+    parts = {}
+    for field in fields(State):
+        if field.name not in _DERIVED:
+            value = getattr(state, field.name)
+            form = _FORMS.get(type(value))
+            plain = form[0](value) if form else value
+            parts[field.name] = msgspec.Raw(msgspec.msgpack.encode(plain))
+    return msgspec.msgpack.encode(_Kept(FORMAT, log_root, state.root(), last_s, parts))
+
+
+def load(content: bytes) -> tuple[State, int]:
+    """Return the state that `dump` wrote, and the log's time.
+
+    Raises:
+        Corrupt: The bytes are damaged, of another format, or lead to another state root than they tell.
+    """
+    kept = _read(content)
+    hints = get_type_hints(State)
+    try:
+        parts: dict[str, Any] = {}
+        for name, raw in kept.parts.items():
+            form = _FORMS.get(hints[name])
+            parts[name] = form[2](msgspec.msgpack.decode(raw, type=form[1])) if form else _plain(raw, hints[name])
+        state = State(**parts)
+        root = state.root()
+    except (msgspec.MsgspecError, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise Corrupt(f"a snapshot does not hold a state: {error}") from error
+    if root != kept.state_root:
+        raise Corrupt("a snapshot leads to another state root than it tells")
+    return state, kept.last_s
+
+
+def log_root(content: bytes) -> bytes:
+    """Return the root over the leaves that led to a snapshot.
+
+    Raises:
+        Corrupt: The bytes are no snapshot.
+    """
+    return _read(content).log_root
+
+
+def _read(content: bytes) -> _Kept:
+    try:
+        kept = msgspec.msgpack.decode(content, type=_Kept)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise Corrupt(f"these bytes are no snapshot: {error}") from error
+    if kept.format != FORMAT:
+        raise Corrupt(f"a snapshot is of format {FORMAT}, was {kept.format}")
+    return kept
+
+
+def _plain(raw: msgspec.Raw, hint: Any) -> Any:
+    return msgspec.msgpack.decode(raw, type=hint)
+
+
+_Keys = tuple[list[tuple[bytes, str, str, str | None]], bytes]
+
+
+def _dump_keys(keys: Directory) -> _Keys:
+    told = [(record.verifying.public, record.role, str(record.account), record.gateway) for record in keys]
+    return [(public, role, account, gateway) for public, role, account, gateway in told], keys.next_seqs().tobytes()
+
+
+def _load_keys(told: _Keys) -> Directory:
+    keys = Directory()
+    for public, role, account, gateway in told[0]:
+        keys.add(VerifyingKey(public), role, AccountId(account), GatewayId(gateway) if gateway else None)
+    keys.set_next_seqs(np.frombuffer(told[1], np.int64))
+    return keys
+
+
+_Readings = tuple[list[str], list[tuple[int, bytes, bytes, bytes, bytes]]]
+
+
+def _dump_readings(table: ReadingTable) -> _Readings:
+    slots = [
+        (s, slot.import_wh.tobytes(), slot.export_wh.tobytes(), slot.level_wh.tobytes(), slot.quality.tobytes())
+        for s, slot in sorted(table.items())
+    ]
+    return list(table.meters), slots
+
+
+def _load_readings(told: _Readings) -> ReadingTable:
+    table = ReadingTable()
+    for meter in told[0]:
+        table.join(AssetId(meter))
+    for slot_s, import_wh, export_wh, level_wh, quality in told[1]:
+        slot = table.at(slot_s)
+        count = len(quality)
+        if not count <= len(slot.quality) or {len(import_wh), len(export_wh), len(level_wh)} != {4 * count}:
+            raise InvalidValue(f"the columns of a slot are equally long, was {count} in the slot at {slot_s} s")
+        slot.import_wh[:count] = np.frombuffer(import_wh, np.int32)
+        slot.export_wh[:count] = np.frombuffer(export_wh, np.int32)
+        slot.level_wh[:count] = np.frombuffer(level_wh, np.int32)
+        slot.quality[:count] = np.frombuffer(quality, np.uint8)
+    return table
+
+
+def _load_claims(listing: list[tuple[str, int]]) -> StorageClaims:
+    claims = StorageClaims()
+    for asset, issued_wh in listing:
+        claims.issue(AssetId(asset), issued_wh)
+    return claims
+
+
+_FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
+    Directory: (_dump_keys, _Keys, _load_keys),
+    ReadingTable: (_dump_readings, _Readings, _load_readings),
+    Accounts: (Accounts.dump, list[tuple[str, list[int]]], Accounts.load),
+    Journal: (Journal.dump, tuple[int, bytes], lambda told: Journal.load(*told)),
+    Book: (lambda book: list(book.orders()), list[Order], Book.load),
+    Wallets: (Wallets.dump, Kept, Wallets.load),
+    StorageClaims: (lambda claims: list(claims.listing()), list[tuple[str, int]], _load_claims),
+}
+"""For each kind of part its plain form, that form's type, and the way back."""

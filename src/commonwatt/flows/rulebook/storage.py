@@ -1,0 +1,138 @@
+"""Rules for WATT: minted when clean energy enters a battery, burned when it leaves, never without energy behind it.
+
+The transfer to the burn address that row E2 asks for, signed by the key of the meter that sees the energy used, is the
+gateway's signed reading of the discharge: whose WATT goes follows from it alone, and nobody else can burn any. It burns
+never more than that meter counted; one WATT is a Wh that comes out again, since minting has taken off the registered
+losses both ways; and never more than stands against that battery, so that in sum no more is burned than was stored. A
+burn as a request of its own beside the reading would count the same Wh twice, or need the same limits to be kept apart.
+WATT that a holder has reserved for somebody is called like any other: the energy is gone.
+"""
+
+from collections.abc import Mapping
+
+from commonwatt.flows.rulebook.backing import room_wh
+from commonwatt.flows.rulebook.columns import columns
+from commonwatt.flows.rulebook.state import State
+from commonwatt.metering.aggregate import home_load_wh
+from commonwatt.model import (
+    BURN,
+    MINT,
+    AccountId,
+    Asset,
+    AssetId,
+    AssetKind,
+    Commodity,
+    Reading,
+    cost_micro,
+)
+from commonwatt.settlement.settle import Delivery
+from commonwatt.tokens import watt
+
+
+def mint_and_burn(
+    state: State, slot_s: int, told: Mapping[AssetId, Reading], homes: dict[AccountId, Reading]
+) -> list[Delivery]:
+    """Mint and burn WATT for a slot, and return whose calls the batteries' exports served."""
+    import_left = {owner: reading.import_wh for owner, reading in homes.items()}
+    export_left = {owner: reading.export_wh for owner, reading in homes.items()}
+    load_wh, sun_left = _load_and_sun(state, slot_s, told, homes)
+    deliveries: list[Delivery] = []
+    for asset in columns(state).batteries:
+        if asset.id not in told:
+            continue
+        reading = told[asset.id]
+        if asset.owner not in homes:
+            _meet_level(state, slot_s, asset, reading)  # nothing is known of its home, but what it holds is
+            continue
+        for holder, wh in _call(state, slot_s, asset, reading, import_left, export_left[asset.owner]):
+            deliveries.append(Delivery(seller=asset.owner, buyer=holder, energy_wh=wh))
+            import_left[holder] -= wh
+            export_left[asset.owner] -= wh
+        clean_wh = watt.clean_charge_wh(reading.import_wh, load_wh[asset.owner], sun_left[asset.owner])
+        sun_left[asset.owner] -= clean_wh
+        _mint(state, slot_s, asset, reading, clean_wh)
+        _meet_level(state, slot_s, asset, reading)
+    return deliveries
+
+
+def _call(
+    state: State, slot_s: int, asset: Asset, reading: Reading, import_left: dict[AccountId, int], export_wh: int
+) -> tuple[tuple[AccountId, int], ...]:
+    others = [member for member in sorted(import_left) if member != asset.owner]
+    holders = [(m, wh, import_left[m]) for m in others if (wh := _callable_wh(state, m)) > 0]
+    burn = watt.call_stored(
+        reading.export_wh,
+        export_wh,
+        state.claims.issued_wh(asset.id),
+        asset.owner,
+        holders,
+        owner_balance_wh=state.watt(asset.owner),
+    )
+    for account, wh in burn.burned:
+        _burn(state, slot_s, asset, account, wh, "watt burned on use")
+    return burn.delivered
+
+
+def _callable_wh(state: State, member: AccountId) -> int:
+    """Return the WATT that a member can call from others: what stands against no battery of their own."""
+    own = (a.id for a in columns(state).owned.get(member, ()) if a.kind is AssetKind.BATTERY)
+    return state.watt(member) - sum(state.claims.issued_wh(asset) for asset in own)
+
+
+def _mint(state: State, slot_s: int, asset: Asset, reading: Reading, clean_wh: int) -> None:
+    """Mint WATT for clean energy that a battery took in; what would pass B_max or right stays in the slot market."""
+    recoverable_wh = asset.recoverable_wh(reading.level_wh or 0) - state.claims.issued_wh(asset.id)
+    minted_wh = max(0, min(watt.mint_wh(asset, clean_wh), recoverable_wh, room_wh(state, asset.owner)))
+    if minted_wh:
+        state.claims.issue(asset.id, minted_wh)
+        state.move(Commodity.WATT, MINT, asset.owner, minted_wh, slot_s=slot_s, memo="watt minted", ref=asset.id)
+
+
+def _meet_level(state: State, slot_s: int, asset: Asset, reading: Reading) -> None:
+    """Keep WATT within what the battery can give: the owner's burns first, the rest is bought back (RULES)."""
+    lack = watt.shortfall(reading.level_wh or 0, asset, state.claims.issued_wh(asset.id), state.watt(asset.owner))
+    _take_back(state, slot_s, asset, lack)
+
+
+def unmint(state: State, slot_s: int, asset: Asset, lost_wh: int) -> int:
+    """Burn WATT for which a correction leaves no energy: the owner's first, then bought back; return how much."""
+    lost_wh = min(lost_wh, state.claims.issued_wh(asset.id))
+    burned_wh = min(lost_wh, max(0, state.watt(asset.owner)))
+    _take_back(state, slot_s, asset, watt.Shortfall(burned_wh, lost_wh - burned_wh))
+    return lost_wh
+
+
+def _take_back(state: State, slot_s: int, asset: Asset, lack: watt.Shortfall) -> None:
+    if lack.burned_wh:
+        _burn(state, slot_s, asset, asset.owner, lack.burned_wh, "watt burned on loss")
+    holders = [(member, state.watt(member)) for member in state.members() if state.watt(member) > 0]
+    price = state.prices[slot_s][0]
+    for holder, wh in watt.buy_back(lack.short_wh, holders):
+        _burn(state, slot_s, asset, holder, wh, "watt bought back")
+        if holder != asset.owner and (owed := cost_micro(wh, max(0, price))):
+            state.move(Commodity.ERGON, asset.owner, holder, owed, slot_s=slot_s, memo="watt bought back", ref=asset.id)
+
+
+def _burn(state: State, slot_s: int, asset: Asset, account: AccountId, wh: int, memo: str) -> None:
+    state.claims.burn(asset.id, wh)
+    state.move(Commodity.WATT, account, BURN, wh, slot_s=slot_s, memo=memo, ref=asset.id)
+
+
+def _load_and_sun(
+    state: State, slot_s: int, told: Mapping[AssetId, Reading], homes: dict[AccountId, Reading]
+) -> tuple[dict[AccountId, int], dict[AccountId, int]]:
+    """Return what each home used itself, and what its roof gave, in Wh."""
+    slot = state.readings[slot_s]
+    load_wh, solar_wh = {}, {}
+    heard = {state.assets[asset].gateway for asset in told}
+    for owner, home in homes.items():
+        behind = [a for a in columns(state).owned[owner] if a.kind is not AssetKind.CONNECTION]
+        metered = [asset for asset in behind if asset.id in told]
+        load_wh[owner] = home_load_wh(home, [told[asset.id] for asset in metered])
+        # A silent gateway may hide a car that feeds the battery: without its word, nothing here is known to be clean.
+        # Nor is anything that was only estimated (row E2: what a registered meter saw).
+        whole = all(asset.gateway in heard for asset in behind)
+        whole &= all(slot.quality_of(asset).mints for asset in (home.asset, *(meter.id for meter in metered)))
+        roofs = [asset for asset in metered if asset.kind is AssetKind.SOLAR and whole]
+        solar_wh[owner] = sum(told[asset.id].export_wh for asset in roofs)
+    return load_wh, solar_wh

@@ -1,0 +1,254 @@
+"""A member leaves: what they said is gone, and everybody else can still replay and prove."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from community import NAME, Community, Flow, key
+from typer.testing import CliRunner
+
+from commonwatt.adapters.stores.keyfile import save_secret
+from commonwatt.adapters.stores.sqlite import SqliteLog
+from commonwatt.adapters.stores.vault import MasterKey
+from commonwatt.apps.cli.main import app
+from commonwatt.apps.wiring import MASTER_KEY, open_log
+from commonwatt.flows.prove import trust_file
+from commonwatt.flows.replay import store_tile
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.sequence import Sequencer
+from commonwatt.identity.keys import NoteKey
+from commonwatt.ledger import tiles
+from commonwatt.ledger.checkpoint import sign_note, vkey
+from commonwatt.ledger.leaf import LeafRow
+from commonwatt.ledger.merkle import verify_inclusion
+from commonwatt.model import Corrupt, Kind, Outcome, Refused
+from commonwatt.simulator.world import salts
+
+NOTE = NoteKey.from_seed(b"tiny", "note")
+FLOW = Flow(load_wh=200, solar_wh=300)
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a community that lived some slots, two of them under signed checkpoints."""
+    folder = tmp_path_factory.mktemp("erase") / "town"
+    (folder / "keys").mkdir(parents=True)
+    with SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
+        town = Community(3, store=log)
+        for _ in range(6):
+            town.live(anna=FLOW, ben=FLOW, cleo=FLOW)
+            sign(town)
+    (folder / "community.pub").write_text(trust_file(key("operator").public, vkey(NAME, NOTE.public), NAME))
+    save_secret(folder / "keys" / "anna.pem", b"a key")
+    (folder / "summary.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def folder(lived: Path, tmp_path: Path) -> Path:
+    """The same, for one test to change."""
+    return Path(shutil.copytree(lived, tmp_path / "town"))
+
+
+def sign(town: Community) -> None:
+    note = sign_note(town.sequencer.checkpoint(town.slot_s).note_text(), NAME, NOTE.private)
+    assert town.ask("operator", Kind.CHECKPOINT, bodies.CheckpointBody(note=note)) is Outcome.BOOKED
+
+
+def command(*words: object, answer: str = "") -> Result:
+    """Run the command; an error of ours is raised, since only `main` puts it into words."""
+    result = CliRunner().invoke(app, [str(word) for word in words], input=answer)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def erase(folder: Path, who: str = "anna") -> dict[str, object]:
+    found = json.loads(command("erase", folder, who, "--yes", "--json").output)
+    assert isinstance(found, dict)
+    return found
+
+
+def replayed(folder: Path) -> dict[str, object]:
+    found = json.loads(command("replay", folder, "--json").output)
+    assert isinstance(found, dict)
+    return found
+
+
+def all_rows(folder: Path) -> list[LeafRow]:
+    with open_log(folder) as log:
+        return list(log.rows())
+
+
+def spoil(folder: Path, statement: str) -> None:
+    with sqlite3.connect(folder / "log.sqlite") as db:
+        db.execute(statement)
+    db.close()
+
+
+@pytest.mark.row("M5")
+def test_an_erased_member_is_gone_and_all_others_replay_and_prove(folder: Path) -> None:
+    rows, before = all_rows(folder), replayed(folder)
+    with open_log(folder) as log:
+        root = tiles.root(len(rows), store_tile(log))
+    told = erase(folder)
+    theirs = {row.position for row in rows if row.owner in ("anna", "gw-anna")}
+    assert told["owners"] == ["anna", "gw-anna"], "the readings of their gateway are theirs too"
+    assert (told["leaves"], told["replay_from"]) == (len(theirs), len(rows) - 1)
+    assert len(theirs) == 10
+    with open_log(folder) as log:
+        for row in rows:
+            if row.position in theirs:
+                with pytest.raises(Corrupt, match="its owner's key was erased"):
+                    next(log.rows(row.position))
+            else:
+                assert next(log.rows(row.position)) == row
+                proof = tiles.inclusion_proof(row.position, len(rows), store_tile(log))
+                assert verify_inclusion(row.data(), row.position, len(rows), proof, root)
+    after = replayed(folder)
+    assert (after["log_root"], after["state_root"]) == (before["log_root"], before["state_root"])
+    assert (after["leaves"], after["from_leaf"], after["checkpoints"]) == (len(rows), len(rows) - 1, 1)
+    said = command("replay", folder).output
+    assert f"leaves before {len(rows) - 1} were erased or pruned: replayed from the snapshot there" in said
+
+
+def test_nothing_of_an_erased_member_is_left_in_the_file(folder: Path) -> None:
+    with sqlite3.connect(folder / "log.sqlite") as db:
+        asked = "SELECT sealed FROM leaf JOIN party ON id = owner WHERE name IN ('anna', 'gw-anna')"
+        gone = [sealed for (sealed,) in db.execute(asked)]
+        gone += [wrapped for (wrapped,) in db.execute("SELECT wrapped FROM party WHERE name IN ('anna', 'gw-anna')")]
+    db.close()
+    assert any(gone[0][:40] in path.read_bytes() for path in folder.glob("log.sqlite*"))
+    erase(folder)
+    left = b"".join(path.read_bytes() for path in folder.glob("log.sqlite*"))
+    assert [one for one in gone if one[:40] in left] == []
+
+
+def test_a_second_member_may_leave_too_and_one_may_leave_twice(folder: Path) -> None:
+    assert int(str(erase(folder, "anna")["leaves"])) > 0
+    assert int(str(erase(folder, "ben")["leaves"])) > 0
+    assert erase(folder, "anna")["leaves"] == 0
+    assert command("replay", folder).exit_code == 0
+
+
+def test_a_log_goes_on_after_an_erasure_and_the_member_may_leave_again(folder: Path) -> None:
+    erase(folder)
+    with SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
+        town = reopened(log)
+        for _ in range(3):
+            town.live(anna=FLOW, ben=FLOW, cleo=FLOW)
+            sign(town)
+    size = len(all_from(folder, int(str(replayed(folder)["from_leaf"]))))
+    assert size > 9
+    assert int(str(erase(folder)["leaves"])) == 3
+    assert replayed(folder)["checkpoints"] == 1
+
+
+def test_it_says_plainly_what_is_gone_what_stays_and_what_is_out_of_reach(folder: Path) -> None:
+    said = command("erase", folder, "anna", "--yes").output
+    for words in (
+        "requests and readings of anna, gw-anna",
+        "stays         every leaf's hash",
+        "keys/anna.pem",
+        "summary.json",
+        "out of reach  copies that witnesses",
+        "every replay starts at the snapshot after",
+    ):
+        assert words in said
+
+
+@pytest.mark.parametrize("answer", ["n\n", "", "perhaps\n"])
+def test_it_asks_first_and_without_a_yes_changes_nothing(folder: Path, answer: str) -> None:
+    said = command("erase", folder, "anna", answer=answer)
+    assert (said.exit_code, "ever again. Go on?" in said.output) == (1, True)
+    with open_log(folder) as log:
+        assert (log.whole_from, list(log.snapshots())) == (0, [])
+
+
+def test_a_yes_is_enough_and_json_does_not_ask(folder: Path) -> None:
+    assert command("erase", folder, "anna", "--json").exit_code == 2
+    assert command("erase", folder, "anna", answer="y\n").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("who", "says"), [("ana", "did_you_mean anna"), ("operator", "no such member"), ("grid", "no such member")]
+)
+def test_nobody_else_is_erased(folder: Path, who: str, says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        erase(folder, who)
+    assert replayed(folder)["from_leaf"] == 0
+
+
+def test_a_log_that_is_open_elsewhere_is_left_alone(folder: Path) -> None:
+    with SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
+        with pytest.raises(Refused, match="nobody else has the log open"):
+            erase(folder)
+        log.append([], {"still": "writing"})
+    with open_log(folder), pytest.raises(Refused, match="nobody else has the log open"):
+        erase(folder)
+    erase(folder)
+
+
+def test_a_folder_without_log_or_key_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no log in this folder"):
+        erase(tmp_path)
+    (folder / MASTER_KEY).unlink()
+    with pytest.raises(Refused, match="opened with its master key"):
+        erase(folder)
+
+
+def test_what_no_signed_checkpoint_covers_is_not_erased(folder: Path) -> None:
+    rows = all_rows(folder)
+    last = max(row.position for row in rows if row.owner == "gw-anna")
+    end = next(row.position for row in rows[last:] if row.closes) + 1
+    for table in ("leaf", "personal"):
+        spoil(folder, f"DELETE FROM {table} WHERE position >= {end}")
+    spoil(folder, "DELETE FROM tile")
+    with pytest.raises(Refused, match="a signed checkpoint covers what is erased"):
+        erase(folder)
+    with open_log(folder) as log:
+        assert log.whole_from == 0
+
+
+def test_a_log_that_does_not_hold_is_not_erased_from(folder: Path) -> None:
+    spoil(folder, "UPDATE leaf SET outcome = 'NOT_BACKED' WHERE position = 30")
+    with pytest.raises(Corrupt, match="position 30 was answered NOT_BACKED"):
+        erase(folder)
+    with open_log(folder) as log:
+        assert log.whole_from == 0
+
+
+def test_a_changed_hash_of_an_erased_leaf_is_found_by_replay(folder: Path) -> None:
+    erase(folder)
+    with open_log(folder) as log:
+        hashes = bytearray(log.tile(0, 0))
+    hashes[13 * 32] ^= 1  # anna's first leaf
+    spoil(folder, f"UPDATE tile SET hashes = x'{hashes.hex()}' WHERE level = 0 AND place = 0")
+    said = command("replay", folder)
+    assert (said.exit_code, "cannot be replayed" in said.output) == (1, True)
+
+
+def test_a_snapshot_that_no_checkpoint_vouches_for_is_not_believed(folder: Path) -> None:
+    erase(folder)
+    end = int(str(replayed(folder)["from_leaf"]))
+    spoil(folder, f"DELETE FROM leaf WHERE position >= {end}")
+    said = command("replay", folder)
+    assert (said.exit_code, "cannot be replayed" in said.output) == (1, True)
+
+
+def all_from(folder: Path, position: int) -> list[LeafRow]:
+    with open_log(folder) as log:
+        return list(log.rows(position))
+
+
+def reopened(log: SqliteLog) -> Community:
+    """Return the community of a log, taken up again where it was."""
+    town = Community.__new__(Community)
+    town.store, town.members = log, ("anna", "ben", "cleo")
+    town.levels_wh = dict.fromkeys(town.members, 0)
+    town.sequencer = Sequencer(log, NAME, salts("tiny"))
+    town.now_s = town.state.settled_to_s
+    return town
