@@ -8,9 +8,29 @@ import msgspec
 from benchmarks.figure import Figure
 from benchmarks.ledger import p36, p37
 from benchmarks.loop import p34, p35
+from benchmarks.meters import p9, p9_day, p9_single
 from benchmarks.month import month
+from benchmarks.replaying import p15, p16, p30
+from benchmarks.requests import p14
+from benchmarks.stores import p37pg
+from benchmarks.tiles import p10
 
-FIGURES: dict[str, Callable[[], Figure]] = {"P34": p34, "P35": p35, "P36": p36, "P37": p37, "MONTH": month}
+FIGURES: dict[str, Callable[[], Figure]] = {
+    "P9": p9,
+    "P9-1": p9_single,
+    "P9-96": p9_day,
+    "P10": p10,
+    "P14": p14,
+    "P15": p15,
+    "P16": p16,
+    "P30": p30,
+    "P34": p34,
+    "P35": p35,
+    "P36": p36,
+    "P37": p37,
+    "P37PG": p37pg,
+    "MONTH": month,
+}
 
 
 def main(wanted: list[str]) -> int:
