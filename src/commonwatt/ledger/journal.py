@@ -84,7 +84,7 @@ class Journal:
         """Told every entry as it is booked."""
         self._peaks: list[bytes] = []
         self._grown = 0
-        self._coming: deque[bytes | Future[NDArray[np.uint8]]] = deque()
+        self._coming: deque[bytes | tuple[list[int], Future[NDArray[np.uint8]]]] = deque()
 
     def append(self, entry: Entry) -> None:
         """Add one entry."""
@@ -104,8 +104,9 @@ class Journal:
             for entry in postings.entries():
                 self.append(entry)
             return
+        widths = _widths(self.count, len(postings.amounts))
         self.count += len(postings.amounts)
-        self._coming.append(beside(posting_hashes, postings))
+        self._coming.append((widths, beside(_peaks, postings, widths)))
         self._grow(_MOST_COMING)
 
     def root(self) -> bytes:
@@ -144,21 +145,9 @@ class Journal:
             if isinstance(piece, bytes):
                 self._add(piece)
                 continue
-            hashes = piece.result()
-            widths = self._widths(len(hashes))
-            for width, peak in zip(widths, run_roots(hashes, np.array(widths, np.int64)), strict=True):
+            widths, peaks = piece
+            for width, peak in zip(widths, peaks.result(), strict=True):
                 self._add(peak.tobytes(), width)
-
-    def _widths(self, count: int) -> list[int]:
-        """Split so many entries to come into complete subtrees, each at a place that is a multiple of its width."""
-        at, end, widths = self._grown, self._grown + count, list[int]()
-        while at < end:
-            width = at & -at if at else 1 << (end - 1).bit_length()
-            while at + width > end:
-                width //= 2
-            widths.append(width)
-            at += width
-        return widths
 
     def _add(self, peak: bytes, width: int = 1) -> None:
         """Add a complete subtree of so many entries; the count is a multiple of its width."""
@@ -167,6 +156,23 @@ class Journal:
         while carry & 1:
             peak, carry = node_hash(self._peaks.pop(), peak), carry >> 1
         self._peaks.append(peak)
+
+
+def _widths(at: int, count: int) -> list[int]:
+    """Split so many entries from a place on into complete subtrees, each at a multiple of its width."""
+    end, widths = at + count, list[int]()
+    while at < end:
+        width = at & -at if at else 1 << (end - 1).bit_length()
+        while at + width > end:
+            width //= 2
+        widths.append(width)
+        at += width
+    return widths
+
+
+def _peaks(postings: Postings, widths: list[int]) -> NDArray[np.uint8]:
+    """Return the roots of the complete subtrees that entries make; (n, 32) bytes."""
+    return run_roots(posting_hashes(postings), np.array(widths, np.int64))
 
 
 def entry_leaf(entry: Entry) -> bytes:

@@ -126,6 +126,12 @@ class ReadingTable(Mapping[int, SlotReadings]):
         """Return a slot's believed readings, to be looked at; none where nothing was told or all is forgotten."""
         return self._slots.get(slot_s, {})
 
+    def forget_empty(self, slot_s: int) -> None:
+        """Let go of a slot of which nothing is believed: it was only looked at."""
+        if not self._slots[slot_s].told().any():
+            del self._slots[slot_s]
+            self._digests.pop(slot_s, None)
+
     def forget_before(self, slot_s: int) -> None:
         """Let go of all slots before one."""
         for old_s in [start_s for start_s in self._slots if start_s < slot_s]:

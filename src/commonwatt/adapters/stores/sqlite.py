@@ -266,6 +266,9 @@ class SqliteLog:
         db.execute("PRAGMA trusted_schema = OFF")
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA secure_delete = ON")
+        # Room for the index by author, and fewer, longer returns of the write-ahead log into the file.
+        db.execute("PRAGMA cache_size = -65536")
+        db.execute("PRAGMA wal_autocheckpoint = 16384")
         return db
 
     def _insert(self, columns: Columns) -> None:

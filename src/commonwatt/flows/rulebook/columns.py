@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.state import State
+from commonwatt.metering.bulk import Meters
 from commonwatt.metering.check import ROUNDING_WH
 from commonwatt.model import SLOT_SECONDS, AccountId, Asset, AssetKind, GatewayId
 
@@ -18,10 +19,7 @@ class Columns:
     """What the registry says of each meter; made anew when the registry changes.
 
     Args:
-        most_import_wh: What its registered limit lets through in a slot.
-        most_export_wh: Likewise.
-        joined_s: From which slot on it may tell anything.
-        stores: Whether it stores energy.
+        meters: Limits, and since when each counts.
         points: Places of the connections and the feeder: settlement waits for these.
         connection: Whether it is a member's connection.
         account: The number of its owner's account.
@@ -33,10 +31,7 @@ class Columns:
         behind: Places of all assets, gateway by gateway, in order of their registers.
     """
 
-    most_import_wh: Numbers
-    most_export_wh: Numbers
-    joined_s: Numbers
-    stores: Flags
+    meters: Meters
     points: Numbers
     connection: Flags
     account: Numbers
@@ -70,10 +65,12 @@ def _columns(state: State) -> Columns:
     connection = np.array([kind is AssetKind.CONNECTION for kind in kinds], np.bool_)
     points = connection | np.array([kind is AssetKind.FEEDER for kind in kinds], np.bool_)
     return Columns(
-        most_import_wh=_most_wh([asset.max_import_w for asset in assets]),
-        most_export_wh=_most_wh([asset.max_export_w for asset in assets]),
-        joined_s=np.array([state.joined_s[asset.id] for asset in assets], np.int64),
-        stores=np.array([asset.stores for asset in assets], np.bool_),
+        meters=Meters(
+            most_import_wh=_most_wh([asset.max_import_w for asset in assets]),
+            most_export_wh=_most_wh([asset.max_export_w for asset in assets]),
+            joined_s=np.array([state.joined_s[asset.id] for asset in assets], np.int64),
+            stores=np.array([asset.stores for asset in assets], np.bool_),
+        ),
         points=np.flatnonzero(points),
         connection=connection,
         account=np.array([state.accounts.number(asset.owner) for asset in assets], np.int64),

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from commonwatt.flows.rulebook import late
 from commonwatt.flows.rulebook.columns import Columns, columns
 from commonwatt.flows.rulebook.state import SetAside, State
-from commonwatt.metering.batch import ITEM_BYTES, ITEM_DTYPE, NO_LEVEL, Flag, Item, Quality, decode_items
+from commonwatt.metering.batch import ITEM_BYTES, ITEM_DTYPE, Flag, Item, Quality, decode_items
+from commonwatt.metering.bulk import BELIEVED, TAKEN, believe, find_plain
 from commonwatt.metering.check import fault
 from commonwatt.model import SLOT_SECONDS, Asset, AssetId, AssetKind, GatewayId, Outcome, Reading
 
 Places = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 _FEW = 64
 """Records below which arrays are not worth their making."""
 
@@ -39,91 +39,54 @@ def apply_batches(state: State, batches: Sequence[Batch], stamped_s: int) -> Non
     if not batches:
         return
     table = columns(state)
-    run: list[Batch] = []
-    plain = _plain(state, table, batches, stamped_s)
-    for batch, is_plain in zip(batches, plain, strict=True):
-        if is_plain:
-            run.append(batch)
-            continue
-        _apply_run(state, table, run)
-        run = []
-        _apply_one_by_one(state, batch, stamped_s)
-    _apply_run(state, table, run)
-
-
-def _plain(state: State, table: Columns, batches: Sequence[Batch], stamped_s: int) -> list[bool]:
-    """Tell which batches arrays can judge: known registers, plain measurements of slots that are open."""
     if sum(len(batch.items) for batch in batches) < _FEW * ITEM_BYTES:
-        return [False] * len(batches)
-    known = [batch.gateway in table.first for batch in batches]
-    records, sizes = _records(batches)
-    first = np.repeat([table.first.get(batch.gateway, (0, 0)) for batch in batches], sizes, axis=0)
-    registers = records["register"].astype(np.int64)
-    good = (registers < first[:, 1]) & (records["quality"] == Quality.MEASURED) & (records["flags"] == Flag.NONE)
-    start_s = records["start_s"]
-    good &= (records["seconds"] == SLOT_SECONDS) & (start_s % SLOT_SECONDS == 0)
-    good &= (start_s >= state.settled_to_s) & (start_s + SLOT_SECONDS <= stamped_s) & (records["level_wh"] == NO_LEVEL)
-    if len(table.behind):
-        places = table.behind[np.where(good, first[:, 0] + registers, 0)]
-        good &= ~table.stores[places]
-    whole = np.logical_and.reduceat(good, np.cumsum(sizes) - sizes)
-    return [bool(fits) and is_known for fits, is_known in zip(whole, known, strict=True)]
-
-
-def _records(batches: Sequence[Batch]) -> tuple[NDArray[np.void], Places]:
-    """Return the records of several batches end to end, and how many each has."""
-    records = np.frombuffer(b"".join(batch.items for batch in batches), ITEM_DTYPE)
-    return records, np.array([len(batch.items) // ITEM_BYTES for batch in batches], np.int64)
-
-
-def _apply_run(state: State, table: Columns, run: list[Batch]) -> None:
-    """Believe plain batches at once: a column at a time, slot by slot."""
-    if not run:
+        for batch in batches:
+            _apply_one_by_one(state, batch, stamped_s)
         return
-    records, sizes = _records(run)
-    begins = np.repeat([table.first[batch.gateway][0] for batch in run], sizes)
-    places = table.behind[begins + records["register"]]
-    start_s, import_wh, export_wh = records["start_s"], records["import_wh"], records["export_wh"]
-    good = (import_wh <= table.most_import_wh[places]) & (export_wh <= table.most_export_wh[places])
-    good &= start_s >= table.joined_s[places]
-    taken = _taken(state, start_s, places, good)
-    good &= ~taken
-    for slot_s in np.unique(start_s[good]).tolist():
-        slot = state.readings.at(slot_s)
-        here = np.flatnonzero((start_s == slot_s) & good)
-        slot.import_wh[places[here]] = import_wh[here]
-        slot.export_wh[places[here]] = export_wh[here]
-        slot.quality[places[here]] = Quality.MEASURED
-    _set_aside(state, run, sizes, good, taken)
+    records = np.frombuffer(b"".join(batch.items for batch in batches), ITEM_DTYPE)
+    ends: Places = np.cumsum([len(batch.items) // ITEM_BYTES for batch in batches])
+    known = np.array([table.first.get(batch.gateway, (0, 0)) for batch in batches], np.int64)
+    plain, places = find_plain(
+        records, ends, known[:, 0], known[:, 1], table.behind, table.meters, state.settled_to_s, stamped_s
+    )
+    at = 0
+    while at < len(batches):
+        to = at
+        while to < len(batches) and plain[to]:
+            to += 1
+        if to > at:
+            begin = int(ends[at - 1]) if at else 0
+            run = _Run(batches[at:to], ends[at:to] - begin, records[begin : ends[to - 1]], places[begin : ends[to - 1]])
+            _apply_run(state, table, run)
+        if to < len(batches):
+            _apply_one_by_one(state, batches[to], stamped_s)
+        at = to + 1
 
 
-def _taken(state: State, start_s: Places, places: Places, good: Flags) -> Flags:
-    """Tell of which items meter and slot have a measurement already, believed before or earlier in the same run."""
-    order = np.lexsort((np.arange(len(places)), places, start_s))
-    new = np.ones(len(order), np.bool_)
-    new[1:] = (start_s[order][1:] != start_s[order][:-1]) | (places[order][1:] != places[order][:-1])
-    before: Places = np.cumsum(good[order]) - good[order]
-    taken = np.zeros(len(order), np.bool_)
-    taken[order] = before > before[np.flatnonzero(new)][np.cumsum(new) - 1]
-    for slot_s in np.unique(start_s).tolist():
-        if slot_s in state.readings:
-            slot, here = state.readings.at(slot_s), np.flatnonzero(start_s == slot_s)
-            taken[here] |= slot.quality[places[here]] == Quality.MEASURED
-    return taken
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Plain batches in a row: where each ends among their records, and of each record the place of its meter."""
+
+    batches: Sequence[Batch]
+    ends: Places
+    records: NDArray[np.void]
+    places: Places
 
 
-def _set_aside(state: State, run: list[Batch], sizes: Places, good: Flags, taken: Flags) -> None:
-    """Give each item that was not believed its reason, from the rules that judge one by one."""
-    owner = np.repeat(np.arange(len(run)), sizes)
-    begins = np.cumsum(sizes) - sizes
-    for number in np.flatnonzero(~good).tolist():
-        batch = run[owner[number]]
-        at = (number - int(begins[owner[number]])) * ITEM_BYTES
-        (item,) = decode_items(batch.items[at : at + ITEM_BYTES])
+def _apply_run(state: State, table: Columns, run: _Run) -> None:
+    """Believe plain batches at once, slot by slot, and give each item that was not believed its reason."""
+    verdicts = np.zeros(len(run.records), np.uint8)
+    for slot_s in np.unique(run.records["start_s"]).tolist():
+        believe(run.records, run.places, state.readings.at(slot_s), table.meters, verdicts)
+        state.readings.forget_empty(slot_s)
+    for number in np.flatnonzero(verdicts != BELIEVED).tolist():
+        owner = int(np.searchsorted(run.ends, number, side="right"))
+        batch, (item,) = run.batches[owner], decode_items(run.records[number : number + 1].tobytes())
         asset = _asset(state, batch, item)
         assert asset is not None
-        booked = item.reading(asset.id) if taken[number] else None
-        why = _too_early(state, asset, item) or fault(item.reading(asset.id), asset, None, [booked] if booked else [])
+        reading = item.reading(asset.id)
+        booked = [reading] if verdicts[number] == TAKEN else []
+        why = _too_early(state, asset, item) or fault(reading, asset, None, booked)
         assert why is not None
         _doubt(state, batch, asset.id, item.start_s, why)
 

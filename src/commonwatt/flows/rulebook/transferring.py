@@ -167,6 +167,8 @@ def _no_right(state: State, legs: Iterable[Transfer], released: Transfer | None 
     """
     change: dict[tuple[AccountId, Commodity], int] = {}
     for leg in legs:
+        if leg.commodity is Commodity.ERGON:
+            continue  # money neither gives nor takes a right
         for account, amount in ((leg.source, -leg.amount), (leg.target, leg.amount)):
             change[account, leg.commodity] = change.get((account, leg.commodity), 0) + amount
     rate = state.charter.tsl_micro_per_kwh
