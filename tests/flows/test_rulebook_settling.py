@@ -1,8 +1,9 @@
 """Readings and what they settle: every Wh and every micro, by hand."""
 
 import pytest
-from community import EXPORT, IMPORT, NOON, PREPAID, Community, Flow, battery, gain, gateway
+from community import EXPORT, IMPORT, NAME, NOON, PREPAID, Community, Flow, battery, gain, gateway
 
+from commonwatt.flows.replay import replay
 from commonwatt.model import SLOT_SECONDS, SYSTEM_ACCOUNTS, AssetId, AssetKind, Commodity, Outcome, Side
 
 SUNNY = Flow(solar_wh=1_000, charge_wh=1_000)
@@ -563,3 +564,19 @@ def test_watt_never_exceeds_a_settled_level_though_the_connections_reading_is_se
     level_wh = community.state.readings[slot_s][battery("anna")].level_wh
     recoverable_wh = community.state.assets[battery("anna")].recoverable_wh(level_wh or 0)
     assert community.state.claims.total_wh <= recoverable_wh
+
+
+def test_a_price_and_a_fuse_beyond_all_reason_leave_slots_unsettled_and_the_log_alive() -> None:
+    town = Community(priced_slots=0)
+    town.tell_prices(NOON, [(10**9, 0)] * 96)
+    town.register_gateway("gw-huge")
+    town.register_key("huge", "member", "huge")
+    limits = {"gateway": "gw-huge", "max_import_w": 10**9, "max_export_w": 0}
+    assert town.claim("huge", "huge-home", AssetKind.CONNECTION, **limits) is Outcome.BOOKED
+    for _ in range(60):
+        slot_s = town.slot_s
+        town.now_s += SLOT_SECONDS
+        assert town.report("gw-huge", slot_s, {"huge-home": (250_000_000, 0)}) is Outcome.BOOKED
+    assert town.pay("anna", 5, "alive") is Outcome.BOOKED
+    assert NOON < town.state.settled_to_s < town.slot_s - 3 * SLOT_SECONDS
+    assert replay(town.rows(), NAME).state.root() == town.state.root()

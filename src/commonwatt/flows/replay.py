@@ -102,13 +102,17 @@ def restored(store: LogStore, community: str, before_s: int | None = None) -> Re
         community: Whose it is.
         before_s: Take a snapshot from before this moment of the log's time only.
     """
-    for size, content in store.snapshots():
+    snapshots = store.snapshots()
+    while True:
         try:
+            size, content = next(snapshots)
             state, last_s = snapshot.load(content)
             frontier = Frontier.stored(size, store_tile(store))
             in_time = before_s is None or last_s < before_s
             if in_time and state.community == community and frontier.root() == snapshot.log_root(content):
                 return Replayed(state, frontier, last_s)
+        except StopIteration:
+            break
         except (Corrupt, InvalidValue):
             continue  # an older one, or the whole log, tells the same
     return Replayed(State(community), Frontier())

@@ -110,6 +110,10 @@ class Accounts:
         """Return all balances of one commodity by account number, in base units; a copy."""
         return self._balances[_COLUMN[commodity], : len(self._names)].copy()
 
+    def headroom(self, commodity: Commodity) -> int:
+        """Return how much can surely still move, in base units, before any balance could leave +-(2^53-1)."""
+        return MAX_SAFE_INTEGER - int(np.abs(self._balances[_COLUMN[commodity]]).max())
+
     def total(self, commodity: Commodity) -> int:
         """Return the sum over all accounts, in base units: 0, or the books are broken."""
         return int(self._balances[_COLUMN[commodity]].sum())

@@ -263,12 +263,15 @@ class SqliteLog:
         db = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5)
         # Text that is none any more comes as another text, which its leaf's own check finds and locates.
         db.text_factory = partial(str, encoding="utf-8", errors="replace")
-        db.execute("PRAGMA trusted_schema = OFF")
-        db.execute("PRAGMA foreign_keys = ON")
-        db.execute("PRAGMA secure_delete = ON")
-        # Room for the index by author, and fewer, longer returns of the write-ahead log into the file.
-        db.execute("PRAGMA cache_size = -65536")
-        db.execute("PRAGMA wal_autocheckpoint = 16384")
+        # The last two: room for the index by author, and fewer, longer returns of the write-ahead log into the file.
+        settings = ("trusted_schema = OFF", "foreign_keys = ON", "secure_delete = ON", "cache_size = -65536")
+        try:
+            with self._judging():
+                for setting in (*settings, "wal_autocheckpoint = 16384"):
+                    db.execute(f"PRAGMA {setting}")
+        except BaseException:
+            db.close()
+            raise
         return db
 
     def _insert(self, columns: Columns) -> None:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from commonwatt.flows.rulebook import late
 from commonwatt.flows.rulebook.columns import Columns, columns
 from commonwatt.flows.rulebook.state import SetAside, State
-from commonwatt.metering.batch import ITEM_BYTES, ITEM_DTYPE, Flag, Item, Quality, decode_items
+from commonwatt.metering.batch import ITEM_BYTES, ITEM_DTYPE, MOST_WH, Flag, Item, Quality, decode_items
 from commonwatt.metering.bulk import BELIEVED, TAKEN, believe, find_plain
 from commonwatt.metering.check import fault
-from commonwatt.model import SLOT_SECONDS, Asset, AssetId, AssetKind, GatewayId, Outcome, Reading
+from commonwatt.model import SLOT_SECONDS, Asset, AssetId, AssetKind, Commodity, GatewayId, Outcome, Reading
 
 Places = NDArray[np.int64]
 _FEW = 64
@@ -127,6 +127,9 @@ def _why_not(state: State, asset: Asset, item: Item) -> str | None:
             return "slot is settled, and too long ago to be corrected"
         if item.start_s not in state.prices:
             return "slot is settled, and had no price"
+        most_wh = 4 * (item.import_wh + item.export_wh) + 2 * state.claims.total_wh + 4 * MOST_WH
+        if most_wh * max(map(abs, state.prices[item.start_s])) // 1000 > state.accounts.headroom(Commodity.ERGON):
+            return "slot is settled, and the books have no room for more"
     # A car's level changes while it drives; a battery's only by what is metered.
     before = None
     if asset.kind is not AssetKind.VEHICLE and item.start_s > state.horizon_s:

@@ -30,6 +30,8 @@ def settle_due(state: State, stamped_s: int) -> None:
             return
         if slot is not None and slot_s not in state.prices:
             return  # without a price nothing can be owed; the oracle's fact will come
+        if slot is not None and not _bookable(state, slot):
+            return  # the books end at 2^53-1, and a log that stopped there would never start again
         feeder = None
         if slot is not None:
             feeder = next((slot[asset.id] for asset in table.feeders if asset.id in slot), None)
@@ -38,6 +40,16 @@ def settle_due(state: State, stamped_s: int) -> None:
             state.stood_in.add(slot_s)
         state.settled_to_s = slot_s + SLOT_SECONDS
         match_book(state, stamped_s)
+
+
+def _bookable(state: State, slot: SlotReadings) -> bool:
+    """Tell whether the books surely have room for what a slot can come to: each Wh twice, all WATT bought back."""
+    price = max(map(abs, state.prices[slot.slot_s]))
+    told_wh = int(slot.import_wh.sum(dtype=np.int64)) + int(slot.export_wh.sum(dtype=np.int64))
+    most_wh = 2 * told_wh + 2 * state.claims.total_wh
+    most_micro = most_wh * price // 1000 + len(slot.quality)
+    accounts = state.accounts
+    return most_micro <= accounts.headroom(Commodity.ERGON) and most_wh <= accounts.headroom(Commodity.ENERGY)
 
 
 def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, many: int = MANY) -> None:

@@ -302,7 +302,7 @@ class State:
 
     def rest_leaves(self) -> list[bytes]:
         """Return everything else that decides what may happen next."""
-        told = sorted(slot_s for slot_s in self.prices if slot_s >= self.settled_to_s)
+        told = sorted(slot_s for slot_s in self.prices if slot_s >= self.horizon_s)
         return _leaves(
             [
                 {"charter": self.charter, "community": self.community, "operator": self.operator},
