@@ -116,7 +116,7 @@ def test_arrays_of_readings_see_the_narrower_limit_at_once() -> None:
     credential = words("engineer", limits("anna-solar", max_export_w=400))
     assert attest(community, credential, "anna", "anna-solar") is Outcome.BOOKED
     place = community.state.readings.number("anna-solar")
-    assert columns(community.state).most_export_wh[place] == 101 < before.most_export_wh[place]
+    assert columns(community.state).meters.most_export_wh[place] == 101 < before.meters.most_export_wh[place]
 
 
 def test_a_connection_narrowed_carries_no_larger_order() -> None:

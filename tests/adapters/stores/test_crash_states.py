@@ -217,8 +217,6 @@ class Story:
             db = connect(*args, **options, factory=Overheard)
             script.append(Connect(Overheard.number))
             db.set_trace_callback(lambda sql: script.append(Run(Overheard.number, sql)))
-            # So that a short story has many checkpoints; the one thing that is not as in the real log.
-            db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             return db
 
         def overheard_open(path: Path, *args: Any) -> int:
@@ -233,6 +231,9 @@ class Story:
 
         self._connections += 1
         with ExitStack() as spies:
+            # So that a short story has many checkpoints; the one thing that is not as in the real log.
+            pages = "commonwatt.adapters.stores.sqlite.CHECKPOINT_PAGES"
+            spies.enter_context(mock.patch(pages, CHECKPOINT_PAGES))
             spies.enter_context(mock.patch("sqlite3.connect", overheard_connect))
             spies.enter_context(mock.patch("os.open", overheard_open))
             spies.enter_context(mock.patch("os.fsync", overheard_fsync))

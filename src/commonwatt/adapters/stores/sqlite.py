@@ -18,6 +18,8 @@ from commonwatt.model import Corrupt, Refused
 
 _FORMAT = 2
 _PAGE = 1_000
+CHECKPOINT_PAGES = 16_384
+"""Pages of the write-ahead log, 64 MiB, after which it goes back into the file."""
 _SCHEMA = (
     # Whoever signs or owns: the key under which an owner's leaves rest, wrapped, until it is erased.
     "CREATE TABLE party (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, wrapped BLOB) STRICT",
@@ -267,7 +269,7 @@ class SqliteLog:
         settings = ("trusted_schema = OFF", "foreign_keys = ON", "secure_delete = ON", "cache_size = -65536")
         try:
             with self._judging():
-                for setting in (*settings, "wal_autocheckpoint = 16384"):
+                for setting in (*settings, f"wal_autocheckpoint = {CHECKPOINT_PAGES}"):
                     db.execute(f"PRAGMA {setting}")
         except BaseException:
             db.close()
