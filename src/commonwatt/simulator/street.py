@@ -101,6 +101,7 @@ class Street:
     home: tuple[HomeSpec, ...]
     witness: tuple[Witness, ...] = ()
     tsl: TslSpec | None = None
+    days: int = 1
 
     @property
     def clock(self) -> ZoneInfo:
@@ -109,9 +110,9 @@ class Street:
 
     @property
     def span(self) -> Interval:
-        """Return the day that is replayed, as a UTC interval of 24 hours."""
+        """Return what is replayed, as a UTC interval of 24 hours a day."""
         start = datetime.combine(self.day, time.fromisoformat(self.starts), self.clock).astimezone(UTC)
-        return Interval(start, start + timedelta(days=1))
+        return Interval(start, start + timedelta(days=self.days))
 
     def on(self, day: date) -> "Street":
         """Return the same street on another day; what the grid operator states moves with it."""
