@@ -5,8 +5,9 @@ from community import EXPORT, IMPORT, NAME, NOON, PREPAID, Community, Flow, Note
 
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.snapshot import dump, load
 from commonwatt.metering.batch import Flag, Quality
-from commonwatt.model import SLOT_SECONDS, Commodity, Kind, Outcome
+from commonwatt.model import SLOT_SECONDS, AssetKind, Commodity, Kind, Outcome
 
 ACCOUNTS = ("anna", "ben", "grid", "losses")
 OVERLAPS = "overlaps a reading that was booked"
@@ -114,7 +115,7 @@ def test_no_watt_is_minted_for_energy_that_no_meter_saw(guessed: Quality) -> Non
     ("corrected", "left_wh"),
     [
         ({"anna-battery": (600, 0, 540)}, 486),
-        ({"anna-battery": (1_000, 100, 900)}, 710),
+        ({"anna-battery": (1_000, 100, 900)}, 729),
         ({"anna-battery": (0, 0, 0)}, 0),
         ({"anna-solar": (0, 400)}, 324),
         ({"anna-battery": (1_500, 0, 900)}, 810),
@@ -216,3 +217,70 @@ def test_a_feeder_corrects_its_count_once_and_the_losses_take_the_difference() -
     assert community.moved("losses", Commodity.ENERGY, NOON) == 0
     assert community.ergon("ben") == PREPAID - 200 * IMPORT // 1_000
     assert all(gain(entry, "losses") for entry in community.booked() if entry.memo == "losses")
+
+
+def charged_with_a_car(told: bool) -> Community:
+    """Return a street in which anna's car gave 1,000 Wh to her battery, unseen or seen, while the sun stood by."""
+    community = Community(1)
+    assert community.claim("anna", "anna-car", AssetKind.VEHICLE, capacity_wh=40_000) is Outcome.BOOKED
+    community.now_s += SLOT_SECONDS
+    # All sun went to the house; what came to the battery came out of the car.
+    meters = community.home("anna", Flow(load_wh=1_000, solar_wh=1_000, charge_wh=1_000))
+    meters["anna-home"] = (0, 0)
+    car = {"anna-car": (0, 1_000, 20_000)} if told else {}
+    assert community.report("gw-anna", NOON, meters | car) is Outcome.BOOKED
+    community.report("gw-feeder", NOON, community.feeder(0))
+    assert community.state.settled_to_s == NOON + SLOT_SECONDS
+    return community
+
+
+@pytest.mark.row("E2")
+@pytest.mark.parametrize("told", [True, False])
+def test_nothing_is_minted_while_a_meter_behind_the_home_is_silent(*, told: bool) -> None:
+    community = charged_with_a_car(told)
+    assert community.watt("anna") == 0
+    late = {"anna-car": (0, 1_000, 20_000)}
+    assert community.report("gw-anna", NOON, late) is (Outcome.SET_ASIDE if told else Outcome.BOOKED)
+    assert community.watt("anna") == 0
+
+
+@pytest.mark.row("E2")
+def test_a_car_that_is_corrected_takes_back_what_it_fed_to_the_battery() -> None:
+    community = Community(1)
+    assert community.claim("anna", "anna-car", AssetKind.VEHICLE, capacity_wh=40_000) is Outcome.BOOKED
+    community.now_s += SLOT_SECONDS
+    meters = community.home("anna", Flow(solar_wh=1_000, charge_wh=1_000)) | {"anna-car": (0, 0, 20_000)}
+    assert community.report("gw-anna", NOON, meters) is Outcome.BOOKED
+    community.report("gw-feeder", NOON, community.feeder(0))
+    assert community.watt("anna") == 810
+    right = {"anna-car": (0, 600, 20_000)}
+    assert community.report("gw-anna", NOON, right, flags=Flag.CORRECTS) is Outcome.BOOKED
+    assert community.watt("anna") == community.state.claims.issued_wh(battery("anna")) == 324
+
+
+@pytest.mark.row("E2")
+def test_a_late_discharge_burns_what_stood_before() -> None:
+    community = Community(1, grace_slots=0)
+    community.live(anna=Flow(solar_wh=1_000, charge_wh=1_000))
+    slot_s = community.live(silent=["anna"], anna=Flow(load_wh=500, discharge_wh=500))
+    assert community.watt("anna") == 810
+    told = {"anna-home": (0, 0), "anna-solar": (0, 0), "anna-battery": (0, 500, community.levels_wh["anna"])}
+    assert community.report("gw-anna", slot_s, told) is Outcome.BOOKED
+    assert community.watt("anna") == 310
+
+
+def test_a_correction_of_all_meters_at_once_takes_back_only_what_all_of_them_say() -> None:
+    community = Community(1)
+    community.live(anna=Flow(solar_wh=1_000, charge_wh=1_000))
+    # More load behind the connection and more sun as well: the battery's charge was clean all the same.
+    told = {"anna-home": (900, 0), "anna-solar": (0, 2_000)}
+    assert community.report("gw-anna", NOON, told, flags=Flag.CORRECTS) is Outcome.BOOKED
+    assert community.watt("anna") == 81
+
+
+def test_what_was_minted_in_which_slot_survives_a_restart() -> None:
+    community = Community(1)
+    community.live(anna=Flow(solar_wh=1_000, charge_wh=1_000))
+    again, _ = load(dump(community.state, community.now_s, b""))
+    assert again.claims.minted() == community.state.claims.minted() == ((NOON, (("anna-battery", 810),)),)
+    assert again.root() == community.state.root()

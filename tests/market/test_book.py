@@ -171,7 +171,7 @@ def walk(steps: list[tuple[str, AccountId, int, int]]) -> tuple[Book, World, Nai
         bids = [order.price_micro_per_kwh for order in naive.standing if order.side is Side.BID]
         assert book.buying_price == (min(asks) if asks else None)
         assert book.selling_price == (max(bids) if bids else None)
-        assert [book.open_order(p) for p in PEOPLE] == [any(o.owner == p for o in naive.standing) for p in PEOPLE]
+        assert [book.standing(p) > 0 for p in PEOPLE] == [any(o.owner == p for o in naive.standing) for p in PEOPLE]
     return book, ours, naive
 
 
@@ -348,10 +348,10 @@ def test_only_its_owner_cancels_an_order_and_only_once() -> None:
     market.ask(ANA, 50, 180)
     assert not market.book.cancel(OrderId("1.0"), BEN)
     assert not market.book.cancel(OrderId("9.0"), ANA)
-    assert market.book.open_order(ANA)
+    assert market.book.standing(ANA) == 1
     assert market.book.cancel(OrderId("1.0"), ANA)
     assert not market.book.cancel(OrderId("1.0"), ANA)
-    assert not market.book.open_order(ANA)
+    assert market.book.standing(ANA) == 0
     assert market.bid(CEM, 50, 180) == []
 
 

@@ -1,5 +1,6 @@
 """A reading that cannot be true is named with its reason."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,3 +55,9 @@ def test_a_homes_own_load_is_what_the_meters_leave() -> None:
     battery = reading(BATTERY, import_wh=200, level_wh=1)
     assert home_load_wh(reading(HOME, export_wh=100), [sun, battery]) == 400
     assert home_load_wh(reading(HOME, import_wh=50), []) == 50
+
+
+@pytest.mark.parametrize(("import_wh", "why"), [(0, None), (1, "tells no level of an asset that stores")])
+def test_a_car_that_is_away_has_a_meter_and_no_level(import_wh: int, why: str | None) -> None:
+    car = replace(BATTERY, kind=AssetKind.VEHICLE)
+    assert fault(reading(car, import_wh=import_wh), car, None, []) == why

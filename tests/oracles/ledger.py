@@ -38,6 +38,7 @@ class Model:
         self.payouts: dict[str, list[object]] = {}
         self.orders: dict[int, tuple[str, str, int, int]] = {}
         self.issued = dict.fromkeys(members, 0)
+        self.minted: dict[tuple[int, str], int] = defaultdict(int)
         self.told: dict[int, dict[str, Told]] = defaultdict(dict)
         self.feeder: dict[int, tuple[int, int]] = {}
         self.held: dict[tuple[int, str], int] = defaultdict(int)
@@ -98,11 +99,9 @@ class Model:
                 abroad, left = abroad - called, left - called
                 into[holder], out[owner] = into[holder] - called, out[owner] - called
             self.burn(owner, owner, min(left, self.has[owner, "watt_wh"]))
-            load = max(0, home.into - home.out + home.sun + home.discharge - home.charge)
-            clean = min(home.charge, max(0, home.sun - load))
-            once, back = self.efficiency
-            stored = home.level * back // 1000
-            minted = max(0, min(clean * once * back // 10**6, stored - self.issued[owner], self.room(owner)))
+            stored = home.level * self.efficiency[1] // 1000
+            minted = max(0, min(self.clean(home), stored - self.issued[owner], self.room(owner)))
+            self.minted[slot_s, owner] = minted
             self.issued[owner] += minted
             self.move("watt_wh", "mint", owner, minted)
             self.take_back(owner, self.issued[owner] - stored)
@@ -113,6 +112,12 @@ class Model:
             self.move("ergon_micro", who, "losses", cost(into[who], bought) - cost(out[who], sold))
         self.move("energy_wh", "grid", "losses", counted_in - counted_out)
         self.move("ergon_micro", "losses", "grid", cost(counted_in, bought) - cost(counted_out, sold))
+
+    def clean(self, home: Told) -> int:
+        """Return what comes out again of the sun that a home's battery took in."""
+        load = max(0, home.into - home.out + home.sun + home.discharge - home.charge)
+        once, back = self.efficiency
+        return min(home.charge, max(0, home.sun - load)) * once * back // 10**6
 
     def burn(self, battery: str, who: str, wh: int) -> None:
         self.issued[battery] -= wh
@@ -158,9 +163,10 @@ class Model:
         bought, sold = self.prices
         owed = cost(told.into, bought) - cost(was.into, bought) - cost(told.out, sold) + cost(was.out, sold)
         self.move("ergon_micro", who, "losses", owed)
-        if older and told.sun < older.sun:
-            once, back = self.efficiency
-            self.take_back(who, min(self.issued[who], (older.sun - told.sun) * once * back // 10**6))
+        minted, more = self.minted[slot_s, who], max(0, told.discharge - was.discharge)
+        self.take_back(who, min(more, max(0, self.issued[who] - minted)))
+        self.minted[slot_s, who] = min(minted, self.clean(told))
+        self.take_back(who, min(self.issued[who], minted - self.minted[slot_s, who]))
 
     def buy(self, reference: str, who: str, amount: int) -> bool:
         if reference in self.said:

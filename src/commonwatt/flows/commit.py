@@ -13,7 +13,11 @@ from commonwatt.ledger.checkpoint import read_note
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import HASH_BYTES, MerkleTree
 from commonwatt.ledger.tiles import Frontier
-from commonwatt.model import Corrupt, InvalidValue, Outcome
+from commonwatt.model import CommonwattError, Corrupt, Outcome
+
+
+class NotOfThisLog(CommonwattError):
+    """A checkpoint tells of another log, or of another state, than the one that it was sent to."""
 
 
 @dataclass(slots=True)
@@ -52,17 +56,19 @@ class Commit:
         """Decide a request: why it is not admitted, or its place in this commit.
 
         Raises:
-            InvalidValue: It is a checkpoint of another log or state than this.
+            NotOfThisLog: It is a checkpoint of another log or state than this; nothing changed.
+            InvalidValue: A rule met what it cannot book. The state may be half changed: nobody may go on from it.
         """
         state, request = self.state, arrived.request
         refusal = rulebook.admit(state, request, arrived.signed)
         if refusal is not None:
             return refusal
-        if isinstance(arrived.body, bodies.CheckpointBody):
+        # Anybody else's is refused by the rules, and not worth a state root.
+        if isinstance(arrived.body, bodies.CheckpointBody) and request.author == state.operator:
             if self.taken:
-                raise InvalidValue("comes after other requests, where no state is settled")
+                raise NotOfThisLog("comes after other requests, where no state is settled")
             if wrong := _contradiction(state, self.tree, arrived.body):
-                raise InvalidValue(wrong)
+                raise NotOfThisLog(wrong)
         if not self.taken:
             rulebook.begin(state, self.stamped_s)
         taken = Taken(arrived, self._first + len(self.taken))

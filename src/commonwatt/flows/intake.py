@@ -40,6 +40,7 @@ from commonwatt.model import (
 SIGNATURE_HEX = 128
 _TAIL_BYTES = len(',"signature":""}') + SIGNATURE_HEX
 _LOWER_HEX = re.compile("[0-9a-f]{128}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _SHARE = 64
 """Requests that one core takes at least: below, handing them over costs more than checking them."""
 FEW = 4
@@ -152,6 +153,8 @@ def _decode(head: bytes) -> _Wire:
         raise InvalidValue(f"not a request: {error}") from error
     if canonical != head or not told.signature.isalnum():
         raise InvalidValue("not in canonical form (RFC 8785)")
+    if not _NAME.match(told.on_behalf_of):
+        raise InvalidValue("on_behalf_of is the name of an account")
     return told
 
 

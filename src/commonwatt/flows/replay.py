@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from commonwatt.flows.commit import Commit
+from commonwatt.flows.commit import Commit, NotOfThisLog
 from commonwatt.flows.intake import Arrived, Intake, read_head, read_many
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.rulebook import State, snapshot
@@ -210,7 +210,7 @@ def _replay_commit(replayed: Replayed, rows: list[LeafRow], read: list[Arrived |
             raise Corrupt(f"{where} is stamped {row.stamped_s} s, what was decided with it {stamped_s} s")
         try:
             found = commit.take(arrived)
-        except InvalidValue as error:
+        except (NotOfThisLog, InvalidValue) as error:
             raise Corrupt(f"{where} {error}") from error
         if isinstance(found, Outcome):
             raise Corrupt(f"{where} should never have been admitted: {found}")

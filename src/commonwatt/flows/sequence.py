@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from commonwatt.flows.commit import Commit, Taken
+from commonwatt.flows.commit import Commit, NotOfThisLog, Taken
 from commonwatt.flows.intake import Arrived, Intake, read_many
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.replay import Replayed, replay, resume
@@ -97,7 +97,7 @@ class Sequencer:
             return Outcome.MALFORMED
         try:
             found = commit.take(arrived)
-        except InvalidValue:
+        except NotOfThisLog:
             return Outcome.MALFORMED
         return self._first(commit, arrived) if found is Outcome.SEEN_BEFORE else found
 

@@ -128,7 +128,7 @@ class Day:
                 gone = bodies.CancelBody(order=order.id)
                 desk.write(self.cast.members[order.owner], order.owner, Kind.CANCEL, gone)
         for account, prices in self.watt_prices.items():
-            open_order = state.book.open_order(account)
+            open_order = state.book.standing(account) > 0
             wish = zi_order(state.watt(account), low_wh, high_wh, prices.buy, prices.sell, has_open_order=open_order)
             if wish:
                 side, energy_wh, price = wish

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from commonwatt.model import MAX_SAFE_INTEGER, AccountId, Commodity, InvalidValue
 
@@ -44,7 +44,7 @@ class Transfer:
 class Transfers:
     """What is reserved and neither posted nor void yet, of every commodity.
 
-    It moves nothing itself: what `post` returns is booked by the caller, who alone can change balances. Nobody is
+    It moves nothing itself: what is posted is booked by the caller, who alone can change balances. Nobody is
     stopped from reserving more than they have; who may is the rulebook's to say, and `available` is what it looks at.
     Nothing is remembered of a transfer that is gone, so memory is flat however long the log.
 
@@ -75,33 +75,11 @@ class Transfers:
         self._reserved[transfer.source, transfer.commodity] = reserved
         insort(self._by_end, (transfer.until_s, transfer.id))
 
-    def post(self, name: str, amount: int | None = None) -> Transfer | None:
-        """End a transfer and return what is to be booked now: all of it, or the amount; the rest is released.
+    def void(self, name: str) -> Transfer | None:
+        """End a transfer, and return it for its caller to book or to let go; None where none of that name is pending.
 
         The clock is not asked: who lets time end transfers voids what is `due` first.
-
-        Args:
-            name: Its `id`.
-            amount: Whole base units, from 1 to what is reserved; all where None.
-
-        Returns:
-            The transfer with the amount to book; None where none of that name is pending: it was posted or void
-            before, or never was, and there is nothing to book.
-
-        Raises:
-            InvalidValue: The amount is not within what is reserved; the transfer stays pending.
         """
-        transfer = self._pending.get(name)
-        if transfer is None:
-            return None
-        posted = transfer.amount if amount is None else amount
-        if not 0 < posted <= transfer.amount:
-            raise InvalidValue(f"from 1 to what is reserved is posted, was {posted} of {transfer}")
-        self._release(transfer)
-        return replace(transfer, amount=posted)
-
-    def void(self, name: str) -> Transfer | None:
-        """End a transfer without booking any of it, and return it; None where none of that name is pending."""
         transfer = self._pending.get(name)
         if transfer is not None:
             self._release(transfer)

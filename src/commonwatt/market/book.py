@@ -108,9 +108,9 @@ class Book:
         # An owner's first ask in book order is the first that the owner's WATT backs.
         return next((ask.price for ask in self._asks if backing(ask.order.owner) > 0), None)
 
-    def open_order(self, owner: AccountId) -> bool:
-        """Tell whether an account has any order resting here."""
-        return self._open[owner] > 0
+    def standing(self, owner: AccountId) -> int:
+        """Return how many orders an account has resting here."""
+        return self._open[owner]
 
     def orders(self) -> tuple[Order, ...]:
         """Return what rests, in order of arrival; two books with equal listings trade alike."""
@@ -130,14 +130,17 @@ class Book:
         if not self._bids:
             return None
         backed = self._backed_asks(backing, self._bids[0].price)
+        limits: dict[AccountId, tuple[int, int]] = {}
         for bid in self._bids:
             if not backed or bid.price < backed[0][0].price:
                 break
             buyer = bid.order.owner
-            wanted_wh = min(bid.order.energy_wh, room(buyer))
+            if buyer not in limits:
+                limits[buyer] = room(buyer), funds(buyer)
+            room_wh, funds_micro = limits[buyer]
+            wanted_wh = min(bid.order.energy_wh, room_wh)
             if wanted_wh <= 0:
                 continue
-            funds_micro = funds(buyer)
             for ask, backed_wh in backed:
                 if ask.price > bid.price:
                     break

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from commonwatt.model import Asset, Reading
+from commonwatt.model import Asset, AssetKind, Reading
 
 ROUNDING_WH = 1
 """A meter's counter may stand between two watt-hours."""
@@ -35,7 +35,9 @@ def _energy_faults(reading: Reading, asset: Asset) -> Iterator[str]:
 def _level_faults(reading: Reading, asset: Asset, before: Reading | None) -> Iterator[str]:
     level_wh = reading.level_wh
     if level_wh is None:
-        if asset.stores:
+        # While a car is away its meter is still there, and sees nothing pass.
+        away = asset.kind is AssetKind.VEHICLE and not reading.import_wh and not reading.export_wh
+        if asset.stores and not away:
             yield "tells no level of an asset that stores"
         return
     if not asset.stores:

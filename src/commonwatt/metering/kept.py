@@ -36,10 +36,11 @@ def miss(constraint: Constraint, assets: Collection[Asset], readings: Readings) 
     """
     if constraint.at is not None:
         told = readings.get(epoch(constraint.at) - SLOT_SECONDS, {})
-        stores = [asset for asset in _scope(constraint, assets) if asset.stores and asset.id in told]
+        levels_wh = {asset.id: told[asset.id].level_wh for asset in _scope(constraint, assets) if asset.id in told}
+        stores = [asset for asset in _scope(constraint, assets) if levels_wh.get(asset.id) is not None]
         if not stores:
             return None
-        level_wh = sum(told[asset.id].level_wh or 0 for asset in stores)
+        level_wh = sum(wh for wh in levels_wh.values() if wh is not None)
         wanted_wh = constraint.value
         if constraint.quantity is Quantity.CHARGE:
             wanted_wh = round_div(constraint.value * sum(asset.capacity_wh for asset in stores), 100)

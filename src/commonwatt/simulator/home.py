@@ -73,8 +73,7 @@ class Home:
     def commission(self) -> dict[AssetId, Flow]:
         """Read every meter once before the day begins: levels, and no energy yet."""
         levels = {AssetKind.BATTERY: self.state.battery_wh}
-        kinds = (AssetKind.CONNECTION, AssetKind.SOLAR, AssetKind.BATTERY)
-        return {self.assets[kind].id: Flow(0, 0, levels.get(kind)) for kind in kinds}
+        return {asset.id: Flow(0, 0, levels.get(kind)) for kind, asset in self.assets.items()}
 
     def stay(self, slot_s: int) -> Stay | None:
         """Return the stay that holds a slot."""
@@ -85,6 +84,7 @@ class Home:
         if car is None:
             return 0
         net_wh = 0
+        flows[car.id] = Flow(0, 0)  # its meter stays while it is away
         stay = self.stay(slot_s)
         if stay is not None:
             level_wh = stay.level_wh if self.state.car_wh is None or slot_s == stay.start_s else self.state.car_wh

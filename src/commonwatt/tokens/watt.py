@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from commonwatt.model import AccountId, Asset, AssetId, InvalidValue, share_wh
 
@@ -10,13 +11,21 @@ class StorageClaims:
     """How much WATT stands against each storage, in base units (1 = 1 Wh at its AC meter).
 
     The sum equals what all accounts hold, and after each reading no storage has more issued than it can give back.
+    What was minted in which slot is remembered until `forget_before`, so that a correction takes back no more.
     """
 
     def __init__(self) -> None:
         self._issued_wh: dict[AssetId, int] = {}
+        self._minted_wh: dict[int, dict[AssetId, int]] = {}
+        self._digests: dict[int, bytes] = {}
 
-    def issue(self, asset: AssetId, minted_wh: int) -> None:
+    def issue(self, asset: AssetId, minted_wh: int, slot_s: int | None = None) -> None:
         """Add what was minted for energy that entered a storage.
+
+        Args:
+            asset: The storage.
+            minted_wh: Zero or more.
+            slot_s: When it entered; none where that is not to be remembered.
 
         Raises:
             InvalidValue: The amount is below zero.
@@ -24,6 +33,8 @@ class StorageClaims:
         if minted_wh < 0:
             raise InvalidValue(f"WATT is minted by zero or more, was {minted_wh} Wh for {asset}")
         self._issued_wh[asset] = self.issued_wh(asset) + minted_wh
+        if slot_s is not None:
+            self._remember(asset, slot_s, self.minted_wh(asset, slot_s) + minted_wh)
 
     def burn(self, asset: AssetId, burned_wh: int) -> None:
         """Take off what was burned for energy that left a storage.
@@ -35,6 +46,34 @@ class StorageClaims:
         if not 0 <= burned_wh <= issued_wh:
             raise InvalidValue(f"no more is burned than issued, was {burned_wh} Wh of {issued_wh} for {asset}")
         self._issued_wh[asset] = issued_wh - burned_wh
+
+    def take_back(self, asset: AssetId, slot_s: int, clean_wh: int) -> int:
+        """Return what was minted in a slot beyond what it should have been, and remember it no more."""
+        lost_wh = max(0, self.minted_wh(asset, slot_s) - clean_wh)
+        if lost_wh:
+            self._remember(asset, slot_s, clean_wh)
+        return lost_wh
+
+    def minted_wh(self, asset: AssetId, slot_s: int) -> int:
+        """Return what stands as minted for what one storage took in in one slot."""
+        return self._minted_wh.get(slot_s, {}).get(asset, 0)
+
+    def forget_before(self, slot_s: int) -> None:
+        """Let go of what was minted before a slot: no correction reaches it any more."""
+        for old_s in [start_s for start_s in self._minted_wh if start_s < slot_s]:
+            del self._minted_wh[old_s]
+            self._digests.pop(old_s, None)
+
+    def minted(self) -> tuple[tuple[int, tuple[tuple[AssetId, int], ...]], ...]:
+        """Return slots, and for each its storages and Wh, sorted, without zeros."""
+        return tuple((slot_s, tuple(sorted(by.items()))) for slot_s, by in sorted(self._minted_wh.items()))
+
+    def minted_digests(self, from_s: int) -> list[tuple[int, str]]:
+        """Return every slot from one on in which anything was minted, and the hash of `minted` of it, in hex."""
+        for slot_s in self._minted_wh.keys() - self._digests.keys():
+            told = "".join(f"{asset} {wh}\n" for asset, wh in sorted(self._minted_wh[slot_s].items()))
+            self._digests[slot_s] = sha256(told.encode()).digest()
+        return [(slot_s, self._digests[slot_s].hex()) for slot_s in sorted(self._minted_wh) if slot_s >= from_s]
 
     def issued_wh(self, asset: AssetId) -> int:
         """Return what is outstanding against one storage."""
@@ -48,6 +87,34 @@ class StorageClaims:
     def listing(self) -> tuple[tuple[AssetId, int], ...]:
         """Return storage and Wh, sorted by name, without zeros."""
         return tuple(sorted((asset, wh) for asset, wh in self._issued_wh.items() if wh))
+
+    def _remember(self, asset: AssetId, slot_s: int, minted_wh: int) -> None:
+        by_asset = self._minted_wh.setdefault(slot_s, {})
+        if minted_wh:
+            by_asset[asset] = minted_wh
+        else:
+            by_asset.pop(asset, None)
+        if not by_asset:
+            del self._minted_wh[slot_s]
+        self._digests.pop(slot_s, None)
+
+    @classmethod
+    def load(
+        cls, listing: Sequence[tuple[str, int]], minted: Sequence[tuple[int, Sequence[tuple[str, int]]]]
+    ) -> "StorageClaims":
+        """Return the claims that `listing` and `minted` told.
+
+        Raises:
+            InvalidValue: An amount is below zero.
+        """
+        claims = cls()
+        for slot_s, by_asset in minted:
+            for name, wh in by_asset:
+                claims.issue(AssetId(name), wh, slot_s)
+        claims._issued_wh.clear()
+        for name, wh in listing:
+            claims.issue(AssetId(name), wh)
+        return claims
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from commonwatt.flows.rulebook.state import State
 from commonwatt.metering.bulk import Meters
 from commonwatt.metering.check import ROUNDING_WH
-from commonwatt.model import SLOT_SECONDS, AccountId, Asset, AssetKind, GatewayId
+from commonwatt.model import SLOT_SECONDS, AccountId, Asset, AssetId, AssetKind, GatewayId
 
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -24,7 +24,7 @@ class Columns:
         connection: Whether it is a member's connection.
         account: The number of its owner's account.
         alone: Whether it is a connection whose owner has nothing else behind it.
-        feeders: All meters of the grid's own.
+        feeder: The grid's own meter, where there is one.
         batteries: All batteries, in order of registration.
         owned: What each account has, likewise.
         first: Per gateway, where its assets' places begin in ``behind``.
@@ -36,7 +36,7 @@ class Columns:
     connection: Flags
     account: Numbers
     alone: Flags
-    feeders: tuple[Asset, ...]
+    feeder: AssetId | None
     batteries: tuple[Asset, ...]
     owned: dict[AccountId, tuple[Asset, ...]]
     first: dict[GatewayId, tuple[int, int]]
@@ -75,7 +75,7 @@ def _columns(state: State) -> Columns:
         connection=connection,
         account=np.array([state.accounts.number(asset.owner) for asset in assets], np.int64),
         alone=connection & np.array([len(owned[asset.owner]) == 1 for asset in assets], np.bool_),
-        feeders=tuple(asset for asset in assets if asset.kind is AssetKind.FEEDER),
+        feeder=next((asset.id for asset in assets if asset.kind is AssetKind.FEEDER), None),
         batteries=tuple(asset for asset in assets if asset.kind is AssetKind.BATTERY),
         owned={owner: tuple(own) for owner, own in owned.items()},
         first=first,

@@ -1,14 +1,14 @@
 """Rules for meters that report, or correct themselves, after their slot was settled: the difference is booked.
 
 What was booked is never rewritten. Energy and money both, at the grid's prices: who was silent shares in no trade of
-that slot. Where a correction shows that less energy entered a battery, or more left it, than was told, WATT that has
-nothing behind it is burned, the owner's first; nothing is minted after the event.
+that slot. Where a late or corrected reading of any meter behind a home shows that less clean energy entered a battery,
+or more left it, than was told, WATT that has nothing behind it is burned, the owner's first; nothing is minted after
+the event.
 """
 
 from commonwatt.flows.rulebook import storage
-from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.state import State
-from commonwatt.metering.registers import Difference, difference
+from commonwatt.metering.registers import difference
 from commonwatt.model import (
     GRID,
     LOSSES,
@@ -29,8 +29,11 @@ def settle_late(state: State, asset: Asset, older: Reading | None, reading: Read
         _connection(state, slot_s, asset, older or nothing, reading, "late" if older is None else "corrected")
     elif asset.kind is AssetKind.FEEDER and (older is not None or slot_s in state.stood_in):
         _feeder(state, slot_s, reading)
-    elif older is not None:
-        _stored(state, slot_s, asset, difference(older, reading))
+    if asset.kind is AssetKind.BATTERY:
+        # What it gave beyond what was told before has called nobody's WATT yet: such as stood before the slot's own.
+        before_wh = max(0, state.claims.issued_wh(asset.id) - state.claims.minted_wh(asset.id, slot_s))
+        more_wh = max(0, difference(older or nothing, reading).export_wh)
+        storage.unmint(state, slot_s, asset, min(more_wh, before_wh))
 
 
 def _connection(state: State, slot_s: int, asset: Asset, older: Reading, reading: Reading, word: str) -> None:
@@ -73,15 +76,3 @@ def _feeder(state: State, slot_s: int, reading: Reading) -> None:
     state.move(Commodity.ERGON, LOSSES, GRID, owed, slot_s=slot_s, memo="losses")
     state.losses_wh[slot_s] = state.losses_wh.get(slot_s, 0) + energy_wh
     state.stood_in.discard(slot_s)
-
-
-def _stored(state: State, slot_s: int, asset: Asset, more: Difference) -> None:
-    """Burn WATT that a corrected roof or battery leaves without energy behind it."""
-    if asset.kind is AssetKind.BATTERY:
-        lost_wh = asset.round_trip_wh(max(0, -more.import_wh)) + max(0, more.export_wh)
-        storage.unmint(state, slot_s, asset, lost_wh)
-    elif asset.kind is AssetKind.SOLAR and more.export_wh < 0:
-        lost_wh = -more.export_wh
-        for battery in (a for a in columns(state).owned[asset.owner] if a.kind is AssetKind.BATTERY):
-            burned_wh = storage.unmint(state, slot_s, battery, battery.round_trip_wh(lost_wh))
-            lost_wh -= burned_wh

@@ -12,7 +12,16 @@ from commonwatt.flows.rulebook import wallet_bodies as bodies
 from commonwatt.flows.rulebook.backing import free
 from commonwatt.flows.rulebook.state import State
 from commonwatt.ledger.transfers import FOR_EVER_S, Transfer
-from commonwatt.model import PAYMENT_PORT, SLOT_SECONDS, AccountId, Commodity, InvalidValue, Outcome, Request
+from commonwatt.model import (
+    MAX_SAFE_INTEGER,
+    PAYMENT_PORT,
+    SLOT_SECONDS,
+    AccountId,
+    Commodity,
+    InvalidValue,
+    Outcome,
+    Request,
+)
 from commonwatt.tokens.ergon import Decision, Verdict
 from commonwatt.tokens.prepaid import TopUpRule
 
@@ -87,7 +96,9 @@ def _bought(state: State, body: bodies.PurchaseBody, position: int, stamped_s: i
     if not state.is_member(account):
         return Outcome.UNKNOWN_THING
     known = wallets.purchases.account(body.reference) is not None
-    if not known and body.amount_micro - state.ergon(PAYMENT_PORT) > MOST_ERGON_MICRO:
+    # Before anything is remembered: what could not be booked must leave no trace.
+    beyond = state.ergon(account) + body.amount_micro > MAX_SAFE_INTEGER
+    if not known and (beyond or body.amount_micro - state.ergon(PAYMENT_PORT) > MOST_ERGON_MICRO):
         return Outcome.OVER_LIMIT
     decision = wallets.purchases.buy(body.reference, account, body.amount_micro)
     asked = wallets.topups.asked(account)

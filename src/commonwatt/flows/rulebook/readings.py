@@ -11,17 +11,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from commonwatt.flows.rulebook import late
+from commonwatt.flows.rulebook import late, storage
 from commonwatt.flows.rulebook.columns import Columns, columns
 from commonwatt.flows.rulebook.state import SetAside, State
 from commonwatt.metering.batch import ITEM_BYTES, ITEM_DTYPE, MOST_WH, Flag, Item, Quality, decode_items
 from commonwatt.metering.bulk import BELIEVED, TAKEN, believe, find_plain
 from commonwatt.metering.check import fault
-from commonwatt.model import SLOT_SECONDS, Asset, AssetId, AssetKind, Commodity, GatewayId, Outcome, Reading
+from commonwatt.model import SLOT_SECONDS, AccountId, Asset, AssetId, AssetKind, Commodity, GatewayId, Outcome, Reading
 
 Places = NDArray[np.int64]
 _FEW = 64
 """Records below which arrays are not worth their making."""
+
+MOST_DOUBTS = 10_000
+"""Doubts that are listed at a time, the oldest go first: each is in the log as its batch's outcome anyway."""
 
 
 @dataclass(slots=True)
@@ -96,6 +99,7 @@ def _apply_one_by_one(state: State, batch: Batch, stamped_s: int) -> None:
     if any(item.start_s + item.seconds > stamped_s for item in items):
         batch.outcome = Outcome.NOT_ALLOWED  # nobody has measured what has not happened yet
         return
+    changed: set[tuple[int, AccountId]] = set()
     for item in _in_time(items):
         asset = _asset(state, batch, item)
         if asset is None:
@@ -104,6 +108,11 @@ def _apply_one_by_one(state: State, batch: Batch, stamped_s: int) -> None:
             _doubt(state, batch, asset.id, item.start_s, why)
         else:
             _believe(state, asset, item)
+            if item.start_s < state.settled_to_s and asset.kind is not AssetKind.FEEDER:
+                changed.add((item.start_s, asset.owner))
+    # Only once all of a home's meters have been corrected: one alone would not fit the others.
+    for slot_s, owner in sorted(changed):
+        storage.reconsider(state, slot_s, owner)
 
 
 def _in_time(items: Iterable[Item]) -> list[Item]:
@@ -158,4 +167,6 @@ def _believe(state: State, asset: Asset, item: Item) -> None:
 
 def _doubt(state: State, batch: Batch, asset: AssetId | str, slot_s: int, why: str) -> None:
     batch.outcome = Outcome.SET_ASIDE
+    if len(state.set_aside) >= MOST_DOUBTS:
+        del state.set_aside[0]
     state.set_aside.append(SetAside(position=batch.position, asset=asset, slot_s=slot_s, why=why))

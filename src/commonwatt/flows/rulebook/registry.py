@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from commonwatt.flexibility import language
 from commonwatt.flows.rulebook import bodies, commission
+from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.delegating import acting_role
 from commonwatt.flows.rulebook.state import Answer, Charter, Gateway, State, Stated
 from commonwatt.identity.keys import VerifyingKey
@@ -34,6 +35,9 @@ from commonwatt.model import (
 
 _FLOOR = {"member": Priority.OWNER, "dso": Priority.DSO}
 """The highest priority that a role may claim for what it states."""
+
+MOST_STATED = 200
+"""Statements of one account that still matter: a day of quarter-hours twice over, too few to fill the state with."""
 
 
 def found(state: State, body: bodies.RegisterCommunity, stamped_s: int) -> Outcome:
@@ -118,6 +122,8 @@ def _claim(state: State, request: Request, body: bodies.RegisterAsset, stamped_s
         return Outcome.OVER_LIMIT
     if body.asset_kind is AssetKind.CONNECTION and owner in state.connections:
         return Outcome.ALREADY_THERE
+    if feeder and columns(state).feeder:
+        return Outcome.ALREADY_THERE  # the grid's account is what one meter counts
     try:
         state.assets[AssetId(body.asset)] = Asset(
             id=AssetId(body.asset),
@@ -167,6 +173,8 @@ def constraint(state: State, request: Request, body: bodies.ConstraintBody, posi
     if read.priority < _FLOOR[role] or read.zones != (role == "dso"):
         return Outcome.NOT_ALLOWED
     outcome = _owns(state, request.on_behalf_of, read)
+    if sum(stated.account == request.on_behalf_of for stated in state.stated) >= MOST_STATED:
+        return Outcome.OVER_LIMIT
     if outcome is Outcome.BOOKED:
         state.stated.append(Stated(position=position, account=request.on_behalf_of, text=body.text, constraint=read))
     return outcome

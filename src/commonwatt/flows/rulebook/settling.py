@@ -6,6 +6,7 @@ import numpy as np
 
 from commonwatt.flows.rulebook import storage
 from commonwatt.flows.rulebook.columns import Flags, Numbers, columns
+from commonwatt.flows.rulebook.paying import MOST_ERGON_MICRO
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.trading import match_book
 from commonwatt.kernels.money import costs_micro
@@ -34,7 +35,7 @@ def settle_due(state: State, stamped_s: int) -> None:
             return  # the books end at 2^53-1, and a log that stopped there would never start again
         feeder = None
         if slot is not None:
-            feeder = next((slot[asset.id] for asset in table.feeders if asset.id in slot), None)
+            feeder = slot.get(table.feeder) if table.feeder else None
             settle(state, slot, (feeder.import_wh, feeder.export_wh) if feeder else None)
         if feeder is None:
             state.stood_in.add(slot_s)
@@ -49,7 +50,9 @@ def _bookable(state: State, slot: SlotReadings) -> bool:
     most_wh = 2 * told_wh + 2 * state.claims.total_wh
     most_micro = most_wh * price // 1000 + len(slot.quality)
     accounts = state.accounts
-    return most_micro <= accounts.headroom(Commodity.ERGON) and most_wh <= accounts.headroom(Commodity.ENERGY)
+    # Purchases and transfers of what was bought must find room beside it.
+    room_micro = accounts.headroom(Commodity.ERGON) - 2 * MOST_ERGON_MICRO
+    return most_micro <= room_micro and most_wh <= accounts.headroom(Commodity.ENERGY)
 
 
 def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, many: int = MANY) -> None:

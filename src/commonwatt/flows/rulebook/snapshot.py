@@ -18,7 +18,7 @@ from commonwatt.metering.table import ReadingTable
 from commonwatt.model import AccountId, AssetId, Corrupt, GatewayId, InvalidValue, Order
 from commonwatt.tokens.watt import StorageClaims
 
-FORMAT = 1
+FORMAT = 2
 _DERIVED = frozenset({"columns", "_registry", "registry_version"})
 """Fields that follow from the others."""
 
@@ -137,11 +137,7 @@ def _load_readings(told: _Readings) -> ReadingTable:
     return table
 
 
-def _load_claims(listing: list[tuple[str, int]]) -> StorageClaims:
-    claims = StorageClaims()
-    for asset, issued_wh in listing:
-        claims.issue(AssetId(asset), issued_wh)
-    return claims
+_Claims = tuple[list[tuple[str, int]], list[tuple[int, list[tuple[str, int]]]]]
 
 
 _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
@@ -151,6 +147,10 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     Journal: (Journal.dump, tuple[int, bytes], lambda told: Journal.load(*told)),
     Book: (lambda book: list(book.orders()), list[Order], Book.load),
     Wallets: (Wallets.dump, Kept, Wallets.load),
-    StorageClaims: (lambda claims: list(claims.listing()), list[tuple[str, int]], _load_claims),
+    StorageClaims: (
+        lambda claims: (claims.listing(), claims.minted()),
+        _Claims,
+        lambda told: StorageClaims.load(*told),
+    ),
 }
 """For each kind of part its plain form, that form's type, and the way back."""

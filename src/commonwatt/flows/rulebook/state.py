@@ -34,6 +34,8 @@ from commonwatt.model import (
     KeyId,
     Order,
     Schedule,
+    epoch,
+    instant,
 )
 from commonwatt.tokens.tsl import TOTAL_MICRO
 from commonwatt.tokens.watt import StorageClaims
@@ -101,6 +103,7 @@ class Charter:
     meter_threshold_micro: int = 0
     meter_grace_s: int | None = None
     topup_lasts_s: int = 259_200
+    witnesses: tuple[Witness, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.low_micro is None) != (self.clear_micro is None):
@@ -109,8 +112,6 @@ class Charter:
             raise InvalidValue(f"a balance clears above where it is low, was {self.low_micro} and {self.clear_micro}")
         if self.education_tsl_micro > TOTAL_MICRO:
             raise InvalidValue(f"no more TSL is given away than there is, was {self.education_tsl_micro} micro")
-
-    witnesses: tuple[Witness, ...] = ()
 
 
 @dataclass(slots=True)
@@ -240,12 +241,13 @@ class State:
             return
         horizon_s = self.horizon_s
         self.readings.forget_before(horizon_s)
+        self.claims.forget_before(horizon_s)
         for by_slot in (self.prices, self.slot_orders, self.clearings, self.losses_wh, self.given):
             for slot_s in [slot_s for slot_s in by_slot if slot_s < horizon_s]:
                 del by_slot[slot_s]
         self.stood_in = {slot_s for slot_s in self.stood_in if slot_s >= horizon_s}
-        if self.set_aside and self.set_aside[0].slot_s < horizon_s:
-            self.set_aside = [doubt for doubt in self.set_aside if doubt.slot_s >= horizon_s]
+        self.set_aside = [doubt for doubt in self.set_aside if doubt.slot_s >= horizon_s]
+        self.stated = [stated for stated in self.stated if _ends_s(stated.constraint) >= horizon_s]
 
     def root(self) -> bytes:
         """Return the state root: the Merkle root over the roots of the sections, in their order."""
@@ -308,8 +310,13 @@ class State:
                 {"charter": self.charter, "community": self.community, "operator": self.operator},
                 {"checked_s": self.checked_s, "cleared_to_s": self.cleared_to_s, "settled_to_s": self.settled_to_s},
                 *({"claim": asset, "issued_wh": wh} for asset, wh in self.claims.listing()),
+                *({"minted": h, "slot_s": slot_s} for slot_s, h in self.claims.minted_digests(self.horizon_s)),
                 *({"stood_in_s": slot_s} for slot_s in sorted(self.stood_in) if slot_s >= self.horizon_s),
-                *({"account": s.account, "position": s.position, "stated": s.text} for s in self.stated),
+                *(
+                    {"account": s.account, "position": s.position, "stated": s.text}
+                    for s in self.stated
+                    if _ends_s(s.constraint) >= self.horizon_s
+                ),
                 *({"schedule": schedule} for schedule in self.schedules.values()),
                 *({"answer": answer} for answer in self.answers.values()),
                 *(
@@ -322,6 +329,11 @@ class State:
                 *self.wallets.leaves(),
             ]
         )
+
+
+def _ends_s(constraint: Constraint) -> int:
+    """Return from when on a statement can matter no more, seconds since 1970."""
+    return epoch(constraint.window.end if constraint.window else constraint.at or instant(0))
 
 
 def _leaves(items: Iterable[object]) -> list[bytes]:

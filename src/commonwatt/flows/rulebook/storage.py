@@ -14,6 +14,7 @@ from commonwatt.flows.rulebook.backing import room_wh
 from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.state import State
 from commonwatt.metering.aggregate import home_load_wh
+from commonwatt.metering.table import SlotReadings
 from commonwatt.model import (
     BURN,
     MINT,
@@ -35,7 +36,7 @@ def mint_and_burn(
     """Mint and burn WATT for a slot, and return whose calls the batteries' exports served."""
     import_left = {owner: reading.import_wh for owner, reading in homes.items()}
     export_left = {owner: reading.export_wh for owner, reading in homes.items()}
-    load_wh, sun_left = _load_and_sun(state, slot_s, told, homes)
+    clean_wh = {owner: clean_by_battery(state, slot_s, owner) for owner in {b.owner for b in columns(state).batteries}}
     deliveries: list[Delivery] = []
     for asset in columns(state).batteries:
         if asset.id not in told:
@@ -48,9 +49,7 @@ def mint_and_burn(
             deliveries.append(Delivery(seller=asset.owner, buyer=holder, energy_wh=wh))
             import_left[holder] -= wh
             export_left[asset.owner] -= wh
-        clean_wh = watt.clean_charge_wh(reading.import_wh, load_wh[asset.owner], sun_left[asset.owner])
-        sun_left[asset.owner] -= clean_wh
-        _mint(state, slot_s, asset, reading, clean_wh)
+        _mint(state, slot_s, asset, reading, clean_wh[asset.owner].get(asset.id, 0))
         _meet_level(state, slot_s, asset, reading)
     return deliveries
 
@@ -84,7 +83,7 @@ def _mint(state: State, slot_s: int, asset: Asset, reading: Reading, clean_wh: i
     recoverable_wh = asset.recoverable_wh(reading.level_wh or 0) - state.claims.issued_wh(asset.id)
     minted_wh = max(0, min(watt.mint_wh(asset, clean_wh), recoverable_wh, room_wh(state, asset.owner)))
     if minted_wh:
-        state.claims.issue(asset.id, minted_wh)
+        state.claims.issue(asset.id, minted_wh, slot_s)
         state.move(Commodity.WATT, MINT, asset.owner, minted_wh, slot_s=slot_s, memo="watt minted", ref=asset.id)
 
 
@@ -94,12 +93,20 @@ def _meet_level(state: State, slot_s: int, asset: Asset, reading: Reading) -> No
     _take_back(state, slot_s, asset, lack)
 
 
-def unmint(state: State, slot_s: int, asset: Asset, lost_wh: int) -> int:
-    """Burn WATT for which a correction leaves no energy: the owner's first, then bought back; return how much."""
+def reconsider(state: State, slot_s: int, owner: AccountId) -> None:
+    """Burn WATT of a settled slot that its readings, as they are believed now, leave without clean energy behind it."""
+    clean_wh = clean_by_battery(state, slot_s, owner)
+    for battery in columns(state).owned[owner]:
+        if battery.kind is AssetKind.BATTERY:
+            should_wh = watt.mint_wh(battery, clean_wh.get(battery.id, 0))
+            unmint(state, slot_s, battery, state.claims.take_back(battery.id, slot_s, should_wh))
+
+
+def unmint(state: State, slot_s: int, asset: Asset, lost_wh: int) -> None:
+    """Burn WATT for which there is no energy: the owner's first, then bought back."""
     lost_wh = min(lost_wh, state.claims.issued_wh(asset.id))
     burned_wh = min(lost_wh, max(0, state.watt(asset.owner)))
     _take_back(state, slot_s, asset, watt.Shortfall(burned_wh, lost_wh - burned_wh))
-    return lost_wh
 
 
 def _take_back(state: State, slot_s: int, asset: Asset, lack: watt.Shortfall) -> None:
@@ -118,21 +125,24 @@ def _burn(state: State, slot_s: int, asset: Asset, account: AccountId, wh: int, 
     state.move(Commodity.WATT, account, BURN, wh, slot_s=slot_s, memo=memo, ref=asset.id)
 
 
-def _load_and_sun(
-    state: State, slot_s: int, told: Mapping[AssetId, Reading], homes: dict[AccountId, Reading]
-) -> tuple[dict[AccountId, int], dict[AccountId, int]]:
-    """Return what each home used itself, and what its roof gave, in Wh."""
-    slot = state.readings[slot_s]
-    load_wh, solar_wh = {}, {}
-    heard = {state.assets[asset].gateway for asset in told}
-    for owner, home in homes.items():
-        behind = [a for a in columns(state).owned[owner] if a.kind is not AssetKind.CONNECTION]
-        metered = [asset for asset in behind if asset.id in told]
-        load_wh[owner] = home_load_wh(home, [told[asset.id] for asset in metered])
-        # A silent gateway may hide a car that feeds the battery: without its word, nothing here is known to be clean.
-        # Nor is anything that was only estimated (row E2: what a registered meter saw).
-        whole = all(asset.gateway in heard for asset in behind)
-        whole &= all(slot.quality_of(asset).mints for asset in (home.asset, *(meter.id for meter in metered)))
-        roofs = [asset for asset in metered if asset.kind is AssetKind.SOLAR and whole]
-        solar_wh[owner] = sum(told[asset.id].export_wh for asset in roofs)
-    return load_wh, solar_wh
+def clean_by_battery(state: State, slot_s: int, owner: AccountId) -> dict[AssetId, int]:
+    """Return how much of what each battery of a home took in in a slot was the home's own sun, in Wh.
+
+    Nothing is known to be clean while one meter behind the home is silent: it may be a car that feeds the battery. Nor
+    is anything where a reading was only estimated (row E2: what a registered meter saw).
+    """
+    slot = state.readings.told(slot_s)
+    behind = [a for a in columns(state).owned.get(owner, ()) if state.joined_s[a.id] <= slot_s]
+    if not isinstance(slot, SlotReadings) or owner not in state.connections:
+        return {}
+    if not all(asset.id in slot and slot.quality_of(asset.id).mints for asset in behind):
+        return {}
+    home = slot[state.connections[owner]]
+    others = {asset.id: slot[asset.id] for asset in behind if asset.id != home.asset}
+    load_wh = home_load_wh(home, list(others.values()))
+    sun_wh = sum(others[asset.id].export_wh for asset in behind if asset.kind is AssetKind.SOLAR)
+    clean: dict[AssetId, int] = {}
+    for battery in (asset for asset in behind if asset.kind is AssetKind.BATTERY):
+        clean[battery.id] = watt.clean_charge_wh(others[battery.id].import_wh, load_wh, sun_wh)
+        sun_wh -= clean[battery.id]
+    return clean

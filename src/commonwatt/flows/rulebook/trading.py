@@ -5,6 +5,7 @@ from commonwatt.flows.rulebook.backing import cost, free, room_wh
 from commonwatt.flows.rulebook.state import State
 from commonwatt.market.auction import clear
 from commonwatt.model import (
+    MAX_SAFE_INTEGER,
     SLOT_SECONDS,
     AccountId,
     AssetKind,
@@ -18,6 +19,11 @@ from commonwatt.model import (
     cost_micro,
 )
 
+MOST_STANDING = 100
+"""Orders that one account may have in the WATT book: each is looked at whenever something may trade."""
+MOST_TRADE_MICRO = 10**15
+"""What one trade can come to: 10^9 Wh at 10^9 micro per kWh."""
+
 
 def order(state: State, request: Request, body: bodies.OrderBody, position: int, stamped_s: int) -> Outcome:
     """Take in an order for a slot, or place one in the WATT book."""
@@ -29,6 +35,8 @@ def order(state: State, request: Request, body: bodies.OrderBody, position: int,
         price_micro_per_kwh=body.price_micro_per_kwh,
     )
     if body.slot_s is None:
+        if state.book.standing(wish.owner) >= MOST_STANDING:
+            return Outcome.OVER_LIMIT
         match_book(state, stamped_s, wish)
         return Outcome.BOOKED
     return _slot_order(state, wish, body.slot_s, stamped_s)
@@ -84,7 +92,9 @@ def match_book(state: State, stamped_s: int, wish: Order | None = None) -> None:
     slot_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
 
     def backing(account: AccountId) -> int:
-        return free(state, account, Commodity.WATT)
+        # Nobody sells whose books could not hold what is paid: far beyond all ERGON that can be bought.
+        full = state.ergon(account) > MAX_SAFE_INTEGER - MOST_TRADE_MICRO
+        return 0 if full else free(state, account, Commodity.WATT)
 
     def room(account: AccountId) -> int:
         return room_wh(state, account)

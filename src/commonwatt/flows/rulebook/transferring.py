@@ -22,7 +22,7 @@ from commonwatt.flows.rulebook.backing import available, free
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.wallets import Agreed
 from commonwatt.ledger.transfers import Transfer
-from commonwatt.model import SLOT_SECONDS, AccountId, Commodity, Outcome, Request
+from commonwatt.model import MAX_SAFE_INTEGER, SLOT_SECONDS, AccountId, Commodity, Outcome, Request
 from commonwatt.tokens.tsl import right_wh, tsl_needed_micro
 
 MOST_PENDING = 100
@@ -167,6 +167,8 @@ def _no_right(state: State, legs: Iterable[Transfer], released: Transfer | None 
     """
     change: dict[tuple[AccountId, Commodity], int] = {}
     for leg in legs:
+        if state.accounts.balance(leg.target, leg.commodity) + leg.amount > MAX_SAFE_INTEGER:
+            return Outcome.OVER_LIMIT
         if leg.commodity is Commodity.ERGON:
             continue  # money neither gives nor takes a right
         for account, amount in ((leg.source, -leg.amount), (leg.target, leg.amount)):
