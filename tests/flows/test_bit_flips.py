@@ -217,11 +217,11 @@ def test_a_moved_personal_part_is_nobodys(stored: Path, spoiled: sqlite3.Connect
     assert whole_log(stored) == whole
 
 
-def test_a_last_leaf_whose_signer_is_gone_is_missed(stored: Path, spoiled: sqlite3.Connection) -> None:
+def test_a_leaf_whose_signer_is_gone_is_named(stored: Path, spoiled: sqlite3.Connection) -> None:
     (last, author), *_ = spoiled.execute("SELECT position, author FROM leaf ORDER BY position DESC LIMIT 1").fetchall()
     spoiled.execute("UPDATE leaf SET author = 99 WHERE position = ?", (last,))
     with SqliteLog.open_readonly(stored, MASTER) as log:
         for check in (lambda: check_hashes(log), lambda: resume(log, NAME)):
-            with pytest.raises(Corrupt, match=f"leaf {last} is missing"):
+            with pytest.raises(Corrupt, match=f"leaf {last} in .* is of party 99, who is not there"):
                 check()
     spoiled.execute("UPDATE leaf SET author = ? WHERE position = ?", (author, last))

@@ -9,6 +9,7 @@ import pytest
 from community import EXPORT, IMPORT, NAME, NOON, PREPAID, Community, Flow, instruction, key
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from commonwatt.flows.intake import read_request
 from commonwatt.flows.ports import NO_TILES
@@ -408,7 +409,7 @@ def test_a_replay_reaches_what_was_lived() -> None:
 def flip(row: LeafRow, at: int) -> LeafRow:
     body = bytearray(row.body)
     body[at] ^= 1
-    return replace(row, body=bytes(body))
+    return structs.replace(row, body=bytes(body))
 
 
 STRANGER = "0x" + "0" * 40
@@ -418,33 +419,37 @@ TAMPERED: dict[str, Callable[[list[LeafRow], int], list[LeafRow]]] = {
     "a bit of its signature": lambda rows, n: [*rows[:n], flip(rows[n], -5), *rows[n + 1 :]],
     "its outcome": lambda rows, n: [
         *rows[:n],
-        replace(rows[n], outcome=Outcome.OVER_LIMIT if rows[n].outcome is not Outcome.OVER_LIMIT else Outcome.BOOKED),
+        structs.replace(
+            rows[n], outcome=Outcome.OVER_LIMIT if rows[n].outcome is not Outcome.OVER_LIMIT else Outcome.BOOKED
+        ),
         *rows[n + 1 :],
     ],
-    "its time": lambda rows, n: [*rows[:n], replace(rows[n], stamped_s=rows[n].stamped_s + 1), *rows[n + 1 :]],
-    "its salt": lambda rows, n: [*rows[:n], replace(rows[n], salt=bytes(32)), *rows[n + 1 :]],
+    "its time": lambda rows, n: [*rows[:n], structs.replace(rows[n], stamped_s=rows[n].stamped_s + 1), *rows[n + 1 :]],
+    "its salt": lambda rows, n: [*rows[:n], structs.replace(rows[n], salt=bytes(32)), *rows[n + 1 :]],
     "its place": lambda rows, n: [*rows[: n - 1], rows[n], rows[n - 1], *rows[n + 1 :]] if n else rows[1:],
     "its being there": lambda rows, n: [*rows[:n], *rows[n + 1 :]],
     "its being there once": lambda rows, n: [*rows[: n + 1], *rows[n:]],
     "what was decided with it": lambda rows, n: [
         *rows[:n],
-        replace(rows[n], closes=not rows[n].closes),
+        structs.replace(rows[n], closes=not rows[n].closes),
         *rows[n + 1 :],
     ],
-    "its author's name": lambda rows, n: [*rows[:n], replace(rows[n], author=STRANGER), *rows[n + 1 :]],
-    "its number": lambda rows, n: [*rows[:n], replace(rows[n], seq=rows[n].seq + 1), *rows[n + 1 :]],
-    "whose it is": lambda rows, n: [*rows[:n], replace(rows[n], owner="eve"), *rows[n + 1 :]],
+    "its author's name": lambda rows, n: [*rows[:n], structs.replace(rows[n], author=STRANGER), *rows[n + 1 :]],
+    "its number": lambda rows, n: [*rows[:n], structs.replace(rows[n], seq=rows[n].seq + 1), *rows[n + 1 :]],
+    "whose it is": lambda rows, n: [*rows[:n], structs.replace(rows[n], owner="eve"), *rows[n + 1 :]],
     "a bit of its records": lambda rows, n: [
         *rows[:n],
-        replace(rows[n], items=bytes([*rows[n].items[:-1], rows[n].items[-1] ^ 1]) if rows[n].items else b"\0" * 48),
+        structs.replace(
+            rows[n], items=bytes([*rows[n].items[:-1], rows[n].items[-1] ^ 1]) if rows[n].items else b"\0" * 48
+        ),
         *rows[n + 1 :],
     ],
     "its records": lambda rows, n: [
         *rows[:n],
-        replace(rows[n], items=b"" if rows[n].items else RECORDS[0]),
+        structs.replace(rows[n], items=b"" if rows[n].items else RECORDS[0]),
         *rows[n + 1 :],
     ],
-    "its personal part": lambda rows, n: [*rows[:n], replace(rows[n], personal=bytes(48)), *rows[n + 1 :]],
+    "its personal part": lambda rows, n: [*rows[:n], structs.replace(rows[n], personal=bytes(48)), *rows[n + 1 :]],
 }
 
 
@@ -466,9 +471,9 @@ def test_a_replay_says_at_which_position_the_log_contradicts_itself() -> None:
     with pytest.raises(Corrupt, match="position 7 should never have been admitted: BAD_SIGNATURE"):
         replay([*rows[:7], flip(rows[7], -5), *rows[8:]], NAME)
     with pytest.raises(Corrupt, match="position 9 was answered OVER_LIMIT, the rulebook says BOOKED"):
-        replay([*rows[:9], replace(rows[9], outcome=Outcome.OVER_LIMIT), *rows[10:]], NAME)
+        replay([*rows[:9], structs.replace(rows[9], outcome=Outcome.OVER_LIMIT), *rows[10:]], NAME)
     with pytest.raises(Corrupt, match="stamped"):
-        replay([*rows[:-1], replace(rows[-1], stamped_s=NOON)], NAME)
+        replay([*rows[:-1], structs.replace(rows[-1], stamped_s=NOON)], NAME)
     with pytest.raises(Corrupt, match="position 0 should never have been admitted: WRONG_COMMUNITY"):
         replay(rows, "another")
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from numba import njit
 
 from commonwatt.kernels import native
-from commonwatt.kernels.sha256 import leaf_hashes, node_hashes, ragged_hashes, run_roots, tree_root
-from commonwatt.ledger.merkle import EMPTY_ROOT, leaf_hash, merkle_root, node_hash
+from commonwatt.kernels.sha256 import leaf_hashes, node_hashes, ragged_hashes, run_roots, tree_root, wrapped_hashes
+from commonwatt.ledger.merkle import EMPTY_ROOT, leaf_hash, merkle_root, node_hash, salted
 
 widths = st.sampled_from([0, 1, 31, 32, 48, 55, 56, 63, 64, 65, 119, 120, 200])
 
@@ -99,3 +99,16 @@ def three_calls(pieces: list[bytes]) -> bytes:
     data = np.frombuffer(b"".join(pieces) + b"\0", np.uint8)
     assert _feed(state, data, ends, out) == 2 + len(ends), "each call says that it went well"
     return out.tobytes()
+
+
+@given(
+    st.lists(st.tuples(st.binary(min_size=32, max_size=32), st.binary(max_size=200), st.integers(0, 2)), max_size=9),
+    st.tuples(*[st.binary(max_size=70)] * 3),
+    st.binary(min_size=1, max_size=40),
+)
+def test_wrapped_texts_hash_as_they_would_alone(
+    told: list[tuple[bytes, bytes, int]], befores: tuple[bytes, ...], after: bytes
+) -> None:
+    salts, texts, numbers = ([one[n] for one in told] for n in range(3))
+    alone = [leaf_hash(salted(salt, befores[number] + text + after)) for salt, text, number in told]
+    assert bytes_of(wrapped_hashes(salts, texts, befores, numbers, after)) == alone

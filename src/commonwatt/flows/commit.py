@@ -3,15 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from commonwatt.flows import rulebook
 from commonwatt.flows.intake import Arrived
 from commonwatt.flows.rulebook import Batch, State, bodies
-from commonwatt.kernels.sha256 import leaf_hashes
 from commonwatt.ledger.checkpoint import read_note
-from commonwatt.ledger.leaf import LeafRow
-from commonwatt.ledger.merkle import HASH_BYTES, MerkleTree
+from commonwatt.ledger.leaf import LeafRow, row_hashes
+from commonwatt.ledger.merkle import MerkleTree
 from commonwatt.ledger.tiles import Frontier
 from commonwatt.model import CommonwattError, Corrupt, Outcome
 
@@ -88,8 +85,7 @@ class Commit:
             return []
         rulebook.end(self.state, self.stamped_s)
         rows = [self._row(taken) for taken in self.taken]
-        datas = [row.data() for row in rows]
-        self.tree.extend(leaf_hashes(np.frombuffer(b"".join(datas), np.uint8).reshape(-1, HASH_BYTES)))
+        self.tree.extend(row_hashes(rows))
         return rows
 
     def _settle_run(self) -> None:

@@ -1,7 +1,7 @@
 """Read requests as they arrive, many at once: one canonical form, whole batches, and whose signature each bears."""
 
 import re
-from binascii import hexlify, unhexlify
+from binascii import unhexlify
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.directory import Directory
 from commonwatt.kernels.cores import beside, shares
+from commonwatt.kernels.envelope import HEAD_END, find_parts
 from commonwatt.kernels.keccak import signed_digests
 from commonwatt.kernels.secp256k1 import verify_many
 from commonwatt.kernels.sha256 import leaf_hashes, run_roots
@@ -34,12 +35,15 @@ from commonwatt.model import (
     KeyId,
     Kind,
     Request,
+    Unread,
     remember,
 )
 
 SIGNATURE_HEX = 128
 _TAIL_BYTES = len(',"signature":""}') + SIGNATURE_HEX
-_LOWER_HEX = re.compile("[0-9a-f]{128}")
+_AUTHOR = slice(len('{"author":"'), len('{"author":"0x') + 40)
+_QUICK = {kind.value.encode(): kind for kind in Kind if kind is not Kind.REGISTER}
+"""Kinds that are read quickly; a community's founding is looked into before it has a rulebook."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _SHARE = 64
 """Requests that one core takes at least: below, handing them over costs more than checking them."""
@@ -74,13 +78,18 @@ class Intake:
     """
 
     found: list[Arrived | InvalidValue]
-    _signed: list[tuple[list[Arrived], "Future[NDArray[np.bool_]]"]] = field(default_factory=list)
+    _signed: list[tuple[list[Arrived | InvalidValue], "Future[NDArray[np.bool_]]"]] = field(default_factory=list)
     _whole: list[tuple[list[int], "Future[NDArray[np.bool_]]"]] = field(default_factory=list)
+
+    def checks(self) -> "list[Future[NDArray[np.bool_]]]":
+        """Return what `wait` waits for."""
+        return [check for _, check in self._signed] + [check for _, check in self._whole]
 
     def wait(self) -> list[Arrived | InvalidValue]:
         """Return all requests, with their signatures checked where their keys were known when they were read."""
         for arrived, good in self._signed:
             for one, fits in zip(arrived, good.result().tolist(), strict=True):
+                assert isinstance(one, Arrived)
                 one.signed = fits
         for places, doubtful in self._whole:
             _look_closer(self.found, [places[n] for n in np.flatnonzero(doubtful.result()).tolist()])
@@ -95,28 +104,77 @@ def read_many(wires: Sequence[bytes], keys: Directory) -> Intake:
         wires: Requests as they arrived.
         keys: Who is registered so far.
     """
-    found: list[Arrived | InvalidValue] = []
-    for wire in wires:
-        try:
-            request = read_request(wire)
-            found.append(Arrived(request, bodies.read_body(request.kind, request.body)))
-        except InvalidValue as error:
-            found.append(error)
-    intake = Intake(found)
-    places = [n for n, one in enumerate(found) if isinstance(one, Arrived) and one.request.items]
     if len(wires) < FEW:
-        _look_closer(found, places)
+        intake = Intake([_read(wire) for wire in wires])
+        _look_closer(intake.found, _with_records(intake.found))
         return intake
+    data = np.frombuffer(b"".join(wires), np.uint8)
+    ends = np.cumsum([len(wire) for wire in wires])
+    parts, signatures, quick = find_parts(data, ends)
+    found = [
+        (_read_quickly(wire, part) if usual else None) or _read(wire)
+        for wire, part, usual in zip(wires, parts.tolist(), quick.tolist(), strict=True)
+    ]
+    intake = Intake(found)
+    places = _with_records(found)
     for at, to in shares(len(places), _SHARE):
         intake._whole.append((places[at:to], beside(_doubtful, [found[n] for n in places[at:to]])))
-    arrived = [one for one in found if isinstance(one, Arrived)]
-    pairs = [(one, record) for one in arrived if (record := keys.get(one.request.author)) is not None]
-    pairs = [(one, record) for one, record in pairs if len(one.request.signature) == SIGNATURE_HEX]
+    pairs = [
+        (n, record.number)
+        for n, one in enumerate(found)
+        if isinstance(one, Arrived) and quick[n] and (record := keys.get(one.request.author)) is not None
+    ]
+    begins = np.concatenate([[0], ends[:-1]])
     for at, to in shares(len(pairs), _SHARE):
-        some = [one for one, _ in pairs[at:to]]
-        points = keys.points(np.array([record.number for _, record in pairs[at:to]]))
-        intake._signed.append((some, beside(_signed, some, points)))
+        here, numbers = np.array(pairs[at:to], np.int64).T
+        told = begins[here], begins[here] + parts[here, HEAD_END] - _TAIL_BYTES
+        some = [found[n] for n, _ in pairs[at:to]]
+        intake._signed.append((some, beside(_signed, data, *told, keys.points(numbers), signatures[here])))
     return intake
+
+
+def _with_records(found: Sequence[Arrived | InvalidValue]) -> list[int]:
+    return [n for n, one in enumerate(found) if isinstance(one, Arrived) and one.request.items]
+
+
+def _read(wire: bytes) -> Arrived | InvalidValue:
+    """Read a request in whatever letters; it stands as an error that says why it cannot be read."""
+    try:
+        request = read_request(wire)
+        return Arrived(request, bodies.read_body(request.kind, request.body))
+    except InvalidValue as error:
+        return error
+
+
+def _read_quickly(wire: bytes, part: list[int]) -> Arrived | None:
+    """Read a request whose parts were found; None where it is left to `_read`, which is the oracle of this."""
+    body_at, body_end, community, community_end, kind_at, kind_end, name, name_end, seq, head_end = part
+    kind = _QUICK.get(wire[kind_at:kind_end])
+    written = wire[body_at:body_end]
+    body = bodies.read_written(kind, written) if kind else None
+    if kind is None or body is None:
+        return None
+    items = personal = b""
+    if isinstance(body, bodies.ReadingBatch):
+        records = wire[head_end + 1 :]
+        size = body.count * ITEM_BYTES
+        if head_end == len(wire) or size > len(records):
+            return None
+        items, personal = records[:size], records[size:]
+    elif head_end != len(wire):
+        return None
+    request = Request(
+        community=CommunityId(wire[community:community_end].decode()),
+        kind=kind,
+        author=KeyId(wire[_AUTHOR].decode()),
+        seq=seq,
+        on_behalf_of=AccountId(wire[name:name_end].decode()),
+        body=Unread(written),
+        signature=wire[head_end - 2 - SIGNATURE_HEX : head_end - 2].decode(),
+        items=items,
+        personal=personal,
+    )
+    return Arrived(remember(request, wire[:head_end]), body)
 
 
 def read_request(wire: bytes) -> Request:
@@ -218,19 +276,12 @@ def _doubtful(batches: Sequence[Arrived | InvalidValue]) -> NDArray[np.bool_]:
     return wrong | np.array([bool(request.personal) for request in requests], np.bool_)
 
 
-def _signed(arrived: Sequence[Arrived], points: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _signed(
+    data: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    points: NDArray[np.uint8],
+    signatures: NDArray[np.uint8],
+) -> NDArray[np.bool_]:
     """Tell of many requests at once which bear their author's signature."""
-    written = "".join(one.request.signature for one in arrived).encode()
-    try:
-        raw = unhexlify(written)
-    except ValueError:
-        raw = b""
-    if hexlify(raw) != written:
-        # Some are in upper case, which is another text for the same number, or no number at all.
-        lower = [one.request.signature if _LOWER_HEX.fullmatch(one.request.signature) else "0" * 128 for one in arrived]
-        raw = unhexlify("".join(lower))
-    heads = [one.request.received for one in arrived]
-    ends = np.cumsum([len(head) for head in heads])
-    starts = ends - np.array([len(head) for head in heads])
-    digests = signed_digests(np.frombuffer(b"".join(heads), np.uint8), starts, ends - _TAIL_BYTES, b"}")
-    return verify_many(points, digests, np.frombuffer(raw, np.uint8).reshape(-1, SIGNATURE_HEX // 2))
+    return verify_many(points, signed_digests(data, starts, ends, b"}"), signatures)

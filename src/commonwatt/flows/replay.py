@@ -2,19 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-
-import numpy as np
+from itertools import groupby, islice
 
 from commonwatt.flows.commit import Commit, NotOfThisLog
 from commonwatt.flows.intake import Arrived, Intake, read_head, read_many
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.rulebook import State, snapshot
-from commonwatt.kernels.sha256 import leaf_hashes
 from commonwatt.ledger import tiles
 from commonwatt.ledger.journal import Journal
-from commonwatt.ledger.leaf import LeafRow
-from commonwatt.ledger.merkle import HASH_BYTES, MerkleTree
+from commonwatt.ledger.leaf import LeafRow, row_hashes
+from commonwatt.ledger.merkle import MerkleTree
 from commonwatt.ledger.tile_format import TILE_WIDTH
 from commonwatt.ledger.tiles import Frontier
 from commonwatt.model import Corrupt, InvalidValue, Outcome, Refused
@@ -145,8 +142,8 @@ def check_hashes(store: LogStore) -> int:
         some = list(islice(rows, TILE_WIDTH))
         if index * TILE_WIDTH + len(some) < min(size, (index + 1) * TILE_WIDTH):
             raise Corrupt(f"leaf {index * TILE_WIDTH + len(some)} is missing, the log has {size}")
-        datas = np.frombuffer(b"".join(row.data() for row in some), np.uint8).reshape(-1, HASH_BYTES)
-        found, told = leaf_hashes(datas).tobytes(), store.tile(0, index)
+        found = b"".join(row_hashes(list(same)).tobytes() for _, same in groupby(some, lambda row: row.stamped_s))
+        told = store.tile(0, index)
         if not told.startswith(found):
             wrong = next(n for n in range(len(some)) if found[n * 32 : n * 32 + 32] != told[n * 32 : n * 32 + 32])
             raise Corrupt(f"leaf {some[wrong].position} has another hash than the tile that holds it")

@@ -1,17 +1,37 @@
 """The one writer of a community's log: verify, decide, make durable, answer."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from commonwatt.flows.commit import Commit, NotOfThisLog, Taken
 from commonwatt.flows.intake import Arrived, Intake, read_many
-from commonwatt.flows.ports import LogStore
+from commonwatt.flows.ports import NO_TILES, LogStore
 from commonwatt.flows.replay import Replayed, replay, resume
 from commonwatt.flows.rulebook import snapshot
 from commonwatt.ledger.checkpoint import Checkpoint
+from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.tiles import Frontier
 from commonwatt.model import InvalidValue, Outcome, Refused
 
-__all__ = ["Replayed", "Sequencer", "replay"]
+__all__ = ["Decided", "Replayed", "Sequencer", "replay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Outcomes of requests that are decided, and may not be durable yet: nobody is told before `wait` has returned."""
+
+    outcomes: list[Outcome]
+    kept: "Future[None]"
+
+    def wait(self) -> list[Outcome]:
+        """Return the outcomes once they are durable.
+
+        Raises:
+            Exception: What the store failed with; nothing of this is to be answered.
+        """
+        self.kept.result()
+        return self.outcomes
 
 
 class Sequencer:
@@ -29,6 +49,8 @@ class Sequencer:
 
     def __init__(self, store: LogStore, community: str, salt: Callable[[int], bytes]) -> None:
         self._store, self._salt, self._broken = store, salt, False
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="keeper")
+        self._keeping: Future[None] | None = None
         replayed = resume(store, community)
         self.state, self._last_s = replayed.state, replayed.last_s
         assert isinstance(replayed.tree, Frontier)
@@ -60,6 +82,23 @@ class Sequencer:
         Raises:
             Refused: The store failed before, or the time runs backwards; nothing of this batch was answered.
         """
+        return self._decide(wires, stamped_s, marks or {}, beside=False).wait()
+
+    def decide(self, wires: Sequence[bytes] | Intake, stamped_s: int) -> Decided:
+        """Decide requests, and make them durable beside: the next can be decided meanwhile, none be answered.
+
+        Args:
+            wires: Requests as they travel, or what `read` began with.
+            stamped_s: The log's time, never before the last batch's.
+
+        Raises:
+            Refused: The store failed before, or the time runs backwards.
+        """
+        return self._decide(wires, stamped_s, {}, beside=True)
+
+    def _decide(
+        self, wires: Sequence[bytes] | Intake, stamped_s: int, marks: Mapping[str, str], *, beside: bool
+    ) -> Decided:
         if self._broken:
             raise Refused("the log could not be written; open it again to go on")
         if stamped_s < self._last_s:
@@ -69,13 +108,35 @@ class Sequencer:
             commit = Commit(self.state, self.tree, stamped_s, self._salt)
             found = [self._take(commit, arrived) for arrived in intake.wait()]
             rows = commit.finish()
-            if rows or marks:
-                self._store.append(rows, marks or {}, self.tree.take())
+            tiles = self.tree.take() if rows or marks else NO_TILES
+            if beside:
+                self._keeping = self._keeper.submit(self._keep, rows, marks, tiles)
+            else:
+                self._kept()
+                self._keep(rows, marks, tiles)
         except BaseException:
             self._broken = True
             raise
         self._last_s = stamped_s
-        return [one if isinstance(one, Outcome) else one.outcome or Outcome.MALFORMED for one in found]
+        outcomes = [one if isinstance(one, Outcome) else one.outcome or Outcome.MALFORMED for one in found]
+        return Decided(outcomes, self._keeping or _done())
+
+    def _keep(self, rows: Sequence[LeafRow], marks: Mapping[str, str], tiles: Mapping[tuple[int, int], bytes]) -> None:
+        """Make durable what was decided; what comes after a failure is not even tried."""
+        if self._broken:
+            raise Refused("the log could not be written; open it again to go on")
+        try:
+            if rows or marks:
+                self._store.append(rows, marks, tiles)
+        except BaseException:
+            self._broken = True
+            raise
+
+    def _kept(self) -> None:
+        """Wait until everything that was decided is durable: before it, the store is not to be looked into."""
+        keeping, self._keeping = self._keeping, None
+        if keeping is not None:
+            keeping.result()
 
     def checkpoint(self, slot_s: int) -> Checkpoint:
         """Return the roots over everything so far."""
@@ -89,6 +150,7 @@ class Sequencer:
 
     def save_snapshot(self) -> None:
         """Keep the state as it stands, for the next start; best just before a checkpoint, which then vouches for it."""
+        self._kept()
         content = snapshot.dump(self.state, self._last_s, self.tree.root())
         self._store.save_snapshot(len(self.tree), content)
 
@@ -108,7 +170,14 @@ class Sequencer:
             old = taken.arrived.request
             if (old.author, old.seq) == (request.author, request.seq):
                 return taken if old.head_bytes() == request.head_bytes() else Outcome.WRONG_SEQUENCE
+        self._kept()
         row = self._store.answered(request.author, request.seq)
         if row is None:
             return Outcome.SEEN_BEFORE  # so long ago that the store has let go of it
         return row.outcome if row.body == request.head_bytes() else Outcome.WRONG_SEQUENCE
+
+
+def _done() -> "Future[None]":
+    done: Future[None] = Future()
+    done.set_result(None)
+    return done

@@ -72,6 +72,34 @@ def _from_hashlib() -> tuple[int, int, int]:
     return addresses[0], addresses[1], addresses[2]
 
 
+def _ciphers() -> list[int]:
+    """Return the addresses of OpenSSL's AES-256-GCM, in the order of `_CIPHER_NAMES`; zeros where it does not show."""
+    try:
+        crypto = ctypes.CDLL(_hashlib.__file__)
+        found = [ctypes.cast(getattr(crypto, name), ctypes.c_void_p).value or 0 for name in _CIPHER_NAMES]
+        crypto.EVP_aes_256_gcm.restype = ctypes.c_void_p
+        return [*found, crypto.EVP_aes_256_gcm() or 0]
+    except (OSError, AttributeError):
+        return [0] * (len(_CIPHER_NAMES) + 1)
+
+
+_CIPHER_NAMES = (
+    "EVP_CIPHER_CTX_new", "EVP_CIPHER_CTX_free", "EVP_CIPHER_CTX_ctrl",
+    "EVP_EncryptInit_ex", "EVP_EncryptUpdate", "EVP_EncryptFinal_ex",
+    "EVP_DecryptInit_ex", "EVP_DecryptUpdate", "EVP_DecryptFinal_ex",
+)  # fmt: skip
+_new, _free, _control, _e_init, _e_update, _e_last, _d_init, _d_update, _d_last, AES_256_GCM = _ciphers()
+_SIZE = types.int32
+cipher_new = _named("cipher_new", _new, POINTER)
+cipher_free = _named("cipher_free", _free, types.void, POINTER)
+cipher_control = _named("cipher_control", _control, types.int32, POINTER, _SIZE, _SIZE, POINTER)
+encrypt_init = _named("encrypt_init", _e_init, types.int32, POINTER, POINTER, POINTER, POINTER, POINTER)
+encrypt_update = _named("encrypt_update", _e_update, types.int32, POINTER, POINTER, POINTER, POINTER, _SIZE)
+encrypt_last = _named("encrypt_last", _e_last, types.int32, POINTER, POINTER, POINTER)
+decrypt_init = _named("decrypt_init", _d_init, types.int32, POINTER, POINTER, POINTER, POINTER, POINTER)
+decrypt_update = _named("decrypt_update", _d_update, types.int32, POINTER, POINTER, POINTER, POINTER, _SIZE)
+decrypt_last = _named("decrypt_last", _d_last, types.int32, POINTER, POINTER, POINTER)
+
 _init, _update, _final = _libcrypto()
 sha256_init = _named("sha256_init", _init, types.int32, POINTER)
 sha256_update = _named("sha256_update", _update, types.int32, POINTER, POINTER, types.uintp)

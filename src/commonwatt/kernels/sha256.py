@@ -1,5 +1,6 @@
 """SHA-256 over whole arrays, and the hashes of RFC 6962 trees made of it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,36 @@ def run_roots(hashes: Bytes, counts: Offsets) -> Bytes:
     return out
 
 
+def wrapped_hashes(
+    salts: Sequence[bytes], texts: Sequence[bytes], befores: Sequence[bytes], numbers: Sequence[int], after: bytes
+) -> Bytes:
+    """Return the leaf hash of the salted hash of each text, wrapped: of SHA-256(salt || before || text || after).
+
+    Args:
+        salts: n times 32 bytes.
+        texts: n texts.
+        befores: What may stand before a text; one or more where there are texts.
+        numbers: Which of these stands before each; n values.
+        after: What stands behind every one.
+
+    Returns:
+        (n, 32) bytes.
+    """
+    out = np.empty((len(texts), 32), np.uint8)
+    if texts:
+        _wrapped(
+            np.frombuffer(b"".join(salts), np.uint8),
+            np.frombuffer(b"".join(texts), np.uint8),
+            np.cumsum([0, *map(len, texts)]),
+            np.frombuffer(b"".join(befores), np.uint8),
+            np.cumsum([0, *map(len, befores)]),
+            np.array(numbers, np.int64),
+            np.frombuffer(after, np.uint8),
+            out,
+        )
+    return out
+
+
 @njit(nogil=True, cache=True)
 def hash_two(state: Any, prefix: Any, prefix_bytes: Any, data: Any, data_bytes: Any, out: Any) -> None:
     """Hash two pieces at two addresses to a third; ``state`` is the address of `SHA256_STATE_BYTES` bytes."""
@@ -147,3 +178,22 @@ def _runs(hashes: Any, counts: Any, out: Any) -> None:
             width = (width + 1) // 2
         out[run] = hashes[first]
         first += counts[run]
+
+
+@njit(nogil=True, cache=True)
+def _wrapped(
+    salts: Any, texts: Any, ends: Any, befores: Any, ends_of_befores: Any, numbers: Any, after: Any, out: Any
+) -> None:
+    state, salted = np.empty(SHA256_STATE_BYTES, np.uint8), np.zeros(33, np.uint8)
+    for i in range(len(out)):
+        before = befores[ends_of_befores[numbers[i]] : ends_of_befores[numbers[i] + 1]]
+        text = texts[ends[i] : ends[i + 1]]
+        sha256_init(state.ctypes.data)
+        sha256_update(state.ctypes.data, salts[32 * i :].ctypes.data, np.uint64(32))
+        sha256_update(state.ctypes.data, before.ctypes.data, np.uint64(len(before)))
+        sha256_update(state.ctypes.data, text.ctypes.data, np.uint64(len(text)))
+        sha256_update(state.ctypes.data, after.ctypes.data, np.uint64(len(after)))
+        sha256_final(salted[1:].ctypes.data, state.ctypes.data)
+        sha256_init(state.ctypes.data)
+        sha256_update(state.ctypes.data, salted.ctypes.data, np.uint64(33))
+        sha256_final(out[i].ctypes.data, state.ctypes.data)

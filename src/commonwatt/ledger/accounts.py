@@ -75,7 +75,7 @@ class Accounts:
         """
         source, target = self.number(entry.source), self.number(entry.target)
         column = self._balances[_COLUMN[entry.commodity]]
-        less, more = int(column[source]) - entry.amount, int(column[target]) + entry.amount
+        less, more = column.item(source) - entry.amount, column.item(target) + entry.amount
         if less < -MAX_SAFE_INTEGER or more > MAX_SAFE_INTEGER:
             raise InvalidValue(f"a balance is within +-(2^53-1), was {less} and {more} after {entry}")
         column[source], column[target] = less, more
@@ -104,7 +104,7 @@ class Accounts:
     def balance(self, account: AccountId, commodity: Commodity) -> int:
         """Return what an account has, in base units; negative where it owes, 0 where nobody knows it."""
         number = self._numbers.get(account)
-        return 0 if number is None else int(self._balances[_COLUMN[commodity], number])
+        return 0 if number is None else self._balances.item(_COLUMN[commodity], number)
 
     def column(self, commodity: Commodity) -> Numbers:
         """Return all balances of one commodity by account number, in base units; a copy."""

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from commonwatt.kernels.cores import beside
 from commonwatt.kernels.native import SHA256_STATE_BYTES, sha256_final, sha256_init, sha256_update
-from commonwatt.kernels.sha256 import run_roots
+from commonwatt.kernels.sha256 import ragged_hashes, run_roots
 from commonwatt.ledger.accounts import Accounts
-from commonwatt.ledger.merkle import EMPTY_ROOT, HASH_BYTES, MerkleTree, leaf_hash, node_hash
+from commonwatt.ledger.merkle import EMPTY_ROOT, HASH_BYTES, MerkleTree, node_hash
 from commonwatt.model import Commodity, Entry, InvalidValue
 
 _MOST_COMING = 64
 """Pieces of entries whose hashes may still be in the making: a bound on memory, not on meaning."""
+_AT_ONCE = 512
+"""Entries that came one by one and are hashed together."""
 _MOST_NUMBER = 16
 """Digits of the largest number that may be signed, 2^53 - 1."""
 
@@ -84,7 +86,8 @@ class Journal:
         """Told every entry as it is booked."""
         self._peaks: list[bytes] = []
         self._grown = 0
-        self._coming: deque[bytes | tuple[list[int], Future[NDArray[np.uint8]]]] = deque()
+        self._single: list[bytes] = []
+        self._coming: deque[tuple[list[int], Future[NDArray[np.uint8]]]] = deque()
 
     def append(self, entry: Entry) -> None:
         """Add one entry."""
@@ -95,8 +98,10 @@ class Journal:
             self.kept.append(entry)
             self.tree.append(data)
         self.count += 1
-        self._coming.append(leaf_hash(data))
-        self._grow(_MOST_COMING)
+        self._single.append(data)
+        if len(self._single) >= _AT_ONCE:
+            self._hash_singles()
+            self._grow(_MOST_COMING)
 
     def append_many(self, postings: Postings) -> None:
         """Add many entries, as `append` would one after the other; their hashes are made beside."""
@@ -104,6 +109,7 @@ class Journal:
             for entry in postings.entries():
                 self.append(entry)
             return
+        self._hash_singles()
         widths = _widths(self.count, len(postings.amounts))
         self.count += len(postings.amounts)
         self._coming.append((widths, beside(_peaks, postings, widths)))
@@ -111,6 +117,7 @@ class Journal:
 
     def root(self) -> bytes:
         """Return the 32-byte root over all entries."""
+        self._hash_singles()
         self._grow(0)
         if not self._peaks:
             return EMPTY_ROOT
@@ -121,6 +128,7 @@ class Journal:
 
     def dump(self) -> tuple[int, bytes]:
         """Return count and edge: a snapshot's form."""
+        self._hash_singles()
         self._grow(0)
         return self.count, b"".join(self._peaks)
 
@@ -141,15 +149,18 @@ class Journal:
     def _grow(self, most: int) -> None:
         """Put hashes under the tree, in their order, until at most so many pieces are still to come."""
         while len(self._coming) > most:
-            piece = self._coming.popleft()
-            if isinstance(piece, bytes):
-                self._add(piece)
-                continue
-            widths, peaks = piece
+            widths, peaks = self._coming.popleft()
             for width, peak in zip(widths, peaks.result(), strict=True):
                 self._add(peak.tobytes(), width)
 
-    def _add(self, peak: bytes, width: int = 1) -> None:
+    def _hash_singles(self) -> None:
+        """Begin to hash the entries that came one by one."""
+        if self._single:
+            widths = _widths(self.count - len(self._single), len(self._single))
+            self._coming.append((widths, beside(_text_peaks, self._single, widths)))
+            self._single = []
+
+    def _add(self, peak: bytes, width: int) -> None:
         """Add a complete subtree of so many entries; the count is a multiple of its width."""
         carry = self._grown // width
         self._grown += width
@@ -173,6 +184,13 @@ def _widths(at: int, count: int) -> list[int]:
 def _peaks(postings: Postings, widths: list[int]) -> NDArray[np.uint8]:
     """Return the roots of the complete subtrees that entries make; (n, 32) bytes."""
     return run_roots(posting_hashes(postings), np.array(widths, np.int64))
+
+
+def _text_peaks(datas: list[bytes], widths: list[int]) -> NDArray[np.uint8]:
+    """Return the same for entries as they are written."""
+    ends = np.cumsum([0, *map(len, datas)])
+    hashes = ragged_hashes(np.frombuffer(b"".join(datas), np.uint8), ends[:-1], ends[1:], b"\0")
+    return run_roots(hashes, np.array(widths, np.int64))
 
 
 def entry_leaf(entry: Entry) -> bytes:

@@ -1,15 +1,20 @@
 """A leaf at rest: one admitted request as the log keeps it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from commonwatt.kernels.sha256 import wrapped_hashes
 from commonwatt.ledger.merkle import SALT_BYTES, salted
 from commonwatt.model import InvalidValue, Outcome
 
 _LENGTH_BYTES = 4
+_ADMITTED = frozenset(outcome for outcome in Outcome if outcome.admitted)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeafRow:
+class LeafRow(Struct, frozen=True, kw_only=True, gc=False):
     """One row of the log.
 
     Args:
@@ -42,6 +47,9 @@ class LeafRow:
     personal: bytes = b""
 
     def __post_init__(self) -> None:
+        # Asked first whether anything is wrong at all: there are some ten thousand of these a second.
+        if self.position >= 0 and len(self.salt) == SALT_BYTES and self.outcome in _ADMITTED:
+            return
         if self.position < 0:
             raise InvalidValue(f"a position is zero or more, was {self.position}")
         if len(self.salt) != SALT_BYTES:
@@ -54,13 +62,41 @@ class LeafRow:
 
         The body is canonical JSON itself, and the four names are in order, so the whole is canonical too.
         """
-        closes = "true" if self.closes else "false"
-        head = f'{{"closes":{closes},"outcome":"{self.outcome.value}","request":'.encode()
-        return head + self.body + f',"stamped_s":{self.stamped_s}}}'.encode()
+        return _before(self.closes, self.outcome) + self.body + _after(self.stamped_s)
 
     def data(self) -> bytes:
         """Return the leaf data of the log's tree: the salted hash of the record."""
         return salted(self.salt, self.record())
+
+
+def row_hashes(rows: Sequence[LeafRow]) -> NDArray[np.uint8]:
+    """Return the leaf hash of each row in the log's tree, written and hashed without the interpreter.
+
+    `LeafRow.data` under `commonwatt.ledger.merkle.leaf_hash` is its slow twin.
+
+    Args:
+        rows: All of one moment, as what was decided together is; n rows.
+
+    Returns:
+        (n, 32) bytes.
+    """
+    words = {(row.closes, row.outcome) for row in rows}
+    numbers = {word: number for number, word in enumerate(words)}
+    return wrapped_hashes(
+        [row.salt for row in rows],
+        [row.body for row in rows],
+        [_before(closes, outcome) for closes, outcome in numbers],
+        [numbers[row.closes, row.outcome] for row in rows],
+        _after(rows[0].stamped_s if rows else 0),
+    )
+
+
+def _before(closes: bool, outcome: Outcome) -> bytes:
+    return b'{"closes":%s,"outcome":"%s","request":' % (b"true" if closes else b"false", outcome.value.encode())
+
+
+def _after(stamped_s: int) -> bytes:
+    return b',"stamped_s":%d}' % stamped_s
 
 
 def pack_leaf(row: LeafRow) -> bytes:

@@ -17,13 +17,13 @@ from commonwatt.model.entry import (
     Entry,
 )
 from commonwatt.model.envelope import Envelope, Store
-from commonwatt.model.errors import CommonwattError, Corrupt, InvalidValue, Refused
+from commonwatt.model.errors import CommonwattError, Corrupt, Erased, InvalidValue, Refused
 from commonwatt.model.forecast import Forecast
 from commonwatt.model.ids import AccountId, AssetId, CommunityId, GatewayId, KeyId, OrderId
 from commonwatt.model.money import MICRO, cost_micro, round_div, share_wh
 from commonwatt.model.order import Order, Side, Trade
 from commonwatt.model.reading import Reading
-from commonwatt.model.request import MAX_SAFE_INTEGER, Kind, Outcome, Request, canonical_json, remember
+from commonwatt.model.request import MAX_SAFE_INTEGER, Kind, Outcome, Request, Unread, canonical_json, remember
 from commonwatt.model.schedule import Ack, Band, Command, Instruction, Schedule, Verb
 from commonwatt.model.time import (
     SLOT,
@@ -68,6 +68,7 @@ __all__ = [
     "Corrupt",
     "Entry",
     "Envelope",
+    "Erased",
     "Forecast",
     "GatewayId",
     "Instruction",
@@ -88,6 +89,7 @@ __all__ = [
     "Side",
     "Store",
     "Trade",
+    "Unread",
     "Verb",
     "canonical_json",
     "cost_micro",

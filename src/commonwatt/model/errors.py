@@ -26,3 +26,7 @@ class Refused(CommonwattError):
 
 class Corrupt(CommonwattError):
     """Stored or received bytes contradict themselves; nothing may be built on them."""
+
+
+class Erased(Corrupt):
+    """What is asked for was erased with its owner's key; its hash stays, and nothing else is wrong."""

@@ -1,7 +1,7 @@
 """A request: what somebody signs, its one canonical form, and what can become of it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -133,6 +133,37 @@ def remember(request: Request, wire: bytes) -> Request:
     """Let a request know the canonical bytes that it was just read from and compared with, and return it."""
     object.__setattr__(request, "received", wire)
     return request
+
+
+class Unread(Mapping[str, object]):
+    """The body of a request as it was written, decoded only when somebody looks: rules have it in its own shape."""
+
+    __slots__ = ("_told", "_written")
+
+    def __init__(self, written: bytes) -> None:
+        self._written = written
+        self._told: Mapping[str, object] | None = None
+
+    def __getitem__(self, name: str) -> object:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __eq__(self, other: object) -> bool:
+        return self._read() == (other._read() if isinstance(other, Unread) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._written)
+
+    def _read(self) -> Mapping[str, object]:
+        if self._told is None:
+            self._told = json.loads(self._written)
+        assert self._told is not None
+        return self._told
 
 
 def canonical_json(value: object) -> bytes:

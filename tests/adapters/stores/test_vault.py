@@ -104,3 +104,22 @@ def test_a_master_key_is_made_once_for_its_owner_alone_and_tells_nobody(tmp_path
     path.write_bytes(b"short")
     with pytest.raises(Corrupt, match="holds no master key"):
         MasterKey.in_file(path)
+
+
+@given(st.lists(st.tuples(owners, st.integers(0, 2**53), st.binary(max_size=300)), max_size=30), st.data())
+def test_many_open_as_one_by_one_and_none_where_one_would_be_refused(
+    texts: list[tuple[str, int, bytes]], data: st.DataObject
+) -> None:
+    vault = Vault(MASTER)
+    sealed = vault.seal(texts)
+    bent = data.draw(st.sets(st.sampled_from(range(len(texts))))) if texts else set()
+    told = [
+        (owner, position + (n in bent), text)
+        for n, ((owner, position, _), text) in enumerate(zip(texts, sealed, strict=True))
+    ]
+    vault.forget("ben")
+    assert vault.open_many([*told, ("nobody", 1, b"x" * 40), ("anna", 1, b"short")]) == [
+        *(None if n in bent or owner == "ben" else text for n, (owner, _, text) in enumerate(texts)),
+        None,
+        None,
+    ]

@@ -1,60 +1,122 @@
 """Take requests from sockets, decide them in commits, and answer each once it is durable."""
 
 import asyncio
+import gc
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol
 
 import msgspec
 
-from commonwatt.adapters.door.wire import ERROR, OUTCOMES, RECEIPT, answer, outcome_codes, split_frames
+from commonwatt.adapters.door.wire import (
+    ERROR,
+    OUTCOMES,
+    RECEIPT,
+    answer,
+    outcome_codes,
+    read_outcomes,
+    split_answers,
+    split_frames,
+)
 from commonwatt.flows.intake import Intake
 from commonwatt.flows.receipts import give_receipt
-from commonwatt.flows.sequence import Sequencer
+from commonwatt.flows.sequence import Decided, Sequencer
 from commonwatt.identity.keys import SigningKey
-from commonwatt.model import CommunityId, InvalidValue
+from commonwatt.model import CommunityId, InvalidValue, Outcome, Refused
 
-AT_ONCE = 1_024
+MOST_KEEPING = 2
+"""Commits that may be on their way to the disk at once."""
+MOST_READ = 3
+"""Commits whose signatures may be in the making at once."""
+AT_ONCE = 256
 """Requests a commit at most: what keeps an answer within some hundredths of a second."""
 MOST_WAITING = 16_384
 """Requests that may wait for their commit; beyond, sockets are not read until some are answered."""
 
 
 class Door:
-    """One community's door. While one commit becomes durable, the next is read and its signatures are checked.
+    """One community's door. While one commit becomes durable, the next is decided, and one more is read and checked.
 
     Args:
         sequencer: The community's writer; nobody else submits to it meanwhile.
         operator: Signs the receipts.
         now_s: The clock, seconds since 1970.
-        after: Called after every commit, for checkpoints and snapshots; may submit too.
+        after: Called after every commit and by `keep_time`, for checkpoints and snapshots; may submit too.
     """
 
     def __init__(
         self, sequencer: Sequencer, operator: SigningKey, now_s: Callable[[], int], after: Callable[[], None]
     ) -> None:
         self._sequencer, self._operator, self._now_s, self._after = sequencer, operator, now_s, after
-        self._waiting: deque[tuple[_Connection, bytes]] = deque()
-        self._read: tuple[list[_Connection], Intake] | None = None
+        self._waiting: deque[tuple[_Asker, bytes]] = deque()
+        self._read: deque[tuple[list[_Asker], Intake]] = deque()
+        self._keeping = 0
         self._pumping = False
-        self._connections: set[_Connection] = set()
+        self._connections: set[_Asker] = set()
+        self._closed = ""
         self.failed: BaseException | None = None
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         """Begin to take connections."""
+        # What is there by now stays: the collector need not look at it again and again, some ten times a second.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
         return await asyncio.get_running_loop().create_server(lambda: _Connection(self), host, port)
 
-    def take(self, connection: "_Connection", wires: list[bytes]) -> None:
+    async def keep_time(self, every_s: float) -> None:
+        """Call `after` again and again, so that what has come due is done without any traffic too.
+
+        Raises:
+            BaseException: Why this door takes no requests any more; it never returns otherwise.
+        """
+        while self.failed is None:
+            try:
+                self._after()
+            except BaseException as error:
+                self._fail(error)
+                raise
+            await asyncio.sleep(every_s)
+        raise self.failed
+
+    async def submit(self, wires: list[bytes]) -> list[Outcome]:
+        """Put requests of this process in line behind those that came by socket, and return their outcomes.
+
+        Raises:
+            Refused: The log could not be written.
+        """
+        inside = _Inside(len(wires))
+        self.joined(inside)
+        try:
+            self.take(inside, wires)
+            return await inside.answered
+        finally:
+            self.left(inside)
+
+    def hang_up(self, why: str) -> None:
+        """Tell every connection why it ends, those too that are only just being opened; the first reason stands."""
+        self._closed = self._closed or why
+        for connection in list(self._connections):
+            connection.refuse(self._closed)
+
+    def take(self, connection: "_Asker", wires: list[bytes]) -> None:
         """Put requests of one connection in line, and give its receipt."""
         if self.failed is not None:
-            connection.refuse(f"the log could not be written: {self.failed}")
+            connection.refuse(f"nothing more is taken: {self.failed}")
             return
-        first = len(self._sequencer.tree) + len(self._waiting) + (len(self._read[0]) if self._read else 0)
-        heads = [wire.partition(b"\n")[0] for wire in wires]
+        try:
+            now_s = self._now_s()
+        except Refused as error:
+            self._fail(error)
+            return
+        first = len(self._sequencer.tree) + len(self._waiting) + sum(len(askers) for askers, _ in self._read)
         # Requests ahead may be refused, and a checkpoint may come between commits: no later than this, all the same.
         stands_by = first + len(wires) + 1 + (first + len(wires)) // AT_ONCE
         community = CommunityId(self._sequencer.state.community)
-        receipt = give_receipt(self._operator, community, heads, self._now_s(), stands_by)
+        receipt = give_receipt(self._operator, community, wires, now_s, stands_by)
         connection.send(answer(RECEIPT, msgspec.json.encode(receipt, order="sorted")))
         self._waiting.extend((connection, wire) for wire in wires)
         if len(self._waiting) > MOST_WAITING:
@@ -62,11 +124,13 @@ class Door:
                 open_one.pause()
         self._pump_soon()
 
-    def joined(self, connection: "_Connection") -> None:
+    def joined(self, connection: "_Asker") -> None:
         """Note a connection that opened."""
         self._connections.add(connection)
+        if self._closed:
+            connection.refuse(self._closed)
 
-    def left(self, connection: "_Connection") -> None:
+    def left(self, connection: "_Asker") -> None:
         """Note a connection that closed; what it sent is decided all the same."""
         self._connections.discard(connection)
 
@@ -76,38 +140,87 @@ class Door:
             asyncio.get_running_loop().call_soon(self._pump)
 
     def _pump(self) -> None:
-        """Read the next commit, then decide the one that was read before; as long as there is any."""
+        """Read what waits, and decide the first commit whose signatures are checked; then again, once more is done."""
         self._pumping = False
-        ready, self._read = self._read, self._read_next()
-        if ready:
-            try:
-                self._decide(*ready)
-            except BaseException as error:
-                self.failed = error
-                for connection in list(self._connections):
-                    connection.refuse(f"the log could not be written: {error}")
-                raise
-        if self._read:
-            self._pump_soon()
+        if self.failed is not None:
+            return
+        while self._waiting and len(self._read) < MOST_READ:
+            self._read_next()
+        if not self._read or self._keeping >= MOST_KEEPING:
+            return  # `take` and `_answer` go on
+        connections, intake = self._read[0]
+        if not all(check.done() for check in intake.checks()):
+            return  # `_read_next` has seen to it that somebody goes on
+        self._read.popleft()
+        try:
+            self._decide(connections, intake)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        self._pump_soon()
 
-    def _read_next(self) -> tuple[list["_Connection"], Intake] | None:
-        if not self._waiting:
-            return None
+    def _fail(self, error: BaseException) -> None:
+        """Take no more requests: what is in memory is ahead of the log."""
+        self.failed = error
+        self.hang_up(f"nothing more is taken: {error}")
+
+    def _read_next(self) -> None:
+        """Begin to read a commit; whoever ends the last of its checks lets the door go on."""
         some = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
         if len(self._waiting) <= MOST_WAITING // 2:
             for connection in self._connections:
                 connection.go_on()
-        return [connection for connection, _ in some], self._sequencer.read([wire for _, wire in some])
+        intake = self._sequencer.read([wire for _, wire in some])
+        self._read.append(([connection for connection, _ in some], intake))
+        for check in intake.checks():
+            self._when_done(check, self._pump_soon)
 
-    def _decide(self, connections: list["_Connection"], intake: Intake) -> None:
-        outcomes = self._sequencer.submit(intake, self._now_s())
-        codes = outcome_codes(outcomes)
-        by_connection: dict[_Connection, bytearray] = {}
-        for connection, code in zip(connections, codes, strict=True):
+    def _when_done(self, future: "Future[Any]", then: Callable[[], None]) -> None:
+        """Do something on this loop once a thread has ended its work."""
+        loop = asyncio.get_running_loop()
+
+        def tell(_: object) -> None:
+            with suppress(RuntimeError):  # whose loop has ended waits for no answer
+                loop.call_soon_threadsafe(then)
+
+        future.add_done_callback(tell)
+
+    def _decide(self, connections: list["_Asker"], intake: Intake) -> None:
+        decided = self._sequencer.decide(intake, self._now_s())
+        self._keeping += 1
+        self._when_done(decided.kept, partial(self._answer, connections, decided))
+        self._after()
+
+    def _answer(self, connections: list["_Asker"], decided: Decided) -> None:
+        """Tell outcomes that are durable now; commits become so in their order."""
+        self._keeping -= 1
+        try:
+            outcomes = decided.wait()
+        except BaseException as error:
+            self._fail(error)
+            raise
+        by_connection: dict[_Asker, bytearray] = {}
+        for connection, code in zip(connections, outcome_codes(outcomes), strict=True):
             by_connection.setdefault(connection, bytearray()).append(code)
         for connection, own in by_connection.items():
             connection.send(answer(OUTCOMES, bytes(own)))
-        self._after()
+        self._pump_soon()
+
+
+class _Asker(Protocol):
+    """Whoever waits for answers."""
+
+    def send(self, data: bytes) -> None:
+        """Take a frame."""
+
+    def refuse(self, why: str) -> None:
+        """Be told that nothing more comes."""
+
+    def pause(self) -> None:
+        """Ask nothing more for now."""
+
+    def go_on(self) -> None:
+        """Ask again."""
 
 
 class _Connection(asyncio.Protocol):
@@ -154,3 +267,28 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None:
             with suppress(RuntimeError):
                 self._transport.resume_reading()
+
+
+class _Inside:
+    """Somebody of this process who waits for the outcomes of some requests."""
+
+    def __init__(self, count: int) -> None:
+        self.answered: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self._count, self._outcomes = count, list[Outcome]()
+
+    def send(self, data: bytes) -> None:
+        for kind, content in split_answers(bytearray(data)):
+            if kind == OUTCOMES:
+                self._outcomes += read_outcomes(content)
+        if len(self._outcomes) == self._count and not self.answered.done():
+            self.answered.set_result(self._outcomes)
+
+    def refuse(self, why: str) -> None:
+        if not self.answered.done():
+            self.answered.set_exception(Refused(why))
+
+    def pause(self) -> None:
+        """Go on waiting: what is asked from inside is little."""
+
+    def go_on(self) -> None:
+        """Go on waiting."""

@@ -11,7 +11,7 @@ import pkcs11
 from pkcs11 import Attribute, GCMParams, KeyType, Mechanism, MechanismFlag, ObjectClass
 
 from commonwatt.adapters.stores.keyfile import load_secret
-from commonwatt.adapters.stores.vault import KEY_BYTES
+from commonwatt.kernels.gcm import KEY_BYTES
 from commonwatt.model import Corrupt, InvalidValue, Refused
 
 _KEY_BITS = 8 * KEY_BYTES

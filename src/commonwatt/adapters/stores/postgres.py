@@ -142,14 +142,14 @@ class PostgresLog:
         Raises:
             InvalidValue, Refused, Corrupt: See `commonwatt.adapters.stores.sealed.in_order`.
         """
-        yield from in_order(self.place, from_position, self.pruned_to, self._page, self._leaf)
+        yield from in_order(self.place, from_position, self.pruned_to, self._page, self._sealer.leaves)
 
     def answered(self, author: str, seq: int) -> LeafRow | None:
         """Return the leaf of a key's request by its number, or None where there is none, or it was erased."""
         asked: LiteralString = _LEAF + "WHERE author = %b AND seq = %b AND leaf.sealed <> ''"
         named = self._all("SELECT id FROM party WHERE sha256(name) = sha256(%b::bytea)", author.encode())
         found = self._all(asked, named[0][0], seq) if named else []
-        return self._leaf(*found[0]) if found else None
+        return self._sealer.leaf(found[0]) if found else None
 
     def tile(self, level: int, index: int) -> bytes:
         """Return the hashes of a tile as far as they were stored; empty where there is none."""
@@ -208,6 +208,8 @@ class PostgresLog:
             )
             gone = self._db.execute("UPDATE leaf SET sealed = '' WHERE owner = %b AND sealed <> ''", (party,)).rowcount
             self._db.execute("DELETE FROM key WHERE party = %b", (party,))
+            # From a state before the last of these leaves nobody can go on any more.
+            self._db.execute("DELETE FROM snapshot WHERE size <= %b", (last,))
         self._sealer.forget(owner)
         self._db.execute("VACUUM (FULL) key")
         self._db.execute("VACUUM leaf, personal")
@@ -284,12 +286,6 @@ class PostgresLog:
 
     def _page(self, from_position: int) -> list[tuple[Any, ...]]:
         return self._all(_LEAF + "WHERE leaf.position >= %b ORDER BY leaf.position LIMIT %b", from_position, _PAGE)
-
-    def _leaf(
-        self, position: int, stamped_s: int, outcome: str, closes: bool, author: int, seq: int, owner: int, *sealed: Any
-    ) -> LeafRow:
-        names = self._sealer.name(author), self._sealer.name(owner)
-        return self._sealer.leaf(position, stamped_s, outcome, closes, names[0], seq, names[1], *sealed)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

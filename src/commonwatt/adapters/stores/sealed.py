@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from commonwatt.adapters.stores.vault import Vault, Wrapping
 from commonwatt.ledger.leaf import LeafRow, pack_leaf, unpack_leaf
-from commonwatt.model import Corrupt, InvalidValue, Outcome, Refused
+from commonwatt.model import Corrupt, Erased, InvalidValue, Outcome, Refused
 
 SNAPSHOT = "*snapshots*"
 """The party under whose key snapshots rest; no account can bear this name."""
 
 LeafColumns = tuple[int, int, str, bool, int, int, int, bytes]
 """Position, stamp, outcome, closes, author's number, the author's running number, owner's number, sealed."""
+Stored = tuple[int, int, str, int, int, int, int, bytes, bytes | None]
+"""The same as a store gives them back, with the sealed personal fields behind."""
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,16 +66,12 @@ class Sealer:
         """Return a party's number, or None where nobody of that name signed or owns."""
         return self._numbers.get(name)
 
-    def name(self, number: int) -> str:
-        """Return a party's name, also of one that joined since, where the store is read beside its writer.
-
-        Raises:
-            Corrupt: The store holds no such party.
-        """
+    def _name(self, number: int, position: int) -> str:
+        """Return a party's name, also of one that joined since, where the store is read beside its writer."""
         if number not in self._names:
             self.load()
         if number not in self._names:
-            raise Corrupt(f"a leaf in {self._place} is of party {number}, who is not there")
+            raise Corrupt(f"leaf {position} in {self._place} is of party {number}, who is not there")
         return self._names[number]
 
     def seal(self, rows: Sequence[LeafRow]) -> list[bytes]:
@@ -119,27 +117,32 @@ class Sealer:
         except Corrupt as error:
             raise Corrupt(f"the snapshot of {size} leaves in {self._place} is damaged") from error
 
-    def leaf(
-        self,
-        position: int,
-        stamped_s: int,
-        outcome: str,
-        closes: int,
-        author: str,
-        seq: int,
-        owner: str,
-        sealed: bytes,
-        personal: bytes | None,
-    ) -> LeafRow:
+    def leaves(self, page: Sequence[Stored]) -> Iterator[LeafRow]:
+        """Yield leaves from their columns, decrypted all at once.
+
+        Raises:
+            Corrupt: One is impossible or damaged, or its owner was erased; says which, after those before it.
+        """
+        opened = self._vault.open_many([(self._names.get(one[6], ""), one[0], one[7]) for one in page])
+        for columns, text in zip(page, opened, strict=True):
+            yield self.leaf(columns, text)
+
+    def leaf(self, columns: Stored, opened: bytes | None = None) -> LeafRow:
         """Return a leaf from its columns.
+
+        Args:
+            columns: As the store keeps them.
+            opened: What was encrypted, where that was opened before.
 
         Raises:
             Corrupt: It is impossible or damaged, or its owner was erased; says which.
         """
+        position, stamped_s, outcome, closes, author, seq, owner_number, sealed, personal = columns
         if not sealed:
-            raise Corrupt(f"leaf {position} cannot be read, its owner's key was erased")
+            raise Erased(f"leaf {position} cannot be read, its owner's key was erased")
+        owner = self._name(owner_number, position)
         try:
-            salt, body, items = unpack_leaf(self._open(owner, position, sealed))
+            salt, body, items = unpack_leaf(opened or self._open(owner, position, sealed))
             if closes not in (0, 1):
                 raise InvalidValue(f"a leaf closes what was decided with it or not, was {closes}")
             return LeafRow(
@@ -147,8 +150,8 @@ class Sealer:
                 stamped_s=stamped_s,
                 salt=salt,
                 body=body,
-                outcome=Outcome(outcome),
-                author=author,
+                outcome=_OUTCOMES.get(outcome) or Outcome(outcome),
+                author=self._name(author, position),
                 seq=seq,
                 owner=owner,
                 closes=bool(closes),
@@ -196,8 +199,8 @@ def in_order(
     place: object,
     from_position: int,
     pruned_to: int,
-    page: Callable[[int], Sequence[tuple[Any, ...]]],
-    leaf: Callable[..., LeafRow],
+    page: Callable[[int], Sequence[Stored]],
+    leaves: Callable[[Sequence[Stored]], Iterator[LeafRow]],
 ) -> Iterator[LeafRow]:
     """Yield leaves page by page, also those that are appended meanwhile; no transaction stays open for a slow reader.
 
@@ -205,8 +208,8 @@ def in_order(
         place: The store, for messages.
         from_position: The first leaf.
         pruned_to: The first that is still there.
-        page: Gives the columns of some leaves from a position on, in order, the position first; none at the end.
-        leaf: Makes a leaf of them.
+        page: Gives the columns of some leaves from a position on, in order; none at the end.
+        leaves: Makes leaves of them.
 
     Raises:
         InvalidValue: The first position is below zero.
@@ -220,8 +223,8 @@ def in_order(
         raise Refused("leaves were pruned, the archive has them", log=place, pruned_to=pruned_to)
     expected = from_position
     while found := page(expected):
-        for columns in found:
-            if columns[0] != expected:
-                raise Corrupt(f"leaf {expected} is missing in {place}, found {columns[0]} in its place")
-            yield leaf(*columns)
-            expected += 1
+        gap = next((n for n, columns in enumerate(found) if columns[0] != expected + n), len(found))
+        yield from leaves(found[:gap])
+        expected += gap
+        if gap < len(found):
+            raise Corrupt(f"leaf {expected} is missing in {place}, found {found[gap][0]} in its place")

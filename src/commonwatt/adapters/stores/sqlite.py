@@ -5,12 +5,13 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from commonwatt.adapters.stores.keyfile import sync_folder
-from commonwatt.adapters.stores.sealed import SNAPSHOT, Columns, Sealer, in_order, refuse_gap
+from commonwatt.adapters.stores.sealed import SNAPSHOT, Columns, Sealer, Stored, in_order, refuse_gap
 from commonwatt.adapters.stores.vault import Wrapping
 from commonwatt.flows.ports import NO_TILES
 from commonwatt.ledger.leaf import LeafRow
@@ -18,6 +19,7 @@ from commonwatt.model import Corrupt, Refused
 
 _FORMAT = 2
 _PAGE = 1_000
+_ROWS = 256
 CHECKPOINT_PAGES = 16_384
 """Pages of the write-ahead log, 64 MiB, after which it goes back into the file."""
 _SCHEMA = (
@@ -37,10 +39,10 @@ _SCHEMA = (
     f"PRAGMA user_version = {_FORMAT}",
 )
 _LEAF = (
-    "SELECT leaf.position, stamped_s, outcome, closes, author.name, seq, owner.name, leaf.sealed,"
-    " personal.sealed FROM leaf JOIN party AS author ON author.id = leaf.author"
-    " JOIN party AS owner ON owner.id = leaf.owner LEFT JOIN personal ON personal.position = leaf.position "
+    "SELECT leaf.position, stamped_s, outcome, closes, author, seq, owner, leaf.sealed, personal.sealed"
+    " FROM leaf LEFT JOIN personal ON personal.position = leaf.position "
 )
+_PARTY = "(SELECT id FROM party WHERE name = ?)"
 
 
 class SqliteLog:
@@ -141,15 +143,15 @@ class SqliteLog:
         Raises:
             InvalidValue, Refused, Corrupt: See `commonwatt.adapters.stores.sealed.in_order`.
         """
-        yield from in_order(self.path, from_position, self.pruned_to, self._page, self._sealer.leaf)
+        yield from in_order(self.path, from_position, self.pruned_to, self._page, self._sealer.leaves)
 
     def answered(self, author: str, seq: int) -> LeafRow | None:
         """Return the leaf of a key's request by its number, or None where there is none, or it was erased."""
         with self._judging():
             found = self._db.execute(
-                _LEAF + "WHERE author.name = ? AND seq = ? AND leaf.sealed <> x''", (author, seq)
+                _LEAF + "WHERE author = " + _PARTY + " AND seq = ? AND leaf.sealed <> x''", (author, seq)
             ).fetchone()
-        return self._sealer.leaf(*found) if found else None
+        return self._sealer.leaf(found) if found else None
 
     def tile(self, level: int, index: int) -> bytes:
         """Return the hashes of a tile as far as they were stored; empty where there is none."""
@@ -205,6 +207,8 @@ class SqliteLog:
             )
             gone = self._db.execute("UPDATE leaf SET sealed = x'' WHERE owner = ? AND sealed <> x''", (party,)).rowcount
             self._db.execute("UPDATE party SET wrapped = NULL WHERE id = ?", (party,))
+            # From a state before the last of these leaves nobody can go on any more.
+            self._db.execute("DELETE FROM snapshot WHERE size <= ?", (last,))
         self._sealer.forget(owner)
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
@@ -262,7 +266,14 @@ class SqliteLog:
         self.close()
 
     def _connect(self, mode: str) -> sqlite3.Connection:
-        db = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=5)
+        # A sequencer appends from a thread of its own, and nobody else looks in meanwhile.
+        db = sqlite3.connect(
+            f"{self.path.resolve().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            timeout=5,
+            check_same_thread=False,
+        )
         # Text that is none any more comes as another text, which its leaf's own check finds and locates.
         db.text_factory = partial(str, encoding="utf-8", errors="replace")
         # The last two: room for the index by author, and fewer, longer returns of the write-ahead log into the file.
@@ -279,7 +290,11 @@ class SqliteLog:
     def _insert(self, columns: Columns) -> None:
         self._db.executemany("INSERT INTO party VALUES (?, ?, NULL)", columns.parties)
         self._db.executemany("UPDATE party SET wrapped = ?2 WHERE id = ?1", columns.keys)
-        self._db.executemany("INSERT INTO leaf VALUES (?, ?, ?, ?, ?, ?, ?, ?)", columns.leaves)
+        # Many at once: between two statements the interpreter is let go of and waited for.
+        for at in range(0, len(columns.leaves), _ROWS):
+            some = columns.leaves[at : at + _ROWS]
+            places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(some))
+            self._db.execute(f"INSERT INTO leaf VALUES {places}", [*chain.from_iterable(some)])  # noqa: S608  only ?
         self._db.executemany("INSERT INTO personal VALUES (?, ?)", columns.personal)
 
     def _parties(self) -> Iterator[tuple[int, str, bytes | None]]:
@@ -332,7 +347,7 @@ class SqliteLog:
                 raise Corrupt(f"{self.path} is no whole SQLite file: {error}") from error
             raise
 
-    def _page(self, from_position: int) -> list[tuple[Any, ...]]:
+    def _page(self, from_position: int) -> list[Stored]:
         with self._judging():
             return self._db.execute(
                 _LEAF + "WHERE leaf.position >= ? ORDER BY leaf.position LIMIT ?", (from_position, _PAGE)

@@ -3,19 +3,26 @@
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+from numpy.typing import NDArray
 
 from commonwatt.adapters.stores.keyfile import load_secret, save_first
-from commonwatt.model import Corrupt, InvalidValue
+from commonwatt.kernels.gcm import KEY_BYTES, NONCE_BYTES, TAG_BYTES, open_many, seal_many
+from commonwatt.kernels.native import AES_256_GCM
+from commonwatt.model import Corrupt, Erased, InvalidValue
 
-KEY_BYTES = 32
-_NONCE_BYTES = 12
+_MORE = NONCE_BYTES + TAG_BYTES
+_FEW = 8
+"""Texts below which whole arrays are not worth their making."""
 
 
 class Wrapping(Protocol):
@@ -124,13 +131,43 @@ class Vault:
         Args:
             texts: Owner, log position, and what is to be encrypted.
         """
-        nonces = os.urandom(_NONCE_BYTES * len(texts))
-        sealed = []
-        for number, (owner, position, text) in enumerate(texts):
-            key = self._keys.get(owner) or self._new(owner)
-            nonce = nonces[number * _NONCE_BYTES : (number + 1) * _NONCE_BYTES]
-            sealed.append(nonce + AESGCM(key).encrypt(nonce, text, _bound(owner, position)))
-        return sealed
+        keys = [self._keys.get(owner) or self._new(owner) for owner, _, _ in texts]
+        nonces = os.urandom(NONCE_BYTES * len(texts))
+        bound = [_bound(owner, position) for owner, position, _ in texts]
+        if not AES_256_GCM or len(texts) < _FEW:
+            return [
+                nonce + AESGCM(key).encrypt(nonce, text, tied)
+                for key, nonce, (_, _, text), tied in zip(keys, _cut(nonces, NONCE_BYTES), texts, bound, strict=True)
+            ]
+        told = [text for _, _, text in texts]
+        ends = _ends(told)
+        sealed = seal_many(_rows(keys), _rows([nonces], NONCE_BYTES), _flat(told), ends, _flat(bound), _ends(bound))
+        return _pieces(sealed.tobytes(), ends + _MORE * np.arange(len(ends)))
+
+    def open_many(self, sealed: Sequence[tuple[str, int, bytes]]) -> list[bytes | None]:
+        """Decrypt what `seal` made of many texts; None where `open` would raise.
+
+        Args:
+            sealed: Owner, log position, and what was sealed.
+        """
+        places = [n for n, (owner, _, text) in enumerate(sealed) if owner in self._keys and len(text) >= _MORE]
+        opened: list[bytes | None] = [None] * len(sealed)
+        if not AES_256_GCM or len(places) < _FEW:
+            for place in places:
+                with suppress(Corrupt):
+                    opened[place] = self.open(*sealed[place])
+            return opened
+        told = [sealed[place][2] for place in places]
+        bound = [_bound(sealed[place][0], sealed[place][1]) for place in places]
+        ends = _ends(told)
+        texts, good = open_many(
+            _rows([self._keys[sealed[place][0]] for place in places]), _flat(told), ends, _flat(bound), _ends(bound)
+        )
+        for place, text, whole in zip(
+            places, _pieces(texts.tobytes(), ends - _MORE * np.arange(len(ends))), good.tolist(), strict=True
+        ):
+            opened[place] = text if whole else None
+        return opened
 
     def open(self, owner: str, position: int, sealed: bytes) -> bytes:
         """Decrypt what `seal` made for this owner and place.
@@ -140,9 +177,9 @@ class Vault:
         """
         key = self._keys.get(owner)
         if key is None:
-            raise Corrupt(f"leaf {position} cannot be read, its owner's key was erased")
+            raise Erased(f"leaf {position} cannot be read, its owner's key was erased")
         try:
-            return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound(owner, position))
+            return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound(owner, position))
         except (InvalidTag, ValueError) as error:
             raise Corrupt(f"leaf {position} is damaged, or not the one that was written there") from error
 
@@ -166,3 +203,24 @@ class Vault:
 
 def _bound(owner: str, position: int) -> bytes:
     return f"{position} {owner}".encode()
+
+
+def _flat(pieces: Sequence[bytes]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(pieces), np.uint8)
+
+
+def _rows(pieces: Sequence[bytes], width: int = KEY_BYTES) -> NDArray[np.uint8]:
+    return _flat(pieces).reshape(-1, width)
+
+
+def _ends(pieces: Sequence[bytes]) -> NDArray[np.int64]:
+    return np.cumsum([0, *map(len, pieces)])
+
+
+def _pieces(whole: bytes, ends: NDArray[np.int64]) -> list[bytes]:
+    told = ends.tolist()
+    return [whole[at:to] for at, to in pairwise(told)]
+
+
+def _cut(whole: bytes, width: int) -> list[bytes]:
+    return [whole[at : at + width] for at in range(0, len(whole), width)]

@@ -15,7 +15,7 @@ Nobody sends WATT to the burn address: see `storage` for what burns it.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from typing import NamedTuple
 
 from commonwatt.flows.rulebook import wallet_bodies as bodies
 from commonwatt.flows.rulebook.backing import available, free
@@ -28,6 +28,16 @@ from commonwatt.tokens.tsl import right_wh, tsl_needed_micro
 MOST_PENDING = 100
 """Reservations that one account may have standing: enough for trade, too few to fill the state with."""
 _TOKENS = (Commodity.ERGON, Commodity.WATT, Commodity.TSL)
+_SALE = {Commodity.WATT, Commodity.ERGON}
+
+
+class _Leg(NamedTuple):
+    """What is to change hands."""
+
+    commodity: Commodity
+    source: AccountId
+    target: AccountId
+    amount: int
 
 
 def transfer(state: State, request: Request, body: bodies.TransferBody, position: int, stamped_s: int) -> Outcome:
@@ -53,19 +63,12 @@ def _give(state: State, source: AccountId, body: bodies.Give, position: int, sta
     target = AccountId(body.target)
     if refusal := _strangers(state, source, target, body.commodity):
         return refusal
-    move = Transfer(
-        id=str(position),
-        commodity=body.commodity,
-        source=source,
-        target=target,
-        amount=body.amount,
-        until_s=stamped_s,
-    )
+    legs = [_Leg(body.commodity, source, target, body.amount)]
     if free(state, source, body.commodity) < body.amount:
         return Outcome.NOT_BACKED
-    if refusal := _no_right(state, [move]):
+    if refusal := _no_right(state, legs):
         return refusal
-    _book(state, [move], stamped_s)
+    _book(state, legs, str(position), stamped_s)
     return Outcome.BOOKED
 
 
@@ -113,19 +116,11 @@ def _post(state: State, account: AccountId, body: bodies.Post, stamped_s: int) -
     amount = body.amount or pending.amount
     if amount > pending.amount or (agreed.against and amount < pending.amount):
         return Outcome.OVER_LIMIT
-    legs = [replace(pending, amount=amount)]
+    legs = [_Leg(pending.commodity, pending.source, pending.target, amount)]
     if pending.commodity is not Commodity.ERGON and state.accounts.balance(pending.source, pending.commodity) < amount:
         return Outcome.NOT_BACKED  # called meanwhile
     if agreed.against:
-        legs.append(
-            replace(
-                pending,
-                commodity=agreed.against,
-                source=pending.target,
-                target=pending.source,
-                amount=agreed.against_amount,
-            )
-        )
+        legs.append(_Leg(agreed.against, pending.target, pending.source, agreed.against_amount))
         # What TSL is still needed for shows below, once both legs are known.
         enough = free if agreed.against is Commodity.ERGON else available
         if enough(state, pending.target, agreed.against) < agreed.against_amount:
@@ -133,7 +128,7 @@ def _post(state: State, account: AccountId, body: bodies.Post, stamped_s: int) -
     if refusal := _no_right(state, legs, pending):
         return refusal
     state.wallets.release(pending.id)
-    _book(state, legs, stamped_s)
+    _book(state, legs, pending.id, stamped_s)
     return Outcome.BOOKED
 
 
@@ -157,7 +152,7 @@ def _strangers(state: State, source: AccountId, target: AccountId, commodity: Co
     return None
 
 
-def _no_right(state: State, legs: Iterable[Transfer], released: Transfer | None = None) -> Outcome | None:
+def _no_right(state: State, legs: Iterable[_Leg], released: Transfer | None = None) -> Outcome | None:
     """Return why somebody would hold WATT without room or right once all legs are booked, or None.
 
     Args:
@@ -187,10 +182,10 @@ def _no_right(state: State, legs: Iterable[Transfer], released: Transfer | None 
     return None
 
 
-def _book(state: State, legs: list[Transfer], stamped_s: int) -> None:
+def _book(state: State, legs: list[_Leg], ref: str, stamped_s: int) -> None:
     """Book all legs; WATT against ERGON is a trade of WATT like any other."""
     slot_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
-    sold = {leg.commodity for leg in legs} == {Commodity.WATT, Commodity.ERGON}
+    sold = len(legs) == len(_SALE) and {leg.commodity for leg in legs} == _SALE
     memo = "watt trade" if sold else "transfer"
     for leg in legs:
-        state.move(leg.commodity, leg.source, leg.target, leg.amount, slot_s=slot_s, memo=memo, ref=leg.id)
+        state.move(leg.commodity, leg.source, leg.target, leg.amount, slot_s=slot_s, memo=memo, ref=ref)

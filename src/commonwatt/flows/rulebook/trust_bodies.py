@@ -22,11 +22,11 @@ _Kind = Annotated[str, Meta(pattern=r"^[a-z_]{1,20}\Z")]
 _Token = Annotated[str, Meta(min_length=1, max_length=MOST_CHARACTERS)]
 
 
-class _Body(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class _Body(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, gc=False):
     pass
 
 
-class Grant(_Body, frozen=True, tag_field="what", tag="grant"):
+class Grant(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="grant"):
     """Lets a registered key do things for the account that asks, until a date: kinds of request, and ``inspect``.
 
     With ``assets`` it is about these alone. A new grant to the same key stands in place of the old.
@@ -60,7 +60,7 @@ class Qualify(_Body, frozen=True, tag_field="what", tag="qualification"):
     credential: _Token
 
 
-class Withdraw(_Body, frozen=True, tag_field="what", tag="revocation"):
+class Withdraw(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="revocation"):
     """Revokes a credential by its name: of an asset, or without one a professional's own."""
 
     credential: _Hash

@@ -17,11 +17,11 @@ _Amount = Annotated[int, Meta(gt=0, le=10**15)]
 _Reference = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
-class _Body(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class _Body(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, gc=False):
     pass
 
 
-class PurchaseBody(_Body, frozen=True, tag_field="what", tag="bought"):
+class PurchaseBody(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="bought"):
     """ERGON bought for an account; the reference is the payment provider's own and counts once.
 
     ``topup`` names the automatic top-up that it answers, if any.
@@ -71,7 +71,7 @@ class TopUpRuleItem(_Body, frozen=True):
     daily_cap_micro: _Sum
 
 
-class TopUpWish(_Body, frozen=True, tag_field="what", tag="automatic"):
+class TopUpWish(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="automatic"):
     """A member's standing wish to buy ERGON when it runs low; without a rule, to do so no longer."""
 
     rule: TopUpRuleItem | None = None
@@ -116,7 +116,7 @@ class InReturn(_Body, frozen=True):
     amount: _Amount
 
 
-class Reserve(_Body, frozen=True, tag_field="what", tag="reserve"):
+class Reserve(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="reserve"):
     """Tokens for another member, set aside until the target (or the arbiter) posts them; void from ``until_s`` on.
 
     With ``against`` it is delivery versus payment: both legs, whole, or neither (row H11).
@@ -130,7 +130,7 @@ class Reserve(_Body, frozen=True, tag_field="what", tag="reserve"):
     against: InReturn | None = None
 
 
-class Post(_Body, frozen=True, tag_field="what", tag="post"):
+class Post(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="post"):
     """Takes what is reserved: all, or so much of it, and the rest is released."""
 
     transfer: _Name
