@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commonwatt.metering.batch import Quality
-from commonwatt.metering.estimate import Estimate, estimate_known, estimate_missing, spread_gap
+from commonwatt.metering.estimate import Estimate, estimate_known, estimate_missing, like_days, spread_gap
 from commonwatt.metering.registers import difference
 from commonwatt.model import SLOT, SLOT_SECONDS, AssetId, Interval, InvalidValue, Reading, epoch, slot_from
 
@@ -187,3 +187,14 @@ def test_what_a_gap_can_hold_each_slot_of_an_even_spread_can_hold(power_w: int, 
 def test_a_gap_that_cannot_be_spread_is_refused(total_wh: int, slots: int, profile: list[int] | None) -> None:
     with pytest.raises(InvalidValue):
         spread_gap(total_wh, slots, profile)
+
+
+@given(st.sets(st.integers(0, 40 * 4 - 1)), st.integers(0, 3))
+def test_what_like_days_let_go_of_no_estimate_misses(told: set[int], slot: int) -> None:
+    history = [reading(MONDAY - (n // 4 + 1) * DAY + n % 4 * SLOT, 10 * n, n) for n in told]
+    kept = like_days((epoch(one.interval.start) for one in history), LONDON)
+    fewer = [one for one in history if epoch(one.interval.start) in kept]
+    for ahead in range(3):
+        gap = Interval(MONDAY + ahead * DAY + slot * SLOT, MONDAY + ahead * DAY + (slot + 1) * SLOT)
+        assert estimate_missing(HOME, gap, fewer, LONDON) == estimate_missing(HOME, gap, history, LONDON)
+    assert len(fewer) <= 4 * 2 * 5

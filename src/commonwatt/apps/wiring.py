@@ -238,6 +238,7 @@ def _specs(scene: Scene, faults: Sequence[Fault]) -> list[Spec]:
                 around=surroundings(street, scene.recorded, number),
                 reserve_wh=street.battery.reserve_wh,
                 battery_wh=street.battery.level_at_start_wh,
+                timezone=street.timezone,
                 faults=[fault for fault in faults if fault.asset in {asset.id for asset in own}],
             )
             for number in range(1, len(street.home) + 1)

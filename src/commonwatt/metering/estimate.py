@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from commonwatt.metering.batch import Quality
 from commonwatt.metering.check import ROUNDING_WH
-from commonwatt.model import SLOT_SECONDS, AssetId, Interval, InvalidValue, Reading, share_wh, slots_of
+from commonwatt.model import SLOT_SECONDS, AssetId, Interval, InvalidValue, Reading, instant, share_wh, slots_of
 
 LIKE_DAYS = 5
 """How many like days speak: with five, two odd ones still do not decide."""
@@ -137,6 +137,19 @@ def spread_gap(
     kept_wh = [min(share, most_wh) for share in shares_wh]
     moved_wh = share_wh(total_wh - sum(kept_wh), [most_wh - kept for kept in kept_wh])
     return [kept + moved for kept, moved in zip(kept_wh, moved_wh, strict=True)]
+
+
+def like_days(starts_s: Iterable[int], zone: ZoneInfo) -> set[int]:
+    """Return which measured slots an estimate to come may ask for: of each time of day, those of the last like days.
+
+    Args:
+        starts_s: Starts of slots, seconds since 1970, in any order.
+        zone: The community's clock.
+    """
+    like: defaultdict[tuple[bool, time], list[int]] = defaultdict(list)
+    for start_s in sorted(starts_s):
+        like[_day_and_time(instant(start_s), zone)].append(start_s)
+    return {start_s for starts in like.values() for start_s in starts[-LIKE_DAYS:]}
 
 
 def _typical(

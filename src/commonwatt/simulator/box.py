@@ -1,15 +1,19 @@
 """A simulated gateway: one home's physics, a key that never leaves it, and a memory that survives a kill."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from commonwatt.adapters.devices.gateway.translate import Live, Lived, Told, band
 from commonwatt.flows.rulebook.bodies import AckBody, AckItem, batch_head, write_body
 from commonwatt.identity.keys import SigningKey, sign_request
-from commonwatt.metering.batch import Item, encode_items
+from commonwatt.metering.batch import MOST_ITEMS, Item, encode_items
+from commonwatt.metering.personal import PersonalItem, encode_personal
 from commonwatt.model import (
     SLOT_SECONDS,
     AccountId,
@@ -25,24 +29,58 @@ from commonwatt.model import (
     Request,
     epoch,
 )
+from commonwatt.simulator import meter
 from commonwatt.simulator.home import Flow, Home, HomeState, Surroundings
+from commonwatt.simulator.meter import MeterMemory, MeterSpec, Trouble
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """Something that goes wrong on purpose, from a slot up to another.
 
     ``silent``: the gateway cannot be reached and reports later. ``refuse``: the asset takes no command.
-    ``falsify``: the gateway signs half of what the asset imported.
+    ``falsify``: the gateway signs half of what the asset imported. ``unread``: the asset's meter cannot be read; its
+    gateway estimates where it can, and tells what was counted once the meter answers again. ``reset``: the meter's
+    counters are set back to 0 at ``start_s``, which may lie within a slot, and this is announced; with ``lost`` nobody
+    had read them, so that what they counted since they were last read is not known. ``end_s`` says nothing of a reset.
     """
 
-    kind: Literal["silent", "refuse", "falsify"]
+    kind: Literal["silent", "refuse", "falsify", "unread", "reset"]
     asset: AssetId
     start_s: int
     end_s: int
+    lost: bool = False
+
+
+class Senses(msgspec.Struct, frozen=True, kw_only=True):
+    """What a box feels of its home beside energy: tenths of a degree Celsius slot by slot, and where it stands."""
+
+    start_s: int = 0
+    indoor_decicelsius: list[int] = []
+    outdoor_decicelsius: list[int] = []
+    latitude_e7_deg: int | None = None
+    longitude_e7_deg: int | None = None
+
+    def at(self, slot_s: int) -> PersonalItem:
+        """Return what it feels in a slot; a thermometer tells nothing outside its slots."""
+        place = (slot_s - self.start_s) // SLOT_SECONDS
+        inside, outside = (
+            shown[place] if 0 <= place < len(shown) else None
+            for shown in (self.indoor_decicelsius, self.outdoor_decicelsius)
+        )
+        return PersonalItem(
+            indoor_decicelsius=inside,
+            outdoor_decicelsius=outside,
+            latitude_e7_deg=self.latitude_e7_deg,
+            longitude_e7_deg=self.longitude_e7_deg,
+        )
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a box is told once: who it is, what hangs on it, and what will happen around it."""
+    """What a box is told once: who it is, what hangs on it, and what will happen around it.
+
+    ``meters`` tells what kind of meter an asset has, where it is another than the usual one; ``timezone`` is the
+    community's, by which days are alike.
+    """
 
     community: str
     number: GatewayId
@@ -52,16 +90,20 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     reserve_wh: int = 0
     battery_wh: int = 0
     faults: list[Fault] = []
+    meters: dict[AssetId, MeterSpec] = {}
+    senses: Senses | None = None
+    timezone: str = "UTC"
 
 
 class Memory(msgspec.Struct):
-    """All that a box must not forget: its request number, its levels, and its last answer."""
+    """All that a box must not forget: its request number, its levels, its meters, and its last answer."""
 
     seq: int = 0
     battery_wh: int = 0
     car_wh: int | None = None
     last: Lived | None = None
     held: list[bytes] = []
+    meters: dict[AssetId, MeterMemory] = {}
 
 
 class Box:
@@ -79,6 +121,7 @@ class Box:
         self._seed = f"{spec.seed} {spec.number} blind".encode()
         self._memory = memory or Memory(battery_wh=spec.battery_wh)
         self._assets = {asset.id: asset for asset in spec.assets}
+        self._zone = ZoneInfo(spec.timezone)
         self._home = None
         if spec.around is not None:
             self._home = Home(
@@ -101,8 +144,7 @@ class Box:
         if acks:
             acked = AckBody(gateway=self._spec.number, slot_s=ask.slot_s, acks=acks)
             self._sign(Kind.ACK, write_body(acked))
-        items = self._readings(flows, ask.slot_s)
-        self._sign(Kind.READING_BATCH, write_body(batch_head(self._spec.number, items)), items)
+        self._report(self._read(flows, ask.slot_s), ask.slot_s)
         requests = [] if silent else self._memory.held
         self._memory.held = self._memory.held if silent else []
         self._memory.last = Lived(slot_s=ask.slot_s, requests=requests, net_wh=self._net_wh(flows))
@@ -149,22 +191,37 @@ class Box:
             return self._home.commission()
         return self._home.step(ask.slot_s, bands)
 
-    def _readings(self, flows: dict[AssetId, Flow], slot_s: int) -> bytes:
-        falsified, registers = self._faulty("falsify", slot_s), list(self._assets)
-        return encode_items(
-            [
-                Item(
-                    start_s=slot_s,
-                    register=register,
-                    import_wh=flows[asset].import_wh // 2 if asset in falsified else flows[asset].import_wh,
-                    export_wh=flows[asset].export_wh,
-                    level_wh=flows[asset].level_wh,
-                    blind=int.from_bytes(hmac.digest(self._seed, f"{slot_s} {register}".encode(), "sha256")[:8]),
-                )
-                for register, asset in enumerate(registers)
-                if asset in flows
-            ]
-        )
+    def _read(self, flows: dict[AssetId, Flow], slot_s: int) -> list[Item]:
+        """Let the slot's energy pass through the meters, and return what reading them tells of this slot and others."""
+        unread, items = self._faulty("unread", slot_s), list[Item]()
+        for place, (name, asset) in enumerate(self._assets.items()):
+            if name not in flows:
+                continue
+            spec = self._spec.meters.get(name) or MeterSpec()
+            if name not in self._memory.meters:
+                self._memory.meters[name] = meter.first_read(spec, place, slot_s)
+            trouble = Trouble(unread=name in unread, resets=self._resets(name, slot_s))
+            items += meter.live(self._memory.meters[name], spec, asset, slot_s, flows[name], trouble, self._zone)
+        return [self._shaded(item, slot_s) for item in items]
+
+    def _shaded(self, item: Item, slot_s: int) -> Item:
+        """Return an item with its blind, each telling of a slot with another, and falsified where that is asked."""
+        told = f"{item.start_s} {item.register}" + (f" {slot_s}" if slot_s != item.start_s else "")
+        item = replace(item, blind=int.from_bytes(hmac.digest(self._seed, told.encode(), "sha256")[:8]))
+        if list(self._assets)[item.register] in self._faulty("falsify", item.start_s):
+            return replace(item, import_wh=item.import_wh // 2)
+        return item
+
+    def _report(self, items: list[Item], slot_s: int) -> None:
+        """Sign what meters told, a batch at a time, and what the box felt beside it."""
+        for number, batch in enumerate(_batches(items)):
+            packed, personal = encode_items(batch), b""
+            if self._spec.senses is not None:
+                salt = hmac.digest(self._seed, f"personal {slot_s} {number}".encode(), "sha256")
+                personal = encode_personal(_felt(batch, self._spec.senses), salt)
+            self._sign(
+                Kind.READING_BATCH, write_body(batch_head(self._spec.number, packed, personal)), packed, personal
+            )
 
     def _net_wh(self, flows: dict[AssetId, Flow]) -> int:
         for asset, flow in flows.items():
@@ -175,7 +232,13 @@ class Box:
     def _faulty(self, kind: str, slot_s: int) -> list[AssetId]:
         return [f.asset for f in self._spec.faults if f.kind == kind and f.start_s <= slot_s < f.end_s]
 
-    def _sign(self, kind: Kind, body: dict[str, object], items: bytes = b"") -> None:
+    def _resets(self, asset: AssetId, slot_s: int) -> list[tuple[int, bool]]:
+        """Return when in a slot a meter is set back, and whether what it counted is lost."""
+        end_s = slot_s + SLOT_SECONDS
+        resets = (fault for fault in self._spec.faults if fault.kind == "reset" and fault.asset == asset)
+        return sorted({fault.start_s: fault.lost for fault in resets if slot_s <= fault.start_s < end_s}.items())
+
+    def _sign(self, kind: Kind, body: dict[str, object], items: bytes = b"", personal: bytes = b"") -> None:
         self._memory.seq += 1
         request = Request(
             community=CommunityId(self._spec.community),
@@ -185,5 +248,33 @@ class Box:
             on_behalf_of=AccountId(self._spec.number),
             body=body,
             items=items,
+            personal=personal,
         )
         self._memory.held.append(sign_request(request, self._key).wire_bytes())
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Yield items in batches; those of one slot stay together, since a home's meters are judged together."""
+    batch: list[Item] = []
+    for _, slot in groupby(sorted(items, key=lambda item: item.start_s), key=lambda item: item.start_s):
+        together = list(slot)
+        if len(batch) + len(together) > MOST_ITEMS:
+            yield _in_order(batch)
+            batch = []
+        batch += together
+    if batch:
+        yield _in_order(batch)
+
+
+def _in_order(batch: list[Item]) -> list[Item]:
+    return sorted(batch, key=lambda item: (item.register, item.start_s))
+
+
+def _felt(batch: Iterable[Item], senses: Senses) -> list[PersonalItem]:
+    """Return what goes beside each item: what was felt in a slot stands once, beside its first one."""
+    said: set[int] = set()
+    felt = []
+    for item in batch:
+        felt.append(PersonalItem() if item.start_s in said else senses.at(item.start_s))
+        said.add(item.start_s)
+    return felt
