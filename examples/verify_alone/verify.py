@@ -52,6 +52,7 @@ def check(evidence: bytes, trusted: bytes) -> str:
     need((trust["format"], bundle["format"]) == ("commonwatt-trust-1", "commonwatt-evidence-1"), "formats are known")
     one_form = json.dumps(bundle, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     need(one_form.encode() == evidence, "a bundle has one form")
+    need("older" not in bundle, "a slot that was corrected after it was settled is for commonwatt's own verifier")
     origin, size, log_root, state_root = open_note(bundle["note"], trust["note"])
     need(origin == trust["community"] == bundle["community"], "trust file, bundle and note are of one community")
     leaves = [check_leaf(leaf, origin, size, log_root) for leaf in bundle["leaves"]]

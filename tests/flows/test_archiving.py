@@ -6,7 +6,7 @@ from community import NAME, NOON, Community, Flow
 from commonwatt.flows.archiving import take_day
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook import snapshot
-from commonwatt.model import Refused, epoch
+from commonwatt.model import AssetKind, Outcome, Refused, epoch
 
 DAY = date(2026, 6, 1)
 MIDNIGHT = epoch(datetime(2026, 6, 2, tzinfo=UTC))
@@ -58,6 +58,25 @@ def test_what_was_set_aside_is_no_reading_of_the_day() -> None:
     taken = take_day(other.store, NAME, DAY)
     assert max(one.item.import_wh for one in taken.readings) < 10**6
     assert counted
+
+
+def test_what_came_too_late_or_before_its_meter_was_registered_is_no_reading_however_soon_that_is_forgotten() -> None:
+    town = Community(priced_slots=192, correction_slots=4)
+    while town.now_s < NOON + 10 * 900:
+        town.live(silent=["ben"], anna=Flow(load_wh=1))
+    assert town.report("gw-ben", NOON, {"ben-home": (77, 0)}) is Outcome.SET_ASIDE, "too long ago"
+    late = town.slot_s - 900
+    assert town.report("gw-ben", late, {"ben-home": (5, 0), "ben-car": (88, 0)}) is Outcome.SET_ASIDE, "not there yet"
+    assert town.claim("ben", "ben-car", AssetKind.SOLAR) is Outcome.BOOKED
+    while town.now_s < MIDNIGHT + 900:
+        town.live(anna=Flow(load_wh=1))
+    assert not town.state.set_aside, "forgotten by now"
+    for keep in (False, True):
+        if keep:
+            first = take_day(town.store, NAME, DAY)
+            town.store.save_snapshot(first.leaves[-1].position + 1, first.snapshot)
+        told = [one for one in take_day(town.store, NAME, DAY).readings if one.item.import_wh in (5, 77, 88)]
+        assert [(one.asset, one.item.start_s, one.item.import_wh) for one in told] == [("ben-home", late, 5)]
 
 
 def test_a_day_that_is_not_over_or_had_nothing_in_it_is_not_archived() -> None:

@@ -8,16 +8,20 @@ from typing import Any
 
 import pytest
 from community import NOON, Community, Flow, gateway, instruction, key
+from msgspec import structs
 from test_prove import run, slots_of
 from test_rulebook_delegating import let
 
 from commonwatt.flows.chain import make_chain, story
-from commonwatt.flows.evidence import encode
+from commonwatt.flows.evidence import Said, encode
+from commonwatt.flows.intake import read_head
 from commonwatt.flows.prove import default_case, final_note, make_evidence, shown_leaf, trust_file
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.trust_bodies import Grant
 from commonwatt.flows.sequence import replay
+from commonwatt.flows.speakers import Key, chain_roles, check_signatures, needed
 from commonwatt.flows.verify import Report, verify_chain, verify_file
-from commonwatt.identity.keys import NoteKey
+from commonwatt.identity.keys import NoteKey, VerifyingKey
 from commonwatt.ledger.checkpoint import sign_note, vkey
 from commonwatt.model import SLOT_SECONDS, InvalidValue, Kind, Outcome, Refused, Side
 
@@ -128,6 +132,55 @@ def test_who_signed_for_the_owner_is_shown_with_the_grant() -> None:
     grants = [leaf for leaf in bundle["leaves"] if '"kind":"delegate"' in leaf["body"]]
     bundle["leaves"].remove(grants[0])
     refused(verify_file(encode(bundle), trust()), "signatures", "member|gateway|planner|account")
+
+
+def narrowed(assets: tuple[str, ...], text: str = WISH) -> tuple[Community, Outcome]:
+    """Return a community in which a delegate, whose grant is narrowed, speaks for anna's battery."""
+    community = Community(2)
+    community.register_key("agent", "agent", "agent")
+    let(community, "agent", "constraint", until_s=NOON + 9 * SLOT_SECONDS, assets=assets)
+    said = bodies.ConstraintBody(text=text, said_s=NOON)
+    outcome = community.ask("agent", Kind.CONSTRAINT, said, account="anna")
+    community.schedule(BATTERY, instruction(2_000))
+    answer(community, NOON)
+    community.live(anna=Flow(charge_wh=480))
+    close(community)
+    return community, outcome
+
+
+@pytest.mark.row("X6")
+def test_a_statement_of_a_delegate_holds_under_a_grant_that_is_narrowed_to_its_asset() -> None:
+    community, outcome = narrowed((BATTERY,))
+    assert outcome is Outcome.BOOKED
+    report = verify_file(prove(community), trust())
+    assert report.ok, report.lines[-1]
+    assert "1 grants used" in next(line.detail for line in report.lines if line.name == "signatures")
+
+
+@pytest.mark.row("X6")
+@pytest.mark.parametrize("text", [WISH, "import of street <= 3 kW from 12:00 to 13:00 on 1 June 2026"])
+def test_a_statement_beyond_a_narrowed_grant_is_not_believed_whatever_the_log_says(text: str) -> None:
+    """A dishonest operator books what the rulebook refuses; the verifier holds the grant as narrow as it is."""
+    community, outcome = narrowed(("anna-solar",), text)
+    assert outcome is not Outcome.BOOKED
+    rows = [
+        structs.replace(row, outcome=Outcome.BOOKED) if b'"kind":"constraint"' in row.body else row
+        for row in community.rows()
+    ]
+    said = [Said(row, (told := read_head(row.body)), bodies.read_body(told.kind, told.body)) for row in rows]
+    spoken = [one for one in said if isinstance(one.body, bodies.ConstraintBody)]
+    keys = {VerifyingKey(bytes.fromhex(one.body.public)).id: one for one in said if hasattr(one.body, "public")}
+    shown = {one.row.position: one for one in [*needed(said, keys, spoken), *spoken]}
+    assert not any(isinstance(one.body, Grant) for one in shown.values())
+    grant = next(one for one in said if isinstance(one.body, Grant))
+    registered = {
+        who: Key(VerifyingKey(key(who).public), role, who, keys[key(who).id].row.position)
+        for who, role in (("agent", "agent"), ("anna", "member"))
+    }
+    with pytest.raises(Refused, match=r"to say|speaks for its account"):
+        check_signatures(
+            [said[0], grant, *spoken], {key(who).id: known for who, known in registered.items()}, chain_roles
+        )
 
 
 def test_evidence_about_a_slot_in_which_a_delegate_traded_holds() -> None:

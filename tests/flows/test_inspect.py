@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from community import NOON, Community, Flow, gateway, instruction, key
+from community import NAME, NOON, Community, Flow, gateway, instruction, key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from professionals import BATTERY, attest, authorise, inspected, limits, revoke, staffed, words
@@ -11,10 +11,11 @@ from test_chain import close
 from test_rulebook_delegating import grant
 
 from commonwatt.flows.evidence import encode
-from commonwatt.flows.inspect import Dossier, dossier
+from commonwatt.flows.inspect import Dossier, ReadRight, dossier
 from commonwatt.flows.prove import final_note
-from commonwatt.flows.rulebook.trust_bodies import Revoke
+from commonwatt.flows.rulebook.trust_bodies import Qualify, Revoke
 from commonwatt.flows.sequence import replay
+from commonwatt.identity.credentials import ProfessionalQualification, key_urn
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import verify_inclusion
@@ -154,6 +155,31 @@ def test_the_law_opens_one_asset_to_one_inspector_until_a_date() -> None:
     denied(community)
 
 
+@pytest.mark.row("X12")
+def test_the_law_opens_nothing_to_an_inspector_who_is_none_any_more() -> None:
+    community = street()
+    claim = ProfessionalQualification(id=key_urn(NAME, key("inspector").id), role="inspector", licence="L 2")
+    word = words("operator", claim, NOON - 99, community.now_s + 60)
+    assert community.ask("operator", Kind.ATTEST, Qualify(credential=word)) is Outcome.BOOKED
+    assert authorise(community, "inspector", LATER) is Outcome.BOOKED
+    assert look(community).right == ReadRight(by="law", until_s=community.now_s + 60)
+    denied(community, at_s=community.now_s + 60)
+    assert revoke(community, word, "operator", None) is Outcome.BOOKED
+    denied(community)
+    # What the owner allows by hand is the owner's affair.
+    allow(community)
+    assert look(community).right.by == "delegation"
+
+
+@pytest.mark.row("X12")
+def test_the_law_opens_nothing_to_who_was_never_qualified() -> None:
+    community = Community(1)
+    assert community.register_key("inspector", "inspector", "inspector") is Outcome.BOOKED
+    close(community)
+    assert authorise(community, "inspector", LATER) is Outcome.BOOKED
+    denied(community)
+
+
 def test_owners_read_their_own_without_leave() -> None:
     community = street()
     assert look(community, "anna").right.by == "owner"
@@ -187,7 +213,7 @@ def test_what_came_after_the_note_waits_for_the_next() -> None:
     st.integers(-1, 4),
 )
 def test_a_right_to_read_is_exactly_what_the_last_words_say(story: list[tuple[str, int]], hours: int) -> None:
-    """The oracle is two dates: the owner's and the law's."""
+    """The oracle is two dates, the owner's and the law's, and that the law knows no inspector before the first word."""
     community, owner_s, law_s = staffed(1), 0, 0
     close(community)
     for what, number in story:
@@ -206,7 +232,7 @@ def test_a_right_to_read_is_exactly_what_the_last_words_say(story: list[tuple[st
             authorise(community, "inspector", 0)
             law_s = 0
     at_s = community.now_s + 3600 * hours
-    if at_s < max(owner_s, law_s):
+    if at_s < max(owner_s, law_s if at_s >= NOON - 100 else 0):
         assert look(community, at_s=at_s)
     else:
         denied(community, at_s=at_s)

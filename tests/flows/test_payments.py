@@ -13,7 +13,7 @@ from commonwatt.adapters.payments.webhook import Doubts, webhook_app
 from commonwatt.flows.payments import PaymentDesk, Round
 from commonwatt.flows.ports import Asked
 from commonwatt.flows.rulebook import wallet_bodies as wallets
-from commonwatt.model import MICRO, Commodity, Kind, Outcome, Refused
+from commonwatt.model import MICRO, Commodity, InvalidValue, Kind, Outcome, Refused
 from commonwatt.simulator.sandbox_bank import BAD_CARD, GOOD_CARD, SandboxBank, serving
 from commonwatt.tokens.ergon import Stage
 
@@ -29,7 +29,7 @@ class World:
         self.desk = PaymentDesk(self.community.sequencer, key("payment"), lambda: self.community.now_s)
         self.bank = SandboxBank(KEY, SECRET, lambda: self.community.now_s)
         self.doubts = Doubts()
-        app = webhook_app(self.desk.submit, [SECRET], "GBP", lambda: self.community.now_s, self.doubts)
+        app = webhook_app(self.desk.hear, [SECRET], "GBP", lambda: self.community.now_s, self.doubts)
         self.hook = doors.enter_context(serving(app)) + "/payments/events"
         self.bank_doors = ExitStack()
         doors.callback(self.bank_doors.close)
@@ -188,3 +188,114 @@ def test_a_key_that_the_provider_does_not_know_refuses_nothing_for_good(world: W
     with HttpProvider(world.url, "wrong key", "tiny", "GBP") as stranger:
         assert world.desk.round(stranger) == Round(unheard=1)
     assert world.desk.to_pay_out()
+
+
+def test_a_refund_that_was_refused_is_never_paid_under_that_name(world: World) -> None:
+    world.card("anna", 1_000)
+    world.bank.deliver(world.hook)
+    world.bank.refuses.add("card-1")
+    assert world.desk.refund(world.provider, "case 1", "card-1", 4 * MICRO) is Asked.REFUSED
+    assert world.ergon() == 10 * MICRO
+    world.bank.refuses.clear()
+    assert world.desk.refund(world.provider, "case 1", "card-1", 4 * MICRO) is Asked.REFUSED, "it was given back"
+    assert (world.ergon(), world.bank.refunded) == (10 * MICRO, {})
+    assert world.desk.refund(world.provider, "case 2", "card-1", 4 * MICRO) is Asked.TAKEN
+    assert (world.ergon(), world.bank.refunded) == (6 * MICRO, {"case 2": ("card-1", 400)})
+    assert world.bank.deliver(world.hook) == [200]
+    assert world.ergon() == 6 * MICRO
+    world.community.check_rebuilt()
+
+
+def test_a_refund_that_the_log_refused_may_be_asked_for_again_and_pays_once(world: World) -> None:
+    world.card("anna", 1_000)
+    world.bank.deliver(world.hook)
+    assert world.community.give("anna", "ben", Commodity.ERGON, 8 * MICRO) is Outcome.BOOKED
+    with pytest.raises(Refused, match="NOT_BACKED"):
+        world.desk.refund(world.provider, "case 1", "card-1", 4 * MICRO)
+    assert world.bank.refunded == {}
+    assert world.community.give("ben", "anna", Commodity.ERGON, 8 * MICRO) is Outcome.BOOKED
+    for _ in range(3):
+        assert world.desk.refund(world.provider, "case 1", "card-1", 4 * MICRO) is Asked.TAKEN
+        world.bank.forget_names()
+    assert (world.ergon(), world.bank.refunded) == (6 * MICRO, {"case 1": ("card-1", 400)})
+    assert world.bank.deliver(world.hook) == [200]
+    assert (world.ergon(), world.doubts.events) == (6 * MICRO, [])
+
+
+def test_a_provider_that_was_down_gives_a_refund_back_once(world: World) -> None:
+    world.card("anna", 1_000)
+    world.bank.deliver(world.hook)
+    port = int(world.url.rsplit(":", 1)[1])
+    world.bank_doors.close()
+    assert world.desk.refund(world.provider, "case 1", "card-1", 4 * MICRO) is Asked.UNHEARD
+    world.bank_doors.enter_context(serving(world.bank.app(), port))
+    for _ in range(2):
+        assert world.desk.refund(world.provider, "case 1", "card-1", 4 * MICRO) is Asked.TAKEN
+    assert (world.ergon(), world.bank.refunded) == (6 * MICRO, {"case 1": ("card-1", 400)})
+
+
+def test_money_that_went_after_all_is_taken_from_what_came_back(world: World) -> None:
+    """A provider that refuses and pays nevertheless tells so: what was given back for it is taken again, once."""
+    world.card("anna", 1_000)
+    world.bank.deliver(world.hook)
+    world.bank.refuses.add("card-1")
+    assert world.desk.refund(world.provider, "case 1", "card-1", 4 * MICRO) is Asked.REFUSED
+    for _ in range(2):
+        assert world.bank.tell_refund("case 1", "card-1", 400, world.hook) == 200
+        assert world.ergon() == 6 * MICRO
+        world.community.now_s += 60
+    assert world.doubts.events == []
+    world.community.check_rebuilt()
+
+
+def test_a_refund_that_somebody_gave_at_the_providers_own_desk_is_taken_back(world: World) -> None:
+    world.card("anna", 1_000)
+    world.bank.deliver(world.hook)
+    assert world.community.give("anna", "ben", Commodity.ERGON, 9 * MICRO) is Outcome.BOOKED
+    for _ in range(2):
+        assert world.bank.tell_refund("by hand", "card-1", 400, world.hook) == 200
+        assert world.ergon() == -3 * MICRO, "the money is gone, so the ERGON is owed"
+        world.community.now_s += 60
+    assert world.doubts.events == []
+
+
+def test_a_refund_whose_name_leaves_no_room_for_its_return_is_not_begun(world: World) -> None:
+    world.card("anna", 1_000)
+    world.bank.deliver(world.hook)
+    with pytest.raises(InvalidValue, match="92"):
+        world.desk.refund(world.provider, "x" * 93, "card-1", MICRO)
+    assert world.ergon() == 10 * MICRO
+
+
+def test_a_key_that_is_not_the_payment_key_takes_no_money_in(world: World) -> None:
+    """Each event would be refused for good, and the provider told that all is well."""
+    for who in ("anna", "stranger"):
+        desk = PaymentDesk(world.community.sequencer, key(who), lambda: world.community.now_s)
+        leaves = len(world.community.rows())
+        with pytest.raises(Refused, match="payment key"):
+            desk.hear(wallets.PurchaseBody(account="anna", amount_micro=MICRO, reference="p"))
+        assert len(world.community.rows()) == leaves
+
+
+def test_money_for_somebody_who_joins_later_is_credited_when_they_have(world: World) -> None:
+    assert world.card("zoe", 700) == 201
+    assert world.bank.deliver(world.hook) == [409]
+    assert world.doubts.events == [("event-2", Outcome.UNKNOWN_THING)]
+    assert world.community.register_key("zoe", "member", "zoe") is Outcome.BOOKED
+    assert world.bank.deliver(world.hook) == [200]
+    assert (world.ergon("zoe"), world.doubts.events) == (7 * MICRO, [])
+
+
+def test_what_is_asked_again_after_its_name_was_forgotten_is_done_once(world: World) -> None:
+    world.wish()
+    world.bank.mandate("anna")
+    world.bank.deliver(world.hook)
+    assert world.community.pay("ben", PREPAID, "in cash") is Outcome.BOOKED
+    world.community.pay_out("ben", MICRO)
+    for _ in range(3):
+        assert world.desk.round(world.provider) == Round(taken=2)
+        world.bank.forget_names()
+        world.bank.pay_outs_arrive()
+    assert (len(world.bank.debits), len(world.bank.payouts)) == (1, 1)
+    assert world.bank.deliver(world.hook) == [200]
+    assert world.ergon("ben") == PREPAID - MICRO

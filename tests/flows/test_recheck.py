@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from test_prove import STREET, run
+from test_prove import run
 from test_verify import Json, check, opened, refused
 
 from commonwatt.flows.evidence import Bundle, ShownEntry, ShownItem, encode
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.prove import read_note, sided_path
 from commonwatt.flows.recheck import money
-from commonwatt.identity.keys import SigningKey, sign_request
+from commonwatt.identity.keys import NoteKey, SigningKey, sign_request
 from commonwatt.ledger.checkpoint import sign_note
 from commonwatt.ledger.journal import entry_leaf
 from commonwatt.ledger.leaf import LeafRow
@@ -24,10 +24,10 @@ from commonwatt.model import AccountId, Commodity, Entry, KeyId, OrderId, Outcom
 # only the rules are left to say no.
 
 
-def sealed(bundle: Json) -> bytes:
-    """Build a log and books of only what is shown, and sign them."""
-    one, bundle = run(), deepcopy(bundle)
-    size = read_note(one.note).size
+def sealed(bundle: Json, key: NoteKey | None = None) -> bytes:
+    """Build a log and books of only what is shown, and sign them with the street's note key, or another."""
+    bundle = deepcopy(bundle)
+    size = read_note(bundle["note"]).size
     rows = {leaf["position"]: row(leaf) for leaf in bundle["leaves"]}
     log = MerkleTree(rows[n].data() if n in rows else b"" for n in range(size))
     for leaf in bundle["leaves"]:
@@ -37,8 +37,8 @@ def sealed(bundle: Json) -> bytes:
         shown["path"] = sided_path(books, index)
     bundle["sections"][0] = books.root().hex()
     root = merkle_root(map(bytes.fromhex, bundle["sections"]))
-    point = replace(read_note(one.note), log_root=log.root(), state_root=root)
-    bundle["note"] = sign_note(point.note_text(), STREET, one.cast.note.private)
+    point = replace(read_note(bundle["note"]), log_root=log.root(), state_root=root)
+    bundle["note"] = sign_note(point.note_text(), point.origin, (key or run().cast.note).private)
     return encode(bundle)
 
 

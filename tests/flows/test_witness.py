@@ -9,6 +9,7 @@ import pytest
 from community import NAME
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from watched import ANNE, BOB, CARDS, CARL, LOG_VKEY, NOTE, DirectLog, Watched, card, trusted, witness
 
 from commonwatt.adapters.witness.memory import MemoryFile
@@ -121,7 +122,9 @@ def test_one_bit_of_any_leaf_is_found_and_located(tmp_path: Path, data: st.DataO
     field = data.draw(st.sampled_from(["body", "salt"] + ["items"] * bool(row.items)))
     content = bytearray(getattr(row, field))
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    bending = DirectLog(community.store, log.note, bent(position, lambda row: replace(row, **{field: bytes(content)})))
+    bending = DirectLog(
+        community.store, log.note, bent(position, lambda row: structs.replace(row, **{field: bytes(content)}))
+    )
     with watching(tmp_path, bending) as (anne, memory):
         with pytest.raises(Corrupt, match=rf"\bposition {position}\b"):
             anne.look()
@@ -137,12 +140,12 @@ STORY = lived(2)
 @pytest.mark.parametrize(
     "change",
     [
-        lambda row: replace(row, outcome=Outcome.NOT_ALLOWED),
-        lambda row: replace(row, stamped_s=row.stamped_s + 1),
-        lambda row: replace(row, closes=not row.closes),
-        lambda row: replace(row, author="0x" + "0" * 40),
-        lambda row: replace(row, seq=row.seq + 1),
-        lambda row: replace(row, position=row.position + 1),
+        lambda row: structs.replace(row, outcome=Outcome.NOT_ALLOWED),
+        lambda row: structs.replace(row, stamped_s=row.stamped_s + 1),
+        lambda row: structs.replace(row, closes=not row.closes),
+        lambda row: structs.replace(row, author="0x" + "0" * 40),
+        lambda row: structs.replace(row, seq=row.seq + 1),
+        lambda row: structs.replace(row, position=row.position + 1),
     ],
 )
 def test_no_field_of_a_leaf_can_be_told_otherwise(tmp_path: Path, change: Callable[[LeafRow], LeafRow]) -> None:
@@ -313,7 +316,7 @@ def test_an_operator_who_gives_nothing_too_much_or_never_closes_is_refused(
         monkeypatch.setattr(lazy, "leaves", leaves)
         with watching(tmp_path, lazy) as (anne, _), pytest.raises(Corrupt, match="the log gives out"):
             anne.look()
-    monkeypatch.setattr("commonwatt.flows.witness.MOST_OPEN_LEAVES", 10)
+    monkeypatch.setattr("commonwatt.flows.follower.MOST_OPEN_LEAVES", 10)
     community, log = lived(1)
     community.pay_often(1_500)
     log.note = community.slot()

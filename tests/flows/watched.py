@@ -16,7 +16,7 @@ from commonwatt.flows.witness import WitnessKeys
 from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.ledger.checkpoint import sign_note, vkey
 from commonwatt.ledger.leaf import LeafRow
-from commonwatt.model import Kind, Outcome
+from commonwatt.model import Kind, Outcome, Refused
 
 NOTE = NoteKey.from_seed(b"tiny", "note")
 LOG_VKEY = vkey(NAME, NOTE.public)
@@ -85,6 +85,7 @@ class DirectLog:
     tiles: dict[tuple[int, int], bytes] = field(default_factory=dict)
     handed_in: list[tuple[int, str, str]] = field(default_factory=list)
     asked: int = 0
+    state: bytes | None = None
 
     def checkpoint(self) -> str:
         return self.note
@@ -100,6 +101,11 @@ class DirectLog:
                 break
             found.append(self.bend(row))
         return found
+
+    def handed(self) -> bytes:
+        if self.state is None:
+            raise Refused("said no", status=404)
+        return self.state
 
     def hand_in(self, size: int, line: str, typed: str) -> None:
         self.handed_in.append((size, line, typed))

@@ -24,7 +24,14 @@ from commonwatt.flexibility import language
 from commonwatt.flows.evidence import read_trust
 from commonwatt.flows.intake import Arrived, check_batch, read_many, read_request
 from commonwatt.flows.prove import final_note, make_evidence
-from commonwatt.flows.receipts import Receipt, Withheld, check_receipt, check_withheld, give_receipt, receipt_path
+from commonwatt.flows.receipts import (
+    Receipt,
+    Withheld,
+    check_receipt,
+    check_withheld,
+    give_receipt,
+    make_withheld,
+)
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook import bodies, snapshot
 from commonwatt.flows.verify import verify_file
@@ -208,20 +215,12 @@ def verify(data: bytes) -> None:
 def promises() -> list[bytes]:
     heads = [row.body for row in town().rows()[-3:]]
     receipt = give_receipt(key("operator"), CommunityId(NAME), heads, NOON, 10)
-    rows = [row.tobytes() for row in town().state.number_rows()]
-    case = Withheld(
-        receipt=receipt,
-        head=heads[0].decode(),
-        index=0,
-        path=[step.hex() for step in receipt_path(heads, 0)],
-        note=notes()[-1],
-        sections=[section.hex() for section in town().state.sections()],
-        number=rows[0].hex(),
-        number_index=0,
-        number_count=len(rows),
-        number_path=[],
-    )
-    return [msgspec.json.encode(receipt), msgspec.json.encode(case)]
+    community = town()
+    held = [community.wire("anna", Kind.CONSENT, {"asset": "anna-battery", "standing": True})]
+    promise = give_receipt(key("operator"), CommunityId(NAME), held, community.now_s + 1, 10)
+    note = sign_note(community.sequencer.checkpoint(community.slot_s).note_text(), NAME, NOTE.private)
+    case = make_withheld(community.state, community.tree(), community.rows(), note, promise, held, 0)
+    return [msgspec.json.encode(receipt), case]
 
 
 def receipts(data: bytes) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from community import NAME
+from community import NAME, Flow
 from paper_street import live, stage
 from watched import Watched, card, folder_of, trust
 
@@ -37,7 +37,8 @@ from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook.bodies import Witness as Card
 from commonwatt.flows.verify import Report, verify_evidence, verify_file
 from commonwatt.flows.witness import FraudProven
-from commonwatt.ledger.checkpoint import sign_note, split_note, vkey
+from commonwatt.identity.eip712 import sign_checkpoint
+from commonwatt.ledger.checkpoint import Checkpoint, sign_note, split_note, vkey
 from commonwatt.ledger.cosign import cosignature_line, weight
 from commonwatt.model import Corrupt, InvalidValue, Refused
 
@@ -219,6 +220,74 @@ def test_a_witness_killed_between_remembering_and_handing_in_says_the_same_again
         assert promised.line in httpx.get(f"{url}/checkpoint").text
         with MemoryFile(folder / "memory.sqlite") as memory:
             assert memory.last() == promised
+
+
+def pruned(scene: Scene) -> int:
+    """Close a slot over a snapshot, let all that came before it go, and return how many leaves those were."""
+    slot_s = scene.community.live(anna=Flow(load_wh=50))
+    scene.community.sequencer.save_snapshot()
+    size = scene.community.store.size
+    scene.community.close(slot_s)
+    return size
+
+
+@pytest.mark.row("E14")
+def test_a_witness_started_again_goes_on_from_the_state_that_it_kept(scene: Scene) -> None:
+    with serving(scene.folder) as url:
+        (first,) = scene.looked(NAMES[0], url)
+        assert first.began == "all of it run again"
+        scene.community.slot()
+        again = scene.look(NAMES[0], url, "--json")
+        told = json.loads(again.stdout)
+        assert told["size"] > (first.size or 0)
+        assert told["began"] == f"run from leaf {first.size} on, which this witness had reached itself"
+        assert "which this witness had reached itself" in scene.look(NAMES[0], url).stdout
+    state = scene.of(NAMES[0]) / "state.snapshot"
+    assert state.stat().st_mode & 0o077 == 0
+    state.write_bytes(b"\0" * 9)
+    with serving(scene.folder) as url:
+        scene.community.slot()
+        assert scene.looked(NAMES[0], url)[0].began == "all of it run again"
+
+
+@pytest.mark.row("E14")
+@pytest.mark.row("M5")
+def test_a_witness_that_never_followed_begins_a_pruned_log_at_a_state_that_is_final_and_says_so(scene: Scene) -> None:
+    with serving(scene.folder) as url:
+        size = pruned(scene)
+        (anne,) = scene.looked(NAMES[0], url)
+        assert anne.size == size
+        scene.community.store.prune(size)  # type: ignore[attr-defined]
+        with pytest.raises(Refused, match="leaves were pruned") as refused:
+            scene.looked(NAMES[2], url)
+        assert str(scene.path) not in str(refused.value), "where a log rests is nobody's concern"
+        assert status(url)["final_size"] is None
+        scene.community.slot()
+    # One more stands behind the checkpoint over the snapshot: it had run what is gone.
+    with serving(scene.folder) as url:
+        bob = open_keys(scene.of(NAMES[1]))
+        note = httpx.get(f"{url}/checkpoint?size={size}").text
+        point = Checkpoint.parse(split_note(note)[0])
+        line = cosignature_line(split_note(note)[0], bob.name, bob.note.private, int(time.time()))
+        typed = sign_checkpoint(
+            bob.signing,
+            origin=point.origin,
+            epoch=point.slot_s // 900,
+            size=point.size,
+            log_root=point.log_root,
+            state_root=point.state_root,
+        )
+        posted = {"size": size, "line": line, "typed": typed}
+        assert httpx.post(f"{url}/cosignature", json=posted).json()["final"]
+        carl = scene.look(NAMES[2], url)
+        assert carl.returncode == 0, carl.stderr
+        words = f"run from leaf {size} on; the state there was handed over, 2 of 3 of the witnesses' weight cosigned it"
+        assert words in carl.stdout
+        assert status(url)["witnesses"][2]["last_size"] > size
+        scene.looked(NAMES[0], url)
+        assert status(url)["final_size"] == status(url)["size"], "a pruned log becomes final as any other"
+        scene.community.slot()
+        assert "had reached itself" in (scene.looked(NAMES[2], url)[0].began or "")
 
 
 def other_history(scene: Scene, *, slots: int = 1) -> Path:

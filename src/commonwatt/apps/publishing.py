@@ -1,6 +1,7 @@
 """Serve the log of a folder, also while another process writes it."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from pathlib import Path
 from commonwatt.adapters.stores.notes import NoteFile
 from commonwatt.apps.api.log import log_app
 from commonwatt.apps.api.serving import server
+from commonwatt.apps.checking import check_gently
 from commonwatt.apps.wiring import open_log
 from commonwatt.flows.evidence import read_trust
 from commonwatt.flows.publish import Publisher
@@ -20,7 +22,9 @@ NOTES = "notes.sqlite"
 
 
 def serve_folder(folder: Path, host: str, port: int, on_open: Callable[[str], None]) -> None:
-    """Serve a folder's log until the process is told to end.
+    """Serve a folder's log until the process is told to end, or a leaf is found that is not what it was.
+
+    Every stored leaf is hashed again meanwhile, see `commonwatt.apps.checking`.
 
     Args:
         folder: A run's folder, with the log, its master key and the community's public keys.
@@ -30,15 +34,29 @@ def serve_folder(folder: Path, host: str, port: int, on_open: Callable[[str], No
 
     Raises:
         Refused: The folder lacks one of the three.
-        Corrupt: A file is damaged.
+        Corrupt: A file is damaged, be it found later, beside.
         OSError: The port is taken.
     """
+    faults = list[Exception]()
     with ExitStack() as doors:
         publisher = open_publisher(folder, doors)
         publisher.refresh()
         door = doors.enter_context(listen(host, port))
         on_open(address(door))
-        server(log_app(publisher, lambda: int(time.time()))).run([door])
+        running, stop = server(log_app(publisher, lambda: int(time.time()))), threading.Event()
+        doors.callback(stop.set)
+
+        def check() -> None:
+            try:
+                check_gently(folder, stop)
+            except Exception as error:
+                faults.append(error)
+                running.should_exit = True
+
+        threading.Thread(target=check, daemon=True).start()
+        running.run([door])
+    if faults:
+        raise faults[0]
 
 
 def open_publisher(folder: Path, doors: ExitStack) -> Publisher:

@@ -18,23 +18,63 @@ from commonwatt.apps.publishing import TRUST, address, listen
 from commonwatt.flows.evidence import Trust, read_trust
 from commonwatt.flows.rulebook.bodies import Witness as Card
 from commonwatt.flows.witness import FraudProven, Promise, Witness, WitnessKeys
+from commonwatt.identity.caller import sign_call
 from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.model import Corrupt, Refused
 
 CARD = "witness.json"
 FRAUD = "fraud.json"
 MEMORY = "memory.sqlite"
+STATE = "state.snapshot"
+_SIZE_BYTES = 8
+_MOST_STATE_BYTES = 500_000_000
 _NAME = "name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """What came of one look at a log, or at a peer: what is cosigned now, or what went wrong."""
+    """What came of one look at a log or a peer: what is cosigned now and from where it was run, or what is wrong."""
 
     size: int | None = None
     slot_s: int | None = None
     cosigned_s: int | None = None
+    began: str | None = None
     trouble: str | None = None
+
+
+class HandingLog(RemoteLog):
+    """A remote log that is asked for the state that it hands over, too."""
+
+    def handed(self) -> bytes:
+        """Return the state at the log's last final checkpoint.
+
+        Raises:
+            Refused: It hands over none.
+        """
+        header = sign_call(self._key, self._origin, "/snapshot", self._now_s())
+        return self._door.get("/snapshot", _MOST_STATE_BYTES, header)
+
+
+@dataclass(frozen=True, slots=True)
+class StateFile:
+    """Implements `commonwatt.flows.witness_ports.Shelf` in one file of mode 0600: how many leaves, and the state."""
+
+    path: Path
+
+    def kept(self) -> tuple[int, bytes] | None:
+        """Return the state that was kept last; None where there is none.
+
+        Raises:
+            Refused: Others may read the file.
+        """
+        if not self.path.exists():
+            return None
+        content = load_secret(self.path)
+        return int.from_bytes(content[:_SIZE_BYTES]), content[_SIZE_BYTES:]
+
+    def keep(self, size: int, content: bytes) -> None:
+        """Keep a state in place of the one before; a kill leaves the old one or the new one."""
+        save_secret(self.path, size.to_bytes(_SIZE_BYTES) + content)
 
 
 def open_keys(folder: Path, name: str | None = None) -> WitnessKeys:
@@ -86,7 +126,7 @@ def watch(
 
     Args:
         url: Where the log is served.
-        folder: The witness's own, with its keys and its memory.
+        folder: The witness's own, with its keys, its memory and the state that it reached last.
         name: See `open_keys`.
         trust: The community's public keys; kept from the first time on. Where none was ever given, those that the log
             tells of itself are taken on first sight.
@@ -110,8 +150,8 @@ def watch(
         others = [doors.enter_context(HttpDoor(peer)) for peer in peers]
         memory = doors.enter_context(MemoryFile(folder / MEMORY))
         trusted = _trust(folder, trust, door)
-        log = RemoteLog(door, trusted.community, keys.signing, _now_s)
-        witness = Witness(log, memory, keys, trusted, _now_s, on_progress)
+        log = HandingLog(door, trusted.community, keys.signing, _now_s)
+        witness = Witness(log, memory, keys, trusted, _now_s, on_progress, StateFile(folder / STATE))
         shown = Shown(_word(memory.last()))
         if port is not None:
             on_open(_show(shown, port, doors))
@@ -131,7 +171,7 @@ def _look(witness: Witness, shown: Shown, others: Sequence[HttpDoor], *, strict:
     try:
         promise = witness.look()
         shown.note = _word(promise)
-        yield Looked(size=promise.size, slot_s=promise.slot_s, cosigned_s=promise.time_s)
+        yield Looked(size=promise.size, slot_s=promise.slot_s, cosigned_s=promise.time_s, began=witness.began)
     except Refused as refused:
         if strict:
             raise

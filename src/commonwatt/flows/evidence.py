@@ -1,5 +1,6 @@
 """What an evidence bundle and a trust file hold, and the one form in which a bundle travels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,21 +11,15 @@ from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.bodies import Hash
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.ledger.leaf import LeafRow
+from commonwatt.ledger.merkle import leaf_hash, node_hash
 from commonwatt.model import AccountId, Corrupt, Entry, Outcome, Refused, Request, Trade
 
 EVIDENCE_FORMAT = "commonwatt-evidence-1"
 CHAIN_FORMAT = "commonwatt-chain-1"
 TRUST_FORMAT = "commonwatt-trust-1"
-SETTLED = (
-    "trade",
-    "watt delivery",
-    "grid import",
-    "grid export",
-    "late import",
-    "late export",
-    "corrected import",
-    "corrected export",
-)
+LATE = ("late import", "late export", "corrected import", "corrected export")
+"""The memos of what a reading changed that came, or was corrected, after its slot was settled."""
+SETTLED = ("trade", "watt delivery", "grid import", "grid export", *LATE)
 """The memos of what a bundle shows: how the registers of a member's connection were settled, energy and money."""
 Step = Annotated[str, Meta(pattern=r"^(left|right) [0-9a-f]{64}\Z")]
 
@@ -56,8 +51,12 @@ class ShownEntry(Struct, frozen=True, kw_only=True):
     path: list[Step]
 
 
-class Bundle(Struct, frozen=True, kw_only=True):
-    """Evidence about one account in one slot; leaves and entries stand in the order of their trees."""
+class Bundle(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Evidence about one account in one slot; leaves and entries stand in the order of their trees.
+
+    ``reading`` is the record that is believed now. Where it corrects others that the slot was settled from, ``older``
+    are these, in the order in which they came; each is of a batch of its own, and the leaves of all are shown.
+    """
 
     format: str
     community: str
@@ -69,6 +68,7 @@ class Bundle(Struct, frozen=True, kw_only=True):
     reading: ShownItem
     entries: list[ShownEntry]
     trades: list[Trade]
+    older: list[ShownItem] = []
 
 
 class Chain(Struct, frozen=True, kw_only=True):
@@ -125,6 +125,16 @@ class Said:
     row: LeafRow
     request: Request
     body: object
+
+
+def climbed(data: bytes, path: Sequence[str]) -> bytes:
+    """Return the root to which a leaf's data leads, up a path of steps that tell their sides, see `ShownEntry`."""
+    root = leaf_hash(data)
+    for step in path:
+        side, _, sibling = step.partition(" ")
+        pair = (bytes.fromhex(sibling), root) if side == "left" else (root, bytes.fromhex(sibling))
+        root = node_hash(*pair)
+    return root
 
 
 def encode(value: object) -> bytes:

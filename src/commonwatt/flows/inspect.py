@@ -33,8 +33,8 @@ class ReadRight(msgspec.Struct, frozen=True, kw_only=True):
 class ShownReadings(msgspec.Struct, frozen=True, kw_only=True):
     """The asset's own records of one batch: where its leaf stands, and each record with its path to the root.
 
-    A path holds hashes of neighbouring records. These are not salted, so that whoever knows what a gateway meters can
-    try values until one fits: a path keeps what is beside it unsaid, not secret.
+    A path holds hashes of neighbouring records. Each of these has 64 random bits of its own, so that nobody can try
+    values until one fits: a path tells nothing of what is beside it.
     """
 
     position: int
@@ -137,7 +137,10 @@ def read_right(state: State, key: KeyId, asset: Asset, now_s: int) -> ReadRight 
     delegation = standing_delegation(state, asset.owner, key, now_s)
     if delegation and INSPECT in delegation.kinds and (delegation.assets is None or asset.id in delegation.assets):
         return ReadRight(by="delegation", until_s=delegation.until_s)
-    until_s = state.trusted.inspectors.get(asset.id, {}).get(key, 0)
+    # The law opens an asset to an inspector, and only for as long as the operator's word holds that this is one.
+    qualified = state.trusted.qualification(key, "inspector", now_s)
+    allowed_s = state.trusted.inspectors.get(asset.id, {}).get(key, 0)
+    until_s = min(allowed_s, qualified.until_s) if qualified else 0
     return ReadRight(by="law", until_s=until_s) if now_s < until_s else None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from commonwatt.flows.evidence import (
     EVIDENCE_FORMAT,
+    LATE,
     SETTLED,
     TRUST_FORMAT,
     Bundle,
@@ -23,17 +24,20 @@ from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree
-from commonwatt.metering.batch import ITEM_BYTES, decode_items, item_proof
+from commonwatt.metering.batch import ITEM_BYTES, Flag, Item, Quality, decode_items, item_proof
 from commonwatt.model import (
     SLOT_SECONDS,
     AccountId,
     Commodity,
+    Entry,
     KeyId,
     Kind,
     Outcome,
     Refused,
     Trade,
 )
+
+_WAYS = ("import", "export")
 
 
 def make_evidence(
@@ -55,7 +59,8 @@ def make_evidence(
         bundle cannot show that none is missing.
 
     Raises:
-        Refused: Log or state are not those of the note, or the slot is not settled from a reading of the member's.
+        Refused: Log or state are not those of the note, the slot is not settled from a reading of the member's, or
+            what was booked later does not follow from later readings.
         Corrupt: The note holds no checkpoint.
     """
     point = read_note(note)
@@ -66,7 +71,9 @@ def make_evidence(
     if slot_s >= state.settled_to_s:
         raise Refused("the slot is settled", slot_s=slot_s, settled_to_s=state.settled_to_s)
     who = AccountId(account)
-    shown = _case(ReadLog.read(rows, point.size), state, who, slot_s)
+    log = ReadLog.read(rows, point.size)
+    readings = _readings(log, state, who, slot_s)
+    shown = _case(log, [one.said for one in readings], state, who, slot_s)
     return encode(
         Bundle(
             format=EVIDENCE_FORMAT,
@@ -76,7 +83,8 @@ def make_evidence(
             note=note,
             sections=[section.hex() for section in state.sections()],
             leaves=[shown_leaf(one.row, tree, point.size) for one in shown],
-            reading=_item(shown, state, who, slot_s),
+            reading=readings[-1].shown(),
+            older=[one.shown() for one in readings[:-1]],
             entries=_entries(state, who, slot_s),
             trades=_trades(state, who, slot_s),
         )
@@ -179,13 +187,11 @@ class ReadLog:
         return cls(said, keys)
 
 
-def _case(log: ReadLog, state: State, account: AccountId, slot_s: int) -> list[Said]:
+def _case(log: ReadLog, batches: Sequence[Said], state: State, account: AccountId, slot_s: int) -> list[Said]:
     """Return what the case rests on, in log order: what was said about it, and the keys of all who said it."""
-    batch = _batch(log, state, account, slot_s)
-    assert isinstance(batch.body, bodies.ReadingBatch)
     ordered = {order.id for order in state.slot_orders.get(slot_s, [])}
     connection = state.connections[account]
-    spoken = [batch]
+    spoken = list(batches)
     for one in log.said:
         match one.body:
             case bodies.RegisterAsset(asset=asset):
@@ -202,39 +208,98 @@ def _case(log: ReadLog, state: State, account: AccountId, slot_s: int) -> list[S
     return sorted(shown, key=lambda one: one.row.position)
 
 
-def _batch(log: ReadLog, state: State, account: AccountId, slot_s: int) -> Said:
-    """Return the batch from which the member's connection was booked: the last that tells what is believed."""
-    for one in reversed(log.said):
-        read = isinstance(one.body, bodies.ReadingBatch) and one.row.outcome in (Outcome.BOOKED, Outcome.SET_ASIDE)
-        if read and _place(one, state, account, slot_s) is not None:
-            return one
-    raise Refused("a case is about a member whose connection was read", account=account, slot_s=slot_s)
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a batch tells of the member's connection in the slot, and where."""
+
+    said: Said
+    place: int
+    item: Item
+
+    @property
+    def counted(self) -> tuple[int, int]:
+        return self.item.import_wh, self.item.export_wh
+
+    def shown(self) -> ShownItem:
+        """Return the one record that the case is about; what else its gateway read stays private."""
+        items = self.said.row.items
+        return ShownItem(
+            record=items[self.place * ITEM_BYTES : (self.place + 1) * ITEM_BYTES].hex(),
+            index=self.place,
+            path=[step.hex() for step in item_proof(items, self.place)],
+        )
 
 
-def _place(one: Said, state: State, account: AccountId, slot_s: int) -> int | None:
-    """Return where a batch tells what is believed of a member's connection in a slot, or None."""
+def _readings(log: ReadLog, state: State, account: AccountId, slot_s: int) -> list[_Told]:
+    """Return what the member's connection was settled from, and each correction of it since, in log order.
+
+    That a batch was taken is in its leaf, which of its records were is not: what was booked tells. Where several
+    ways lead to it, they come to the same.
+    """
+    told = _told(log, state, account, slot_s)
+    late = [entry for entry in _own(state, account, slot_s) if entry.memo in LATE]
+    if not told:
+        raise Refused("a case is about a member whose connection was read", account=account, slot_s=slot_s)
+    if not late:
+        return [told[-1]]
+    booked = [entry for entry in _own(state, account, slot_s) if entry.memo not in LATE]
+    inward = sum(e.amount for e in booked if e.commodity is Commodity.ENERGY and e.target == account)
+    outward = sum(e.amount for e in booked if e.commodity is Commodity.ENERGY and e.source == account)
+    steps = [entry for entry in late if entry.commodity is Commodity.ENERGY]
+    came_late = steps[0].memo.startswith("late")
+    starts = [n for n, one in enumerate(told) if one.counted == (inward, outward)]
+    for first in [-1] if came_late else reversed(starts):
+        found = _followed([] if came_late else [told[first]], told[first + 1 :], steps, account)
+        if found and found[-1].counted == told[-1].counted:
+            return found
+    raise Refused("what was booked after a slot's settlement follows its readings", account=account, slot_s=slot_s)
+
+
+def _followed(
+    found: list[_Told], told: Sequence[_Told], steps: Sequence[Entry], account: AccountId
+) -> list[_Told] | None:
+    """Return the readings among those told that account for what was booked late, step by step; None where none do."""
+    left = list(steps)
+    for one in told:
+        older = found[-1] if found else None
+        if older and not (
+            (Flag.CORRECTS in one.item.flags or older.item.quality is not Quality.MEASURED)
+            and one.item.quality.replaces(older.item.quality)
+        ):
+            continue
+        before = older.counted if older else (0, 0)
+        word = "corrected" if older else "late"
+        more = [(f"{word} {way}", new - old) for way, new, old in zip(_WAYS, one.counted, before, strict=True)]
+        expected = [(memo, wh) for memo, wh in more if wh]
+        if expected and expected == [_grown(entry, account) for entry in left[: len(expected)]]:
+            found, left = [*found, one], left[len(expected) :]
+    return None if left else found
+
+
+def _grown(entry: Entry, account: AccountId) -> tuple[str, int]:
+    """Return an entry's memo, and by how much it raises what the register counted."""
+    more = (entry.target == account) == entry.memo.endswith(_WAYS[0])
+    return entry.memo, entry.amount if more else -entry.amount
+
+
+def _told(log: ReadLog, state: State, account: AccountId, slot_s: int) -> list[_Told]:
+    """Return whatever the member's gateway told of the connection in the slot, up to what is believed now."""
     connection = state.connections.get(account)
     booked = state.readings.told(slot_s).get(connection) if connection else None
-    if connection is None or booked is None or str(state.assets[connection].gateway) != one.request.on_behalf_of:
-        return None
-    register = state.gateways[state.assets[connection].gateway].assets.index(connection)
-    for place, item in enumerate(decode_items(one.row.items)):
-        if (item.register, item.start_s) == (register, slot_s) and item.reading(connection) == booked:
-            return place
-    return None
-
-
-def _item(shown: Sequence[Said], state: State, account: AccountId, slot_s: int) -> ShownItem:
-    """Return the one record of the shown batch that the case is about; what else its gateway read stays private."""
-    batch = next(one for one in shown if isinstance(one.body, bodies.ReadingBatch))
-    place = _place(batch, state, account, slot_s)
-    assert place is not None
-    items = batch.row.items
-    return ShownItem(
-        record=items[place * ITEM_BYTES : (place + 1) * ITEM_BYTES].hex(),
-        index=place,
-        path=[step.hex() for step in item_proof(items, place)],
-    )
+    if connection is None or booked is None:
+        return []
+    number = state.assets[connection].gateway
+    register = state.gateways[number].assets.index(connection)
+    found, last = list[_Told](), 0
+    for one in log.said:
+        read = isinstance(one.body, bodies.ReadingBatch) and one.row.outcome in (Outcome.BOOKED, Outcome.SET_ASIDE)
+        if not read or one.request.on_behalf_of != str(number):
+            continue
+        for place, item in enumerate(decode_items(one.row.items)):
+            if (item.register, item.start_s, item.settles) == (register, slot_s, True):
+                found.append(_Told(one, place, item))
+                last = len(found) if item.reading(connection) == booked else last
+    return found[:last]
 
 
 def shown_leaf(row: LeafRow, tree: MerkleTree, size: int) -> ShownLeaf:
@@ -254,8 +319,16 @@ def _entries(state: State, account: AccountId, slot_s: int) -> list[ShownEntry]:
     return [
         ShownEntry(entry=entry, path=sided_path(state.journal.tree, index))
         for index, entry in enumerate(state.entries)
-        if entry.slot_s == slot_s and entry.memo in SETTLED and account in (entry.source, entry.target)
+        if _about(entry, account, slot_s)
     ]
+
+
+def _own(state: State, account: AccountId, slot_s: int) -> list[Entry]:
+    return [entry for entry in state.entries if _about(entry, account, slot_s)]
+
+
+def _about(entry: Entry, account: AccountId, slot_s: int) -> bool:
+    return entry.slot_s == slot_s and entry.memo in SETTLED and account in (entry.source, entry.target)
 
 
 def sided_path(tree: MerkleTree, index: int) -> list[str]:

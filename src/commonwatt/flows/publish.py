@@ -1,13 +1,17 @@
 """What a log hands out: checkpoints with the cosignatures so far, tiles, and settlement bodies to witnesses."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
 from commonwatt.flows.evidence import Trust
+from commonwatt.flows.handover import Handed, state_at
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.ports import LogStore
+from commonwatt.flows.replay import restored
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.witnesses import weights
 from commonwatt.identity.eip712 import verify_checkpoint
@@ -21,6 +25,8 @@ from commonwatt.model import SLOT_SECONDS, Corrupt, InvalidValue, Kind, Outcome,
 
 MOST_LEAVES_AT_ONCE = 1_024
 _MOST_BYTES_AT_ONCE = 4_000_000
+_PLACES = ("path", "log", "place")
+"""Under which names a store tells in an error where it rests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,30 +109,63 @@ class Publisher:
     notes: NoteBook
     trust: Trust
     _witnesses: tuple[bodies.Witness, ...] | None = field(default=None, init=False)
+    _state: tuple[int, bytes] | None = field(default=None, init=False)
 
     @property
     def witnesses(self) -> tuple[bodies.Witness, ...]:
-        """Who is registered, as the first leaf tells; nobody while there is none."""
+        """Who is registered, as the first leaf tells, or the last snapshot where that was pruned; nobody before both.
+
+        Raises:
+            Corrupt: The first leaf was pruned, and no snapshot holds.
+        """
         if self._witnesses is None:
-            first = next(self.log.rows(), None)
-            if first is None:
-                return ()
-            body = bodies.read_body(Kind.REGISTER, read_head(first.body).body)
-            self._witnesses = body.witnesses if isinstance(body, bodies.RegisterCommunity) else ()
-        return self._witnesses
+            with _placeless("the first leaf"):
+                self._witnesses = self._registered()
+        return self._witnesses or ()
 
     def refresh(self) -> None:
-        """Look through what the log's writer appended since, and keep its checkpoints."""
-        while (begin := self.notes.noted_to()) < self.log.size:
-            notes, end = dict[int, str](), begin
-            try:
-                for row in islice(self.log.rows(begin), MOST_LEAVES_AT_ONCE):
-                    end += 1
-                    if found := self._note(row):
-                        notes[found[0].size] = found[1]
-            except Corrupt:
-                end += 1  # erased since, so no checkpoint; and what is damaged, whoever asks for it is told
-            self.notes.add(notes, end)
+        """Look through what the log's writer appended since, and keep its checkpoints.
+
+        Raises:
+            Corrupt: The store is damaged.
+        """
+        with _placeless("the log"):
+            while (begin := self.notes.noted_to()) < self.log.size:
+                notes, end = dict[int, str](), begin
+                try:
+                    for row in islice(self.log.rows(begin), MOST_LEAVES_AT_ONCE):
+                        end += 1
+                        if found := self._note(row):
+                            notes[found[0].size] = found[1]
+                except Corrupt:
+                    end += 1  # erased since, so no checkpoint; and what is damaged, whoever asks for it is told
+                except Refused as refused:
+                    end = _pruned_to(refused, begin)
+                self.notes.add(notes, end)
+
+    def handed(self) -> bytes | None:
+        """Return the state at the last checkpoint that is final, as it travels; see `commonwatt.flows.handover`.
+
+        Where nobody is registered, that is the last one that the operator signed.
+
+        Returns:
+            None where there is no such checkpoint, or no snapshot before it: then the log itself is whole, or will be
+            handed over once more of it is final.
+
+        Raises:
+            Corrupt, Refused: The log cannot be read.
+        """
+        standing = self.standing()
+        size = standing.final_size if standing.total_weight else standing.size
+        if size is None:
+            return None
+        if self._state is None or self._state[0] != size:
+            with _placeless(f"the state after {size} leaves"):
+                content = state_at(self.log, self.trust.community, size)
+            if content is None:
+                return None
+            self._state = size, content
+        return Handed(self.checkpoint(size) or "", self._state[1]).encode()
 
     def checkpoint(self, size: int | None = None) -> str | None:
         """Return a signed note with its cosignatures, the latest where no size is given; None where there is none."""
@@ -143,7 +182,8 @@ class Publisher:
             InvalidValue: It is no tile's path.
         """
         level, index, width = parse_tile_path(path)
-        hashes = self.log.tile(level, index)[: width * HASH_BYTES]
+        with _placeless(path):
+            hashes = self.log.tile(level, index)[: width * HASH_BYTES]
         return hashes if len(hashes) == width * HASH_BYTES else None
 
     def entries(self, path: str) -> bytes | None:
@@ -155,9 +195,10 @@ class Publisher:
         """
         index, width = parse_entries_path(path)
         first = index * TILE_WIDTH
-        if first + width > self.log.size:
-            return None
-        return bundle([row.data() for row in islice(self.log.rows(first), width)])
+        with _placeless(path):
+            if first + width > self.log.size:
+                return None
+            return bundle([row.data() for row in islice(self.log.rows(first), width)])
 
     def leaves(self, first: int, limit: int) -> list[LeafRow]:
         """Return leaves in order, as many as fit into one answer, at least one where there is one; no personal part.
@@ -169,11 +210,12 @@ class Publisher:
         if first < 0 or not 1 <= limit <= MOST_LEAVES_AT_ONCE:
             raise InvalidValue(f"1 to {MOST_LEAVES_AT_ONCE} leaves from 0 on are asked for, was {limit} from {first}")
         found, count = list[LeafRow](), 0
-        for row in islice(self.log.rows(first), limit):
-            count += len(row.body) + len(row.items)
-            if found and count > _MOST_BYTES_AT_ONCE:
-                break
-            found.append(row)
+        with _placeless(f"what stands from position {first} on"):
+            for row in islice(self.log.rows(first), limit):
+                count += len(row.body) + len(row.items)
+                if found and count > _MOST_BYTES_AT_ONCE:
+                    break
+                found.append(row)
         return found
 
     def take(self, size: int, line: str, typed: str) -> Weight | None:
@@ -233,6 +275,19 @@ class Publisher:
             witnesses=tuple(self._watching(witness) for witness in self.witnesses),
         )
 
+    def _registered(self) -> tuple[bodies.Witness, ...] | None:
+        try:
+            first = next(self.log.rows(), None)
+        except Refused:  # pruned
+            state = restored(self.log, self.trust.community).state
+            if state.operator is None:
+                raise Corrupt("neither a first leaf nor a snapshot tells who watches this log") from None
+            return state.charter.witnesses
+        if first is None:
+            return None
+        body = bodies.read_body(Kind.REGISTER, read_head(first.body).body)
+        return body.witnesses if isinstance(body, bodies.RegisterCommunity) else ()
+
     def _watching(self, witness: bodies.Witness) -> Watching:
         last = self.notes.last_of(witness.note)
         return Watching(
@@ -249,6 +304,31 @@ class Publisher:
             return None if note is None else (_signed(note, self.trust), note)
         except Corrupt:
             return None
+
+
+@contextmanager
+def _placeless(what: str) -> Iterator[None]:
+    """Tell of what cannot be read which it is and why, but not where it rests: that is nobody's concern outside."""
+    try:
+        yield
+    except Refused as refused:
+        found = {name: value for name, value in refused.found.items() if name not in _PLACES}
+        raise Refused(refused.rule, **found) from refused
+    except Corrupt as error:
+        leaf = re.match(r"(leaf|position) [0-9]+", str(error))
+        raise Corrupt(f"{leaf[0] if leaf else what} cannot be read: erased, missing or damaged") from error
+
+
+def _pruned_to(refused: Refused, begin: int) -> int:
+    """Return where a log begins that refused its leaves from a position on since they were pruned.
+
+    Raises:
+        Refused: It was for another reason.
+    """
+    pruned_to = refused.found.get("pruned_to")
+    if not isinstance(pruned_to, int) or pruned_to <= begin:
+        raise refused
+    return pruned_to
 
 
 def checkpoint_note(row: LeafRow) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from commonwatt.flows.evidence import Said, need
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.delegating import covers
 from commonwatt.flows.rulebook.trust_bodies import Grant
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.model import KeyId, Outcome, Refused
@@ -47,7 +48,7 @@ def check_signatures(
     """Check that every leaf after the first was signed by one who may say such a thing, and that no key is idle.
 
     Args:
-        said: What is shown, in log order; registrations of keys were checked before.
+        said: What is shown, in log order, the founding first; registrations of keys were checked before.
         keys: What those registered.
         roles_of: The roles in which a body may be said; none for one that has no part in the case.
 
@@ -81,20 +82,48 @@ def check_signatures(
     return None, f"{len(said)} requests are signed by their authors" + (f", {len(used)} grants used" if used else "")
 
 
+def slot_roles(body: object) -> set[str]:
+    """Return who may say what a case about a slot is made of."""
+    match body:
+        case bodies.RegisterAsset() | bodies.OrderBody():
+            return {"member"}
+        case bodies.ReadingBatch():
+            return {"gateway"}
+        case bodies.FactBody():
+            return {"oracle"}
+        case _:
+            return set()
+
+
+def chain_roles(body: object) -> set[str]:
+    """Return who may say what a chain is made of."""
+    match body:
+        case bodies.RegisterAsset() | bodies.ConsentBody():
+            return {"member"}
+        case bodies.ConstraintBody():
+            return {"member", "dso"}
+        case bodies.ScheduleBody():
+            return {"planner"}
+        case bodies.AckBody() | bodies.ReadingBatch():
+            return {"gateway"}
+        case _:
+            return set()
+
+
 def _grant(said: Sequence[Said], one: Said) -> Said | None:
     """Return the last grant under which somebody's delegate may have said this, or None."""
-    found = None
+    found, founding = None, said[0].body
+    assert isinstance(founding, bodies.RegisterCommunity)
     for other in said:
         if other.row.position >= one.row.position:
             break
         if other.request.on_behalf_of == one.request.on_behalf_of and other.row.outcome is Outcome.BOOKED:
-            found = other if _covers(other.body, one) else found
+            found = other if _covers(other.body, one, founding.timezone) else found
     return found
 
 
-def _covers(grant: object, one: Said) -> bool:
-    if not isinstance(grant, Grant) or one.row.stamped_s >= grant.until_s or one.request.kind.value not in grant.kinds:
+def _covers(grant: object, one: Said, timezone: str) -> bool:
+    if not isinstance(grant, Grant) or one.row.stamped_s >= grant.until_s:
         return False
-    about = getattr(one.body, "asset", None)
-    narrowed = grant.assets is not None and about is not None and about not in grant.assets
-    return VerifyingKey(bytes.fromhex(grant.to)).id == one.request.author and not narrowed
+    to = VerifyingKey(bytes.fromhex(grant.to)).id
+    return to == one.request.author and covers(grant, one.request.kind, one.body, timezone)

@@ -1,14 +1,15 @@
 """Check offline what one member's slot was settled from, given nothing but the keys that a community trusts.
 
 What a bundle holds is bound: take a leaf, an entry or a trade away or change a digit, and a check fails; only an order
-that the member's trades never needed can go (first point below). The log's size is in the signed note. Neither the
-size of the entry tree nor an index in it is signed, and a Merkle proof alone fits several of both; so entries come
-with the sides of their path, which the hashes fix, and name no index at all.
+that the member's trades never needed can go (first point below), and the last correction as a whole (the second). The
+log's size is in the signed note. Neither the size of the entry tree nor an index in it is signed, and a Merkle proof
+alone fits several of both; so entries come with the sides of their path, which the hashes fix, and name no index.
 
-What a bundle cannot show, since nothing signed commits to it; the first three show in a replay of the whole log:
+What a bundle cannot show, since nothing signed commits to it; the first four show in a replay of the whole log:
 
 - That no booked order of the slot was left out. Only a leaving out that keeps the member's price and partners, and
   gives the member no less energy than was settled, can pass.
+- That the slot was corrected no further: the latest reading, with its leaf and entries, can be left out.
 - That a partner could deliver no more, where less was settled than was traded: that is in the partner's readings.
 - That WATT stood behind a delivery of stored energy. WATT postings and purchases are not part of a bundle, because a
   missing one would not show.
@@ -33,27 +34,30 @@ from commonwatt.flows.evidence import (
     Chain,
     Said,
     Trust,
+    climbed,
     encode,
     need,
 )
 from commonwatt.flows.intake import read_head
+from commonwatt.flows.receipts import WITHHELD_FORMAT, Withheld, check_withheld
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.rulebook.witnesses import weights
-from commonwatt.flows.speakers import Key, check_signatures
+from commonwatt.flows.speakers import Key, chain_roles, check_signatures, slot_roles
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, split_note, verify_note
 from commonwatt.ledger.cosign import Weight, cosigned_at_s, is_fraud_proof, verify_fraud_proof, weight
 from commonwatt.ledger.journal import entry_leaf
 from commonwatt.ledger.leaf import LeafRow
-from commonwatt.ledger.merkle import leaf_hash, merkle_root, node_hash, verify_inclusion
+from commonwatt.ledger.merkle import merkle_root, verify_inclusion
 from commonwatt.model import KeyId, Outcome, Refused
 
 _MOST_TEXT = 600
 """Characters of a failing line's detail: what was found can be as long as the bundle."""
 LIMITS = (
-    "that no booked order was left out which changes neither the member's price nor partners; that a partner could"
-    " deliver no more than was settled; WATT behind deliveries; that others see the same log; who holds custodial keys"
+    "that no booked order was left out which changes neither the member's price nor partners; that no later correction"
+    " was left out with its entries; that a partner could deliver no more than was settled; WATT behind deliveries;"
+    " that others see the same log; who holds custodial keys"
 )
 
 
@@ -68,7 +72,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The checks in their order, up to the first that failed; whether all held, and whether they prove a fraud."""
+    """The checks in their order, up to the first that failed.
+
+    ``ok`` tells whether all of a case held, ``fraud`` whether they prove a fraud, or that a promise was broken.
+    """
 
     ok: bool
     lines: tuple[Line, ...]
@@ -76,21 +83,24 @@ class Report:
 
 
 def verify_file(content: bytes, trust: str) -> Report:
-    """Check whatever a community's members pass on, offline: evidence, a chain of evidence, or the proof of a fraud.
+    """Check whatever a community's members pass on, offline: evidence, a chain of it, or what accuses somebody.
 
     Args:
-        content: An evidence bundle, what `commonwatt.flows.chain.make_chain` wrote, or what
-            `commonwatt.ledger.cosign.make_fraud_proof` wrote.
+        content: An evidence bundle, what `commonwatt.flows.chain.make_chain` wrote, what
+            `commonwatt.ledger.cosign.make_fraud_proof` wrote, or `commonwatt.flows.receipts.make_withheld`.
         trust: What `commonwatt.flows.prove.trust_file` wrote, from a source that the reader trusts.
 
     Returns:
-        For evidence and chains, the report of `verify_evidence` or `verify_chain`. For a fraud proof never one that
-        is ``ok``: ``fraud`` tells a proven one, of which every line holds, from a forged one, of which the last does
-        not.
+        For evidence and chains, the report of `verify_evidence` or `verify_chain`. For what accuses somebody never one
+        that is ``ok``: ``fraud`` tells a proven one, of which every line holds, from a forged one, of which the last
+        does not.
     """
     if is_fraud_proof(content):
-        return _verify_fraud(content, trust)
-    return verify_chain(content, trust) if _is_chain(content) else verify_evidence(content, trust)
+        return _verify_accusation(content, trust, "fraud proof", "fraud proven", _fraud)
+    form = _format(content)
+    if form == WITHHELD_FORMAT:
+        return _verify_accusation(content, trust, "withheld request", "broken promise proven", _withheld)
+    return verify_chain(content, trust) if form == CHAIN_FORMAT else verify_evidence(content, trust)
 
 
 def verify_evidence(evidence: bytes, trust: str) -> Report:
@@ -131,26 +141,38 @@ def verify_chain(content: bytes, trust: str) -> Report:
     return Report(True, (*steps.lines, Line("not shown", True, recheck_chain.LIMITS)))
 
 
-def _is_chain(content: bytes) -> bool:
+def _format(content: bytes) -> str:
+    """Return what content says it is; nothing where it does not say."""
     try:
-        return msgspec.json.decode(content, type=_AnyFormat).format == CHAIN_FORMAT
+        return msgspec.json.decode(content, type=_AnyFormat).format
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return False
+        return ""
 
 
 class _AnyFormat(msgspec.Struct, frozen=True):
     format: str
 
 
-def _verify_fraud(content: bytes, trust_text: str) -> Report:
+def _verify_accusation(
+    content: bytes, trust_text: str, name: str, proven: str, check: Callable[[bytes, Trust], tuple[None, str]]
+) -> Report:
     steps = _Steps()
     try:
         trust, _ = steps.take("trust file", _trust, trust_text)
-        steps.take("fraud proven", _fraud, content, trust)
+        steps.take(proven, check, content, trust)
     except Exception as error:  # as in `verify_evidence`
         detail = (str(error) or type(error).__name__)[:_MOST_TEXT]
-        return Report(False, (*steps.lines, Line("fraud proof", False, detail)))
+        return Report(False, (*steps.lines, Line(name, False, detail)))
     return Report(False, tuple(steps.lines), fraud=True)
+
+
+def _withheld(content: bytes, trust: Trust) -> tuple[None, str]:
+    """Find that the operator promised a place and held the request back."""
+    case = msgspec.json.decode(content, type=Withheld)
+    need(encode(case) == content, "a claim has one form, no field or space more or less", found=len(content))
+    of = case.receipt.community
+    need(of == trust.community, "a claim is about the trusted log", found=of)
+    return None, check_withheld(case, VerifyingKey(bytes.fromhex(trust.operator)), trust.note)
 
 
 def _fraud(content: bytes, trust: Trust) -> tuple[None, str]:
@@ -201,13 +223,13 @@ def _check(evidence: bytes, trust_text: str, steps: _Steps) -> None:
     said = steps.take("requests", _requests, rows, point.origin)
     founding = steps.take("community", _community, said, operator, trust)
     keys = steps.take("keys", _keys, said, operator)
-    steps.take("signatures", check_signatures, said, keys, _roles)
-    reading = steps.take("readings", recheck.reading, bundle, said)
+    steps.take("signatures", check_signatures, said, keys, slot_roles)
+    points = steps.take("readings", recheck.reading, bundle, said)
     prices = steps.take("prices", recheck.prices, bundle, said)
     orders = steps.take("orders", recheck.orders, bundle, said, founding.gate_s)
     steps.take("auction", recheck.auction, bundle, orders, prices)
-    steps.take("energy", recheck.energy, bundle, reading)
-    steps.take("money", recheck.money, bundle, prices)
+    corrected = steps.take("energy", recheck.energy, bundle, points)
+    steps.take("money", recheck.money, bundle, prices, corrected)
 
 
 def _check_chain(content: bytes, trust_text: str, steps: _Steps) -> None:
@@ -218,7 +240,7 @@ def _check_chain(content: bytes, trust_text: str, steps: _Steps) -> None:
     said = steps.take("requests", _requests, rows, point.origin, (bodies.ScheduleBody,))
     founding = steps.take("community", _community, said, operator, trust)
     keys = steps.take("keys", _keys, said, operator)
-    steps.take("signatures", check_signatures, said, keys, _chain_roles)
+    steps.take("signatures", check_signatures, said, keys, chain_roles)
     for name, detail in recheck_chain.links(chain, said, founding, steps.begin):
         steps.lines.append(Line(name, True, detail))
 
@@ -315,12 +337,8 @@ def _entries(bundle: Bundle) -> tuple[None, str]:
     ascending = all(a < b for a, b in pairwise(ways))
     need(ascending, "entries stand in the order of their tree, each once", entries=len(ways))
     for number, shown in enumerate(bundle.entries):
-        climbed = leaf_hash(entry_leaf(shown.entry))
-        for step in shown.path:
-            side, _, sibling = step.partition(" ")
-            pair = (bytes.fromhex(sibling), climbed) if side == "left" else (climbed, bytes.fromhex(sibling))
-            climbed = node_hash(*pair)
-        need(climbed.hex() == bundle.sections[0], "an entry is in the signed books", number=number, entry=shown.entry)
+        root = climbed(entry_leaf(shown.entry), shown.path)
+        need(root.hex() == bundle.sections[0], "an entry is in the signed books", number=number, entry=shown.entry)
         entry = shown.entry
         about = (entry.source == bundle.account) != (entry.target == bundle.account) and entry.slot_s == bundle.slot_s
         need(about, "an entry is about this member and slot", number=number, entry=entry)
@@ -357,31 +375,3 @@ def _keys(said: Sequence[Said], operator: VerifyingKey) -> tuple[dict[KeyId, Key
         need(key.id not in keys, "a key is registered once", position=position, key=key.id)
         keys[key.id] = Key(key, role, account, position)
     return keys, f"{len(keys)} were registered by the operator"
-
-
-def _roles(body: object) -> set[str]:
-    """Return who may say what a case about a slot is made of."""
-    match body:
-        case bodies.RegisterAsset() | bodies.OrderBody():
-            return {"member"}
-        case bodies.ReadingBatch():
-            return {"gateway"}
-        case bodies.FactBody():
-            return {"oracle"}
-        case _:
-            return set()
-
-
-def _chain_roles(body: object) -> set[str]:
-    """Return who may say what a chain is made of."""
-    match body:
-        case bodies.RegisterAsset() | bodies.ConsentBody():
-            return {"member"}
-        case bodies.ConstraintBody():
-            return {"member", "dso"}
-        case bodies.ScheduleBody():
-            return {"planner"}
-        case bodies.AckBody() | bodies.ReadingBatch():
-            return {"gateway"}
-        case _:
-            return set()

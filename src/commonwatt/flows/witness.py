@@ -6,105 +6,38 @@ sign two histories. From a contradiction it keeps its hand away and says where i
 operator contradict each other, it makes the proof that convinces everybody else. Only an operator can accuse itself so:
 each proof is two notes under its own signature.
 
-After a start the log is downloaded and run again from its first leaf; nothing of it is kept on disk, and in memory only
-what the rulebook needs.
+After a start it goes on from the state that it kept when it cosigned last; that the log's tree is still the one that it
+cosigned it sees first. Without such a state the log is run again from its first leaf, and where leaves are gone that
+this takes, from the state that the log hands over: only one of a final checkpoint, for which two thirds of the
+witnesses' weight have run what this one cannot. `Witness.began` tells which of the three it was.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from commonwatt.flows.evidence import Trust
+from commonwatt.flows.follower import Follower
+from commonwatt.flows.handover import read_handed, vouched
 from commonwatt.flows.publish import MOST_LEAVES_AT_ONCE, checkpoint_note
-from commonwatt.flows.replay import Replayed, go_on
-from commonwatt.flows.rulebook import State
+from commonwatt.flows.replay import Replayed
+from commonwatt.flows.rulebook import State, snapshot
+from commonwatt.flows.rulebook.witnesses import weights
+from commonwatt.flows.witness_ports import Log, Memory, Promise, Seen, Shelf, WitnessKeys
 from commonwatt.identity.eip712 import sign_checkpoint
-from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.kernels.sha256 import leaf_hashes
 from commonwatt.ledger import tiles
 from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, split_note, verify_note
-from commonwatt.ledger.cosign import cosignature_line, cosigner_vkey, make_fraud_proof
+from commonwatt.ledger.cosign import cosignature_line, make_fraud_proof, weight
 from commonwatt.ledger.leaf import LeafRow
-from commonwatt.ledger.merkle import HASH_BYTES
+from commonwatt.ledger.merkle import HASH_BYTES, verify_consistency
 from commonwatt.ledger.tile_format import TILE_WIDTH, tile_path
 from commonwatt.ledger.tiles import Frontier
-from commonwatt.model import SLOT_SECONDS, Corrupt, Refused
+from commonwatt.model import SLOT_SECONDS, Corrupt, InvalidValue, Refused
 
-MOST_OPEN_LEAVES = 65_536
-"""Leaves that one moment may decide together; an operator who never closes would fill a witness's memory."""
+__all__ = ["FraudProven", "Log", "Memory", "Promise", "Seen", "Shelf", "Witness", "WitnessKeys"]
 
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A checkpoint that the log's key signed, wherever it came from."""
-
-    size: int
-    slot_s: int
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """A checkpoint that this witness cosigned, and both its signatures.
-
-    ``note`` bears the operator's signature alone, ``line`` is the witness's own for its end, ``typed`` the one for
-    contracts.
-    """
-
-    size: int
-    slot_s: int
-    note: str
-    time_s: int
-    line: str
-    typed: str
-
-
-@dataclass(frozen=True, slots=True)
-class WitnessKeys:
-    """A witness's name and its two keys, which its community's first leaf binds to each other."""
-
-    name: str
-    note: NoteKey
-    signing: SigningKey
-
-    @property
-    def word(self) -> str:
-        """The C2SP word of the key that cosigns notes."""
-        return cosigner_vkey(self.name, self.note.public)
-
-
-class Log(Protocol):
-    """A log as its operator serves it; every call can raise Refused where it cannot be reached."""
-
-    def checkpoint(self) -> str:
-        """Return the latest signed note."""
-
-    def tile(self, level: int, index: int, width: int) -> bytes:
-        """Return a tile of so many hashes, or no bytes where there is none."""
-
-    def leaves(self, first: int, limit: int) -> list[LeafRow]:
-        """Return leaves from a position on, as many as the log gives at once."""
-
-    def hand_in(self, size: int, line: str, typed: str) -> None:
-        """Hand in a cosignature."""
-
-
-class Memory(Protocol):
-    """What a witness must never forget. What returned survives a power cut."""
-
-    def last(self) -> Promise | None:
-        """Return the promise of the largest size, or None."""
-
-    def promise(self, promise: Promise) -> None:
-        """Remember what is about to be given out; refuses a second one for a size or slot, and to go back."""
-
-    def seen(self, size: int, slot_s: int) -> list[Seen]:
-        """Return the log's notes that were remembered for a size or a slot."""
-
-    def remember(self, notes: Sequence[Seen]) -> None:
-        """Remember notes of the log; the first of a size or slot stays."""
+FROM_ZERO = "all of it run again"
 
 
 class FraudProven(Corrupt):
@@ -125,6 +58,7 @@ class Witness:
         trust: The community's public keys, from whoever the witness trusts.
         now_s: Tells the time, seconds since 1970.
         on_progress: Told how many leaves were run, and of how many.
+        shelf: Where its state is kept; without one it begins anew after every start.
     """
 
     def __init__(
@@ -135,12 +69,16 @@ class Witness:
         trust: Trust,
         now_s: Callable[[], int],
         on_progress: Callable[[int, int], None] = lambda done, whole: None,
+        shelf: Shelf | None = None,
     ) -> None:
         self._log, self._memory, self._keys, self._trust = log, memory, keys, trust
-        self._now_s, self._on_progress = now_s, on_progress
+        self._now_s, self._on_progress, self._shelf = now_s, on_progress, shelf
         self._signer = dict([parse_vkey(trust.note)])
-        self._follower = Follower(trust.community)
+        self._follower: Follower | None = None
+        self._kept = 0
         self._agreed: Seen | None = None
+        self.began = FROM_ZERO
+        """Where what it cosigns was run from, in words."""
 
     def look(self) -> Promise:
         """Follow the log to its latest checkpoint, and cosign that where everything agrees.
@@ -157,18 +95,21 @@ class Witness:
         point = self._signed(note)
         self._hold([(point, note)])
         last = self._memory.last()
-        if point.size < max(last.size if last else 0, self._follower.size):
+        run = self._follower.size if self._follower else 0
+        if point.size < max(last.size if last else 0, run):
             raise Refused("a log does not shrink", cosigned=last.size if last else 0, found=point.size)
         try:
-            self._advance(point, note, last)
-            self._agree(point)
+            follower = self._follower = self._follower or self._begin(note, point)
+            follower = self._follower = self._advance(follower, point, note, last)
+            self._agree(follower, point)
         except Corrupt:
-            self._follower = Follower(self._trust.community)  # its state is of no log any more
+            self._follower = None  # its state is of no log any more
             raise
         self._agreed = Seen(point.size, point.slot_s, self._alone(note))
         if last is None or point.size > last.size:
             last = self._promise(point, note)
             self._memory.promise(last)  # before anybody gets it: whoever is killed here, signs the same next time
+        self._keep(follower)
         if last.line not in note:
             self._log.hand_in(last.size, last.line, last.typed)
         return last
@@ -192,18 +133,72 @@ class Witness:
             proof = tiles.consistency_proof(point.size, own.size, self._log.tile)
             self._accuse(note, own.note, old_root, proof)
 
-    def _advance(self, point: Checkpoint, note: str, last: Promise | None) -> None:
+    def _begin(self, note: str, point: Checkpoint) -> Follower:
+        """Go on from the state that was kept, where it is one that this witness saw signed; else from zero."""
+        kept = self._shelf.kept() if self._shelf else None
+        seen = next((one for one in self._memory.seen(kept[0], -1) if one.size == kept[0]), None) if kept else None
+        nothing = Follower(Replayed(State(self._trust.community), Frontier()))
+        self.began = FROM_ZERO
+        if kept is None or seen is None:
+            return nothing
+        then, (size, content) = Checkpoint.parse(split_note(seen.note)[0]), kept
+        self._check_same(seen.note, tiles.root(size, self._log.tile), note, point)
+        try:
+            follower = Follower(vouched(then, content, self._trust.community, self._log.tile))
+        except (Corrupt, InvalidValue):
+            return nothing  # the log was just seen to be the same, so what was kept is damaged
+        self._check_founding(follower.replayed.state)
+        self.began, self._kept = f"run from leaf {size} on, which this witness had reached itself", size
+        return follower
+
+    def _take_over(self, last: Promise | None, point: Checkpoint) -> Follower | None:
+        """Begin at the final state that the log hands over; None where it hands over none that is of use."""
+        try:
+            handed = read_handed(self._log.handed())
+        except Refused:
+            return None
+        then = self._signed(handed.note)
+        self._hold([(then, handed.note)])
+        if then.size > point.size:
+            return None  # the log has grown meanwhile: at the next look
+        known = weights(self._trust.witnesses)
+        found = weight(handed.note, known)
+        if known and not found.is_final:
+            raise Corrupt(f"a state is handed over whose {then.size} leaves {found.cosigned} of {found.total} cosigned")
+        follower = Follower(vouched(then, handed.content, self._trust.community, self._log.tile))
+        self._check_founding(follower.replayed.state)
+        if last and last.size < then.size:
+            self._check_between(last, handed.note, then)
+        behind = f"{found.cosigned} of {found.total} of the witnesses' weight" if known else "its operator"
+        self.began = f"run from leaf {then.size} on; the state there was handed over, {behind} cosigned it"
+        return follower
+
+    def _keep(self, follower: Follower) -> None:
+        """Keep the state that was just agreed on, for the next start."""
+        if self._shelf and self._kept != follower.size:
+            there = follower.replayed
+            self._shelf.keep(follower.size, snapshot.dump(there.state, there.last_s, there.tree.root()))
+            self._kept = follower.size
+
+    def _advance(self, follower: Follower, point: Checkpoint, note: str, last: Promise | None) -> Follower:
         """Run leaves up to a checkpoint, and see on the way that the history cosigned before is still there."""
-        follower = self._follower
         while True:
             # Looked at from here too where the line broke right behind it.
             if last and follower.received == last.size:
-                self._check_past(last, note, point)
+                self._check_same(last.note, follower.replayed.tree.root() if not follower.open else b"", note, point)
             if (first := follower.received) >= point.size:
-                return
+                return follower
             until = last.size if last and first < last.size else point.size
             limit = min(MOST_LEAVES_AT_ONCE - first % TILE_WIDTH, until - first)
-            rows = self._log.leaves(first, limit)
+            try:
+                rows = self._log.leaves(first, limit)
+            except Refused:
+                # Only after a start: who is following is owed every leaf, and jumps over none.
+                other = self._take_over(last, point) if self._agreed is None else None
+                if other is None or other.size <= first:
+                    raise
+                follower = other
+                continue
             self._check_leaves(rows, first, limit, point)
             self._hold([told for row in rows if (told := self._told(row))])
             follower.take(rows)
@@ -229,7 +224,7 @@ class Witness:
                     tiles.check_tiles(point.size, point.log_root, self._log.tile)
                     raise Corrupt(f"position {position} is given out as another leaf than the one in the log")
 
-    def _check_tiles(self, follower: "Follower", point: Checkpoint) -> None:
+    def _check_tiles(self, follower: Follower, point: Checkpoint) -> None:
         """See that full tiles above the leaves' own are as the leaves make them."""
         while follower.full_tiles:
             level, index = place = next(iter(follower.full_tiles))
@@ -248,23 +243,29 @@ class Witness:
         if own not in [(witness.note, witness.public) for witness in state.charter.witnesses]:
             raise Refused("a witness is one that the community's first leaf names", found=self._keys.word)
 
-    def _check_past(self, last: Promise, note: str, point: Checkpoint) -> None:
-        """See that the log up to what was cosigned last is the one that was cosigned."""
-        cosigned, follower = Checkpoint.parse(split_note(last.note)[0]), self._follower
-        root = follower.replayed.tree.root() if not follower.open else b""
+    def _check_same(self, old_note: str, root: bytes, note: str, point: Checkpoint) -> None:
+        """See that the log up to what was cosigned before is the one that was cosigned."""
+        cosigned = Checkpoint.parse(split_note(old_note)[0])
         if root == cosigned.log_root:
             return
-        if point.size > last.size:
-            old_root = tiles.root(last.size, self._log.tile)
-            proof = tiles.consistency_proof(last.size, point.size, self._log.tile)
-            self._accuse(last.note, note, old_root, proof)
+        if point.size > cosigned.size:
+            old_root = tiles.root(cosigned.size, self._log.tile)
+            proof = tiles.consistency_proof(cosigned.size, point.size, self._log.tile)
+            self._accuse(old_note, note, old_root, proof)
         raise Corrupt(
-            f"the first {last.size} leaves have log root {root.hex()}, cosigned was {cosigned.log_root.hex()}"
+            f"the first {cosigned.size} leaves have log root {root.hex()}, cosigned was {cosigned.log_root.hex()}"
         )
 
-    def _agree(self, point: Checkpoint) -> None:
+    def _check_between(self, last: Promise, note: str, then: Checkpoint) -> None:
+        """See that what was cosigned before is the start of what is taken over."""
+        cosigned = Checkpoint.parse(split_note(last.note)[0])
+        proof = tiles.consistency_proof(cosigned.size, then.size, self._log.tile)
+        if not verify_consistency(cosigned.size, then.size, cosigned.log_root, then.log_root, proof):
+            self._accuse(last.note, note, tiles.root(cosigned.size, self._log.tile), proof)
+
+    def _agree(self, follower: Follower, point: Checkpoint) -> None:
         """See that what was run leads to what the operator signed."""
-        follower, where = self._follower, f"the checkpoint of {point.size} leaves"
+        where = f"the checkpoint of {point.size} leaves"
         if follower.open:
             raise Corrupt(f"{where} cuts through what was decided together from position {follower.size} on")
         log_root, state_root = follower.replayed.tree.root(), follower.replayed.state.root()
@@ -346,45 +347,3 @@ class Witness:
         if len(hashes) != width * HASH_BYTES:
             raise Corrupt(f"{tile_path(level, index, width)} has {width} hashes, the log gives {len(hashes)} bytes")
         return hashes
-
-
-class Follower:
-    """A log as far as it was run; takes leaves as they come, and decides them in whole commits.
-
-    Args:
-        community: Whose log it is.
-    """
-
-    def __init__(self, community: str) -> None:
-        self._frontier = Frontier()
-        self.replayed = Replayed(State(community), self._frontier)
-        self.open: list[LeafRow] = []
-        """Leaves that wait for the last one that was decided together with them."""
-        self.full_tiles: dict[tuple[int, int], bytes] = {}
-        """Tiles above the leaves' own that became full, by level and index, until somebody takes them away."""
-
-    @property
-    def size(self) -> int:
-        """Leaves that were run."""
-        return len(self._frontier)
-
-    @property
-    def received(self) -> int:
-        """Leaves that came, run or waiting."""
-        return self.size + len(self.open)
-
-    def take(self, rows: Sequence[LeafRow]) -> None:
-        """Run further leaves.
-
-        Raises:
-            Corrupt: They contradict themselves or what came before; the follower is not to be used any more.
-        """
-        self.open += rows
-        closed = next((n for n in range(len(self.open), 0, -1) if self.open[n - 1].closes), 0)
-        if len(self.open) - closed > MOST_OPEN_LEAVES:
-            raise Corrupt(f"position {self.size + closed} begins what {MOST_OPEN_LEAVES} leaves later is not closed")
-        done, self.open = self.open[:closed], self.open[closed:]
-        go_on(self.replayed, done)
-        grown = self._frontier.take().items()
-        full = TILE_WIDTH * HASH_BYTES
-        self.full_tiles |= {place: hashes for place, hashes in grown if place[0] and len(hashes) == full}

@@ -5,7 +5,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,16 @@ from typing import Any
 import httpx
 import pytest
 from community import NAME
+from msgspec import structs
 from watched import ANNE, BOB, CARDS, CARL, NOTE, Watched, card, trusted, witness
 
 from commonwatt.adapters.stores.notes import NoteFile
 from commonwatt.adapters.witness.translate import read_leaves
 from commonwatt.apps.api.log import FOR_EVER, log_app
 from commonwatt.apps.api.page import witnesses_page
+from commonwatt.flows.handover import read_handed
 from commonwatt.flows.publish import Publisher, Standing, Watching
+from commonwatt.flows.rulebook import snapshot
 from commonwatt.flows.witness import WitnessKeys
 from commonwatt.identity.caller import TOLERANCE_S, sign_call
 from commonwatt.identity.eip712 import sign_checkpoint
@@ -205,10 +208,33 @@ def test_leaves_are_for_registered_witnesses_and_hold_nothing_personal(served: S
 
 def test_leaves_carry_no_personal_part_even_where_there_is_one(served: Served) -> None:
     rows = served.community.rows()
-    served.publisher.log._rows[5] = replace(rows[5], personal=b"who lives where")  # type: ignore[attr-defined]
+    served.publisher.log._rows[5] = structs.replace(rows[5], personal=b"who lives where")  # type: ignore[attr-defined]
     target = "/leaves?from=5&limit=1"
     answer = served.get(target, Authorization=sign_call(ANNE.signing, NAME, target, NOW_S))
     assert read_leaves(answer.content) == [rows[5]]
+
+
+@pytest.mark.row("M6")
+def test_the_state_is_handed_over_at_a_final_checkpoint_and_to_witnesses_alone(served: Served) -> None:
+    def asked(keys: WitnessKeys) -> httpx.Response:
+        return served.get("/snapshot", Authorization=sign_call(keys.signing, NAME, "/snapshot", NOW_S))
+
+    assert served.get("/snapshot").status_code == asked(witness("dora.example")).status_code == 403
+    assert asked(ANNE).status_code == 404, "there is no snapshot"
+    served.community.sequencer.save_snapshot()
+    served.community.slot()
+    assert asked(ANNE).status_code == 404, "nothing is final"
+    served.cosign(ANNE)
+    served.cosign(BOB)
+    answer = asked(CARL)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    handed = read_handed(answer.content)
+    assert handed.note == served.get("/checkpoint").text
+    point = Checkpoint.parse(split_note(handed.note)[0])
+    state, _ = snapshot.load(handed.content)
+    assert (state.root(), snapshot.log_root(handed.content)) == (point.state_root, point.log_root)
+    served.community.slot()
+    assert read_handed(asked(CARL).content) == handed, "what is newer is not final"
 
 
 @pytest.mark.row("E14")

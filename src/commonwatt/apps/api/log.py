@@ -5,6 +5,8 @@
 ``GET /tile/<L>/<N>[.p/<W>]``  Merkle tiles
 ``GET /tile/entries/<N>...``  entry bundles: the salted hash of each record
 ``GET /leaves?from=&limit=``  settlement bodies, to registered witnesses, see `commonwatt.identity.caller`
+``GET /snapshot``             the state at the last final checkpoint, to registered witnesses, so that they can begin
+                              where older leaves are gone; accounts are pseudonyms, nothing personal is in it
 ``POST /cosignature``         a witness hands in its two signatures of a checkpoint
 ``GET /witnesses``            who watches, how far: JSON, or a page where a browser asks
 ``GET /community.pub``        the public keys; to be trusted, they come from somewhere else
@@ -30,6 +32,7 @@ from commonwatt.model import MAX_SAFE_INTEGER, Corrupt, InvalidValue, Refused
 FOR_EVER = "public, max-age=31536000, immutable"
 FOR_A_WHILE = "public, max-age=3600"
 NEVER = "no-cache"
+NOWHERE = "no-store"
 _MOST_POSTED_BYTES = 4_000
 _BODY_WITHIN_S = 10
 _BYTES = "application/octet-stream"
@@ -74,11 +77,17 @@ def log_app(publisher: Publisher, now_s: Callable[[], int]) -> FastAPI:
         first: int = Query(0, alias="from", ge=0, le=MAX_SAFE_INTEGER),
         limit: int = Query(MOST_LEAVES_AT_ONCE, ge=1, le=MOST_LEAVES_AT_ONCE),
     ) -> Response:
-        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        known = [witness.public for witness in publisher.witnesses]
-        check_call(request.headers.get("Authorization", ""), publisher.trust.community, target, now_s(), known)
+        _check_witness(request, publisher, now_s())
         rows = publisher.leaves(first, limit)
-        return Response(write_leaves(rows), media_type="application/json", headers={"Cache-Control": "no-store"})
+        return Response(write_leaves(rows), media_type="application/json", headers=_caching(NOWHERE))
+
+    @app.get("/snapshot")
+    async def snapshot(request: Request) -> Response:
+        _check_witness(request, publisher, now_s())
+        handed = publisher.handed()
+        if handed is None:
+            return _missing("no state is handed over yet: nothing is final that a snapshot covers")
+        return Response(handed, media_type=_BYTES, headers=_caching(NOWHERE))
 
     @app.post("/cosignature")
     async def cosignature(request: Request) -> Response:
@@ -105,6 +114,12 @@ def log_app(publisher: Publisher, now_s: Callable[[], int]) -> FastAPI:
         return Response(encode(publisher.trust), media_type="application/json", headers=_caching(NEVER))
 
     return app
+
+
+def _check_witness(request: Request, publisher: Publisher, now_s: int) -> None:
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    known = [witness.public for witness in publisher.witnesses]
+    check_call(request.headers.get("Authorization", ""), publisher.trust.community, target, now_s, known)
 
 
 def _explain_errors(app: FastAPI) -> None:

@@ -11,20 +11,25 @@ from commonwatt.flows.verify import Report, verify_file
 from commonwatt.model import Corrupt, InvalidValue, Refused
 
 FRAUD_PROVEN = 3
-"""Exit code where a fraud is proven: neither all well, nor a file that proves nothing."""
+"""Exit code where a fraud or a broken promise is proven: neither all well, nor a file that proves nothing."""
 
 
 def verify(
     evidence: Annotated[
-        Path, typer.Argument(help="The evidence file, or the proof of a fraud.", exists=True, dir_okay=False)
+        Path,
+        typer.Argument(
+            help="The evidence file, the proof of a fraud, or the claim that a promised request was withheld.",
+            exists=True,
+            dir_okay=False,
+        ),
     ],
     trust: Annotated[Path, typer.Option(help="The community's public keys.", exists=True, dir_okay=False)],
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Check evidence, or the proof of a fraud, alone and offline.
+    """Check evidence, the proof of a fraud or the claim that a request was withheld, alone and offline.
 
-    Exit code 0: evidence, and all of it holds. 1: evidence or a proof that is not to be believed. 2: misuse. 3: fraud
-    is proven, whoever signed it is not to be believed.
+    Exit code 0: evidence, and all of it holds. 1: evidence, a proof or a claim that is not to be believed. 2: misuse.
+    3: a fraud or a broken promise is proven, whoever signed it is not to be believed.
     """
     report = verify_file(evidence.read_bytes(), trust.read_text(errors="replace"))
     if json:
@@ -41,7 +46,7 @@ def verify(
 
 def _verdict(report: Report) -> str:
     if report.fraud:
-        return "[red]fraud proven: who signed this is not to be believed[/]"
+        return f"[red]{report.lines[-1].name}: who signed this is not to be believed[/]"
     return "[green]all of it holds[/]" if report.ok else "[red]not to be believed[/]"
 
 

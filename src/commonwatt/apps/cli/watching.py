@@ -24,7 +24,7 @@ def serve(
 
 
 def witness(
-    folder: Annotated[Path, typer.Option(help="The witness's own: its keys and what it must never forget.")],
+    folder: Annotated[Path, typer.Option(help="The witness's own: its keys, what it must never forget, its state.")],
     url: Annotated[str | None, typer.Argument(help="Where the log is served; none to make the keys only.")] = None,
     name: Annotated[str | None, typer.Option(help="The witness's name, on first use.")] = None,
     trust: Annotated[
@@ -40,6 +40,9 @@ def witness(
     json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each look.")] = False,
 ) -> None:
     """Re-run a log, compare it with what its operator signed, and cosign it where everything agrees.
+
+    Started again, it goes on from the state that it kept. Where it kept none and leaves are gone, it begins at the
+    state of a final checkpoint, for which two thirds of the witnesses ran what this one cannot; it says which it did.
 
     Exit code 1: the log contradicts itself, or with --once could not be looked at. 3: fraud is proven, fraud.json in
     the folder convinces anyone, see `commonwatt verify`.
@@ -80,4 +83,4 @@ def _line(looked: witnessing.Looked) -> str:
     if looked.trouble is not None:
         return f"trouble   {looked.trouble}"
     closed = f"{instant(looked.slot_s or 0):%d %B %Y %H:%M} UTC"
-    return f"cosigned  {looked.size} leaves, up to the quarter-hour at {closed}, all of it run again"
+    return f"cosigned  {looked.size} leaves, up to the quarter-hour at {closed}, {looked.began}"

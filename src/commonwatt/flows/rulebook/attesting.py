@@ -105,14 +105,12 @@ def _issuer(state: State, found: Credential) -> KeyId | None:
 
 def _key(state: State, found: Credential, issuer: KeyId | None, stamped_s: int) -> CredentialKey | None:
     """Return the key that must have signed, if its holder is one who may say this at this time; or None."""
-    known = state.trusted.professionals.get(issuer) if issuer else None
-    if issuer is None or known is None or known.role != _ISSUED_BY.get(type(found.claim)):
-        return None
-    holds = known.qualification.since_s <= stamped_s < known.qualification.until_s
-    if known.qualification.revoked or not holds:
+    role = _ISSUED_BY.get(type(found.claim))
+    if issuer is None or role is None or state.trusted.qualification(issuer, role, stamped_s) is None:
         return None
     if found.kid == f"{found.issuer}#{ES256}":
-        return CredentialKey(issuer=found.issuer, alg=ES256, public=bytes.fromhex(known.p256)) if known.p256 else None
+        p256 = state.trusted.professionals[issuer].p256
+        return CredentialKey(issuer=found.issuer, alg=ES256, public=bytes.fromhex(p256)) if p256 else None
     return CredentialKey(issuer=found.issuer, alg=ES256K, public=state.keys[issuer].verifying.public)
 
 

@@ -55,11 +55,23 @@ def delegate(state: State, request: Request, body: trust_bodies.Delegate, positi
 def permits(state: State, request: Request, body: object, stamped_s: int) -> bool:
     """Tell whether the author of a request may ask it for somebody else's account at the log's time."""
     delegation = standing_delegation(state, request.on_behalf_of, request.author, stamped_s)
-    if delegation is None or request.kind.value not in delegation.kinds:
+    return delegation is not None and covers(delegation, request.kind, body, state.charter.timezone)
+
+
+def covers(delegation: Delegation | trust_bodies.Grant, kind: Kind, body: object, timezone: str) -> bool:
+    """Tell whether a delegation, as it stands or as it was granted, is about a request; its dates are not looked at.
+
+    Args:
+        delegation: What the owner lets somebody do.
+        kind: Of the request.
+        body: What `bodies.read_body` made of its body.
+        timezone: The community's, in which statements are read.
+    """
+    if kind.value not in delegation.kinds:
         return False
-    if request.kind is Kind.REGISTER:
+    if kind is Kind.REGISTER:
         return isinstance(body, bodies.RegisterAsset)
-    return delegation.assets is None or _about(state, body) <= set(delegation.assets)
+    return delegation.assets is None or _about(body, timezone) <= set(delegation.assets)
 
 
 def standing_delegation(state: State, account: AccountId, key: KeyId, at_s: int) -> Delegation | None:
@@ -104,13 +116,17 @@ def _revoke(state: State, account: AccountId, key: KeyId) -> Outcome:
     return Outcome.BOOKED
 
 
-def _about(state: State, body: object) -> set[str]:
-    """Return the assets that a request is about; of one that cannot be read, a name that no asset has."""
+def _about(body: object, timezone: str) -> set[str]:
+    """Return the assets that a request is about; of one about none, or that cannot be read, a name that no asset has.
+
+    What is about a zone is about more than any asset.
+    """
     if isinstance(body, bodies.ConsentBody):
         return {body.asset}
-    assert isinstance(body, bodies.ConstraintBody)
+    if not isinstance(body, bodies.ConstraintBody):
+        return {""}
     try:
-        read = language.parse(body.text, instant(body.said_s), ZoneInfo(state.charter.timezone))
+        read = language.parse(body.text, instant(body.said_s), ZoneInfo(timezone))
     except (Refused, InvalidValue):
         return {""}
     return {""} if read.zones else set(read.scope)

@@ -23,8 +23,8 @@ Places = NDArray[np.int64]
 _FEW = 64
 """Records below which arrays are not worth their making."""
 
-MOST_DOUBTS = 10_000
-"""Doubts that are listed at a time, the oldest go first: each is in the log as its batch's outcome anyway."""
+MOST_DOUBTS = 2_000
+"""Doubts that are listed at a time: each further one is in the log as its batch's outcome, and nowhere else."""
 
 
 @dataclass(slots=True)
@@ -167,6 +167,8 @@ def _believe(state: State, asset: Asset, item: Item) -> None:
 
 def _doubt(state: State, batch: Batch, asset: AssetId | str, slot_s: int, why: str) -> None:
     batch.outcome = Outcome.SET_ASIDE
-    if len(state.set_aside) >= MOST_DOUBTS:
-        del state.set_aside[0]
-    state.set_aside.append(SetAside(position=batch.position, asset=asset, slot_s=slot_s, why=why))
+    standing = len(state.set_aside)
+    if standing >= MOST_DOUBTS:  # a state that keeps everything has others, which are long past
+        standing = sum(doubt.slot_s >= state.horizon_s for doubt in state.set_aside)
+    if standing < MOST_DOUBTS:
+        state.set_aside.append(SetAside(position=batch.position, asset=asset, slot_s=slot_s, why=why))

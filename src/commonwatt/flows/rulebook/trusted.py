@@ -84,6 +84,14 @@ class Trusted:
         known = self.attested.get(asset)
         return known is not None and known.suspended
 
+    def qualification(self, key: KeyId, role: str, at_s: int) -> Attestation | None:
+        """Return the operator's word that a key's holder is a professional of a role, where it holds at an instant."""
+        known = self.professionals.get(key)
+        if known is None or known.role != role or known.qualification.revoked:
+            return None
+        word = known.qualification
+        return word if word.since_s <= at_s < word.until_s else None
+
     def leaves(self) -> Iterator[dict[str, object]]:
         """Yield everything that decides what may happen next, in one order whatever the way that led to it."""
         for account in sorted(self.delegations):
