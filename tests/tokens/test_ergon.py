@@ -261,7 +261,7 @@ class Edge(RuleBasedStateMachine):
         decision = self.payouts.confirm(name)
         account, micro, stage = self.paid.get(name, (None, 0, ""))
         if stage == "asked":
-            posted = self.transfers.post(name)
+            posted = self.transfers.void(name)
             assert posted and account
             assert posted.amount == -decision.minted_micro == micro
             self.paid[name] = account, micro, "paid"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from commonwatt.adapters.door.server import Door
 from commonwatt.adapters.stores.keyfile import load_secret, passphrase
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
+from commonwatt.apps.checking import check_gently
+from commonwatt.apps.hosting import PaymentHost
 from commonwatt.apps.wiring import MASTER_KEY
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.onboard import OPERATOR
@@ -18,10 +21,17 @@ from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.ledger.checkpoint import sign_note
-from commonwatt.model import SLOT_SECONDS, Kind, Refused
+from commonwatt.model import SLOT_SECONDS, Kind, Outcome, Refused
 
 SNAPSHOT_EVERY = 100_000
 """Leaves between snapshots: what a start has to run again at most, some seconds' worth."""
+MOST_AHEAD_S = 86_400
+"""How far the clock may be ahead of the log's last time; every slot between is settled at once when it goes on."""
+MOST_BEHIND_S = 60
+"""How far the clock may be behind; until it has caught up the log's own time stands still."""
+LOOK_EVERY_S = 1.0
+LAST_WORDS_S = 0.05
+"""For what is said last to leave before the process ends."""
 
 
 @dataclass(slots=True)
@@ -40,23 +50,94 @@ class Office:
     def __post_init__(self) -> None:
         self._kept = len(self.sequencer.tree)
 
-    def after_commit(self) -> None:
+    def look(self) -> None:
         """Sign a checkpoint once in each slot; keep a snapshot under one now and then."""
         if self.now_s() // SLOT_SECONDS * SLOT_SECONDS > self.sequencer.state.checked_s:
             self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Sign a checkpoint over everything so far."""
-        size = len(self.sequencer.tree)
+        """Sign a checkpoint over everything so far.
+
+        Raises:
+            Refused: The log does not take it.
+        """
+        now_s, size = self.now_s(), len(self.sequencer.tree)
         if size >= self._kept + SNAPSHOT_EVERY:
             self.sequencer.save_snapshot()
             self._kept = size
-        slot_s = self.now_s() // SLOT_SECONDS * SLOT_SECONDS
-        text = self.sequencer.checkpoint(slot_s).note_text()
+        text = self.sequencer.checkpoint(now_s // SLOT_SECONDS * SLOT_SECONDS).note_text()
         note = sign_note(text, self.sequencer.state.community, self.note.private)
         desk = Desk(self.sequencer.state)
         desk.write(self.operator, OPERATOR, Kind.CHECKPOINT, bodies.CheckpointBody(note=note))
-        self.sequencer.submit(desk.wires, self.now_s())
+        (outcome,) = self.sequencer.submit(desk.wires, now_s)
+        if outcome is not Outcome.BOOKED:
+            raise Refused("a log takes its operator's checkpoints", size=size, outcome=outcome)
+
+
+class LogClock:
+    """The time as a log takes it: never backwards, and never far ahead of what it has seen without being told.
+
+    Args:
+        now_s: The system's clock, seconds since 1970.
+        last_s: The log's last time.
+        most_ahead_s: How far the clock may be ahead of that.
+        slept: Whether somebody says that the log really slept until now, however long that was.
+
+    Raises:
+        Refused: The clock is too far from the log's last time.
+    """
+
+    def __init__(
+        self, now_s: Callable[[], int], last_s: Callable[[], int], most_ahead_s: int, *, slept: bool = False
+    ) -> None:
+        self._now_s, self._last_s, self._most_ahead_s = now_s, last_s, most_ahead_s
+        self._woke_s = now_s() if slept else 0
+        self()
+
+    def __call__(self) -> int:
+        """Return the time for what is decided now, seconds since 1970.
+
+        Raises:
+            Refused: The clock is too far from the log's last time.
+        """
+        now_s, last_s = self._now_s(), self._last_s()
+        if now_s > max(last_s, self._woke_s) + self._most_ahead_s:
+            raise Refused(
+                "the clock has jumped ahead of the log; set it, or say --slept if the log really slept that long",
+                log_s=last_s,
+                clock_s=now_s,
+                most_ahead_s=self._most_ahead_s,
+            )
+        if now_s < last_s - MOST_BEHIND_S:
+            raise Refused(
+                "the clock is behind the log; set it, or wait until it is later than what the log has seen",
+                log_s=last_s,
+                clock_s=now_s,
+                most_behind_s=MOST_BEHIND_S,
+            )
+        return max(now_s, last_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """How a door is kept.
+
+    Args:
+        most_ahead_s: How far the clock may be ahead of the log's last time.
+        slept: Whether the log really slept until now, however long that was.
+        check: Whether every stored leaf is hashed again beside; a fault that is found closes the door.
+        look_every_s: Between two looks at whether a checkpoint is due.
+        payments: The file that says where the payment provider is, if there is one; see `hosting.Terms`.
+    """
+
+    most_ahead_s: int = MOST_AHEAD_S
+    slept: bool = False
+    check: bool = True
+    look_every_s: float = LOOK_EVERY_S
+    payments: Path | None = None
+
+
+_USUAL = Hours()
 
 
 def accept(
@@ -66,6 +147,8 @@ def accept(
     now_s: Callable[[], int],
     *,
     on_open: Callable[[int, int], None],
+    on_word: Callable[[str], None] = lambda word: None,
+    hours: Hours = _USUAL,
 ) -> None:
     """Take requests for the community of a folder until interrupted.
 
@@ -73,32 +156,72 @@ def accept(
         folder: Holds the log and the operator's keys, as a run leaves them.
         host: Where to listen.
         port: Likewise; 0 for any free one.
-        now_s: The clock, seconds since 1970; the log's own time never runs backwards even where it does.
+        now_s: The clock, seconds since 1970.
         on_open: Told the port, and how many leaves the log has, once requests can come.
+        on_word: Told in words what else is done beside.
+        hours: How the door is kept.
 
     Raises:
-        Refused: The folder holds no community, or not its keys.
-        Corrupt: Its log contradicts itself.
+        Refused: The folder holds no community, or not its keys; the clock is too far from the log's time; or the log
+            cannot be written any more.
+        Corrupt: Its log contradicts itself, be it found later, beside.
     """
     if not (folder / "log.sqlite").exists():
         raise Refused("no log in this folder", folder=folder)
     operator, note = desk_keys(folder)
     with SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
         sequencer = Sequencer(log, community_of(log), lambda _: os.urandom(32))
-
-        def clock() -> int:
-            return max(now_s(), sequencer.last_s)
-
+        clock = LogClock(now_s, lambda: sequencer.last_s, hours.most_ahead_s, slept=hours.slept)
         office = Office(sequencer, operator, note, clock)
-        door = Door(sequencer, operator, clock, office.after_commit)
-        asyncio.run(_serve(door, host, port, on_open, len(sequencer.tree)))
+        door = Door(sequencer, operator, clock, office.look)
+        payments = PaymentHost(folder, hours.payments, sequencer, clock, now_s) if hours.payments else None
+
+        async def keep() -> None:
+            loop, stop = asyncio.get_running_loop(), threading.Event()
+            office.look()
+            server = await door.listen(host, port)
+            try:
+                tasks: list[asyncio.Future[None]] = []
+                if payments:
+                    tasks.append(beside(lambda: payments.run(door, loop, stop, on_word)))
+                on_open(server.sockets[0].getsockname()[1], len(sequencer.tree))
+                if hours.check:
+                    tasks.append(beside(lambda: _check(folder, stop, on_word)))
+                await asyncio.gather(door.keep_time(hours.look_every_s), *tasks)
+            finally:
+                stop.set()
+                server.close()
+                door.hang_up("the door is closed")
+                await asyncio.sleep(LAST_WORDS_S)
+
+        asyncio.run(keep())
 
 
-async def _serve(door: Door, host: str, port: int, on_open: Callable[[int, int], None], leaves: int) -> None:
-    server = await door.listen(host, port)
-    async with server:
-        on_open(server.sockets[0].getsockname()[1], leaves)
-        await server.serve_forever()
+def beside(work: Callable[[], None]) -> "asyncio.Future[None]":
+    """Do something in a thread that ends with the process, and return what waits for its end or its error."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def tell(error: BaseException | None) -> None:
+        if not ended.done():
+            ended.set_result(None) if error is None else ended.set_exception(error)
+
+    def run() -> None:
+        found: BaseException | None = None
+        try:
+            work()
+        except BaseException as error:
+            found = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(tell, found)
+
+    threading.Thread(target=run, daemon=True).start()
+    return ended
+
+
+def _check(folder: Path, stop: threading.Event, on_word: Callable[[str], None]) -> None:
+    if found := check_gently(folder, stop):
+        on_word(f"{found.hashed} leaves hashed again, and {found.checkpoints} checkpoints compared: all as it was")
 
 
 def desk_keys(folder: Path) -> tuple[SigningKey, NoteKey]:

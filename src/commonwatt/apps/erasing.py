@@ -8,11 +8,16 @@ from pathlib import Path
 
 import msgspec
 
+from commonwatt.adapters.stores.notes import NoteFile
+from commonwatt.adapters.stores.sqlite import SqliteLog
+from commonwatt.apps.publishing import NOTES
 from commonwatt.apps.wiring import open_log_alone
+from commonwatt.flows.finality import check_final, final_size
 from commonwatt.flows.ports import NO_TILES, LogStore
 from commonwatt.flows.prove import final_note
 from commonwatt.flows.replay import community_of, resume
 from commonwatt.flows.rulebook import State, snapshot
+from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.model import SYSTEM_ACCOUNTS, AccountId, Refused
 
@@ -45,7 +50,11 @@ def erase(folder: Path, account: str, confirm: Callable[[Sequence[str]], bool] =
 
     The log is replayed first, so that nothing is deleted from a log that does not hold. Where no snapshot covers the
     last signed checkpoint yet, one is kept there: it is what replays start from afterwards, and that checkpoint's
-    signature stands behind it.
+    signature stands behind it. Where a community has witnesses, nothing is erased before it is final: nobody could run
+    it again who did not yet.
+
+    What the state itself says of a member stays in snapshots, since leaving it out would be another state than the one
+    that was signed; `Erased.stays` tells what, and until when.
 
     Args:
         folder: The community's; nobody else may have its log open.
@@ -56,7 +65,8 @@ def erase(folder: Path, account: str, confirm: Callable[[Sequence[str]], bool] =
         What was done; None where that was not confirmed.
 
     Raises:
-        Refused: The log is open elsewhere, there is no such member, or no signed checkpoint covers their requests.
+        Refused: The log is open elsewhere, there is no such member, or no signed checkpoint covers their requests, or
+            none that is final where there are witnesses.
         Corrupt: The log contradicts itself; nothing was erased.
     """
     with open_log_alone(folder) as log:
@@ -68,18 +78,18 @@ def erase(folder: Path, account: str, confirm: Callable[[Sequence[str]], bool] =
         for row in log.rows(size):
             if row.owner in owners:
                 raise Refused("a signed checkpoint covers what is erased", position=row.position, covered=size)
+        _hold_final(folder, log, state.charter.witnesses, owners)
         if not confirm(owners):
             return None
-        if size > covered:
-            there = resume(UpTo(log, size), community)
-            log.save_snapshot(size, snapshot.dump(there.state, there.last_s, there.tree.root()))
+        keep_snapshot(log, community, covered)
         leaves = sum(log.erase(owner) for owner in owners)
+        older = [older for older, _ in log.snapshots() if older < size]
     return Erased(
         account=account,
         owners=owners,
         leaves=leaves,
         replay_from=size,
-        stays=_stays(folder, account),
+        stays=[*_stays(folder, account), *_in_snapshots(state, AccountId(account), older)],
         out_of_reach=[
             "copies that witnesses, auditors and members fetched before",
             "days in an archive, and backups of this folder",
@@ -126,6 +136,43 @@ class UpTo:
         raise Refused("the past takes no snapshots", size=self.size)
 
 
+def hold_final(folder: Path, log: LogStore, witnesses: Sequence[Witness], size: int) -> None:
+    """Refuse to let go of leaves before they are final, see `commonwatt.flows.finality.check_final`.
+
+    Args:
+        folder: Where cosignatures were handed in, if any were.
+        log: The folder's.
+        witnesses: Who is registered.
+        size: Leaves.
+    """
+    if not (folder / NOTES).exists():
+        check_final(log, None, witnesses, size)
+        return
+    with NoteFile(folder / NOTES) as notes:
+        check_final(log, notes, witnesses, size)
+
+
+def keep_snapshot(log: LogStore, community: str, covered: int) -> int:
+    """Keep the state under the last signed checkpoint, where it covers more than a snapshot does, and return its size.
+
+    That checkpoint's signature stands behind the snapshot.
+
+    Args:
+        log: Opened for writing.
+        community: Whose it is.
+        covered: Leaves that the last snapshot covers.
+
+    Raises:
+        Refused: No checkpoint was ever signed, and there is no snapshot.
+        Corrupt: The log contradicts itself.
+    """
+    size = _last_checkpoint(log, covered)
+    if size > covered:
+        there = resume(UpTo(log, size), community)
+        log.save_snapshot(size, snapshot.dump(there.state, there.last_s, there.tree.root()))
+    return size
+
+
 def _owners(state: State, account: str) -> list[str]:
     """Return under whose keys a member's requests rest, their gateways' among them."""
     who = AccountId(account)
@@ -147,10 +194,48 @@ def _last_checkpoint(log: LogStore, covered: int) -> int:
         raise
 
 
+def _hold_final(folder: Path, log: SqliteLog, witnesses: Sequence[Witness], owners: Sequence[str]) -> None:
+    """Refuse where the witnesses do not stand behind all that is to be erased."""
+    if not witnesses:
+        return
+    with NoteFile(folder / NOTES) as notes:
+        final = final_size(log, notes, witnesses)
+    # What lies before was held against the same rule when it was erased or pruned.
+    for row in log.rows(max(final, log.whole_from)):
+        if row.owner in owners:
+            raise Refused(
+                "two thirds of the witnesses' weight cosign first what is erased", position=row.position, final=final
+            )
+
+
+def _in_snapshots(state: State, account: AccountId, older: Sequence[int]) -> list[str]:
+    """Return what the state says of a member, and until when."""
+    own = [name for name, asset in state.assets.items() if asset.owner == account]
+    wallets, slots = state.wallets, state.charter.correction_slots
+    stated = sum(one.account == account for one in state.stated)
+    planned = sum(name in state.schedules for name in own)
+    answers = sum(name in state.answers for name in own)
+    paid = sum(fact.account == account for fact in wallets.purchases.items())
+    paid += sum(payout.account == account for payout in wallets.payouts.items())
+    told = [
+        (1, f"the balance of {account}, a pseudonym, for ever"),
+        (len(own), f"assets ({len(own)}) with their limits, consents and what is attested of them, for ever"),
+        (len(own), f"readings of their meters, until {slots} slots after those were settled"),
+        (paid, f"payments ({paid}), each with its reference and amount, for ever"),
+        (stated, f"statements ({stated}) in their own words, until {slots} slots after they end"),
+        (planned, f"the last schedules of assets ({planned}), until others take their place"),
+        (answers, f"the last answers of assets ({answers}), until others take their place"),
+        (wallets.topups.rule(account) is not None, "their wish for automatic top-ups, until it is taken back"),
+        (account in wallets.mandates, "that the provider may collect from them, until it is taken back"),
+        (account in state.trusted.delegations, "whom they let act for them, until it is taken back"),
+    ]
+    lines = [f"in the snapshot: {line}" for there, line in told if there]
+    return [*lines, *(f"an older snapshot, of {size} leaves, which goes when the next is kept" for size in older)]
+
+
 def _stays(folder: Path, account: str) -> list[str]:
     stays = [
         "every leaf's hash, so the proofs of all others hold",
-        f"the balance of {account}, a pseudonym, in the snapshot",
         "what others signed about them: registrations, schedules, trades of their counterparts",
     ]
     if key := [name for name in (f"keys/{account}.pem",) if (folder / name).exists()]:

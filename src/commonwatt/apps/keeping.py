@@ -15,6 +15,7 @@ from commonwatt.adapters.stores.archive.tables import Columns
 from commonwatt.adapters.stores.archive.write import archive_day
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.apps.accepting import desk_keys
+from commonwatt.apps.erasing import hold_final, keep_snapshot
 from commonwatt.apps.wiring import MASTER_KEY, open_log, open_log_alone
 from commonwatt.flows.archiving import DayOfLog, take_day
 from commonwatt.flows.desk import Desk
@@ -65,7 +66,8 @@ def archive(folder: Path, day: date, place: str, *, prune: bool) -> Archived:
     """Put one day that is over into the archive, tell the log of it, and let go of its leaves where that is asked.
 
     Nobody else may be writing to the log meanwhile: whoever did could not write any more. Calling again after a kill
-    finishes what was begun.
+    finishes what was begun. What may still be found to be wrong is not archived: a day has to be final, see
+    `commonwatt.flows.finality`.
 
     Args:
         folder: The community's.
@@ -74,7 +76,7 @@ def archive(folder: Path, day: date, place: str, *, prune: bool) -> Archived:
         prune: Whether the operational log lets go of what is archived now.
 
     Raises:
-        Refused: The day is not over, or not final, or already archived otherwise.
+        Refused: The day is not over, or not final, or already archived otherwise; nothing was written or let go of.
         OSError: The archive could not be written; nothing was let go of.
     """
     wrapping = MasterKey.in_file(folder / MASTER_KEY)
@@ -82,8 +84,10 @@ def archive(folder: Path, day: date, place: str, *, prune: bool) -> Archived:
     with open_log_alone(folder) as log:
         community = community_of(log)
         taken = take_day(log, community, day)
+        end = taken.leaves[-1].position + 1
+        hold_final(folder, log, taken.witnesses, end)
         manifest = archive_day(blobs, wrapping, _facts(taken), _tables(taken))
-        log.save_snapshot(taken.leaves[-1].position + 1, taken.snapshot)
+        log.save_snapshot(end, taken.snapshot)
         sequencer = Sequencer(log, community, lambda _: os.urandom(32))
         if sequencer.state.archived.get(day.isoformat()) != manifest.digest():
             desk = Desk(sequencer.state)
@@ -94,8 +98,8 @@ def archive(folder: Path, day: date, place: str, *, prune: bool) -> Archived:
                 raise Refused("the log is told of what is archived", day=day, outcome=outcome)
         if prune:
             Archive(blobs, wrapping, CommunityId(community)).check(day)
-            sequencer.save_snapshot()
-            log.prune(taken.leaves[-1].position + 1)
+            keep_snapshot(log, community, end)
+            log.prune(end)
     return Archived(
         day=day,
         digest=manifest.digest(),

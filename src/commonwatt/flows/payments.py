@@ -11,11 +11,17 @@ from commonwatt.flows.ports import Asked, Provider
 from commonwatt.flows.rulebook import wallet_bodies as bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import SigningKey
-from commonwatt.model import AccountId, Kind, Outcome, Refused
-from commonwatt.tokens.ergon import Payout, Stage
+from commonwatt.model import AccountId, InvalidValue, Kind, Outcome, Refused
+from commonwatt.tokens.ergon import Payout, Said, Stage
 from commonwatt.tokens.prepaid import TopUp
 
 PAYMENT = AccountId("payment")
+_REFUSED, _AFTER_ALL = " refused", " paid"
+"""What follows a refund's reference in the names of what comes back where the provider refuses it, and of what is taken
+again where it has paid nevertheless."""
+LONGEST_REFERENCE = 100 - len(_REFUSED)
+"""Characters of a refund's reference: what may have to come back for it is named after it."""
+_Send = Callable[[list[bytes]], list[Outcome]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,23 +42,59 @@ class PaymentDesk:
         sequencer: The community's one writer.
         key: The payment key.
         clock: The log's time, seconds since 1970.
+        send: Takes requests to the writer and waits for their outcomes, where others submit to it as well.
     """
 
-    def __init__(self, sequencer: Sequencer, key: SigningKey, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, sequencer: Sequencer, key: SigningKey, clock: Callable[[], int], send: _Send | None = None
+    ) -> None:
         self._sequencer, self._key, self._clock, self._one_at_a_time = sequencer, key, clock, Lock()
+        self._send: _Send = send or (lambda wires: sequencer.submit(wires, clock()))
 
-    def submit(self, body: Struct) -> Outcome:
-        """Sign what the provider tells, log it, and return what became of it.
+    def hear(self, body: Struct) -> Outcome:
+        """Log what the provider tells of its own accord, and return what became of it.
+
+        A refund that was booked here is what the provider was asked for. Any other has gone without us: the ERGON is
+        taken back, be it owed, and where it had come back because the provider refused, from there.
 
         Raises:
-            Refused: The log cannot be written.
+            Refused: The log cannot be written, or would refuse whatever this key says.
         """
+        if not isinstance(body, bodies.RefundBody):
+            return self.submit(body)
+        purchases = self._sequencer.state.wallets.purchases
+        if purchases.fact(body.reference + _REFUSED) is not None:
+            reference, purchase = body.reference + _AFTER_ALL, body.reference + _REFUSED
+        elif (known := purchases.fact(body.reference)) is None or known.said is Said.CHARGED_BACK:
+            reference, purchase = body.reference, body.purchase
+        else:
+            return self.submit(body)
+        gone = bodies.ChargeBackBody(reference=reference, purchase=purchase, amount_micro=body.amount_micro)
+        return self.submit(gone)
+
+    def submit(self, body: Struct) -> Outcome:
+        """Sign a request of the payment key, log it, and return what became of it.
+
+        Raises:
+            Refused: The log cannot be written, or would refuse whatever this key says.
+        """
+        self.check_key()
         kind = Kind.PAYOUT if isinstance(body, bodies.PayoutPaid | bodies.PayoutFailed) else Kind.PURCHASE
         with self._one_at_a_time:
             desk = Desk(self._sequencer.state)
             desk.write(self._key, PAYMENT, kind, body)
-            (outcome,) = self._sequencer.submit(desk.wires, self._clock())
+            (outcome,) = self._send(desk.wires)
         return outcome
+
+    def check_key(self) -> None:
+        """Refuse a key of which the log would refuse every word for good.
+
+        Raises:
+            Refused: It is not registered as the payment key.
+        """
+        record = self._sequencer.state.keys.get(self._key.id)
+        if record is None or (record.role, record.account) != ("payment", PAYMENT):
+            raise Refused("money is told by the payment key", key=self._key.id, role=record.role if record else "none")
 
     def to_collect(self) -> list[TopUp]:
         """Return the top-ups that are asked for and neither answered nor too old."""
@@ -84,17 +126,27 @@ class PaymentDesk:
         """Give a purchase back, in whole or in part: the ERGON first, so that it cannot be spent, then the money.
 
         To be called again with the same reference until it is heard. Where the provider refuses, the money stays with
-        us, and the ERGON comes back as a purchase of its own.
+        us, and the ERGON comes back as a purchase of its own: that reference is done with, and the provider is never
+        asked for it again. Another attempt bears a new reference, and takes the ERGON first again.
 
         Raises:
-            Refused: There is not so much left to give back, or the reference was used for something else.
+            InvalidValue: The reference is empty or longer than `LONGEST_REFERENCE`.
+            Refused: There is not so much left to give back, the reference was used for something else, or the ERGON
+                could not come back yet.
         """
+        if not 0 < len(reference) <= LONGEST_REFERENCE:
+            raise InvalidValue(f"a refund is named in 1 to {LONGEST_REFERENCE} characters, was {reference!r}")
         outcome = self.submit(bodies.RefundBody(reference=reference, purchase=purchase, amount_micro=amount_micro))
         if outcome not in (Outcome.BOOKED, Outcome.ALREADY_THERE):
             raise Refused("a refund gives back what is left", reference=reference, outcome=outcome)
+        purchases = self._sequencer.state.wallets.purchases
+        if purchases.fact(reference + _REFUSED) is not None:
+            return Asked.REFUSED
         answer = provider.refund(reference, purchase, amount_micro)
-        account = self._sequencer.state.wallets.purchases.account(purchase)
+        account = purchases.account(purchase)
         if answer is Asked.REFUSED and account:
-            again = bodies.PurchaseBody(account=account, amount_micro=amount_micro, reference=f"{reference} refused")
-            self.submit(again)
+            back = bodies.PurchaseBody(account=account, amount_micro=amount_micro, reference=reference + _REFUSED)
+            outcome = self.submit(back)
+            if outcome not in (Outcome.BOOKED, Outcome.ALREADY_THERE):
+                raise Refused("what the provider does not give back comes back", reference=reference, outcome=outcome)
         return answer

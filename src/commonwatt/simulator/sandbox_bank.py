@@ -78,6 +78,10 @@ class SandboxBank:
     payouts: dict[str, dict[str, Any]] = field(default_factory=dict)
     closed_accounts: set[str] = field(default_factory=set)
     """Members whose bank takes no money."""
+    refuses: set[str] = field(default_factory=set)
+    """Payments that cannot be given back just now."""
+    refunded: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """What was given back: by its reference, of which payment and how much."""
     outbox: list[Event] = field(default_factory=list)
     answered: dict[str, tuple[bytes, int, bytes]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -130,6 +134,17 @@ class SandboxBank:
                 closed = payout["account"] in self.closed_accounts
                 self._tell("payout.failed" if closed else "payout.paid", payout=name)
 
+    def tell_refund(self, reference: str, payment: str, amount: int, url: str) -> int:
+        """Say that a payment was given back, whoever asked for that, and return the answer."""
+        data = {"reference": reference, "payment": payment, "amount": amount, "currency": "GBP", "refund": "by hand"}
+        event = {"id": f"event-{next(self._numbers)}", "type": "refund.succeeded", "data": data}
+        content = msgspec.json.encode(event)
+        return httpx.post(url, content=content, headers=self.signed(content)).status_code
+
+    def forget_names(self) -> None:
+        """Let go of the names under which it was asked: providers do so after a day."""
+        self.answered.clear()
+
     def deliver(self, url: str, *, backwards: bool = False) -> list[int]:
         """Tell everything that is waiting, once each; keep what was not taken. Return the answers."""
         answers = []
@@ -154,7 +169,7 @@ class SandboxBank:
         self.outbox.append(Event(msgspec.json.encode(event)))
 
     def _once(self, name: str, content: bytes, shape: Any, do: Callable[[Any], tuple[int, str]]) -> Response:
-        """Do what is asked under a name, once; a repeat gets the first answer."""
+        """Do what is asked under a name, once; a repeat gets the first answer, unless that was a refusal."""
         if not name:
             return Response(status_code=400)
         if name not in self.answered:
@@ -162,7 +177,10 @@ class SandboxBank:
                 status, said = do(msgspec.json.decode(content, type=shape))
             except msgspec.MsgspecError as error:
                 status, said = 422, str(error)
-            self.answered[name] = content, status, msgspec.json.encode({"said": said})
+            answer = msgspec.json.encode({"said": said})
+            if status >= 400:
+                return Response(answer, status, media_type="application/json")
+            self.answered[name] = content, status, answer
         first, status, said_first = self.answered[name]
         if first != content:
             return Response(status_code=409)
@@ -181,6 +199,8 @@ class SandboxBank:
     def _collect(self, asked: _Collection) -> tuple[int, str]:
         if asked.account not in self.mandates:
             return 422, "no mandate"
+        if any(asked.collection == paid.get("collection") for paid in self.payments.values()):
+            return 202, "collected before"
         payment = f"debit-{next(self._numbers)}"
         self.payments[payment] = {
             "payment": payment,
@@ -193,12 +213,20 @@ class SandboxBank:
         return 202, payment
 
     def _pay_out(self, asked: _Payout) -> tuple[int, str]:
-        self.payouts[asked.payout] = {"account": asked.account, "amount": asked.amount, "told": False}
+        self.payouts.setdefault(asked.payout, {"account": asked.account, "amount": asked.amount, "told": False})
         return 202, asked.payout
 
     def _refund(self, asked: _Refund) -> tuple[int, str]:
+        """Give money back, once for each reference even where the name under which it was asked is forgotten."""
         if asked.payment not in self.payments:
             return 404, "no such payment"
+        given = self.refunded.get(asked.reference)
+        if given is not None:
+            return (201, "given back before") if given == (asked.payment, asked.amount) else (409, "another refund")
+        before = sum(amount for payment, amount in self.refunded.values() if payment == asked.payment)
+        if asked.payment in self.refuses or before + asked.amount > self.payments[asked.payment]["amount"]:
+            return 422, "cannot be given back"
+        self.refunded[asked.reference] = asked.payment, asked.amount
         refund = f"refund-{next(self._numbers)}"
         self._tell("refund.succeeded", refund=refund, **msgspec.structs.asdict(asked))
         return 201, refund

@@ -168,6 +168,10 @@ class Purchases:
         """Return who made a purchase, None where there is none of that reference."""
         return self._facts[purchase].account if purchase in self._left_micro else None
 
+    def fact(self, reference: str) -> PurchaseFact | None:
+        """Return what was booked under a reference, None where nothing was."""
+        return self._facts.get(reference)
+
     def items(self) -> list[PurchaseFact]:
         """Return what was booked, sorted by reference: all the state there is."""
         return [self._facts[reference] for reference in sorted(self._facts)]

@@ -169,3 +169,17 @@ def test_a_bank_moves_whole_hundredths() -> None:
     for amount in (0, -10_000, 5, 2**60):
         with pytest.raises(InvalidValue):
             minor_units(amount)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        event("payment.succeeded", account="no account/", payment="p", **MONEY),
+        event("payment.succeeded", account="a" * 65, payment="p", **MONEY),
+        event("payout.paid", payout="7 and 8"),
+        event("mandate.active", account="-anna"),
+    ],
+)
+def test_what_the_log_could_never_read_is_no_event(content: bytes) -> None:
+    with pytest.raises(InvalidValue, match="e1"):
+        read_event(content, "GBP")

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct
 
 from commonwatt.adapters.payments.translate import TOLERANCE_S, signature_header
-from commonwatt.adapters.payments.webhook import MOST_BYTES, SIGNATURE, Doubts, webhook_app
+from commonwatt.adapters.payments.webhook import MOST_BYTES, MOST_DOUBTS, SIGNATURE, Doubts, webhook_app
 from commonwatt.model import InvalidValue, Outcome, Refused
 
 pytestmark = pytest.mark.row("H2")
@@ -85,6 +85,45 @@ def test_what_contradicts_the_log_is_kept_for_a_person_to_look_at(door: Door) ->
     door.outcome = Outcome.NOT_ALLOWED
     assert door.knock() == (200, "NOT_ALLOWED")
     assert door.doubts.events == [("e1", Outcome.NOT_ALLOWED)]
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if not outcome.admitted])
+def test_what_never_came_to_the_log_is_to_be_said_again(door: Door, outcome: Outcome) -> None:
+    header = signature_header(door.now_s, PAID, SECRET)
+    door.outcome = outcome
+    assert door.knock(header=header) == (503, outcome.value)
+    assert door.doubts.events == [("e1", outcome)], "a person is told, for it may never come"
+    door.outcome = Outcome.BOOKED
+    assert door.knock(header=header) == (200, "BOOKED")
+    assert door.doubts.events == [], "and told no longer"
+
+
+def test_money_that_has_no_room_yet_is_to_be_said_again_and_a_person_is_told_once(door: Door) -> None:
+    door.outcome = Outcome.OVER_LIMIT
+    assert [door.knock()[0] for _ in range(3)] == [409, 409, 409]
+    assert door.doubts.events == [("e1", Outcome.OVER_LIMIT)]
+
+
+def test_money_for_a_name_that_no_account_can_have_is_shown_to_a_person(door: Door) -> None:
+    data = {"account": "no such/name", "payment": "p", "amount": 100, "currency": "GBP"}
+    paid = json.dumps({"id": "e9", "type": "payment.succeeded", "data": data}).encode()
+    assert door.knock(paid)[0] == 400
+    assert door.doubts.events == [("e9", Outcome.MALFORMED)]
+    assert not door.submitted
+
+
+def test_doubts_are_kept_by_whoever_keeps_them_and_the_oldest_go_first() -> None:
+    kept: list[tuple[str, str]] = []
+    doubts = Doubts(keep=lambda event, word: kept.append((event, word)))
+    for n in range(MOST_DOUBTS + 1):
+        doubts.add(f"e{n}", Outcome.NOT_ALLOWED)
+    assert (len(doubts.events), doubts.events[0][0]) == (MOST_DOUBTS, "e1")
+    doubts.add("e5", Outcome.NOT_ALLOWED)
+    assert len(kept) == MOST_DOUBTS + 1, "what is known is not told again"
+    doubts.settle("e5")
+    doubts.settle("e5")
+    assert kept[-1] == ("e5", "settled")
+    assert len(kept) == MOST_DOUBTS + 2
 
 
 def test_a_log_that_cannot_be_written_is_tried_again(door: Door) -> None:

@@ -4,11 +4,14 @@ import json
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import cast
 
 import pytest
 from click.testing import Result
-from community import NAME, Community, Flow, key
+from community import NAME, Community, Flow, instruction, key
+from test_keeping import cosign
 from typer.testing import CliRunner
+from watched import ANNE, BOB, folder_of
 
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.adapters.stores.sqlite import SqliteLog
@@ -17,7 +20,7 @@ from commonwatt.apps.cli.main import app
 from commonwatt.apps.wiring import MASTER_KEY, open_log
 from commonwatt.flows.prove import trust_file
 from commonwatt.flows.replay import store_tile
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import bodies, snapshot
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import NoteKey
 from commonwatt.ledger import tiles
@@ -33,8 +36,11 @@ FLOW = Flow(load_wh=200, solar_wh=300)
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a community that lived some slots, two of them under signed checkpoints."""
-    folder = tmp_path_factory.mktemp("erase") / "town"
+    return found(tmp_path_factory.mktemp("erase") / "town")
+
+
+def found(folder: Path) -> Path:
+    """Return a folder with a community that lived some slots, each under a signed checkpoint."""
     (folder / "keys").mkdir(parents=True)
     with SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
         town = Community(3, store=log)
@@ -158,6 +164,57 @@ def test_it_says_plainly_what_is_gone_what_stays_and_what_is_out_of_reach(folder
         "every replay starts at the snapshot after",
     ):
         assert words in said
+
+
+def test_it_says_what_the_snapshot_keeps_of_a_member_and_until_when(folder: Path) -> None:
+    with SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
+        town = reopened(log)
+        assert town.state_that("anna", "charge of anna-battery >= 80% at 07:30") is Outcome.BOOKED
+        assert town.schedule("anna-battery", instruction(2_000, town.now_s, town.now_s + 900)) is Outcome.BOOKED
+        town.live(anna=FLOW)
+        sign(town)
+        content = snapshot.dump(town.state, town.now_s, town.sequencer.tree.root())
+    kept = " / ".join(map(str, cast("list[str]", erase(folder)["stays"])))
+    for words, told in (
+        ("statements (1) in their own words, until 96 slots after they end", b"anna-battery >= 80%"),
+        ("the last schedules of assets (1), until others take their place", b"anna-battery"),
+        ("payments (1), each with its reference and amount, for ever", b"first anna"),
+        ("readings of their meters, until 96 slots after those were settled", b"anna-home"),
+    ):
+        assert words in kept
+        assert told in content
+    assert "statements" not in " / ".join(map(str, cast("list[str]", erase(folder, "ben")["stays"])))
+
+
+def test_it_says_which_older_snapshot_still_stands_beside_the_covering_one(folder: Path) -> None:
+    with SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
+        town = reopened(log)
+        town.sequencer.save_snapshot()
+        before = log.size
+        town.live(anna=FLOW)
+        sign(town)
+    told = erase(folder)
+    assert int(str(told["replay_from"])) > before
+    with open_log(folder) as log:
+        older = [size for size, _ in log.snapshots() if size < int(str(told["replay_from"]))]
+    stays = " / ".join(map(str, cast("list[str]", told["stays"])))
+    assert all(f"an older snapshot, of {size} leaves, which goes when the next is kept" in stays for size in older)
+    assert ("an older snapshot" in stays) == bool(older)
+
+
+@pytest.mark.row("M5")
+def test_where_there_are_witnesses_nothing_is_erased_before_it_is_final(tmp_path: Path) -> None:
+    town = folder_of(tmp_path / "town")
+    for _ in range(3):
+        town.slot()
+    cast("SqliteLog", town.store).close()
+    for who in ((), (ANNE,)):
+        cosign(tmp_path / "town", *who)
+        with pytest.raises(Refused, match="two thirds of the witnesses' weight cosign first what is erased"):
+            erase(tmp_path / "town")
+    cosign(tmp_path / "town", BOB)
+    assert int(str(erase(tmp_path / "town")["leaves"])) > 0
+    assert command("replay", tmp_path / "town").exit_code == 0
 
 
 @pytest.mark.parametrize("answer", ["n\n", "", "perhaps\n"])

@@ -1,18 +1,27 @@
 import json
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from community import Community, Flow
+from community import Flow
 from door_client import found_folder
 from typer.testing import CliRunner
+from watched import ANNE, BOB, CARDS, Watched, trust
 
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.apps.cli.main import app
+from commonwatt.apps.publishing import open_publisher
 from commonwatt.apps.wiring import MASTER_KEY
-from commonwatt.model import Refused, epoch
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.witness import WitnessKeys
+from commonwatt.identity.eip712 import sign_checkpoint
+from commonwatt.ledger.checkpoint import read_note, split_note
+from commonwatt.ledger.cosign import cosignature_line
+from commonwatt.model import SLOT_SECONDS, Corrupt, Refused, epoch
 
 MIDNIGHT = epoch(datetime(2026, 6, 2, tzinfo=UTC))
 
@@ -21,12 +30,40 @@ MIDNIGHT = epoch(datetime(2026, 6, 2, tzinfo=UTC))
 def folder(tmp_path: Path) -> Path:
     """A community's folder with a day that is over, and one that is not."""
     found_folder(tmp_path / "town")
-    (tmp_path / "town" / "log.sqlite").unlink()
-    with SqliteLog(tmp_path / "town" / "log.sqlite", MasterKey.in_file(tmp_path / "town" / MASTER_KEY)) as log:
-        town = Community(store=log)
+    return lived(tmp_path / "town")
+
+
+def lived(folder: Path, cards: Sequence[bodies.Witness] = (), *, signed: bool = True) -> Path:
+    """Let the community of a folder live past midnight, with a checkpoint once it is over."""
+    (folder / "log.sqlite").unlink()
+    (folder / "community.pub").write_text(trust(cards))
+    with SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
+        town = Watched(cards, log)
         while town.now_s < MIDNIGHT + 900:
             town.live(anna=Flow(load_wh=100, solar_wh=300, charge_wh=200), ben=Flow(load_wh=250))
-    return tmp_path / "town"
+        if signed:
+            town.close(town.slot_s)
+    return folder
+
+
+def cosign(folder: Path, *who: WitnessKeys) -> int:
+    """Hand in the witnesses' word on the latest checkpoint, and return its size."""
+    with ExitStack() as doors:
+        publisher = open_publisher(folder, doors)
+        note = publisher.checkpoint() or ""
+        point = read_note(note)
+        for one in who:
+            line = cosignature_line(split_note(note)[0], one.name, one.note.private, 1_800_000_000)
+            typed = sign_checkpoint(
+                one.signing,
+                origin=point.origin,
+                epoch=point.slot_s // SLOT_SECONDS,
+                size=point.size,
+                log_root=point.log_root,
+                state_root=point.state_root,
+            )
+            assert publisher.take(point.size, line, typed)
+    return point.size
 
 
 @pytest.fixture
@@ -64,8 +101,47 @@ def test_a_pruned_log_goes_on_from_its_snapshot(folder: Path, run: Callable[...,
     assert done["pruned"]
     with SqliteLog.open_readonly(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
         assert log.pruned_to == done["leaves"]
+    assert json.loads(run("replay", folder, "--json"))["from_leaf"] >= done["leaves"], "it can be run again at once"
     asked = "SELECT count(*) AS n FROM leaf"
     assert json.loads(run("query", folder, asked, "--at", place, "--json")) == [{"n": done["leaves"]}]
+
+
+def test_a_day_that_no_checkpoint_covers_is_not_archived(folder: Path, run: Callable[..., str]) -> None:
+    lived(folder, signed=False)
+    place = folder.parent / "archive"
+    for more in ((), ("--prune",)):
+        with pytest.raises(Refused, match="a checkpoint in the log covers first what is final: leaves"):
+            run("archive", folder, "2026-06-01", "--to", place, *more)
+    assert not place.exists(), "nothing was written"
+
+
+@pytest.mark.row("M5")
+def test_a_day_is_archived_once_two_thirds_of_the_witnesses_stand_behind_it(
+    folder: Path, run: Callable[..., str]
+) -> None:
+    lived(folder, CARDS)
+    place = folder.parent / "archive"
+    asked = ("archive", folder, "2026-06-01", "--to", place, "--prune", "--json")
+    for who in ((), (ANNE,)):
+        cosign(folder, *who)
+        with pytest.raises(Refused, match=r"two thirds of the witnesses' weight cosign first.*final 0"):
+            run(*asked)
+    assert not place.exists()
+    size = cosign(folder, BOB)
+    done = json.loads(run(*asked))
+    assert done["pruned"]
+    assert done["leaves"] < size
+
+
+def test_cosignatures_that_were_made_up_make_nothing_final(folder: Path, run: Callable[..., str]) -> None:
+    lived(folder, CARDS)
+    cosign(folder, ANNE)
+    with sqlite3.connect(folder / "notes.sqlite") as db:
+        db.execute("UPDATE cosignature SET weight = 3")
+    db.close()
+    with pytest.raises(Corrupt, match="1 of 3 stand behind"):
+        run("archive", folder, "2026-06-01", "--to", folder.parent / "archive")
+    assert not (folder.parent / "archive").exists()
 
 
 def test_an_archive_that_was_changed_does_not_answer(folder: Path, run: Callable[..., str]) -> None:

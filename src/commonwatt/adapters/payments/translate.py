@@ -40,6 +40,10 @@ class _Event(Struct, kw_only=True, frozen=True):
     data: _Data
 
 
+class _Named(Struct, frozen=True):
+    id: _Name
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One event: its name, and the request that it comes to; None where it is not about the ledger."""
@@ -99,7 +103,8 @@ def read_event(content: bytes, currency: str) -> Told:
         currency: The community's, as ISO 4217 writes it; money of another one is no ERGON.
 
     Raises:
-        InvalidValue: It is no event, something of it is missing, or it is about another currency.
+        InvalidValue: It is no event, something of it is missing, it is about another currency, or the log could never
+            read what it comes to.
     """
     try:
         event = msgspec.json.decode(content, type=_Event)
@@ -111,9 +116,21 @@ def read_event(content: bytes, currency: str) -> Told:
     if event.data.amount is not None and event.data.currency != currency:
         raise InvalidValue(f"an event is about {currency}, was {event.data.currency} in {event.id}")
     try:
-        return Told(event.id, read(event.data))
+        body = read(event.data)
+        # In the shape that a request's body has to have: a name, say, that no account can bear.
+        return Told(event.id, None if body is None else msgspec.convert(msgspec.to_builtins(body), type(body)))
     except _MissingError as error:
         raise InvalidValue(f"an event of type {event.type} tells its {error}, was {event.id} without") from error
+    except msgspec.ValidationError as error:
+        raise InvalidValue(f"an event comes to a request that can be read, was {event.id}: {error}") from error
+
+
+def event_name(content: bytes) -> str:
+    """Return the name of an event that `read_event` could not read, as far as it tells one; else that of its hash."""
+    try:
+        return msgspec.json.decode(content, type=_Named).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return f"sha256:{sha256(content).hexdigest()}"
 
 
 def minor_units(amount_micro: int) -> int:

@@ -8,27 +8,43 @@ from fastapi import FastAPI, Request, Response
 from msgspec import Struct
 from starlette.concurrency import run_in_threadpool
 
-from commonwatt.adapters.payments.translate import TOLERANCE_S, check_signature, read_event
+from commonwatt.adapters.payments.translate import TOLERANCE_S, check_signature, event_name, read_event
 from commonwatt.model import CommonwattError, InvalidValue, Outcome, Refused
 
 SIGNATURE = "payment-signature"
 MOST_BYTES = 65_536
 MOST_DOUBTS = 1_000
-_STATUS = {Outcome.UNKNOWN_THING: 409}
-"""About something that has not arrived yet: the provider is to say it again later. All else is answered for good."""
+SETTLED = "settled"
+_NOT_YET = (Outcome.UNKNOWN_THING, Outcome.OVER_LIMIT)
+"""About something that has not arrived yet, or for which the books have no room yet: to be said again later."""
 _FINE = (Outcome.BOOKED, Outcome.ALREADY_THERE)
 
 
 @dataclass(slots=True)
 class Doubts:
-    """Events that were told for good and did not fit what the log knows: a person has to look, the newest last."""
+    """Events that did not fit what the log knows, or did not come to it: a person has to look, the newest last.
 
+    Money may have come in or gone out with each of them, and nothing was booked for it. One that fits later goes.
+
+    Args:
+        keep: Told of each that comes, with its outcome, and of each that goes, with `SETTLED`; returns once that is
+            kept.
+    """
+
+    keep: Callable[[str, str], None] = lambda event, word: None
     events: list[tuple[str, Outcome]] = field(default_factory=list)
 
     def add(self, event: str, outcome: Outcome) -> None:
-        """Keep one, and let go of the oldest beyond `MOST_DOUBTS`; all of them stand in the log as well."""
-        self.events.append((event, outcome))
-        del self.events[:-MOST_DOUBTS]
+        """Keep one, and let go of the oldest beyond `MOST_DOUBTS`."""
+        if (event, outcome) not in self.events:
+            self.keep(event, outcome.value)
+            self.events = [*(known for known in self.events if known[0] != event), (event, outcome)][-MOST_DOUBTS:]
+
+    def settle(self, event: str) -> None:
+        """Let go of one that is in the log now, if it was here."""
+        if any(event == known for known, _ in self.events):
+            self.keep(event, SETTLED)
+            self.events = [known for known in self.events if known[0] != event]
 
 
 def webhook_app(
@@ -40,16 +56,16 @@ def webhook_app(
 ) -> FastAPI:
     """Return the application that takes a provider's events at ``POST /payments/events``.
 
-    It answers 200 once an event is in the log, with its outcome; 401 where the signature is not the provider's; 400
-    where the event cannot be read; 409 where it is about something unknown, and 503 where the log cannot be written:
-    these two are for the provider to repeat.
+    It answers 200 once an event is in the log for good, with its outcome; 401 where the signature is not the
+    provider's; 400 where the event can never be read; 409 where it is about something unknown, or has no room in the
+    books yet, and 503 where it is not in the log at all: these two are for the provider to repeat.
 
     Args:
-        submit: Signs a request and logs it; one at a time is its own affair.
+        submit: Signs a request, logs it and returns its outcome; one at a time is its own affair.
         secrets: Shared with the provider; more than one while they change.
         currency: The community's, ISO 4217.
         clock: The time, seconds since 1970.
-        doubts: Where events go that contradict the log.
+        doubts: Where events go that contradict the log or did not come to it.
 
     Raises:
         InvalidValue: There is no secret, or one is shorter than 16 bytes.
@@ -72,6 +88,7 @@ def webhook_app(
         try:
             told = read_event(content, currency)
         except InvalidValue as error:
+            doubts.add(event_name(content), Outcome.MALFORMED)
             return _answer(400, str(error))
         if told.body is None:
             return _answer(200, "no concern of the ledger")
@@ -81,13 +98,21 @@ def webhook_app(
                 outcome = await run_in_threadpool(submit, told.body)
             except CommonwattError:
                 return _answer(503, "the log cannot be written")
-            if outcome not in _STATUS:
+            if outcome in _FINE:
+                doubts.settle(told.id)
+            else:
+                doubts.add(told.id, outcome)
+            if _status(outcome) == 200:
                 heard.now(header, now_s, outcome)
-                if outcome not in _FINE:
-                    doubts.add(told.id, outcome)
-        return _answer(_STATUS.get(outcome, 200), outcome.value)
+        return _answer(_status(outcome), outcome.value)
 
     return app
+
+
+def _status(outcome: Outcome) -> int:
+    if not outcome.admitted:
+        return 503
+    return 409 if outcome in _NOT_YET else 200
 
 
 class _Heard:

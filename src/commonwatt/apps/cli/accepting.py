@@ -14,8 +14,23 @@ def accept(
     folder: Annotated[Path, typer.Argument(help="A community's folder, as a run leaves it.", exists=True)],
     port: Annotated[int, typer.Option(help="Where to listen; 0 for any free port.")] = 7420,
     host: Annotated[str, typer.Option(help="Where to listen; loopback unless told otherwise.")] = "127.0.0.1",
+    slept: Annotated[
+        bool, typer.Option("--slept", help="The log really slept until now: settle all that has come due since.")
+    ] = False,
+    ahead: Annotated[
+        int, typer.Option(help="Seconds that the clock may be ahead of the log; beyond, accept stops.", min=900)
+    ] = accepting.MOST_AHEAD_S,
+    payments: Annotated[
+        Path | None,
+        typer.Option(help="Says where the payment provider is (TOML): hosts its webhook.", exists=True, dir_okay=False),
+    ] = None,
+    check: Annotated[bool, typer.Option(help="Hash every stored leaf again meanwhile.")] = True,
 ) -> None:
-    """Take signed requests over a socket: each gets a receipt, and its outcome once it is durable."""
+    """Take signed requests over a socket: each gets a receipt, and its outcome once it is durable.
+
+    A checkpoint is signed in every quarter-hour. Every stored leaf is hashed again meanwhile; where one is not what it
+    was, or the clock leaves the log behind, the door closes with the reason and exit code 1.
+    """
     console = screen()
     console.print(f"opening {folder} ...")
     accepting.accept(
@@ -24,4 +39,6 @@ def accept(
         port,
         lambda: int(time.time()),
         on_open=lambda where, leaves: console.print(f"{leaves} leaves; taking requests on {host}:{where}"),
+        on_word=lambda word: console.print(word, markup=False, highlight=False, soft_wrap=True),
+        hours=accepting.Hours(most_ahead_s=ahead, slept=slept, payments=payments, check=check),
     )

@@ -16,7 +16,10 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON; needs --yes.")] = False,
 ) -> None:
-    """Delete the keys under which a member's requests and readings rest, for good; all other proofs still hold."""
+    """Delete the keys under which a member's requests and readings rest, for good; all other proofs still hold.
+
+    What snapshots go on saying of the member, and until when, is told afterwards.
+    """
     if json and not yes:
         raise typer.BadParameter("--json does not ask, say --yes too")
 

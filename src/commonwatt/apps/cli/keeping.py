@@ -19,7 +19,11 @@ def archive(
     prune: Annotated[bool, typer.Option("--prune", help="Let the log go of what is archived now.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was archived as JSON.")] = False,
 ) -> None:
-    """Put a day into the archive: Parquet, encrypted, named by its hash, which the log is told."""
+    """Put a final day into the archive: Parquet, encrypted, named by its hash, which the log is told.
+
+    A day is final once two thirds of the witnesses' weight cosigned a checkpoint that covers it; where a community has
+    no witnesses, once a checkpoint in the log does.
+    """
     try:
         when = date.fromisoformat(day)
     except ValueError as error:

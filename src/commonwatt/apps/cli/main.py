@@ -1,11 +1,22 @@
-"""The commonwatt command: run a street, plan, verify evidence, replay a log, serve it, watch one."""
+"""The commonwatt command: run a street, plan, verify evidence, replay a log, check it, serve it, watch one."""
 
 import sqlite3
 import sys
 
 import typer
 
-from commonwatt.apps.cli import accepting, erasing, keeping, planning, running, showing, trusting, watching
+from commonwatt.apps.cli import (
+    accepting,
+    checking,
+    delegating,
+    erasing,
+    keeping,
+    planning,
+    running,
+    showing,
+    trusting,
+    watching,
+)
 from commonwatt.model import CommonwattError
 
 app = typer.Typer(
@@ -19,6 +30,8 @@ app.command("accept")(accepting.accept)
 app.command("archive")(keeping.archive)
 app.command("query")(keeping.query)
 app.command("erase")(erasing.erase)
+app.command("check")(checking.check)
+app.command("delegate")(delegating.delegate)
 app.command("plan")(planning.plan)
 app.command("prove")(showing.prove)
 app.command("inspect")(showing.inspect)
