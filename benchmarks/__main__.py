@@ -1,5 +1,6 @@
 """Run ``python -m benchmarks`` for the list, ``python -m benchmarks P34`` for one figure."""
 
+import gc
 import sys
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from benchmarks.replaying import p15, p16, p30
 from benchmarks.requests import p14
 from benchmarks.stores import p37pg
 from benchmarks.tiles import p10
+from commonwatt.kernels.cores import COLLECT_AFTER
 
 FIGURES: dict[str, Callable[[], Figure]] = {
     "P9": p9,
@@ -39,6 +41,7 @@ def main(wanted: list[str]) -> int:
     if unknown:
         print(f"no such figure: {', '.join(unknown)}; there are {', '.join(FIGURES)}", file=sys.stderr)
         return 2
+    gc.set_threshold(*COLLECT_AFTER)  # as the command does
     for name in wanted:
         print(msgspec.json.encode(FIGURES[name]()).decode(), flush=True)
     if not wanted:

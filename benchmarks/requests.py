@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import selectors
 import socket
 import statistics
 import tempfile
@@ -27,7 +28,7 @@ from commonwatt.model import Commodity, Kind, Outcome
 MEMBERS = 1_000
 REQUESTS = int(os.environ.get("COMMONWATT_P14_REQUESTS", "400000"))
 CONNECTIONS = 8
-OUTSTANDING = 96
+OUTSTANDING = 48
 """Requests that a client waits for at once, on each connection."""
 
 
@@ -66,6 +67,9 @@ def client(port: int, wires: list[list[bytes]], pipe: Connection) -> None:
     sent: list[deque[float]] = [deque() for _ in wires]
     places, buffers = [0] * len(wires), [bytearray() for _ in wires]
     left = sum(map(len, wires))
+    selector = selectors.DefaultSelector()
+    for n, one in enumerate(sockets):
+        selector.register(one, selectors.EVENT_READ, n)
     while left:
         for n, own in enumerate(wires):
             free = min(OUTSTANDING - len(sent[n]), len(own) - places[n])
@@ -74,10 +78,9 @@ def client(port: int, wires: list[list[bytes]], pipe: Connection) -> None:
                 sent[n].extend([now] * free)
                 sockets[n].sendall(b"".join(map(frame, own[places[n] : places[n] + free])))
                 places[n] += free
-        for n, one in enumerate(sockets):
-            if not sent[n]:
-                continue
-            buffers[n] += one.recv(65_536)
+        for event, _ in selector.select():
+            n = event.data
+            buffers[n] += sockets[n].recv(65_536)
             for kind, content in split_answers(buffers[n]):
                 if kind == OUTCOMES:
                     now = perf_counter()

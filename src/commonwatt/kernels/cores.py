@@ -6,6 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 CORES = os.cpu_count() or 1
+COLLECT_AFTER = (50_000, 20, 100)
+"""For `gc.set_threshold`: requests by the thousand are made and let go of, and hold no cycles worth a look at each 700."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _pool = ThreadPoolExecutor(CORES, thread_name_prefix="kernel")

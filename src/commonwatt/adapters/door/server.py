@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -33,6 +34,7 @@ MOST_READ = 3
 """Commits whose signatures may be in the making at once."""
 AT_ONCE = 256
 """Requests a commit at most: what keeps an answer within some hundredths of a second."""
+_TURN_S = 0.0005
 MOST_WAITING = 16_384
 """Requests that may wait for their commit; beyond, sockets are not read until some are answered."""
 
@@ -64,7 +66,8 @@ class Door:
         # What is there by now stays: the collector need not look at it again and again, some ten times a second.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        # Threads that check and keep need the interpreter only for a moment; they shall not wait 5 ms for it each time.
+        sys.setswitchinterval(_TURN_S)
         return await asyncio.get_running_loop().create_server(lambda: _Connection(self), host, port)
 
     async def keep_time(self, every_s: float) -> None:

@@ -1,5 +1,6 @@
 """The commonwatt command: run a street, plan, verify evidence, replay a log, check it, serve it, watch one."""
 
+import gc
 import sqlite3
 import sys
 
@@ -17,6 +18,7 @@ from commonwatt.apps.cli import (
     trusting,
     watching,
 )
+from commonwatt.kernels.cores import COLLECT_AFTER
 from commonwatt.model import CommonwattError
 
 app = typer.Typer(
@@ -43,6 +45,7 @@ app.command("witness")(watching.witness)
 
 def main() -> None:
     """Run the command; an error of ours is one line on standard error and exit code 1."""
+    gc.set_threshold(*COLLECT_AFTER)
     try:
         app()
     except (CommonwattError, OSError, UnicodeError, sqlite3.Error) as error:
