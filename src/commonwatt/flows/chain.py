@@ -94,18 +94,7 @@ def story(content: bytes) -> list[str]:
     said = []
     for leaf in chain.leaves:
         request = read_head(leaf.body.encode())
-        row = LeafRow(
-            position=leaf.position,
-            stamped_s=leaf.stamped_s,
-            salt=bytes.fromhex(leaf.salt),
-            body=leaf.body.encode(),
-            outcome=leaf.outcome,
-            author=request.author,
-            seq=request.seq,
-            owner=request.on_behalf_of,
-            closes=leaf.closes,
-        )
-        said.append(Said(row, request, bodies.read_body(request.kind, request.body)))
+        said.append(Said(leaf.row(), request, bodies.read_body(request.kind, request.body)))
     if not said or not isinstance(founding := said[0].body, bodies.RegisterCommunity):
         raise Refused("a chain begins with the community's registration", leaves=len(said))
     return [f"{name:8} {detail}" for name, detail in recheck_chain.links(chain, said, founding, lambda _: None)]

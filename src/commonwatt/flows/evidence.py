@@ -35,6 +35,24 @@ class ShownLeaf(Struct, frozen=True, kw_only=True):
     salt: Hash
     stamped_s: int
 
+    def row(self) -> LeafRow:
+        """Return the leaf; whose it is stands in its request alone.
+
+        Raises:
+            InvalidValue: No log holds such a leaf.
+        """
+        return LeafRow(
+            position=self.position,
+            stamped_s=self.stamped_s,
+            salt=bytes.fromhex(self.salt),
+            body=self.body.encode(),
+            outcome=self.outcome,
+            author="",
+            seq=0,
+            owner="",
+            closes=self.closes,
+        )
+
 
 class ShownItem(Struct, frozen=True, kw_only=True):
     """One record of the shown batch of readings, 48 bytes in hex, where it stands there, and its path to the root."""

@@ -261,17 +261,7 @@ def _admissible(wire: bytes, author: VerifyingKey) -> Request:
 def _check_due_before(case: Withheld, request: Request, point: Checkpoint) -> None:
     """See that the number was due when the request arrived, and not only later."""
     shown = case.before
-    row = LeafRow(
-        position=shown.position,
-        stamped_s=shown.stamped_s,
-        salt=bytes.fromhex(shown.salt),
-        body=shown.body.encode(),
-        outcome=shown.outcome,
-        author="",
-        seq=0,
-        owner="",
-        closes=shown.closes,
-    )
+    row = shown.row()
     proof = [_unhexed(step) for step in shown.proof]
     if not verify_inclusion(row.data(), row.position, point.size, proof, point.log_root):
         raise Refused("a leaf is in the log that was signed", position=row.position, size=point.size)

@@ -291,20 +291,7 @@ def _finality(found: Weight) -> str:
 def _leaves(bundle: Bundle | Chain, point: Checkpoint) -> tuple[list[LeafRow], str]:
     positions = [leaf.position for leaf in bundle.leaves]
     need(positions == sorted(set(positions)), "leaves stand in the order of the log", positions=positions)
-    rows = [
-        LeafRow(
-            position=leaf.position,
-            stamped_s=leaf.stamped_s,
-            salt=bytes.fromhex(leaf.salt),
-            body=leaf.body.encode(),
-            outcome=leaf.outcome,
-            author="",
-            seq=0,
-            owner="",
-            closes=leaf.closes,
-        )
-        for leaf in bundle.leaves
-    ]
+    rows = [leaf.row() for leaf in bundle.leaves]
     for leaf, row in zip(bundle.leaves, rows, strict=True):
         proof = [bytes.fromhex(item) for item in leaf.proof]
         included = verify_inclusion(row.data(), row.position, point.size, proof, point.log_root)

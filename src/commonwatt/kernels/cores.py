@@ -7,7 +7,7 @@ from typing import ParamSpec, TypeVar
 
 CORES = os.cpu_count() or 1
 COLLECT_AFTER = (50_000, 20, 100)
-"""For `gc.set_threshold`: requests by the thousand are made and let go of, and hold no cycles worth a look at each 700."""
+"""For `gc.set_threshold`: requests by the thousand come and go, with no cycles worth a look after each 700 objects."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _pool = ThreadPoolExecutor(CORES, thread_name_prefix="kernel")
