@@ -30,4 +30,4 @@ def check(
     typer.echo(f"hashed again  {found.hashed} of {found.leaves} leaves; {found.checkpoints} checkpoints agree")
     if found.pruned or found.erased:
         typer.echo(f"hashes alone  {found.pruned} pruned, {found.erased} erased")
-    typer.echo(f"log root      {found.log_root}")
+    typer.echo(f"log root      {found.log_root}, over all {found.leaves} leaves")
