@@ -282,5 +282,35 @@ def test_what_was_minted_in_which_slot_survives_a_restart() -> None:
     community = Community(1)
     community.live(anna=Flow(solar_wh=1_000, charge_wh=1_000))
     again, _ = load(dump(community.state, community.now_s, b""))
-    assert again.claims.minted() == community.state.claims.minted() == ((NOON, (("anna-battery", 810),)),)
+    assert (
+        again.claims.minted.listing() == community.state.claims.minted.listing() == ((NOON, (("anna-battery", 810),)),)
+    )
     assert again.root() == community.state.root()
+
+
+@pytest.mark.row("E2")
+def test_a_discharge_that_a_level_has_burned_already_is_not_burned_again_when_it_is_told_late() -> None:
+    community = Community(1, grace_slots=0)
+    for _ in range(3):
+        community.live(anna=Flow(solar_wh=1_000, charge_wh=1_000))
+    assert community.watt("anna") == 2_430
+    slot_s = community.live(silent=["anna"], anna=Flow(load_wh=1_000, discharge_wh=1_000))
+    level_wh = community.levels_wh["anna"]
+    community.live(anna=Flow())
+    can_give = level_wh * 900 // 1000
+    assert community.watt("anna") == can_give
+    told = {"anna-home": (0, 0), "anna-solar": (0, 0), "anna-battery": (0, 1_000, level_wh)}
+    assert community.report("gw-anna", slot_s, told) is Outcome.BOOKED
+    assert abs(community.watt("anna") - can_give) <= 1, "a Wh more was lost than the discharge explains"
+
+
+@pytest.mark.row("E2")
+def test_a_correction_takes_back_nothing_that_was_minted_later() -> None:
+    community = Community(1)
+    community.live(anna=Flow(solar_wh=1_000, charge_wh=1_000))
+    community.live(anna=Flow(load_wh=810, discharge_wh=810))
+    assert community.watt("anna") == 0, "all of it was used"
+    community.live(anna=Flow(solar_wh=1_000, charge_wh=1_000))
+    assert community.watt("anna") == 810
+    assert community.report("gw-anna", NOON, {"anna-solar": (0, 200)}, flags=Flag.CORRECTS) is Outcome.BOOKED
+    assert community.watt("anna") == 810

@@ -170,3 +170,31 @@ def test_a_payment_that_is_refused_says_so_again_and_again() -> None:
     community = Purse(1)
     body = wallets.RefundBody(reference="back", purchase="nobody's", amount_micro=10_000)
     assert [community.tell(body) for _ in range(2)] == [Outcome.UNKNOWN_THING] * 2
+
+
+def test_statements_that_are_over_count_no_more_in_any_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "MOST_STATED", 2)
+    community = Community(1, correction_slots=1)
+    for _ in range(4):
+        text = f"charge of anna-battery >= 10% at {13 + community.slot_s // 3600 % 24 - 11}:30 on 1 June 2026"
+        community.state_that("anna", text)
+        for _ in range(4):
+            community.live()
+    for keep in (False, True):
+        assert replay(community.rows(), NAME, keep=keep).state.root() == community.state.root()
+
+
+def test_a_flood_of_doubts_costs_no_more_than_any_other_and_all_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readings, "MOST_DOUBTS", 3)
+    community = Community(1, correction_slots=2)
+    for _ in range(5):
+        community.live()
+        for _ in range(3):
+            assert community.report("gw-anna", community.slot_s - SLOT_SECONDS, {"nothing": (1, 0)}) is (
+                Outcome.SET_ASIDE
+            )
+    live, kept = replay(community.rows(), NAME), replay(community.rows(), NAME, keep=True)
+    assert len(live.state.set_aside) <= 3
+    assert kept.state.set_aside == live.state.set_aside
+    assert len(kept.state.doubted or []) == 15
+    assert kept.state.root() == live.state.root() == community.state.root()

@@ -39,6 +39,7 @@ class Model:
         self.orders: dict[int, tuple[str, str, int, int]] = {}
         self.issued = dict.fromkeys(members, 0)
         self.minted: dict[tuple[int, str], int] = defaultdict(int)
+        self.lost: dict[tuple[int, str], int] = defaultdict(int)
         self.told: dict[int, dict[str, Told]] = defaultdict(dict)
         self.feeder: dict[int, tuple[int, int]] = {}
         self.held: dict[tuple[int, str], int] = defaultdict(int)
@@ -104,6 +105,7 @@ class Model:
             self.minted[slot_s, owner] = minted
             self.issued[owner] += minted
             self.move("watt_wh", "mint", owner, minted)
+            self.lost[slot_s, owner] = max(0, self.issued[owner] - stored)
             self.take_back(owner, self.issued[owner] - stored)
         bought, sold = self.prices
         counted_in, counted_out = self.feeder[slot_s]
@@ -164,9 +166,14 @@ class Model:
         owed = cost(told.into, bought) - cost(was.into, bought) - cost(told.out, sold) + cost(was.out, sold)
         self.move("ergon_micro", who, "losses", owed)
         minted, more = self.minted[slot_s, who], max(0, told.discharge - was.discharge)
+        for later_s in sorted(s for s, owner in self.lost if owner == who and s > slot_s):
+            counted = min(more, self.lost[later_s, who])
+            self.lost[later_s, who] -= counted
+            more -= counted
         self.take_back(who, min(more, max(0, self.issued[who] - minted)))
         self.minted[slot_s, who] = min(minted, self.clean(told))
-        self.take_back(who, min(self.issued[who], minted - self.minted[slot_s, who]))
+        later = sum(wh for (s, owner), wh in self.minted.items() if owner == who and s > slot_s)
+        self.take_back(who, min(max(0, self.issued[who] - later), minted - self.minted[slot_s, who]))
 
     def buy(self, reference: str, who: str, amount: int) -> bool:
         if reference in self.said:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,7 @@ MOST_BEHIND_S = 60
 """How far the clock may be behind; until it has caught up the log's own time stands still."""
 LOOK_EVERY_S = 1.0
 LAST_WORDS_S = 0.05
+MOST_DRAINING_S = 10.0
 """For what is said last to leave before the process ends."""
 
 
@@ -191,10 +193,15 @@ def accept(
             finally:
                 stop.set()
                 server.close()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(door.drain("the door is closed"), MOST_DRAINING_S)
                 door.hang_up("the door is closed")
                 await asyncio.sleep(LAST_WORDS_S)
 
-        asyncio.run(keep())
+        try:
+            asyncio.run(keep())
+        finally:
+            sequencer.close()  # its thread may still be writing to the store that is closed next
 
 
 def beside(work: Callable[[], None]) -> "asyncio.Future[None]":

@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
 DOUBTS = "payment-doubts.jsonl"
 _Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
+_URL = r"^(https://[^/].*[^/]|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/.*[^/])?)\Z"
 
 
 class Terms(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """What a payment configuration file says, in TOML; files are named from where it lies.
 
     Args:
-        provider: Where the provider's API is.
+        provider: Where the provider's API is: by https, since our key goes there; by http on this machine alone.
         api_key: The file with our key to it, mode 0600.
         secrets: The files with the secrets under which it signs, mode 0600; two while they change.
         currency: The community's, ISO 4217.
@@ -42,7 +43,7 @@ class Terms(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
         every_s: Between two rounds of asking.
     """
 
-    provider: Annotated[str, Meta(pattern=r"^https?://[^/].*[^/]\Z", max_length=1_000)]
+    provider: Annotated[str, Meta(pattern=_URL, max_length=1_000)]
     api_key: _Text
     secrets: Annotated[list[_Text], Meta(min_length=1, max_length=8)]
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]

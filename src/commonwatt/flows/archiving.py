@@ -1,13 +1,12 @@
 """Take one day out of a log, whole: its leaves, the entries that they led to, and the readings that were believed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.replay import go_on, restored
-from commonwatt.flows.rulebook import State, snapshot
+from commonwatt.flows.rulebook import snapshot
 from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.flows.rulebook.state import SetAside
 from commonwatt.ledger.leaf import LeafRow
@@ -59,55 +58,26 @@ def take_day(store: LogStore, community: str, day: date) -> DayOfLog:
     go_on(replayed, rows.until(begin_s))
     taken.first_entry = replayed.state.journal.count
     replayed.state.journal.listener = taken.entries.append
-    replayed.state = noting = _Noting(**{field.name: getattr(replayed.state, field.name) for field in fields(State)})
+    replayed.state.doubted = doubts = list[SetAside]()
     go_on(replayed, rows.until(end_s, taken.leaves))
     if not taken.leaves or not rows.more:
         raise Refused("a day is archived once it is over in the log", day=day, leaves=len(taken.leaves))
     taken.witnesses = replayed.state.charter.witnesses
     taken.log_root, taken.state_root = replayed.tree.root(), replayed.state.root()
-    taken.snapshot = snapshot.dump(noting.plain(), replayed.last_s, taken.log_root)
+    taken.snapshot = snapshot.dump(replayed.state, replayed.last_s, taken.log_root)
     behind = {str(name): gateway.assets for name, gateway in replayed.state.gateways.items()}
-    taken.readings = [told for row in taken.leaves for told in _told(row, behind) if not noting.doubted(row, told)]
+    noted = {(doubt.position, str(doubt.asset), doubt.slot_s) for doubt in doubts}
+    taken.readings = [told for row in taken.leaves for told in _told(row, behind) if not _doubted(noted, row, told)]
     return taken
 
 
-class _Noting(State):
-    """A state that takes a note of every doubt, since it lets go of the doubts themselves as soon as it may."""
+def _doubted(noted: set[tuple[int, str, int]], row: LeafRow, told: Told) -> bool:
+    """Tell whether a reading was set aside: by its asset's name, or by its register while nobody had claimed that.
 
-    def __init__(self, **parts: Any) -> None:
-        super().__init__(**parts)
-        self._noted: set[tuple[int, str, int]] = set()
-        self.set_aside = _Doubts(self.set_aside, self._noted)
-
-    def forget(self) -> None:
-        """Let go of what no correction can reach any more."""
-        super().forget()
-        self.set_aside = _Doubts(self.set_aside, self._noted)
-
-    def doubted(self, row: LeafRow, told: Told) -> bool:
-        """Tell whether a reading was set aside: by its asset's name, or by its register while nobody had claimed that.
-
-        Of two readings of one asset and slot in one batch neither stands, where either is in doubt.
-        """
-        unclaimed = f"{row.owner} register {told.item.register}"
-        return any((told.position, name, told.item.start_s) in self._noted for name in (told.asset, unclaimed))
-
-    def plain(self) -> State:
-        """Return it as any other state."""
-        self.set_aside = list(self.set_aside)
-        return self
-
-
-class _Doubts(list[SetAside]):
-    """Doubts in a row; which there were is noted, whatever becomes of them."""
-
-    def __init__(self, doubts: Sequence[SetAside], noted: set[tuple[int, str, int]]) -> None:
-        super().__init__(doubts)
-        self._noted = noted
-
-    def append(self, doubt: SetAside) -> None:
-        self._noted.add((doubt.position, doubt.asset, doubt.slot_s))
-        super().append(doubt)
+    Of two readings of one asset and slot in one batch neither stands, where either is in doubt.
+    """
+    unclaimed = f"{row.owner} register {told.item.register}"
+    return any((told.position, name, told.item.start_s) in noted for name in (told.asset, unclaimed))
 
 
 class _Rows:

@@ -51,7 +51,8 @@ def replay(rows: Iterable[LeafRow], community: str, *, keep: bool = False) -> Re
     Raises:
         Corrupt: The log contradicts itself; says at which position and how.
     """
-    replayed = Replayed(State(community, Journal(keep=keep)), MerkleTree() if keep else Frontier())
+    state = State(community, Journal(keep=keep), doubted=[] if keep else None)
+    replayed = Replayed(state, MerkleTree() if keep else Frontier())
     go_on(replayed, rows)
     return replayed
 

@@ -148,6 +148,10 @@ class Sequencer:
             slot_s=slot_s,
         )
 
+    def close(self) -> None:
+        """Wait until everything that was decided is kept, or has failed; the store may be closed after that."""
+        self._keeper.shutdown(wait=True)
+
     def save_snapshot(self) -> None:
         """Keep the state as it stands, for the next start; best just before a checkpoint, which then vouches for it."""
         self._kept()

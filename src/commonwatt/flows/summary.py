@@ -224,7 +224,7 @@ def _missed(state: State) -> list[str]:
 
 def _doubts(state: State, end_s: int) -> list[str]:
     """Return readings set aside with their reasons, and how many slots still wait for meters."""
-    lines = [f"{doubt.asset} {doubt.slot_s}: {doubt.why}" for doubt in state.set_aside]
+    lines = [f"{doubt.asset} {doubt.slot_s}: {doubt.why}" for doubt in state.doubted or state.set_aside]
     waiting = (end_s - state.settled_to_s) // SLOT_SECONDS
     return [*lines, f"{waiting} slots from {state.settled_to_s} on wait for meters"] if waiting > 0 else lines
 

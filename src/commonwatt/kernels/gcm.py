@@ -46,7 +46,7 @@ def seal_many(keys: Bytes, nonces: Bytes, texts: Bytes, ends: Offsets, bound: By
     """
     count = len(keys)
     out = np.empty(len(texts) + count * (NONCE_BYTES + TAG_BYTES), np.uint8)
-    if count and not _seal(AES_256_GCM, keys, nonces, texts, ends, bound, bound_ends, out):
+    if count and not _seal(AES_256_GCM, keys, nonces, texts, ends, bound, bound_ends, out, np.zeros(1, np.int32)):
         raise OSError("libcrypto could not encrypt")
     return out
 
@@ -69,23 +69,33 @@ def open_many(
     out = np.empty(len(sealed) - len(keys) * (NONCE_BYTES + TAG_BYTES), np.uint8)
     good = np.zeros(len(keys), np.bool_)
     if len(keys):
-        _open(AES_256_GCM, keys, sealed, ends, bound, bound_ends, out, good)
+        room = np.zeros(1, np.int32), np.empty(TAG_BYTES, np.uint8)
+        _open(AES_256_GCM, keys, sealed, ends, bound, bound_ends, out, good, *room)
     return out, good
 
 
 @njit(nogil=True, cache=True)
-def _seal(cipher: Any, keys: Any, nonces: Any, texts: Any, ends: Any, bound: Any, bound_ends: Any, out: Any) -> bool:
-    context, done, written = cipher_new(), True, np.zeros(1, np.int32)
-    at, count, none = 0, written.ctypes.data, np.uint64(0)
+def _seal(
+    cipher: Any, keys: Any, nonces: Any, texts: Any, ends: Any, bound: Any, bound_ends: Any, out: Any, written: Any
+) -> bool:
+    # The library writes lengths to an argument: an array made here would be let go of after its address was taken.
+    context, done, at, none = cipher_new(), True, 0, np.uint64(0)
     for i in range(len(keys)):
         out[at : at + NONCE_BYTES] = nonces[i]
         at += NONCE_BYTES
         size, tied = ends[i + 1] - ends[i], bound_ends[i + 1] - bound_ends[i]
         done &= encrypt_init(context, cipher, none, keys[i].ctypes.data, nonces[i].ctypes.data) == 1
-        done &= encrypt_update(context, none, count, bound[bound_ends[i] :].ctypes.data, np.int32(tied)) == 1
-        done &= encrypt_update(context, out[at:].ctypes.data, count, texts[ends[i] :].ctypes.data, np.int32(size)) == 1
+        done &= (
+            encrypt_update(context, none, written.ctypes.data, bound[bound_ends[i] :].ctypes.data, np.int32(tied)) == 1
+        )
+        done &= (
+            encrypt_update(
+                context, out[at:].ctypes.data, written.ctypes.data, texts[ends[i] :].ctypes.data, np.int32(size)
+            )
+            == 1
+        )
         at += size
-        done &= encrypt_last(context, out[at:].ctypes.data, count) == 1
+        done &= encrypt_last(context, out[at:].ctypes.data, written.ctypes.data) == 1
         done &= cipher_control(context, np.int32(_GET_TAG), np.int32(TAG_BYTES), out[at:].ctypes.data) == 1
         at += TAG_BYTES
     cipher_free(context)
@@ -93,17 +103,31 @@ def _seal(cipher: Any, keys: Any, nonces: Any, texts: Any, ends: Any, bound: Any
 
 
 @njit(nogil=True, cache=True)
-def _open(cipher: Any, keys: Any, sealed: Any, ends: Any, bound: Any, bound_ends: Any, out: Any, good: Any) -> None:
-    context, written, spare = cipher_new(), np.zeros(1, np.int32), np.empty(TAG_BYTES, np.uint8)
-    at, count, none = 0, written.ctypes.data, np.uint64(0)
+def _open(
+    cipher: Any,
+    keys: Any,
+    sealed: Any,
+    ends: Any,
+    bound: Any,
+    bound_ends: Any,
+    out: Any,
+    good: Any,
+    written: Any,
+    spare: Any,
+) -> None:
+    context, at, none = cipher_new(), 0, np.uint64(0)
     for i in range(len(keys)):
         begin, tied = ends[i], bound_ends[i + 1] - bound_ends[i]
         size = ends[i + 1] - begin - NONCE_BYTES - TAG_BYTES
         text, tag = sealed[begin + NONCE_BYTES :], sealed[begin + NONCE_BYTES + size :]
         done = decrypt_init(context, cipher, none, keys[i].ctypes.data, sealed[begin:].ctypes.data) == 1
-        done &= decrypt_update(context, none, count, bound[bound_ends[i] :].ctypes.data, np.int32(tied)) == 1
-        done &= decrypt_update(context, out[at:].ctypes.data, count, text.ctypes.data, np.int32(size)) == 1
+        done &= (
+            decrypt_update(context, none, written.ctypes.data, bound[bound_ends[i] :].ctypes.data, np.int32(tied)) == 1
+        )
+        done &= (
+            decrypt_update(context, out[at:].ctypes.data, written.ctypes.data, text.ctypes.data, np.int32(size)) == 1
+        )
         done &= cipher_control(context, np.int32(_SET_TAG), np.int32(TAG_BYTES), tag.ctypes.data) == 1
-        good[i] = done and decrypt_last(context, spare.ctypes.data, count) == 1
+        good[i] = done and decrypt_last(context, spare.ctypes.data, written.ctypes.data) == 1
         at += size
     cipher_free(context)

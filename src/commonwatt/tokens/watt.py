@@ -1,23 +1,74 @@
 """WATT: receipts for clean energy in storage, minted when it goes in and burned when it comes out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from commonwatt.model import AccountId, Asset, AssetId, InvalidValue, share_wh
+
+Listing = tuple[tuple[int, tuple[tuple[AssetId, int], ...]], ...]
+"""Slots, and for each its storages and Wh, sorted, without zeros."""
+
+
+class BySlot:
+    """So many Wh of each storage in each slot, remembered until `forget_before`.
+
+    Args:
+        listing: What `listing` told.
+    """
+
+    def __init__(self, listing: Iterable[tuple[int, Iterable[tuple[str, int]]]] = ()) -> None:
+        self._wh = {slot_s: {AssetId(name): wh for name, wh in by_asset} for slot_s, by_asset in listing}
+        self._digests: dict[int, bytes] = {}
+
+    def get(self, asset: AssetId, slot_s: int) -> int:
+        """Return what stands for one storage and slot; 0 where nothing does."""
+        return self._wh.get(slot_s, {}).get(asset, 0)
+
+    def set(self, asset: AssetId, slot_s: int, wh: int) -> None:
+        """Remember an amount in place of what stood there; none for zero."""
+        by_asset = self._wh.setdefault(slot_s, {})
+        if wh:
+            by_asset[asset] = wh
+        else:
+            by_asset.pop(asset, None)
+        if not by_asset:
+            del self._wh[slot_s]
+        self._digests.pop(slot_s, None)
+
+    def after(self, asset: AssetId, slot_s: int) -> list[tuple[int, int]]:
+        """Return later slots and their amounts of one storage, in order."""
+        return sorted((later_s, by[asset]) for later_s, by in self._wh.items() if later_s > slot_s and asset in by)
+
+    def forget_before(self, slot_s: int) -> None:
+        """Let go of all slots before one."""
+        for old_s in [start_s for start_s in self._wh if start_s < slot_s]:
+            del self._wh[old_s]
+            self._digests.pop(old_s, None)
+
+    def listing(self) -> Listing:
+        """Return all of it."""
+        return tuple((slot_s, tuple(sorted(by.items()))) for slot_s, by in sorted(self._wh.items()))
+
+    def digests(self, from_s: int) -> list[tuple[int, str]]:
+        """Return every slot from one on of which anything stands, and the hash of its storages and Wh, in hex."""
+        for slot_s in self._wh.keys() - self._digests.keys():
+            told = "".join(f"{asset} {wh}\n" for asset, wh in sorted(self._wh[slot_s].items()))
+            self._digests[slot_s] = sha256(told.encode()).digest()
+        return [(slot_s, self._digests[slot_s].hex()) for slot_s in sorted(self._wh) if slot_s >= from_s]
 
 
 class StorageClaims:
     """How much WATT stands against each storage, in base units (1 = 1 Wh at its AC meter).
 
     The sum equals what all accounts hold, and after each reading no storage has more issued than it can give back.
-    What was minted in which slot is remembered until `forget_before`, so that a correction takes back no more.
+    What was ``minted`` in which slot, and what was burned because a level was too low (``lost``), is remembered as long
+    as readings of it can be corrected: a correction takes back no more than that, and nothing twice.
     """
 
     def __init__(self) -> None:
         self._issued_wh: dict[AssetId, int] = {}
-        self._minted_wh: dict[int, dict[AssetId, int]] = {}
-        self._digests: dict[int, bytes] = {}
+        self.minted, self.lost = BySlot(), BySlot()
 
     def issue(self, asset: AssetId, minted_wh: int, slot_s: int | None = None) -> None:
         """Add what was minted for energy that entered a storage.
@@ -34,7 +85,7 @@ class StorageClaims:
             raise InvalidValue(f"WATT is minted by zero or more, was {minted_wh} Wh for {asset}")
         self._issued_wh[asset] = self.issued_wh(asset) + minted_wh
         if slot_s is not None:
-            self._remember(asset, slot_s, self.minted_wh(asset, slot_s) + minted_wh)
+            self.minted.set(asset, slot_s, self.minted.get(asset, slot_s) + minted_wh)
 
     def burn(self, asset: AssetId, burned_wh: int) -> None:
         """Take off what was burned for energy that left a storage.
@@ -48,36 +99,33 @@ class StorageClaims:
         self._issued_wh[asset] = issued_wh - burned_wh
 
     def take_back(self, asset: AssetId, slot_s: int, clean_wh: int) -> int:
-        """Return what was minted in a slot beyond what it should have been, and remember it no more."""
-        lost_wh = max(0, self.minted_wh(asset, slot_s) - clean_wh)
-        if lost_wh:
-            self._remember(asset, slot_s, clean_wh)
-        return lost_wh
+        """Return what of a slot's minting should not have been and still stands, and remember no more than should.
 
-    def minted_wh(self, asset: AssetId, slot_s: int) -> int:
-        """Return what stands as minted for what one storage took in in one slot."""
-        return self._minted_wh.get(slot_s, {}).get(asset, 0)
+        What was minted first is burned first, so nothing of what was minted later is taken for it.
+        """
+        minted_wh = self.minted.get(asset, slot_s)
+        if minted_wh <= clean_wh:
+            return 0
+        self.minted.set(asset, slot_s, clean_wh)
+        later_wh = sum(wh for _, wh in self.minted.after(asset, slot_s))
+        return min(minted_wh - clean_wh, max(0, self.issued_wh(asset) - later_wh))
 
-    def forget_before(self, slot_s: int) -> None:
-        """Let go of what was minted before a slot: no correction reaches it any more."""
-        for old_s in [start_s for start_s in self._minted_wh if start_s < slot_s]:
-            del self._minted_wh[old_s]
-            self._digests.pop(old_s, None)
-
-    def minted(self) -> tuple[tuple[int, tuple[tuple[AssetId, int], ...]], ...]:
-        """Return slots, and for each its storages and Wh, sorted, without zeros."""
-        return tuple((slot_s, tuple(sorted(by.items()))) for slot_s, by in sorted(self._minted_wh.items()))
-
-    def minted_digests(self, from_s: int) -> list[tuple[int, str]]:
-        """Return every slot from one on in which anything was minted, and the hash of `minted` of it, in hex."""
-        for slot_s in self._minted_wh.keys() - self._digests.keys():
-            told = "".join(f"{asset} {wh}\n" for asset, wh in sorted(self._minted_wh[slot_s].items()))
-            self._digests[slot_s] = sha256(told.encode()).digest()
-        return [(slot_s, self._digests[slot_s].hex()) for slot_s in sorted(self._minted_wh) if slot_s >= from_s]
+    def discharge_left(self, asset: AssetId, slot_s: int, discharge_wh: int) -> int:
+        """Return what of a discharge that was told late no later level has burned yet; what has is counted off once."""
+        for later_s, lost_wh in self.lost.after(asset, slot_s):
+            counted_wh = min(lost_wh, discharge_wh)
+            self.lost.set(asset, later_s, lost_wh - counted_wh)
+            discharge_wh -= counted_wh
+        return discharge_wh
 
     def issued_wh(self, asset: AssetId) -> int:
         """Return what is outstanding against one storage."""
         return self._issued_wh.get(asset, 0)
+
+    def forget_before(self, slot_s: int) -> None:
+        """Let go of what no correction reaches any more."""
+        self.minted.forget_before(slot_s)
+        self.lost.forget_before(slot_s)
 
     @property
     def total_wh(self) -> int:
@@ -88,32 +136,22 @@ class StorageClaims:
         """Return storage and Wh, sorted by name, without zeros."""
         return tuple(sorted((asset, wh) for asset, wh in self._issued_wh.items() if wh))
 
-    def _remember(self, asset: AssetId, slot_s: int, minted_wh: int) -> None:
-        by_asset = self._minted_wh.setdefault(slot_s, {})
-        if minted_wh:
-            by_asset[asset] = minted_wh
-        else:
-            by_asset.pop(asset, None)
-        if not by_asset:
-            del self._minted_wh[slot_s]
-        self._digests.pop(slot_s, None)
-
     @classmethod
     def load(
-        cls, listing: Sequence[tuple[str, int]], minted: Sequence[tuple[int, Sequence[tuple[str, int]]]]
+        cls,
+        listing: Iterable[tuple[str, int]],
+        minted: Iterable[tuple[int, Iterable[tuple[str, int]]]],
+        lost: Iterable[tuple[int, Iterable[tuple[str, int]]]],
     ) -> "StorageClaims":
-        """Return the claims that `listing` and `minted` told.
+        """Return the claims that `listing`, and the listings of what was minted and lost, told.
 
         Raises:
             InvalidValue: An amount is below zero.
         """
         claims = cls()
-        for slot_s, by_asset in minted:
-            for name, wh in by_asset:
-                claims.issue(AssetId(name), wh, slot_s)
-        claims._issued_wh.clear()
         for name, wh in listing:
             claims.issue(AssetId(name), wh)
+        claims.minted, claims.lost = BySlot(minted), BySlot(lost)
         return claims
 
 

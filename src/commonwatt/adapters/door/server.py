@@ -35,6 +35,7 @@ MOST_READ = 3
 AT_ONCE = 256
 """Requests a commit at most: what keeps an answer within some hundredths of a second."""
 _TURN_S = 0.0005
+_DRAIN_S = 0.002
 MOST_WAITING = 16_384
 """Requests that may wait for their commit; beyond, sockets are not read until some are answered."""
 
@@ -58,7 +59,7 @@ class Door:
         self._keeping = 0
         self._pumping = False
         self._connections: set[_Asker] = set()
-        self._closed = ""
+        self._closed = self._draining = ""
         self.failed: BaseException | None = None
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
@@ -99,6 +100,12 @@ class Door:
         finally:
             self.left(inside)
 
+    async def drain(self, why: str) -> None:
+        """Take nothing more, and decide all for which there are receipts: whoever stops has promised to."""
+        self._draining = why
+        while self.failed is None and (self._waiting or self._read or self._keeping):
+            await asyncio.sleep(_DRAIN_S)
+
     def hang_up(self, why: str) -> None:
         """Tell every connection why it ends, those too that are only just being opened; the first reason stands."""
         self._closed = self._closed or why
@@ -107,8 +114,8 @@ class Door:
 
     def take(self, connection: "_Asker", wires: list[bytes]) -> None:
         """Put requests of one connection in line, and give its receipt."""
-        if self.failed is not None:
-            connection.refuse(f"nothing more is taken: {self.failed}")
+        if self.failed is not None or self._draining:
+            connection.refuse(f"nothing more is taken: {self.failed or self._draining}")
             return
         try:
             now_s = self._now_s()
@@ -173,7 +180,11 @@ class Door:
         if len(self._waiting) <= MOST_WAITING // 2:
             for connection in self._connections:
                 connection.go_on()
-        intake = self._sequencer.read([wire for _, wire in some])
+        try:
+            intake = self._sequencer.read([wire for _, wire in some])
+        except BaseException as error:
+            self._fail(error)
+            raise
         self._read.append(([connection for connection, _ in some], intake))
         for check in intake.checks():
             self._when_done(check, self._pump_soon)

@@ -31,9 +31,9 @@ def settle_late(state: State, asset: Asset, older: Reading | None, reading: Read
         _feeder(state, slot_s, reading)
     if asset.kind is AssetKind.BATTERY:
         # What it gave beyond what was told before has called nobody's WATT yet: such as stood before the slot's own.
-        before_wh = max(0, state.claims.issued_wh(asset.id) - state.claims.minted_wh(asset.id, slot_s))
-        more_wh = max(0, difference(older or nothing, reading).export_wh)
-        storage.unmint(state, slot_s, asset, min(more_wh, before_wh))
+        claims, more_wh = state.claims, max(0, difference(older or nothing, reading).export_wh)
+        before_wh = max(0, claims.issued_wh(asset.id) - claims.minted.get(asset.id, slot_s))
+        storage.unmint(state, slot_s, asset, min(claims.discharge_left(asset.id, slot_s, more_wh), before_wh))
 
 
 def _connection(state: State, slot_s: int, asset: Asset, older: Reading, reading: Reading, word: str) -> None:

@@ -167,8 +167,8 @@ def _believe(state: State, asset: Asset, item: Item) -> None:
 
 def _doubt(state: State, batch: Batch, asset: AssetId | str, slot_s: int, why: str) -> None:
     batch.outcome = Outcome.SET_ASIDE
-    standing = len(state.set_aside)
-    if standing >= MOST_DOUBTS:  # a state that keeps everything has others, which are long past
-        standing = sum(doubt.slot_s >= state.horizon_s for doubt in state.set_aside)
-    if standing < MOST_DOUBTS:
-        state.set_aside.append(SetAside(position=batch.position, asset=asset, slot_s=slot_s, why=why))
+    doubt = SetAside(position=batch.position, asset=asset, slot_s=slot_s, why=why)
+    if state.doubted is not None:
+        state.doubted.append(doubt)
+    if len(state.set_aside) < MOST_DOUBTS:
+        state.set_aside.append(doubt)

@@ -7,7 +7,7 @@ from commonwatt.flexibility import language
 from commonwatt.flows.rulebook import bodies, commission
 from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.delegating import acting_role
-from commonwatt.flows.rulebook.state import Answer, Charter, Gateway, State, Stated
+from commonwatt.flows.rulebook.state import Answer, Charter, Gateway, State, Stated, ends_s
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.model import (
@@ -173,7 +173,8 @@ def constraint(state: State, request: Request, body: bodies.ConstraintBody, posi
     if read.priority < _FLOOR[role] or read.zones != (role == "dso"):
         return Outcome.NOT_ALLOWED
     outcome = _owns(state, request.on_behalf_of, read)
-    if sum(stated.account == request.on_behalf_of for stated in state.stated) >= MOST_STATED:
+    standing = (stated for stated in state.stated if ends_s(stated.constraint) >= state.horizon_s)
+    if sum(stated.account == request.on_behalf_of for stated in standing) >= MOST_STATED:
         return Outcome.OVER_LIMIT
     if outcome is Outcome.BOOKED:
         state.stated.append(Stated(position=position, account=request.on_behalf_of, text=body.text, constraint=read))

@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 import msgspec
 import numpy as np
 
-from commonwatt.flows.rulebook.state import State
+from commonwatt.flows.rulebook.state import Gateway, State
 from commonwatt.flows.rulebook.wallets import Kept, Wallets
 from commonwatt.identity.directory import Directory
 from commonwatt.identity.keys import VerifyingKey
@@ -15,12 +15,12 @@ from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.journal import Journal
 from commonwatt.market.book import Book
 from commonwatt.metering.table import ReadingTable
-from commonwatt.model import AccountId, AssetId, Corrupt, GatewayId, InvalidValue, Order
+from commonwatt.model import AccountId, AssetId, AssetKind, Corrupt, GatewayId, InvalidValue, Order
 from commonwatt.tokens.watt import StorageClaims
 
-FORMAT = 2
-_DERIVED = frozenset({"columns", "_registry", "registry_version"})
-"""Fields that follow from the others."""
+FORMAT = 3
+_DERIVED = frozenset({"columns", "_registry", "registry_version", "connections", "gateways", "doubted"})
+"""Fields that follow from the others, which alone the state root binds; and what is only noted along the way."""
 
 
 class _Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -62,13 +62,38 @@ def load(content: bytes) -> tuple[State, int]:
         for name, raw in kept.parts.items():
             form = _FORMS.get(hints[name])
             parts[name] = form[2](msgspec.msgpack.decode(raw, type=form[1])) if form else _plain(raw, hints[name])
-        state = State(**parts)
+        state = _derived(State(**parts))
         root = state.root()
     except (msgspec.MsgspecError, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
         raise Corrupt(f"a snapshot does not hold a state: {error}") from error
     if root != kept.state_root:
         raise Corrupt("a snapshot leads to another state root than it tells")
     return state, kept.last_s
+
+
+def _derived(state: State) -> State:
+    """Return a state with what follows from its keys and assets, so that nobody can slip in anything else.
+
+    Raises:
+        InvalidValue: Its readings are of other meters than are registered.
+    """
+    for record in state.keys:
+        if record.gateway is not None:
+            state.gateways[record.gateway] = Gateway(record.verifying.id)
+    for asset in state.assets.values():
+        state.gateways[asset.gateway].assets.append(asset.id)
+        if asset.kind is AssetKind.CONNECTION:
+            state.connections[asset.owner] = asset.id
+    if state.readings.meters != list(state.assets):
+        raise InvalidValue("readings are of the meters that are registered, in their order")
+    told = state.charter
+    for part, mine in (
+        (state.wallets.low, (told.low_micro, told.clear_micro)),
+        (state.wallets.switch, (told.meter_threshold_micro, told.meter_grace_s)),
+    ):
+        if part is not None and part[:2] != mine:
+            raise InvalidValue(f"a notice and a switch have the charter's numbers {mine}, was {part[:2]}")
+    return state
 
 
 def log_root(content: bytes) -> bytes:
@@ -137,7 +162,8 @@ def _load_readings(told: _Readings) -> ReadingTable:
     return table
 
 
-_Claims = tuple[list[tuple[str, int]], list[tuple[int, list[tuple[str, int]]]]]
+_BySlot = list[tuple[int, list[tuple[str, int]]]]
+_Claims = tuple[list[tuple[str, int]], _BySlot, _BySlot]
 
 
 _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
@@ -148,7 +174,7 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     Book: (lambda book: list(book.orders()), list[Order], Book.load),
     Wallets: (Wallets.dump, Kept, Wallets.load),
     StorageClaims: (
-        lambda claims: (claims.listing(), claims.minted()),
+        lambda claims: (claims.listing(), claims.minted.listing(), claims.lost.listing()),
         _Claims,
         lambda told: StorageClaims.load(*told),
     ),

@@ -121,8 +121,10 @@ class State:
     ``settled_to_s`` is the start of the first slot that is not settled yet; the community's founding slot at first.
     ``cleared_to_s`` likewise for the slot market. ``joined_s`` is the slot in which an asset was registered,
     ``stood_in`` the settled slots in which the members' sum stands in for a silent feeder, ``given`` what the grid
-    gave in each slot at hand, less what it took: Wh and micro. Slots further back than the charter's
-    ``correction_slots`` are let go of, unless the journal keeps everything for whoever replays to prove or to sum up.
+    gave in each slot at hand, less what it took: Wh and micro. ``set_aside`` lists doubts that still matter, as
+    many as it has room for, ``doubted`` all there ever were, where somebody asks for them. Slots further back than the
+    charter's ``correction_slots`` are let go of, unless the journal keeps everything for whoever replays to prove or to
+    sum up.
     """
 
     community: str
@@ -140,6 +142,7 @@ class State:
     prices: dict[int, tuple[int, int]] = field(default_factory=dict)
     readings: ReadingTable = field(default_factory=ReadingTable)
     set_aside: list[SetAside] = field(default_factory=list)
+    doubted: list[SetAside] | None = None
     slot_orders: dict[int, list[Order]] = field(default_factory=dict)
     clearings: dict[int, Clearing] = field(default_factory=dict)
     book: Book = field(default_factory=Book)
@@ -237,17 +240,21 @@ class State:
 
     def forget(self) -> None:
         """Let go of what no correction can reach any more; see the class."""
+        horizon_s = self.horizon_s
+        self.set_aside = [doubt for doubt in self.set_aside if doubt.slot_s >= horizon_s]
         if self.journal.keep:
             return
-        horizon_s = self.horizon_s
         self.readings.forget_before(horizon_s)
         self.claims.forget_before(horizon_s)
         for by_slot in (self.prices, self.slot_orders, self.clearings, self.losses_wh, self.given):
             for slot_s in [slot_s for slot_s in by_slot if slot_s < horizon_s]:
                 del by_slot[slot_s]
         self.stood_in = {slot_s for slot_s in self.stood_in if slot_s >= horizon_s}
-        self.set_aside = [doubt for doubt in self.set_aside if doubt.slot_s >= horizon_s]
-        self.stated = [stated for stated in self.stated if _ends_s(stated.constraint) >= horizon_s]
+        self.stated = [stated for stated in self.stated if ends_s(stated.constraint) >= horizon_s]
+
+    def _open(self, by_slot: Iterable[int]) -> list[int]:
+        """Return the slots of something that can still be corrected, in order."""
+        return sorted(slot_s for slot_s in by_slot if slot_s >= self.horizon_s)
 
     def root(self) -> bytes:
         """Return the state root: the Merkle root over the roots of the sections, in their order."""
@@ -310,20 +317,15 @@ class State:
                 {"charter": self.charter, "community": self.community, "operator": self.operator},
                 {"checked_s": self.checked_s, "cleared_to_s": self.cleared_to_s, "settled_to_s": self.settled_to_s},
                 *({"claim": asset, "issued_wh": wh} for asset, wh in self.claims.listing()),
-                *({"minted": h, "slot_s": slot_s} for slot_s, h in self.claims.minted_digests(self.horizon_s)),
+                *({"minted": h, "slot_s": slot_s} for slot_s, h in self.claims.minted.digests(self.horizon_s)),
+                *({"lost": h, "slot_s": slot_s} for slot_s, h in self.claims.lost.digests(self.horizon_s)),
                 *({"stood_in_s": slot_s} for slot_s in sorted(self.stood_in) if slot_s >= self.horizon_s),
-                *(
-                    {"account": s.account, "position": s.position, "stated": s.text}
-                    for s in self.stated
-                    if _ends_s(s.constraint) >= self.horizon_s
-                ),
+                *({"stated": stated} for stated in self.stated if ends_s(stated.constraint) >= self.horizon_s),
                 *({"schedule": schedule} for schedule in self.schedules.values()),
                 *({"answer": answer} for answer in self.answers.values()),
-                *(
-                    {"position": d.position, "set_aside": d.asset, "why": d.why}
-                    for d in self.set_aside
-                    if d.slot_s >= self.horizon_s
-                ),
+                *({"set_aside": doubt} for doubt in self.set_aside if doubt.slot_s >= self.horizon_s),
+                *({"given": self.given[slot_s], "slot_s": slot_s} for slot_s in self._open(self.given)),
+                *({"losses_wh": self.losses_wh[slot_s], "slot_s": slot_s} for slot_s in self._open(self.losses_wh)),
                 *({"price": self.prices[slot_s], "slot_s": slot_s} for slot_s in told),
                 *({"archived": day, "manifest": digest} for day, digest in sorted(self.archived.items())),
                 *self.wallets.leaves(),
@@ -331,7 +333,7 @@ class State:
         )
 
 
-def _ends_s(constraint: Constraint) -> int:
+def ends_s(constraint: Constraint) -> int:
     """Return from when on a statement can matter no more, seconds since 1970."""
     return epoch(constraint.window.end if constraint.window else constraint.at or instant(0))
 

@@ -90,6 +90,7 @@ def _mint(state: State, slot_s: int, asset: Asset, reading: Reading, clean_wh: i
 def _meet_level(state: State, slot_s: int, asset: Asset, reading: Reading) -> None:
     """Keep WATT within what the battery can give: the owner's burns first, the rest is bought back (RULES)."""
     lack = watt.shortfall(reading.level_wh or 0, asset, state.claims.issued_wh(asset.id), state.watt(asset.owner))
+    state.claims.lost.set(asset.id, slot_s, lack.burned_wh + lack.short_wh)
     _take_back(state, slot_s, asset, lack)
 
 

@@ -1,0 +1,293 @@
+"""What the one writer of the log admits, and what leaves no trace: lies, repeats, and bytes and bodies of any shape."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+import pytest
+from community import NOON, PREPAID, Community, key
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from standing import BOUGHT, PURCHASE, RECORDS, refused, standing
+
+from commonwatt.flows.intake import read_request
+from commonwatt.flows.rulebook import bodies
+from commonwatt.identity.keys import sign_request
+from commonwatt.metering.batch import batch_root
+from commonwatt.model import MAX_SAFE_INTEGER, CommonwattError, Kind, Outcome, Side
+
+
+def test_a_key_that_nobody_registered_is_unknown() -> None:
+    refused(standing().wire("stranger", Kind.PURCHASE, PURCHASE, account="payment"), Outcome.UNKNOWN_KEY)
+
+
+def test_a_changed_body_or_a_borrowed_name_is_a_bad_signature() -> None:
+    wire = standing().wire("payment", Kind.PURCHASE, PURCHASE)
+    refused(wire.replace(b'"amount_micro":7', b'"amount_micro":9'), Outcome.BAD_SIGNATURE)
+    as_oracle = wire.replace(key("payment").id.encode(), key("oracle").id.encode())
+    refused(as_oracle, Outcome.BAD_SIGNATURE)
+    assert standing().send(wire[:-130] + b"0" * 128 + b'"}') is Outcome.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize("signature", ["", "0x" + "a" * 126, "A" * 128, "a" * 127, "a" * 130, "é" * 128, "٣" * 128])
+def test_what_is_no_signature_is_no_request(signature: str) -> None:
+    wire = standing().wire("payment", Kind.PURCHASE, PURCHASE)
+    forged = wire[:-130] + signature.encode() + b'"}'
+    before = standing().roots()
+    assert standing().send(forged) in (Outcome.BAD_SIGNATURE, Outcome.MALFORMED)
+    assert standing().roots() == before
+
+
+def test_a_request_for_another_community_is_not_ours() -> None:
+    refused(standing().wire("payment", Kind.PURCHASE, PURCHASE, community="other"), Outcome.WRONG_COMMUNITY)
+
+
+@pytest.mark.parametrize("ahead", [1, 2, MAX_SAFE_INTEGER - 2])
+def test_a_number_that_skips_one_is_out_of_sequence(ahead: int) -> None:
+    refused(standing().wire("oracle", Kind.PURCHASE, PURCHASE, seq=2 + ahead), Outcome.WRONG_SEQUENCE)
+
+
+def test_a_number_that_was_used_for_something_else_is_out_of_sequence() -> None:
+    refused(standing().wire("payment", Kind.PURCHASE, PURCHASE, seq=1), Outcome.WRONG_SEQUENCE)
+
+
+@pytest.mark.parametrize("seq", [0, -1, -MAX_SAFE_INTEGER])
+def test_a_number_below_one_is_malformed_and_harms_nobody(seq: int) -> None:
+    community = Community(1)
+    refused(community.wire("gw-anna", Kind.PURCHASE, PURCHASE, seq=seq), Outcome.MALFORMED, community)
+    assert community.pay("anna", 1, "and on it goes") is Outcome.BOOKED
+
+
+def test_numbers_go_on_within_one_batch() -> None:
+    community = Community(1)
+    first = community.wire("payment", Kind.PURCHASE, PURCHASE)
+    second = community.wire(
+        "payment", Kind.PURCHASE, bodies.PurchaseBody(account="anna", amount_micro=1, reference="b"), seq=3
+    )
+    assert community.sequencer.submit([second, first, second], NOON) == [
+        Outcome.WRONG_SEQUENCE,
+        Outcome.BOOKED,
+        Outcome.BOOKED,
+    ]
+
+
+def test_a_repeat_gets_its_first_answer_and_stands_in_the_log_once() -> None:
+    community = Community(1)
+    booked = community.wire("payment", Kind.PURCHASE, PURCHASE)
+    assert community.sequencer.submit([booked, booked], NOON) == [Outcome.BOOKED, Outcome.BOOKED]
+    backless = bodies.OrderBody(side=Side.BID, energy_wh=5_000, price_micro_per_kwh=10**9, slot_s=NOON)
+    order = community.wire("anna", Kind.ORDER, backless)
+    assert community.send(order) is Outcome.NOT_BACKED
+    community.pay("anna", 10**12, "now there is money")
+    refused(order, Outcome.NOT_BACKED, community)
+    refused(booked, Outcome.BOOKED, community)
+    assert community.ergon("anna") == PREPAID + 7 + 10**12
+
+
+def malformed() -> Iterator[tuple[str, bytes]]:
+    wire = standing().wire("payment", Kind.PURCHASE, PURCHASE)
+    yield "nothing", b""
+    yield "another value", b"[]"
+    yield "space between", wire.replace(b',"body"', b', "body"')
+    yield "newline at the end", wire + b"\n"
+    yield "a second value", wire + wire
+    yield "cut off", wire[:-1]
+    yield "names out of order", b'{"body":{},' + wire[1:].replace(b'"body":{"account":"anna","amount_micro":7,', b"")
+    yield "a name twice", wire.replace(b'"seq":', b'"seq":2,"seq":')
+    yield "a name twice within", wire.replace(b'"amount_micro":7', b'"amount_micro":7,"amount_micro":7')
+    yield "an unknown name", wire.replace(b'"seq":', b'"sent":1,"seq":')
+    yield "an escape that needs none", wire.replace(b'"bank"', b'"\\u0062ank"')
+    yield "a float", wire.replace(b'"amount_micro":7', b'"amount_micro":7.0')
+    yield "an exponent", wire.replace(b'"amount_micro":7', b'"amount_micro":7e0')
+    yield "minus nothing", wire.replace(b'"amount_micro":7', b'"amount_micro":-0')
+    yield "a leading zero", wire.replace(b'"amount_micro":7', b'"amount_micro":07')
+    yield "not a number", wire.replace(b'"amount_micro":7', b'"amount_micro":NaN')
+    yield "half a character", wire.replace(b'"bank"', b'"\\ud800"')
+    yield "an unknown kind", wire.replace(b'"purchase"', b'"present"')
+    yield "a number as text", wire.replace(b'"amount_micro":7', b'"amount_micro":"7"')
+    yield "deep lists", wire.replace(b'"bank"', b"[" * 1_000 + b"]" * 1_000)
+    yield "deep objects", wire.replace(b'"bank"', b'{"a":' * 1_000 + b"1" + b"}" * 1_000)
+    yield "deeper than any stack", b"[" * 200_000
+
+
+@pytest.mark.parametrize("wire", [pytest.param(wire, id=name) for name, wire in malformed()])
+def test_bytes_that_are_no_canonical_request_are_malformed(wire: bytes) -> None:
+    refused(wire, Outcome.MALFORMED)
+
+
+@pytest.mark.parametrize(
+    ("kind", "who", "body"),
+    [
+        (Kind.CONSTRAINT, "anna", {"text": "charge of anna-battery >= 80% at 07:30", "said_s": MAX_SAFE_INTEGER}),
+        (Kind.CONSTRAINT, "anna", {"text": "x" * 401, "said_s": NOON}),
+        (Kind.PURCHASE, "payment", BOUGHT | {"amount_micro": 0}),
+        (Kind.PURCHASE, "payment", BOUGHT | {"amount_micro": -5}),
+        (Kind.PURCHASE, "payment", BOUGHT | {"amount_micro": True}),
+        (Kind.PURCHASE, "payment", BOUGHT | {"account": "anna\n"}),
+        (Kind.PURCHASE, "payment", {name: value for name, value in BOUGHT.items() if name != "reference"}),
+        (Kind.PURCHASE, "payment", BOUGHT | {"more": 1}),
+        (Kind.ORDER, "anna", {"side": "buy", "energy_wh": 1, "price_micro_per_kwh": 1}),
+        (Kind.ORDER, "anna", {"side": "bid", "energy_wh": 1, "price_micro_per_kwh": -1}),
+        (Kind.FACT, "oracle", {"start_s": NOON, "prices": []}),
+        (Kind.FACT, "oracle", {"start_s": MAX_SAFE_INTEGER, "prices": [[1, 1]]}),
+        (Kind.REGISTER, "operator", {"what": "key", "public": "00", "alg": "rsa", "role": "member", "account": "x"}),
+        (Kind.REGISTER, "operator", {"what": "throne"}),
+        (Kind.SCHEDULE, "planner", {"asset": "anna-battery", "issued_s": NOON, "instructions": []}),
+        (Kind.CHECKPOINT, "operator", {"note": "\n\n"}),
+        (Kind.CHECKPOINT, "operator", {"note": "tiny\n" + "9" * 3_000}),
+    ],
+)
+def test_a_signed_body_of_another_shape_is_malformed_all_the_same(
+    kind: Kind, who: str, body: dict[str, object]
+) -> None:
+    refused(standing().wire(who, kind, body), Outcome.MALFORMED)
+
+
+def test_a_number_beyond_2_to_the_53_is_malformed() -> None:
+    wire = standing().wire("payment", Kind.PURCHASE, PURCHASE)
+    for huge in (b"9007199254740992", b"-9007199254740992", b"9" * 400):
+        refused(wire.replace(b'"amount_micro":7', b'"amount_micro":' + huge), Outcome.MALFORMED)
+
+
+@pytest.mark.parametrize("huge", [b"9007199254740992", b"-9007199254740992"])
+def test_a_sequence_number_beyond_2_to_the_53_is_malformed_too(huge: bytes) -> None:
+    wire = standing().wire("payment", Kind.PURCHASE, PURCHASE)
+    refused(wire.replace(b'"seq":2', b'"seq":' + huge), Outcome.MALFORMED)
+
+
+@pytest.mark.parametrize("byte", [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80\x80\x80"])
+def test_bytes_that_are_no_text_are_malformed_and_harm_nobody(byte: bytes) -> None:
+    community = Community(1)
+    wire = community.wire("payment", Kind.PURCHASE, PURCHASE)
+    refused(wire.replace(b'"bank"', b'"' + byte + b'"'), Outcome.MALFORMED, community)
+    assert community.send(wire) is Outcome.BOOKED
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_whatever_raise_or_leave_a_trace(wire: bytes) -> None:
+    refused(wire, Outcome.MALFORMED)
+
+
+@settings(max_examples=300)
+@given(at=st.integers(0, 500), cut=st.integers(0, 40), put=st.binary(max_size=4))
+def test_no_damaged_request_raises_or_leaves_a_trace(at: int, cut: int, put: bytes) -> None:
+    wire = standing().wire("payment", Kind.PURCHASE, PURCHASE)
+    at %= len(wire)
+    damaged = wire[:at] + put + wire[at + cut :]
+    if damaged != wire:
+        before = standing().roots()
+        assert not standing().send(damaged).admitted
+        assert standing().roots() == before
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+SIGNERS = ("operator", "anna", "gw-anna", "planner", "oracle", "dso", "payment")
+
+
+def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
+    """Return bodies that have the right names and anything at all, or nearly right values, behind them."""
+    known: dict[Kind, dict[str, list[object]]] = {
+        Kind.CONSTRAINT: {
+            "text": [
+                "charge of anna-battery >= 80% at 07:30 on 31 December 9999",
+                "power of zone lane <= 1 kW from 23:00 to 24:00 on 31 December 9999 for dso",
+                "charge of anna-battery >= 80% at 00:00 on 1 January 1",
+                "charge of anna-battery >= 80% at 07:30 on 30 February",
+                f"energy of anna-battery <= {'9' * 300} kWh from 13:00 to 14:00",
+                "charge of anna-battery, anna-battery >= 0.00% at 24:00",
+            ],
+            "said_s": [0, NOON, 32_503_680_000],
+        },
+        Kind.FACT: {"start_s": [0, NOON + 96 * 900, 32_503_680_000], "prices": [[[0, 0]], [[-(10**9), 10**9]] * 400]},
+        Kind.SCHEDULE: {
+            "asset": ["anna-battery", "feeder"],
+            "issued_s": [0, NOON, 32_503_680_000],
+            "instructions": [
+                [],
+                [
+                    {"verb": "SUPPLY", "start_s": 5, "end_s": 4, "power_w": 0, "expected_wh": 0, "reason": ""},
+                    {
+                        "verb": "SUPPLY",
+                        "start_s": 0,
+                        "end_s": 32_503_680_000,
+                        "power_w": 1,
+                        "expected_wh": 9,
+                        "reason": "é",
+                    },
+                ],
+            ],
+        },
+        Kind.READING_BATCH: {
+            "gateway": ["gw-anna", "gw-feeder"],
+            "count": [0, 1, 2, 672, 673],
+            "root": [batch_root(items).hex() for items in RECORDS] + ["0" * 64],
+            "personal": [None, "0" * 64],
+        },
+        Kind.ORDER: {
+            "side": ["bid", "ask"],
+            "energy_wh": [1, 10**9],
+            "price_micro_per_kwh": [0, 10**9],
+            "slot_s": [None, 0, NOON, NOON + 900, 32_503_680_000],
+        },
+        Kind.CANCEL: {"order": ["0", "99"]},
+        Kind.ACK: {
+            "gateway": ["gw-anna"],
+            "slot_s": [0, 32_503_680_000],
+            "acks": [[{"command": "", "asset": "anna-battery", "lo_w": MAX_SAFE_INTEGER, "hi_w": -MAX_SAFE_INTEGER}]],
+        },
+        Kind.PURCHASE: {
+            "what": ["bought", "refund", "charge back", "uncollected", "mandate", "automatic"],
+            "account": ["anna", "grid"],
+            "amount_micro": [1, 10**12],
+            "reference": ["r", "é"],
+        },
+        Kind.CONSENT: {"asset": ["anna-battery", "feeder", "x"], "standing": [True, False]},
+        Kind.CHECKPOINT: {"note": ["tiny\n0\n\nstate \nslot 0\n\n", "\n\n", "tiny\n-1\n" + "A" * 44]},
+        Kind.REGISTER: {
+            "what": ["asset", "gateway", "key", "community"],
+            "public": [key("anna").public.hex(), "04" + "00" * 32],
+            "alg": ["secp256k1"],
+            "role": ["member"],
+            "account": ["eve", "mint"],
+            "gateway": ["gw-new", "gw-anna"],
+        },
+    }
+    return st.fixed_dictionaries(
+        {}, optional={n: st.sampled_from(v) | JSON for n, v in known.get(kind, {}).items()}
+    ) | (st.fixed_dictionaries({name: st.sampled_from(values) for name, values in known.get(kind, {}).items()}))
+
+
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_no_signed_request_whatever_breaks_the_log(data: st.DataObject) -> None:
+    community = busy()
+    kind = data.draw(st.sampled_from(Kind))
+    body = data.draw(fields(kind))
+    who = data.draw(st.sampled_from(SIGNERS))
+    before = community.roots()
+    try:
+        items = data.draw(st.sampled_from([b"", *RECORDS])) if kind is Kind.READING_BATCH else b""
+        wire = community.wire(who, kind, body, items=items)
+    except CommonwattError:
+        return  # no canonical form, so it cannot be signed
+    outcome = community.send(wire)
+    assert community.roots().leaves == before.leaves + outcome.admitted
+    assert outcome.admitted or community.roots() == before
+
+
+@cache
+def busy() -> Community:
+    """Return a community that may be changed by many requests of no use."""
+    return Community(1)
+
+
+def test_a_request_that_was_read_and_changed_is_signed_anew_over_what_it_says_now() -> None:
+    read = read_request(standing().wire("payment", Kind.PURCHASE, PURCHASE))
+    changed = sign_request(replace(read, body={**read.body, "amount_micro": 9}), key("payment"))
+    community = Community(1)
+    assert community.send(changed.wire_bytes()) is Outcome.BOOKED
+    assert community.ergon("anna") == PREPAID + 9
