@@ -1,8 +1,11 @@
 """The commonwatt command: run a street, plan, verify evidence, replay a log, check it, serve it, watch one."""
 
 import gc
+import os
+import signal
 import sqlite3
 import sys
+from types import FrameType
 
 import typer
 
@@ -46,8 +49,24 @@ app.command("witness")(watching.witness)
 def main() -> None:
     """Run the command; an error of ours is one line on standard error and exit code 1."""
     gc.set_threshold(*COLLECT_AFTER)
+    interrupted: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        interrupted.append(number)
+        signal.default_int_handler(number, frame)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # who was started to ignore it goes on to
+        signal.signal(signal.SIGINT, interrupt)
     try:
         app()
+    except SystemExit as ended:
+        if interrupted:
+            # Everything is closed by now. An interruption can leave a lock of the pools' held for ever, and the
+            # interpreter would wait for their threads at its end.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(ended.code if isinstance(ended.code, int) else 1)
+        raise
     except (CommonwattError, OSError, UnicodeError, sqlite3.Error) as error:
         print(f"commonwatt: {error}", file=sys.stderr)  # noqa: T201  the command line's own last word
         sys.exit(1)
