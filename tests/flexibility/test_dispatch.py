@@ -98,7 +98,6 @@ def test_an_owners_own_bound_binds_the_device_whatever_the_plan_says() -> None:
     at_most = Constraint(
         quantity=Quantity.POWER,
         scope=(CAR.id,),
-        zones=False,
         relation=Relation.AT_MOST,
         value=3000,
         window=slot_from(0),

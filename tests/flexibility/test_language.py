@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from commonwatt.flexibility.language import parse, text
-from commonwatt.model import Constraint, Interval, Priority, Quantity, Refused, Relation
+from commonwatt.model import Constraint, Interval, Priority, Quantity, Reach, Refused, Relation
 
 LONDON = ZoneInfo("Europe/London")
 NOW = datetime(2018, 4, 20, 12, tzinfo=UTC)
@@ -22,7 +22,7 @@ def test_the_three_sentences_of_the_document_mean_what_they_say() -> None:
     home = parse("battery of home >= 5 kWh at 06:30", NOW, LONDON)
     assert (home.value, home.at) == (5000, datetime(2018, 4, 21, 5, 30, tzinfo=UTC))  # the next half past six
     zone = parse("energy of zone PL, TR <= 500 kWh from 18:00 to 20:00 on 26 April", NOW, LONDON)
-    assert (zone.zones, zone.scope, zone.value) == (True, ("PL", "TR"), 500_000)
+    assert (zone.reach, zone.scope, zone.value) == (Reach.ZONE, ("PL", "TR"), 500_000)
     assert zone.window == Interval(datetime(2018, 4, 26, 17, tzinfo=UTC), datetime(2018, 4, 26, 19, tzinfo=UTC))
 
 
@@ -40,7 +40,7 @@ MINUTES = st.integers(0, 2 * 365 * 24 * 60).map(
 
 @st.composite
 def constraints(draw: st.DrawFn) -> Constraint:
-    quantity = draw(st.sampled_from(Quantity))
+    quantity = draw(st.sampled_from([Quantity.CHARGE, Quantity.BATTERY, Quantity.ENERGY, Quantity.POWER]))
     stored = quantity in (Quantity.CHARGE, Quantity.BATTERY)
     start = draw(MINUTES)
     # A window is at most a day long, and no clock change falls into it: then two spans would read alike.
@@ -54,7 +54,7 @@ def constraints(draw: st.DrawFn) -> Constraint:
     return Constraint(
         quantity=quantity,
         scope=tuple(draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))),
-        zones=draw(st.booleans()),
+        reach=draw(st.sampled_from([Reach.ASSET, Reach.ZONE])),
         relation=draw(st.sampled_from(Relation)),
         value=draw(st.integers(0, 100 if quantity is Quantity.CHARGE else 10**7)),
         window=None if stored else Interval(start, end),

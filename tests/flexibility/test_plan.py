@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonwatt.flexibility.diary import in_force, line_w, schedules
-from commonwatt.flexibility.plan import Plan, Problem, plan
+from commonwatt.flexibility.plan import plan
+from commonwatt.flexibility.problem import Plan, Problem
 from commonwatt.model import (
     SLOT,
     AssetId,
@@ -19,6 +20,7 @@ from commonwatt.model import (
     InvalidValue,
     Priority,
     Quantity,
+    Reach,
     Relation,
     Store,
     Verb,
@@ -66,14 +68,14 @@ def problem(envelopes: list[Envelope], bought: list[int], sold: list[int] | None
 
 def at_least(asset: AssetId, wh: int, slot: int, priority: Priority = Priority.OWNER) -> Constraint:
     return Constraint(
-        quantity=Quantity.BATTERY, scope=(asset,), zones=False, relation=Relation.AT_LEAST, value=wh,
+        quantity=Quantity.BATTERY, scope=(asset,), relation=Relation.AT_LEAST, value=wh,
         at=START + slot * SLOT, priority=priority,
     )  # fmt: skip
 
 
 def at_most_w(watts: int, slots: int, priority: Priority = Priority.DSO) -> Constraint:
     return Constraint(
-        quantity=Quantity.POWER, scope=("street",), zones=True, relation=Relation.AT_MOST, value=watts,
+        quantity=Quantity.POWER, scope=("street",), reach=Reach.ZONE, relation=Relation.AT_MOST, value=watts,
         window=Interval(START, START + slots * SLOT), priority=priority,
     )  # fmt: skip
 
@@ -181,7 +183,7 @@ def test_a_car_draws_nothing_or_at_least_its_six_amperes_in_the_next_hour() -> N
 
 def test_energy_over_a_window_is_bounded_as_a_sum() -> None:
     bound = Constraint(
-        quantity=Quantity.ENERGY, scope=("street",), zones=True, relation=Relation.AT_MOST, value=500,
+        quantity=Quantity.ENERGY, scope=("street",), reach=Reach.ZONE, relation=Relation.AT_MOST, value=500,
         window=Interval(START, START + 2 * SLOT), priority=Priority.DSO,
     )  # fmt: skip
     found = plan(problem([load([2000] * 4), store(BATTERY, 4, 1000)], [10, 10, 90, 90], constraints=(bound,)))

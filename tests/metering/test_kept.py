@@ -16,6 +16,7 @@ from commonwatt.model import (
     GatewayId,
     Interval,
     Quantity,
+    Reach,
     Reading,
     Relation,
     epoch,
@@ -56,7 +57,7 @@ def told(slot: int, **readings: tuple[int, int, int | None]) -> dict[int, dict[A
 
 
 def constraint(**fields: Any) -> Constraint:
-    return Constraint(**{"zones": False, "relation": Relation.AT_LEAST, **fields})
+    return Constraint(**{"relation": Relation.AT_LEAST, **fields})
 
 
 @pytest.mark.parametrize(("level_wh", "found"), [(51_200, None), (51_199, Miss(1, "Wh", 1))])
@@ -68,7 +69,12 @@ def test_a_level_is_read_from_the_slot_that_ends_at_its_instant(level_wh: int, f
 def test_a_zones_power_is_what_its_connections_exchange_together() -> None:
     window = Interval(NOON, NOON + 2 * SLOT)
     limit = constraint(
-        quantity=Quantity.POWER, scope=("street",), zones=True, value=4000, relation=Relation.AT_MOST, window=window
+        quantity=Quantity.POWER,
+        scope=("street",),
+        reach=Reach.ZONE,
+        value=4000,
+        relation=Relation.AT_MOST,
+        window=window,
     )
     kept = told(0, home_01=(1500, 0, None), home_02=(0, 500, None), car_01=(1400, 0, 5))
     assert miss(limit, ASSETS, kept | told(2, home_01=(5000, 0, None))) is None
@@ -79,7 +85,12 @@ def test_a_zones_power_is_what_its_connections_exchange_together() -> None:
 def test_energy_is_bounded_as_a_sum_and_what_was_not_measured_tells_nothing() -> None:
     window = Interval(NOON, NOON + 2 * SLOT)
     bound = constraint(
-        quantity=Quantity.ENERGY, scope=("street",), zones=True, value=1000, relation=Relation.AT_MOST, window=window
+        quantity=Quantity.ENERGY,
+        scope=("street",),
+        reach=Reach.ZONE,
+        value=1000,
+        relation=Relation.AT_MOST,
+        window=window,
     )
     assert miss(bound, ASSETS, told(0, home_01=(600, 0, None)) | told(1, home_02=(500, 0, None))) == Miss(100, "Wh", 1)
     assert miss(bound, ASSETS, {}) is None

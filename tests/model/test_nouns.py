@@ -20,6 +20,7 @@ from commonwatt.model import (
     Order,
     OrderId,
     Quantity,
+    Reach,
     Reading,
     Relation,
     Side,
@@ -66,16 +67,20 @@ def asset(**changes: Any) -> Asset:
         lambda: Constraint(
             quantity=Quantity.CHARGE,
             scope=("car",),
-            zones=False,
             relation=Relation.AT_LEAST,
             value=101,
             at=slot_from(0).start,
         ),
         lambda: Constraint(
-            quantity=Quantity.POWER, scope=("z",), zones=True, relation=Relation.AT_MOST, value=1, at=slot_from(0).start
+            quantity=Quantity.POWER,
+            scope=("z",),
+            reach=Reach.ZONE,
+            relation=Relation.AT_MOST,
+            value=1,
+            at=slot_from(0).start,
         ),
         lambda: Constraint(
-            quantity=Quantity.POWER, scope=(), zones=True, relation=Relation.AT_MOST, value=1, window=slot_from(0)
+            quantity=Quantity.POWER, scope=(), reach=Reach.ZONE, relation=Relation.AT_MOST, value=1, window=slot_from(0)
         ),
     ],
 )

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from commonwatt.apps.wiring import Scene, paper_day, scene
-from commonwatt.flexibility.plan import Plan, Problem
+from commonwatt.flexibility.problem import Plan, Problem
 from commonwatt.flows import trading_day
 from commonwatt.flows.constraint_to_command import Outlook, plan_ahead
 from commonwatt.flows.ports import Gateways, Heard

@@ -18,7 +18,7 @@ from commonwatt.apps.publishing import cosigned
 from commonwatt.apps.wiring import Scene, durable_day, open_log, paper_day, scene
 from commonwatt.flexibility import language
 from commonwatt.flexibility.diary import schedules
-from commonwatt.flexibility.plan import Unmet
+from commonwatt.flexibility.problem import Unmet
 from commonwatt.flows.constraint_to_command import HORIZON, plan_ahead
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.outlook import homes, outlook
@@ -37,6 +37,7 @@ from commonwatt.model import (
     Corrupt,
     InvalidValue,
     Kind,
+    Reach,
     Refused,
     epoch,
     round_div,
@@ -308,7 +309,7 @@ def plan_statements(stage: Scene, text: str, at: str) -> Foreseen:
 
 def _refuse_strangers(stated: Sequence[Constraint], zones: set[str], assets: set[str]) -> None:
     for constraint in stated:
-        known = zones if constraint.zones else assets
+        known = zones if constraint.reach is Reach.ZONE else assets
         for name in constraint.scope:
             if name not in known:
                 near = get_close_matches(name, known, 1)

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from commonwatt.flexibility.plan import DISCRETE_SLOTS, SLOT_HOURS, Plan, Problem
+from commonwatt.flexibility.plan import DISCRETE_SLOTS
+from commonwatt.flexibility.problem import SLOT_HOURS, Plan, Problem
 from commonwatt.model import SLOT, AssetId, Instruction, Interval, Schedule, Verb
 
 BALANCED_W = 200

@@ -4,7 +4,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import IntEnum
 
-from commonwatt.model import SLOT, Asset, AssetId, Band, Command, Constraint, Instruction, Quantity, Relation, Verb
+from commonwatt.model import (
+    SLOT,
+    Asset,
+    AssetId,
+    Band,
+    Command,
+    Constraint,
+    Instruction,
+    Quantity,
+    Reach,
+    Relation,
+    Verb,
+)
 
 LEASE_SLOTS = 2
 """A command outlives its slot by one, so that a late successor finds the device still doing sensible things."""
@@ -43,7 +55,7 @@ def own_limits(asset: Asset, stated: Iterable[Constraint], moment: datetime) -> 
     """Return what owners state about an asset's own power at an instant: it binds the device, whatever a plan says."""
     limits = []
     for limit in stated:
-        about = limit.quantity is Quantity.POWER and limit.scope == (asset.id,) and not limit.zones
+        about = limit.quantity is Quantity.POWER and limit.reach is Reach.ASSET and limit.scope == (asset.id,)
         if not (about and limit.window and moment in limit.window):
             continue
         if limit.relation is Relation.AT_LEAST:

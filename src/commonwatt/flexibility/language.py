@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from lark import Lark, Token, Transformer, UnexpectedInput
 from lark.exceptions import VisitError
 
-from commonwatt.model import Constraint, Interval, InvalidValue, Priority, Quantity, Refused, Relation
+from commonwatt.model import Constraint, Interval, InvalidValue, Priority, Quantity, Reach, Refused, Relation
 
 GRAMMAR = r"""
 start: QUANTITY "of" scope RELATION value when priority?
@@ -71,7 +71,7 @@ def parse(line: str, now: datetime, zone: ZoneInfo) -> Constraint:
 
 def text(constraint: Constraint, zone: ZoneInfo) -> str:
     """Return the line that parses back to the same value, the year written out."""
-    scope = ("zone " if constraint.zones else "") + ", ".join(constraint.scope)
+    scope = ("zone " if constraint.reach is Reach.ZONE else "") + ", ".join(constraint.scope)
     match constraint.quantity:
         case Quantity.CHARGE:
             value = f"{constraint.value}%"
@@ -175,7 +175,7 @@ class _Reader(Transformer[Token, Constraint]):
         return Constraint(
             quantity=quantity,
             scope=scope,
-            zones=zones,
+            reach=Reach.ZONE if zones else Reach.ASSET,
             relation=Relation(str(parts[2])),
             value=_whole(quantity, number, unit),
             window=when.window,

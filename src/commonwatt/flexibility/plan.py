@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 
+from commonwatt.flexibility.problem import SLOT_HOURS, Plan, Problem, Unmet
 from commonwatt.flexibility.program import Program, Solution
 from commonwatt.model import (
     SLOT,
@@ -14,13 +14,12 @@ from commonwatt.model import (
     Constraint,
     Envelope,
     Interval,
-    InvalidValue,
     Priority,
     Quantity,
+    Reach,
     Relation,
 )
 
-SLOT_HOURS = SLOT_SECONDS / 3600
 DISCRETE_SLOTS = 4
 """Slots from now in which a car draws nothing or at least its 6 A; later ones are planned again before they come."""
 SHORTFALL_TOLERANCE = 1e-4
@@ -32,60 +31,6 @@ REPORTED_KWH = 0.005
 SELF_CONSUMPTION_TOLERANCE_KWH = 0.02
 WISH_PER_KWH = 10.0
 """What a missed wish counts in money where it can only be weighed: more than any price of energy."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """All that a plan depends on, over n slots.
-
-    Args:
-        start: Start of the first slot.
-        envelopes: Everything that draws, makes or stores.
-        import_price: n values, micro per kWh.
-        export_price: n values, micro per kWh.
-        constraints: Statements; those that reach outside the horizon are held as far as it goes.
-        final_value_micro_per_kwh: What a kWh left in store at the horizon's end is worth.
-    """
-
-    start: datetime
-    envelopes: tuple[Envelope, ...]
-    import_price: tuple[int, ...]
-    export_price: tuple[int, ...]
-    constraints: tuple[Constraint, ...] = ()
-    final_value_micro_per_kwh: int = 0
-
-    def __post_init__(self) -> None:
-        lengths = {len(e.lo_w) for e in self.envelopes} | {len(self.import_price), len(self.export_price)}
-        if len(lengths) != 1:
-            raise InvalidValue(f"envelopes and prices cover the same slots, was {sorted(lengths)}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unmet:
-    """A statement that the plan could not keep, and by how much (Wh, W or per cent of capacity, as stated)."""
-
-    constraint: Constraint
-    by: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What the solver found.
-
-    Args:
-        power_w: Power per asset that stores, n values each, import positive.
-        level_wh: Stored energy per such asset at each slot's end.
-        exchange_w: Power of the community at the feeder, n values, import positive.
-        cost_micro: Expected cost over the horizon, wear and final value included.
-        unmet: Statements not kept, most important first.
-    """
-
-    start: datetime
-    power_w: dict[AssetId, tuple[int, ...]]
-    level_wh: dict[AssetId, tuple[int, ...]]
-    exchange_w: tuple[int, ...]
-    cost_micro: int
-    unmet: tuple[Unmet, ...]
 
 
 def plan(problem: Problem) -> Plan:
@@ -274,7 +219,7 @@ class _Model:
         return sum(e.store.capacity_wh for e in self._scope(constraint) if e.store)
 
     def _scope(self, constraint: Constraint) -> list[Envelope]:
-        if constraint.zones:
+        if constraint.reach is Reach.ZONE:
             return [e for e in self.problem.envelopes if e.zone in constraint.scope]
         return [e for e in self.problem.envelopes if e.asset in constraint.scope]
 
@@ -338,6 +283,7 @@ class _Model:
             exchange_w=tuple(round(w) for w in exchange),
             cost_micro=round(solution.objective * 1e6),
             unmet=tuple(unmet),
+            bound_micro=round(solution.objective * 1e6),
         )
 
 

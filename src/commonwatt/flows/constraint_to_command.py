@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from commonwatt.assets import battery, fixed, vehicle
-from commonwatt.flexibility.plan import Plan, Problem, plan
+from commonwatt.flexibility.plan import plan
+from commonwatt.flexibility.problem import Plan, Problem
 from commonwatt.forecasting.seasonal import corrected_naive
 from commonwatt.model import (
     SLOT,
@@ -19,6 +20,7 @@ from commonwatt.model import (
     Forecast,
     Priority,
     Quantity,
+    Reach,
     Relation,
     epoch,
 )
@@ -129,7 +131,7 @@ def _with_room(stated: Iterable[Constraint]) -> list[Constraint]:
     return [
         replace(limit, value=limit.value * FORECAST_ROOM_PERCENT // 100, priority=Priority.COMFORT)
         for limit in stated
-        if limit.zones and limit.quantity is Quantity.POWER and limit.relation is Relation.AT_MOST
+        if limit.reach is Reach.ZONE and limit.quantity is Quantity.POWER and limit.relation is Relation.AT_MOST
     ]
 
 
@@ -153,7 +155,6 @@ def _ending(outlook: Outlook) -> list[Constraint]:
     least = Constraint(
         quantity=Quantity.BATTERY,
         scope=tuple(stored.asset.id for stored in outlook.stored if stored.leaves is None),
-        zones=False,
         relation=Relation.AT_LEAST,
         value=level_wh,
         at=at,

@@ -15,6 +15,7 @@ from commonwatt.model import (
     AssetId,
     Constraint,
     Outcome,
+    Reach,
     Refused,
     epoch,
     instant,
@@ -81,7 +82,7 @@ def links(
 
 def in_force(read: Constraint, asset: str, zone: str, slot_s: int) -> bool:
     """Tell whether a statement is about an asset or its zone, and binds in a slot or in the day after it."""
-    if (zone if read.zones else asset) not in read.scope:
+    if (zone if read.reach is Reach.ZONE else asset) not in read.scope:
         return False
     if read.at is not None:
         return slot_s < epoch(read.at) <= slot_s + AHEAD_S
@@ -136,7 +137,7 @@ def _asked(chain: Chain, said: Sequence[Said], thing: Thing, planned: Planned, c
         binds = in_force(read, chain.asset, thing.asset.zone, chain.slot_s)
         need(binds, "a statement binds this asset in this slot or the day after", position=position)
         speaker = one.request.on_behalf_of
-        own = read.zones or speaker == thing.owner
+        own = read.reach is Reach.ZONE or speaker == thing.owner
         need(own, "owners speak of their own assets", position=position, found=speaker)
         words.append(f"{speaker} asked: {language.text(read, clock)}")
     return "; ".join(words) or "nobody asked for anything in particular"

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from commonwatt.flexibility.diary import in_force, line_w, schedules
 from commonwatt.flexibility.dispatch import command, own_limits
-from commonwatt.flexibility.plan import Plan, Problem, Unmet
+from commonwatt.flexibility.problem import Plan, Problem, Unmet
 from commonwatt.flows.constraint_to_command import plan_ahead
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.onboard import OPERATOR, Cast, Charter, onboard

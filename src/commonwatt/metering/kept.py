@@ -10,6 +10,7 @@ from commonwatt.model import (
     AssetKind,
     Constraint,
     Quantity,
+    Reach,
     Reading,
     Relation,
     epoch,
@@ -55,14 +56,14 @@ def miss(constraint: Constraint, assets: Collection[Asset], readings: Readings) 
 
 
 def _scope(constraint: Constraint, assets: Collection[Asset]) -> list[Asset]:
-    if constraint.zones:
+    if constraint.reach is Reach.ZONE:
         return [asset for asset in assets if asset.zone in constraint.scope]
     return [asset for asset in assets if asset.id in constraint.scope]
 
 
 def _moved(constraint: Constraint, assets: Collection[Asset], told: Mapping[AssetId, Reading]) -> int:
     scope = _scope(constraint, assets)
-    if constraint.zones:
+    if constraint.reach is Reach.ZONE:
         scope = [asset for asset in scope if asset.kind is AssetKind.CONNECTION]
     return sum(told[asset.id].import_wh - told[asset.id].export_wh for asset in scope if asset.id in told)
 

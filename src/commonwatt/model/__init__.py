@@ -1,7 +1,7 @@
 """The nouns that everyone here talks about: plain frozen values on the standard library alone."""
 
 from commonwatt.model.asset import Asset, AssetKind
-from commonwatt.model.constraint import Constraint, Priority, Quantity, Relation
+from commonwatt.model.constraint import AT_AN_INSTANT, Constraint, Priority, Quantity, Reach, Relation
 from commonwatt.model.entry import (
     BURN,
     COMMISSION_POOL,
@@ -16,7 +16,7 @@ from commonwatt.model.entry import (
     Commodity,
     Entry,
 )
-from commonwatt.model.envelope import Envelope, Store
+from commonwatt.model.envelope import Envelope, Shift, Store, Warmth
 from commonwatt.model.errors import CommonwattError, Corrupt, Erased, InvalidValue, Refused
 from commonwatt.model.forecast import Forecast
 from commonwatt.model.ids import AccountId, AssetId, CommunityId, GatewayId, KeyId, OrderId
@@ -38,6 +38,7 @@ from commonwatt.model.time import (
 )
 
 __all__ = [
+    "AT_AN_INSTANT",
     "BURN",
     "COMMISSION_POOL",
     "EDUCATION_POT",
@@ -81,16 +82,19 @@ __all__ = [
     "Outcome",
     "Priority",
     "Quantity",
+    "Reach",
     "Reading",
     "Refused",
     "Relation",
     "Request",
     "Schedule",
+    "Shift",
     "Side",
     "Store",
     "Trade",
     "Unread",
     "Verb",
+    "Warmth",
     "canonical_json",
     "cost_micro",
     "epoch",

@@ -1,4 +1,4 @@
-"""A constraint: one statement about the future by somebody with a say (row X1)."""
+"""A constraint: one statement about the future by somebody with a say (rows X1, X14)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ MOST = 10**9
 
 
 class Priority(IntEnum):
-    """Who wins; a lower number is never traded for any amount of a higher one."""
+    """Who wins; a lower number is never traded for any amount of a higher one. Money comes after all of them."""
 
     SAFETY = 0
     GRID = 1
@@ -23,12 +23,42 @@ class Priority(IntEnum):
 
 
 class Quantity(StrEnum):
-    """What is bounded: ``charge`` is per cent of capacity, ``battery`` is stored Wh."""
+    """What is bounded, and in which whole unit.
+
+    At an instant: ``charge`` in per cent of capacity, ``battery`` in stored Wh. Over a window: ``energy`` in Wh in all;
+    ``power`` in W, ``ramp`` in W from a slot to the next, ``temperature`` in thousandths of a degree Celsius and
+    ``reserve up`` and ``reserve down`` in W, each in every slot; ``run time`` in minutes in all; ``cycles`` in
+    thousandths of a full discharge in all. Power and energy are net, import positive. Reserve up is what can be
+    taken off the grid or supplied to it at once on top of the plan, down is what can be drawn at once.
+    """
 
     CHARGE = "charge"
     BATTERY = "battery"
     ENERGY = "energy"
     POWER = "power"
+    RAMP = "ramp"
+    TEMPERATURE = "temperature"
+    RESERVE_UP = "reserve up"
+    RESERVE_DOWN = "reserve down"
+    RUN_TIME = "run time"
+    CYCLES = "cycles"
+
+
+AT_AN_INSTANT = frozenset({Quantity.CHARGE, Quantity.BATTERY})
+SIGNED = frozenset({Quantity.ENERGY, Quantity.POWER, Quantity.TEMPERATURE})
+"""Below zero, power and energy flow from assets to grid."""
+ABSOLUTE_ZERO_MC = -273_150
+
+
+class Reach(StrEnum):
+    """What the names of a constraint's scope name."""
+
+    ASSET = "asset"
+    OWNER = "owner"
+    CONNECTION = "connection"
+    ZONE = "zone"
+    FEEDER = "feeder"
+    COMMUNITY = "community"
 
 
 class Relation(StrEnum):
@@ -40,37 +70,44 @@ class Relation(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint:
-    """One bound on one quantity of an asset or of zones, at an instant or over a window.
+    """One bound on one quantity of assets or places, at an instant or over a window.
 
     Args:
         quantity: What is bounded.
-        scope: Names of assets, or of zones; a bound is on their sum.
-        zones: True where the scope names zones, not assets.
+        reach: What the scope's names are.
+        scope: Names; a bound is on their sum, a temperature on each. None for the whole community.
         relation: Which side is allowed.
-        value: Whole number in the unit of the quantity: per cent, Wh, Wh, W.
+        value: Whole number in the unit of the quantity.
         window: From when to when; None where the bound is on an instant.
         at: The instant of a bound on a stored quantity; None otherwise.
         priority: Whose word this is.
+        author: Account of who said it; empty where nobody in particular did.
 
     Raises:
-        InvalidValue: Neither or both of window and at are given, or the value is below zero.
+        InvalidValue: Neither or both of window and at are given, the scope does not fit its reach, or the value
+            could not be true of any real thing.
     """
 
     quantity: Quantity
-    scope: tuple[str, ...]
-    zones: bool
+    reach: Reach = Reach.ASSET
+    scope: tuple[str, ...] = ()
     relation: Relation
     value: int
     window: Interval | None = None
     at: datetime | None = None
     priority: Priority = Priority.OWNER
+    author: str = ""
 
     def __post_init__(self) -> None:
-        stored = self.quantity in (Quantity.CHARGE, Quantity.BATTERY)
-        if (self.at is not None) != stored or (self.window is None) != stored:
-            raise InvalidValue(f"{self.quantity} takes {'an instant' if stored else 'a window'}, was {self}")
+        instant = self.quantity in AT_AN_INSTANT
+        if (self.at is not None) != instant or (self.window is None) != instant:
+            raise InvalidValue(f"{self.quantity} takes {'an instant' if instant else 'a window'}, was {self}")
         most = 100 if self.quantity is Quantity.CHARGE else MOST
-        if not 0 <= self.value <= most:
-            raise InvalidValue(f"a bound on {self.quantity} is zero or more and at most {most}")
-        if not self.scope:
-            raise InvalidValue("a constraint names assets or zones, was none")
+        least = 0 if self.quantity not in SIGNED else -MOST
+        if self.quantity is Quantity.TEMPERATURE:
+            least = ABSOLUTE_ZERO_MC
+        if not least <= self.value <= most:
+            low = "zero or more" if least == 0 else f"at least {least}"
+            raise InvalidValue(f"a bound on {self.quantity} is {low} and at most {most}")
+        if bool(self.scope) == (self.reach is Reach.COMMUNITY):
+            raise InvalidValue("a constraint names what it is about, the community none, was otherwise")

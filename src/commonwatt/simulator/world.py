@@ -80,7 +80,6 @@ class RecordedPeople:
         wish = Constraint(
             quantity=Quantity.CHARGE,
             scope=(car,),
-            zones=False,
             relation=Relation.AT_LEAST,
             value=self._street.car.ready_percent,
             at=instant(stay.end_s),

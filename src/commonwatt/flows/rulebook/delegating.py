@@ -13,7 +13,7 @@ from commonwatt.flows.rulebook import bodies, trust_bodies
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.trusted import Delegation
 from commonwatt.identity.keys import VerifyingKey
-from commonwatt.model import AccountId, AssetId, InvalidValue, KeyId, Kind, Outcome, Refused, Request, instant
+from commonwatt.model import AccountId, AssetId, InvalidValue, KeyId, Kind, Outcome, Reach, Refused, Request, instant
 
 INSPECT = "inspect"
 """To read about assets, see `commonwatt.flows.inspect`; no request of the log."""
@@ -129,4 +129,4 @@ def _about(body: object, timezone: str) -> set[str]:
         read = language.parse(body.text, instant(body.said_s), ZoneInfo(timezone))
     except (Refused, InvalidValue):
         return {""}
-    return {""} if read.zones else set(read.scope)
+    return {""} if read.reach is Reach.ZONE else set(read.scope)

@@ -27,6 +27,7 @@ from commonwatt.model import (
     InvalidValue,
     Outcome,
     Priority,
+    Reach,
     Refused,
     Request,
     Schedule,
@@ -170,7 +171,7 @@ def constraint(state: State, request: Request, body: bodies.ConstraintBody, posi
     except (Refused, InvalidValue):
         return Outcome.OVER_LIMIT
     role = acting_role(state, request)
-    if read.priority < _FLOOR[role] or read.zones != (role == "dso"):
+    if read.priority < _FLOOR[role] or (read.reach is Reach.ZONE) != (role == "dso"):
         return Outcome.NOT_ALLOWED
     outcome = _owns(state, request.on_behalf_of, read)
     standing = (stated for stated in state.stated if ends_s(stated.constraint) >= state.horizon_s)
@@ -182,7 +183,7 @@ def constraint(state: State, request: Request, body: bodies.ConstraintBody, posi
 
 
 def _owns(state: State, account: AccountId, read: Constraint) -> Outcome:
-    if read.zones:
+    if read.reach is Reach.ZONE:
         known = {asset.zone for asset in state.assets.values()}
         return Outcome.BOOKED if set(read.scope) <= known else Outcome.UNKNOWN_THING
     assets = [state.assets.get(AssetId(name)) for name in read.scope]
