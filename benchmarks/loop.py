@@ -8,7 +8,7 @@ from time import perf_counter
 
 from benchmarks.figure import Figure, figure
 from commonwatt.apps.wiring import durable_day, paper_day, scene
-from commonwatt.flexibility.program import Program
+from commonwatt.flexibility.exact.solver import Solver
 
 STREET = Path(__file__).parents[1] / "examples" / "street"
 
@@ -58,20 +58,20 @@ class _Stopwatch:
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
-        self._minimise = Program.minimise
+        self._minimise = Solver.minimise
 
     def __enter__(self) -> "_Stopwatch":
         original, seconds = self._minimise, self.seconds
 
-        def timed(self: Program, *args: object, **options: object) -> object:
+        def timed(self: Solver, *args: object, **options: object) -> object:
             began = perf_counter()
             try:
                 return original(self, *args, **options)  # type: ignore[arg-type]  # passed through unread
             finally:
                 seconds.append(perf_counter() - began)
 
-        Program.minimise = timed  # type: ignore[method-assign, assignment]  # measured from outside, put back below
+        Solver.minimise = timed  # type: ignore[method-assign, assignment]  # measured from outside, put back below
         return self
 
     def __exit__(self, *_: object) -> None:
-        Program.minimise = self._minimise  # type: ignore[method-assign]
+        Solver.minimise = self._minimise  # type: ignore[method-assign]

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.agreement import agrees
 from commonwatt.assets import battery, vehicle
 from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId
 
@@ -55,3 +56,21 @@ def test_a_plugged_cars_envelope_can_always_be_obeyed(level: int, leaves: int, w
     for slot in range(6):
         now = battery.step(BATTERY, now, envelope.lo_w[slot], 900, envelope.store.level_min_wh[slot]).level_wh
         assert now <= envelope.store.level_max_wh[slot] + 3  # a step rounds by a watt-hour, and the bound by another
+
+
+@given(LEVELS, st.lists(st.integers(-4000, 5000), min_size=12, max_size=12), st.integers(990_000, 1_000_000))
+def test_steps_do_what_the_envelope_says_with_standby_and_wear(level: int, powers: list[int], keep: int) -> None:
+    envelope = battery.envelope(BATTERY, level, 12, 20_000, 320, deep_wear=((300, 10_000),), keep_ppm=keep)
+    assert envelope.store is not None
+    assert envelope.store.deep_wear == ((300, 10_000),)
+    floors = envelope.store.level_min_wh
+    agrees(envelope, powers, lambda at, slot, power: battery.step(BATTERY, at, power, 900, floors[slot], keep_ppm=keep).level_wh, 4)  # fmt: skip  # noqa: E501
+
+
+def test_what_stands_by_seeps_away_and_no_bound_denies_it() -> None:
+    envelope = battery.envelope(BATTERY, 320, 4, 0, 320, keep_ppm=990_000)
+    assert envelope.store is not None
+    assert envelope.store.level_min_wh == (316, 313, 310, 307)
+    assert battery.step(BATTERY, 1000, 0, 900, keep_ppm=990_000).level_wh == 990
+    assert battery.step(BATTERY, 1000, 0, 450, keep_ppm=990_000).level_wh == 995
+    assert battery.step(BATTERY, 6400, 0, 900).level_wh == 6400

@@ -38,7 +38,7 @@ BENT: dict[str, Callable[[State], object]] = {
     "lost": lambda s: s.claims.lost.set(AssetId("anna-battery"), NOON, 1),
     "a doubt's slot": lambda s: s.set_aside.__setitem__(0, replace(s.set_aside[0], slot_s=NOON + 900)),
     "a statement's value": lambda s: s.stated.__setitem__(
-        0, replace(s.stated[0], constraint=replace(s.stated[0].constraint, value=99))
+        0, replace(s.stated[0], once=replace(s.stated[0].constraint, value=99))
     ),
     "when a notice is due": lambda s: setattr(s.wallets, "low", (1, 2, s.wallets.low[2])),  # type: ignore[index]
     "when a meter is switched": lambda s: setattr(s.wallets, "switch", (1, 2, s.wallets.switch[2])),  # type: ignore[index]

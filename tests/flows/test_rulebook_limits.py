@@ -5,7 +5,7 @@ from community import IMPORT, NAME, NOON, Community, Flow, key
 from purse import Purse
 
 from commonwatt.flows.replay import replay
-from commonwatt.flows.rulebook import bodies, readings, registry, trading
+from commonwatt.flows.rulebook import bodies, readings, stating, trading
 from commonwatt.flows.rulebook import wallet_bodies as wallets
 from commonwatt.model import (
     GRID,
@@ -127,7 +127,7 @@ def test_statements_are_let_go_of_once_they_matter_no_more() -> None:
 
 
 def test_an_account_has_so_many_statements_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "MOST_STATED", 3)
+    monkeypatch.setattr(stating, "MOST_STATED", 3)
     community = Community(2)
     text = "charge of anna-battery >= 10% at 15:30 on 1 June 2026"
     found = [community.state_that("anna", text) for _ in range(4)]
@@ -173,7 +173,7 @@ def test_a_payment_that_is_refused_says_so_again_and_again() -> None:
 
 
 def test_statements_that_are_over_count_no_more_in_any_replay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "MOST_STATED", 2)
+    monkeypatch.setattr(stating, "MOST_STATED", 2)
     community = Community(1, correction_slots=1)
     for _ in range(4):
         text = f"charge of anna-battery >= 10% at {13 + community.slot_s // 3600 % 24 - 11}:30 on 1 June 2026"

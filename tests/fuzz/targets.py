@@ -20,7 +20,10 @@ from writer import charters, founded, said, submitted
 from commonwatt.adapters.devices.gateway.translate import Hello, Live, Lived, Told, band
 from commonwatt.adapters.door.wire import answer, frame, read_outcomes, split_answers, split_frames
 from commonwatt.adapters.stores.archive.manifest import DayFacts, Manifest, TableBlob
-from commonwatt.flexibility import language
+from commonwatt.flexibility import instructions, language
+from commonwatt.flexibility.droop import arm, symmetric
+from commonwatt.flexibility.instructions import table
+from commonwatt.flexibility.language import calendar
 from commonwatt.flows.evidence import read_trust
 from commonwatt.flows.intake import Arrived, check_batch, read_many, read_request
 from commonwatt.flows.prove import final_note, make_evidence
@@ -50,7 +53,7 @@ from commonwatt.ledger.cosign import (
 from commonwatt.ledger.leaf import pack_leaf, unpack_leaf
 from commonwatt.metering.batch import Item, decode_items, encode_items, read_items
 from commonwatt.metering.personal import PersonalItem, decode_personal, encode_personal
-from commonwatt.model import AccountId, CommunityId, Corrupt, InvalidValue, Kind, Outcome, Refused
+from commonwatt.model import AccountId, CommunityId, Corrupt, Interval, InvalidValue, Kind, Outcome, Refused
 
 ITEMS = [
     Item(start_s=NOON + 900 * n, register=n % 2, import_wh=n, export_wh=7, level_wh=[None, 9][n % 2]) for n in (0, 1)
@@ -313,10 +316,52 @@ def leaf(data: bytes) -> None:
 def constraint(data: bytes) -> None:
     zone = ZoneInfo("Europe/London")
     try:
-        found = language.parse(data.decode(errors="replace")[:400], datetime.fromtimestamp(NOON, UTC), zone)
-    except (InvalidValue, Refused):
+        said = language.read(data.decode(errors="replace")[:400], datetime.fromtimestamp(NOON, UTC), zone)
+    except Refused:
         return
-    assert language.parse(language.text(found, zone), datetime.fromtimestamp(NOON, UTC), zone) == found
+    for found in said.statements:
+        assert language.parse(language.text(found, zone), datetime.fromtimestamp(NOON, UTC), zone) == found
+
+
+def diary(data: bytes) -> None:
+    span = Interval(datetime.fromtimestamp(NOON, UTC), datetime.fromtimestamp(NOON + 7 * 86_400, UTC))
+    with suppress(Refused):
+        calendar.from_ics(data.decode(errors="replace"), span, ZoneInfo("Europe/London"))
+
+
+def diaries() -> list[bytes]:
+    entry = (
+        "BEGIN:VEVENT\nUID:1\nDTSTART;TZID=Europe/London:20260601T073000\nDTEND;TZID=Europe/London:20260601T083000\n"
+        "RRULE:FREQ=WEEKLY;BYDAY=MO,TU;UNTIL=20260630T063000Z\nEXDATE;TZID=Europe/London:20260602T073000\n"
+        "SUMMARY:Leave 07:30\\, car 80 %\nDESCRIPTION:temperature of home between 19 and 23 C\nEND:VEVENT\n"
+    )
+    return [f"BEGIN:VCALENDAR\nVERSION:2.0\n{entry}END:VCALENDAR\n".encode()]
+
+
+def schedule(data: bytes) -> None:
+    """Read a schedule in the open format, and as a table for people."""
+    zone, now = ZoneInfo("Europe/London"), datetime.fromtimestamp(NOON, UTC)
+    with suppress(Refused):
+        found = instructions.read(data)
+        assert instructions.read(instructions.write(found.schedule, found.droop)) == found
+    try:
+        told = table.parse(data.decode(errors="replace"), now, zone)
+    except Refused:
+        return
+    for one in told:
+        assert table.parse(table.text(one, zone), now, zone) == [one]
+
+
+def schedules() -> list[bytes]:
+    now = datetime.fromtimestamp(NOON, UTC)
+    (told,) = table.parse(DIARY, now, ZoneInfo("Europe/London"))
+    return [instructions.write(told, arm(symmetric(15, ((200, 3700),)), now)), DIARY.encode()]
+
+
+DIARY = """a: 23 April, 10:05 START CHARGE 7.4 kW 29 October 2028, 01:30 (second) STOP because "it is \\t cold"
+5 May, 12:20 SUPPLY 3 kW holding -50 W until 5 May, 13:00
+6 May, 12:20 REDUCE RATE to -2 kW\ta
+"""
 
 
 def _lines() -> list[bytes]:
@@ -350,11 +395,15 @@ TARGETS: dict[str, Target] = {
     "frames": Target(frames, lambda: [b"".join(map(frame, wires()[-2:])), answer(b"O", bytes(len(Outcome)))]),
     "lines": Target(lines, _lines),
     "leaf": Target(leaf, lambda: [pack_leaf(row) for row in town().rows()[-3:]]),
+    "schedule": Target(schedule, schedules),
     "constraint": Target(
         constraint,
         lambda: [
             b"charge of a >= 80% at 07:30 on 23 April",
             b"energy of zone PL, TR <= 1.5 kWh from 18:00 to 24:00 for dso",
+            b'no longer: temperature of "a b" between 19 and 23 C every Monday, Friday from 06:00 to 22:00 until 3 May',
+            b"power of owner a <= 0 W from 01:30 (second) on 28 October to 07:00 on 30 October 2026 in Europe/Paris",
         ],
     ),
+    "diary": Target(diary, diaries),
 }

@@ -96,3 +96,54 @@ def test_energy_is_bounded_as_a_sum_and_what_was_not_measured_tells_nothing() ->
     assert miss(bound, ASSETS, {}) is None
     wish = constraint(quantity=Quantity.BATTERY, scope=("car-01",), value=5, at=NOON + SLOT)
     assert miss(wish, ASSETS, told(0, home_01=(0, 0, None))) is None
+
+
+def window(slots: int = 2) -> dict[str, Any]:
+    return {"window": Interval(NOON, NOON + slots * SLOT)}
+
+
+@pytest.mark.parametrize(
+    ("reach", "scope", "found"),
+    [
+        (Reach.CONNECTION, ("home-01",), Miss(2_000, "W", 1)),
+        (Reach.CONNECTION, ("home-01", "home-02"), None),
+        (Reach.OWNER, ("m",), None),
+        (Reach.OWNER, ("nobody",), None),
+        (Reach.FEEDER, ("f",), None),
+        (Reach.COMMUNITY, (), None),
+    ],
+)
+def test_what_is_behind_connections_is_what_they_exchange_together(
+    reach: Reach, scope: tuple[str, ...], found: Miss | None
+) -> None:
+    limit = constraint(
+        quantity=Quantity.POWER, reach=reach, scope=scope, value=4_000, relation=Relation.AT_MOST, **window()
+    )
+    assert miss(limit, ASSETS, told(0, home_01=(1_500, 0, None), home_02=(0, 500, None), car_01=(1_400, 0, 5))) == found
+
+
+def test_a_ramp_is_the_change_from_a_slot_to_the_next() -> None:
+    limit = constraint(quantity=Quantity.RAMP, scope=("home-01",), value=1_000, relation=Relation.AT_MOST, **window(3))
+    readings = told(0, home_01=(0, 0, None)) | told(1, home_01=(500, 0, None)) | told(2, home_01=(0, 100, None))
+    assert miss(limit, ASSETS, readings) == Miss(1_400, "W", 2)
+    assert miss(limit, ASSETS, told(0, home_01=(900, 0, None))) is None, "nothing to compare with"
+
+
+def test_an_appliance_ran_in_the_slots_in_which_it_drew() -> None:
+    wish = constraint(quantity=Quantity.RUN_TIME, scope=("home-01",), value=45, **window(4))
+    ran = told(0, home_01=(200, 0, None)) | told(1, home_01=(0, 0, None)) | told(2, home_01=(100, 0, None))
+    assert miss(wish, ASSETS, ran) == Miss(15, "min", 1)
+    assert miss(wish, ASSETS, ran | told(3, home_01=(1, 0, None))) is None
+
+
+def test_a_cycle_is_a_capacity_given_out() -> None:
+    limit = constraint(quantity=Quantity.CYCLES, scope=("car-01",), value=500, relation=Relation.AT_MOST, **window(2))
+    given = told(0, car_01=(0, 20_000, 40_000)) | told(1, car_01=(0, 16_000, 20_000))
+    assert miss(limit, ASSETS, given) == Miss(62, "thousandths of a cycle", 1)
+    assert miss(limit, ASSETS[:2], given) is None
+
+
+@pytest.mark.parametrize("quantity", [Quantity.TEMPERATURE, Quantity.RESERVE_UP, Quantity.RESERVE_DOWN])
+def test_of_what_is_not_metered_nothing_can_be_told(quantity: Quantity) -> None:
+    wish = constraint(quantity=quantity, scope=("car-01",), value=5, **window())
+    assert miss(wish, ASSETS, told(0, car_01=(0, 0, 5))) is None

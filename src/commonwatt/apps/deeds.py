@@ -6,10 +6,10 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, time, timedelta
-from difflib import get_close_matches
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -24,6 +24,7 @@ from commonwatt.flows.intake import read_head
 from commonwatt.flows.outlook import homes, outlook
 from commonwatt.flows.prove import default_case, final_note, make_evidence, trust_file
 from commonwatt.flows.replay import community_of, replay, resume, store_tile
+from commonwatt.flows.rulebook import State
 from commonwatt.flows.summary import Before, Summary, summarise
 from commonwatt.flows.trading_day import Day
 from commonwatt.ledger.checkpoint import parse_vkey, read_note, verify_note, vkey
@@ -33,12 +34,14 @@ from commonwatt.model import (
     SLOT,
     SLOT_SECONDS,
     AssetKind,
-    Constraint,
     Corrupt,
+    Interval,
     InvalidValue,
     Kind,
+    Quantity,
     Reach,
     Refused,
+    Repeating,
     epoch,
     round_div,
 )
@@ -158,9 +161,19 @@ def _finish(stage: Scene, day: Day, folder: Path, smart_w: list[int]) -> Summary
     return summarise(closed, rows, day.terms, before(stage), smart_w)
 
 
+_SHORT_BY = {
+    Quantity.CHARGE: ("%", 1),
+    **dict.fromkeys((Quantity.POWER, Quantity.RAMP, Quantity.RESERVE_UP, Quantity.RESERVE_DOWN), ("W", 1)),
+    Quantity.TEMPERATURE: ("C", 1000),
+    Quantity.RUN_TIME: ("min", 1),
+    Quantity.CYCLES: ("", 1000),
+}
+"""In which unit a shortfall is told, and how many of what `Quantity` counts in make one."""
+
+
 def _in_words(stage: Scene, item: Unmet) -> str:
-    unit = {"charge": "%", "power": "W"}.get(item.constraint.quantity.value, "Wh")
-    return f"{language.text(item.constraint, stage.street.clock)}: short by {item.by:g} {unit}"
+    unit, per = _SHORT_BY.get(item.constraint.quantity, ("Wh", 1))
+    return f"{language.text(item.constraint, stage.street.clock)}: short by {item.by / per:g} {unit}".rstrip()
 
 
 class Roots(msgspec.Struct, frozen=True, kw_only=True):
@@ -277,10 +290,11 @@ def plan_statements(stage: Scene, text: str, at: str) -> Foreseen:
         if done_s + SLOT_SECONDS >= slot_s:
             break
     lines = [line.split("#")[0].strip() for line in text.splitlines()]
-    stated = tuple(language.parse(line, moment, clock) for line in lines if line)
     known = outlook(day.sequencer.state, day.terms, slot_s)
     state = day.sequencer.state
-    _refuse_strangers(stated, {asset.zone for asset in state.assets.values()}, {*map(str, state.assets)})
+    asked = [one for line in lines if line for one in _asked(line, moment, clock, _names(state))]
+    ahead = Interval(known.now, known.now + HORIZON * SLOT)
+    stated = tuple(each for one in asked for each in (one.occurrences(ahead) if isinstance(one, Repeating) else [one]))
     plan, problem = plan_ahead(replace(known, constraints=stated, end=None))
     behind = {a[AssetKind.BATTERY].id: [asset.id for asset in a.values()] for a in homes(state, day.terms).values()}
     diary = [
@@ -300,22 +314,33 @@ def plan_statements(stage: Scene, text: str, at: str) -> Foreseen:
     late = [s for s in stated if (s.at and s.at > end) or (s.window and s.window.start >= end)]
     past = [s for s in stated if (s.at and s.at <= plan.start) or (s.window and s.window.end <= plan.start)]
     here = {str(item.asset.id) for item in known.stored}
-    unmet = [f"{language.text(s, clock)}: not plugged in at {at}" for s in stated if s.at and not here & {*s.scope}]
+    here_at = [s for s in stated if s.at and s.reach is Reach.ASSET]
+    unmet = [f"{language.text(s, clock)}: not plugged in at {at}" for s in here_at if not here & {*s.scope}]
     unmet += [f"{language.text(s, clock)}: lies beyond the 24 hours that are planned" for s in late]
     unmet += [f"{language.text(s, clock)}: lies before {at}" for s in past]
+    never = [one for one in asked if isinstance(one, Repeating) and not one.occurrences(ahead)]
+    unmet += [f"{language.text(one, clock)}: does not come in the 24 hours that are planned" for one in never]
     unmet += [_in_words(stage, item) for item in plan.unmet if item.constraint in stated]
-    return Foreseen(statements=[language.text(s, clock) for s in stated], diary=diary, unmet=unmet)
+    return Foreseen(statements=[language.text(one, clock) for one in asked], diary=diary, unmet=unmet)
 
 
-def _refuse_strangers(stated: Sequence[Constraint], zones: set[str], assets: set[str]) -> None:
-    for constraint in stated:
-        known = zones if constraint.reach is Reach.ZONE else assets
-        for name in constraint.scope:
-            if name not in known:
-                near = get_close_matches(name, known, 1)
-                raise Refused(
-                    "no such thing in this street", named=repr(name), did_you_mean=near[0] if near else "nothing near"
-                )
+def _asked(line: str, moment: datetime, clock: ZoneInfo, names: language.Names) -> tuple[language.Statement, ...]:
+    said = language.read(line, moment, clock, names)
+    if said.no_longer:
+        raise Refused("a plan is asked for with what holds; leave out what no longer does", line=repr(line))
+    return said.statements
+
+
+def _names(state: State) -> language.Names:
+    """Return what a statement may name in a street."""
+    assets = state.assets.values()
+    return {
+        Reach.ASSET: [asset.id for asset in assets],
+        Reach.OWNER: sorted({asset.owner for asset in assets}),
+        Reach.CONNECTION: [asset.id for asset in assets if asset.kind is AssetKind.CONNECTION],
+        Reach.ZONE: sorted({asset.zone for asset in assets}),
+        Reach.FEEDER: [asset.id for asset in assets if asset.kind is AssetKind.FEEDER],
+    }
 
 
 def _time(at: str) -> time:

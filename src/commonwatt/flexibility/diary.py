@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from commonwatt.flexibility.instructions import compile
 from commonwatt.flexibility.plan import DISCRETE_SLOTS
-from commonwatt.flexibility.problem import SLOT_HOURS, Plan, Problem
-from commonwatt.model import SLOT, AssetId, Instruction, Interval, Schedule, Verb
+from commonwatt.flexibility.problem import Plan, Problem
+from commonwatt.model import SLOT, AssetId, Instruction, Schedule
 
 BALANCED_W = 200
 """A street that exchanges less than this is at the kink between two prices: there each home holds its own line."""
@@ -34,42 +35,16 @@ def schedules(
     """
     told = []
     for asset, power_w in plan.power_w.items():
-        held = _held_lines(plan, problem, homes[asset]) if asset in homes else {}
-        before_w = running_w.get(asset, 0)
-        entries = []
-        for first, last in _runs(power_w):
-            mean_w = round(sum(power_w[first:last]) / (last - first))
-            entries.append(
-                Instruction(
-                    verb=verb(before_w, mean_w),
-                    interval=Interval(plan.start + first * SLOT, plan.start + last * SLOT),
-                    power_w=mean_w,
-                    expected_wh=round(sum(power_w[first:last]) * SLOT_HOURS),
-                    reason=_reason(problem, plan, first, mean_w, clock),
-                    balance_w=held.get(first) if last == first + 1 else None,
-                )
-            )
-            before_w = mean_w
-        told.append(Schedule(asset=asset, issued=plan.start, instructions=tuple(entries)))
+        entries = compile(
+            power_w,
+            plan.start,
+            before_w=running_w.get(asset, 0),
+            runs=_runs(power_w),
+            reason=lambda first, mean_w: _reason(problem, plan, first, mean_w, clock),
+            balance_w=_held_lines(plan, problem, homes[asset]) if asset in homes else None,
+        )
+        told.append(Schedule(asset=asset, issued=plan.start, instructions=entries))
     return told
-
-
-def verb(before_w: int, now_w: int) -> Verb:
-    """Return the word for going from one power to another (row X2); import positive.
-
-    Staying at a power is told by the word that brought it about, so that each entry can be read alone.
-    """
-    if now_w == 0:
-        return Verb.STOP_SUPPLY if before_w < 0 else Verb.STOP_CHARGE
-    if now_w > 0:
-        start, more, less = Verb.START_CHARGE, before_w < now_w, before_w > now_w
-        same_way = before_w > 0
-    else:
-        start, more, less = Verb.SUPPLY, before_w > now_w, before_w < now_w
-        same_way = before_w < 0
-    if not same_way or not (more or less):
-        return start
-    return Verb.INCREASE_RATE if more else Verb.REDUCE_RATE
 
 
 def in_force(schedule: Schedule, moment: datetime) -> Instruction | None:

@@ -12,6 +12,7 @@ from commonwatt.flows.evidence import CHAIN_FORMAT, Chain, Said, ShownItem, enco
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.prove import ReadLog, shown_leaf
 from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook.stating import undated
 from commonwatt.flows.speakers import needed
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.ledger.leaf import LeafRow
@@ -152,13 +153,19 @@ def _consent(said: Sequence[Said], thing: Asset, schedule: Said) -> Said:
 
 
 def _statements(said: Sequence[Said], state: State, thing: Asset, schedule: Said, slot_s: int) -> list[Said]:
-    clock, found = ZoneInfo(state.charter.timezone), []
+    clock = ZoneInfo(state.charter.timezone)
+    found: list[tuple[Said, set[language.Statement]]] = []
     for one in said[: schedule.row.position]:
         if isinstance(one.body, bodies.ConstraintBody) and one.row.outcome is Outcome.BOOKED:
-            read = language.parse(one.body.text, instant(one.body.said_s), clock)
-            if recheck_chain.in_force(read, thing.id, thing.zone, slot_s):
-                found.append(one)
-    return found
+            read = language.read(one.body.text, instant(one.body.said_s), clock)
+            if read.no_longer:
+                for other, left in found:
+                    if other.request.on_behalf_of == one.request.on_behalf_of:
+                        left.difference_update(map(undated, read.statements))
+                continue
+            binding = recheck_chain.in_force(read.statements, thing, slot_s)
+            found.append((one, {*map(undated, binding)}))
+    return [one for one, left in found if left]
 
 
 def _answer(said: Sequence[Said], thing: Asset, schedule: Said, slot_s: int) -> list[Said]:

@@ -1,10 +1,10 @@
 """The story from what people want and what is likely to what each device is told for the next slots."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from commonwatt.assets import battery, fixed, vehicle
+from commonwatt.assets import battery, fixed, solar, vehicle
 from commonwatt.flexibility.plan import plan
 from commonwatt.flexibility.problem import Plan, Problem
 from commonwatt.forecasting.seasonal import corrected_naive
@@ -12,6 +12,7 @@ from commonwatt.model import (
     SLOT,
     SLOT_SECONDS,
     SLOTS_PER_DAY,
+    AccountId,
     Asset,
     AssetId,
     AssetKind,
@@ -58,6 +59,8 @@ class Outlook:
         wear_micro_per_kwh: Degradation price per kind.
         reserve_wh: What a battery keeps.
         v2g: False to leave what is in cars to their drivers.
+        behind: For each asset its owner, and the connection behind which it stands; whoever is missing has none.
+        feeder: The meter at which the community meets the grid.
         end: When the replayed day ends, and what the batteries should hold together by then at least, in Wh.
     """
 
@@ -71,6 +74,8 @@ class Outlook:
     wear_micro_per_kwh: Mapping[AssetKind, int]
     reserve_wh: int
     v2g: bool = True
+    behind: Mapping[AssetId, tuple[AccountId, AssetId]] = field(default_factory=dict)
+    feeder: str = ""
     end: tuple[datetime, int] | None = None
 
 
@@ -78,9 +83,10 @@ def plan_ahead(outlook: Outlook) -> tuple[Plan, Problem]:
     """Plan the next day from an outlook; return the problem too, for the reasons."""
     prices = [_price(outlook, ahead) for ahead in range(HORIZON)]
     stated = (*outlook.constraints, *_ending(outlook))
+    flexible = [_flexible(outlook, stored) for stored in outlook.stored]
     problem = Problem(
         start=outlook.now,
-        envelopes=(*_fixed(outlook), *(_flexible(outlook, stored) for stored in outlook.stored)),
+        envelopes=tuple(_placed(outlook, envelope) for envelope in (*_fixed(outlook), *flexible)),
         import_price=tuple(price for price, _ in prices),
         export_price=tuple(price for _, price in prices),
         constraints=(*stated, *_with_room(stated), *_in_good_time(stated, outlook.now)),
@@ -103,8 +109,8 @@ def _fixed(outlook: Outlook) -> list[Envelope]:
         return Forecast(series=series, issued=outlook.now, start=outlook.now, energy_wh=energy)
 
     loads = [fixed.load(name, outlook.zone, expect(name, past)) for name, past in outlook.load_wh.items()]
-    roofs = [fixed.solar(name, outlook.zone, expect(name, past)) for name, past in outlook.solar_wh.items()]
-    return loads + roofs
+    roofs = [(name, expect(name, past)) for name, past in outlook.solar_wh.items()]
+    return loads + [solar.envelope(name, outlook.zone, made, curtailable=False) for name, made in roofs]
 
 
 def _flexible(outlook: Outlook, stored: Stored) -> Envelope:
@@ -123,15 +129,23 @@ def _flexible(outlook: Outlook, stored: Stored) -> Envelope:
     )
 
 
+def _placed(outlook: Outlook, envelope: Envelope) -> Envelope:
+    """Return an envelope that says whose it is and where it stands: statements reach it by that, too."""
+    if envelope.asset not in outlook.behind:
+        return envelope
+    owner, connection = outlook.behind[envelope.asset]
+    return replace(envelope, owner=owner, connection=connection, feeder=outlook.feeder)
+
+
 def _with_room(stated: Iterable[Constraint]) -> list[Constraint]:
-    """Ask, below everybody's needs but above money, to stay a little under each zone's power limit.
+    """Ask, below everybody's needs but above money, to stay a little under each power limit of a place.
 
     A forecast errs; a limit that is planned to the watt is broken by the first kettle.
     """
     return [
         replace(limit, value=limit.value * FORECAST_ROOM_PERCENT // 100, priority=Priority.COMFORT)
         for limit in stated
-        if limit.reach is Reach.ZONE and limit.quantity is Quantity.POWER and limit.relation is Relation.AT_MOST
+        if limit.reach is not Reach.ASSET and limit.quantity is Quantity.POWER and limit.relation is Relation.AT_MOST
     ]
 
 

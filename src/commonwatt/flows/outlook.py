@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from commonwatt.assets import battery
-from commonwatt.flows.constraint_to_command import Outlook, Stored
+from commonwatt.flows.constraint_to_command import EARLY, HORIZON, Outlook, Stored
 from commonwatt.flows.rulebook import State
 from commonwatt.forecasting.seasonal import corrected_naive
 from commonwatt.metering.aggregate import home_load_wh
 from commonwatt.model import (
+    SLOT,
     SLOT_SECONDS,
     SLOTS_PER_DAY,
     AccountId,
@@ -19,6 +20,7 @@ from commonwatt.model import (
     Constraint,
     Interval,
     Quantity,
+    Reach,
     Relation,
     epoch,
     instant,
@@ -68,7 +70,8 @@ def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
     """Return what is known just before a slot."""
     load_wh, solar_wh = {}, {}
     stored: list[Stored] = []
-    ending_wh = 0
+    ending_wh, now = 0, instant(slot_s)
+    ahead = Interval(now, now + HORIZON * SLOT + EARLY)
     for owner, assets in homes(state, terms).items():
         loads, suns = measured(state, terms, owner, assets, slot_s)
         load_wh[assets[AssetKind.CONNECTION].id] = loads
@@ -80,16 +83,22 @@ def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
         ]
         ending_wh += _greedy_end_wh(state, terms, assets[AssetKind.BATTERY], loads, suns)
     return Outlook(
-        now=instant(slot_s),
+        now=now,
         zone=terms.zone,
         load_wh=load_wh,
         solar_wh=solar_wh,
         stored=tuple(stored),
         prices=state.prices,
-        constraints=tuple(stated.constraint for stated in state.stated),
+        constraints=tuple(one for stated in state.stated for one in stated.occurrences(ahead)),
         wear_micro_per_kwh=terms.wear_micro_per_kwh,
         reserve_wh=terms.reserve_wh,
         v2g=terms.v2g,
+        behind={
+            asset.id: (owner, assets[AssetKind.CONNECTION].id)
+            for owner, assets in homes(state, terms).items()
+            for asset in assets.values()
+        },
+        feeder=next((asset.id for asset in state.assets.values() if asset.kind is AssetKind.FEEDER), ""),
         end=(terms.span.end, ending_wh),
     )
 
@@ -133,9 +142,9 @@ def _stored(state: State, asset: Asset, slot_s: int) -> Stored | None:
 
 def _departure(state: State, asset: AssetId, now: datetime) -> Constraint | None:
     """Return the next level that the owner wants at an instant: that is when the car leaves."""
-    wants = (s.constraint for s in state.stated if s.constraint.relation is Relation.AT_LEAST)
-    about = [wish for wish in wants if asset in wish.scope]
-    return min((c for c in about if c.at and c.at > now), key=lambda c: c.at or now, default=None)
+    about = (one for one in state.stated if one.statement.reach is Reach.ASSET and asset in one.statement.scope)
+    wants = (wish for one in about if one.statement.relation is Relation.AT_LEAST for wish in one.following(now))
+    return min((wish for wish in wants if wish.at), key=lambda wish: wish.at or now, default=None)
 
 
 def _greedy_end_wh(state: State, terms: Terms, asset: Asset, loads: Sequence[int], suns: Sequence[int]) -> int:

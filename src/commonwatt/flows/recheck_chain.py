@@ -1,33 +1,40 @@
 """Follow one slot of one asset through what a chain shows: who asked, what was planned, who agreed, what flowed."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 from commonwatt.flexibility import language
 from commonwatt.flexibility.dispatch import command_id
+from commonwatt.flexibility.permission import Known, Statement, objection
 from commonwatt.flows.evidence import Chain, Said, need
 from commonwatt.flows.rulebook import bodies
+from commonwatt.identity.keys import VerifyingKey
 from commonwatt.metering.batch import decode_items, verify_item
 from commonwatt.model import (
     SLOT_SECONDS,
     SLOTS_PER_DAY,
+    AccountId,
+    Asset,
     AssetId,
-    Constraint,
+    AssetKind,
+    GatewayId,
+    Interval,
     Outcome,
     Reach,
     Refused,
-    epoch,
+    Repeating,
     instant,
     round_div,
+    within,
 )
 
 AHEAD_S = SLOTS_PER_DAY * SLOT_SECONDS
 """How far a plan looks ahead: what is asked for later than this was not what it was made for."""
 LIMITS = (
-    "that no other statement, no newer schedule and no later word of the owner was left out; that the meter's record"
-    " was believed where others of its batch were set aside; how the plan was found; that others see the same log; who"
-    " holds custodial keys"
+    "that no other statement, of the asset or its connection, none that takes one back, no newer schedule and no later"
+    " word of the owner was left out; that the meter's record was believed where others of its batch were set aside; how"
+    " the plan was found; that others see the same log; who holds custodial keys"
 )
 
 
@@ -38,6 +45,20 @@ class Thing:
     position: int
     owner: str
     asset: bodies.RegisterAsset
+
+    def noun(self) -> Asset:
+        """Return it as what everyone talks about; its limits do not matter here."""
+        return Asset(
+            id=AssetId(self.asset.asset),
+            owner=AccountId(self.owner),
+            gateway=GatewayId(self.asset.gateway),
+            kind=self.asset.asset_kind,
+            zone=self.asset.zone,
+            max_import_w=self.asset.max_import_w,
+            max_export_w=self.asset.max_export_w,
+            min_import_w=self.asset.min_import_w,
+            capacity_wh=self.asset.capacity_wh,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +101,15 @@ def links(
     yield "flowed", _flowed(chain, said, thing, planned)
 
 
-def in_force(read: Constraint, asset: str, zone: str, slot_s: int) -> bool:
-    """Tell whether a statement is about an asset or its zone, and binds in a slot or in the day after it."""
-    if (zone if read.reach is Reach.ZONE else asset) not in read.scope:
-        return False
-    if read.at is not None:
-        return slot_s < epoch(read.at) <= slot_s + AHEAD_S
-    return read.window is not None and epoch(read.window.end) > slot_s > epoch(read.window.start) - AHEAD_S
+def in_force(statements: Iterable[Statement], thing: Asset, slot_s: int) -> list[Statement]:
+    """Return the statements that are about an asset, and bind in a slot or in the day after it.
+
+    One about a connection is about what is behind it; who that is cannot be told from one asset's registration.
+    """
+    span = Interval(instant(slot_s), instant(slot_s + AHEAD_S))
+    names = {Reach.ASSET: thing.id, Reach.CONNECTION: thing.id, Reach.OWNER: thing.owner, Reach.ZONE: thing.zone}
+    about = (one for one in statements if one.reach not in names or names[one.reach] in one.scope)
+    return [one for one in about if (one.occurrences(span) if isinstance(one, Repeating) else within(one, span))]
 
 
 def expected_wh(item: bodies.InstructionItem) -> int:
@@ -133,14 +156,50 @@ def _asked(chain: Chain, said: Sequence[Said], thing: Thing, planned: Planned, c
             continue
         position = one.row.position
         need(position < planned.position, "what was asked came before the plan", position=position)
-        read = language.parse(one.body.text, instant(one.body.said_s), clock)
-        binds = in_force(read, chain.asset, thing.asset.zone, chain.slot_s)
-        need(binds, "a statement binds this asset in this slot or the day after", position=position)
+        read = language.read(one.body.text, instant(one.body.said_s), clock)
+        need(not read.no_longer, "what was taken back is not asked for any more", position=position)
+        binds = in_force(read.statements, thing.noun(), chain.slot_s)
+        need(bool(binds), "a statement binds this asset in this slot or the day after", position=position)
         speaker = one.request.on_behalf_of
-        own = read.reach is Reach.ZONE or speaker == thing.owner
-        need(own, "owners speak of their own assets", position=position, found=speaker)
-        words.append(f"{speaker} asked: {language.text(read, clock)}")
+        for statement in binds:
+            no = objection(_narrowed(statement, chain, thing), _role(said, one), speaker, _known(chain, thing))
+            if no is not None:
+                raise Refused(no.rule, position=position, **no.found)
+            words.append(f"{speaker} asked: {language.text(statement, clock)}")
     return "; ".join(words) or "nobody asked for anything in particular"
+
+
+def _role(said: Sequence[Said], one: Said) -> str:
+    """Return the role in which a shown leaf was said; for another's account that is a delegate's, see `speakers`."""
+    for other in said:
+        body = other.body
+        if isinstance(body, bodies.RegisterKey | bodies.RegisterCommunity):
+            if VerifyingKey(bytes.fromhex(body.public)).id != one.request.author:
+                continue
+            if isinstance(body, bodies.RegisterCommunity):
+                return "operator"
+            return body.role if body.account == one.request.on_behalf_of else "member"
+    return "member"
+
+
+def _narrowed(statement: Statement, chain: Chain, thing: Thing) -> Statement:
+    """Return what a statement says of the one asset that is shown: nothing can be told of others."""
+    names = {Reach.ASSET: chain.asset, Reach.OWNER: thing.owner, Reach.ZONE: thing.asset.zone}
+    return replace(statement, scope=(names[statement.reach],)) if statement.reach in names else statement
+
+
+def _known(chain: Chain, thing: Thing) -> Known:
+    own = {chain.asset: thing.owner}
+    meter = own if thing.asset.asset_kind is AssetKind.CONNECTION else {}
+    return Known(
+        owner=own.get,
+        stores=lambda _: thing.asset.capacity_wh > 0,
+        consents=lambda _: True,  # what the owner agreed to is a link of its own
+        connection=meter.get,
+        is_owner=lambda _: True,
+        is_zone=lambda _: True,
+        is_feeder=lambda _: True,
+    )
 
 
 def _agreed(chain: Chain, said: Sequence[Said], thing: Thing, planned: Planned) -> str:

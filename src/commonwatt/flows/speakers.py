@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
+from commonwatt.flexibility import language
+from commonwatt.flexibility.permission import SAYS, claim_objection
 from commonwatt.flows.evidence import Said, need
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.delegating import covers
 from commonwatt.flows.rulebook.trust_bodies import Grant
 from commonwatt.identity.keys import VerifyingKey
-from commonwatt.model import KeyId, Outcome, Refused
+from commonwatt.model import KeyId, Outcome, Refused, instant, zone_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ def check_signatures(
     Raises:
         Refused: A signature, role, account or grant is missing or wrong, or something is shown for nothing.
     """
-    spoken, used = set[KeyId](), set[int]()
+    spoken, used, founding = set[KeyId](), set[int](), said[0].body
+    assert isinstance(founding, bodies.RegisterCommunity)
     for one in said[1:]:
         request, position = one.request, one.row.position
         if isinstance(one.body, bodies.RegisterKey | bodies.RegisterGateway):
@@ -69,12 +72,21 @@ def check_signatures(
             need("member" in roles, "a delegate says what is for a member to say", position=position)
             used.add(grant.row.position)
         else:
-            need(key.role in roles, f"this is for a {' or '.join(roles)} to say", position=position, found=key.role)
+            need(
+                key.role in roles,
+                f"this is for a {' or '.join(sorted(roles))} to say",
+                position=position,
+                found=key.role,
+            )
             speaks = key.account == request.on_behalf_of
             need(speaks, "a key speaks for its account", position=position, key=key.account)
         signed = key.verifying.verify(request.signed_bytes(), request.signature)
         need(signed, "a request is signed by its author", position=position, author=request.author)
         spoken.add(request.author)
+        if isinstance(one.body, bodies.ConstraintBody):
+            _claims(
+                one.body, founding.timezone, "member" if key.account != request.on_behalf_of else key.role, position
+            )
     idle = sorted(keys.keys() - spoken)
     need(not idle, "every shown key speaks in the case", idle=idle)
     unused = [one.row.position for one in said if isinstance(one.body, Grant) and one.row.position not in used]
@@ -101,13 +113,20 @@ def chain_roles(body: object) -> set[str]:
         case bodies.RegisterAsset() | bodies.ConsentBody():
             return {"member"}
         case bodies.ConstraintBody():
-            return {"member", "dso"}
+            return set(SAYS)
         case bodies.ScheduleBody():
             return {"planner"}
         case bodies.AckBody() | bodies.ReadingBatch():
             return {"gateway"}
         case _:
             return set()
+
+
+def _claims(body: bodies.ConstraintBody, timezone: str, role: str, position: int) -> None:
+    """Refuse a statement that its role has no say in, whatever the log made of it."""
+    for statement in language.read(body.text, instant(body.said_s), zone_of(timezone)).statements:
+        if (no := claim_objection(statement, role)) is not None:
+            raise Refused(no.rule, position=position, **no.found)
 
 
 def _grant(said: Sequence[Said], one: Said) -> Said | None:

@@ -1,9 +1,11 @@
 """What a day came to, in figures for people: curves, bills, shares, diaries and the ledger, all taken from the log."""
 
 from collections.abc import Iterable, Sequence
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from commonwatt.flexibility import language
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.outlook import Terms, homes, measured
 from commonwatt.flows.rulebook import State, bodies
@@ -22,6 +24,7 @@ from commonwatt.model import (
     AccountId,
     AssetKind,
     Commodity,
+    Interval,
     Kind,
     Outcome,
     epoch,
@@ -174,8 +177,8 @@ def summarise(
         watt_traded_micro=sum(_moved(state, "watt trade", Commodity.ERGON).values()),
         scores=_scores(state, terms, slots),
         diary=diary(state, rows),
-        statements=[stated.text for stated in state.stated],
-        unmet=_missed(state),
+        statements=[*{stated.position: stated.text for stated in state.stated}.values()],
+        unmet=missed(state, terms.span),
         set_aside=_doubts(state, slots[-1] + SLOT_SECONDS),
         leaves=len(replayed.tree),
         entries=len(state.entries),
@@ -212,14 +215,18 @@ def diary(state: State, rows: Iterable[LeafRow]) -> list[DiaryEntry]:
     return [entry for asset in sorted(told) for entry in told[asset]]
 
 
-def _missed(state: State) -> list[str]:
-    """Return, in words, the statements that the meters show to be missed."""
-    found = ((stated, miss(stated.constraint, state.assets.values(), state.readings)) for stated in state.stated)
-    return [
-        f"{stated.text}: missed by {one.by} {one.unit}" + (f" at most, in {one.slots} slots" if one.slots > 1 else "")
-        for stated, one in found
-        if one
-    ]
+def missed(state: State, span: Interval) -> list[str]:
+    """Return, in words, the statements that the meters show to be missed, each time of what repeats by itself."""
+    clock, assets = ZoneInfo(state.charter.timezone), state.assets.values()
+    asked = ((stated, one) for stated in state.stated for one in stated.occurrences(span))
+    lines = []
+    for stated, asked_for in asked:
+        found = miss(asked_for, assets, state.readings)
+        if found is not None:
+            text = stated.text if stated.once is not None else language.text(asked_for, clock)
+            most = f" at most, in {found.slots} slots" if found.slots > 1 else ""
+            lines.append(f"{text}: missed by {found.by} {found.unit}{most}")
+    return lines
 
 
 def _doubts(state: State, end_s: int) -> list[str]:

@@ -17,11 +17,13 @@ from commonwatt.flows.sequence import Sequencer
 from commonwatt.ledger.checkpoint import sign_note
 from commonwatt.market.agents import outlived, slot_order, zi_order
 from commonwatt.model import (
+    SLOT,
     SLOT_SECONDS,
     AccountId,
     AssetId,
     AssetKind,
     Command,
+    Interval,
     Kind,
     Schedule,
     epoch,
@@ -147,13 +149,15 @@ class Day:
     def commands(self, slot_s: int) -> dict[AssetId, Command]:
         """Return what the logged schedules ask of devices in a slot, of those whose owners consent."""
         state, moment = self.sequencer.state, instant(slot_s)
+        slot = Interval(moment, moment + SLOT)
+        holding = [one for stated in state.stated for one in stated.occurrences(slot)]
         told = {}
         for asset_id, schedule in state.schedules.items():
             instruction = in_force(schedule, moment)
             agreed = state.consents.get(asset_id, False) and not state.trusted.suspended(asset_id)
             if instruction and schedule.issued == moment and agreed:
                 asset = state.assets[asset_id]
-                limits = own_limits(asset, (stated.constraint for stated in state.stated), moment)
+                limits = own_limits(asset, holding, moment)
                 told[asset_id] = command(asset, instruction, limits)
         return told
 

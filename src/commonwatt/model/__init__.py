@@ -2,6 +2,7 @@
 
 from commonwatt.model.asset import Asset, AssetKind
 from commonwatt.model.constraint import AT_AN_INSTANT, Constraint, Priority, Quantity, Reach, Relation
+from commonwatt.model.droop import Armed, Droop
 from commonwatt.model.entry import (
     BURN,
     COMMISSION_POOL,
@@ -23,6 +24,7 @@ from commonwatt.model.ids import AccountId, AssetId, CommunityId, GatewayId, Key
 from commonwatt.model.money import MICRO, cost_micro, round_div, share_wh
 from commonwatt.model.order import Order, Side, Trade
 from commonwatt.model.reading import Reading
+from commonwatt.model.repeating import EVERY_DAY, MINUTES_PER_DAY, Repeating, within
 from commonwatt.model.request import MAX_SAFE_INTEGER, Kind, Outcome, Request, Unread, canonical_json, remember
 from commonwatt.model.schedule import Ack, Band, Command, Instruction, Schedule, Verb
 from commonwatt.model.time import (
@@ -36,17 +38,20 @@ from commonwatt.model.time import (
     slot_from,
     slots_of,
 )
+from commonwatt.model.wall_clock import moment, moments, zone_of
 
 __all__ = [
     "AT_AN_INSTANT",
     "BURN",
     "COMMISSION_POOL",
     "EDUCATION_POT",
+    "EVERY_DAY",
     "GRID",
     "LOSSES",
     "MAX_SAFE_INTEGER",
     "MICRO",
     "MINT",
+    "MINUTES_PER_DAY",
     "NETWORK",
     "PAYMENT_PORT",
     "SLOT",
@@ -57,6 +62,7 @@ __all__ = [
     "VAULT",
     "AccountId",
     "Ack",
+    "Armed",
     "Asset",
     "AssetId",
     "AssetKind",
@@ -67,6 +73,7 @@ __all__ = [
     "CommunityId",
     "Constraint",
     "Corrupt",
+    "Droop",
     "Entry",
     "Envelope",
     "Erased",
@@ -86,6 +93,7 @@ __all__ = [
     "Reading",
     "Refused",
     "Relation",
+    "Repeating",
     "Request",
     "Schedule",
     "Shift",
@@ -99,9 +107,13 @@ __all__ = [
     "cost_micro",
     "epoch",
     "instant",
+    "moment",
+    "moments",
     "remember",
     "round_div",
     "share_wh",
     "slot_from",
     "slots_of",
+    "within",
+    "zone_of",
 ]

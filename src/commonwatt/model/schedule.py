@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from commonwatt.model.droop import Armed
 from commonwatt.model.errors import InvalidValue
 from commonwatt.model.ids import AssetId
 from commonwatt.model.time import Interval
@@ -64,13 +65,23 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What goes to a device: a band, until when it holds, and why."""
+    """What goes to a device: a band, until when it holds, and why.
+
+    With ``droop`` armed, the device moves its power by that curve as the frequency asks, inside ``droop_band``, which
+    holds what outranks the plan and not the plan's own target.
+    """
 
     id: str
     asset: AssetId
     band: Band
     expires: datetime
     reason: str
+    droop: Armed | None = None
+    droop_band: Band | None = None
+
+    def __post_init__(self) -> None:
+        if (self.droop is None) != (self.droop_band is None):
+            raise InvalidValue(f"an armed curve has a band to move in, was otherwise in {self.id}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

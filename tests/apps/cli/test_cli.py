@@ -203,6 +203,22 @@ def test_a_plan_names_what_it_did_not_consider(tmp_path: Path) -> None:
     assert "not plugged in at 05:15" in found.stdout
 
 
+def test_a_plan_is_made_for_what_repeats_and_for_ranges(tmp_path: Path) -> None:
+    lines = [
+        "battery of battery-03 between 1 and 1.2 kWh at 20:00 every day",
+        "charge of battery-04 >= 50% at 20:00 every day from 1 December",
+        "no longer: charge of car-02 >= 50% at 18:00",
+    ]
+    (tmp_path / "wish.txt").write_text("\n".join(lines[:2]))
+    found = commonwatt("plan", tmp_path / "wish.txt", "--at", "05:15")
+    assert found.stdout.count("stated  battery of battery-03") == 2
+    assert "cannot be kept: battery of battery-03" not in found.stdout
+    assert "does not come in the 24 hours that are planned" in found.stdout
+    (tmp_path / "wish.txt").write_text(lines[2])
+    found = commonwatt("plan", tmp_path / "wish.txt", "--at", "05:15")
+    assert (found.returncode, "leave out what no longer does" in found.stderr) == (1, True)
+
+
 def test_running_again_changes_nothing(folder: Path, summary: dict[str, object]) -> None:
     again = commonwatt("run", STREET, "--output", folder, "--json")
     found = json.loads(again.stdout)

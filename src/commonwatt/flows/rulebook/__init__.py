@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from commonwatt.flexibility.permission import SAYS
 from commonwatt.flows.rulebook import (
     attesting,
     bodies,
@@ -19,6 +20,7 @@ from commonwatt.flows.rulebook import (
     readings,
     registry,
     settling,
+    stating,
     trading,
     transferring,
     trust_bodies,
@@ -35,7 +37,7 @@ __all__ = ["Batch", "State", "admit", "apply", "apply_readings", "begin", "bodie
 
 _MAY = {
     Kind.REGISTER: {"operator", "member", "dso"},
-    Kind.CONSTRAINT: {"member", "dso"},
+    Kind.CONSTRAINT: set(SAYS),
     Kind.READING_BATCH: {"gateway"},
     Kind.ORDER: {"member"},
     Kind.CANCEL: {"member"},
@@ -141,7 +143,7 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
         case bodies.OrderBody():
             return trading.order(state, request, body, position, stamped_s)
         case bodies.ConstraintBody():
-            return registry.constraint(state, request, body, position)
+            return stating.constraint(state, request, body, position, stamped_s)
         case wallet_bodies.Give() | wallet_bodies.Reserve() | wallet_bodies.Post() | wallet_bodies.Void():
             return transferring.transfer(state, request, body, position, stamped_s)
         case wallet_bodies.PayoutRequest() | wallet_bodies.PayoutPaid() | wallet_bodies.PayoutFailed():

@@ -118,7 +118,10 @@ Register = RegisterCommunity | RegisterKey | RegisterGateway | RegisterAsset
 
 
 class ConstraintBody(_Body, frozen=True):
-    """One line of the constraint language, and the instant that its dates without year refer to."""
+    """One line of the constraint language, and the instant that its dates without year refer to.
+
+    It states something or, after ``no longer:``, takes back what was stated in these words.
+    """
 
     text: Text
     said_s: Moment

@@ -6,14 +6,24 @@ delegate: these act for all, and for nobody in particular. One key has one deleg
 place of the old. What was done while it held stays done.
 """
 
-from zoneinfo import ZoneInfo
-
 from commonwatt.flexibility import language
 from commonwatt.flows.rulebook import bodies, trust_bodies
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.trusted import Delegation
 from commonwatt.identity.keys import VerifyingKey
-from commonwatt.model import AccountId, AssetId, InvalidValue, KeyId, Kind, Outcome, Reach, Refused, Request, instant
+from commonwatt.model import (
+    AccountId,
+    AssetId,
+    InvalidValue,
+    KeyId,
+    Kind,
+    Outcome,
+    Reach,
+    Refused,
+    Request,
+    instant,
+    zone_of,
+)
 
 INSPECT = "inspect"
 """To read about assets, see `commonwatt.flows.inspect`; no request of the log."""
@@ -119,14 +129,15 @@ def _revoke(state: State, account: AccountId, key: KeyId) -> Outcome:
 def _about(body: object, timezone: str) -> set[str]:
     """Return the assets that a request is about; of one about none, or that cannot be read, a name that no asset has.
 
-    What is about a zone is about more than any asset.
+    What is about anything else is about more than any asset.
     """
     if isinstance(body, bodies.ConsentBody):
         return {body.asset}
     if not isinstance(body, bodies.ConstraintBody):
         return {""}
     try:
-        read = language.parse(body.text, instant(body.said_s), ZoneInfo(timezone))
+        said = language.read(body.text, instant(body.said_s), zone_of(timezone))
     except (Refused, InvalidValue):
         return {""}
-    return {""} if read.reach is Reach.ZONE else set(read.scope)
+    about = (statement.scope if statement.reach is Reach.ASSET else ("",) for statement in said.statements)
+    return {name for names in about for name in names}

@@ -1,13 +1,10 @@
-"""Rules for who and what exists, who may be told what, and which facts count."""
+"""Rules for who and what exists, who may be told what, and which facts count; `stating` has those for statements."""
 
 from dataclasses import fields
-from zoneinfo import ZoneInfo
 
-from commonwatt.flexibility import language
 from commonwatt.flows.rulebook import bodies, commission
 from commonwatt.flows.rulebook.columns import columns
-from commonwatt.flows.rulebook.delegating import acting_role
-from commonwatt.flows.rulebook.state import Answer, Charter, Gateway, State, Stated, ends_s
+from commonwatt.flows.rulebook.state import Answer, Charter, Gateway, State
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.model import (
@@ -20,25 +17,15 @@ from commonwatt.model import (
     AssetId,
     AssetKind,
     Band,
-    Constraint,
     GatewayId,
     Instruction,
     Interval,
     InvalidValue,
     Outcome,
-    Priority,
-    Reach,
-    Refused,
     Request,
     Schedule,
     instant,
 )
-
-_FLOOR = {"member": Priority.OWNER, "dso": Priority.DSO}
-"""The highest priority that a role may claim for what it states."""
-
-MOST_STATED = 200
-"""Statements of one account that still matter: a day of quarter-hours twice over, too few to fill the state with."""
 
 
 def found(state: State, body: bodies.RegisterCommunity, stamped_s: int) -> Outcome:
@@ -162,37 +149,6 @@ def fact(state: State, request: Request, body: bodies.FactBody) -> Outcome:
         return Outcome.ALREADY_THERE
     state.prices.update(told)
     return Outcome.BOOKED
-
-
-def constraint(state: State, request: Request, body: bodies.ConstraintBody, position: int) -> Outcome:
-    """Take in a statement, if its author may state it: owners about their assets, grid operators about zones."""
-    try:
-        read = language.parse(body.text, instant(body.said_s), ZoneInfo(state.charter.timezone))
-    except (Refused, InvalidValue):
-        return Outcome.OVER_LIMIT
-    role = acting_role(state, request)
-    if read.priority < _FLOOR[role] or (read.reach is Reach.ZONE) != (role == "dso"):
-        return Outcome.NOT_ALLOWED
-    outcome = _owns(state, request.on_behalf_of, read)
-    standing = (stated for stated in state.stated if ends_s(stated.constraint) >= state.horizon_s)
-    if sum(stated.account == request.on_behalf_of for stated in standing) >= MOST_STATED:
-        return Outcome.OVER_LIMIT
-    if outcome is Outcome.BOOKED:
-        state.stated.append(Stated(position=position, account=request.on_behalf_of, text=body.text, constraint=read))
-    return outcome
-
-
-def _owns(state: State, account: AccountId, read: Constraint) -> Outcome:
-    if read.reach is Reach.ZONE:
-        known = {asset.zone for asset in state.assets.values()}
-        return Outcome.BOOKED if set(read.scope) <= known else Outcome.UNKNOWN_THING
-    assets = [state.assets.get(AssetId(name)) for name in read.scope]
-    if None in assets:
-        return Outcome.UNKNOWN_THING
-    if not all(asset and asset.owner == account for asset in assets):
-        return Outcome.NOT_ALLOWED
-    stored = read.at is not None
-    return Outcome.OVER_LIMIT if stored and not all(asset and asset.stores for asset in assets) else Outcome.BOOKED
 
 
 def checkpoint(state: State, body: bodies.CheckpointBody) -> Outcome:

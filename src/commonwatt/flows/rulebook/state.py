@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.stated import Stated
 from commonwatt.flows.rulebook.trusted import Trusted
 from commonwatt.flows.rulebook.wallets import Wallets
 from commonwatt.identity.directory import Directory
@@ -27,15 +28,12 @@ from commonwatt.model import (
     Asset,
     AssetId,
     Commodity,
-    Constraint,
     Entry,
     GatewayId,
     InvalidValue,
     KeyId,
     Order,
     Schedule,
-    epoch,
-    instant,
 )
 from commonwatt.tokens.tsl import TOTAL_MICRO
 from commonwatt.tokens.watt import StorageClaims
@@ -50,16 +48,6 @@ class Gateway:
 
     key: KeyId
     assets: list[AssetId] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
-    """A constraint as it stands in the log."""
-
-    position: int
-    account: AccountId
-    text: str
-    constraint: Constraint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +238,7 @@ class State:
             for slot_s in [slot_s for slot_s in by_slot if slot_s < horizon_s]:
                 del by_slot[slot_s]
         self.stood_in = {slot_s for slot_s in self.stood_in if slot_s >= horizon_s}
-        self.stated = [stated for stated in self.stated if ends_s(stated.constraint) >= horizon_s]
+        self.stated = [stated for stated in self.stated if stated.ends_s >= horizon_s]
 
     def _open(self, by_slot: Iterable[int]) -> list[int]:
         """Return the slots of something that can still be corrected, in order."""
@@ -320,7 +308,7 @@ class State:
                 *({"minted": h, "slot_s": slot_s} for slot_s, h in self.claims.minted.digests(self.horizon_s)),
                 *({"lost": h, "slot_s": slot_s} for slot_s, h in self.claims.lost.digests(self.horizon_s)),
                 *({"stood_in_s": slot_s} for slot_s in sorted(self.stood_in) if slot_s >= self.horizon_s),
-                *({"stated": stated} for stated in self.stated if ends_s(stated.constraint) >= self.horizon_s),
+                *({"stated": stated.leaf()} for stated in self.stated if stated.ends_s >= self.horizon_s),
                 *({"schedule": schedule} for schedule in self.schedules.values()),
                 *({"answer": answer} for answer in self.answers.values()),
                 *({"set_aside": doubt} for doubt in self.set_aside if doubt.slot_s >= self.horizon_s),
@@ -331,11 +319,6 @@ class State:
                 *self.wallets.leaves(),
             ]
         )
-
-
-def ends_s(constraint: Constraint) -> int:
-    """Return from when on a statement can matter no more, seconds since 1970."""
-    return epoch(constraint.window.end if constraint.window else constraint.at or instant(0))
 
 
 def _leaves(items: Iterable[object]) -> list[bytes]:

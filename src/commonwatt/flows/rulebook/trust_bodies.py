@@ -10,7 +10,7 @@ from commonwatt.model import Kind
 Role = Annotated[
     str,
     Meta(
-        pattern=r"^(member|planner|oracle|dso|payment|agent|installer|auditor|aggregator|engineer|inspector)\Z",
+        pattern=r"^(member|planner|oracle|dso|tso|payment|agent|installer|auditor|aggregator|engineer|inspector)\Z",
     ),
 ]
 """As what the operator registers a key; see `commonwatt.flows.rulebook` for who may ask for what."""

@@ -1,0 +1,258 @@
+"""From a problem to a fleet in columns, and from what a fleet is told back to a plan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from commonwatt.flexibility.fleet.columns import Columns, Kind
+from commonwatt.flexibility.fleet.sweep import Fleet
+from commonwatt.flexibility.fleet.tree import Floats, leaves, nodes, places
+from commonwatt.flexibility.problem import Problem, scoped
+from commonwatt.model import (
+    AT_AN_INSTANT,
+    SLOT_SECONDS,
+    AssetId,
+    Constraint,
+    Envelope,
+    InvalidValue,
+    Priority,
+    Quantity,
+    Reach,
+    Refused,
+    Relation,
+)
+
+STEEPER = 50.0
+"""How much more a rank counts than the next: more than any two can be worth to each other through losses."""
+MONEY = 10.0
+"""The lowest rank counts so many dearest prices."""
+FAIRNESS = (1.0, 1 / 3, 1 / 3, 1 / 3)
+"""The more of a wish is missed the more the next Wh counts, so that none is starved: in quarters of the wish."""
+SETTLED = frozenset({Quantity.CHARGE, Quantity.BATTERY, Quantity.POWER, Quantity.TEMPERATURE})
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A fleet, the limits of its places (W), and which envelope each row of its columns is."""
+
+    fleet: Fleet
+    high: Floats
+    low: Floats
+    rows: tuple[int, ...]
+    weights: dict[Priority, float]
+    dear: float
+
+
+def unsupported(problem: Problem) -> list[str]:
+    """Return, in words, what of a problem only the exact engine understands; nothing where the fleet engine serves."""
+    found = []
+    for envelope in problem.envelopes:
+        store = envelope.store
+        if store and store.deep_wear:
+            found.append(f"wear by depth of {envelope.asset}")
+        if envelope.least_export_w and not store:
+            found.append(f"least export of {envelope.asset}")
+        if not _switched(envelope) and (envelope.least_run > 1 or envelope.least_rest > 1):
+            found.append(f"least times on and off of {envelope.asset}")
+        if not store and not envelope.shift and envelope.least_import_w and not envelope.fixed:
+            found.append(f"least import of {envelope.asset}")
+        if any(low > 0 or high < 0 for low, high in zip(envelope.lo_w, envelope.hi_w, strict=True)) and store:
+            found.append(f"power that {envelope.asset} must take")
+    for constraint in problem.constraints:
+        about = scoped(problem, constraint)
+        one = len(about) == 1 and not about[0].fixed and constraint.reach is Reach.ASSET
+        if constraint.quantity not in SETTLED:
+            found.append(f"a statement about {constraint.quantity}")
+        elif constraint.quantity is not Quantity.POWER and not one:
+            found.append(f"a statement about the {constraint.quantity} of several")
+    if problem.before:
+        found.append("a price of change")
+    try:
+        places(problem, [c for c in problem.constraints if c.quantity is Quantity.POWER])
+    except InvalidValue as error:
+        found.append(str(error))
+    return found
+
+
+def build(problem: Problem) -> Built:
+    """Return a problem as a fleet.
+
+    Raises:
+        Refused: Something in it is for the exact engine alone; says what.
+    """
+    if strange := unsupported(problem):
+        raise Refused(
+            "the fleet engine does not take this; the exact one does", found=strange[0], more=len(strange) - 1
+        )
+    weights, dear = _weights(problem)
+    tree = places(problem, [c for c in problem.constraints if c.quantity is Quantity.POWER])
+    flexible = [number for number, envelope in enumerate(problem.envelopes) if not envelope.fixed]
+    stand = leaves(tree, [problem.envelopes[number].asset for number in flexible])
+    inside: dict[AssetId, int] = {}
+    for number, place in enumerate(tree):
+        inside |= dict.fromkeys(place.members, number)
+    fixed_w: dict[int, Floats] = {}
+    for envelope in problem.envelopes:
+        if envelope.fixed:
+            at = inside[envelope.asset]
+            fixed_w[at] = fixed_w.get(at, np.zeros(problem.slots)) + np.array(envelope.lo_w, np.float64)
+    web, high, low = nodes(problem, tree, fixed_w, weights, dear)
+    order = sorted(range(len(flexible)), key=lambda at: stand[at])
+    rows = tuple(flexible[at] for at in order)
+    columns = _columns(problem, [problem.envelopes[row] for row in rows], weights)
+    where = np.array([stand[at] for at in order], np.int32)
+    leaf, begin = np.unique(where, return_index=True)
+    total = np.bincount(where, minlength=len(tree))
+    for number in range(len(tree) - 1, 0, -1):
+        total[tree[number].parent] += total[number]
+    fleet = Fleet(
+        assets=columns,
+        nodes=web,
+        leaf=leaf.astype(np.int32),
+        begin=np.r_[begin, len(rows)].astype(np.int32),
+        total=np.maximum(1, total).astype(np.int32),
+        power=np.zeros((len(rows), problem.slots), np.int32),
+        own=np.zeros(len(rows)),
+    )
+    return Built(fleet, high, low, rows, weights, dear)
+
+
+def _weights(problem: Problem) -> tuple[dict[Priority, float], float]:
+    """Return what a Wh missed counts in micro per rank, and what a Wh exported does where own use comes first."""
+    price = max(1.0, *(abs(p) / 1000 for p in (*problem.import_price, *problem.export_price)))
+    price += max((abs(f) / 1000 for c in problem.connections for f in (*c.import_fee, *c.export_fee)), default=0.0)
+    dear = MONEY * price if problem.own_use else 0.0
+    weight = MONEY * price * (STEEPER if problem.own_use else 1.0)
+    weights = {}
+    for rank in sorted({c.priority for c in problem.constraints}, reverse=True):
+        weights[rank] = weight
+        weight *= STEEPER
+    return weights, dear
+
+
+def _switched(envelope: Envelope) -> bool:
+    """Tell whether a store is on or off: draws all that it can or nothing."""
+    most = max(envelope.hi_w)
+    return (
+        envelope.store is not None
+        and most > 0
+        and envelope.least_import_w == most
+        and max(map(abs, envelope.lo_w)) == 0
+        and set(envelope.hi_w) <= {0, most}
+    )
+
+
+def _columns(problem: Problem, envelopes: Sequence[Envelope], weights: dict[Priority, float]) -> Columns:
+    """Return envelopes as columns, each with a row of the tables."""
+    count, slots = len(envelopes), problem.slots
+    about: dict[str, list[Constraint]] = {}
+    for constraint in problem.constraints:
+        if constraint.reach is Reach.ASSET and len(constraint.scope) == 1:
+            about.setdefault(constraint.scope[0], []).append(constraint)
+    stored = [envelope.store for envelope in envelopes]
+    wishes = [_wishes(problem, envelope, about.get(envelope.asset, ()), weights) for envelope in envelopes]
+    flat = [wish for own in wishes for wish in own]
+    profiles = [envelope.shift.profile_w if envelope.shift else () for envelope in envelopes]
+
+    def singles(values: Sequence[float]) -> np.ndarray:
+        return np.array(values, np.float32).reshape(-1)
+
+    def table(pick: str, default: float, kind: type) -> np.ndarray:
+        rows = [getattr(store, pick) or (default,) * slots if store else (default,) * slots for store in stored]
+        return np.array(rows, kind).reshape(count, slots)
+
+    gains = [
+        [gain / 1000 for gain in store.gain_permille or (store.charge_permille,) * slots] if store else [1.0] * slots
+        for store in stored
+    ]
+    final = problem.final_value_micro_per_kwh / 1000
+    return Columns(
+        kind=np.array([_kind(envelope) for envelope in envelopes], np.int8),
+        first=np.array([e.shift.earliest if e.shift else 0 for e in envelopes], np.int16),
+        last=np.array([e.shift.latest if e.shift else slots for e in envelopes], np.int16),
+        draw=np.array([max(0, *e.hi_w) for e in envelopes], np.int32),
+        give=np.array([max(0, *(-w for w in e.lo_w)) for e in envelopes], np.int32),
+        least_in=np.array([e.least_import_w for e in envelopes], np.int32),
+        least_out=np.array([e.least_export_w for e in envelopes], np.int32),
+        level=singles([store.level_now_wh if store else 0 for store in stored]),
+        low=singles([min(store.level_min_wh) if store else 0 for store in stored]),
+        top=singles([max(store.level_max_wh) if store else 0 for store in stored]),
+        into=singles([gain[0] for gain in gains]),
+        out=singles([store.discharge_permille / 1000 if store else 1 for store in stored]),
+        keep=singles([store.keep_ppm / 1e6 if store else 1 for store in stored]),
+        wear=singles([
+            (store.wear_micro_per_kwh if store else 0) / 1000 + e.supply_micro_per_kwh / 1000
+            for e, store in zip(envelopes, stored, strict=True)
+        ]),
+        final=singles([
+            final * store.discharge_permille / 1000 if store and min(e.lo_w) < 0 else 0
+            for e, store in zip(envelopes, stored, strict=True)
+        ]),
+        run=np.array([e.least_run for e in envelopes], np.int8),
+        rest=np.array([e.least_rest for e in envelopes], np.int8),
+        running=np.array([max(-100, min(100, e.running)) for e in envelopes], np.int8),
+        wish=np.r_[0, np.cumsum([len(own) for own in wishes])].astype(np.int32),
+        wish_at=np.array([at for at, _, _ in flat], np.int16),
+        wish_level=singles([level for _, level, _ in flat]),
+        wish_slope=singles([slope for _, _, slope in flat]),
+        row=np.arange(count, dtype=np.int32),
+        most_w=np.array([e.hi_w for e in envelopes], np.int32).reshape(count, slots),
+        least_w=np.array([e.lo_w for e in envelopes], np.int32).reshape(count, slots),
+        low_wh=table("level_min_wh", 0.0, np.float32),
+        top_wh=table("level_max_wh", 0.0, np.float32),
+        drift_wh=table("inflow_wh", 0.0, np.float32),
+        gain=np.array(gains, np.float32).reshape(count, slots),
+        profile=np.r_[0, np.cumsum([len(own) for own in profiles])].astype(np.int32),
+        profile_w=np.array([watts for own in profiles for watts in own], np.int32),
+    )  # fmt: skip
+
+
+def _kind(envelope: Envelope) -> Kind:
+    if envelope.shift:
+        return Kind.ONCE
+    store = envelope.store
+    if store is None:
+        return Kind.FREE
+    if _switched(envelope):
+        same = len(set(store.gain_permille)) <= 1 and store.keep_ppm == 1_000_000
+        return Kind.COUNT if same else Kind.SWITCH
+    return Kind.STORE
+
+
+def _wishes(
+    problem: Problem, envelope: Envelope, stated: Sequence[Constraint], weights: dict[Priority, float]
+) -> list[tuple[int, float, float]]:
+    """Return an asset's wishes: slot, level in Wh, and what a Wh missed counts; below zero for a wish for less."""
+    store = envelope.store
+    if store is None:
+        return []
+    found = []
+    for wish in stated:
+        weight = weights[wish.priority]
+        if wish.quantity in AT_AN_INSTANT:
+            assert wish.at is not None
+            slot = -(-int((wish.at - problem.start).total_seconds()) // SLOT_SECONDS) - 1
+            percent = wish.quantity is Quantity.CHARGE
+            level = float(-(-wish.value * store.capacity_wh // 100) if percent else wish.value)
+            if 0 <= slot < problem.slots:
+                parts = FAIRNESS if not _switched(envelope) else FAIRNESS[:1]
+                found += _hinges(slot, level, store.level_now_wh, wish.relation, weight, parts)
+        elif wish.quantity is Quantity.TEMPERATURE and store.warmth:
+            assert wish.window is not None
+            level = (wish.value - store.warmth.zero_mc) * store.warmth.wh_per_k / 1000
+            warmer = (wish.relation is Relation.AT_LEAST) == (store.warmth.wh_per_k > 0)
+            relation = Relation.AT_LEAST if warmer else Relation.AT_MOST
+            for slot in range(problem.slots):
+                if wish.window.overlaps(problem.slot(slot)):
+                    found.append((slot, float(level), weight if relation is Relation.AT_LEAST else -weight))
+    return found
+
+
+def _hinges(
+    slot: int, level: float, now: float, relation: Relation, weight: float, parts: Sequence[float]
+) -> list[tuple[int, float, float]]:
+    if relation is Relation.AT_MOST:
+        return [(slot, float(level), -weight)]
+    short = max(0.0, level - now)
+    return [(slot, level - short * part / len(parts), weight * share) for part, share in enumerate(parts)]
