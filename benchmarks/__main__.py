@@ -6,18 +6,37 @@ from collections.abc import Callable
 
 import msgspec
 
+from benchmarks.citylearn.d1 import d1
 from benchmarks.figure import Figure
 from benchmarks.ledger import p36, p37
 from benchmarks.loop import p34, p35
 from benchmarks.meters import p9, p9_day, p9_single
 from benchmarks.month import month
+from benchmarks.planning import p4, p4_meter, p18, p32
+from benchmarks.planning_fleet import p1, p2, p3, p17, p19, p33
 from benchmarks.replaying import p15, p16, p30
 from benchmarks.requests import p14
+from benchmarks.solarhome.d2 import d2
 from benchmarks.stores import p37pg
 from benchmarks.tiles import p10
+from benchmarks.workplace.d3 import d3, d3_real
 from commonwatt.kernels.cores import COLLECT_AFTER
 
 FIGURES: dict[str, Callable[[], Figure]] = {
+    "P1": p1,
+    "P2": p2,
+    "P3": p3,
+    "P4": p4,
+    "P4-METER": p4_meter,
+    "P17": p17,
+    "P18": p18,
+    "P19": p19,
+    "P32": p32,
+    "P33": p33,
+    "D1": d1,
+    "D2": d2,
+    "D3": d3,
+    "D3-REAL": d3_real,
     "P9": p9,
     "P9-1": p9_single,
     "P9-96": p9_day,

@@ -70,9 +70,9 @@ def assets(count: int, mixture: str, seed: int = 0) -> Columns:
         0.0,
     )  # fmt: skip
     heat = draw * 0.25 * into
-    band = heat * rng.uniform(2.5, 5, count)
+    band = heat * rng.uniform(5, 9, count)
     top = np.where(pump, band, capacity)
-    level = np.where(pump, band * rng.uniform(0.4, 0.8, count), level)
+    level = np.where(pump, band * rng.uniform(0.5, 0.7, count), level)
     wish = np.r_[0, np.cumsum(car)].astype(np.int32)
     row = np.full(count, -1, np.int32)
     row[pump] = np.arange(pump.sum())
@@ -99,7 +99,7 @@ def assets(count: int, mixture: str, seed: int = 0) -> Columns:
 
 
 def _tanks(rng: np.random.Generator, draw: np.ndarray, heat: np.ndarray, top: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the tables of heat pumps: losses and use by the hour, so that each is on for about a quarter of the day."""
+    """Return the tables of heat pumps: losses and use by the hour; each is on for about a quarter of the day."""
     count = len(draw)
     shape = 1 + 0.6 * np.exp(-(((HOURS - 7.5) / 1.5) ** 2)) + 0.5 * np.exp(-(((HOURS - 20) / 2.5) ** 2))
     use = -heat[:, None] * rng.uniform(0.15, 0.4, count)[:, None] * shape / shape.mean()

@@ -1,8 +1,9 @@
-"""P1, P2, P3, P17, P19: how fast a fleet of up to a million assets is planned, with the gap proven."""
+"""P1, P2, P3, P17, P19, P33: how fast a fleet of up to a million assets is planned, with the gap proven."""
 
 import resource
 import statistics
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -11,11 +12,26 @@ import highspy
 import numpy as np
 
 from benchmarks.figure import Figure, figure
-from benchmarks.fleets import SLOTS, city
+from benchmarks.fleets import SLOTS, city, prices
 from commonwatt.flexibility.fleet import event
+from commonwatt.flexibility.fleet.join import join
 from commonwatt.flexibility.fleet.solve import Found, over_limits, solve
 from commonwatt.flexibility.fleet.sweep import Fleet, threads
 from commonwatt.flexibility.fleet.told import records
+from commonwatt.flexibility.plan import plan
+from commonwatt.flexibility.problem import Problem
+from commonwatt.model import (
+    SLOT,
+    AssetId,
+    Constraint,
+    Envelope,
+    Interval,
+    Priority,
+    Quantity,
+    Reach,
+    Relation,
+    Store,
+)
 
 MILLION = 1_000_000
 ONE_CAP = (1000, 0, "fleet", 1290.0, np.inf, np.inf)
@@ -23,6 +39,8 @@ ONE_CAP = (1000, 0, "fleet", 1290.0, np.inf, np.inf)
 TREE = (1000, 25, "city", 1220.0, 1260.0, 1350.0)
 """Postcodes of a thousand, 25 to a feeder, P2's mixture; caps of grid, feeders and postcodes all bind somewhere."""
 GAP = 1e-3
+BAND_MISSED = 1e11
+"""An own cost that only a device outside its own band has: without them and missed needs, the gap is money's."""
 
 
 def p1() -> Figure:
@@ -51,7 +69,7 @@ def _planned(name: str, place: tuple[Any, ...], goal_s: float) -> Figure:
 
 
 def p3() -> Figure:
-    """Seconds from an event on 10^6 planned assets to the best plan again; cap-feasible prices and set-points before."""
+    """Seconds from an event on 10^6 planned assets to the best plan again; prices and set-points come before."""
     _warm()
     fleet, high, low = city(MILLION, *ONE_CAP)
     solve(fleet, high, low, GAP, memory=threads(SLOTS))
@@ -116,6 +134,60 @@ def p19() -> Figure:
     )  # fmt: skip
 
 
+def p33() -> Figure:
+    """Milliseconds to plan one car that plugs in among 1,000 planned assets under a cap, nobody else moving; goal 5."""
+    problem, cars = depot(1000)
+    found = plan(problem)
+    newcomers, (newcomer, wish) = 50, cars[0]
+    join(problem, found, newcomer, (wish,))
+    taken = []
+    for newcomer, wish in cars[:newcomers]:
+        began = perf_counter()
+        power_w = join(problem, found, newcomer, (wish,))
+        taken.append(1000 * (perf_counter() - began))
+        assert newcomer.store is not None and sum(power_w) > 0
+    return figure(
+        "P33", statistics.median(taken), "ms", 5.0, worst_ms=round(max(taken), 2), newcomers=newcomers,
+        planned=len(problem.envelopes) - 1, plan_gap_percent=round(100 * found.gap, 3), limit_is="the goal",
+    )  # fmt: skip
+
+
+def depot(count: int) -> tuple[Problem, list[tuple[Envelope, Constraint]]]:
+    """Return a planned depot of cars behind one limit, and fifty more cars that come later, each with its wish."""
+    rng = np.random.default_rng(0)
+    start = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    def car(number: int) -> tuple[Envelope, Constraint]:
+        first, last = int(rng.integers(0, 40)), int(rng.integers(60, SLOTS))
+        store = Store(
+            level_now_wh=20_000, level_min_wh=(0,) * SLOTS, level_max_wh=(60_000,) * SLOTS, capacity_wh=60_000,
+            charge_permille=930, discharge_permille=930,
+        )  # fmt: skip
+        envelope = Envelope(
+            asset=AssetId(f"car-{number}"), zone="depot", lo_w=(0,) * SLOTS,
+            hi_w=tuple(7360 if first <= slot < last else 0 for slot in range(SLOTS)), least_import_w=1380, store=store,
+        )  # fmt: skip
+        wish = Constraint(
+            quantity=Quantity.CHARGE, scope=(envelope.asset,), relation=Relation.AT_LEAST, value=60,
+            at=start + last * SLOT,
+        )  # fmt: skip
+        return envelope, wish
+
+    cars = [car(number) for number in range(count + 50)]
+    load = Envelope(asset=AssetId("load"), zone="depot", lo_w=(400 * count,) * SLOTS, hi_w=(400 * count,) * SLOTS)
+    price = tuple(int(1000 * p) for p in prices())
+    limit = Constraint(
+        quantity=Quantity.POWER, reach=Reach.ZONE, scope=("depot",), relation=Relation.AT_MOST, value=1500 * count,
+        window=Interval(start, start + SLOTS * SLOT), priority=Priority.DSO,
+    )  # fmt: skip
+    here = cars[:count]
+    problem = Problem(
+        start=start, envelopes=(load, *(envelope for envelope, _ in here)), import_price=price,
+        export_price=tuple(p // 2 for p in price), constraints=(limit, *(wish for _, wish in here)),
+    )  # fmt: skip
+    return problem, cars[count:]
+
+
 def _warm() -> None:
     """Compile, or load what was compiled before."""
     for place in (ONE_CAP, TREE):
@@ -129,6 +201,7 @@ def _proof(fleet: Fleet, found: Found, high: np.ndarray, low: np.ndarray) -> dic
         "over_limits_w": round(float(np.maximum(fleet.nodes.load - high, low - fleet.nodes.load).max()), 1),
         "passes": found.passes,
         "needs_missed_wh": round(missed_wh(fleet), 1),
+        "bands_missed": int((fleet.own > BAND_MISSED).sum()),
         "assets": len(fleet.own),
     }
 

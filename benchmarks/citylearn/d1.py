@@ -18,6 +18,10 @@ HOUSEHOLDS = Path(os.environ.get("COMMONWATT_DATA", ROOT.parent / "shared" / "da
 HOME = ROOT / ".peers" / "citylearn"
 NEEDS = ("CityLearn==3.0.2", "numpy==1.26.4", f"highspy=={version('highspy')}")
 BOUNDS = {1: {"cost": 0.546, "carbon": 0.670}, 2: {"cost": 0.547, "carbon": 0.656}}
+TUNED_ON = (
+    "phase 1, whose averages without control are the priors; phase 2 was judged after the setting was frozen. Homes "
+    "differ, weather, prices and carbon are those of one year in both; the sun forecast's errors were seen on both"
+)
 
 
 def d1() -> Figure:
@@ -34,8 +38,8 @@ def d1() -> Figure:
         "D1", phases[worse]["score"], "score", bounds[worse],
         **{f"phase_{phase}": {**_short(told), "perfect_foresight": BOUNDS[phase]} for phase, told in phases.items()},
         **{f"{PEER}_{phase}": _short(told) for phase, told in peers.items()},
-        judge=NEEDS[0], setting=FROZEN.name, tuned_on="phase 1 alone, its priors are averages of that phase",
-        seen="what the judge shows: this hour's load, sun, price and carbon; irradiance and price 6, 12 and 24 h ahead",
+        judge=NEEDS[0], setting=FROZEN.name, tuned_on=TUNED_ON,
+        seen="as shown before each action: this hour's load, sun, price, carbon; irradiance and price to 24 h ahead",
         better="lower", limit_is="mean of the published bounds of perfect foresight on cost and carbon",
     )  # fmt: skip
 

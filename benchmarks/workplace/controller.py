@@ -57,32 +57,37 @@ class Car:
 
 
 class Drivers:
-    """How long drivers stayed on earlier days who came at such an hour and said such a time."""
+    """How long drivers stayed on earlier days who came at such an hour and said such a time.
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    Args:
+        settings: Whose stays speak for a driver's.
+        believed: True to take every driver at their word, so that nothing is a risk.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], *, believed: bool = False) -> None:
         self._settings = settings
+        self._believed = believed
         self._said_h: list[float] = []
         self._hour: list[float] = []
         self._stay_h: list[float] = []
-        self._need: list[float] = []
-        self._we: list[float] = []
         self._arrays: tuple[Floats, Floats, Floats] | None = None
 
     def learn(self, gone: Iterable[Session]) -> None:
         """Take in sessions of days that are over."""
         for session in gone:
             self._said_h.append((session.says_s - session.arrive_s) / 3600)
-            self._need.append(np.log(session.need_kwh)); self._we.append(local(session.arrive_s).weekday()>=5)
             self._hour.append(_hour(session.arrive_s))
             self._stay_h.append((session.leave_s - session.arrive_s) / 3600)
         self._arrays = None
 
-    def stays(self, arrive_s: int, says_s: int, slots: int, need=1.) -> Floats:
+    def stays(self, arrive_s: int, says_s: int, slots: int) -> Floats:
         """Return the chance that a driver is still there at each slot's end after plug-in.
 
         Source: a kernel-weighted survival function, Beran, Nonparametric regression with randomly censored survival
         data, 1981; nothing is censored here, since only sessions that are over are learned from.
         """
+        if self._believed:
+            return np.ones(slots)
         if self._arrays is None:
             self._arrays = (np.array(self._said_h), np.array(self._hour), np.array(self._stay_h))
         said, hour, stay = self._arrays
@@ -92,7 +97,7 @@ class Drivers:
         apart = np.abs(hour - _hour(arrive_s))
         apart = np.minimum(apart, 24 - apart) / self._settings["hour_width"]
         longer = (said - (says_s - arrive_s) / 3600) / self._settings["said_width"]
-        weight = np.exp(-(apart**2 + longer**2+((np.array(self._need)-np.log(need))/self._settings.get('need_width',1e9))**2 + ((np.array(self._we)*1.-1.*(local(arrive_s).weekday()>=5))/self._settings.get('we_width',1e9))**2) / 2) + 1e-9
+        weight = np.exp(-(apart**2 + longer**2) / 2) + 1e-9
         order = np.argsort(stay)
         left = np.cumsum(weight[order])
         gone = np.r_[0.0, left][np.searchsorted(stay[order], after)]
@@ -108,16 +113,20 @@ class Planner:
         price: USD per kWh of a slot, counted in quarter-hours since 1970.
         cap_kw: The site's cap.
         missing_usd: What a kWh counts that a car leaves without.
+        to_the_second: True to plan up to the stated instant, False up to the slot's edge before it.
+        spare_tight: As in `signals`.
         plans: How often it has planned.
     """
 
     price: Callable[[int], float]
     cap_kw: float
     missing_usd: float
+    to_the_second: bool = False
+    spare_tight: bool = False
     plans: int = 0
 
     def plan(self, cars: Sequence[Car], now_s: int) -> dict[str, Floats]:
-        """Return kW per car for this and the coming slots; the first holds for the rest of the slot that has begun.
+        """Return kW per car for this and the coming slots, while it is there; the first for the rest of what has begun.
 
         What each driver said is the owner's statement, the cap is the grid's; a kWh planned for later costs the
         tariff with the chance that the driver is still there, and what a missing kWh is worth with the chance that
@@ -127,25 +136,33 @@ class Planner:
         if not cars:
             return {}
         slot = now_s // SLOT_S
-        rest = 1 - now_s % SLOT_S / SLOT_S
-        due = {car.id: max(car.says_s // SLOT_S, slot + 1) for car in cars}
-        count = max(due.values()) - slot
-        problem = self._problem(cars, slot, rest, due, count)
-        plan = solve(problem, EFFORT)
+        until = {car.id: self._until(car, now_s) for car in cars}
+        count = -(-max(until.values()) // SLOT_S) - slot
+        begins = np.maximum(np.arange(slot, slot + count) * SLOT_S, now_s)
+        edges = np.arange(slot + 1, slot + count + 1) * SLOT_S
+        parts = {name: np.maximum(np.minimum(edges, end) - begins, 0) / SLOT_S for name, end in until.items()}
+        plan = solve(self._problem(cars, slot, parts, 1 - now_s % SLOT_S / SLOT_S), EFFORT)
         self.plans += 1
-        power = {car.id: np.array(plan.power_w[AssetId(car.id)]) / 1000 for car in cars}
-        for kw in power.values():
-            kw[0] /= rest
-        return power
+        return {
+            name: np.array(plan.power_w[AssetId(name)]) / 1000 / np.where(part > 0, part, 1.0)
+            for name, part in parts.items()
+        }
 
-    def _problem(self, cars: Sequence[Car], slot: int, rest: float, due: Mapping[str, int], count: int) -> Problem:
+    def _until(self, car: Car, now_s: int) -> int:
+        """Return until when a car is planned for: what was said, or the next edge where that has passed."""
+        if self.to_the_second and car.says_s > now_s:
+            return car.says_s
+        return max(car.says_s // SLOT_S, now_s // SLOT_S + 1) * SLOT_S
+
+    def _problem(self, cars: Sequence[Car], slot: int, parts: Mapping[str, Floats], rest: float) -> Problem:
+        """Return what there is to plan; a car draws no more in a slot than in the part of it for which it is there."""
         start = datetime.fromtimestamp(slot * SLOT_S, UTC)
+        count = len(next(iter(parts.values())))
         prices = np.array([self.price(slot + k) for k in range(count)])
         envelopes, needs, meters = [], [], []
         for car in cars:
-            most = np.full(count, car.most_kw * 1000)
-            most[0] *= rest
-            most[due[car.id] - slot :] = 0
+            most = car.most_kw * 1000 * parts[car.id]
+            last = int(np.flatnonzero(parts[car.id])[-1]) + 1
             need_wh = max(1, round(car.left_kwh * 1000))
             envelopes.append(
                 Envelope(
@@ -160,7 +177,7 @@ class Planner:
             needs.append(
                 Constraint(
                     quantity=Quantity.BATTERY, scope=(car.id,), relation=Relation.AT_LEAST, value=need_wh,
-                    at=start + timedelta(seconds=(due[car.id] - slot) * SLOT_S), priority=Priority.OWNER, author=car.id,
+                    at=start + timedelta(seconds=last * SLOT_S), priority=Priority.OWNER, author=car.id,
                 )
             )  # fmt: skip
             fee = tuple(int(f) for f in self._risk(car, slot, prices))
@@ -195,32 +212,55 @@ class Planner:
         ]  # fmt: skip
 
 
-def signals(cars: Sequence[Car], wanted_kw: Mapping[str, float], cap_kw: float, rest_h: float) -> dict[str, float]:
+def signals(
+    cars: Sequence[Car], wanted_kw: Mapping[str, float], cap_kw: float, now_s: int, *, spare_tight: bool = False
+) -> dict[str, float]:
     """Return what each car is told, kW: nothing or at least 6 A, within the cap.
 
     A car that will be full in this slot is told more than its mean, as far as the cap leaves room: it stops by itself,
-    and its driver may come back before the slot ends. Who would get less than 6 A gets 6 A where there is room.
+    and its driver may come back before the slot ends. Who would get less than 6 A gets 6 A where there is room. For
+    cars in their last slots, those that stay longest make room, down to 6 A.
 
     Args:
         cars: Those that are there.
         wanted_kw: Mean power that is planned for the rest of the slot.
         cap_kw: Most power of the site.
-        rest_h: Hours that are left of the slot.
+        now_s: The instant.
+        spare_tight: True where those make room that have most time to spare until they said they leave, and no more
+            than they can make good by then.
     """
     told = {car.id: min(wanted_kw.get(car.id, 0.0), car.most_kw) for car in cars}
-    room = cap_kw - sum(told.values())
     soonest = sorted((car for car in cars if told[car.id] > LEAST_KW), key=lambda car: (car.says_s, car.id))
+    edge_s = (now_s // SLOT_S + 1) * SLOT_S
+    rest_h = (edge_s - now_s) / 3600
+    spare = {car.id: max(0.0, car.most_kw * (car.says_s - now_s) / 3600 - car.left_kwh) / rest_h for car in soonest}
+    givers = sorted(soonest, key=lambda car: -spare[car.id]) if spare_tight else soonest[::-1]
+    floor = {car.id: max(car.least_kw, told[car.id] - spare[car.id]) if spare_tight else car.least_kw for car in givers}
+    room = cap_kw - sum(told.values())
+    for car in givers if room < -LEAST_KW else ():  # who leaves within the slot draws more before
+        less = min(told[car.id], max(0.0, -room))
+        told[car.id], room = told[car.id] - less, room + less
+
+    def raised(car: Car, to_kw: float, last_s: int) -> float:
+        """Raise a car as far as there is room or others make it; return the room that is left."""
+        free = room
+        for other in givers if car.says_s < last_s else ():
+            gives = min(to_kw - told[car.id] - free, told[other.id] - floor[other.id])
+            if gives > 0 and other.says_s >= last_s:
+                told[other.id] -= gives
+                free += gives
+        more = min(to_kw - told[car.id], free)
+        told[car.id] += more
+        return free - more
+
     for car in soonest:
         if told[car.id] < car.least_kw:
-            more = car.least_kw - told[car.id]
-            more = more if more <= room else -told[car.id]
-            told[car.id] += more
-            room -= more
+            room = raised(car, car.least_kw, edge_s + SLOT_S)
+            if told[car.id] < car.least_kw - LEAST_KW:
+                told[car.id], room = 0.0, room + told[car.id]
     for car in soonest:
-        if 0 < car.left_kwh <= told[car.id] * rest_h + DONE_KWH:
-            more = min(room, car.most_kw - told[car.id])
-            told[car.id] += more
-            room -= more
+        if told[car.id] > 0 and car.left_kwh <= told[car.id] * rest_h + DONE_KWH:
+            room = raised(car, car.most_kw, edge_s)
     return {name: kw if kw > LEAST_KW else 0.0 for name, kw in told.items()}
 
 

@@ -5,7 +5,7 @@ import gzip
 import os
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -85,6 +85,16 @@ def read_sessions(frozen: dict[str, Any], path: Path = SESSIONS) -> list[Session
         for row in rows
     ]
     return sorted(found, key=lambda session: (session.arrive_s, session.id))
+
+
+def as_stated(sessions: Sequence[Session]) -> list[Session]:
+    """Return the sessions as if every car left when its driver said.
+
+    What a station cannot give until then is not asked for; a session that would be over before it begins is left out.
+    Cars may leave later than they did, so that now and then a station has two.
+    """
+    there = [replace(s, leave_s=s.says_s) for s in sessions if s.says_s > s.arrive_s]
+    return [replace(s, need_kwh=s.feasible_kwh) for s in there]
 
 
 def stretches(sessions: Sequence[Session]) -> Iterator[list[Session]]:

@@ -83,7 +83,7 @@ class Site:
         return Charged(self.kwh, self.usd, self.site_kwh)
 
     def _plug(self, session: Session) -> None:
-        stays = self.drivers.stays(session.arrive_s, session.says_s, HORIZON_SLOTS, session.need_kwh)
+        stays = self.drivers.stays(session.arrive_s, session.says_s, HORIZON_SLOTS)
         self.cars[session.id] = Car(
             id=session.id,
             arrive_s=session.arrive_s,
@@ -113,11 +113,14 @@ class Site:
         self._tell({name: float(kw[0]) for name, kw in self._plan.items()}, now)
 
     def _tell(self, wanted: dict[str, float], now: int) -> None:
-        rest_h = (SLOT_S - now % SLOT_S) / 3600
-        self.told = signals(list(self.cars.values()), wanted, self.planner.cap_kw, rest_h)
+        self.told = signals(
+            list(self.cars.values()), wanted, self.planner.cap_kw, now, spare_tight=self.planner.spare_tight
+        )
         self._stale |= any(kw > 0 and self.told[name] < kw - LEAST_KW for name, kw in wanted.items())
         self._stale |= any(self.told[name] > kw + LEAST_KW for name, kw in wanted.items())
         self.highest_kw = max(self.highest_kw, sum(self.told.values()))
+        for name, kw in self.told.items():
+            assert kw == 0.0 or self.cars[name].least_kw - LEAST_KW <= kw <= self.cars[name].most_kw + LEAST_KW
 
     def _flow(self, start: int, end: int) -> None:
         """Let power flow between two instants of one slot; a car that is full takes no more."""

@@ -1,7 +1,7 @@
 """Random planning problems that some plan can always carry out, and honest plans: for the tests of all engines."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import pairwise
@@ -94,8 +94,7 @@ def random_case(seed: int, assets: int, slots: int, kinds: Sequence[str] = (), *
     )
     wanted = random.randint(0, 2 + assets)
     stated = [_statement(random, plain, power_w, strained=strained) for _ in range(wanted)]
-    told = {name: getattr(plain, name) for name in Problem.__dataclass_fields__}
-    problem = Problem(**{**told, "constraints": tuple(dict.fromkeys(c for c in stated if c is not None))})
+    problem = replace(plain, constraints=tuple(dict.fromkeys(c for c in stated if c is not None)))
     return Case(problem, power_w)
 
 

@@ -200,7 +200,7 @@ def test_what_the_other_thing_would_cost_is_what_it_costs(case: Case) -> None:
     asked = replace(case.problem, constraints=(), own_use=False, before={}, change_micro_per_kwh=0)
     found = solve(asked, Effort(gap=0.0))
     for asset, power_w in found.power_w.items():
-        told = why(asked, found, asset, 0, effort=Effort(gap=0.0))
+        told = why(asked, found, asset, 0, again=lambda other: solve(other, Effort(gap=0.0)))
         (envelope,) = (e for e in asked.envelopes if e.asset == asset)
         if power_w[0] and "more" in told and "p more" in told:
             still = replace(envelope, lo_w=(0, *envelope.lo_w[1:]), hi_w=(0, *envelope.hi_w[1:]))

@@ -23,6 +23,7 @@ from commonwatt.model import (
     AssetKind,
     Commodity,
     CommunityId,
+    ConsentMode,
     Entry,
     GatewayId,
     Kind,
@@ -259,7 +260,8 @@ class Community:
         return known.assets if known else []
 
     def agree(self, member: str, asset: str, *, standing: bool = True) -> Outcome:
-        return self.ask(member, Kind.CONSENT, bodies.ConsentBody(asset=asset, standing=standing))
+        mode = ConsentMode.ALWAYS if standing else ConsentMode.OFF
+        return self.ask(member, Kind.CONSENT, bodies.ConsentBody(asset=asset, mode=mode))
 
     def state_that(self, who: str, text: str) -> Outcome:
         return self.ask(who, Kind.CONSTRAINT, bodies.ConstraintBody(text=text, said_s=self.now_s))

@@ -23,7 +23,7 @@ from commonwatt.flows.speakers import Key, chain_roles, check_signatures, needed
 from commonwatt.flows.verify import Report, verify_chain, verify_file
 from commonwatt.identity.keys import NoteKey, VerifyingKey
 from commonwatt.ledger.checkpoint import sign_note, vkey
-from commonwatt.model import SLOT_SECONDS, InvalidValue, Kind, Outcome, Refused, Side
+from commonwatt.model import SLOT_SECONDS, ConsentMode, InvalidValue, Kind, Outcome, Refused, Side
 
 Json = dict[str, Any]
 LINKS = ("asset", "asked", "planned", "agreed", "took", "flowed")
@@ -64,7 +64,7 @@ def lived(*, agree: bool = True, ask: str = "anna") -> Community:
         let(community, ask, "constraint", "consent", until_s=NOON + 9 * SLOT_SECONDS)
     said = bodies.ConstraintBody(text=WISH, said_s=NOON)
     assert community.ask(ask, Kind.CONSTRAINT, said, account="anna") is Outcome.BOOKED
-    yes = bodies.ConsentBody(asset=BATTERY, standing=agree)
+    yes = bodies.ConsentBody(asset=BATTERY, mode=ConsentMode.ALWAYS if agree else ConsentMode.OFF)
     assert community.ask(ask, Kind.CONSENT, yes, account="anna") is Outcome.BOOKED
     planned = community.schedule(BATTERY, instruction(2_000))
     assert planned is (Outcome.BOOKED if agree else Outcome.NOT_ALLOWED)

@@ -10,7 +10,7 @@ from purse import TERMS, Purse
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.rulebook.snapshot import dump, load
 from commonwatt.metering.batch import Flag
-from commonwatt.model import AccountId, AssetId, Commodity, Corrupt, GatewayId, Side
+from commonwatt.model import OFF, AccountId, AssetId, Commodity, Corrupt, GatewayId, Side
 
 HONEST_ROOT: list[bytes] = []
 
@@ -47,7 +47,7 @@ BENT: dict[str, Callable[[State], object]] = {
     ),
     "a price": lambda s: s.prices.update({NOON: (1, 1)}),
     "settled to": lambda s: setattr(s, "settled_to_s", s.settled_to_s + 900),
-    "a consent": lambda s: s.consents.update({AssetId("anna-battery"): False}),
+    "a consent": lambda s: s.consents.update({AssetId("anna-battery"): OFF}),
     "the meters' order": lambda s: s.readings.meters.reverse(),
 }
 

@@ -13,7 +13,7 @@ from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.keys import CURVE_ORDER
 from commonwatt.metering.batch import ITEM_BYTES, Item, encode_items
 from commonwatt.metering.personal import PersonalItem, encode_personal
-from commonwatt.model import SLOT_SECONDS, InvalidValue, Kind, Outcome
+from commonwatt.model import SLOT_SECONDS, ConsentMode, InvalidValue, Kind, Outcome
 
 PERSONAL_BYTES = 80
 """What `with_personal` adds: a salt, and 16 bytes for each of three items."""
@@ -33,7 +33,7 @@ def good() -> tuple[bytes, ...]:
     purchase = bodies.PurchaseBody(account="anna", amount_micro=7, reference="bank")
     return (
         community.wire("payment", Kind.PURCHASE, purchase),
-        community.wire("anna", Kind.CONSENT, bodies.ConsentBody(asset="anna-battery", standing=True)),
+        community.wire("anna", Kind.CONSENT, bodies.ConsentBody(asset="anna-battery", mode=ConsentMode.ALWAYS)),
         *(community.batch("gw-anna", encode_items(ITEMS[:n])) for n in (1, 2, 3)),
         community.batch("gw-ben", encode_items(ITEMS[1:])),
         with_personal(b"s" * 32),

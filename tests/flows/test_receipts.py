@@ -56,8 +56,11 @@ def check(case: Withheld) -> str:
     return check_withheld(case, OPERATOR, WORD)
 
 
+NO = {"asset": "anna-battery", "mode": "off", "what": "consent"}
+
+
 def no_word(town: Community, who: str = "anna", **more: Any) -> bytes:
-    return town.wire(who, Kind.CONSENT, {"asset": "anna-battery", "standing": False}, **more)
+    return town.wire(who, Kind.CONSENT, NO, **more)
 
 
 def go_on(town: Community) -> None:
@@ -108,7 +111,7 @@ def test_holding_back_the_very_first_request_of_a_key_is_proven_by_its_registrat
     town = Community()
     town.register_key("agent", "agent", "agent")
     due(town)
-    some = [town.wire("agent", Kind.CONSENT, {"asset": "anna-battery", "standing": False}, account="anna")]
+    some = [town.wire("agent", Kind.CONSENT, NO, account="anna")]
     receipt = receipt_at(town, some)
     go_on(town)
     case = claim(town, some, receipt)
@@ -163,9 +166,9 @@ def test_an_operator_who_kept_a_promise_cannot_be_accused() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda wire: wire.replace(b'"standing":false', b'"standing":true'), "signed by its author"),
+        (lambda wire: wire.replace(b'"mode":"off"', b'"mode":"always"'), "signed by its author"),
         (lambda wire: wire[:-20] + b"0" * 18 + b'"}', "signed by its author"),
-        (lambda wire: wire.replace(b'"standing":false', b'"standing":7'), "cannot be read"),
+        (lambda wire: wire.replace(b'"mode":"off"', b'"mode":7'), "cannot be read"),
         (lambda wire: wire.replace(b'"kind":"consent"', b'"kind":"order"'), "cannot be read"),
         (lambda wire: wire + b" ", "canonical"),
         (lambda wire: wire.replace(b'"on_behalf_of":"anna"', b'"on_behalf_of":"' + b"a" * 99 + b'"'), "name|signed by"),

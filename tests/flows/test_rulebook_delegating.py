@@ -13,12 +13,12 @@ from commonwatt.flows.rulebook.delegating import DELEGABLE, INSPECT, MOST_DELEGA
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.rulebook.trust_bodies import Grant, Revoke, Withdraw
 from commonwatt.flows.sequence import replay
-from commonwatt.model import AssetKind, Commodity, Kind, Outcome, Priority, Side
+from commonwatt.model import ALWAYS, AssetKind, Commodity, ConsentMode, Kind, Outcome, Priority, Side
 
 HOUR = 3600
 WHO = ("agent", "installer", "auditor", "aggregator", "engineer", "inspector")
 ORDER = bodies.OrderBody(side=Side.BID, energy_wh=100, price_micro_per_kwh=200_000)
-YES = bodies.ConsentBody(asset="anna-battery", standing=True)
+YES = bodies.ConsentBody(asset="anna-battery", mode=ConsentMode.ALWAYS)
 WISH = "charge of anna-battery >= 80% at 07:30 on 2 June 2026"
 
 
@@ -153,11 +153,11 @@ def test_a_delegation_can_be_narrowed_to_assets_of_the_owner() -> None:
         wish = f"charge of {asset} >= 80% at 07:30 on 2 June 2026"
         said = bodies.ConstraintBody(text=wish, said_s=NOON)
         assert as_anna(community, "agent", Kind.CONSTRAINT, said) is outcome
-        yes = bodies.ConsentBody(asset=asset, standing=False)
+        yes = bodies.ConsentBody(asset=asset, mode=ConsentMode.OFF)
         assert as_anna(community, "agent", Kind.CONSENT, yes) is outcome
     nonsense = bodies.ConstraintBody(text="please be nice", said_s=NOON)
     assert as_anna(community, "agent", Kind.CONSTRAINT, nonsense) is Outcome.NOT_ALLOWED
-    assert community.state.consents[battery("anna")] is True
+    assert community.state.consent(battery("anna")) == ALWAYS
 
 
 def test_an_installer_claims_an_asset_for_its_owner_but_registers_no_key() -> None:
@@ -252,6 +252,6 @@ def test_a_delegate_may_exactly_what_a_list_of_dates_says(story: list[tuple[str,
         elif what == "wait":
             community.now_s += 60
         for each, account in product(until, ("anna", "ben")):
-            yes = bodies.ConsentBody(asset=f"{account}-battery", standing=True)
+            yes = bodies.ConsentBody(asset=f"{account}-battery", mode=ConsentMode.ALWAYS)
             may = account == "anna" and community.now_s < until[each]
             assert (community.ask(each, Kind.CONSENT, yes, account=account) is Outcome.BOOKED) == may

@@ -8,7 +8,18 @@ from community import LIMIT_W, NOON, PREPAID, Community, battery, instruction, k
 from commonwatt.flows.rulebook import bodies, trust_bodies, wallet_bodies
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.metering.batch import Item, encode_items
-from commonwatt.model import SLOT_SECONDS, AssetKind, Band, Commodity, Kind, Outcome, Priority, Side
+from commonwatt.model import (
+    ALWAYS,
+    SLOT_SECONDS,
+    AssetKind,
+    Band,
+    Commodity,
+    ConsentMode,
+    Kind,
+    Outcome,
+    Priority,
+    Side,
+)
 
 OWN_KINDS = {
     "operator": {Kind.REGISTER, Kind.CHECKPOINT, Kind.ATTEST},
@@ -49,7 +60,7 @@ def sample(community: Community, kind: Kind) -> object:
         Kind.CANCEL: bodies.CancelBody(order="7"),
         Kind.FACT: bodies.FactBody(start_s=NOON + 200 * SLOT_SECONDS, prices=[(2, 1)]),
         Kind.SCHEDULE: bodies.ScheduleBody(asset="anna-battery", issued_s=NOON, instructions=[instruction(100)]),
-        Kind.CONSENT: bodies.ConsentBody(asset="anna-battery", standing=True),
+        Kind.CONSENT: bodies.ConsentBody(asset="anna-battery", mode=ConsentMode.ALWAYS),
         Kind.ACK: bodies.AckBody(
             gateway="gw-anna", slot_s=NOON, acks=[bodies.AckItem(command="c", asset="anna-battery", why="no")]
         ),
@@ -300,8 +311,9 @@ def test_a_consent_withdrawn_wins_over_the_next_schedule() -> None:
     assert community.schedule("anna-battery", instruction(1_000)) is Outcome.BOOKED
     assert community.agree("anna", "anna-battery", standing=False) is Outcome.BOOKED
     assert community.schedule("anna-battery", instruction(2_000)) is Outcome.NOT_ALLOWED
-    assert community.state.schedules["anna-battery"].instructions[0].power_w == 1_000
+    assert community.state.schedules == {}
     assert community.agree("anna", "anna-battery") is Outcome.BOOKED
+    assert community.state.schedules == {}, "a new yes brings back no old plan"
     assert community.schedule("anna-battery", instruction(2_000)) is Outcome.BOOKED
 
 
@@ -310,7 +322,7 @@ def test_only_the_owner_says_yes_or_no_for_an_asset() -> None:
     community = Community(2)
     assert community.agree("ben", "anna-battery", standing=False) is Outcome.NOT_ALLOWED
     assert community.agree("ben", "no-battery") is Outcome.UNKNOWN_THING
-    assert community.state.consents[battery("anna")] is True
+    assert community.state.consent(battery("anna")) == ALWAYS
 
 
 @pytest.mark.row("M6")

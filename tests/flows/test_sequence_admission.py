@@ -245,7 +245,16 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
             "amount_micro": [1, 10**12],
             "reference": ["r", "é"],
         },
-        Kind.CONSENT: {"asset": ["anna-battery", "feeder", "x"], "standing": [True, False]},
+        Kind.CONSENT: {
+            "what": ["consent", "decision"],
+            "asset": ["anna-battery", "feeder", "x"],
+            "mode": ["always", "within", "ask", "off"],
+            "least_percent": [0, 101],
+            "hours": [[0, 60], [60, 60]],
+            "decide_s": [0, -1],
+            "issued_s": [NOON],
+            "accept": [True, False],
+        },
         Kind.CHECKPOINT: {"note": ["tiny\n0\n\nstate \nslot 0\n\n", "\n\n", "tiny\n-1\n" + "A" * 44]},
         Kind.REGISTER: {
             "what": ["asset", "gateway", "key", "community"],

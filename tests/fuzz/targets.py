@@ -219,7 +219,7 @@ def promises() -> list[bytes]:
     heads = [row.body for row in town().rows()[-3:]]
     receipt = give_receipt(key("operator"), CommunityId(NAME), heads, NOON, 10)
     community = town()
-    held = [community.wire("anna", Kind.CONSENT, {"asset": "anna-battery", "standing": True})]
+    held = [community.wire("anna", Kind.CONSENT, {"asset": "anna-battery", "mode": "off", "what": "consent"})]
     promise = give_receipt(key("operator"), CommunityId(NAME), held, community.now_s + 1, 10)
     note = sign_note(community.sequencer.checkpoint(community.slot_s).note_text(), NAME, NOTE.private)
     case = make_withheld(community.state, community.tree(), community.rows(), note, promise, held, 0)

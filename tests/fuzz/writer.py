@@ -20,6 +20,7 @@ from commonwatt.model import (
     AssetKind,
     Commodity,
     CommunityId,
+    ConsentMode,
     InvalidValue,
     KeyId,
     Kind,
@@ -220,7 +221,7 @@ def said() -> Sequence[bytes]:
             Kind.SCHEDULE,
             bodies.ScheduleBody(asset=BATTERY, issued_s=now_s, instructions=[instruction(500)]),
         ),
-        _said("anna", Kind.CONSENT, bodies.ConsentBody(asset=BATTERY, standing=False)),
+        _said("anna", Kind.CONSENT, bodies.ConsentBody(asset=BATTERY, mode=ConsentMode.OFF)),
         _said(
             gateway("anna"),
             Kind.ACK,

@@ -4,44 +4,29 @@ import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
-from datetime import datetime, time, timedelta
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.apps.publishing import cosigned
 from commonwatt.apps.wiring import Scene, durable_day, open_log, paper_day, scene
-from commonwatt.flexibility import language
-from commonwatt.flexibility.diary import schedules
-from commonwatt.flexibility.problem import Unmet
-from commonwatt.flows.constraint_to_command import HORIZON, plan_ahead
 from commonwatt.flows.intake import read_head
-from commonwatt.flows.outlook import homes, outlook
 from commonwatt.flows.prove import default_case, final_note, make_evidence, trust_file
 from commonwatt.flows.replay import community_of, replay, resume, store_tile
-from commonwatt.flows.rulebook import State
 from commonwatt.flows.summary import Before, Summary, summarise
 from commonwatt.flows.trading_day import Day
 from commonwatt.ledger.checkpoint import parse_vkey, read_note, verify_note, vkey
 from commonwatt.ledger.tiles import check_tiles
 from commonwatt.ledger.tiles import root as tiles_root
 from commonwatt.model import (
-    SLOT,
     SLOT_SECONDS,
     AssetKind,
     Corrupt,
-    Interval,
-    InvalidValue,
     Kind,
-    Quantity,
-    Reach,
     Refused,
-    Repeating,
     epoch,
     round_div,
 )
@@ -161,21 +146,6 @@ def _finish(stage: Scene, day: Day, folder: Path, smart_w: list[int]) -> Summary
     return summarise(closed, rows, day.terms, before(stage), smart_w)
 
 
-_SHORT_BY = {
-    Quantity.CHARGE: ("%", 1),
-    **dict.fromkeys((Quantity.POWER, Quantity.RAMP, Quantity.RESERVE_UP, Quantity.RESERVE_DOWN), ("W", 1)),
-    Quantity.TEMPERATURE: ("C", 1000),
-    Quantity.RUN_TIME: ("min", 1),
-    Quantity.CYCLES: ("", 1000),
-}
-"""In which unit a shortfall is told, and how many of what `Quantity` counts in make one."""
-
-
-def _in_words(stage: Scene, item: Unmet) -> str:
-    unit, per = _SHORT_BY.get(item.constraint.quantity, ("Wh", 1))
-    return f"{language.text(item.constraint, stage.street.clock)}: short by {item.by / per:g} {unit}".rstrip()
-
-
 class Roots(msgspec.Struct, frozen=True, kw_only=True):
     """What a replay came to; the roots are those of the last signed checkpoint, which the replay reached too.
 
@@ -246,105 +216,3 @@ def _hold_against(folder: Path, size: int, root: Callable[[int], bytes], notes: 
         given = read_note(msgspec.json.decode(shown.read_bytes())["note"])
         if given.size > size or root(given.size) != given.log_root:
             raise Corrupt(f"evidence beside the log shows {given.size} leaves that this log of {size} does not hold")
-
-
-class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """One diary entry of a plan, in the street's clock."""
-
-    asset: str
-    start: str
-    end: str
-    verb: str
-    power_w: int
-    expected_wh: int
-    reason: str
-
-
-class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan under statements: what was read, what would be done, and what cannot be kept."""
-
-    statements: list[str]
-    diary: list[Planned]
-    unmet: list[str]
-
-
-def plan_statements(stage: Scene, text: str, at: str) -> Foreseen:
-    """Plan a street's next 24 hours from a time of its day under the statements of a text.
-
-    The street lives on paper up to that time, so levels and plugged cars are real; the owners' own statements of
-    that day are replaced by the text's.
-
-    Raises:
-        Refused: A line is not in the language; says which.
-        InvalidValue: The time is not one of the day's quarter-hours.
-    """
-    clock, span = stage.street.clock, stage.street.span
-    moment = datetime.combine(stage.street.day, _time(at), clock)
-    if moment < span.start:
-        moment += timedelta(days=1)
-    slot_s = epoch(moment)
-    if slot_s % SLOT_SECONDS:
-        raise InvalidValue(f"a plan starts on a quarter of an hour, was {at}")
-    day = paper_day(stage)
-    for done_s in day.run():
-        if done_s + SLOT_SECONDS >= slot_s:
-            break
-    lines = [line.split("#")[0].strip() for line in text.splitlines()]
-    known = outlook(day.sequencer.state, day.terms, slot_s)
-    state = day.sequencer.state
-    asked = [one for line in lines if line for one in _asked(line, moment, clock, _names(state))]
-    ahead = Interval(known.now, known.now + HORIZON * SLOT)
-    stated = tuple(each for one in asked for each in (one.occurrences(ahead) if isinstance(one, Repeating) else [one]))
-    plan, problem = plan_ahead(replace(known, constraints=stated, end=None))
-    behind = {a[AssetKind.BATTERY].id: [asset.id for asset in a.values()] for a in homes(state, day.terms).values()}
-    diary = [
-        Planned(
-            asset=schedule.asset,
-            start=f"{entry.interval.start.astimezone(clock):%H:%M}",
-            end=f"{entry.interval.end.astimezone(clock):%H:%M}",
-            verb=entry.verb.value,
-            power_w=entry.power_w,
-            expected_wh=entry.expected_wh,
-            reason=entry.reason,
-        )
-        for schedule in schedules(plan, problem, behind, {}, clock)
-        for entry in schedule.instructions
-    ]
-    end = plan.start + HORIZON * SLOT
-    late = [s for s in stated if (s.at and s.at > end) or (s.window and s.window.start >= end)]
-    past = [s for s in stated if (s.at and s.at <= plan.start) or (s.window and s.window.end <= plan.start)]
-    here = {str(item.asset.id) for item in known.stored}
-    here_at = [s for s in stated if s.at and s.reach is Reach.ASSET]
-    unmet = [f"{language.text(s, clock)}: not plugged in at {at}" for s in here_at if not here & {*s.scope}]
-    unmet += [f"{language.text(s, clock)}: lies beyond the 24 hours that are planned" for s in late]
-    unmet += [f"{language.text(s, clock)}: lies before {at}" for s in past]
-    never = [one for one in asked if isinstance(one, Repeating) and not one.occurrences(ahead)]
-    unmet += [f"{language.text(one, clock)}: does not come in the 24 hours that are planned" for one in never]
-    unmet += [_in_words(stage, item) for item in plan.unmet if item.constraint in stated]
-    return Foreseen(statements=[language.text(one, clock) for one in asked], diary=diary, unmet=unmet)
-
-
-def _asked(line: str, moment: datetime, clock: ZoneInfo, names: language.Names) -> tuple[language.Statement, ...]:
-    said = language.read(line, moment, clock, names)
-    if said.no_longer:
-        raise Refused("a plan is asked for with what holds; leave out what no longer does", line=repr(line))
-    return said.statements
-
-
-def _names(state: State) -> language.Names:
-    """Return what a statement may name in a street."""
-    assets = state.assets.values()
-    return {
-        Reach.ASSET: [asset.id for asset in assets],
-        Reach.OWNER: sorted({asset.owner for asset in assets}),
-        Reach.CONNECTION: [asset.id for asset in assets if asset.kind is AssetKind.CONNECTION],
-        Reach.ZONE: sorted({asset.zone for asset in assets}),
-        Reach.FEEDER: [asset.id for asset in assets if asset.kind is AssetKind.FEEDER],
-    }
-
-
-def _time(at: str) -> time:
-    try:
-        return time.fromisoformat(at)
-    except ValueError as error:
-        raise InvalidValue(f"a time of day looks like 17:30, was {at!r}") from error

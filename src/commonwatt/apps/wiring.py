@@ -175,6 +175,7 @@ def _day(scene: Scene, log: LogStore, fleet: GatewayFleet, cast: Cast, *, v2g: b
             dso=street.dso,
             witnesses=street.witness,
             wallets=_wallets(street),
+            consents={account(n): home.consent.consent() for n, home in enumerate(street.home, 1) if home.consent},
         ),
         terms=Terms(
             span=street.span,

@@ -61,7 +61,8 @@ def violations(problem: Problem, plan: Plan) -> list[Violation]:
     - ``ramp`` compares neighbouring slots that are both in the window, either way. ``cycles`` is what all stores in
       scope take out of themselves as a share of what they hold together. ``run time`` sums over the scope.
     - ``reserve up`` of a store in a slot is what it could supply, or leave undrawn, until the end of that slot without
-      going below its least level there; ``reserve down`` likewise up to its most. Appliances have none.
+      going below its least level there; ``reserve down`` likewise up to its most. Appliances have none, nor has what is
+      not directly controlled.
     - A shortfall of a bound in every slot is the largest one. Own use (row E1) is an order among plans, so one plan
       cannot break it.
 
@@ -438,7 +439,7 @@ def _reserve(
     facts: _Facts,
     room_w: Callable[[Envelope, int, int, _Track | None], float],
 ) -> Iterator[_Measured]:
-    movable = [e for e in scope if not e.shift]
+    movable = [e for e in scope if not e.shift and e.direct]
     for slot in slots:
         total = unsure = 0.0
         for envelope in movable:

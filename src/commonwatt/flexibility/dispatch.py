@@ -13,8 +13,10 @@ from commonwatt.model import (
     AssetId,
     Band,
     Command,
+    Consent,
     Constraint,
     Instruction,
+    Interval,
     InvalidValue,
     Quantity,
     Reach,
@@ -139,6 +141,34 @@ def own_limits(asset: Asset, stated: Iterable[Constraint], moment: datetime) -> 
         reason = f"power {limit.relation} {limit.value} W was stated"
         limits.append(Limit(authority=Authority.OWNER, band=band, expires=limit.window.end, reason=reason))
     return limits
+
+
+def consented_limits(asset: Asset, consent: Consent, level_wh: int | None, slot: Interval) -> list[Limit]:
+    """Return what its owner's consent leaves an asset to supply in a slot, whatever the plan or a line to hold asks.
+
+    Args:
+        asset: Its efficiency says how far a level falls.
+        consent: What the owner agreed to.
+        level_wh: Stored energy at the slot's start; None where nobody knows, and then nothing is left.
+        slot: No longer than this: by its end the level is another.
+    """
+    supplies_w = []
+    if consent.most_supply_w is not None:
+        supplies_w.append((consent.most_supply_w, f"its owner lets it supply {consent.most_supply_w} W at most"))
+    if consent.least_percent is not None:
+        spare_wh = max(0, (level_wh or 0) - consent.floor_wh(asset.capacity_wh))
+        left_w = spare_wh * asset.discharge_permille // 1000 * 3600 // slot.seconds
+        supplies_w.append((left_w, f"its owner keeps {consent.least_percent} % in it"))
+    return [
+        Limit(
+            authority=Authority.OWNER,
+            band=Band(lo_w=-most_w, hi_w=asset.max_import_w),
+            expires=slot.end,
+            reason=reason,
+        )
+        for most_w, reason in supplies_w
+        if most_w < asset.max_export_w
+    ]
 
 
 def dimmed(asset: Asset, limit_w: int, expires: datetime | None = None, failsafe_w: int | None = None) -> Limit:

@@ -1,5 +1,6 @@
 """A planning problem and its answer: what both engines, the explanation and the checker speak about."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +42,7 @@ class Problem:
         own_use: True for row E1: among plans that keep the statements, least export comes before money.
         before: The last plan's power per asset, W, n values each: what running plans are held against.
         change_micro_per_kwh: What each kWh that moves away from ``before`` costs: stability has a price.
+        by_asset: The envelopes by name.
     """
 
     start: datetime
@@ -53,6 +55,7 @@ class Problem:
     own_use: bool = True
     before: Mapping[AssetId, tuple[int, ...]] = field(default_factory=dict)
     change_micro_per_kwh: int = 0
+    by_asset: Mapping[AssetId, Envelope] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         lengths = {len(e.lo_w) for e in self.envelopes} | {len(self.import_price), len(self.export_price)}
@@ -60,9 +63,9 @@ class Problem:
         lengths |= {len(power_w) for power_w in self.before.values()}
         if len(lengths) != 1:
             raise InvalidValue(f"envelopes and prices cover the same slots, was {sorted(lengths)}")
-        names = [envelope.asset for envelope in self.envelopes]
-        if len(set(names)) != len(names):
-            twice = sorted(name for name in set(names) if names.count(name) > 1)
+        object.__setattr__(self, "by_asset", {envelope.asset: envelope for envelope in self.envelopes})
+        if len(self.by_asset) != len(self.envelopes):
+            twice = sorted(name for name, count in Counter(e.asset for e in self.envelopes).items() if count > 1)
             raise InvalidValue(f"an asset has one envelope, was otherwise for {twice}")
 
     @property
@@ -124,7 +127,7 @@ def scoped(problem: Problem, constraint: Constraint) -> list[Envelope]:
     names = set(constraint.scope)
     match constraint.reach:
         case Reach.ASSET:
-            return [e for e in problem.envelopes if e.asset in names]
+            return [e for name in dict.fromkeys(constraint.scope) if (e := problem.by_asset.get(AssetId(name)))]
         case Reach.OWNER:
             return [e for e in problem.envelopes if e.owner in names]
         case Reach.CONNECTION:

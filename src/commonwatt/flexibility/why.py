@@ -1,10 +1,10 @@
 """Why a device does what it does in a slot: what would come of the other thing, found by planning it (row X5)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo
 
-from commonwatt.flexibility.effort import Effort
 from commonwatt.flexibility.exact.solve import solve
 from commonwatt.flexibility.explain import in_unit
 from commonwatt.flexibility.language import text
@@ -19,7 +19,12 @@ SAME_KWH = 0.03
 
 
 def why(
-    problem: Problem, plan: Plan, asset: AssetId, slot: int, clock: ZoneInfo | None = None, effort: Effort | None = None
+    problem: Problem,
+    plan: Plan,
+    asset: AssetId,
+    slot: int,
+    clock: ZoneInfo | None = None,
+    again: Callable[[Problem], Plan] = solve,
 ) -> str:
     """Return one sentence: which statement or price made a device do what it does in a slot, and what else would cost.
 
@@ -31,16 +36,14 @@ def why(
         asset: The device.
         slot: The slot's number.
         clock: In which times are told; UTC where nothing is said.
-        effort: How hard to look for the best alternative; as for the plan.
+        again: How alternatives are planned: as the plan was, or their costs would not compare.
     """
     zone: tzinfo = clock or UTC
     power_w = plan.power_w[asset][slot]
     does = f"{asset} {_does(power_w)} at {_time(problem, slot, zone)}"
     (envelope,) = (e for e in problem.envelopes if e.asset == asset)
     others = [
-        found
-        for other in _otherwise(envelope, slot, power_w)
-        if (found := _planned(problem, other, effort)) is not None
+        found for other in _otherwise(envelope, slot, power_w) if (found := _planned(problem, other, again)) is not None
     ]
     if not others:
         return f"{does}: its own limits leave it nothing else"
@@ -90,10 +93,10 @@ def _with(values: tuple[int, ...], slot: int, value: int) -> tuple[int, ...]:
     return (*values[:slot], value, *values[slot + 1 :])
 
 
-def _planned(problem: Problem, other: Envelope, effort: Effort | None) -> Plan | None:
+def _planned(problem: Problem, other: Envelope, again: Callable[[Problem], Plan]) -> Plan | None:
     envelopes = tuple(other if e.asset == other.asset else e for e in problem.envelopes)
     try:
-        return solve(replace(problem, envelopes=envelopes), effort)
+        return again(replace(problem, envelopes=envelopes))
     except Refused:
         return None
 
@@ -118,7 +121,7 @@ def _because(problem: Problem, plan: Plan, other: Plan, asset: AssetId, slot: in
     elsewhere = max((t for t in range(problem.slots) if t != slot), key=lambda t: away * moved[t])
     worth = plan.worth_micro_per_kwh or problem.import_price
     now = f"a kWh is worth {_pence(worth[slot])} then"
-    if away * moved[elsewhere] <= 0:
+    if away * moved[elsewhere] <= 0 or abs(worth[elsewhere] - worth[slot]) <= SAME_MICRO:
         return now
     return f"{now} and {_pence(worth[elsewhere])} at {_time(problem, elsewhere, zone)}"
 

@@ -34,8 +34,8 @@ def make_chain(state: State, tree: MerkleTree, rows: Iterable[LeafRow], note: st
 
     Returns:
         JSON, see `commonwatt.flows.evidence.Chain`: the statements that bound the asset, its schedule, the owner's
-        word on that, the gateway's answer, the meter's record, and who all these are. Where the owner said no, the
-        schedule is the one that was refused, and there is no answer.
+        word on that and, where they were asked, their decision, the gateway's answer, the meter's record, and who all
+        these are. Where the owner said no, or nothing when asked, there is no answer.
 
     Raises:
         Refused: The asset is unknown, or a link is missing; says which.
@@ -55,7 +55,8 @@ def make_chain(state: State, tree: MerkleTree, rows: Iterable[LeafRow], note: st
         *_statements(log.said, state, thing, schedule, slot_s),
         _consent(log.said, thing, schedule),
         schedule,
-        *_answer(log.said, thing, schedule, slot_s),
+        *(decided := _decision(log.said, thing, schedule)),
+        *_answer(log.said, thing, schedule, decided, slot_s),
         batch,
     ]
     shown = [log.said[0], *needed(log.said, log.keys, spoken), *spoken]
@@ -123,7 +124,7 @@ def _registration(said: Sequence[Said], thing: Asset) -> Said:
 def _schedule(said: Sequence[Said], thing: Asset, slot_s: int) -> Said:
     """Return the last schedule that was there before the slot had passed, in force or refused."""
     schedules = (one for one in said if isinstance(one.body, bodies.ScheduleBody) and one.body.asset == thing.id)
-    known = (one for one in schedules if one.row.outcome in (Outcome.BOOKED, Outcome.NOT_ALLOWED))
+    known = (one for one in schedules if one.row.outcome in recheck_chain.SCHEDULED)
     in_time = (one for one in known if one.row.stamped_s < slot_s + SLOT_SECONDS and _covering(one, slot_s))
     return _last(in_time, "a chain has a schedule for the slot", asset=thing.id, slot_s=slot_s)
 
@@ -141,15 +142,31 @@ def _instruction(schedule: Said, slot_s: int) -> bodies.InstructionItem:
 
 
 def _consent(said: Sequence[Said], thing: Asset, schedule: Said) -> Said:
-    words = (one for one in said if isinstance(one.body, bodies.ConsentBody) and one.body.asset == thing.id)
-    before = (w for w in words if w.row.outcome is Outcome.BOOKED and w.row.position < schedule.row.position)
-    last = _last(before, "the owner has said yes or no", asset=thing.id)
+    """Return the owner's last word before a schedule: about this asset, or about all that is theirs."""
+    words = (one for one in said[: schedule.row.position] if isinstance(one.body, bodies.ConsentBody))
+    booked = (one for one in words if one.row.outcome is Outcome.BOOKED and one.request.on_behalf_of == thing.owner)
+    about = (one for one in booked if isinstance(one.body, bodies.ConsentBody) and one.body.asset in (thing.id, None))
+    last = _last(about, "the owner has said how the asset may be scheduled", asset=thing.id)
     assert isinstance(last.body, bodies.ConsentBody)
-    if last.body.standing != (schedule.row.outcome is Outcome.BOOKED):
-        raise Refused(
-            "a schedule is refused by its owner's word", outcome=schedule.row.outcome, word=last.body.standing
-        )
+    if schedule.row.outcome not in recheck_chain.OUTCOMES[last.body.mode]:
+        raise Refused("a schedule is refused by its owner's word", outcome=schedule.row.outcome, word=last.body.mode)
     return last
+
+
+def _decision(said: Sequence[Said], thing: Asset, schedule: Said) -> list[Said]:
+    """Return what the owner decided about a schedule that waited for it, or nothing."""
+    assert isinstance(schedule.body, bodies.ScheduleBody)
+    if schedule.row.outcome is not Outcome.WAITING:
+        return []
+    named = (thing.id, schedule.body.issued_s)
+    decisions = (
+        one
+        for one in said[schedule.row.position :]
+        if isinstance(one.body, bodies.DecisionBody)
+        and one.row.outcome is Outcome.BOOKED
+        and (one.body.asset, one.body.issued_s) == named
+    )
+    return [*decisions][:1]
 
 
 def _statements(said: Sequence[Said], state: State, thing: Asset, schedule: Said, slot_s: int) -> list[Said]:
@@ -168,8 +185,9 @@ def _statements(said: Sequence[Said], state: State, thing: Asset, schedule: Said
     return [one for one, left in found if left]
 
 
-def _answer(said: Sequence[Said], thing: Asset, schedule: Said, slot_s: int) -> list[Said]:
-    if schedule.row.outcome is not Outcome.BOOKED:
+def _answer(said: Sequence[Said], thing: Asset, schedule: Said, decided: Sequence[Said], slot_s: int) -> list[Said]:
+    accepted = any(isinstance(one.body, bodies.DecisionBody) and one.body.accept for one in decided)
+    if schedule.row.outcome is not Outcome.BOOKED and not accepted:
         return []
     asked = command_id(thing.id, instant(_instruction(schedule, slot_s).start_s))
     answers = (

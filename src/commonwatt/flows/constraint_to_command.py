@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from commonwatt.assets import battery, fixed, solar, vehicle
-from commonwatt.flexibility.plan import plan
+from commonwatt.flexibility.plan import Engine, plan
 from commonwatt.flexibility.problem import Plan, Problem
+from commonwatt.flows.agreement import bounded
 from commonwatt.forecasting.seasonal import corrected_naive
 from commonwatt.model import (
+    ALWAYS,
     SLOT,
     SLOT_SECONDS,
     SLOTS_PER_DAY,
@@ -16,6 +19,7 @@ from commonwatt.model import (
     Asset,
     AssetId,
     AssetKind,
+    Consent,
     Constraint,
     Envelope,
     Forecast,
@@ -26,6 +30,7 @@ from commonwatt.model import (
     epoch,
 )
 
+UTC_CLOCK = ZoneInfo("UTC")
 HORIZON = SLOTS_PER_DAY
 """A rolling day."""
 FORECAST_ROOM_PERCENT = 90
@@ -36,12 +41,13 @@ ENDING_ROOM_WH = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A storing asset as the latest reading shows it; a car also with when it leaves, and what for."""
+    """A storing asset as the latest reading shows it, and what its owner agreed to; a car also with when it leaves."""
 
     asset: Asset
     level_wh: int
     leaves: datetime | None = None
     wanted_wh: int = 0
+    consent: Consent = ALWAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +67,8 @@ class Outlook:
         v2g: False to leave what is in cars to their drivers.
         behind: For each asset its owner, and the connection behind which it stands; whoever is missing has none.
         feeder: The meter at which the community meets the grid.
+        promised: What owners who were asked have accepted: power in W, slot by slot from now on.
+        clock: In which owners' hours are told.
         end: When the replayed day ends, and what the batteries should hold together by then at least, in Wh.
     """
 
@@ -77,9 +85,11 @@ class Outlook:
     behind: Mapping[AssetId, tuple[AccountId, AssetId]] = field(default_factory=dict)
     feeder: str = ""
     end: tuple[datetime, int] | None = None
+    promised: Mapping[AssetId, tuple[int, ...]] = field(default_factory=dict)
+    clock: ZoneInfo = UTC_CLOCK
 
 
-def plan_ahead(outlook: Outlook) -> tuple[Plan, Problem]:
+def plan_ahead(outlook: Outlook, engine: Engine = Engine.AUTO) -> tuple[Plan, Problem]:
     """Plan the next day from an outlook; return the problem too, for the reasons."""
     prices = [_price(outlook, ahead) for ahead in range(HORIZON)]
     stated = (*outlook.constraints, *_ending(outlook))
@@ -92,7 +102,7 @@ def plan_ahead(outlook: Outlook) -> tuple[Plan, Problem]:
         constraints=(*stated, *_with_room(stated), *_in_good_time(stated, outlook.now)),
         final_value_micro_per_kwh=sorted(price for price, _ in prices)[HORIZON // 5],
     )
-    return plan(problem), problem
+    return plan(problem, engine=engine), problem
 
 
 def _price(outlook: Outlook, ahead: int) -> tuple[int, int]:
@@ -110,10 +120,18 @@ def _fixed(outlook: Outlook) -> list[Envelope]:
 
     loads = [fixed.load(name, outlook.zone, expect(name, past)) for name, past in outlook.load_wh.items()]
     roofs = [(name, expect(name, past)) for name, past in outlook.solar_wh.items()]
-    return loads + [solar.envelope(name, outlook.zone, made, curtailable=False) for name, made in roofs]
+    promised = [
+        Envelope(asset=name, zone=outlook.zone, lo_w=power_w, hi_w=power_w, direct=False)
+        for name, power_w in outlook.promised.items()
+    ]
+    return [*loads, *(solar.envelope(name, outlook.zone, made, curtailable=False) for name, made in roofs), *promised]
 
 
 def _flexible(outlook: Outlook, stored: Stored) -> Envelope:
+    return bounded(_able(outlook, stored), stored.consent, outlook.now, outlook.clock)
+
+
+def _able(outlook: Outlook, stored: Stored) -> Envelope:
     wear = outlook.wear_micro_per_kwh[stored.asset.kind]
     if stored.leaves is None:
         return battery.envelope(stored.asset, stored.level_wh, HORIZON, wear, outlook.reserve_wh)
@@ -168,7 +186,7 @@ def _ending(outlook: Outlook) -> list[Constraint]:
     at, level_wh = outlook.end
     least = Constraint(
         quantity=Quantity.BATTERY,
-        scope=tuple(stored.asset.id for stored in outlook.stored if stored.leaves is None),
+        scope=tuple(one.asset.id for one in outlook.stored if one.leaves is None and one.consent.direct),
         relation=Relation.AT_LEAST,
         value=level_wh,
         at=at,

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.rulebook import State, bodies
 from commonwatt.identity.keys import NoteKey, SigningKey
-from commonwatt.model import GRID, AccountId, Asset, GatewayId, Kind
+from commonwatt.model import ALWAYS, GRID, AccountId, Asset, AssetId, Consent, GatewayId, Kind
 
 OPERATOR = AccountId("operator")
 
@@ -42,7 +42,7 @@ class WalletTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charter:
-    """A community's parameters and what it is made of at the start."""
+    """A community's parameters and what it is made of at the start; who is not in ``consents`` agrees to all plans."""
 
     timezone: str
     b_max_wh: int
@@ -55,6 +55,7 @@ class Charter:
     dso: Sequence[str]
     witnesses: tuple[bodies.Witness, ...] = ()
     wallets: WalletTerms = WalletTerms()
+    consents: Mapping[AccountId, Consent] = field(default_factory=dict)
 
 
 def onboard(state: State, cast: Cast, charter: Charter, now_s: int) -> list[bytes]:
@@ -79,13 +80,26 @@ def onboard(state: State, cast: Cast, charter: Charter, now_s: int) -> list[byte
         desk.write(owner, asset.owner, Kind.REGISTER, _asset(asset, registers[asset.gateway]))
         registers[asset.gateway] += 1
         if asset.stores:
-            desk.write(owner, asset.owner, Kind.CONSENT, bodies.ConsentBody(asset=asset.id, standing=True))
+            agreed = consent_body(charter.consents.get(asset.owner, ALWAYS), asset.id)
+            desk.write(owner, asset.owner, Kind.CONSENT, agreed)
     for account in cast.members:
         paid = bodies.PurchaseBody(account=account, amount_micro=charter.prepaid_micro, reference=f"first-{account}")
         desk.write(cast.payment, AccountId("payment"), Kind.PURCHASE, paid)
     for line in charter.dso:
         desk.write(cast.dso, GRID, Kind.CONSTRAINT, bodies.ConstraintBody(text=line, said_s=now_s))
     return desk.wires
+
+
+def consent_body(consent: Consent, asset: AssetId | None = None) -> bodies.ConsentBody:
+    """Return a consent as it is signed, of one asset or of all that its owner has."""
+    return bodies.ConsentBody(
+        asset=asset,
+        mode=consent.mode,
+        least_percent=consent.least_percent,
+        most_supply_w=consent.most_supply_w,
+        hours=consent.hours,
+        decide_s=consent.decide_s,
+    )
 
 
 def _community(cast: Cast, charter: Charter) -> bodies.RegisterCommunity:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from commonwatt.assets import battery
+from commonwatt.flexibility.instructions import powers
 from commonwatt.flows.constraint_to_command import EARLY, HORIZON, Outlook, Stored
 from commonwatt.flows.rulebook import State
 from commonwatt.forecasting.seasonal import corrected_naive
@@ -17,13 +18,16 @@ from commonwatt.model import (
     Asset,
     AssetId,
     AssetKind,
+    ConsentMode,
     Constraint,
     Interval,
     Quantity,
     Reach,
     Relation,
+    Schedule,
     epoch,
     instant,
+    zone_of,
 )
 
 _PLANNED = {AssetKind.CONNECTION, AssetKind.SOLAR, AssetKind.BATTERY}
@@ -81,13 +85,15 @@ def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
             for kind in (AssetKind.BATTERY, AssetKind.VEHICLE)
             if kind in assets and (known := _stored(state, assets[kind], slot_s))
         ]
-        ending_wh += _greedy_end_wh(state, terms, assets[AssetKind.BATTERY], loads, suns)
+        if state.consent(assets[AssetKind.BATTERY].id).direct:
+            ending_wh += _greedy_end_wh(state, terms, assets[AssetKind.BATTERY], loads, suns)
     return Outlook(
         now=now,
         zone=terms.zone,
         load_wh=load_wh,
         solar_wh=solar_wh,
         stored=tuple(stored),
+        promised=_promised(state, terms, now),
         prices=state.prices,
         constraints=tuple(one for stated in state.stated for one in stated.occurrences(ahead)),
         wear_micro_per_kwh=terms.wear_micro_per_kwh,
@@ -100,6 +106,7 @@ def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
         },
         feeder=next((asset.id for asset in state.assets.values() if asset.kind is AssetKind.FEEDER), ""),
         end=(terms.span.end, ending_wh),
+        clock=zone_of(state.charter.timezone),
     )
 
 
@@ -122,22 +129,46 @@ def measured(
 
 
 def _stored(state: State, asset: Asset, slot_s: int) -> Stored | None:
-    """Return a storing asset if it answered of late, is here, and its owner lets it be scheduled."""
+    """Return a storing asset if it answered of late, is here, and its owner lets it be scheduled.
+
+    Who wants to be asked is asked once: as long as what they were asked waits, was declined or is under way, nothing
+    else is planned.
+    """
     reading = state.readings.told(slot_s - SLOT_SECONDS).get(asset.id)
-    agreed = state.consents.get(asset.id, False) and not state.trusted.suspended(asset.id)
+    consent, proposal = state.consent(asset.id), state.proposals.get(asset.id)
+    agreed = consent.mode is not ConsentMode.OFF and not state.trusted.suspended(asset.id)
     if reading is None or reading.level_wh is None or not agreed:
+        return None
+    if proposal is not None and not (proposal.accepted and _over(proposal.schedule, instant(slot_s))):
         return None
     answer = state.answers.get(asset.id)
     if answer and answer.ack.taken is None and answer.slot_s >= slot_s - REFUSED_FOR_SLOTS * SLOT_SECONDS:
         return None
     if asset.kind is not AssetKind.VEHICLE:
-        return Stored(asset=asset, level_wh=reading.level_wh)
+        return Stored(asset=asset, level_wh=reading.level_wh, consent=consent)
     leaving = _departure(state, asset.id, instant(slot_s))
     if leaving is None or leaving.at is None:
         return None
     percent = leaving.quantity is Quantity.CHARGE
     wanted_wh = -(-leaving.value * asset.capacity_wh // 100) if percent else leaving.value
-    return Stored(asset=asset, level_wh=reading.level_wh, leaves=leaving.at, wanted_wh=wanted_wh)
+    return Stored(asset=asset, level_wh=reading.level_wh, leaves=leaving.at, wanted_wh=wanted_wh, consent=consent)
+
+
+def _promised(state: State, terms: Terms, now: datetime) -> dict[AssetId, tuple[int, ...]]:
+    """Return what assets do whose owners were asked and said yes: planned around, never anew before it is over."""
+    found = {}
+    for owned in homes(state, terms).values():
+        for asset in owned.values():
+            proposal = state.proposals.get(asset.id)
+            if proposal is None or not proposal.accepted or state.trusted.suspended(asset.id):
+                continue
+            if not _over(proposal.schedule, now):
+                found[asset.id] = powers(proposal.schedule, now, HORIZON, asset)
+    return found
+
+
+def _over(schedule: Schedule, now: datetime) -> bool:
+    return max(entry.interval.end for entry in schedule.instructions) <= now
 
 
 def _departure(state: State, asset: AssetId, now: datetime) -> Constraint | None:

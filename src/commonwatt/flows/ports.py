@@ -6,6 +6,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Protocol
 
+from commonwatt.flows.rulebook.proposed import Proposal
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.model import AccountId, AssetId, Command, GatewayId
 
@@ -73,10 +74,17 @@ class Gateways(Protocol):
 
 
 class People(Protocol):
-    """The members themselves: what they say in words."""
+    """The members themselves: what they say in words, and what they decide when they are asked."""
 
     def say(self, slot_s: int) -> list[tuple[AssetId, str]]:
         """Return what owners state before a slot: the asset that it is about, and the line."""
+
+    def decide(self, slot_s: int, waiting: Sequence[Proposal]) -> list[tuple[Proposal, bool]]:
+        """Tell owners which schedules wait for their decision, and return what was decided before a slot.
+
+        What waits is told again in every slot until it is decided or too late; who needs to be notified once does that
+        by the schedule's position in the log.
+        """
 
 
 class Asked(Enum):

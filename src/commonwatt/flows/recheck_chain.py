@@ -9,6 +9,7 @@ from commonwatt.flexibility.dispatch import command_id
 from commonwatt.flexibility.permission import Known, Statement, objection
 from commonwatt.flows.evidence import Chain, Said, need
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.consenting import consent_of, goes_beyond, instruction_of
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.metering.batch import decode_items, verify_item
 from commonwatt.model import (
@@ -18,6 +19,7 @@ from commonwatt.model import (
     Asset,
     AssetId,
     AssetKind,
+    ConsentMode,
     GatewayId,
     Interval,
     Outcome,
@@ -31,10 +33,19 @@ from commonwatt.model import (
 
 AHEAD_S = SLOTS_PER_DAY * SLOT_SECONDS
 """How far a plan looks ahead: what is asked for later than this was not what it was made for."""
+OUTCOMES = {
+    ConsentMode.ALWAYS: {Outcome.BOOKED},
+    ConsentMode.WITHIN: {Outcome.BOOKED, Outcome.NOT_ALLOWED},
+    ConsentMode.ASK: {Outcome.WAITING},
+    ConsentMode.OFF: {Outcome.NOT_ALLOWED},
+}
+"""What the log makes of a schedule under each consent, where nothing but the owner's word decides."""
+SCHEDULED = {Outcome.BOOKED, Outcome.NOT_ALLOWED, Outcome.WAITING}
 LIMITS = (
     "that no other statement, of the asset or its connection, none that takes one back, no newer schedule and no later"
-    " word of the owner was left out; that the meter's record was believed where others of its batch were set aside; how"
-    " the plan was found; that others see the same log; who holds custodial keys"
+    " word or decision of the owner was left out; how full the asset was where a schedule left its owner's limits; that"
+    " the meter's record was believed where others of its batch were set aside; how the plan was found; that others see"
+    " the same log; who holds custodial keys"
 )
 
 
@@ -63,11 +74,23 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The schedule's instruction for the slot, and whether the schedule came into force."""
+    """The schedule's instruction for the slot, what the log made of the schedule, and what its owner decided of it.
+
+    ``decision`` is there only where the owner was asked, and answered.
+    """
 
     position: int
     item: bodies.InstructionItem
-    in_force: bool
+    schedule: bodies.ScheduleBody
+    stamped_s: int
+    outcome: Outcome
+    decision: Said | None = None
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the schedule came into force."""
+        body = self.decision.body if self.decision else None
+        return self.outcome is Outcome.BOOKED or (isinstance(body, bodies.DecisionBody) and body.accept)
 
 
 def links(
@@ -94,7 +117,7 @@ def links(
     yield "asked", _asked(chain, said, thing, planned, clock)
     yield "planned", plan_words
     begin("agreed")
-    yield "agreed", _agreed(chain, said, thing, planned)
+    yield "agreed", _agreed(chain, said, thing, planned, founding.timezone)
     begin("took")
     yield "took", _took(chain, said, thing, planned)
     begin("flowed")
@@ -146,7 +169,10 @@ def _planned(chain: Chain, said: Sequence[Said], thing: Thing, clock: ZoneInfo) 
     need(chain.expected_wh == hoped_wh, "what was expected is what the schedule says", position=position, says=hoped_wh)
     words = f"{item.verb} at {item.power_w} W from {_at(item.start_s, clock)} to {_at(item.end_s, clock)}"
     told = f"{words}, {hoped_wh} Wh expected of this slot, because: {item.reason}; issued {_at(body.issued_s, clock)}"
-    return Planned(position, item, one.row.outcome is Outcome.BOOKED), told
+    decisions = [other for other in said if isinstance(other.body, bodies.DecisionBody)]
+    need(len(decisions) <= 1, "a schedule is decided about once", found=len(decisions))
+    decision = decisions[0] if decisions else None
+    return Planned(position, item, body, one.row.stamped_s, one.row.outcome, decision), told
 
 
 def _asked(chain: Chain, said: Sequence[Said], thing: Thing, planned: Planned, clock: ZoneInfo) -> str:
@@ -202,16 +228,57 @@ def _known(chain: Chain, thing: Thing) -> Known:
     )
 
 
-def _agreed(chain: Chain, said: Sequence[Said], thing: Thing, planned: Planned) -> str:
+def _agreed(chain: Chain, said: Sequence[Said], thing: Thing, planned: Planned, timezone: str) -> str:
     (one,) = _only(said, bodies.ConsentBody, "word of the owner", 1)
     body, position = one.body, one.row.position
     assert isinstance(body, bodies.ConsentBody)
     speaker = one.request.on_behalf_of
-    about = body.asset == chain.asset and speaker == thing.owner
+    about = body.asset in (chain.asset, None) and speaker == thing.owner
     need(about, "the owner spoke about this asset", position=position, found=body.asset, by=speaker)
-    need(thing.position < position < planned.position, "the owner spoke before the plan", position=position)
-    need(body.standing == planned.in_force, "a schedule is in force where its owner agrees", position=position)
-    return f"{speaker} {'agreed' if body.standing else 'refused'}, at position {position} of the log, standing"
+    before = position < planned.position and (body.asset is None or thing.position < position)
+    need(before, "the owner spoke before the plan", position=position)
+    fits = planned.outcome in OUTCOMES[body.mode]
+    need(fits, "a schedule becomes what its owner's word makes of it", position=position, word=body.mode)
+    asked = planned.decision is None or body.mode is ConsentMode.ASK
+    need(asked, "only who is asked decides", position=position, word=body.mode)
+    standing = f", at position {position} of the log, standing"
+    match body.mode:
+        case ConsentMode.ALWAYS:
+            return f"{speaker} agreed{standing}"
+        case ConsentMode.OFF:
+            return f"{speaker} refused{standing}"
+        case ConsentMode.WITHIN:
+            return _within(body, planned, timezone, speaker) + standing
+        case ConsentMode.ASK:
+            return _decided(chain, thing, body, planned, speaker)
+
+
+def _within(body: bodies.ConsentBody, planned: Planned, timezone: str, speaker: str) -> str:
+    consent = consent_of(body)
+    left = goes_beyond(consent, map(instruction_of, planned.schedule.instructions), timezone)
+    need(not (left and planned.in_force), "a schedule in force is within its owner's limits", hours=body.hours)
+    if planned.in_force:
+        return f"{speaker} agreed within limits that the schedule keeps"
+    may_leave = left or body.least_percent is not None
+    need(may_leave, "a schedule is refused where it leaves its owner's limits", hours=body.hours)
+    return f"{speaker} agreed within limits that the schedule leaves: refused"
+
+
+def _decided(chain: Chain, thing: Thing, body: bodies.ConsentBody, planned: Planned, speaker: str) -> str:
+    one, issued_s = planned.decision, planned.schedule.issued_s
+    until_s = min(item.start_s for item in planned.schedule.instructions) - (body.decide_s or 0)
+    need(planned.stamped_s < until_s, "an owner is asked before it is too late to decide", until_s=until_s)
+    if one is None:
+        return f"{speaker} was asked and did not answer in time: not agreed"
+    decision, position = one.body, one.row.position
+    assert isinstance(decision, bodies.DecisionBody)
+    about = (decision.asset, decision.issued_s) == (chain.asset, issued_s)
+    need(about, "the owner decided about this schedule", position=position, found=decision.asset)
+    own = one.request.on_behalf_of == thing.owner
+    need(own, "the owner decides", position=position, by=one.request.on_behalf_of)
+    need(planned.position < position, "an owner decides about what is planned", position=position)
+    need(one.row.stamped_s < until_s, "an owner decides in time", position=position, at_s=one.row.stamped_s)
+    return f"{speaker} was asked and {'accepted' if decision.accept else 'declined'}, at position {position} of the log"
 
 
 def _took(chain: Chain, said: Sequence[Said], thing: Thing, planned: Planned) -> str:
@@ -221,7 +288,8 @@ def _took(chain: Chain, said: Sequence[Said], thing: Thing, planned: Planned) ->
     (one,) = found
     body, position = one.body, one.row.position
     assert isinstance(body, bodies.AckBody)
-    need(planned.position < position, "a command is answered after it was planned", position=position)
+    since = planned.position if planned.decision is None else planned.decision.row.position
+    need(since < position, "a command is answered after it was planned and agreed to", position=position)
     need(body.slot_s == chain.slot_s, "the answer is about this slot", position=position, found=body.slot_s)
     own = body.gateway == thing.asset.gateway == one.request.on_behalf_of
     need(own, "the asset's gateway answers", position=position, found=body.gateway)

@@ -110,7 +110,7 @@ def slot_roles(body: object) -> set[str]:
 def chain_roles(body: object) -> set[str]:
     """Return who may say what a chain is made of."""
     match body:
-        case bodies.RegisterAsset() | bodies.ConsentBody():
+        case bodies.RegisterAsset() | bodies.ConsentBody() | bodies.DecisionBody():
             return {"member"}
         case bodies.ConstraintBody():
             return set(SAYS)

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from commonwatt.flexibility import language
+from commonwatt.flows.foreseen import foreseen_micro
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.outlook import Terms, homes, measured
 from commonwatt.flows.rulebook import State, bodies
@@ -22,8 +23,10 @@ from commonwatt.model import (
     SLOT_SECONDS,
     SLOTS_PER_DAY,
     AccountId,
+    AssetId,
     AssetKind,
     Commodity,
+    CommunityId,
     Interval,
     Kind,
     Outcome,
@@ -90,7 +93,10 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """A day in figures. Curves are mean W at the feeder per slot, import positive; prices micro per kWh."""
+    """A day in figures. Curves are mean W at the feeder per slot, import positive; prices micro per kWh.
+
+    ``foreseen_micro`` is what the day's first plan expected the grid to be paid.
+    """
 
     community: str
     timezone: str
@@ -106,6 +112,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     bills: list[Bill]
     cost_before_micro: int
     cost_after_micro: int
+    foreseen_micro: int | None
     losses_wh: int
     losses_micro: int
     shares_before: Shares
@@ -129,7 +136,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 def summarise(
     replayed: Replayed,
-    rows: Iterable[LeafRow],
+    rows: Sequence[LeafRow],
     terms: Terms,
     before: Before,
     smart_w: Sequence[int],
@@ -165,6 +172,7 @@ def summarise(
         bills=_bills(state, before),
         cost_before_micro=sum(before.bills_micro.values()),
         cost_after_micro=state.ergon(GRID),
+        foreseen_micro=foreseen_micro(rows, CommunityId(state.community), terms),
         losses_wh=sum(state.losses_wh.values()),
         losses_micro=state.ergon(LOSSES),
         shares_before=_shares(before.net_wh, solar_wh, used_wh),
@@ -188,31 +196,58 @@ def summarise(
 
 
 def diary(state: State, rows: Iterable[LeafRow]) -> list[DiaryEntry]:
-    """Return what each asset was told slot by slot, runs in one direction joined; sorted by asset and time."""
+    """Return what each asset was told slot by slot, runs in one direction joined; sorted by asset and time.
+
+    Of a plan that its owner accepted that is all of it, of every other what it begins with: the next plan has the rest.
+    """
     told: dict[str, list[DiaryEntry]] = {}
+    for asset, items in _in_force(state, rows):
+        entries = told.setdefault(asset, [])
+        for item in items:
+            entry = _diary_entry(state, asset, item)
+            if entries and _continues(entries[-1], entry):
+                entry = _joined(entries.pop(), entry)
+            entries.append(entry)
+    return [entry for asset in sorted(told) for entry in told[asset]]
+
+
+def _in_force(state: State, rows: Iterable[LeafRow]) -> list[tuple[str, list[bodies.InstructionItem]]]:
+    """Return, as they came into force, each asset's instructions that it was told."""
+    waiting: dict[tuple[str, int], bodies.ScheduleBody] = {}
+    found, accepted = list[tuple[str, list[bodies.InstructionItem]]](), list[tuple[str, list[bodies.InstructionItem]]]()
     for row in rows:
         request = read_head(row.body)
-        if request.kind is not Kind.SCHEDULE or row.outcome is not Outcome.BOOKED:
+        if request.kind not in (Kind.SCHEDULE, Kind.CONSENT) or row.outcome not in (Outcome.BOOKED, Outcome.WAITING):
             continue
-        body = bodies.read_body(request.kind, request.body)
-        assert isinstance(body, bodies.ScheduleBody)
-        first = body.instructions[0]
-        reading = next((r for a, r in state.readings.told(first.start_s).items() if a == body.asset), None)
-        entry = DiaryEntry(
-            asset=body.asset,
-            start_s=first.start_s,
-            end_s=first.end_s,
-            verb=first.verb.value,
-            power_w=first.power_w,
-            expected_wh=first.expected_wh,
-            measured_wh=reading.import_wh - reading.export_wh if reading else 0,
-            reason=first.reason,
-        )
-        entries = told.setdefault(body.asset, [])
-        if entries and _continues(entries[-1], entry):
-            entry = _joined(entries.pop(), entry)
-        entries.append(entry)
-    return [entry for asset in sorted(told) for entry in told[asset]]
+        match bodies.read_body(request.kind, request.body):
+            case bodies.ScheduleBody() as body if row.outcome is Outcome.BOOKED:
+                found.append((body.asset, [item for item in body.instructions if item.start_s == body.issued_s][:1]))
+            case bodies.ScheduleBody() as body:
+                waiting[body.asset, body.issued_s] = body
+            case bodies.DecisionBody(accept=True) as body if (body.asset, body.issued_s) in waiting:
+                accepted.append((body.asset, [*waiting.pop((body.asset, body.issued_s)).instructions]))
+                found.append(accepted[-1])
+            case bodies.ConsentBody(asset=about):
+                # A new word ends what was accepted under the one before.
+                for asset, items in accepted:
+                    if about == asset or (not about and state.assets[AssetId(asset)].owner == request.on_behalf_of):
+                        items[:] = [item for item in items if item.start_s <= row.stamped_s]
+    return found
+
+
+def _diary_entry(state: State, asset: str, item: bodies.InstructionItem) -> DiaryEntry:
+    slots = range(item.start_s, item.end_s, SLOT_SECONDS)
+    read = [reading for slot_s in slots if (reading := state.readings.told(slot_s).get(AssetId(asset))) is not None]
+    return DiaryEntry(
+        asset=asset,
+        start_s=item.start_s,
+        end_s=item.end_s,
+        verb=item.verb.value,
+        power_w=item.power_w,
+        expected_wh=item.expected_wh,
+        measured_wh=sum(reading.import_wh - reading.export_wh for reading in read),
+        reason=item.reason,
+    )
 
 
 def missed(state: State, span: Interval) -> list[str]:

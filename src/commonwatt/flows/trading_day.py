@@ -5,29 +5,29 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from commonwatt.flexibility.diary import in_force, line_w, schedules
-from commonwatt.flexibility.dispatch import command, own_limits
+from commonwatt.flexibility.dispatch import command, consented_limits, own_limits
 from commonwatt.flexibility.problem import Plan, Problem, Unmet
+from commonwatt.flows.agreement import allowed
 from commonwatt.flows.constraint_to_command import plan_ahead
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.onboard import OPERATOR, Cast, Charter, onboard
 from commonwatt.flows.outlook import Terms, homes, outlook
 from commonwatt.flows.ports import Feeds, Gateways, People
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook.consenting import last_level_wh, told_now, waiting
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.ledger.checkpoint import sign_note
 from commonwatt.market.agents import outlived, slot_order, zi_order
 from commonwatt.model import (
-    SLOT,
     SLOT_SECONDS,
     AccountId,
     AssetId,
     AssetKind,
     Command,
-    Interval,
     Kind,
     Schedule,
     epoch,
-    instant,
+    slot_from,
     slots_of,
 )
 from commonwatt.tokens.watt import thresholds
@@ -94,13 +94,18 @@ class Day:
             self._submit([*desk.wires, *heard], first_s, before_s, "closed")
 
     def _hear(self, slot_s: int) -> None:
-        """Take in facts and statements."""
+        """Take in facts, statements, and what owners decided who were asked."""
         desk = self._desk()
         self._facts(desk, slot_s)
         for asset, line in self.people.say(slot_s):
             owner = self.sequencer.state.assets[asset].owner
             said = bodies.ConstraintBody(text=line, said_s=slot_s)
             desk.write(self.cast.members[owner], owner, Kind.CONSTRAINT, said)
+        for proposal, accept in self.people.decide(slot_s, waiting(self.sequencer.state, slot_s + PLANNED_AFTER_S)):
+            schedule = proposal.schedule
+            owner = self.sequencer.state.assets[schedule.asset].owner
+            decided = bodies.DecisionBody(asset=schedule.asset, issued_s=epoch(schedule.issued), accept=accept)
+            desk.write(self.cast.members[owner], owner, Kind.CONSENT, decided)
         self._submit(desk.wires, slot_s + PLANNED_AFTER_S, slot_s, "heard")
 
     def _plan(self, slot_s: int) -> None:
@@ -147,19 +152,8 @@ class Day:
         self._submit(desk.wires, slot_s + SLOT_SECONDS, slot_s, "closed")
 
     def commands(self, slot_s: int) -> dict[AssetId, Command]:
-        """Return what the logged schedules ask of devices in a slot, of those whose owners consent."""
-        state, moment = self.sequencer.state, instant(slot_s)
-        slot = Interval(moment, moment + SLOT)
-        holding = [one for stated in state.stated for one in stated.occurrences(slot)]
-        told = {}
-        for asset_id, schedule in state.schedules.items():
-            instruction = in_force(schedule, moment)
-            agreed = state.consents.get(asset_id, False) and not state.trusted.suspended(asset_id)
-            if instruction and schedule.issued == moment and agreed:
-                asset = state.assets[asset_id]
-                limits = own_limits(asset, holding, moment)
-                told[asset_id] = command(asset, instruction, limits)
-        return told
+        """Return what devices are told for a slot, see `commands`; asked within the slot, what they are told now."""
+        return commands(self.sequencer.state, slot_s)
 
     def _write_schedules(self, desk: Desk, plan: Plan, problem: Problem) -> None:
         state = self.sequencer.state
@@ -172,8 +166,11 @@ class Day:
             for asset, schedule in state.schedules.items()
             if (entry := in_force(schedule, plan.start))
         }
-        for schedule in schedules(plan, problem, behind, running, ZoneInfo(state.charter.timezone)):
-            desk.write(self.cast.planner, AccountId("planner"), Kind.SCHEDULE, schedule_body(schedule))
+        clock = ZoneInfo(state.charter.timezone)
+        for planned in schedules(plan, problem, behind, running, clock):
+            schedule = allowed(planned, state.consent(planned.asset), clock)
+            if schedule is not None:
+                desk.write(self.cast.planner, AccountId("planner"), Kind.SCHEDULE, schedule_body(schedule))
 
     def _write_slot_orders(self, desk: Desk, plan: Plan, problem: Problem, slot_s: int) -> None:
         bought, sold = self.sequencer.state.prices[slot_s]
@@ -203,6 +200,24 @@ class Day:
         if not marks:
             return False
         return (int(marks["slot"]), PHASES.index(marks["phase"])) >= (slot_s, PHASES.index(phase))
+
+
+def commands(state: State, slot_s: int) -> dict[AssetId, Command]:
+    """Return what the logged schedules ask of devices in a slot, of those whose owners consent, within what they do.
+
+    Who is no longer in it is told nothing more, and released.
+    """
+    slot = slot_from(slot_s)
+    holding = [one for stated in state.stated for one in stated.occurrences(slot)]
+    told = {}
+    for asset_id in state.schedules:
+        instruction = told_now(state, asset_id, slot)
+        if instruction:
+            asset, level_wh = state.assets[asset_id], last_level_wh(state, asset_id, slot_s)
+            agreed = consented_limits(asset, state.consent(asset_id), level_wh, slot)
+            limits = own_limits(asset, holding, slot.start) + agreed
+            told[asset_id] = command(asset, instruction, limits, now=slot.start)
+    return told
 
 
 def schedule_body(schedule: Schedule) -> bodies.ScheduleBody:

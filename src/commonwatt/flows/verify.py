@@ -307,7 +307,7 @@ def _requests(rows: Sequence[LeafRow], community: str, refused: tuple[type, ...]
         body = bodies.read_body(request.kind, request.body)
         partly = isinstance(body, bodies.ReadingBatch) and row.outcome is Outcome.SET_ASIDE
         booked = row.outcome is Outcome.BOOKED or partly
-        booked |= isinstance(body, refused) and row.outcome is Outcome.NOT_ALLOWED
+        booked |= isinstance(body, refused) and row.outcome in (Outcome.NOT_ALLOWED, Outcome.WAITING)
         need(booked, "a case rests on what was booked", position=row.position, outcome=row.outcome)
         said.append(Said(row, request, body))
     return said, "each is a request that was booked"

@@ -1,6 +1,7 @@
 """The nouns that everyone here talks about: plain frozen values on the standard library alone."""
 
 from commonwatt.model.asset import Asset, AssetKind
+from commonwatt.model.consent import ALWAYS, OFF, Consent, ConsentMode
 from commonwatt.model.constraint import AT_AN_INSTANT, Constraint, Priority, Quantity, Reach, Relation
 from commonwatt.model.droop import Armed, Droop
 from commonwatt.model.entry import (
@@ -41,6 +42,7 @@ from commonwatt.model.time import (
 from commonwatt.model.wall_clock import moment, moments, zone_of
 
 __all__ = [
+    "ALWAYS",
     "AT_AN_INSTANT",
     "BURN",
     "COMMISSION_POOL",
@@ -53,6 +55,7 @@ __all__ = [
     "MINT",
     "MINUTES_PER_DAY",
     "NETWORK",
+    "OFF",
     "PAYMENT_PORT",
     "SLOT",
     "SLOTS_PER_DAY",
@@ -71,6 +74,8 @@ __all__ = [
     "Commodity",
     "CommonwattError",
     "CommunityId",
+    "Consent",
+    "ConsentMode",
     "Constraint",
     "Corrupt",
     "Droop",

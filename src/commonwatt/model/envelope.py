@@ -111,6 +111,7 @@ class Envelope:
         supply_micro_per_kwh: What a supplied kWh costs by itself: fuel.
         store: Where energy is kept; None for load, solar, appliances and generators.
         shift: A profile that starts once; the power bounds then only hold it.
+        direct: False where somebody is asked before it moves: then it backs no guarantee (rows X13, M4).
 
     Raises:
         InvalidValue: The lists differ in length, or a low bound is above its high one.
@@ -131,6 +132,7 @@ class Envelope:
     supply_micro_per_kwh: int = 0
     store: Store | None = None
     shift: Shift | None = None
+    direct: bool = True
 
     def __post_init__(self) -> None:
         slots = len(self.lo_w)

@@ -44,6 +44,8 @@ class Outcome(StrEnum):
     TOO_LATE = "TOO_LATE"
     UNKNOWN_THING = "UNKNOWN_THING"
     ALREADY_THERE = "ALREADY_THERE"
+    WAITING = "WAITING"
+    """A schedule that comes into force if its owner accepts it in time."""
 
     SEEN_BEFORE = "SEEN_BEFORE"
     MALFORMED = "MALFORMED"

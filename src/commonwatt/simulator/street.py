@@ -4,12 +4,23 @@ import tomllib
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from commonwatt.flows.rulebook.bodies import Witness
-from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, Interval, InvalidValue
+from commonwatt.model import (
+    AccountId,
+    Asset,
+    AssetId,
+    AssetKind,
+    Consent,
+    ConsentMode,
+    GatewayId,
+    Interval,
+    InvalidValue,
+)
 
 MICRO_PER_PENNY = 10_000
 CONNECTION_W = 23_000
@@ -74,13 +85,45 @@ class TslSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentSpec:
+    """How a home's member lets battery and car be scheduled, see `commonwatt.model.Consent`.
+
+    ``hours`` are two local times like "22:00". A member who is asked gives the answer in ``answers`` to everything:
+    yes, no, nothing at all, or yes to what takes no energy out of their store and no to the rest ("charging").
+    """
+
+    mode: ConsentMode
+    least_percent: int | None = None
+    most_supply_w: int | None = None
+    hours: tuple[time, time] | None = None
+    decide_minutes: int | None = None
+    answers: Literal["yes", "no", "nothing", "charging"] = "yes"
+
+    def consent(self) -> Consent:
+        """Return what the member agrees to.
+
+        Raises:
+            InvalidValue: It contradicts itself.
+        """
+        hours = self.hours and (_minute(self.hours[0]), _minute(self.hours[1]))
+        return Consent(
+            mode=self.mode,
+            least_percent=self.least_percent,
+            most_supply_w=self.most_supply_w,
+            hours=hours,
+            decide_s=None if self.decide_minutes is None else 60 * self.decide_minutes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HomeSpec:
-    """One home: its roof, its car if any, and its member's WATT prices."""
+    """One home: its roof, its car if any, its member's WATT prices, and what its member agrees to: all, if left out."""
 
     solar_kw: int
     watt_buy_pence: int
     watt_sell_pence: int
     car: int | None = None
+    consent: ConsentSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +178,10 @@ def load(path: Path) -> Street:
         raise InvalidValue(f"{path} does not exist: a street's folder holds street.toml and data/") from error
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise InvalidValue(f"{path} is not a street: {error}") from error
+
+
+def _minute(at: time) -> int:
+    return 60 * at.hour + at.minute
 
 
 def account(home: int) -> AccountId:

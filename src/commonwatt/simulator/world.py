@@ -1,9 +1,10 @@
 """The world around a street: what happens to each home, what people say, and what is published when."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from commonwatt.flexibility import language
+from commonwatt.flows.rulebook.proposed import Proposal
 from commonwatt.model import (
     SLOT_SECONDS,
     AssetId,
@@ -62,10 +63,16 @@ def homes(street: Street, recorded: Recorded) -> list[Home]:
 
 
 class RecordedPeople:
-    """The car owners: on arrival each says when the car leaves and how full it should be."""
+    """The members: on arrival a car's owner says when it leaves and how full it should be; who is asked, answers."""
 
     def __init__(self, street: Street, recorded: Recorded) -> None:
         self._street = street
+        self._answers = {
+            asset.id: home.consent.answers
+            for number, home in enumerate(street.home, 1)
+            if home.consent is not None
+            for asset in home_assets(street, number)
+        }
         self._said: dict[int, list[tuple[AssetId, str]]] = {}
         for number in range(1, len(street.home) + 1):
             for stay in surroundings(street, recorded, number).stays:
@@ -75,6 +82,18 @@ class RecordedPeople:
     def say(self, slot_s: int) -> list[tuple[AssetId, str]]:
         """Return what is stated just before a slot."""
         return self._said.get(slot_s, [])
+
+    def decide(self, slot_s: int, waiting: Sequence[Proposal]) -> list[tuple[Proposal, bool]]:
+        """Answer what waits by each home's own rule, see `ConsentSpec`."""
+        answers = ((proposal, self._answer(proposal)) for proposal in waiting)
+        return [(proposal, answer) for proposal, answer in answers if answer is not None]
+
+    def _answer(self, proposal: Proposal) -> bool | None:
+        rule = self._answers.get(proposal.schedule.asset, "nothing")
+        if rule == "nothing":
+            return None
+        supplies = any(entry.power_w < 0 for entry in proposal.schedule.instructions)
+        return rule == "yes" or (rule == "charging" and not supplies)
 
     def _line(self, car: AssetId, stay: Stay) -> str:
         wish = Constraint(

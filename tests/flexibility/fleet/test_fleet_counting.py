@@ -46,7 +46,7 @@ class Tank:
         return self._simulated(on)[1]
 
     def _simulated(self, on: tuple[bool, ...]) -> tuple[float, float]:
-        missed = MISSED * max(1e-3, *map(abs, self.price))
+        missed = MISSED
         level, total, outside = self.level, 0.0, 0.0
         for t, is_on in enumerate(on):
             level = self.keep * level + self.drift[t] + (self.watts * H * self.into[t] if is_on else 0.0)

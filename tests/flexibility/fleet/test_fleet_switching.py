@@ -1,5 +1,8 @@
 """An on/off store that loses some of what it holds is switched in a way that it can do, and nearly always the best."""
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -95,3 +98,17 @@ def test_a_band_that_cannot_be_held_is_missed_by_no_more_than_it_must() -> None:
     assert power == (1_500,) * slots
     assert cost == pytest.approx(cold.cost((True,) * slots))
     assert H * 1_500 * 3.0 < 2_000
+
+
+def test_a_band_is_held_where_energy_costs_nothing() -> None:
+    slots = 5
+    house = Tank(
+        (0.0,) * slots, (3.0,) * slots, 0.995, (197.0, -549.0, -866.0, 99.0, -838.0), (1,) * slots, 1_500,
+        (-701.0, -369.0, 912.0, -2_765.0, 2_925.0), (4_305.0, 137.0, 5_918.0, 7_236.0, 3_431.0), -897.0, 0.0, 3, 2,
+        -3, *((0.0,) * slots,) * 4,
+    )  # fmt: skip
+    free = switch_it(house)[1]
+    dear = switch_it(replace(house, price=(1.0,) * slots))[1]
+    least = min(house.outside(on) for on in product((False, True), repeat=slots))
+    assert house.outside(tuple(watts > 0 for watts in dear)) == least
+    assert house.outside(tuple(watts > 0 for watts in free)) == least

@@ -12,6 +12,7 @@ import typer
 from commonwatt.apps.cli import (
     accepting,
     checking,
+    consenting,
     delegating,
     erasing,
     keeping,
@@ -36,8 +37,10 @@ app.command("archive")(keeping.archive)
 app.command("query")(keeping.query)
 app.command("erase")(erasing.erase)
 app.command("check")(checking.check)
+app.command("consent")(consenting.consent)
 app.command("delegate")(delegating.delegate)
 app.command("plan")(planning.plan)
+app.command("event")(planning.event)
 app.command("prove")(showing.prove)
 app.command("inspect")(showing.inspect)
 app.command("verify")(trusting.verify)

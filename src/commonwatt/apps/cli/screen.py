@@ -96,6 +96,8 @@ def _bills(summary: Summary) -> Table:
     table.add_row(
         "[bold]to the grid[/]", _money(before), _money(after), f"[bold]{100 * (before - after) / before:.1f} %[/]"
     )
+    if summary.foreseen_micro is not None:
+        table.add_row("as first planned", "", _money(summary.foreseen_micro), _money(summary.foreseen_micro - after))
     return table
 
 

@@ -205,7 +205,7 @@ def _reserve(matrix: Matrix, constraint: Constraint, scope: Sequence[Device], sl
     sums, known = [], np.zeros(len(slots))
     for device in scope:
         e = device.envelope
-        if e.shift or e.fixed:
+        if e.shift or e.fixed or not e.direct:
             continue
         edge = np.array(e.lo_w if up else e.hi_w)[slots] * KWH_PER_W
         net = device.net.within(slots, len(e.lo_w))

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from commonwatt.flexibility.fleet.columns import Columns, Kind
-from commonwatt.flexibility.fleet.sweep import Fleet
-from commonwatt.flexibility.fleet.tree import Floats, leaves, nodes, places
+from commonwatt.flexibility.fleet.sweep import DEEPEST, Fleet
+from commonwatt.flexibility.fleet.switching import STATES
+from commonwatt.flexibility.fleet.tree import Floats, depth, leaves, nodes, places
 from commonwatt.flexibility.problem import Problem, scoped
 from commonwatt.model import (
     AT_AN_INSTANT,
@@ -46,19 +47,7 @@ class Built:
 
 def unsupported(problem: Problem) -> list[str]:
     """Return, in words, what of a problem only the exact engine understands; nothing where the fleet engine serves."""
-    found = []
-    for envelope in problem.envelopes:
-        store = envelope.store
-        if store and store.deep_wear:
-            found.append(f"wear by depth of {envelope.asset}")
-        if envelope.least_export_w and not store:
-            found.append(f"least export of {envelope.asset}")
-        if not _switched(envelope) and (envelope.least_run > 1 or envelope.least_rest > 1):
-            found.append(f"least times on and off of {envelope.asset}")
-        if not store and not envelope.shift and envelope.least_import_w and not envelope.fixed:
-            found.append(f"least import of {envelope.asset}")
-        if any(low > 0 or high < 0 for low, high in zip(envelope.lo_w, envelope.hi_w, strict=True)) and store:
-            found.append(f"power that {envelope.asset} must take")
+    found = [reason for envelope in problem.envelopes for reason in _strange(envelope)]
     for constraint in problem.constraints:
         about = scoped(problem, constraint)
         one = len(about) == 1 and not about[0].fixed and constraint.reach is Reach.ASSET
@@ -69,10 +58,28 @@ def unsupported(problem: Problem) -> list[str]:
     if problem.before:
         found.append("a price of change")
     try:
-        places(problem, [c for c in problem.constraints if c.quantity is Quantity.POWER])
+        tree = places(problem, [c for c in problem.constraints if c.quantity is Quantity.POWER])
+        if depth(tree) > DEEPEST:
+            found.append(f"places nested deeper than {DEEPEST}")
     except InvalidValue as error:
         found.append(str(error))
     return found
+
+
+def _strange(envelope: Envelope) -> list[str]:
+    store = envelope.store
+    must = any(low > 0 or high < 0 for low, high in zip(envelope.lo_w, envelope.hi_w, strict=True))
+    timed = envelope.least_run > 1 or envelope.least_rest > 1
+    loose = store is None and envelope.shift is None and not envelope.fixed
+    reasons = {
+        "wear by depth": store is not None and bool(store.deep_wear),
+        "least export": bool(envelope.least_export_w) and store is None,
+        "least import": bool(envelope.least_import_w) and loose,
+        "least times on and off": (timed and not _switched(envelope))
+        or envelope.least_run + envelope.least_rest > STATES,
+        "power that must be taken": must and store is not None,
+    }
+    return [f"{reason} of {envelope.asset}" for reason, holds in reasons.items() if holds]
 
 
 def build(problem: Problem) -> Built:
@@ -85,7 +92,8 @@ def build(problem: Problem) -> Built:
         raise Refused(
             "the fleet engine does not take this; the exact one does", found=strange[0], more=len(strange) - 1
         )
-    weights, dear = _weights(problem)
+    weights = weights_of(problem, problem.constraints)
+    dear = MONEY * _dearest(problem) if problem.own_use else 0.0
     tree = places(problem, [c for c in problem.constraints if c.quantity is Quantity.POWER])
     flexible = [number for number, envelope in enumerate(problem.envelopes) if not envelope.fixed]
     stand = leaves(tree, [problem.envelopes[number].asset for number in flexible])
@@ -100,7 +108,7 @@ def build(problem: Problem) -> Built:
     web, high, low = nodes(problem, tree, fixed_w, weights, dear)
     order = sorted(range(len(flexible)), key=lambda at: stand[at])
     rows = tuple(flexible[at] for at in order)
-    columns = _columns(problem, [problem.envelopes[row] for row in rows], weights)
+    columns = columns_of(problem, [problem.envelopes[row] for row in rows], problem.constraints, weights)
     where = np.array([stand[at] for at in order], np.int32)
     leaf, begin = np.unique(where, return_index=True)
     total = np.bincount(where, minlength=len(tree))
@@ -118,17 +126,20 @@ def build(problem: Problem) -> Built:
     return Built(fleet, high, low, rows, weights, dear)
 
 
-def _weights(problem: Problem) -> tuple[dict[Priority, float], float]:
-    """Return what a Wh missed counts in micro per rank, and what a Wh exported does where own use comes first."""
-    price = max(1.0, *(abs(p) / 1000 for p in (*problem.import_price, *problem.export_price)))
-    price += max((abs(f) / 1000 for c in problem.connections for f in (*c.import_fee, *c.export_fee)), default=0.0)
-    dear = MONEY * price if problem.own_use else 0.0
-    weight = MONEY * price * (STEEPER if problem.own_use else 1.0)
+def weights_of(problem: Problem, stated: Sequence[Constraint]) -> dict[Priority, float]:
+    """Return what a Wh missed counts in micro, per rank: each so much more than the next that no amount is worth it."""
+    weight = MONEY * _dearest(problem) * (STEEPER if problem.own_use else 1.0)
     weights = {}
-    for rank in sorted({c.priority for c in problem.constraints}, reverse=True):
+    for rank in sorted({constraint.priority for constraint in stated}, reverse=True):
         weights[rank] = weight
         weight *= STEEPER
-    return weights, dear
+    return weights
+
+
+def _dearest(problem: Problem) -> float:
+    price = max(1.0, *(abs(p) / 1000 for p in (*problem.import_price, *problem.export_price)))
+    fees = (abs(f) / 1000 for c in problem.connections for f in (*c.import_fee, *c.export_fee))
+    return price + max(fees, default=0.0)
 
 
 def _switched(envelope: Envelope) -> bool:
@@ -143,11 +154,13 @@ def _switched(envelope: Envelope) -> bool:
     )
 
 
-def _columns(problem: Problem, envelopes: Sequence[Envelope], weights: dict[Priority, float]) -> Columns:
-    """Return envelopes as columns, each with a row of the tables."""
+def columns_of(
+    problem: Problem, envelopes: Sequence[Envelope], stated: Sequence[Constraint], weights: dict[Priority, float]
+) -> Columns:
+    """Return envelopes as columns, each with a row of the tables, and with what is stated about each as wishes."""
     count, slots = len(envelopes), problem.slots
     about: dict[str, list[Constraint]] = {}
-    for constraint in problem.constraints:
+    for constraint in stated:
         if constraint.reach is Reach.ASSET and len(constraint.scope) == 1:
             about.setdefault(constraint.scope[0], []).append(constraint)
     stored = [envelope.store for envelope in envelopes]

@@ -13,8 +13,8 @@ WIDTH = 32
 """Most counts that a band can hold at once; wider stores go through `switching`."""
 STATES = 24
 """On and off, each with the slots since the last change, as far as they matter."""
-MISSED = 1e3
-"""What a Wh outside the band costs in micro, times the dearest price: kept where it can be at all."""
+MISSED = 1e13
+"""What a Wh outside a device's own band costs in micro: more than any rank of statements, and the same at any price."""
 
 
 @njit(cache=True, nogil=True)
@@ -43,10 +43,7 @@ def count_on(  # type: ignore[no-untyped-def]  # noqa: PLR0912  one compiled loo
         Cost at the prices less final value, micro; 1e300 where the band holds too many counts.
     """
     slots, states = price.shape[0], run + rest
-    dear, gone = 1e-3, 0.0
-    for t in range(slots):
-        dear = max(dear, abs(price[t]))
-    missed = MISSED * dear
+    gone, missed = 0.0, MISSED
     base[0], width[0] = 0, 1
     for t in range(slots):
         gone += drift[t]

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from commonwatt.flexibility.fleet.answers import answer, spread
+from commonwatt.flexibility.fleet.answers import answer, rank, spread
 from commonwatt.flexibility.fleet.columns import Kind, Rooms
 from commonwatt.flexibility.fleet.nodes import fixed_above, spent
 from commonwatt.flexibility.fleet.stores import H, follow, look_back
@@ -13,15 +13,15 @@ from commonwatt.kernels.cores import beside
 
 Floats = NDArray[np.float64]
 CHARGE, STORE = int(Kind.CHARGE), int(Kind.STORE)
-PATIENCE = (2.0, 4.0, 10.0, 50.0)
+PATIENCE = (2.0, 2.0, 4.0, 10.0, 50.0)
 """What a Wh beyond a limit counts in each round, in dearest prices: who can move cheaply is asked first."""
-IN_EARNEST = 2
+IN_EARNEST = 4
 """Rounds after these, in which a broken limit counts what its rank does, and nothing is given up early."""
 DECLINED = 2_000
 """Answers in a row that do not help, after which a round of the first kind is over."""
 
 
-def mend(fleet: Fleet, high: Floats, low: Floats, memory: list[Rooms]) -> int:
+def mend(fleet: Fleet, high: Floats, low: Floats, memory: list[Rooms], seed: int = 0, *, earnest: bool = True) -> int:
     """Move assets until no limit is broken, or none of them can help any more; return how many moved.
 
     Each core takes a half of the groups, and may use a half of the room there is.
@@ -30,16 +30,19 @@ def mend(fleet: Fleet, high: Floats, low: Floats, memory: list[Rooms]) -> int:
         fleet: Changed in place.
         high, low: (m, n) limits in W on the net power of every place; infinite where there is none.
         memory: Rooms of each thread.
+        seed: Of the order in which groups are asked.
+        earnest: False to leave out the rounds in which limits are kept at the cost of what ranks below them.
     """
     moved = 0
     nodes = fleet.nodes
     dear = float(np.abs(nodes.price).max(axis=1).sum())
-    groups = np.arange(len(fleet.leaf))
-    for turn in range(len(PATIENCE) + IN_EARNEST):
+    groups = np.random.default_rng(seed).permutation(len(fleet.leaf))
+    for turn in range(len(PATIENCE) + (IN_EARNEST if earnest else 0)):
         troubled = ((nodes.load > high) | (nodes.load < low)).any(axis=1)
         if not troubled.any():
             break
-        steep = PATIENCE[turn] * dear if turn < len(PATIENCE) else 0.0
+        patience = PATIENCE[turn] * dear if turn < len(PATIENCE) else 0.0
+        steep = 100.0 * dear if patience else float(np.abs(nodes.slope).max())
         threads = len(memory) if turn < len(PATIENCE) else 1
         shares = np.array_split(groups, threads)
         works, loads = [], []
@@ -48,7 +51,7 @@ def mend(fleet: Fleet, high: Floats, low: Floats, memory: list[Rooms]) -> int:
             loads.append(mine)
             apart = fleet._replace(nodes=nodes._replace(load=mine))
             upper, lower = nodes.load + (high - nodes.load) / threads, nodes.load - (nodes.load - low) / threads
-            works.append(beside(_mend, apart, own, upper, lower, troubled, turn > 0, steep, 100.0 * dear, rooms))
+            works.append(beside(_mend, apart, own, upper, lower, troubled, turn > 0, patience, steep, seed, rooms))
         moved += sum(int(work.result()) for work in works)
         before = nodes.load.copy()
         for mine in loads:
@@ -57,7 +60,7 @@ def mend(fleet: Fleet, high: Floats, low: Floats, memory: list[Rooms]) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _mend(fleet, groups, high, low, troubled, all_of_them, patience, steep, rooms):  # type: ignore[no-untyped-def]
+def _mend(fleet, groups, high, low, troubled, all_of_them, patience, steep, seed, rooms):  # type: ignore[no-untyped-def]
     slots = fleet.power.shape[1]
     nodes = fleet.nodes
     price, limited, new = np.empty(slots), np.empty(slots), np.empty(slots, np.int32)
@@ -69,7 +72,9 @@ def _mend(fleet, groups, high, low, troubled, all_of_them, patience, steep, room
             continue
         fixed_above(nodes, leaf, price)
         _headroom(nodes, leaf, high, low, up, down)
-        for i in range(fleet.begin[g], fleet.begin[g + 1]):
+        begin, count = fleet.begin[g], fleet.begin[g + 1] - fleet.begin[g]
+        for k in range(count):
+            i = begin + (k + seed * 7919) % count
             old = fleet.power[i]
             if not _may_help(old, up, down, all_of_them):
                 continue
@@ -95,6 +100,87 @@ def _mend(fleet, groups, high, low, troubled, all_of_them, patience, steep, room
             moved += 1
             _headroom(nodes, leaf, high, low, up, down)
     return moved
+
+
+@njit(cache=True, nogil=True)
+def please(fleet, short, rooms):  # type: ignore[no-untyped-def]  # compiled
+    """Let some assets take what they want whatever the limits: others are then asked to make room."""
+    slots = fleet.power.shape[1]
+    nodes = fleet.nodes
+    price, new, order = np.empty(slots), np.empty(slots, np.int32), np.arange(slots)
+    for g in range(fleet.leaf.shape[0]):
+        fixed_above(nodes, fleet.leaf[g], price)
+        rank(price, order)
+        for i in range(fleet.begin[g], fleet.begin[g + 1]):
+            if short[i]:
+                fleet.own[i] = answer(fleet.assets, i, price, order, rooms, new)[1]
+                node = fleet.leaf[g]
+                while node >= 0:
+                    for t in range(slots):
+                        nodes.load[node, t] += new[t] - fleet.power[i, t]
+                    node = nodes.parent[node]
+                for t in range(slots):
+                    fleet.power[i, t] = new[t]
+
+
+@njit(cache=True, nogil=True)
+def fill(fleet, high, low, short, part, rooms):  # type: ignore[no-untyped-def]  # compiled
+    """Let assets that miss their wishes take what room there is, each at most a part of it; return how many moved.
+
+    Asked again and again, with small parts first, those who are short come to share what there is.
+    """
+    slots = fleet.power.shape[1]
+    nodes = fleet.nodes
+    price, limited, new = np.empty(slots), np.empty(slots), np.empty(slots, np.int32)
+    up, down, order = np.empty(slots), np.empty(slots), np.arange(slots)
+    moved = 0
+    for g in range(fleet.leaf.shape[0]):
+        leaf = fleet.leaf[g]
+        fixed_above(nodes, leaf, price)
+        dear = 0.0
+        for t in range(slots):
+            dear = max(dear, abs(price[t]))
+            price[t] = min(price[t], 0.0)  # room that is left costs nothing but what stands in the places' slopes
+        for i in range(fleet.begin[g], fleet.begin[g + 1]):
+            if not short[i]:
+                continue
+            _headroom(nodes, leaf, high, low, up, down)
+            for t in range(slots):
+                up[t] *= part
+            old = fleet.power[i]
+            own = within(fleet.assets, i, price, 100.0 * dear, old, up, down, limited, order, rooms, new)
+            if _better(fleet, leaf, old, new, own - fleet.own[i]):
+                node = leaf
+                while node >= 0:
+                    for t in range(slots):
+                        nodes.load[node, t] += new[t] - old[t]
+                    node = nodes.parent[node]
+                for t in range(slots):
+                    fleet.power[i, t] = new[t]
+                fleet.own[i] = own
+                moved += 1
+    return moved
+
+
+@njit(cache=True, nogil=True)
+def shortfalls(fleet):  # type: ignore[no-untyped-def]  # compiled
+    """Return, per asset, the Wh by which what it is told misses its wishes for more."""
+    cols = fleet.assets
+    short = np.zeros(fleet.own.shape[0])
+    for i in range(short.shape[0]):
+        if cols.wish[i] == cols.wish[i + 1]:
+            continue
+        level, row = float(cols.level[i]), cols.row[i]
+        for t in range(fleet.power.shape[1]):
+            wh = fleet.power[i, t] * H
+            level *= cols.keep[i]
+            gain = cols.gain[row, t] if row >= 0 else cols.into[i]
+            level += cols.drift_wh[row, t] if row >= 0 else 0.0
+            level += wh * gain if wh >= 0 else wh / cols.out[i]
+            for m in range(cols.wish[i], cols.wish[i + 1]):
+                if cols.wish_at[m] == t and cols.wish_slope[m] > 0:
+                    short[i] = max(short[i], cols.wish_level[m] - level)
+    return short
 
 
 @njit(cache=True, nogil=True)
@@ -154,8 +240,10 @@ def within(cols, i, price, steep, old, up, down, limited, order, rooms, new):  #
                 limited[t] += steep
             elif less > 0:
                 limited[t] -= steep
-            rooms.draw[t] = min(rooms.draw[t], max(0.0, more))
-            rooms.give[t] = min(rooms.give[t], max(0.0, -less))
+            rooms.draw[t] = min(rooms.draw[t], max(0.0, np.floor(more)))
+            rooms.give[t] = min(rooms.give[t], max(0.0, np.floor(-less)))
+            if more < 0:  # no more than is needed: its energy may be wanted elsewhere
+                rooms.give[t] = min(rooms.give[t], np.ceil(-more))
         at, wanted, slope = rooms.wish_at[:wishes], rooms.wish_level[:wishes], rooms.wish_slope[:wishes]
         level, keep, out = float(cols.level[i]), float(cols.keep[i]), float(cols.out[i])
         wear, final = float(cols.wear[i]), float(cols.final[i])

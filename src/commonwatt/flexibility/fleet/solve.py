@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.flexibility.fleet.columns import Columns, Rooms
-from commonwatt.flexibility.fleet.mend import mend
+from commonwatt.flexibility.fleet.mend import fill, mend, please, shortfalls
 from commonwatt.flexibility.fleet.nodes import Nodes, owed, spent_in_all
 from commonwatt.flexibility.fleet.sweep import Fleet, bound, sweep, threads
 
@@ -16,10 +16,17 @@ SAMPLE = 20_000
 """Assets whose answers find the prices for all."""
 PASSES_OF_SAMPLE = 6
 MOST_PASSES = 16
+FEW = 1_000
+"""Up to so many assets mending costs so little that it is tried after every pass."""
+FAR, CLIMB = 0.01, 4.0
+"""Where so much is still over limits after the first passes, prices follow loads so much more steeply each time."""
+STALLED, BETTER = 4, 0.98
+"""After so many passes that leave the gap nearly as it was, more are not tried."""
 STIFFNESS = 5.0
 """By how many typical prices a place's price rises when all that can be shifted there is too much once."""
 SOFTER, SOFTEST = 0.7, 0.1
 SETTLING, SETTLERS = 20.0, 0.05
+ROUNDS, SHORT_WH, FAIR_PART = 5, 10.0, 2.0
 MARGIN = 0.0005
 """What passes stay under a limit, so that little is left to mend."""
 MENDABLE = 0.003
@@ -71,36 +78,102 @@ def solve(
     known = np.zeros(len(fleet.total), np.int8)
     if fleet.begin[-1] > 2 * SAMPLE and len(fleet.leaf) > 1 and not warm:
         known = prices_from_sample(fleet, memory)
-    best: Found | None = None
-    kept = (fleet.power, fleet.own, fleet.nodes.load)
-    floor = -np.inf
+    search = _Search(fleet, high, low, memory)
+    few = len(fleet.own) <= FEW
+    if few:
+        search.prove()
+    turn = stalled = 0
+    boost = 1.0
     for turn in range(MOST_PASSES):
-        stiffen(fleet, STIFFNESS * max(SOFTEST, SOFTER**turn))
+        stiffen(fleet, STIFFNESS * max(SOFTEST, SOFTER**turn) * boost)
         pass_over(fleet, memory, turn, first=turn == 0 and not warm, known=known)
         if turn == 0:  # the prices of a first pass are means over many answers, and rarely bettered
-            floor = dual(fleet, memory)
+            search.prove()
         broken = over_limits(fleet, high, low)
-        if not heard(f"pass {turn + 1}, {100 * broken:.3f} % over limits", best.gap if best else 1.0):
-            break
-        if broken > MENDABLE:
+        if not heard(f"pass {turn + 1}, {100 * broken:.3f} % over limits", search.gap):
+            return search.end(turn + 1)
+        if broken > MENDABLE and not few:
+            if turn > 1 and broken > FAR:  # prices of energy do not do it: let them climb to what a need counts
+                boost *= CLIMB
             continue
         settle(fleet, memory, turn)
-        mend(fleet, high, low, memory)
-        cost = float(fleet.own.sum() + spent_in_all(fleet.nodes, fleet.nodes.load))
-        if best is None or cost < best.cost:
-            best = Found(cost, floor, turn + 1, over_limits(fleet, high, low))
-            kept = (fleet.power.copy(), fleet.own.copy(), fleet.nodes.load.copy())
-        if best.gap > gap:
-            floor = max(floor, dual(fleet, memory))
-            best = Found(best.cost, floor, turn + 1, best.broken)
-        if best.gap <= gap:
+        before = search.gap
+        if search.take(gap) <= gap:
+            return search.end(turn + 1)
+        stalled = 0 if search.gap < BETTER * before else stalled + 1
+        if stalled == STALLED:
             break
-    if best is None:  # stopped early, or limits that cannot be kept: what there is, mended as far as it goes
-        mend(fleet, high, low, memory)
+    return search.end(turn + 1)
+
+
+class _Search:
+    """The best that was found, and what was proven."""
+
+    def __init__(self, fleet: Fleet, high: Floats, low: Floats, memory: list[Rooms]) -> None:
+        self._fleet, self._high, self._low, self._memory = fleet, high, low, memory
+        self._floor, self._cost, self._broken = -np.inf, np.inf, 0.0
+        self._kept = (fleet.power, fleet.own, fleet.nodes.load)
+
+    @property
+    def gap(self) -> float:
+        """Return the gap of the best so far; 1 where there is none."""
+        return Found(self._cost, self._floor, 0, 0.0).gap if np.isfinite(self._cost) else 1.0
+
+    def prove(self) -> None:
+        """Work out the dual bound at the multipliers as they stand."""
+        self._floor = max(self._floor, dual(self._fleet, self._memory))
+
+    def take(self, wanted: float) -> float:
+        """Mend what there is and keep it if it is the best; return the gap, proven anew where it is not good enough."""
+        fleet = self._fleet
+        self._heal()
         cost = float(fleet.own.sum() + spent_in_all(fleet.nodes, fleet.nodes.load))
-        return Found(cost, floor, MOST_PASSES, over_limits(fleet, high, low))
-    fleet.power[:], fleet.own[:], fleet.nodes.load[:] = kept
-    return best
+        if cost < self._cost:
+            self._cost, self._broken = cost, over_limits(fleet, self._high, self._low)
+            if self.gap > wanted:  # the search goes on, and may come back to this
+                self._kept = (fleet.power.copy(), fleet.own.copy(), fleet.nodes.load.copy())
+            else:
+                self._kept = (fleet.power, fleet.own, fleet.nodes.load)
+        if self.gap > wanted:
+            self.prove()
+        return self.gap
+
+    def _heal(self) -> None:
+        """Mend, and where that takes from somebody's wishes, let them have them and ask others to make room."""
+        fleet, best, kept = self._fleet, np.inf, None
+        for turn in range(ROUNDS):
+            mend(fleet, self._high, self._low, self._memory, turn)
+            self._fill()
+            cost = float(fleet.own.sum() + spent_in_all(fleet.nodes, fleet.nodes.load))
+            if cost < best:
+                best = cost
+                kept = (fleet.power.copy(), fleet.own.copy(), fleet.nodes.load.copy()) if turn else None
+            short = shortfalls(fleet) > SHORT_WH
+            if not short.any() or turn == ROUNDS - 1:
+                break
+            if kept is None:
+                kept = (fleet.power.copy(), fleet.own.copy(), fleet.nodes.load.copy())
+            please(fleet, short, self._memory[0])
+            mend(fleet, self._high, self._low, self._memory, turn + 1, earnest=False)
+        if kept is not None and cost > best:
+            fleet.power[:], fleet.own[:], fleet.nodes.load[:] = kept
+
+    def _fill(self) -> None:
+        """Share the room that is left among those who miss their wishes."""
+        for part in (FAIR_PART, FAIR_PART, FAIR_PART, np.inf):
+            short = shortfalls(self._fleet) > SHORT_WH
+            if not short.any():
+                break
+            each = min(1.0, part / float(short.sum()))
+            fill(self._fleet, self._high, self._low, short, each, self._memory[0])
+
+    def end(self, passes: int) -> Found:
+        """Put the best in place; where there is none, what there is, mended as far as it goes."""
+        if not np.isfinite(self._cost):
+            self.take(1.0)
+        fleet = self._fleet
+        fleet.power[:], fleet.own[:], fleet.nodes.load[:] = self._kept
+        return Found(self._cost, self._floor, passes, self._broken)
 
 
 def settle(fleet: Fleet, memory: list[Rooms], seed: int) -> None:
@@ -154,9 +227,7 @@ def pass_over(
 ) -> None:
     """Let assets answer once, a little under every limit; see `sweep.sweep`."""
     nodes = fleet.nodes
-    finite = np.isfinite(nodes.kink)
-    kink = np.where(finite, nodes.kink, 0.0)
-    inner = nodes._replace(kink=np.where(finite, kink - MARGIN * np.abs(kink), nodes.kink))
+    inner = nodes._replace(kink=nodes.kink * (1 - MARGIN))
     sweep(fleet._replace(nodes=inner), memory, seed, first=first, known=known, only=only)
 
 

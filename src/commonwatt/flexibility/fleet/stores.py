@@ -38,7 +38,7 @@ def _rates(price, into, out, wear, charge, give):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, nogil=True)
-def look_back(  # type: ignore[no-untyped-def]  # noqa: PLR0912  one compiled loop
+def look_back(  # type: ignore[no-untyped-def]
     price, into, out, keep, drift, draw, give, low, high, wear, final, hinge_at, hinge_level, hinge_slope,
     slopes, widths, up_to, down_to, floor,
 ):  # fmt: skip

@@ -77,9 +77,9 @@ def _turn(  # type: ignore[no-untyped-def]  # noqa: PLR0912  one compiled loop
         change[:], part[:] = 0.0, 0.0
         for k in range(count):
             i = begin + (k * step) % count
+            old = fleet.power[i]
             if only.shape[0] and not only[i] and k:
                 continue
-            old = fleet.power[i]
             node, depth, fresh = leaf, 0, k == 0
             while node >= 0:
                 every = max(1, fleet.total[node] // REFRESHES)
@@ -101,6 +101,8 @@ def _turn(  # type: ignore[no-untyped-def]  # noqa: PLR0912  one compiled loop
                 for t in range(slots):
                     price[t] = part[:depth, t].sum()
                 rank(price, order)
+            if only.shape[0] and not only[i]:
+                continue
             _, own, _ = answer(fleet.assets, i, price, order, rooms, new)
             for t in range(slots):
                 change[t] += new[t] - old[t]

@@ -38,11 +38,10 @@ def switch(  # type: ignore[no-untyped-def]  # noqa: PLR0912  one compiled loop
     """
     slots = price.shape[0]
     states = run + rest
-    bottom, top, dear = low[0], high[0], 0.0
+    bottom, top, missed = low[0], high[0], MISSED
     for t in range(slots):
-        bottom, top, dear = min(bottom, low[t]), max(top, high[t]), max(dear, abs(price[t]))
+        bottom, top = min(bottom, low[t]), max(top, high[t])
     cell = (top - bottom) / (CELLS - 1) if top > bottom else 1.0
-    missed = MISSED * dear
     worth = final
     for t in range(slots):
         worth = max(worth, price[t] / into[t] * 0.5)

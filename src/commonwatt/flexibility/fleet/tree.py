@@ -57,6 +57,14 @@ def places(problem: Problem, limits: Sequence[Constraint]) -> list[Place]:
     return ordered
 
 
+def depth(tree: Sequence[Place]) -> int:
+    """Return how many places stand above each other at most, one more for assets that stand beside places."""
+    deep: list[int] = []
+    for place in tree:
+        deep.append(1 + (deep[place.parent] if place.parent >= 0 else 0))
+    return max(deep, default=0) + 1
+
+
 def leaves(tree: list[Place], flexible: Sequence[AssetId]) -> list[int]:
     """Return in which place each asset stands; places that hold both assets and places get one more for the former."""
     inside: dict[AssetId, int] = {}

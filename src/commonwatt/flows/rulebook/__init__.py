@@ -14,6 +14,7 @@ from commonwatt.flows.rulebook import (
     attesting,
     bodies,
     commission,
+    consenting,
     delegating,
     paying,
     prepaying,
@@ -143,7 +144,14 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
         case bodies.OrderBody():
             return trading.order(state, request, body, position, stamped_s)
         case bodies.ConstraintBody():
-            return stating.constraint(state, request, body, position, stamped_s)
+            outcome = stating.constraint(state, request, body, position, stamped_s)
+            if outcome is Outcome.BOOKED:
+                consenting.heard(state, request.on_behalf_of, stamped_s)
+            return outcome
+        case bodies.ScheduleBody():
+            return consenting.schedule(state, body, position, stamped_s)
+        case bodies.ConsentBody() | bodies.DecisionBody():
+            return consenting.agreement(state, request, body, stamped_s)
         case wallet_bodies.Give() | wallet_bodies.Reserve() | wallet_bodies.Post() | wallet_bodies.Void():
             return transferring.transfer(state, request, body, position, stamped_s)
         case wallet_bodies.PayoutRequest() | wallet_bodies.PayoutPaid() | wallet_bodies.PayoutFailed():
@@ -164,10 +172,6 @@ def _decide_standing(state: State, request: Request, body: object, stamped_s: in
             return trading.cancel(state, request, body)
         case bodies.FactBody():
             return registry.fact(state, request, body)
-        case bodies.ScheduleBody():
-            return registry.schedule(state, request, body)
-        case bodies.ConsentBody():
-            return registry.consent(state, request, body)
         case bodies.AckBody():
             return registry.ack(state, request, body)
         case bodies.CheckpointBody():

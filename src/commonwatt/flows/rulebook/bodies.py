@@ -11,7 +11,7 @@ from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
 from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
 from commonwatt.metering.batch import ITEM_BYTES, MOST_ITEMS, batch_root
 from commonwatt.metering.personal import personal_hash
-from commonwatt.model import MAX_SAFE_INTEGER, AssetKind, InvalidValue, Kind, Side, Verb
+from commonwatt.model import MAX_SAFE_INTEGER, AssetKind, ConsentMode, InvalidValue, Kind, Side, Verb
 
 Whole = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 Count = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
@@ -20,6 +20,8 @@ Moment = Annotated[int, Meta(ge=0, le=32_503_680_000)]
 """Seconds since 1970, up to the year 3000: beyond, calendars disagree."""
 Watts = Annotated[int, Meta(ge=0, le=10**9)]
 Energy = Annotated[int, Meta(ge=0, le=10**9)]
+Minute = Annotated[int, Meta(ge=0, le=1440)]
+"""Of a local day, after midnight."""
 Price = Annotated[int, Meta(ge=-(10**9), le=10**9)]
 """Micro per kWh, up to a thousand units of money for one: with `Energy`, no sum of a slot leaves +-(2^53-1)."""
 Text = Annotated[str, Meta(max_length=400)]
@@ -182,11 +184,29 @@ class ScheduleBody(_Body, frozen=True):
     instructions: Annotated[list[InstructionItem], Meta(min_length=1, max_length=200)]
 
 
-class ConsentBody(_Body, frozen=True):
-    """An owner's standing yes or no to being scheduled; a no wins over every plan."""
+class ConsentBody(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="consent"):
+    """How an owner lets an asset be scheduled from here on, see `commonwatt.model.Consent`.
+
+    Without ``asset`` it is about all that the account owns, now and later, in place of what was said of each before.
+    """
+
+    mode: ConsentMode
+    asset: Name | None = None
+    least_percent: Annotated[int, Meta(ge=0, le=100)] | None = None
+    most_supply_w: Watts | None = None
+    hours: tuple[Minute, Minute] | None = None
+    decide_s: Annotated[int, Meta(ge=0, le=86_400)] | None = None
+
+
+class DecisionBody(_Body, frozen=True, tag_field="what", tag="decision"):
+    """An owner's answer to the schedule that waits for one: which asset's, as issued when, and whether it is to be."""
 
     asset: Name
-    standing: bool
+    issued_s: Moment
+    accept: bool
+
+
+Agreement = ConsentBody | DecisionBody
 
 
 class AckItem(_Body, frozen=True):
@@ -224,7 +244,7 @@ _BODIES: dict[Kind, object] = {
     Kind.CANCEL: CancelBody,
     Kind.FACT: FactBody,
     Kind.SCHEDULE: ScheduleBody,
-    Kind.CONSENT: ConsentBody,
+    Kind.CONSENT: Agreement,
     Kind.ACK: AckBody,
     Kind.CHECKPOINT: CheckpointBody,
     **TRUST_BODIES,

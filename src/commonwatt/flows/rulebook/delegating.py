@@ -131,8 +131,8 @@ def _about(body: object, timezone: str) -> set[str]:
 
     What is about anything else is about more than any asset.
     """
-    if isinstance(body, bodies.ConsentBody):
-        return {body.asset}
+    if isinstance(body, bodies.ConsentBody | bodies.DecisionBody):
+        return {body.asset or ""}
     if not isinstance(body, bodies.ConstraintBody):
         return {""}
     try:

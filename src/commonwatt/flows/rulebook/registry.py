@@ -1,4 +1,4 @@
-"""Rules for who and what exists, who may be told what, and which facts count; `stating` has those for statements."""
+"""Rules for who and what exists, and which facts count; see `stating` for statements, `consenting` for schedules."""
 
 from dataclasses import fields
 
@@ -18,13 +18,9 @@ from commonwatt.model import (
     AssetKind,
     Band,
     GatewayId,
-    Instruction,
-    Interval,
     InvalidValue,
     Outcome,
     Request,
-    Schedule,
-    instant,
 )
 
 
@@ -157,45 +153,6 @@ def checkpoint(state: State, body: bodies.CheckpointBody) -> Outcome:
     if slot_s <= state.checked_s:
         return Outcome.TOO_LATE
     state.checked_s = slot_s
-    return Outcome.BOOKED
-
-
-def consent(state: State, request: Request, body: bodies.ConsentBody) -> Outcome:
-    """Note an owner's standing yes or no."""
-    asset = state.assets.get(AssetId(body.asset))
-    if asset is None:
-        return Outcome.UNKNOWN_THING
-    if asset.owner != request.on_behalf_of:
-        return Outcome.NOT_ALLOWED
-    state.consents[asset.id] = body.standing
-    state.registry_version += 1
-    return Outcome.BOOKED
-
-
-def schedule(state: State, request: Request, body: bodies.ScheduleBody) -> Outcome:
-    """Put a schedule in force; without its owner's consent, or while its asset is suspended, it is refused."""
-    asset = state.assets.get(AssetId(body.asset))
-    if asset is None:
-        return Outcome.UNKNOWN_THING
-    if not state.consents.get(asset.id, False) or state.trusted.suspended(asset.id):
-        return Outcome.NOT_ALLOWED
-    try:
-        entries = tuple(
-            Instruction(
-                verb=item.verb,
-                interval=Interval(instant(item.start_s), instant(item.end_s)),
-                power_w=item.power_w,
-                expected_wh=item.expected_wh,
-                reason=item.reason,
-                balance_w=item.balance_w,
-            )
-            for item in body.instructions
-        )
-    except InvalidValue:
-        return Outcome.OVER_LIMIT
-    if any(not -asset.max_export_w <= entry.power_w <= asset.max_import_w for entry in entries):
-        return Outcome.OVER_LIMIT
-    state.schedules[asset.id] = Schedule(asset=asset.id, issued=instant(body.issued_s), instructions=entries)
     return Outcome.BOOKED
 
 

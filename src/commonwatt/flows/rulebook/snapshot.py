@@ -18,7 +18,7 @@ from commonwatt.metering.table import ReadingTable
 from commonwatt.model import AccountId, AssetId, AssetKind, Corrupt, GatewayId, InvalidValue, Order
 from commonwatt.tokens.watt import StorageClaims
 
-FORMAT = 4
+FORMAT = 5
 _DERIVED = frozenset({"columns", "_registry", "registry_version", "connections", "gateways", "doubted"})
 """Fields that follow from the others, which alone the state root binds; and what is only noted along the way."""
 

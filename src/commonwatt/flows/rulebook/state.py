@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.proposed import Proposal
 from commonwatt.flows.rulebook.stated import Stated
 from commonwatt.flows.rulebook.trusted import Trusted
 from commonwatt.flows.rulebook.wallets import Wallets
@@ -21,6 +22,7 @@ from commonwatt.market.book import Book
 from commonwatt.metering.table import ReadingTable
 from commonwatt.model import (
     GRID,
+    OFF,
     SLOT_SECONDS,
     SYSTEM_ACCOUNTS,
     AccountId,
@@ -28,6 +30,7 @@ from commonwatt.model import (
     Asset,
     AssetId,
     Commodity,
+    Consent,
     Entry,
     GatewayId,
     InvalidValue,
@@ -123,7 +126,9 @@ class State:
     gateways: dict[GatewayId, Gateway] = field(default_factory=dict)
     assets: dict[AssetId, Asset] = field(default_factory=dict)
     connections: dict[AccountId, AssetId] = field(default_factory=dict)
-    consents: dict[AssetId, bool] = field(default_factory=dict)
+    consents: dict[AssetId, Consent] = field(default_factory=dict)
+    consents_of: dict[AccountId, Consent] = field(default_factory=dict)
+    proposals: dict[AssetId, Proposal] = field(default_factory=dict)
     stated: list[Stated] = field(default_factory=list)
     schedules: dict[AssetId, Schedule] = field(default_factory=dict)
     answers: dict[AssetId, Answer] = field(default_factory=dict)
@@ -213,6 +218,13 @@ class State:
         """Return an account's TSL in micro."""
         return self.accounts.balance(account, Commodity.TSL)
 
+    def consent(self, asset: AssetId) -> Consent:
+        """Return what an asset's owner agreed to: of this asset, else of all that they own, else nothing."""
+        said = self.consents.get(asset)
+        if said is None and asset in self.assets:
+            said = self.consents_of.get(self.assets[asset].owner)
+        return OFF if said is None else said
+
     def is_member(self, account: AccountId) -> bool:
         """Tell whether an account is a member's: such have wallets."""
         return account not in SYSTEM_ACCOUNTS and self.keys.has_role(account, "member")
@@ -280,7 +292,8 @@ class State:
                     for r in self.keys
                 ),
                 *({"asset": asset, "joined_s": self.joined_s[asset.id]} for asset in self.assets.values()),
-                *({"asset": asset, "consents": standing} for asset, standing in self.consents.items()),
+                *({"asset": asset, "consents": self.consents[asset]} for asset in sorted(self.consents)),
+                *({"account": owner, "consents": self.consents_of[owner]} for owner in sorted(self.consents_of)),
                 *self.trusted.leaves(),
             ]
         )
@@ -310,6 +323,7 @@ class State:
                 *({"stood_in_s": slot_s} for slot_s in sorted(self.stood_in) if slot_s >= self.horizon_s),
                 *({"stated": stated.leaf()} for stated in self.stated if stated.ends_s >= self.horizon_s),
                 *({"schedule": schedule} for schedule in self.schedules.values()),
+                *({"asset": asset, "proposal": self.proposals[asset]} for asset in sorted(self.proposals)),
                 *({"answer": answer} for answer in self.answers.values()),
                 *({"set_aside": doubt} for doubt in self.set_aside if doubt.slot_s >= self.horizon_s),
                 *({"given": self.given[slot_s], "slot_s": slot_s} for slot_s in self._open(self.given)),

@@ -72,7 +72,7 @@ def known(state: State) -> Known:
     return Known(
         owner=owner,
         stores=lambda name: assets[AssetId(name)].stores,
-        consents=lambda name: state.consents.get(AssetId(name), False),
+        consents=lambda name: state.consent(AssetId(name)).direct,
         connection=lambda name: of_kind(name, AssetKind.CONNECTION),
         is_owner=lambda name: any(asset.owner == name for asset in assets.values()),
         is_zone=lambda name: any(asset.zone == name for asset in assets.values()),
