@@ -162,12 +162,13 @@ def city(
     slope = np.zeros((places, SLOTS, 4))
     kink[:, :, 0], kink[:, :, 1], kink[:, :, 2] = low, 0.0, high
     price = prices()
-    slope[0] = np.stack([price - LIMIT, 0.97 * price, price, price + LIMIT], 1)
+    grid = 100 * LIMIT  # the grid's limit outranks those of feeders and postcodes, these outrank needs, needs money
+    slope[0] = np.stack([price - grid, 0.97 * price, price, price + grid], 1)
     slope[1:] = np.array([-LIMIT, 0.0, 0.0, LIMIT])
     start = np.zeros((places, SLOTS))
     start[0] = price
     limited = np.r_[1, np.isfinite(each[1:])].astype(np.int8)
     nodes = Nodes(parent, kink, slope, base.copy(), base.copy(), start, limited, np.zeros(places))
     columns = assets(count, mixture, seed)
-    power = np.zeros((count, SLOTS), np.int32)
+    power = np.zeros((count, SLOTS), np.int16)  # nobody here draws more than 32 kW
     return Fleet(columns, nodes, leaf, begin, total.astype(np.int32), power, np.zeros(count)), high, low

@@ -11,14 +11,14 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks.figure import Figure, figure
-from commonwatt.flexibility.check import violations
-from commonwatt.flexibility.conflict import Oracle, minimal_conflict, only
+from commonwatt.flexibility.checking.check import violations
 from commonwatt.flexibility.effort import Effort
 from commonwatt.flexibility.exact import devices
 from commonwatt.flexibility.exact.program import build
 from commonwatt.flexibility.exact.solve import solve
 from commonwatt.flexibility.exact.solver import Solver
-from commonwatt.flexibility.explain import explain_one
+from commonwatt.flexibility.explanation.conflict import Oracle, minimal_conflict, only
+from commonwatt.flexibility.explanation.explain import explain_one
 from commonwatt.flexibility.fleet.engine import plan
 from commonwatt.flexibility.problem import Connection, Plan, Problem
 from commonwatt.model import (

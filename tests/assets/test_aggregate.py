@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonwatt.assets import aggregate, battery, levels, vehicle
-from commonwatt.flexibility.check import violations
+from commonwatt.flexibility.checking.check import violations
 from commonwatt.flexibility.problem import Problem
 from commonwatt.model import AccountId, Asset, AssetId, AssetKind, Envelope, GatewayId, Refused
 from flexibility.problems import START, honest_plan, random_case

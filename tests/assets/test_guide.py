@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.agreement import agrees
-from commonwatt.flexibility.check import violations
+from commonwatt.flexibility.checking.check import violations
 from commonwatt.flexibility.exact.solve import solve
 from commonwatt.flexibility.problem import Problem
 from commonwatt.model import AssetId

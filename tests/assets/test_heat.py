@@ -13,7 +13,7 @@ from commonwatt.assets import cold_store, heat, hot_water, levels, thermal
 from commonwatt.assets.heat import Pump
 from commonwatt.assets.hot_water import Tank
 from commonwatt.assets.thermal import Body
-from commonwatt.flexibility.check import violations
+from commonwatt.flexibility.checking.check import violations
 from commonwatt.flexibility.exact.solve import solve
 from commonwatt.flexibility.problem import Problem
 from commonwatt.model import SLOT, AssetId, Interval, InvalidValue, Priority, Quantity, Refused, Relation

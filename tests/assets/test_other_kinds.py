@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from commonwatt.assets import appliance, fixed, generator, solar
 from commonwatt.assets.generator import Generator
-from commonwatt.flexibility.check import violations
+from commonwatt.flexibility.checking.check import violations
 from commonwatt.flexibility.problem import Problem
 from commonwatt.model import AssetId, Envelope, Forecast, InvalidValue
 from flexibility.problems import honest_plan

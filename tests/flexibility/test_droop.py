@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonwatt.flexibility.check import violations
+from commonwatt.flexibility.checking.check import violations
 from commonwatt.flexibility.dispatch import Authority, Limit, command
 from commonwatt.flexibility.droop import act, arm, change_w, held_ready, reserve_needed_w, respond, symmetric
 from commonwatt.flexibility.plan import plan

@@ -187,10 +187,10 @@ def test_sided_paths_climb_to_the_root_and_rise_with_the_index(size: int) -> Non
 
 
 def test_evidence_of_a_slot_that_was_read_late_holds_or_is_not_made() -> None:
-    late = run(8, silent="home-02", silent_slots=6)
+    late = run(14, silent="home-01", silent_slots=10)
     slot_s = next(entry.slot_s for entry in late.then.state.entries if entry.memo in ("late import", "late export"))
     try:
-        bundle = late.evidence("member-02", slot_s)
+        bundle = late.evidence("member-01", slot_s)
     except Refused:
         return
     assert verify_evidence(bundle, late.trust).ok

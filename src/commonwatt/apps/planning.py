@@ -11,13 +11,14 @@ import msgspec
 from commonwatt.apps.wiring import Scene, paper_day
 from commonwatt.flexibility import language
 from commonwatt.flexibility.diary import schedules
+from commonwatt.flexibility.effort import Effort
 from commonwatt.flexibility.events.call import Event, EventKind, answer, at_once
 from commonwatt.flexibility.events.ready import ready
-from commonwatt.flexibility.explain import explain
+from commonwatt.flexibility.explanation.explain import explain
+from commonwatt.flexibility.explanation.why import why
 from commonwatt.flexibility.instructions.form import write
 from commonwatt.flexibility.plan import Engine
 from commonwatt.flexibility.problem import Plan, Problem, Unmet
-from commonwatt.flexibility.why import why
 from commonwatt.flows.constraint_to_command import HORIZON, plan_ahead
 from commonwatt.flows.outlook import homes, outlook
 from commonwatt.flows.rulebook import State
@@ -46,6 +47,10 @@ _SHORT_BY = {
     Quantity.CYCLES: ("", 1000),
 }
 """In which unit a shortfall is told, and how many of what `Quantity` counts in make one."""
+
+
+WHOLE = Effort(gap=1e-3, nodes=2_000)
+"""What is handed over whole keeps every device's steps to its end, and is not made again in a quarter of an hour."""
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +132,7 @@ class _Scene:
 
     def plan(self, stated: tuple[Constraint, ...], engine: Engine) -> tuple[Plan, Problem]:
         """Plan under these statements alone."""
-        return plan_ahead(replace(self.known, constraints=stated, end=None), engine)
+        return plan_ahead(replace(self.known, constraints=stated, end=None), engine, WHOLE)
 
     def told(self, plan: Plan, problem: Problem) -> list[Schedule]:
         """Return a plan as schedules with reasons."""
@@ -211,7 +216,7 @@ def call_event(stage: Scene, at: str, kind: EventKind, power_w: int, window: tup
         raise InvalidValue(f"an event begins within the day that is planned, was {window[0]} at {at}")
     now = ready(problem, plan)
     moves = at_once(event, now, first)
-    found = answer(problem, plan, event)
+    found = answer(problem, plan, event, WHOLE)
     slots = range(first, first + len(found.asked_w))
     return Called(
         ready_up_w=now.up_w[first],

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from commonwatt.flexibility.problem import Problem, Unmet, scoped
 from commonwatt.model import AT_AN_INSTANT, SLOT_SECONDS, AssetId, Constraint, Envelope, Quantity, Relation
 
-TOLERATED = {Quantity.CHARGE: 0.1, Quantity.BATTERY: 8.0, Quantity.POWER: 2.0, Quantity.TEMPERATURE: 20.0}
-"""Whole watts and watt-hours: a per cent's tenth, Wh, W, thousandths of a degree."""
+ROUNDED_WH = 1.5
+"""What whole watts may move in a level, per store."""
 
 
 def missed(
@@ -27,9 +27,23 @@ def missed(
             continue
         sign = 1 if constraint.relation is Relation.AT_LEAST else -1
         by = max(sign * (constraint.value - _value(constraint, about, slot, power_w, level_wh)) for slot in slots)
-        if by > TOLERATED.get(constraint.quantity, 0.0) * max(1, len(about)) ** 0.5:
+        if by > _rounding(constraint, about):
             found.append(Unmet(constraint=constraint, by=round(by, 1)))
     return tuple(sorted(found, key=lambda unmet: unmet.constraint.priority))
+
+
+def _rounding(constraint: Constraint, about: Sequence[Envelope]) -> float:
+    """Return what rounding may move, in the unit of the quantity; powers are whole as they are stated."""
+    stores = [envelope.store for envelope in about if envelope.store]
+    match constraint.quantity:
+        case Quantity.BATTERY:
+            return ROUNDED_WH * len(stores)
+        case Quantity.CHARGE:
+            return 100 * ROUNDED_WH * len(stores) / max(1, sum(store.capacity_wh for store in stores))
+        case Quantity.TEMPERATURE:
+            heats = [abs(store.warmth.wh_per_k) for store in stores if store.warmth]
+            return 1000 * ROUNDED_WH / min(heats) if heats else 0.0
+    return 0.0
 
 
 def _slots(problem: Problem, constraint: Constraint) -> list[int]:

@@ -1,5 +1,6 @@
 """The plan: who charges and who supplies when, at the community's real prices, for the next slots."""
 
+from dataclasses import replace
 from enum import StrEnum
 
 from commonwatt.flexibility.effort import Effort
@@ -7,6 +8,7 @@ from commonwatt.flexibility.exact.solve import solve
 from commonwatt.flexibility.fleet.build import unsupported
 from commonwatt.flexibility.fleet.engine import plan as plan_fleet
 from commonwatt.flexibility.problem import Plan, Problem
+from commonwatt.model import Refused
 
 DISCRETE_SLOTS = 4
 """Slots from now in which a car draws nothing or at least its 6 A; later ones are planned again before they come."""
@@ -43,9 +45,11 @@ def plan(problem: Problem, effort: Effort = SLIDING, engine: Engine = Engine.AUT
         Refused: The fleet engine was asked for and does not take this; says what.
     """
     movable = sum(not envelope.fixed for envelope in problem.envelopes)
-    if engine is Engine.AUTO:
-        engine = Engine.FLEET if movable > STREET and not unsupported(problem) else Engine.EXACT
-    if engine is Engine.FLEET:
-        found = Effort(gap=max(effort.gap, FLEET_GAP), seconds=effort.seconds, progress=effort.progress)
-        return plan_fleet(problem, found)
+    likely = engine is Engine.AUTO and movable > STREET and not unsupported(problem)
+    if engine is Engine.FLEET or likely:
+        try:
+            return plan_fleet(problem, replace(effort, gap=max(effort.gap, FLEET_GAP)))
+        except Refused:
+            if not likely:
+                raise
     return solve(problem, effort, room_wh=ROUNDING_WH)

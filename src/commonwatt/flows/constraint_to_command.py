@@ -6,7 +6,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from commonwatt.assets import battery, fixed, solar, vehicle
-from commonwatt.flexibility.plan import Engine, plan
+from commonwatt.flexibility.effort import Effort
+from commonwatt.flexibility.plan import SLIDING, Engine, plan
 from commonwatt.flexibility.problem import Plan, Problem
 from commonwatt.flows.agreement import bounded
 from commonwatt.forecasting.seasonal import corrected_naive
@@ -89,7 +90,7 @@ class Outlook:
     clock: ZoneInfo = UTC_CLOCK
 
 
-def plan_ahead(outlook: Outlook, engine: Engine = Engine.AUTO) -> tuple[Plan, Problem]:
+def plan_ahead(outlook: Outlook, engine: Engine = Engine.AUTO, effort: Effort = SLIDING) -> tuple[Plan, Problem]:
     """Plan the next day from an outlook; return the problem too, for the reasons."""
     prices = [_price(outlook, ahead) for ahead in range(HORIZON)]
     stated = (*outlook.constraints, *_ending(outlook))
@@ -102,7 +103,7 @@ def plan_ahead(outlook: Outlook, engine: Engine = Engine.AUTO) -> tuple[Plan, Pr
         constraints=(*stated, *_with_room(stated), *_in_good_time(stated, outlook.now)),
         final_value_micro_per_kwh=sorted(price for price, _ in prices)[HORIZON // 5],
     )
-    return plan(problem, engine=engine), problem
+    return plan(problem, effort, engine), problem
 
 
 def _price(outlook: Outlook, ahead: int) -> tuple[int, int]:

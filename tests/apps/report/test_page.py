@@ -78,6 +78,7 @@ def small_day(**changes: Any) -> Summary:
         ],
         cost_before_micro=4_106_340,
         cost_after_micro=1_976_881,
+        foreseen_micro=1_800_000,
         losses_wh=0,
         losses_micro=113_503,
         shares_before=Shares(self_consumption_percent=81.2, self_sufficiency_percent=45.7, peak_w=9000),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commonwatt.flexibility.check import violations
+from commonwatt.flexibility.checking.check import violations
 from commonwatt.flexibility.effort import Effort, Progress
 from commonwatt.flexibility.exact.solve import solve
 from commonwatt.flexibility.problem import Problem

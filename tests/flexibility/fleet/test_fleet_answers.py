@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from commonwatt.flexibility.fleet.answers import answer, rank
 from commonwatt.flexibility.fleet.columns import Columns, Kind, rooms
+from flexibility.fleet.fleet_oracles import H, broken_rules
 from flexibility.fleet.made_up import mixed
-from flexibility.fleet.oracles import H, broken_rules
 
 FLEET = mixed(240, seed=3)
 

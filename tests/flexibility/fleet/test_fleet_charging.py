@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonwatt.flexibility.fleet.charging import charge, move_freely, run_once
-from flexibility.fleet.oracles import H, Stored, least_cost
+from flexibility.fleet.fleet_oracles import H, Stored, least_cost
 
 SEEDS = st.integers(0, 2**32)
 

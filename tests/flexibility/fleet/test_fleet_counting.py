@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonwatt.flexibility.fleet.counting import MISSED, STATES, WIDTH, count_on
-from flexibility.fleet.oracles import H, keeps_times, switched
+from flexibility.fleet.fleet_oracles import H, keeps_times, switched
 
 FULL = 1e299
 """From here on a cost says that there were too many counts, or none."""

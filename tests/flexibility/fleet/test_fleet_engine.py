@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commonwatt.flexibility.check import violations
+from commonwatt.flexibility.checking.check import violations
 from commonwatt.flexibility.effort import Effort, Progress
 from commonwatt.flexibility.exact.solve import solve as solve_exactly
 from commonwatt.flexibility.fleet.build import unsupported
 from commonwatt.flexibility.fleet.engine import plan
+from commonwatt.flexibility.fleet.join import join
 from commonwatt.flexibility.problem import Problem
 from commonwatt.model import (
     SLOT,
@@ -24,7 +25,9 @@ from commonwatt.model import (
     Reach,
     Refused,
     Relation,
+    Shift,
     Store,
+    Warmth,
 )
 from flexibility.problems import START, honest_plan, random_case
 
@@ -55,6 +58,19 @@ def test_a_plan_can_be_carried_out_and_says_the_truth_about_itself(seed: int, as
     assert violations(asked, found) == []
     assert found.bound_micro <= found.cost_micro
     assert found.engine == "fleet"
+
+
+@pytest.mark.row("X11")
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 7), st.integers(4, 16))
+def test_no_plan_of_any_kind_of_device_is_at_fault_or_it_is_refused(seed: int, assets: int, slots: int) -> None:
+    asked = settled(random_case(seed, assets, slots, KINDS).problem)
+    try:
+        found = plan(asked)
+    except Refused as refusal:
+        assert "its own bounds" in str(refusal)
+        return
+    assert violations(asked, found) == []
 
 
 @pytest.mark.parametrize("seed", [(2146624321, 1, 6), (1123982505, 1, 9)])
@@ -99,8 +115,8 @@ def car(name: str, slots: int = 8, most_w: int = 3_680, **more: Any) -> Envelope
         level_now_wh=0, level_min_wh=(0,) * slots, level_max_wh=(50_000,) * slots, capacity_wh=50_000,
         charge_permille=1000, discharge_permille=1000,
     )  # fmt: skip
-    fields = {"owner": name, "store": store, **more}
-    return Envelope(asset=AssetId(name), zone="street", lo_w=(0,) * slots, hi_w=(most_w,) * slots, **fields)
+    fields = {"owner": name, "store": store, "lo_w": (0,) * slots, "hi_w": (most_w,) * slots, **more}
+    return Envelope(asset=AssetId(name), zone="street", **fields)
 
 
 def level(name: str, wh: int, slot: int, priority: Priority = Priority.OWNER) -> Constraint:
@@ -216,3 +232,64 @@ def test_a_community_where_nothing_can_be_shifted_has_a_plan_too() -> None:
     assert found.exchange_w == (500,) * 8
     assert found.cost_micro == 8 * 125 * 200
     assert found.bound_micro <= found.cost_micro
+
+
+def warm(name: str, at_least_mc: int, priority: Priority, slots: int) -> Constraint:
+    return Constraint(
+        quantity=Quantity.TEMPERATURE, scope=(name,), relation=Relation.AT_LEAST, value=at_least_mc,
+        window=Interval(START, START + slots * SLOT), priority=priority,
+    )  # fmt: skip
+
+
+def house(slots: int, **more: Any) -> Envelope:
+    store = Store(
+        level_now_wh=0, level_min_wh=(0,) * slots, level_max_wh=(50_000,) * slots, capacity_wh=50_000,
+        charge_permille=1000, discharge_permille=1000, warmth=Warmth(zero_mc=18_000, wh_per_k=2_000),
+    )  # fmt: skip
+    powers = {"lo_w": (0,) * slots, "hi_w": (4_000,) * 4 + (0,) * (slots - 4)}
+    return Envelope(asset=AssetId("house"), zone="street", owner="house", store=store, **{**powers, **more})
+
+
+@pytest.mark.row("X1")
+def test_comfort_in_every_slot_of_a_day_never_outweighs_a_need_at_one_instant() -> None:
+    slots = 96
+    short = car("car", slots, hi_w=(4_000,) * 4 + (0,) * (slots - 4))
+    stated = (cap(4_000, 4), level("car", 4_000, 4), warm("house", 20_000, Priority.COMFORT, slots))
+    found = plan(ask(short, house(slots), stated=stated))
+    assert found.level_wh[AssetId("car")][3] == 4_000
+    assert [unmet.constraint.priority for unmet in found.unmet] == [Priority.COMFORT]
+
+
+def test_two_bands_of_one_on_off_store_are_for_the_exact_engine() -> None:
+    pump = house(8, hi_w=(2_000,) * 8, least_import_w=2_000)
+    bands = (warm("house", 18_500, Priority.OWNER, 8), warm("house", 19_000, Priority.COMFORT, 8))
+    assert unsupported(ask(pump, stated=bands[:1])) == []
+    assert unsupported(ask(pump, stated=bands)) == ["several bands of house"]
+
+
+def test_a_device_that_cannot_keep_its_own_bounds_is_refused_and_never_called_optimal() -> None:
+    standing = car("car").store
+    assert standing is not None
+    store = replace(standing, level_now_wh=500, level_min_wh=(1_000,) * 8)
+    with pytest.raises(Refused, match="its own bounds"):
+        plan(ask(car("car", hi_w=(0,) * 8, store=store)))
+
+
+def test_what_is_called_optimal_is_within_the_gap_of_its_money() -> None:
+    for seed in range(60):
+        found = plan(settled(random_case(seed, 1 + seed % 6, 4 + seed % 9, STEPLESS).problem), Effort(gap=0.01))
+        assert found.ended == ("optimal" if found.gap <= 0.01 else "stopped")
+
+
+def test_who_joins_keeps_inside_the_limit_or_is_refused() -> None:
+    asked = ask(car("one", most_w=100), stated=(cap(1_000, 8),))
+    running = plan(asked)
+    washer = Envelope(
+        asset=AssetId("washer"), zone="street", lo_w=(0,) * 8, hi_w=(2_000,) * 8,
+        shift=Shift(profile_w=(2_000, 2_000), earliest=1, latest=5),
+    )  # fmt: skip
+    with pytest.raises(Refused, match="no room"):
+        join(asked, running, washer)
+    power_w = join(asked, running, car("two", most_w=5_000), (level("two", 1_000, 8),))
+    assert max(power_w) <= 1_000
+    assert sum(power_w) / 4 >= 999

@@ -8,8 +8,8 @@ from commonwatt.flexibility.fleet.event import Step, changed_rows, respond
 from commonwatt.flexibility.fleet.solve import solve
 from commonwatt.flexibility.fleet.sweep import Fleet, threads
 from commonwatt.flexibility.fleet.told import read, records
+from flexibility.fleet.fleet_oracles import broken_rules
 from flexibility.fleet.made_up import Floats, summed
-from flexibility.fleet.oracles import broken_rules
 
 MEMORY = threads(SLOTS)
 EVENT = np.arange(44, 52)

@@ -10,8 +10,8 @@ from commonwatt.flexibility.fleet.columns import Kind
 from commonwatt.flexibility.fleet.mend import mend
 from commonwatt.flexibility.fleet.solve import STIFFNESS, stiffen
 from commonwatt.flexibility.fleet.sweep import Fleet, sweep, threads
+from flexibility.fleet.fleet_oracles import broken_rules
 from flexibility.fleet.made_up import TREES, Floats, mixed, stand, summed, tell
-from flexibility.fleet.oracles import broken_rules
 
 MEMORY = threads(SLOTS)
 CARS = assets(160, "fleet", 4)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonwatt.flexibility.fleet.nodes import Nodes, asked, asked_so_far, fixed_above, owed, spent, spent_in_all
-from flexibility.fleet.oracles import H
+from flexibility.fleet.fleet_oracles import H
 
 SEEDS = st.integers(0, 2**32)
 

@@ -9,8 +9,8 @@ from benchmarks.fleets import NEED, SLOTS, assets, city
 from commonwatt.flexibility.fleet.columns import Columns, Kind
 from commonwatt.flexibility.fleet.solve import STIFFNESS, pass_over, pick, sample, solve, stiffen
 from commonwatt.flexibility.fleet.sweep import Fleet, threads
+from flexibility.fleet.fleet_oracles import H, broken_rules
 from flexibility.fleet.made_up import TREES, Floats, mixed, stand, summed
-from flexibility.fleet.oracles import H, broken_rules
 
 MEMORY = threads(SLOTS)
 MIXED = mixed(140, 3)

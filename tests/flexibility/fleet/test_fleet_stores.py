@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flexibility.fleet.oracles import Stored, answered, least_cost, random_store
+from flexibility.fleet.fleet_oracles import Stored, answered, least_cost, random_store
 
 SEEDS = st.integers(0, 2**32)
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from commonwatt.flexibility.fleet.nodes import spent_in_all
 from commonwatt.flexibility.fleet.solve import STIFFNESS, dual, stiffen
 from commonwatt.flexibility.fleet.sweep import Fleet, sweep, threads
+from flexibility.fleet.fleet_oracles import broken_rules
 from flexibility.fleet.made_up import TREES, mixed, stand, summed, tell
-from flexibility.fleet.oracles import broken_rules
 
 COLUMNS = mixed(140, seed=5)
 MEMORY = threads(SLOTS)

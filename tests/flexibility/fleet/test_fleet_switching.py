@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commonwatt.flexibility.fleet.stores import look_back, room, value
+from commonwatt.flexibility.fleet.stores import look_back, value
 from commonwatt.flexibility.fleet.switching import CELLS, STATES, switch
-from flexibility.fleet.oracles import H, keeps_times
+from flexibility.fleet.fleet_oracles import H, keeps_times, room
 from flexibility.fleet.test_fleet_counting import Tank, tank
 
 

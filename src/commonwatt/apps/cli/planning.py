@@ -35,7 +35,7 @@ def plan(
     console = screen(quiet=json)
     with console.status("living up to then, and planning"):
         found = planning.plan_statements(
-            stage, constraints.read_text(), at, engine=engine, asks=why or (), into=schedules
+            stage, constraints.read_text(encoding="utf-8-sig"), at, engine=engine, asks=why or (), into=schedules
         )
     if json:
         typer.echo(as_json(found))

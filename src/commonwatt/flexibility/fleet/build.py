@@ -1,5 +1,6 @@
 """From a problem to a fleet in columns, and from what a fleet is told back to a plan."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,9 +24,12 @@ from commonwatt.model import (
     Refused,
     Relation,
 )
+from commonwatt.model.constraint import MOST
 
-STEEPER = 50.0
-"""How much more a rank counts than the next: more than any two can be worth to each other through losses."""
+STEEPER, SAFE = 50.0, 2.0
+"""How much more a rank counts than the next, at least: twice what any two can be worth to each other."""
+MOST_WEIGHT = 1e14
+"""Beyond it, weights and money cannot be told apart in one number."""
 MONEY = 10.0
 """The lowest rank counts so many dearest prices."""
 FAIRNESS = (1.0, 1 / 3, 1 / 3, 1 / 3)
@@ -57,6 +61,9 @@ def unsupported(problem: Problem) -> list[str]:
             found.append(f"a statement about the {constraint.quantity} of several")
     if problem.before:
         found.append("a price of change")
+    if max(weights_of(problem, problem.constraints).values(), default=0.0) > MOST_WEIGHT:
+        found.append("so many ranks over such losses")
+    found += [f"several bands of {name}" for name in _banded(problem)]
     try:
         tree = places(problem, [c for c in problem.constraints if c.quantity is Quantity.POWER])
         if depth(tree) > DEEPEST:
@@ -66,8 +73,21 @@ def unsupported(problem: Problem) -> list[str]:
     return found
 
 
+def _banded(problem: Problem) -> list[str]:
+    """Return the on/off stores about whose level more than one statement of a side is made."""
+    switched = {str(e.asset): e for e in problem.envelopes if _switched(e)}
+    sides = Counter(
+        (c.scope[0], c.relation)
+        for c in problem.constraints
+        if c.quantity in SETTLED - {Quantity.POWER} and len(c.scope) == 1 and c.scope[0] in switched
+    )
+    return sorted({name for (name, _), count in sides.items() if count > 1})
+
+
 def _strange(envelope: Envelope) -> list[str]:
     store = envelope.store
+    if max(map(abs, (*envelope.lo_w, *envelope.hi_w)), default=0) > MOST:
+        return [f"more than a gigawatt of {envelope.asset}"]
     must = any(low > 0 or high < 0 for low, high in zip(envelope.lo_w, envelope.hi_w, strict=True))
     timed = envelope.least_run > 1 or envelope.least_rest > 1
     loose = store is None and envelope.shift is None and not envelope.fixed
@@ -128,12 +148,27 @@ def build(problem: Problem) -> Built:
 
 def weights_of(problem: Problem, stated: Sequence[Constraint]) -> dict[Priority, float]:
     """Return what a Wh missed counts in micro, per rank: each so much more than the next that no amount is worth it."""
-    weight = MONEY * _dearest(problem) * (STEEPER if problem.own_use else 1.0)
+    steeper = steepness(problem, stated)
+    weight = MONEY * _dearest(problem) * steeper / STEEPER * (steeper if problem.own_use else 1.0)
     weights = {}
     for rank in sorted({constraint.priority for constraint in stated}, reverse=True):
         weights[rank] = weight
-        weight *= STEEPER
+        weight *= steeper
     return weights
+
+
+def steepness(problem: Problem, stated: Sequence[Constraint]) -> float:
+    """Return how much more a rank must count than the next.
+
+    A Wh in one place can be worth more elsewhere: through what pumps gain and stores lose, and to a wish that is held
+    in many slots in each of them.
+    """
+    stores = [e.store for e in problem.envelopes if e.store]
+    gains = [gain / 1000 for store in stores for gain in (store.charge_permille, *store.gain_permille)]
+    kept = [store.discharge_permille / 1000 * (store.keep_ppm / 1e6) ** problem.slots for store in stores]
+    apart = max(gains, default=1.0) / (min(gains, default=1.0) * min(kept, default=1.0))
+    often = problem.slots if any(c.quantity is Quantity.TEMPERATURE for c in stated) else 1
+    return max(STEEPER, SAFE * sum(FAIRNESS) * apart * often)
 
 
 def _dearest(problem: Problem) -> float:
@@ -166,6 +201,7 @@ def columns_of(
     stored = [envelope.store for envelope in envelopes]
     wishes = [_wishes(problem, envelope, about.get(envelope.asset, ()), weights) for envelope in envelopes]
     flat = [wish for own in wishes for wish in own]
+    spans = [(e.shift.earliest, e.shift.latest) if e.shift else _stay(e) or (0, slots) for e in envelopes]
     profiles = [envelope.shift.profile_w if envelope.shift else () for envelope in envelopes]
 
     def singles(values: Sequence[float]) -> np.ndarray:
@@ -181,9 +217,9 @@ def columns_of(
     ]
     final = problem.final_value_micro_per_kwh / 1000
     return Columns(
-        kind=np.array([_kind(envelope) for envelope in envelopes], np.int8),
-        first=np.array([e.shift.earliest if e.shift else 0 for e in envelopes], np.int16),
-        last=np.array([e.shift.latest if e.shift else slots for e in envelopes], np.int16),
+        kind=np.array([_kind(e, own) for e, own in zip(envelopes, wishes, strict=True)], np.int8),
+        first=np.array([at for at, _ in spans], np.int16),
+        last=np.array([at for _, at in spans], np.int16),
         draw=np.array([max(0, *e.hi_w) for e in envelopes], np.int32),
         give=np.array([max(0, *(-w for w in e.lo_w)) for e in envelopes], np.int32),
         least_in=np.array([e.least_import_w for e in envelopes], np.int32),
@@ -221,7 +257,7 @@ def columns_of(
     )  # fmt: skip
 
 
-def _kind(envelope: Envelope) -> Kind:
+def _kind(envelope: Envelope, wishes: Sequence[tuple[int, float, float]]) -> Kind:
     if envelope.shift:
         return Kind.ONCE
     store = envelope.store
@@ -230,7 +266,23 @@ def _kind(envelope: Envelope) -> Kind:
     if _switched(envelope):
         same = len(set(store.gain_permille)) <= 1 and store.keep_ppm == 1_000_000
         return Kind.COUNT if same else Kind.SWITCH
-    return Kind.STORE
+    stay = _stay(envelope)
+    at_departure = stay is not None and all(at >= stay[1] - 1 and slope > 0 for at, _, slope in wishes)
+    return Kind.CHARGE if at_departure else Kind.STORE
+
+
+def _stay(envelope: Envelope) -> tuple[int, int] | None:
+    """Return from when to when a store stands that only charges, at one power, with no bound in between; else None."""
+    store, most = envelope.store, max(envelope.hi_w)
+    if store is None or most <= 0 or any(envelope.lo_w) or set(envelope.hi_w) - {0, most}:
+        return None
+    if store.keep_ppm != 1_000_000 or any(store.inflow_wh) or len({store.charge_permille, *store.gain_permille}) > 1:
+        return None
+    if max(store.level_min_wh) > store.level_now_wh or len(set(store.level_max_wh)) > 1:
+        return None
+    first = envelope.hi_w.index(most)
+    last = len(envelope.hi_w) - envelope.hi_w[::-1].index(most)
+    return (first, last) if last - first == sum(watts > 0 for watts in envelope.hi_w) else None
 
 
 def _wishes(

@@ -13,8 +13,6 @@ Singles = NDArray[np.float32]
 Wholes = NDArray[np.int32]
 Shorts = NDArray[np.int16]
 Bytes = NDArray[np.int8]
-H = 0.25
-"""Hours in a slot."""
 
 
 class Kind(IntEnum):

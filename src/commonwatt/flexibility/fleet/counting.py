@@ -13,7 +13,7 @@ WIDTH = 32
 """Most counts that a band can hold at once; wider stores go through `switching`."""
 STATES = 24
 """On and off, each with the slots since the last change, as far as they matter."""
-MISSED = 1e13
+MISSED = 1e16
 """What a Wh outside a device's own band costs in micro: more than any rank of statements, and the same at any price."""
 
 

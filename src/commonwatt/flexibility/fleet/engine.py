@@ -1,6 +1,7 @@
 """The fleet engine: a problem in, a plan out, at any size, with the gap proven."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -12,7 +13,7 @@ from commonwatt.flexibility.fleet.solve import Found, solve
 from commonwatt.flexibility.fleet.sweep import threads
 from commonwatt.flexibility.missed import missed
 from commonwatt.flexibility.problem import SLOT_HOURS, Plan, Problem
-from commonwatt.model import AssetId, Envelope
+from commonwatt.model import AssetId, Envelope, Refused
 
 Wholes = NDArray[np.int64]
 
@@ -40,10 +41,30 @@ def plan(problem: Problem, effort: Effort | None = None) -> Plan:
     fleet = built.fleet
     most = int(np.diff(fleet.assets.wish).max(initial=0))
     found = solve(fleet, built.high, built.low, effort.gap, heard, threads(problem.slots, most))
-    return _read(problem, built, found, stopped=cancelled or found.gap > effort.gap)
+    plan = _read(problem, built, found)
+    for envelope in problem.envelopes:
+        _hold_to_its_band(envelope, plan.level_wh.get(envelope.asset, ()))
+    return replace(plan, ended="stopped") if cancelled or plan.gap > effort.gap else plan
 
 
-def _read(problem: Problem, built: Built, found: Found, *, stopped: bool) -> Plan:
+def _hold_to_its_band(envelope: Envelope, level_wh: Sequence[int]) -> None:
+    """Refuse where a device would leave its own bounds: nothing may, whatever is stated."""
+    store = envelope.store
+    if store is None:
+        return
+    # Whole watts move a level by half a watt a slot at most, as often as there is a choice.
+    for slot, level in enumerate(level_wh):
+        gain = (store.gain_permille[slot] if store.gain_permille else store.charge_permille) / 1000
+        spare = 1.0 + 0.5 * SLOT_HOURS * max(gain, 1000 / store.discharge_permille) * (slot + 1) ** 0.5
+        low, high = store.level_min_wh[slot], store.level_max_wh[slot]
+        if not low - spare <= level <= high + spare:
+            raise Refused(
+                "a device keeps its own bounds, which the fleet engine found no way to",
+                asset=envelope.asset, slot=slot, level_wh=level, bounds_wh=f"{low} to {high}",
+            )  # fmt: skip
+
+
+def _read(problem: Problem, built: Built, found: Found) -> Plan:
     fleet = built.fleet
     told = {problem.envelopes[row].asset: fleet.power[at].astype(np.int64) for at, row in enumerate(built.rows)}
     power_w: dict[AssetId, tuple[int, ...]] = {}
@@ -84,7 +105,6 @@ def _read(problem: Problem, built: Built, found: Found, *, stopped: bool) -> Pla
         bound_micro=round(cost - max(0.0, found.cost - found.bound)),
         worth_micro_per_kwh=tuple(round(float(p)) for p in worth),
         engine="fleet",
-        ended="stopped" if stopped else "optimal",
     )
 
 

@@ -24,7 +24,7 @@ DECLINED = 2_000
 def mend(fleet: Fleet, high: Floats, low: Floats, memory: list[Rooms], seed: int = 0, *, earnest: bool = True) -> int:
     """Move assets until no limit is broken, or none of them can help any more; return how many moved.
 
-    Each core takes a half of the groups, and may use a half of the room there is.
+    Each worker takes its part of the groups, and may use its part of the room there is.
 
     Args:
         fleet: Changed in place.

@@ -60,23 +60,20 @@ def solve(
     gap: float = 1e-3,
     heard: Callable[[str, float], bool] = lambda stage, gap: True,
     memory: list[Rooms] | None = None,
-    *,
-    warm: bool = False,
 ) -> Found:
     """Tell every asset of a fleet what to do, in place, at a cost within a gap of the best.
 
     Args:
-        fleet: Its powers and prices are where the search begins.
+        fleet: Nothing told yet; its prices are where the search begins.
         high, low: (m, n) limits in W per place, as the kinks of its nodes have them; infinite where there is none.
         gap: As a share of the cost; the search ends once it is proven.
         heard: Told the stage and the gap so far; False ends the search with the best so far.
         memory: Working memory per thread.
-        warm: True where every asset is told something already, near the best: the search goes on from there.
     """
     memory = memory or threads(fleet.power.shape[1])
     stiffen(fleet, STIFFNESS)
     known = np.zeros(len(fleet.total), np.int8)
-    if fleet.begin[-1] > 2 * SAMPLE and len(fleet.leaf) > 1 and not warm:
+    if fleet.begin[-1] > 2 * SAMPLE and len(fleet.leaf) > 1:
         known = prices_from_sample(fleet, memory)
     search = _Search(fleet, high, low, memory)
     few = len(fleet.own) <= FEW
@@ -86,21 +83,22 @@ def solve(
     boost = 1.0
     for turn in range(MOST_PASSES):
         stiffen(fleet, STIFFNESS * max(SOFTEST, SOFTER**turn) * boost)
-        pass_over(fleet, memory, turn, first=turn == 0 and not warm, known=known)
+        pass_over(fleet, memory, turn, first=turn == 0, known=known)
         if turn == 0:  # the prices of a first pass are means over many answers, and rarely bettered
             search.prove()
         broken = over_limits(fleet, high, low)
         if not heard(f"pass {turn + 1}, {100 * broken:.3f} % over limits", search.gap):
             return search.end(turn + 1)
+        far = turn > 1 and broken > FAR
+        if far:  # prices of energy do not do it: let them climb to what a need counts
+            boost *= CLIMB
         if broken > MENDABLE and not few:
-            if turn > 1 and broken > FAR:  # prices of energy do not do it: let them climb to what a need counts
-                boost *= CLIMB
             continue
         settle(fleet, memory, turn)
         before = search.gap
         if search.take(gap) <= gap:
             return search.end(turn + 1)
-        stalled = 0 if search.gap < BETTER * before else stalled + 1
+        stalled = 0 if search.gap < BETTER * before or far else stalled + 1
         if stalled == STALLED:
             break
     return search.end(turn + 1)

@@ -7,7 +7,6 @@ convex piecewise-linear functions. Where a price is so low that running in circl
 which is the convex hull of what the device can really do, so the value stays a lower bound.
 """
 
-import numpy as np
 from numba import njit
 
 H = 0.25
@@ -219,9 +218,3 @@ def value(  # type: ignore[no-untyped-def]  # compiled
             if hinge_at[m] == t:
                 cost += max(0.0, (hinge_level[m] - level) * hinge_slope[m])
     return cost - final * level
-
-
-def room(slots: int, hinges: int) -> tuple[np.ndarray, ...]:
-    """Return working arrays for `look_back`: slopes, widths, up_to, down_to, floor."""
-    pieces = 4 * slots + 8 + 2 * hinges
-    return (*(np.empty(pieces) for _ in range(2)), *(np.empty(slots) for _ in range(3)))

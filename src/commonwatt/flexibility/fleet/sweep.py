@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 from commonwatt.flexibility.fleet.answers import answer, rank
 from commonwatt.flexibility.fleet.columns import Columns, Rooms, rooms
 from commonwatt.flexibility.fleet.nodes import Nodes, asked, asked_so_far, fixed_above
-from commonwatt.kernels.cores import CORES, beside
+from commonwatt.kernels.cores import beside
 
 Floats = NDArray[np.float64]
 Wholes = NDArray[np.int32]
+Powers = NDArray[np.int16] | NDArray[np.int32]
+"""The narrower where nothing draws more than 32 kW: a million schedules of a day are 192 MB then."""
 
 
+WORKERS = 2
+"""Groups that answer side by side. Not as many as there are cores: the same problem gives the same plan anywhere."""
 REFRESHES = 4_000
 """How often in a pass prices above the leaves look at the loads again: a pass over fewer assets does so at each."""
 
@@ -42,7 +46,7 @@ class Fleet(NamedTuple):
     leaf: Wholes
     begin: Wholes
     total: Wholes
-    power: Wholes
+    power: Powers
     own: Floats
 
 
@@ -150,13 +154,13 @@ def sweep(
     known: NDArray[np.int8] | None = None,
     only: NDArray[np.int8] | None = None,
 ) -> None:
-    """Let every asset answer once, groups in random order, one on each core at a time.
+    """Let every asset answer once, groups in random order, one on each worker at a time.
 
     Loads and powers move on; each place's multiplier becomes the mean of what it asked during the pass.
 
     Args:
         fleet: Changed in place.
-        memory: Rooms of each thread, one per core.
+        memory: Rooms of each worker.
         seed: Of the order.
         first: True where nothing is placed yet: prices then follow what the loads will be, judged by those placed.
         known: Per place, 1 where multipliers found before are worth something in a first pass; then prices follow
@@ -226,5 +230,5 @@ def bound(fleet: Fleet, memory: list[Rooms]) -> float:
 
 
 def threads(slots: int, wishes: int = 16) -> list[Rooms]:
-    """Return working memory for one thread a core."""
-    return [rooms(slots, wishes) for _ in range(CORES)]
+    """Return working memory for the workers of a fleet."""
+    return [rooms(slots, wishes) for _ in range(WORKERS)]

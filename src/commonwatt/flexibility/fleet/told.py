@@ -4,11 +4,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from commonwatt.flexibility.fleet.sweep import Powers
+
 RECORD = np.dtype([("asset", "<u4"), ("slot", "<u2"), ("slots", "<u2"), ("power_w", "<i4")])
 """From a slot on, for so many slots, this power; import positive. Twelve bytes, little-endian."""
 
 
-def records(power: NDArray[np.int32], rows: NDArray[np.int64]) -> NDArray[np.void]:
+def records(power: Powers, rows: NDArray[np.int64]) -> NDArray[np.void]:
     """Return the diary of some assets as records, asset by asset in the order of rows, slot by slot.
 
     Args:

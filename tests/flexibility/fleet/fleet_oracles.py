@@ -10,7 +10,7 @@ import highspy
 import numpy as np
 
 from commonwatt.flexibility.fleet.columns import Columns, Kind
-from commonwatt.flexibility.fleet.stores import follow, look_back, room, value
+from commonwatt.flexibility.fleet.stores import follow, look_back, value
 
 H = 0.25
 FLOAT = 1e-6
@@ -300,3 +300,9 @@ def _bounds(cols: Columns, i: int, t: int) -> tuple[int, int, float, float, floa
     here = cols.first[i] <= t < cols.last[i]
     power = (-int(cols.give[i]), int(cols.draw[i])) if here else (0, 0)
     return *power, float(cols.low[i]), float(cols.top[i]), 0.0, float(cols.into[i])
+
+
+def room(slots: int, hinges: int) -> tuple[np.ndarray, ...]:
+    """Return working arrays for `look_back`: slopes, widths, up_to, down_to, floor."""
+    pieces = 4 * slots + 8 + 2 * hinges
+    return (*(np.empty(pieces) for _ in range(2)), *(np.empty(slots) for _ in range(3)))

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from commonwatt.flexibility.conflict import Oracle, about, only, plain
 from commonwatt.flexibility.effort import Effort
 from commonwatt.flexibility.exact.matrix import Values, joined, terms
 from commonwatt.flexibility.exact.program import build
 from commonwatt.flexibility.exact.search import Search
 from commonwatt.flexibility.exact.statements import Statement, window
-from commonwatt.flexibility.hall import conflict_of_cars
+from commonwatt.flexibility.explanation.conflict import Oracle, about, only, plain
+from commonwatt.flexibility.explanation.hall import conflict_of_cars
 from commonwatt.flexibility.problem import Problem, scoped
 from commonwatt.model import (
     AT_AN_INSTANT,

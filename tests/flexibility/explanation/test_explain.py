@@ -10,14 +10,14 @@ from benchmarks.planning import crowded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commonwatt.flexibility.conflict import Oracle, minimal_conflict, only
-from commonwatt.flexibility.cures import works
 from commonwatt.flexibility.effort import Effort
 from commonwatt.flexibility.exact.solve import solve
-from commonwatt.flexibility.explain import explain, explain_one
-from commonwatt.flexibility.hall import conflict_of_cars
+from commonwatt.flexibility.explanation.conflict import Oracle, minimal_conflict, only
+from commonwatt.flexibility.explanation.cures import works
+from commonwatt.flexibility.explanation.explain import explain, explain_one
+from commonwatt.flexibility.explanation.hall import conflict_of_cars
+from commonwatt.flexibility.explanation.why import why
 from commonwatt.flexibility.problem import Problem
-from commonwatt.flexibility.why import why
 from commonwatt.model import (
     SLOT,
     AssetId,
@@ -214,3 +214,13 @@ def test_earlier_statements_are_blamed_last() -> None:
     found = minimal_conflict(asked)
     assert len(found) == 2
     assert all(one != two for one, two in pairwise(found))
+
+
+def test_a_statement_made_twice_conflicts_no_more_than_one_made_once() -> None:
+    wish, held = level("car", 8_000, 8), limit(1_000, 0, 8)
+    for stated in ([wish, held], [wish, wish, held], [wish, held, held]):
+        asked = ask(car("car", 16, 16), stated=tuple(stated))
+        assert set(minimal_conflict(asked)) == {wish, held}
+        found = explain(asked)
+        assert found is not None
+        assert found.cures

@@ -6,7 +6,7 @@ from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo
 
 from commonwatt.flexibility.exact.solve import solve
-from commonwatt.flexibility.explain import in_unit
+from commonwatt.flexibility.explanation.explain import in_unit
 from commonwatt.flexibility.language import text
 from commonwatt.flexibility.problem import SLOT_HOURS, Plan, Problem, Unmet
 from commonwatt.model import AssetId, Envelope, Refused

@@ -8,7 +8,7 @@ import numpy as np
 from commonwatt.flexibility.exact.devices import KWH_PER_W
 from commonwatt.flexibility.exact.matrix import Numbers, Values
 from commonwatt.flexibility.exact.statements import window
-from commonwatt.flexibility.flow import LEFT, serve
+from commonwatt.flexibility.explanation.flow import LEFT, serve
 from commonwatt.flexibility.problem import Problem
 from commonwatt.model import Constraint, Envelope, Quantity, Reach, Relation, Store
 

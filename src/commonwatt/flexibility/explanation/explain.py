@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from commonwatt.flexibility.conflict import minimal_conflict, plain
-from commonwatt.flexibility.cures import Change, Cure, cures
 from commonwatt.flexibility.exact.solve import solve
+from commonwatt.flexibility.explanation.conflict import minimal_conflict, plain, said_once
+from commonwatt.flexibility.explanation.cures import Change, Cure, cures
 from commonwatt.flexibility.language import text
 from commonwatt.flexibility.problem import Problem
 from commonwatt.model import (
@@ -56,6 +56,7 @@ def explain(problem: Problem, request: Constraint | None = None, *, with_cures: 
 
     Source: Junker 2004 for the minimal set; see `conflict`.
     """
+    problem = said_once(problem)
     conflict = minimal_conflict(problem, request)
     if not conflict:
         return None

@@ -14,7 +14,7 @@ from commonwatt.flexibility.exact.program import build
 from commonwatt.flexibility.exact.search import Search
 from commonwatt.flexibility.exact.solve import solve
 from commonwatt.flexibility.exact.statements import TOLD
-from commonwatt.flexibility.hall import conflict_of_cars
+from commonwatt.flexibility.explanation.hall import conflict_of_cars
 from commonwatt.flexibility.problem import Problem, scoped
 from commonwatt.model import AssetId, Constraint, Envelope, Quantity, Relation
 
@@ -24,6 +24,11 @@ MISSED = 1e-6
 """A miss above this, in units of slack."""
 
 
+def said_once(problem: Problem) -> Problem:
+    """Return a problem without repetitions: a statement made twice conflicts with itself no more than one made once."""
+    return replace(problem, constraints=tuple(dict.fromkeys(problem.constraints)))
+
+
 def minimal_conflict(problem: Problem, request: Constraint | None = None) -> tuple[Constraint, ...]:
     """Return statements that cannot all be kept, of which any but one can; none where all of them can.
 
@@ -31,6 +36,7 @@ def minimal_conflict(problem: Problem, request: Constraint | None = None) -> tup
         problem: What is asked; money plays no part.
         request: A statement that should be among them, where it is in any conflict at all.
     """
+    problem = said_once(problem)
     small = about(problem, request)
     if not small.constraints:
         return ()

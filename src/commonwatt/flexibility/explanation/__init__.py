@@ -1,0 +1,1 @@
+"""What cannot be kept and what would cure it; why a device does what it does."""
