@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from commonwatt.apps.wiring import open_log
+from commonwatt.flexibility.instructions import read
 from commonwatt.model import Refused
 
 ROOT = Path(__file__).parents[3]
@@ -237,6 +238,39 @@ def test_plan_says_what_cannot_be_kept_and_by_how_much() -> None:
     found = commonwatt("plan", STREET / "constraints.txt")
     assert found.returncode == 0
     assert re.search(r"cannot be kept: charge of car-07 >= 95% at 18:00 .*short by [\d.]+ %", found.stdout)
+
+
+@pytest.mark.row("X1")
+@pytest.mark.row("X13")
+def test_plan_names_the_conflict_and_a_cure_explains_a_slot_and_hands_the_schedules_over(tmp_path: Path) -> None:
+    asked = ("--why", "battery-03@18:15", "--schedules", tmp_path / "told", "--json")
+    found = commonwatt("plan", STREET / "constraints.txt", *asked)
+    assert found.returncode == 0, found.stderr
+    told = json.loads(found.stdout)
+    assert any("charge of car-07 >= 95% at 18:00" in line for line in told["conflict"])
+    assert any(line.strip().startswith("cure: ") for line in told["conflict"])
+    assert told["why"][0].startswith("battery-03 ")
+    written = sorted((tmp_path / "told").iterdir())
+    assert {path.stem for path in written} == {entry["asset"] for entry in told["diary"]}
+    assert all(read(path.read_bytes()).schedule.asset == path.stem for path in written)
+
+
+@pytest.mark.row("X5")
+@pytest.mark.row("M4")
+def test_an_event_says_what_is_guaranteed_who_moves_and_what_the_plan_gives() -> None:
+    found = commonwatt("event", "demand response", "3000", "--from", "18:00", "--to", "18:30", "--json")
+    assert found.returncode == 0, found.stderr
+    told = json.loads(found.stdout)
+    assert told["guaranteed"] == (told["ready_up_w"] >= 3000)
+    assert sum(told["at_once_w"].values()) == (3000 if told["guaranteed"] else 0)
+    assert told["met"]
+    assert all(given <= asked for given, asked in zip(told["given_w"], told["asked_w"], strict=True))
+
+
+def test_an_event_at_no_quarter_of_an_hour_or_outside_the_plan_is_refused_in_words() -> None:
+    for words, says in ((("--from", "18:10"), "quarter of an hour"), (("--from", "17:00"), "announced before")):
+        found = commonwatt("event", "demand response", "-1000", *words)
+        assert (found.returncode, says in found.stderr, "Traceback" in found.stderr) == (1, True, False)
 
 
 @pytest.mark.parametrize(
