@@ -89,14 +89,7 @@ def _mend(fleet, groups, high, low, troubled, all_of_them, patience, steep, seed
                     return moved
                 continue
             declined = 0
-            node = leaf
-            while node >= 0:
-                for t in range(slots):
-                    nodes.load[node, t] += new[t] - old[t]
-                node = nodes.parent[node]
-            for t in range(slots):
-                fleet.power[i, t] = new[t]
-            fleet.own[i] = own
+            _tell(fleet, leaf, i, new, own)
             moved += 1
             _headroom(nodes, leaf, high, low, up, down)
     return moved
@@ -113,14 +106,21 @@ def please(fleet, short, rooms):  # type: ignore[no-untyped-def]  # compiled
         rank(price, order)
         for i in range(fleet.begin[g], fleet.begin[g + 1]):
             if short[i]:
-                fleet.own[i] = answer(fleet.assets, i, price, order, rooms, new)[1]
-                node = fleet.leaf[g]
-                while node >= 0:
-                    for t in range(slots):
-                        nodes.load[node, t] += new[t] - fleet.power[i, t]
-                    node = nodes.parent[node]
-                for t in range(slots):
-                    fleet.power[i, t] = new[t]
+                own = answer(fleet.assets, i, price, order, rooms, new)[1]
+                _tell(fleet, fleet.leaf[g], i, new, own)
+
+
+@njit(cache=True, nogil=True)
+def _tell(fleet, leaf, i, new, own):  # type: ignore[no-untyped-def]  # compiled
+    """Write down what an asset is told now, and what that does to the loads above it."""
+    nodes, node = fleet.nodes, leaf
+    while node >= 0:
+        for t in range(new.shape[0]):
+            nodes.load[node, t] += new[t] - fleet.power[i, t]
+        node = nodes.parent[node]
+    for t in range(new.shape[0]):
+        fleet.power[i, t] = new[t]
+    fleet.own[i] = own
 
 
 @njit(cache=True, nogil=True)
@@ -150,14 +150,7 @@ def fill(fleet, high, low, short, part, rooms):  # type: ignore[no-untyped-def] 
             old = fleet.power[i]
             own = within(fleet.assets, i, price, 100.0 * dear, old, up, down, limited, order, rooms, new)
             if _better(fleet, leaf, old, new, own - fleet.own[i]):
-                node = leaf
-                while node >= 0:
-                    for t in range(slots):
-                        nodes.load[node, t] += new[t] - old[t]
-                    node = nodes.parent[node]
-                for t in range(slots):
-                    fleet.power[i, t] = new[t]
-                fleet.own[i] = own
+                _tell(fleet, leaf, i, new, own)
                 moved += 1
     return moved
 
