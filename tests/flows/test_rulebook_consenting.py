@@ -64,6 +64,23 @@ def asked(decide_s: int = HOUR) -> Community:
     return community
 
 
+@pytest.mark.row("X3")
+def test_a_schedule_says_one_thing_at_a_time() -> None:
+    community = Community(2)
+    start_s = community.slot_s
+    charge = instruction(2_000, start_s, start_s + 2 * SLOT_SECONDS)
+    supply = instruction(-2_000, start_s + SLOT_SECONDS, start_s + 2 * SLOT_SECONDS)
+    later = instruction(1_000, start_s + 2 * SLOT_SECONDS, start_s + 3 * SLOT_SECONDS)
+    for entries, outcome in (
+        ((charge, supply), Outcome.OVER_LIMIT),
+        ((supply, charge), Outcome.OVER_LIMIT),
+        ((later, charge), Outcome.BOOKED),
+        ((charge, later), Outcome.BOOKED),
+    ):
+        body = bodies.ScheduleBody(asset=BATTERY, issued_s=start_s, instructions=list(entries))
+        assert community.ask("planner", Kind.SCHEDULE, body) is outcome
+
+
 def same_again(community: Community) -> None:
     """Hold a community against a replay of its log and against its own snapshot."""
     found = replay(community.rows(), "tiny")

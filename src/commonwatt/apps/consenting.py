@@ -111,6 +111,8 @@ def minute(text: str) -> int:
         at = time.fromisoformat(text)
     except ValueError as error:
         raise InvalidValue(f"a time of day looks like 22:00, was {text!r}") from error
+    if len(text) != len("22:00"):
+        raise InvalidValue(f"a time of day has hours and minutes and no more, was {text!r}")
     return 60 * at.hour + at.minute
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from commonwatt.apps.consenting import minute
 from commonwatt.apps.wiring import Scene, paper_day
 from commonwatt.flexibility import language
 from commonwatt.flexibility.diary import schedules
@@ -49,6 +50,7 @@ _SHORT_BY = {
 """In which unit a shortfall is told, and how many of what `Quantity` counts in make one."""
 
 
+MINUTES_PER_DAY = 1440
 WHOLE = Effort(gap=1e-3, nodes=2_000)
 """What is handed over whole keeps every device's steps to its end, and is not made again in a quarter of an hour."""
 
@@ -312,10 +314,10 @@ def _names(state: State) -> language.Names:
 
 
 def _time(at: str) -> time:
-    try:
-        return time.fromisoformat(at)
-    except ValueError as error:
-        raise InvalidValue(f"a time of day looks like 17:30, was {at!r}") from error
+    minutes = minute(at)
+    if minutes == MINUTES_PER_DAY:
+        raise InvalidValue(f"a time of day is before 24:00, was {at!r}")
+    return time(minutes // 60, minutes % 60)
 
 
 def _in_words(clock: ZoneInfo, item: Unmet) -> str:

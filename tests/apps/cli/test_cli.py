@@ -268,7 +268,11 @@ def test_an_event_says_what_is_guaranteed_who_moves_and_what_the_plan_gives() ->
 
 
 def test_an_event_at_no_quarter_of_an_hour_or_outside_the_plan_is_refused_in_words() -> None:
-    for words, says in ((("--from", "18:10"), "quarter of an hour"), (("--from", "17:00"), "announced before")):
+    for words, says in (
+        (("--from", "18:10"), "quarter of an hour"),
+        (("--from", "17:00"), "announced before"),
+        (("--from", "18:00+05:00"), "hours and minutes and no more"),
+    ):
         found = commonwatt("event", "demand response", "-1000", *words)
         assert (found.returncode, says in found.stderr, "Traceback" in found.stderr) == (1, True, False)
 

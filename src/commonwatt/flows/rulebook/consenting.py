@@ -13,6 +13,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from commonwatt.flexibility.instructions.compiling import in_order
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.proposed import Proposal
@@ -91,11 +92,12 @@ def schedule(state: State, body: bodies.ScheduleBody, position: int, stamped_s: 
         return Outcome.NOT_ALLOWED
     try:
         entries = tuple(map(instruction_of, body.instructions))
+        told = Schedule(asset=asset.id, issued=instant(body.issued_s), instructions=entries)
+        in_order(told)  # what is said twice of one time could be judged by the one and told by the other
     except InvalidValue:
         return Outcome.OVER_LIMIT
     if any(not -asset.max_export_w <= entry.power_w <= asset.max_import_w for entry in entries):
         return Outcome.OVER_LIMIT
-    told = Schedule(asset=asset.id, issued=instant(body.issued_s), instructions=entries)
     if consent.mode is ConsentMode.ASK:
         return _propose(state, told, consent, position, stamped_s)
     if _leaves(state, asset, consent, entries, stamped_s):
