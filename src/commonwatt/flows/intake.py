@@ -42,7 +42,7 @@ from commonwatt.model import (
 SIGNATURE_HEX = 128
 _TAIL_BYTES = len(',"signature":""}') + SIGNATURE_HEX
 _AUTHOR = slice(len('{"author":"'), len('{"author":"0x') + 40)
-_QUICK = {kind.value.encode(): kind for kind in Kind if kind is not Kind.REGISTER}
+_QUICK = {kind.value.encode(): kind for kind in bodies.KINDS if kind is not Kind.REGISTER}
 """Kinds that are read quickly; a community's founding is looked into before it has a rulebook."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _SHARE = 64

@@ -28,7 +28,7 @@ from commonwatt.flows.rulebook import (
     wallet_bodies,
 )
 from commonwatt.flows.rulebook.readings import Batch
-from commonwatt.flows.rulebook.state import State
+from commonwatt.flows.rulebook.state import WALLET_ROLES, State
 from commonwatt.flows.rulebook.witnesses import check_witnesses
 from commonwatt.identity.directory import KeyRecord
 from commonwatt.identity.keys import VerifyingKey
@@ -42,13 +42,18 @@ _MAY = {
     Kind.READING_BATCH: {"gateway"},
     Kind.ORDER: {"member"},
     Kind.CANCEL: {"member"},
+    Kind.ORDER_BATCH: {"member"},
+    Kind.AUCTION: {"member", "utility"},
+    Kind.CONTRACT: {"member", "utility", "operator"},
+    Kind.SESSION: {"member", "station", "car"},
+    Kind.INTERCHANGE: {"operator"},
     Kind.FACT: {"oracle"},
     Kind.SCHEDULE: {"planner"},
     Kind.CONSENT: {"member"},
     Kind.ACK: {"gateway"},
-    Kind.PURCHASE: {"payment", "member"},
-    Kind.PAYOUT: {"payment", "member"},
-    Kind.TRANSFER: {"member"},
+    Kind.PURCHASE: {"payment", *WALLET_ROLES},
+    Kind.PAYOUT: {"payment", *WALLET_ROLES},
+    Kind.TRANSFER: {"member", "utility", "station", "car"},
     Kind.DELEGATE: {"member"},
     Kind.ATTEST: {"operator", "member", "engineer", "inspector", "installer"},
     Kind.CHECKPOINT: {"operator"},

@@ -250,6 +250,8 @@ _BODIES: dict[Kind, object] = {
     **TRUST_BODIES,
     **WALLET_BODIES,
 }
+KINDS = tuple(_BODIES)
+"""Kinds of request that have rules."""
 
 
 def read_body(kind: Kind, body: Mapping[str, object]) -> object:

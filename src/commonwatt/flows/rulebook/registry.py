@@ -78,7 +78,7 @@ def register(state: State, request: Request, body: bodies.Register, stamped_s: i
     account = AccountId(body.account)
     if (account == GRID) != (body.role == "dso") or account in set(SYSTEM_ACCOUNTS) - {GRID}:
         return Outcome.NOT_ALLOWED
-    new = body.role == "member" and not state.is_member(account)
+    new = body.role == "member" and not state.keys.has_role(account, "member")
     state.keys.add(key, body.role, account)
     state.registry_version += 1
     if new:

@@ -41,6 +41,8 @@ from commonwatt.model import (
 from commonwatt.tokens.tsl import TOTAL_MICRO
 from commonwatt.tokens.watt import StorageClaims
 
+WALLET_ROLES = ("member", "utility", "station", "car", "operator")
+"""Whose accounts hold tokens: members, who sells to them and buys their flexibility, what charges, and the operator."""
 SECTIONS = ("entries", "accounts", "numbers", "registry", "market", "readings", "rest")
 """What the state root is made of, in this order."""
 
@@ -225,9 +227,9 @@ class State:
             said = self.consents_of.get(self.assets[asset].owner)
         return OFF if said is None else said
 
-    def is_member(self, account: AccountId) -> bool:
-        """Tell whether an account is a member's: such have wallets."""
-        return account not in SYSTEM_ACCOUNTS and self.keys.has_role(account, "member")
+    def has_wallet(self, account: AccountId) -> bool:
+        """Tell whether tokens can be an account's own: whoever trades, and is none of the books' own names."""
+        return account not in SYSTEM_ACCOUNTS and any(self.keys.has_role(account, role) for role in WALLET_ROLES)
 
     def members(self) -> list[AccountId]:
         """Return the accounts of all members, sorted."""

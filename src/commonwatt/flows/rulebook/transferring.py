@@ -81,7 +81,7 @@ def _reserve(state: State, source: AccountId, body: bodies.Reserve, position: in
         return Outcome.NOT_ALLOWED
     if body.arbiter in (source, target):
         return Outcome.NOT_ALLOWED  # a source that may let go could take back
-    if body.arbiter and not state.is_member(AccountId(body.arbiter)):
+    if body.arbiter and not state.has_wallet(AccountId(body.arbiter)):
         return Outcome.UNKNOWN_THING
     if body.until_s <= stamped_s:
         return Outcome.TOO_LATE
@@ -145,9 +145,9 @@ def _void(state: State, account: AccountId, body: bodies.Void) -> Outcome:
 
 def _strangers(state: State, source: AccountId, target: AccountId, commodity: Commodity) -> Outcome | None:
     """Return why nothing can go from one to the other: members give tokens to other members."""
-    if not state.is_member(target):
+    if not state.has_wallet(target):
         return Outcome.UNKNOWN_THING
-    if source == target or not state.is_member(source) or commodity not in _TOKENS:
+    if source == target or not state.has_wallet(source) or commodity not in _TOKENS:
         return Outcome.NOT_ALLOWED
     return None
 
