@@ -242,6 +242,7 @@ def check_settlement(bundle: Json, leaves: list[Json], metered_wh: tuple[int, in
             trade = trades.pop(ref)
             price, agreed = trade["price_micro_per_kwh"], (trade["seller"], trade["buyer"]) == (source, target)
             need(agreed and amount <= trade["energy_wh"], f"what is delivered was traded: {entry}")
+            need(trade["fee_micro_per_kwh"] == 0, f"there is no fee within one zone: {trade}")
         else:
             price = prices[memo]
         micro = round(Fraction(amount * price, 1000))  # halves to even

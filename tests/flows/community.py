@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
+import numpy as np
 from msgspec import Struct
 
 from commonwatt.flows.ports import LogStore
@@ -14,6 +16,8 @@ from commonwatt.identity.keys import SigningKey, sign_request
 from commonwatt.ledger.journal import Journal, Postings
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree
+from commonwatt.market.order_batch import ORDER_DTYPE
+from commonwatt.market.slots import SELLS
 from commonwatt.metering.batch import Flag, Item, Quality, encode_items
 from commonwatt.model import (
     MICRO,
@@ -277,9 +281,11 @@ class Community:
         body = bodies.ScheduleBody(asset=asset, issued_s=self.now_s, instructions=list(entries))
         return self.ask(by, Kind.SCHEDULE, body)
 
-    def order(self, member: str, side: Side, energy_wh: int, price: int, slot_s: int | None = None) -> Outcome:
+    def order(
+        self, member: str, side: Side, energy_wh: int, price: int, slot_s: int | None = None, **likes: Any
+    ) -> Outcome:
         """Order in a slot's market, or without slot in the WATT book."""
-        body = bodies.OrderBody(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, slot_s=slot_s)
+        body = bodies.OrderBody(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, slot_s=slot_s, **likes)
         return self.ask(member, Kind.ORDER, body)
 
     def report(
@@ -317,6 +323,14 @@ class Community:
             for asset in sorted(told, key=registers.__getitem__)
         ]
         return self.batch(number, encode_items(items), by or number)
+
+    def orders(self, member: str, *records: tuple[int, int, int, int], partner: str | None = None) -> Outcome:
+        """Sign a batch of orders: slot, Wh (below zero to sell), price, and flags beside the side."""
+        packed = np.zeros(len(records), ORDER_DTYPE)
+        for n, (slot_s, wh, price, flags) in enumerate(records):
+            packed[n] = (slot_s, abs(wh), price, 0, 0, flags | SELLS * (wh < 0), 0)
+        items = packed.tobytes()
+        return self.send(self.wire(member, Kind.ORDER_BATCH, bodies.orders_head(items, partner), items=items))
 
     def batch(self, number: str, items: bytes, by: str | None = None) -> bytes:
         """Return a signed batch of packed records."""

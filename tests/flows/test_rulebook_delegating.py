@@ -51,7 +51,7 @@ def test_a_delegate_orders_for_the_owner_and_the_log_shows_who_signed() -> None:
     assert [order.owner for order in community.state.book.orders()] == ["anna"]
 
 
-@pytest.mark.parametrize("kind", sorted(set(bodies.KINDS) - {Kind.CHECKPOINT, Kind.READING_BATCH}))
+@pytest.mark.parametrize("kind", sorted(set(bodies.KINDS) - {Kind.CHECKPOINT, Kind.READING_BATCH, Kind.ORDER_BATCH}))
 def test_a_delegate_may_do_what_is_named_and_nothing_else(kind: Kind) -> None:
     """Checkpoints and batches have more than a body; who may send them is told by their own tests."""
     allowed = {"order", "consent"}

@@ -9,7 +9,7 @@ from community import EXPORT, IMPORT, NOON, Community, Noted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from commonwatt.flows.rulebook import State, settling, snapshot, trading
+from commonwatt.flows.rulebook import State, settling, slot_market, snapshot
 from commonwatt.flows.rulebook import readings as rules
 from commonwatt.flows.rulebook.readings import Batch
 from commonwatt.metering.batch import Flag, Item, Quality, encode_items
@@ -22,10 +22,10 @@ from commonwatt.model import (
     Commodity,
     Entry,
     GatewayId,
-    Order,
     OrderId,
     Outcome,
     Side,
+    SlotOrder,
 )
 
 SETTLED = 2
@@ -197,12 +197,10 @@ def test_arrays_settle_as_one_by_one(
         one.prices[NOON] = price
         issue(one, watt)
         if trades and price[0] > price[1] >= 0:
-            one.slot_orders[NOON] = [
-                order(MEMBERS[0], Side.BID, 40, price[0]),
-                order(MEMBERS[5], Side.ASK, 30, price[1]),
-            ]
-            trading.close_gates(one, NOON + SLOT_SECONDS)
-            assert one.clearings[NOON].trades
+            one.slot_market.place(NOON, order(MEMBERS[0], Side.BID, 40, price[0]), 1)
+            one.slot_market.place(NOON, order(MEMBERS[5], Side.ASK, 30, price[1]), 2)
+            slot_market.close_gates(one, NOON + SLOT_SECONDS)
+            assert len(one.slot_market.trades(NOON))
         believe(one, metered, batteries)
         begun = len(noted(one))
         settling.settle(one, one.readings[NOON], feeder, many)
@@ -229,8 +227,8 @@ def issue(state: State, watt: dict[str, int]) -> None:
         state.move(Commodity.WATT, MINT, AccountId(name), wh, slot_s=NOON, memo="a gift")
 
 
-def order(name: str, side: Side, energy_wh: int, price: int) -> Order:
-    return Order(id=OrderId(name), owner=AccountId(name), side=side, energy_wh=energy_wh, price_micro_per_kwh=price)
+def order(name: str, side: Side, energy_wh: int, price: int) -> SlotOrder:
+    return SlotOrder(id=OrderId(name), owner=AccountId(name), side=side, energy_wh=energy_wh, price_micro_per_kwh=price)
 
 
 def believe(state: State, metered: dict[str, tuple[int, int]], batteries: dict[str, tuple[int, int]]) -> None:

@@ -2,11 +2,13 @@
 
 from itertools import product
 
+import numpy as np
 import pytest
 from community import LIMIT_W, NOON, PREPAID, Community, battery, instruction, key
 
 from commonwatt.flows.rulebook import bodies, trust_bodies, wallet_bodies
 from commonwatt.flows.rulebook.state import SECTIONS
+from commonwatt.market.order_batch import ORDER_DTYPE
 from commonwatt.metering.batch import Item, encode_items
 from commonwatt.model import (
     ALWAYS,
@@ -27,6 +29,7 @@ OWN_KINDS = {
         Kind.REGISTER,
         Kind.CONSTRAINT,
         Kind.ORDER,
+        Kind.ORDER_BATCH,
         Kind.CANCEL,
         Kind.CONSENT,
         Kind.DELEGATE,
@@ -40,12 +43,13 @@ OWN_KINDS = {
     "payment": {Kind.PURCHASE},
 }
 ITEMS = encode_items([Item(start_s=NOON, register=0, import_wh=1, export_wh=0)])
+ORDERS = np.array([(NOON + 2 * SLOT_SECONDS, 100, 200_000, 0, 0, 0, 0)], ORDER_DTYPE).tobytes()
 TOMORROW = "at 07:30 on 2 June 2026"
 
 
 def try_it(community: Community, who: str, kind: Kind, account: str | None = None) -> Outcome:
     """Ask for something that nothing is wrong with but perhaps its author."""
-    items = ITEMS if kind is Kind.READING_BATCH else b""
+    items = {Kind.READING_BATCH: ITEMS, Kind.ORDER_BATCH: ORDERS}.get(kind, b"")
     return community.send(community.wire(who, kind, sample(community, kind), account=account, items=items))
 
 
@@ -57,6 +61,7 @@ def sample(community: Community, kind: Kind) -> object:
         Kind.CONSTRAINT: bodies.ConstraintBody(text=f"charge of anna-battery >= 80% {TOMORROW}", said_s=NOON),
         Kind.READING_BATCH: bodies.batch_head("gw-anna", ITEMS),
         Kind.ORDER: bodies.OrderBody(side=Side.BID, energy_wh=1, price_micro_per_kwh=1),
+        Kind.ORDER_BATCH: bodies.orders_head(ORDERS),
         Kind.CANCEL: bodies.CancelBody(order="7"),
         Kind.FACT: bodies.FactBody(start_s=NOON + 200 * SLOT_SECONDS, prices=[(2, 1)]),
         Kind.SCHEDULE: bodies.ScheduleBody(asset="anna-battery", issued_s=NOON, instructions=[instruction(100)]),
@@ -91,7 +96,9 @@ def test_a_role_may_ask_for_its_own_kinds_and_no_other(who: str, kind: Kind) -> 
         after = community.state.sections()
         assert [name for name, old, new in zip(SECTIONS, sections, after, strict=True) if old != new] == ["numbers"]
     else:
-        assert outcome in (Outcome.BOOKED, Outcome.UNKNOWN_THING, Outcome.NOT_BACKED), "an own kind is at least looked at"
+        assert outcome in (Outcome.BOOKED, Outcome.UNKNOWN_THING, Outcome.NOT_BACKED), (
+            "an own kind is at least looked at"
+        )
 
 
 @pytest.mark.parametrize("who", [who for who in OWN_KINDS if who != "operator"])

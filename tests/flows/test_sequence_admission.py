@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 from community import NOON, PREPAID, Community, key
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,8 @@ from standing import BOUGHT, PURCHASE, RECORDS, refused, standing
 from commonwatt.flows.intake import read_request
 from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.keys import sign_request
+from commonwatt.market.order_batch import ORDER_DTYPE, orders_root
+from commonwatt.market.slots import NEAR, SELLS, STRICT
 from commonwatt.metering.batch import batch_root
 from commonwatt.model import MAX_SAFE_INTEGER, CommonwattError, Kind, Outcome, Side
 
@@ -185,6 +188,16 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
+ORDER_RECORDS = [
+    np.array(told, ORDER_DTYPE).tobytes()
+    for told in (
+        [(NOON + 900, 100, 200_000, 0, 0, 0, 0)],
+        [(NOON + 900, 10**9, 10**9, 10**9, 2, SELLS | NEAR | STRICT, 0)],
+        [(NOON + 900, 1, 0, 0, 2, 0, 0), (NOON + 900, 1, 0, 0, 0, SELLS, 0)],
+        [(NOON + 901, -1, -1, -1, 3, 255, 1)],
+        [(NOON + 900, 1, 0, 0, 0, 0, 0)] * 9,
+    )
+]
 SIGNERS = ("operator", "anna", "gw-anna", "planner", "oracle", "dso", "payment")
 
 
@@ -232,8 +245,19 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
             "energy_wh": [1, 10**9],
             "price_micro_per_kwh": [0, 10**9],
             "slot_s": [None, 0, NOON, NOON + 900, 32_503_680_000],
+            "source": ["any", "renewable", "solar"],
+            "near": [True, False],
+            "partner": ["anna", "ben", "grid"],
+            "premium_micro_per_kwh": [0, 10**9],
+            "strict": [True, False],
+            "now": [True, False],
         },
-        Kind.CANCEL: {"order": ["0", "99"]},
+        Kind.ORDER_BATCH: {
+            "count": [0, 1, 2, 672, 673],
+            "root": [*(orders_root(items).hex() for items in ORDER_RECORDS), "0" * 64],
+            "partner": [None, "anna", "ben", "grid"],
+        },
+        Kind.CANCEL: {"order": ["0", "99", "12.3", "." * 9]},
         Kind.ACK: {
             "gateway": ["gw-anna"],
             "slot_s": [0, 32_503_680_000],
@@ -279,7 +303,8 @@ def test_no_signed_request_whatever_breaks_the_log(data: st.DataObject) -> None:
     who = data.draw(st.sampled_from(SIGNERS))
     before = community.roots()
     try:
-        items = data.draw(st.sampled_from([b"", *RECORDS])) if kind is Kind.READING_BATCH else b""
+        records = {Kind.READING_BATCH: RECORDS, Kind.ORDER_BATCH: ORDER_RECORDS}.get(kind, [])
+        items = data.draw(st.sampled_from([b"", *records]))
         wire = community.wire(who, kind, body, items=items)
     except CommonwattError:
         return  # no canonical form, so it cannot be signed

@@ -12,6 +12,7 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
 from community import NAME, NOON, gateway, key
 from professionals import BATTERY, limits, words
 from watched import ANNE, CARDS, LOG_VKEY, NOTE, Watched, trust
@@ -51,6 +52,9 @@ from commonwatt.ledger.cosign import (
     verify_fraud_proof,
 )
 from commonwatt.ledger.leaf import pack_leaf, unpack_leaf
+from commonwatt.market.call.staged import tree
+from commonwatt.market.order_batch import ORDER_DTYPE, read_orders
+from commonwatt.market.slots import ROW, SELLS, SlotMarket
 from commonwatt.metering.batch import Item, decode_items, encode_items, read_items
 from commonwatt.metering.personal import PersonalItem, decode_personal, encode_personal
 from commonwatt.model import AccountId, CommunityId, Corrupt, Interval, InvalidValue, Kind, Outcome, Refused
@@ -129,6 +133,25 @@ def batch(data: bytes) -> None:
     assert not items or encode_items(items) == data, "one form of each"
     with suppress(InvalidValue):
         decode_personal(data, max(0, (len(data) - 32) // 16))
+
+
+def orders(data: bytes) -> None:
+    with suppress(InvalidValue):
+        records = read_orders(data)
+        assert records.tobytes() == data
+        market = SlotMarket()
+        rows = np.zeros(len(records), ROW)
+        for name in ("wh", "limit", "premium", "source", "flags"):
+            rows[name] = records[name]
+        market.number(AccountId("anna"))
+        market.place_many(0, rows[:8])
+        market.close(0, tree(()), np.zeros(1, np.int32), 300_000, 100_000)
+        assert SlotMarket.load(market.dump()).dump() == market.dump()
+
+
+def order_batches() -> list[bytes]:
+    asks = [(1_790_000_100 + 900 * n, 100 + n, 200_000, n % 3, n % 3, SELLS if n % 2 else 0, 0) for n in range(8)]
+    return [np.array(asks, ORDER_DTYPE).tobytes(), np.array(asks[:1], ORDER_DTYPE).tobytes()]
 
 
 def tiles(data: bytes) -> None:
@@ -380,6 +403,7 @@ TARGETS: dict[str, Target] = {
     "request": Target(request, wires),
     "requests": Target(requests, lambda: [*wires(), b"\xff".join(wires()[-5:])]),
     "batch": Target(batch, lambda: [encode_items(ITEMS), encode_personal([PersonalItem()] * 2, bytes(32))]),
+    "orders": Target(orders, order_batches),
     "tiles": Target(
         tiles, lambda: [b"tile/0/x001/x234/067.p/17", b"tile/entries/000", tile_format.bundle([b"a" * 32, b"b"])]
     ),

@@ -24,6 +24,7 @@ from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree
+from commonwatt.market.slots import ALONE, NOW
 from commonwatt.metering.batch import ITEM_BYTES, Flag, Item, Quality, decode_items, item_proof
 from commonwatt.model import (
     SLOT_SECONDS,
@@ -189,7 +190,10 @@ class ReadLog:
 
 def _case(log: ReadLog, batches: Sequence[Said], state: State, account: AccountId, slot_s: int) -> list[Said]:
     """Return what the case rests on, in log order: what was said about it, and the keys of all who said it."""
-    ordered = {order.id for order in state.slot_orders.get(slot_s, [])}
+    rows = state.slot_market.rows(slot_s)
+    if state.zones or (rows["item"] != ALONE).any() or (rows["flags"] & NOW != 0).any():
+        raise Refused("a bundle shows orders that met at the gate, one by one and in one zone; replay shows all others")
+    ordered = {order.id for order in state.slot_market.orders(slot_s)}
     connection = state.connections[account]
     spoken = list(batches)
     for one in log.said:
@@ -343,6 +347,6 @@ def sided_path(tree: MerkleTree, index: int) -> list[str]:
 
 
 def _trades(state: State, account: AccountId, slot_s: int) -> list[Trade]:
-    clearing = state.clearings.get(slot_s)
+    clearing = state.slot_market.clearing(slot_s)
     trades: Sequence[Trade] = clearing.trades if clearing else ()
     return [trade for trade in trades if account in (trade.buyer, trade.seller)]

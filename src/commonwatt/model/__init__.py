@@ -23,7 +23,7 @@ from commonwatt.model.errors import CommonwattError, Corrupt, Erased, InvalidVal
 from commonwatt.model.forecast import Forecast
 from commonwatt.model.ids import AccountId, AssetId, CommunityId, GatewayId, KeyId, OrderId
 from commonwatt.model.money import MICRO, cost_micro, round_div, share_wh
-from commonwatt.model.order import Order, Side, Trade
+from commonwatt.model.order import Order, Side, SlotOrder, Source, Trade, Zone
 from commonwatt.model.reading import Reading
 from commonwatt.model.repeating import EVERY_DAY, MINUTES_PER_DAY, Repeating, within
 from commonwatt.model.request import MAX_SAFE_INTEGER, Kind, Outcome, Request, Unread, canonical_json, remember
@@ -103,11 +103,14 @@ __all__ = [
     "Schedule",
     "Shift",
     "Side",
+    "SlotOrder",
+    "Source",
     "Store",
     "Trade",
     "Unread",
     "Verb",
     "Warmth",
+    "Zone",
     "canonical_json",
     "cost_micro",
     "epoch",

@@ -21,6 +21,7 @@ from commonwatt.flows.rulebook import (
     readings,
     registry,
     settling,
+    slot_market,
     stating,
     trading,
     transferring,
@@ -28,13 +29,27 @@ from commonwatt.flows.rulebook import (
     wallet_bodies,
 )
 from commonwatt.flows.rulebook.readings import Batch
+from commonwatt.flows.rulebook.slot_market import Batch as OrderBatch
 from commonwatt.flows.rulebook.state import WALLET_ROLES, State
 from commonwatt.flows.rulebook.witnesses import check_witnesses
 from commonwatt.identity.directory import KeyRecord
 from commonwatt.identity.keys import VerifyingKey
-from commonwatt.model import SLOT_SECONDS, GatewayId, InvalidValue, Kind, Outcome, Request
+from commonwatt.model import SLOT_SECONDS, AccountId, GatewayId, InvalidValue, Kind, Outcome, Request
 
-__all__ = ["Batch", "State", "admit", "apply", "apply_readings", "begin", "bodies", "end", "read_batch"]
+__all__ = [
+    "Batch",
+    "OrderBatch",
+    "State",
+    "admit",
+    "apply",
+    "apply_orders",
+    "apply_readings",
+    "begin",
+    "bodies",
+    "end",
+    "read_batch",
+    "read_orders",
+]
 
 _MAY = {
     Kind.REGISTER: {"operator", "member", "dso"},
@@ -65,7 +80,7 @@ def begin(state: State, stamped_s: int) -> None:
     state.wallets.now_s = stamped_s
     commission.close_quarters(state, stamped_s)
     transferring.void_due(state, stamped_s)
-    trading.close_gates(state, stamped_s)
+    slot_market.close_gates(state, stamped_s)
 
 
 def end(state: State, stamped_s: int) -> None:
@@ -140,6 +155,25 @@ def read_batch(state: State, request: Request, body: bodies.ReadingBatch, positi
 def apply_readings(state: State, batches: Sequence[Batch], stamped_s: int) -> None:
     """Believe what can be believed of batches, one after the other, and set their outcomes."""
     readings.apply_batches(state, [batch for batch in batches if batch.outcome is Outcome.BOOKED], stamped_s)
+
+
+def read_orders(state: State, request: Request, body: bodies.OrderBatch, position: int, stamped_s: int) -> OrderBatch:
+    """Return an admitted batch of orders, to be applied with others; its author's number is used up.
+
+    A batch whose outcome is not `BOOKED` is refused already, and must not be applied.
+    """
+    record = state.keys[request.author]
+    state.keys.spoke(record)
+    partner = None if body.partner is None else AccountId(body.partner)
+    batch = OrderBatch(request.on_behalf_of, position, request.items, partner)
+    if not _may(record, request) and not delegating.permits(state, request, body, stamped_s):
+        batch.outcome = Outcome.NOT_ALLOWED
+    return batch
+
+
+def apply_orders(state: State, batches: Sequence[OrderBatch], stamped_s: int) -> None:
+    """Take batches of orders in, one after the other, and set their outcomes."""
+    slot_market.apply_batches(state, [batch for batch in batches if batch.outcome is Outcome.BOOKED], stamped_s)
 
 
 def _decide(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:

@@ -1,7 +1,7 @@
 """What an account can still give, and still take: balances without what is reserved, bid or needed elsewhere."""
 
 from commonwatt.flows.rulebook.state import State
-from commonwatt.model import AccountId, Commodity, Order, Side, cost_micro
+from commonwatt.model import AccountId, Commodity
 from commonwatt.tokens.tsl import right_wh, tsl_needed_micro
 
 
@@ -13,7 +13,7 @@ def free(state: State, account: AccountId, commodity: Commodity) -> int:
     """
     left = available(state, account, commodity)
     if commodity is Commodity.ERGON:
-        left -= sum(cost(bid) for bid in _bids(state, account))
+        left -= state.slot_market.reserved_micro(account)
     elif commodity is Commodity.TSL:
         left -= tsl_needed_micro(max(0, state.watt(account)), state.charter.tsl_micro_per_kwh)
     return left
@@ -32,18 +32,3 @@ def room_wh(state: State, account: AccountId) -> int:
         tsl_micro = max(0, available(state, account, Commodity.TSL))
         most_wh = min(most_wh, right_wh(tsl_micro, state.charter.tsl_micro_per_kwh))
     return most_wh - state.watt(account)
-
-
-def cost(bid: Order) -> int:
-    """Return what a bid may come to, in micro."""
-    return cost_micro(bid.energy_wh, bid.price_micro_per_kwh)
-
-
-def _bids(state: State, account: AccountId) -> list[Order]:
-    return [
-        bid
-        for slot_s, orders in state.slot_orders.items()
-        if slot_s >= state.settled_to_s
-        for bid in orders
-        if bid.owner == account and bid.side is Side.BID
-    ]

@@ -1,7 +1,7 @@
 """What may stand in a request's body, per kind: decoded strictly, so that nothing unknown is ever signed for."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
 from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
 from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
+from commonwatt.market.order_batch import MOST_ORDERS, orders_root, read_orders
 from commonwatt.metering.batch import ITEM_BYTES, MOST_ITEMS, batch_root
 from commonwatt.metering.personal import personal_hash
 from commonwatt.model import MAX_SAFE_INTEGER, AssetKind, ConsentMode, InvalidValue, Kind, Side, Verb
@@ -116,7 +117,17 @@ class RegisterAsset(_Body, frozen=True, tag_field="what", tag="asset"):
     discharge_permille: Annotated[int, Meta(ge=1, le=1000)] = 1000
 
 
-Register = RegisterCommunity | RegisterKey | RegisterGateway | RegisterAsset
+class RegisterZone(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="zone"):
+    """A zone of the grid in which energy is traded, see `commonwatt.model.Zone`: the grid's or the operator's word."""
+
+    zone: Name
+    parent: Name | None = None
+    fee_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    most_out_wh: Annotated[int, Meta(ge=0, le=10**12)] | None = None
+    most_in_wh: Annotated[int, Meta(ge=0, le=10**12)] | None = None
+
+
+Register = RegisterCommunity | RegisterKey | RegisterGateway | RegisterAsset | RegisterZone
 
 
 class ConstraintBody(_Body, frozen=True):
@@ -149,6 +160,24 @@ class OrderBody(_Body, frozen=True, omit_defaults=True):
     energy_wh: Annotated[int, Meta(gt=0, le=10**9)]
     price_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)]
     slot_s: Moment | None = None
+    source: Literal["any", "renewable", "solar"] = "any"
+    near: bool = False
+    partner: Name | None = None
+    premium_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    strict: bool = False
+    now: bool = False
+
+
+class OrderBatch(_Body, frozen=True, omit_defaults=True):
+    """So many packed orders for slots with this Merkle root, see `commonwatt.market.order_batch`.
+
+    One signature covers all; the records travel behind the request. All are taken or none. ``partner`` is the account
+    that all of them would rather deal with.
+    """
+
+    count: Annotated[int, Meta(ge=1, le=MOST_ORDERS)]
+    root: Hash
+    partner: Name | None = None
 
 
 class CancelBody(_Body, frozen=True):
@@ -241,6 +270,7 @@ _BODIES: dict[Kind, object] = {
     Kind.CONSTRAINT: ConstraintBody,
     Kind.READING_BATCH: ReadingBatch,
     Kind.ORDER: OrderBody,
+    Kind.ORDER_BATCH: OrderBatch,
     Kind.CANCEL: CancelBody,
     Kind.FACT: FactBody,
     Kind.SCHEDULE: ScheduleBody,
@@ -290,6 +320,15 @@ def write_body(body: Struct) -> dict[str, object]:
     plain = msgspec.to_builtins(body)
     assert isinstance(plain, dict)
     return {name: value for name, value in plain.items() if value is not None}
+
+
+def orders_head(items: bytes, partner: str | None = None) -> OrderBatch:
+    """Return what a member signs for packed orders.
+
+    Raises:
+        InvalidValue: The bytes are no whole records, or break a rule of their own.
+    """
+    return OrderBatch(count=len(read_orders(items)), root=orders_root(items).hex(), partner=partner)
 
 
 def batch_head(gateway: str, items: bytes, personal: bytes = b"") -> ReadingBatch:

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 
-from commonwatt.flows.rulebook import bodies, commission
+from commonwatt.flows.rulebook import bodies, commission, slot_market
 from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.state import Answer, Charter, Gateway, State
 from commonwatt.identity.keys import VerifyingKey
@@ -59,6 +59,9 @@ def register(state: State, request: Request, body: bodies.Register, stamped_s: i
         return Outcome.ALREADY_THERE
     if isinstance(body, bodies.RegisterAsset):
         return _claim(state, request, body, stamped_s)
+    if isinstance(body, bodies.RegisterZone):
+        grids = request.author == state.operator or state.keys[request.author].role == "dso"
+        return slot_market.zone(state, body) if grids else Outcome.NOT_ALLOWED
     if request.author != state.operator:
         return Outcome.NOT_ALLOWED
     try:

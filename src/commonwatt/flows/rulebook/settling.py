@@ -40,6 +40,7 @@ def settle_due(state: State, stamped_s: int) -> None:
         if feeder is None:
             state.stood_in.add(slot_s)
         state.settled_to_s = slot_s + SLOT_SECONDS
+        state.slot_market.settled(slot_s)
         match_book(state, stamped_s)
 
 
@@ -66,7 +67,7 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     """
     slot_s = slot.slot_s
     bought, sold = state.prices[slot_s]
-    clearing = state.clearings.get(slot_s)
+    clearing = state.slot_market.clearing(slot_s)
     trades = clearing.trades if clearing else ()
     table = columns(state)
     connected = table.connection & slot.told()

@@ -14,12 +14,14 @@ from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.journal import Journal
 from commonwatt.market.book import Book
+from commonwatt.market.slots import Dumped as SlotDump
+from commonwatt.market.slots import SlotMarket
 from commonwatt.metering.table import ReadingTable
 from commonwatt.model import AccountId, AssetId, AssetKind, Corrupt, GatewayId, InvalidValue, Order
 from commonwatt.tokens.watt import StorageClaims
 
-FORMAT = 5
-_DERIVED = frozenset({"columns", "_registry", "registry_version", "connections", "gateways", "doubted"})
+FORMAT = 6
+_DERIVED = frozenset({"columns", "traders", "_registry", "registry_version", "connections", "gateways", "doubted"})
 """Fields that follow from the others, which alone the state root binds; and what is only noted along the way."""
 
 
@@ -171,6 +173,7 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     ReadingTable: (_dump_readings, _Readings, _load_readings),
     Accounts: (Accounts.dump, list[tuple[str, list[int]]], Accounts.load),
     Journal: (Journal.dump, tuple[int, bytes], lambda told: Journal.load(*told)),
+    SlotMarket: (SlotMarket.dump, SlotDump, SlotMarket.load),
     Book: (lambda book: list(book.orders()), list[Order], Book.load),
     Wallets: (Wallets.dump, Kept, Wallets.load),
     StorageClaims: (

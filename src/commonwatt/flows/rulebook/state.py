@@ -17,8 +17,8 @@ from commonwatt.kernels.sha256 import leaf_hashes, tree_root
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.journal import Journal, Postings
 from commonwatt.ledger.merkle import EMPTY_ROOT, merkle_root
-from commonwatt.market.auction import Clearing
 from commonwatt.market.book import Book
+from commonwatt.market.slots import SlotMarket
 from commonwatt.metering.table import ReadingTable
 from commonwatt.model import (
     GRID,
@@ -35,8 +35,8 @@ from commonwatt.model import (
     GatewayId,
     InvalidValue,
     KeyId,
-    Order,
     Schedule,
+    Zone,
 )
 from commonwatt.tokens.tsl import TOTAL_MICRO
 from commonwatt.tokens.watt import StorageClaims
@@ -112,7 +112,7 @@ class State:
     """What the rulebook keeps: as much as what is still open needs, however long the log grows.
 
     ``settled_to_s`` is the start of the first slot that is not settled yet; the community's founding slot at first.
-    ``cleared_to_s`` likewise for the slot market. ``joined_s`` is the slot in which an asset was registered,
+    ``joined_s`` is the slot in which an asset was registered,
     ``stood_in`` the settled slots in which the members' sum stands in for a silent feeder, ``given`` what the grid
     gave in each slot at hand, less what it took: Wh and micro. ``set_aside`` lists doubts that still matter, as
     many as it has room for, ``doubted`` all there ever were, where somebody asks for them. Slots further back than the
@@ -138,15 +138,14 @@ class State:
     readings: ReadingTable = field(default_factory=ReadingTable)
     set_aside: list[SetAside] = field(default_factory=list)
     doubted: list[SetAside] | None = None
-    slot_orders: dict[int, list[Order]] = field(default_factory=dict)
-    clearings: dict[int, Clearing] = field(default_factory=dict)
+    zones: dict[str, Zone] = field(default_factory=dict)
+    slot_market: SlotMarket = field(default_factory=SlotMarket)
     book: Book = field(default_factory=Book)
     claims: StorageClaims = field(default_factory=StorageClaims)
     accounts: Accounts = field(default_factory=Accounts)
     wallets: Wallets = field(default_factory=Wallets)
     trusted: Trusted = field(default_factory=Trusted)
     settled_to_s: int = 0
-    cleared_to_s: int = 0
     losses_wh: dict[int, int] = field(default_factory=dict)
     given: dict[int, tuple[int, int]] = field(default_factory=dict)
     joined_s: dict[AssetId, int] = field(default_factory=dict)
@@ -155,6 +154,7 @@ class State:
     archived: dict[str, str] = field(default_factory=dict)
     registry_version: int = 0
     columns: tuple[int, object] | None = None
+    traders: tuple[int, object] | None = None
     _registry: tuple[int, bytes] = (-1, EMPTY_ROOT)
 
     @property
@@ -248,7 +248,8 @@ class State:
             return
         self.readings.forget_before(horizon_s)
         self.claims.forget_before(horizon_s)
-        for by_slot in (self.prices, self.slot_orders, self.clearings, self.losses_wh, self.given):
+        self.slot_market.forget_before(horizon_s)
+        for by_slot in (self.prices, self.losses_wh, self.given):
             for slot_s in [slot_s for slot_s in by_slot if slot_s < horizon_s]:
                 del by_slot[slot_s]
         self.stood_in = {slot_s for slot_s in self.stood_in if slot_s >= horizon_s}
@@ -296,21 +297,14 @@ class State:
                 *({"asset": asset, "joined_s": self.joined_s[asset.id]} for asset in self.assets.values()),
                 *({"asset": asset, "consents": self.consents[asset]} for asset in sorted(self.consents)),
                 *({"account": owner, "consents": self.consents_of[owner]} for owner in sorted(self.consents_of)),
+                *({"zone": self.zones[name]} for name in sorted(self.zones)),
                 *self.trusted.leaves(),
             ]
         )
 
     def market_leaves(self) -> list[bytes]:
-        """Return what stands in the markets, one leaf an order or a clearing."""
-        open_slots = sorted(slot_s for slot_s in self.slot_orders if slot_s >= self.settled_to_s)
-        cleared = sorted(slot_s for slot_s in self.clearings if slot_s >= self.settled_to_s)
-        return _leaves(
-            [
-                *({"order": order, "slot_s": slot_s} for slot_s in open_slots for order in self.slot_orders[slot_s]),
-                *({"clearing": self.clearings[slot_s], "slot_s": slot_s} for slot_s in cleared),
-                *({"order": order} for order in self.book.orders()),
-            ]
-        )
+        """Return what stands in the markets, one leaf a slot or an order for WATT."""
+        return _leaves([*self.slot_market.leaves(), *({"order": order} for order in self.book.orders())])
 
     def rest_leaves(self) -> list[bytes]:
         """Return everything else that decides what may happen next."""
@@ -318,7 +312,7 @@ class State:
         return _leaves(
             [
                 {"charter": self.charter, "community": self.community, "operator": self.operator},
-                {"checked_s": self.checked_s, "cleared_to_s": self.cleared_to_s, "settled_to_s": self.settled_to_s},
+                {"checked_s": self.checked_s, "settled_to_s": self.settled_to_s},
                 *({"claim": asset, "issued_wh": wh} for asset, wh in self.claims.listing()),
                 *({"minted": h, "slot_s": slot_s} for slot_s, h in self.claims.minted.digests(self.horizon_s)),
                 *({"lost": h, "slot_s": slot_s} for slot_s, h in self.claims.lost.digests(self.horizon_s)),

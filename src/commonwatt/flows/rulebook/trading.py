@@ -1,20 +1,17 @@
-"""Rules for orders: the slot market closes soon after its slot began, the WATT book never does."""
+"""Rules for the WATT book, which never closes."""
 
-from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.rulebook.backing import cost, free, room_wh
+from commonwatt.flows.rulebook import bodies, slot_market
+from commonwatt.flows.rulebook.backing import free, room_wh
 from commonwatt.flows.rulebook.state import State
-from commonwatt.market.auction import clear
 from commonwatt.model import (
     MAX_SAFE_INTEGER,
     SLOT_SECONDS,
     AccountId,
-    AssetKind,
     Commodity,
     Order,
     OrderId,
     Outcome,
     Request,
-    Side,
     Trade,
     cost_micro,
 )
@@ -27,6 +24,8 @@ MOST_TRADE_MICRO = 10**15
 
 def order(state: State, request: Request, body: bodies.OrderBody, position: int, stamped_s: int) -> Outcome:
     """Take in an order for a slot, or place one in the WATT book."""
+    if body.slot_s is not None:
+        return slot_market.order(state, request, body, position, stamped_s)
     wish = Order(
         id=OrderId(str(position)),
         owner=request.on_behalf_of,
@@ -34,57 +33,17 @@ def order(state: State, request: Request, body: bodies.OrderBody, position: int,
         energy_wh=body.energy_wh,
         price_micro_per_kwh=body.price_micro_per_kwh,
     )
-    if body.slot_s is None:
-        if state.book.standing(wish.owner) >= MOST_STANDING:
-            return Outcome.OVER_LIMIT
-        match_book(state, stamped_s, wish)
-        return Outcome.BOOKED
-    return _slot_order(state, wish, body.slot_s, stamped_s)
-
-
-def _slot_order(state: State, wish: Order, slot_s: int, stamped_s: int) -> Outcome:
-    if slot_s % SLOT_SECONDS or slot_s + state.charter.gate_s <= stamped_s:
-        return Outcome.TOO_LATE
-    if slot_s not in state.prices:
-        return Outcome.UNKNOWN_THING
-    standing = state.slot_orders.get(slot_s, [])
-    if any(other.owner == wish.owner for other in standing):
-        # One order per member and slot, so that nobody trades with themselves.
-        return Outcome.ALREADY_THERE
-    if wish.energy_wh > _most_wh(state, wish):
+    if state.book.standing(wish.owner) >= MOST_STANDING:
         return Outcome.OVER_LIMIT
-    if wish.side is Side.BID and free(state, wish.owner, Commodity.ERGON) < cost(wish):
-        return Outcome.NOT_BACKED
-    state.slot_orders.setdefault(slot_s, []).append(wish)
+    match_book(state, stamped_s, wish)
     return Outcome.BOOKED
 
 
-def _most_wh(state: State, wish: Order) -> int:
-    """Return what the owner's connection can carry in a slot: nobody trades what no fuse would bear (row M6)."""
-    points = [a for a in state.assets.values() if a.owner == wish.owner and a.kind is AssetKind.CONNECTION]
-    limits = (point.max_import_w if wish.side is Side.BID else point.max_export_w for point in points)
-    return sum(limits) * SLOT_SECONDS // 3600
-
-
-def close_gates(state: State, stamped_s: int) -> None:
-    """Clear every slot market whose gate has closed."""
-    last_s = stamped_s - state.charter.gate_s
-    for slot_s in sorted(slot_s for slot_s in state.slot_orders if state.cleared_to_s <= slot_s <= last_s):
-        orders = state.slot_orders[slot_s]
-        bought, sold = state.prices[slot_s]
-        state.clearings[slot_s] = clear(
-            [bid for bid in orders if bid.side is Side.BID],
-            [ask for ask in orders if ask.side is Side.ASK],
-            import_price=bought,
-            export_price=sold,
-        )
-        state.cleared_to_s = slot_s + SLOT_SECONDS
-
-
 def cancel(state: State, request: Request, body: bodies.CancelBody) -> Outcome:
-    """Take a WATT order out of the book."""
-    gone = state.book.cancel(OrderId(body.order), request.on_behalf_of)
-    return Outcome.BOOKED if gone else Outcome.UNKNOWN_THING
+    """Take an order back: out of the WATT book, or of a slot whose gate is open."""
+    if state.book.cancel(OrderId(body.order), request.on_behalf_of):
+        return Outcome.BOOKED
+    return slot_market.cancel(state, request.on_behalf_of, body.order)
 
 
 def match_book(state: State, stamped_s: int, wish: Order | None = None) -> None:

@@ -156,6 +156,11 @@ class Wallets:
         """Return how many reservations an account has standing."""
         return self._pending[account]
 
+    @property
+    def any_pending(self) -> bool:
+        """Tell whether anybody has a reservation standing."""
+        return bool(self._pending)
+
     def leaves(self) -> Iterator[Mapping[str, object]]:
         """Yield everything that decides what may happen next, in one order whatever the way that led to it."""
         yield from ({"reserved": t, "agreed": self.agreed.get(t.id)} for t in self.transfers.items())

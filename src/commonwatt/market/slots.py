@@ -1,0 +1,450 @@
+"""The slot market: orders for energy that flows in a slot, in columns from their placing until they are settled."""
+
+from bisect import insort
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from commonwatt.market.auction import Clearing, mean_price
+from commonwatt.market.call.kernel import ASK, BID
+from commonwatt.market.call.staged import NOBODY, Orders, Tree, clear
+from commonwatt.model import AccountId, InvalidValue, OrderId, Side, SlotOrder, Source, Trade
+
+ALONE = 65_535
+"""In place of an item's number: the order came by itself."""
+NEAR, STRICT, NOW, SELLS = 1, 2, 4, 8
+"""Bits of ``flags``."""
+MOST_EACH = 8
+"""Orders of one account in one slot: a few price steps."""
+ROW = np.dtype(
+    [
+        ("position", "<i8"),
+        ("owner", "<i4"),
+        ("partner", "<i4"),
+        ("wh", "<i4"),
+        ("taken", "<i4"),
+        ("limit", "<i4"),
+        ("premium", "<i4"),
+        ("item", "<u2"),
+        ("source", "u1"),
+        ("flags", "u1"),
+    ]
+)
+"""``wh`` is what was wanted and not cancelled, ``taken`` what of it was traded before the gate."""
+TRADE = np.dtype([("bid", "<i4"), ("ask", "<i4"), ("wh", "<i4"), ("price", "<i4"), ("fee", "<i4")])
+"""Rows of both orders, Wh, price and fee in micro per kWh."""
+Rows = NDArray[np.void]
+Numbers = NDArray[np.int64]
+_NAME_BYTES = 16
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One slot's orders; ``trades`` before its gate those of the open market, after it all."""
+
+    rows: Rows = field(default_factory=lambda: np.empty(4, ROW))
+    count: int = 0
+    sides: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    """By owner: 0 without an order, else how many, and `_SELLER` where they sell."""
+    stands_wh: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """By owner: the sum of their orders."""
+    trades: Rows = field(default_factory=lambda: np.empty(0, TRADE))
+    cleared: bool = False
+    settled: bool = False
+    digest: bytes | None = None
+    waiting: dict[tuple[str, int], list[tuple[int, int]]] | None = None
+    """Rows of the open market that wait for somebody, by zone and side: rank and row, best first."""
+
+    def orders(self) -> Rows:
+        return self.rows[: self.count]
+
+    def add(self, rows: Rows) -> None:
+        need = self.count + len(rows)
+        if need > len(self.rows):
+            grown = np.empty(max(need, 2 * len(self.rows)), ROW)
+            grown[: self.count] = self.orders()
+            self.rows = grown
+        self.rows[self.count : need] = rows
+        self.count, self.digest = need, None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMarket:
+    """What orders for now meet under.
+
+    Args:
+        import_price: What the grid takes in the slot, micro per kWh.
+        export_price: What the grid gives, less than it takes.
+        of: Returns an account's zone, and what the grid takes for energy that is traded inside it.
+    """
+
+    import_price: int
+    export_price: int
+    of: Callable[[AccountId], tuple[str, int]]
+
+    def limit(self, row: Any) -> int:
+        """Return an order's limit within the grid's prices."""
+        if row["flags"] & SELLS:
+            return max(int(row["limit"]), self.export_price)
+        return min(int(row["limit"]), self.import_price)
+
+    def rank(self, row: Any) -> int:
+        """Return what makes the better order come first."""
+        return self.limit(row) if row["flags"] & SELLS else -self.limit(row)
+
+
+_SELLER = 128
+Dumped = tuple[list[str], list[tuple[int, bytes, bytes, bool, bool]]]
+
+
+class SlotMarket:
+    """Orders and trades of all slots that are still at hand.
+
+    Before its gate a slot is an open market for orders that are meant for *now*: they meet at once, inside one zone, at
+    the earlier one's price. What is left of them and all other orders meet at the gate, see `market.call.staged`. Bids
+    reserve what they may come to, until the slot is settled.
+    """
+
+    def __init__(self) -> None:
+        self._names: list[AccountId] = []
+        self._numbers: dict[AccountId, int] = {}
+        self._reserved: Numbers = np.zeros(16, np.int64)
+        self._slots: dict[int, _Slot] = {}
+
+    def number(self, owner: AccountId) -> int:
+        """Return an account's number in this market's rows; a new one where it has none."""
+        number = self._numbers.get(owner)
+        if number is None:
+            number = self._numbers[owner] = len(self._names)
+            self._names.append(owner)
+            if number == len(self._reserved):
+                self._reserved = np.concatenate([self._reserved, np.zeros_like(self._reserved)])
+        return number
+
+    def name(self, number: int) -> AccountId:
+        """Return a numbered account."""
+        return self._names[number]
+
+    def names(self) -> Sequence[AccountId]:
+        """Return all accounts, by number."""
+        return self._names
+
+    def reserved_micro(self, owner: AccountId) -> int:
+        """Return what an account's bids of slots that are not settled may come to."""
+        number = self._numbers.get(owner)
+        return 0 if number is None else int(self._reserved[number])
+
+    def reserved_of(self, owners: NDArray[np.int32]) -> Numbers:
+        """Return the same for many, by number."""
+        return self._reserved[owners]
+
+    def standing(self, slot_s: int, owner: AccountId) -> tuple[Side | None, int, int]:
+        """Return on which side an account stands in a slot, with how many orders, and of how many Wh."""
+        slot, number = self._slots.get(slot_s), self._numbers.get(owner)
+        if slot is None or number is None or number >= len(slot.sides) or not slot.sides[number]:
+            return None, 0, 0
+        told = int(slot.sides[number])
+        return (Side.ASK if told & _SELLER else Side.BID), told & ~_SELLER, int(slot.stands_wh[number])
+
+    def place(self, slot_s: int, order: SlotOrder, position: int, open_market: "OpenMarket | None" = None) -> None:
+        """Take an order in; one that is meant for now trades at once where it can.
+
+        Args:
+            slot_s: The slot, whose gate is open.
+            order: Of an owner who stands on no other side there.
+            position: Where it stands in the log.
+            open_market: What it meets under where it is meant for now; such an order has no preference.
+        """
+        row = np.zeros(1, ROW)
+        row["position"], row["item"] = position, ALONE
+        row["owner"], row["wh"] = self.number(order.owner), order.energy_wh
+        row["partner"] = NOBODY if order.partner is None else self.number(order.partner)
+        row["limit"], row["premium"], row["source"] = (
+            order.price_micro_per_kwh,
+            order.premium_micro_per_kwh,
+            order.source,
+        )
+        sells = order.side is Side.ASK
+        now = open_market is not None
+        row["flags"] = NEAR * order.near | STRICT * order.strict | NOW * now | SELLS * sells
+        self.place_many(slot_s, row)
+        if open_market is not None:
+            slot = self._slots[slot_s]
+            self._meet(slot, slot.count - 1, open_market)
+
+    def place_many(self, slot_s: int, rows: Rows) -> None:
+        """Take rows in, in log order, none of them meant for now; their owners stand on no other side there."""
+        slot = self._slots.setdefault(slot_s, _Slot())
+        if slot.cleared:
+            raise InvalidValue(f"a gate that is closed takes no orders, was the slot at {slot_s} s")
+        if len(slot.sides) < len(self._names):
+            more = (0, len(self._reserved) - len(slot.sides))
+            slot.sides, slot.stands_wh = np.pad(slot.sides, more), np.pad(slot.stands_wh, more)
+        slot.add(rows)
+        sells = rows["flags"] & SELLS != 0
+        standing = rows["wh"] > 0
+        np.add.at(slot.sides, rows["owner"][standing], 1)
+        np.add.at(slot.stands_wh, rows["owner"], rows["wh"])
+        slot.sides[rows["owner"][standing & sells]] |= _SELLER
+        np.add.at(self._reserved, rows["owner"][~sells], costs(rows[~sells]))
+
+    def conflicts(self, slot_s: int, rows: Rows) -> tuple[NDArray[np.bool_], Numbers]:
+        """Tell of rows that no row of the same owner has gone before in a call: which cannot stand beside the others.
+
+        Args:
+            slot_s: The slot.
+            rows: To be placed; of one owner next to each other and on one side.
+
+        Returns:
+            Of each row, whether its owner stands on the other side of the slot, or would with more orders than they
+            may; and how many Wh its owner would stand for with all of them.
+        """
+        first = np.flatnonzero(np.diff(rows["owner"], prepend=-1))
+        counts = np.diff(first, append=len(rows))
+        whole_wh = np.repeat(np.add.reduceat(rows["wh"].astype(np.int64), first), counts)
+        slot = self._slots.get(slot_s)
+        if slot is None:
+            return np.zeros(len(rows), np.bool_), whole_wh
+        known = rows["owner"] < len(slot.sides)
+        told, stands_wh = np.zeros(len(rows), np.uint8), np.zeros(len(rows), np.int64)
+        told[known] = slot.sides[rows["owner"][known]]
+        stands_wh[known] = slot.stands_wh[rows["owner"][known]]
+        wrong: NDArray[np.bool_] = (told > 0) & ((told & _SELLER != 0) != (rows["flags"] & SELLS != 0))
+        wrong |= (told & ~np.uint8(_SELLER)) + np.repeat(counts, counts) > MOST_EACH
+        return wrong, whole_wh + stands_wh
+
+    def cancel(self, owner: AccountId, position: int, item: int = ALONE) -> bool:
+        """Take back what is open of an order before its gate; False where that owner has none such."""
+        number = self._numbers.get(owner)
+        for slot in self._slots.values():
+            rows = slot.orders()
+            at = int(np.searchsorted(rows["position"], position))
+            while at < slot.count and rows["position"][at] == position:
+                if rows["owner"][at] == number and rows["item"][at] == item:
+                    return self._shrink(slot, at)
+                at += 1
+        return False
+
+    def _shrink(self, slot: _Slot, at: int) -> bool:
+        row = slot.rows[at]
+        if slot.cleared or row["wh"] == row["taken"]:
+            return False
+        owner, before = int(row["owner"]), int(costs(slot.rows[at : at + 1])[0])
+        slot.stands_wh[owner] -= int(row["wh"] - row["taken"])
+        row["wh"], slot.digest, slot.waiting = row["taken"], None, None
+        if not row["flags"] & SELLS:
+            self._reserved[owner] += int(costs(slot.rows[at : at + 1])[0]) - before
+        if not row["wh"]:
+            told = int(slot.sides[owner]) - 1
+            slot.sides[owner] = told if told & ~_SELLER else 0
+        return True
+
+    def due(self, last_s: int) -> list[int]:
+        """Return the slots up to one whose gates are still open, in order."""
+        return sorted(slot_s for slot_s, slot in self._slots.items() if slot_s <= last_s and not slot.cleared)
+
+    def close(self, slot_s: int, zones: Tree, zone_of: NDArray[np.int32], import_price: int, export_price: int) -> None:
+        """Clear what is left of a slot's orders at its gate.
+
+        Args:
+            slot_s: The slot.
+            zones: In which they trade.
+            zone_of: Each account's place in them, by number.
+            import_price: What the grid takes, in micro per kWh.
+            export_price: What the grid gives.
+        """
+        slot = self._slots[slot_s]
+        rows = slot.orders()
+        flags = rows["flags"]
+        orders = Orders(
+            owner=np.ascontiguousarray(rows["owner"]),
+            zone=zone_of[rows["owner"]],
+            side=np.where(flags & SELLS, ASK, BID).astype(np.uint8),
+            wh=rows["wh"] - rows["taken"],
+            limit=np.ascontiguousarray(rows["limit"]),
+            source=np.ascontiguousarray(rows["source"]),
+            near=flags & NEAR != 0,
+            partner=np.ascontiguousarray(rows["partner"]),
+            premium=np.ascontiguousarray(rows["premium"]),
+            strict=flags & STRICT != 0,
+        )
+        matched = clear(orders, zones, import_price, export_price)
+        trades = np.empty(len(matched.wh), TRADE)
+        for name in TRADE.names or ():
+            trades[name] = getattr(matched, name)
+        slot.trades = np.concatenate([slot.trades, trades]) if len(slot.trades) else trades
+        slot.cleared, slot.digest, slot.waiting = True, None, None
+
+    def settled(self, slot_s: int) -> None:
+        """Release what a slot's bids had reserved."""
+        slot = self._slots.get(slot_s)
+        if slot is not None and not slot.settled:
+            bids = slot.orders()[slot.orders()["flags"] & SELLS == 0]
+            np.subtract.at(self._reserved, bids["owner"], costs(bids))
+            slot.settled = True
+
+    def forget_before(self, slot_s: int) -> None:
+        """Let go of the orders and trades of slots before one, all of them settled."""
+        for old_s in [start_s for start_s in self._slots if start_s < slot_s]:
+            del self._slots[old_s]
+
+    def slots(self) -> list[int]:
+        """Return the slots of which orders are at hand, in order."""
+        return sorted(self._slots)
+
+    def orders(self, slot_s: int) -> list[SlotOrder]:
+        """Return a slot's orders as they were placed, in log order, without what was cancelled."""
+        slot = self._slots.get(slot_s)
+        return [self._order(row) for row in slot.orders() if row["wh"]] if slot else []
+
+    def rows(self, slot_s: int) -> Rows:
+        """Return a slot's orders as rows of `ROW`; none where there are none."""
+        return self._slots[slot_s].orders() if slot_s in self._slots else np.empty(0, ROW)
+
+    def trades(self, slot_s: int) -> Rows:
+        """Return a slot's trades as rows of `TRADE`; none before any were made."""
+        return self._slots[slot_s].trades if slot_s in self._slots else np.empty(0, TRADE)
+
+    def clearing(self, slot_s: int) -> Clearing | None:
+        """Return what a closed gate decided, with what was traded before it; None while it is open."""
+        slot = self._slots.get(slot_s)
+        if slot is None or not slot.cleared:
+            return None
+        trades = tuple(self._trade(slot, trade) for trade in slot.trades)
+        return Clearing(*mean_price(trades), trades)
+
+    def _order(self, row: Any) -> SlotOrder:
+        return SlotOrder(
+            id=order_id(row),
+            owner=self._names[row["owner"]],
+            side=Side.ASK if row["flags"] & SELLS else Side.BID,
+            energy_wh=int(row["wh"]),
+            price_micro_per_kwh=int(row["limit"]),
+            source=Source(int(row["source"])),
+            near=bool(row["flags"] & NEAR),
+            partner=None if row["partner"] == NOBODY else self._names[row["partner"]],
+            premium_micro_per_kwh=int(row["premium"]),
+            strict=bool(row["flags"] & STRICT),
+        )
+
+    def _trade(self, slot: _Slot, trade: Any) -> Trade:
+        bid, ask = slot.rows[trade["bid"]], slot.rows[trade["ask"]]
+        return Trade(
+            buyer=self._names[bid["owner"]],
+            seller=self._names[ask["owner"]],
+            bid=order_id(bid),
+            ask=order_id(ask),
+            energy_wh=int(trade["wh"]),
+            price_micro_per_kwh=int(trade["price"]),
+            fee_micro_per_kwh=int(trade["fee"]),
+        )
+
+    def _meet(self, slot: _Slot, new: int, under: "OpenMarket") -> None:
+        """Let an order for now meet those that wait in its zone, the best first, at their price."""
+        rows, waiting = slot.rows, self._waiting(slot, under)
+        own = ASK if rows["flags"][new] & SELLS else BID
+        zone, fee = under.of(self._names[rows["owner"][new]])
+        others, made = waiting.setdefault((zone, 1 - own), []), []
+        while others and rows["wh"][new] > rows["taken"][new]:
+            old = others[0][1]
+            bid, ask = (new, old) if own == BID else (old, new)
+            most, least = under.limit(rows[bid]) - fee, under.limit(rows[ask])
+            if most < least:
+                break
+            wh = min(int(rows["wh"][row] - rows["taken"][row]) for row in (new, old))
+            rows["taken"][new] += wh
+            rows["taken"][old] += wh
+            made.append((bid, ask, wh, most if old == bid else least, fee))
+            if rows["wh"][old] == rows["taken"][old]:
+                others.pop(0)
+        if made:
+            slot.trades = np.concatenate([slot.trades, np.array(made, TRADE)])
+        if rows["wh"][new] > rows["taken"][new]:
+            insort(waiting.setdefault((zone, own), []), (under.rank(rows[new]), new))
+
+    def _waiting(self, slot: _Slot, under: "OpenMarket") -> dict[tuple[str, int], list[tuple[int, int]]]:
+        """Return who waits; after a restart it follows from the rows."""
+        if slot.waiting is None:
+            slot.waiting = {}
+            rows = slot.orders()[:-1]  # the last has come just now
+            for at in np.flatnonzero((rows["flags"] & NOW != 0) & (rows["wh"] > rows["taken"])).tolist():
+                zone = under.of(self._names[rows["owner"][at]])[0]
+                side = ASK if rows["flags"][at] & SELLS else BID
+                insort(slot.waiting.setdefault((zone, side), []), (under.rank(rows[at]), at))
+        return slot.waiting
+
+    def leaves(self) -> Iterator[Mapping[str, object]]:
+        """Yield what decides what may happen next, one leaf a slot that is not settled."""
+        marks: NDArray[np.uint8] | None = None
+        for slot_s in self.slots():
+            slot = self._slots[slot_s]
+            if slot.settled:
+                continue
+            if slot.digest is None:
+                marks = self._marks() if marks is None else marks
+                slot.digest = _digest(slot, marks)
+            yield {"slot_s": slot_s, "slot_market": slot.digest.hex()}
+
+    def _marks(self) -> NDArray[np.uint8]:
+        """Return what stands for each account in a digest: numbers are this object's own. (n + 1, 16) bytes."""
+        marks = b"".join(sha256(name.encode()).digest()[:_NAME_BYTES] for name in self._names)
+        return np.frombuffer(marks + bytes(_NAME_BYTES), np.uint8).reshape(-1, _NAME_BYTES)
+
+    def dump(self) -> Dumped:
+        """Return all of it in plain form: a snapshot's."""
+        return [str(name) for name in self._names], [
+            (slot_s, slot.orders().tobytes(), slot.trades.tobytes(), slot.cleared, slot.settled)
+            for slot_s, slot in sorted(self._slots.items())
+        ]
+
+    @classmethod
+    def load(cls, told: Dumped) -> "SlotMarket":
+        """Return the market that `dump` wrote.
+
+        Raises:
+            InvalidValue: A row names an account or an order that is not there.
+        """
+        market = cls()
+        for name in told[0]:
+            market.number(AccountId(name))
+        for slot_s, orders, trades, cleared, settled in told[1]:
+            rows, made = np.frombuffer(orders, ROW), np.frombuffer(trades, TRADE)
+            if len(rows) and not (rows["partner"].min() >= -1 and rows["partner"].max() < len(market._names)):
+                raise InvalidValue("a partner is an account that is there")
+            if len(rows) and not (rows["owner"].min() >= 0 and rows["owner"].max() < len(market._names)):
+                raise InvalidValue("an order has an owner that is there")
+            if any(len(made) and not (made[of].min() >= 0 and made[of].max() < len(rows)) for of in ("bid", "ask")):
+                raise InvalidValue("a trade is of two orders that are there")
+            market.place_many(slot_s, rows)
+            slot = market._slots[slot_s]
+            slot.trades, slot.cleared = made.copy(), cleared
+            if settled:
+                market.settled(slot_s)
+        return market
+
+
+def costs(rows: Rows) -> Numbers:
+    """Return what orders may come to at their limit and premium, in micro, halves rounded to even."""
+    product = rows["wh"].astype(np.int64) * (rows["limit"].astype(np.int64) + rows["premium"])
+    whole, rest = np.divmod(product, 1000)
+    cost: Numbers = whole + ((rest > 500) | ((rest == 500) & (whole % 2 == 1)))
+    return cost
+
+
+def order_id(row: Any) -> OrderId:
+    """Return the name of an order: where it stands in the log, and in its batch if it came with others."""
+    item = int(row["item"])
+    return OrderId(f"{row['position']}" if item == ALONE else f"{row['position']}.{item}")
+
+
+def _digest(slot: _Slot, marks: NDArray[np.uint8]) -> bytes:
+    rows, hashed = slot.orders(), sha256()
+    for name in ("position", "item", "wh", "taken", "limit", "premium", "source", "flags"):
+        hashed.update(np.ascontiguousarray(rows[name]).tobytes())
+    hashed.update(marks[rows["owner"]].tobytes() + marks[rows["partner"]].tobytes())
+    hashed.update(len(rows).to_bytes(8) + slot.trades.tobytes() + bytes([slot.cleared]))
+    return hashed.digest()
