@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commonwatt.kernels.auctions import call, pairs
 from commonwatt.market.auction import Clearing, clear_slot
-from commonwatt.market.call.kernel import call, pairs
 from commonwatt.market.call.staged import tree
 from commonwatt.model import AccountId, InvalidValue, OrderId, Side, SlotOrder, Source, Zone, share_wh
 from oracles.call_auction import Market, first_preference

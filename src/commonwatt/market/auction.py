@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from commonwatt.market.call.kernel import ASK, BID
+from commonwatt.kernels.auctions import ASK, BID
 from commonwatt.market.call.staged import NOBODY, Orders, clear, tree
 from commonwatt.model import AccountId, InvalidValue, Side, SlotOrder, Trade, Zone, round_div
 

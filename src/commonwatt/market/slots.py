@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from commonwatt.kernels.auctions import ASK, BID
 from commonwatt.market.auction import Clearing, mean_price
-from commonwatt.market.call.kernel import ASK, BID
 from commonwatt.market.call.staged import NOBODY, Orders, Tree, clear
 from commonwatt.model import AccountId, InvalidValue, OrderId, Side, SlotOrder, Source, Trade
 

@@ -1,1 +1,1 @@
-"""Call auctions over whole columns of orders: kernels, and the order in which people would rather meet."""
+"""Call auctions over whole columns of orders, in the order in which people would rather meet."""

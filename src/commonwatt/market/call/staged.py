@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from commonwatt.market.call.kernel import ASK, BID, call, pairs, ration
+from commonwatt.kernels.auctions import ASK, BID, call, pairs, ration
 from commonwatt.model import InvalidValue, Source, Zone
 
 Whole = NDArray[np.int32]
