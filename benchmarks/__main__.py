@@ -10,6 +10,7 @@ from benchmarks.citylearn.d1 import d1
 from benchmarks.figure import Figure
 from benchmarks.ledger import p36, p37
 from benchmarks.loop import p34, p35
+from benchmarks.market import p6, p7
 from benchmarks.meters import p9, p9_day, p9_single
 from benchmarks.month import month
 from benchmarks.planning import p4, p4_meter, p18, p32
@@ -37,6 +38,8 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "D2": d2,
     "D3": d3,
     "D3-REAL": d3_real,
+    "P6": p6,
+    "P7": p7,
     "P9": p9,
     "P9-1": p9_single,
     "P9-96": p9_day,

@@ -13,6 +13,8 @@ NO_PRICE = -(2**62)
 _HALF = 2**31
 _LOW = 2**32 - 1
 _MOST_PRODUCT = 2**62
+_DIGIT_BITS = 11
+_DIGITS = 2**_DIGIT_BITS
 _MANY = 20_000
 """Orders from which on it pays to let another core take half of the groups."""
 
@@ -67,18 +69,19 @@ def call(group: Whole, side: NDArray[np.uint8], limit: Whole, wh: Whole, groups:
     begins = np.zeros(2 * groups + 1, np.int64)
     _count(group, side, wh, begins)
     ranked = np.empty(begins[-1], np.uint64)
-    filled, price, energy = (
-        np.zeros(len(group), np.int32),
-        np.full(groups, NO_PRICE, np.int64),
-        np.zeros(groups, np.int64),
-    )
-    if len(ranked) < _MANY or groups == 1:
-        _place(group, side, limit, wh, begins, 0, groups, ranked)
+    filled, price = np.zeros(len(group), np.int32), np.full(groups, NO_PRICE, np.int64)
+    energy = np.zeros(groups, np.int64)
+    if len(ranked) < _MANY:
+        _rank(group, side, BID, limit, wh, begins, ranked)
+        _rank(group, side, ASK, limit, wh, begins, ranked)
         _clear(limit, wh, begins, 0, groups, ranked, filled, price, energy)
     else:
+        other = beside(_rank, group, side, BID, limit, wh, begins, ranked)
+        _rank(group, side, ASK, limit, wh, begins, ranked)
+        other.result()
         middle = int(np.searchsorted(begins[::2], begins[-1] // 2))
-        other = beside(_both, group, side, limit, wh, begins, middle, groups, ranked, filled, price, energy)
-        _both(group, side, limit, wh, begins, 0, middle, ranked, filled, price, energy)
+        other = beside(_clear, limit, wh, begins, middle, groups, ranked, filled, price, energy)
+        _clear(limit, wh, begins, 0, middle, ranked, filled, price, energy)
         other.result()
     return Called(filled, price, energy, ranked, begins)
 
@@ -95,15 +98,6 @@ def pairs(called: Called) -> Pairs:
 
 
 @njit(nogil=True, cache=True)
-def _both(
-    group: Any, side: Any, limit: Any, wh: Any, begins: Any, first: int, last: int, ranked: Any, filled: Any,
-    price: Any, energy: Any,
-) -> None:  # fmt: skip
-    _place(group, side, limit, wh, begins, first, last, ranked)
-    _clear(limit, wh, begins, first, last, ranked, filled, price, energy)
-
-
-@njit(nogil=True, cache=True)
 def _count(group: Any, side: Any, wh: Any, begins: Any) -> None:
     for i in range(len(group)):
         if group[i] >= 0 and wh[i] > 0:
@@ -113,15 +107,49 @@ def _count(group: Any, side: Any, wh: Any, begins: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _place(group: Any, side: Any, limit: Any, wh: Any, begins: Any, first: int, last: int, ranked: Any) -> None:
-    """Put each order of some groups into its bucket, as limit (best first) and place in one number."""
-    at = begins[2 * first : 2 * last].copy()
+def _rank(group: Any, side: Any, own: int, limit: Any, wh: Any, begins: Any, ranked: Any) -> None:
+    """Put one side's orders into their buckets, best first: sorted by limit as a whole, then dealt out in that order.
+
+    A number holds what is worse the greater it is, and the order's place. Both steps keep what is equal in log order.
+    """
+    count, lowest, highest = 0, _HALF, -_HALF
     for i in range(len(group)):
-        if first <= group[i] < last and wh[i] > 0:
-            bucket = 2 * (group[i] - first) + side[i]
-            rank = np.int64(limit[i]) + _HALF if side[i] else _HALF - 1 - np.int64(limit[i])
-            ranked[at[bucket]] = (np.uint64(rank) << np.uint64(32)) | np.uint64(i)
-            at[bucket] += 1
+        if side[i] == own and group[i] >= 0 and wh[i] > 0:
+            count += 1
+            lowest, highest = min(lowest, limit[i]), max(highest, limit[i])
+    if not count:
+        return
+    some, other = np.empty(count, np.uint64), np.empty(count, np.uint64)
+    at = 0
+    for i in range(len(group)):
+        if side[i] == own and group[i] >= 0 and wh[i] > 0:
+            worse = np.int64(limit[i]) - lowest if own == ASK else highest - np.int64(limit[i])
+            some[at] = (np.uint64(worse) << np.uint64(32)) | np.uint64(i)
+            at += 1
+    shift = 0
+    while (highest - lowest) >> shift:
+        _pass(some, other, 32 + shift)
+        some, other = other, some
+        shift += _DIGIT_BITS
+    ends = begins[:-1].copy()
+    for place in range(count):
+        bucket = 2 * group[some[place] & np.uint64(_LOW)] + own
+        ranked[ends[bucket]] = some[place]
+        ends[bucket] += 1
+
+
+@njit(nogil=True, cache=True)
+def _pass(some: Any, other: Any, shift: int) -> None:
+    """Sort by one digit, keeping what is equal in order (one pass of a radix sort)."""
+    ends = np.zeros(_DIGITS + 1, np.int64)
+    for place in range(len(some)):
+        ends[((some[place] >> np.uint64(shift)) & np.uint64(_DIGITS - 1)) + np.uint64(1)] += 1
+    for digit in range(1, _DIGITS + 1):
+        ends[digit] += ends[digit - 1]
+    for place in range(len(some)):
+        digit = (some[place] >> np.uint64(shift)) & np.uint64(_DIGITS - 1)
+        other[ends[digit]] = some[place]
+        ends[digit] += 1
 
 
 @njit(nogil=True, cache=True)
@@ -132,8 +160,6 @@ def _clear(
         bids = ranked[begins[2 * group] : begins[2 * group + 1]]
         asks = ranked[begins[2 * group + 1] : begins[2 * group + 2]]
         if len(bids) and len(asks):
-            bids.sort()
-            asks.sort()
             price[group], energy[group] = _cross(limit, wh, bids, asks)
             if energy[group]:
                 _fill(wh, bids, energy[group], filled)
@@ -255,7 +281,8 @@ def ration(group: Whole, side: NDArray[np.uint8], limit: Whole, wh: Whole, most_
     begins = np.zeros(len(most_wh) + 1, np.int64)
     _count(group, side, wh, begins)
     ranked = np.empty(begins[-1], np.uint64)
-    _place(group, side, limit, wh, begins, 0, len(most_wh) // 2, ranked)
+    _rank(group, side, BID, limit, wh, begins, ranked)
+    _rank(group, side, ASK, limit, wh, begins, ranked)
     passed = wh.copy()
     _ration(wh, begins, ranked, most_wh, passed)
     return passed
@@ -266,7 +293,6 @@ def _ration(wh: Any, begins: Any, ranked: Any, most_wh: Any, passed: Any) -> Non
     for bucket in range(len(most_wh)):
         if most_wh[bucket] >= 0:
             orders = ranked[begins[bucket] : begins[bucket + 1]]
-            orders.sort()
             for place in range(len(orders)):
                 passed[orders[place] & np.uint64(_LOW)] = 0
             _fill(wh, orders, most_wh[bucket], passed)
