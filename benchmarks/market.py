@@ -18,8 +18,8 @@ from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.flows.rulebook import bodies, wallet_bodies
 from commonwatt.flows.sequence import Decided, Sequencer, replay
 from commonwatt.kernels.auctions import ASK, BID, call, pairs
+from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.market.order_batch import ORDER_DTYPE
-from commonwatt.market.slots import SELLS
 from commonwatt.model import SLOT_SECONDS, SLOTS_PER_DAY, Kind, Outcome
 
 MEMBERS = int(os.environ.get("COMMONWATT_P6_MEMBERS", "20000"))

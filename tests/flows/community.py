@@ -13,11 +13,11 @@ from commonwatt.flows.ports import LogStore
 from commonwatt.flows.rulebook import State, bodies
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import SigningKey, sign_request
+from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.ledger.journal import Journal, Postings
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree
 from commonwatt.market.order_batch import ORDER_DTYPE
-from commonwatt.market.slots import SELLS
 from commonwatt.metering.batch import Flag, Item, Quality, encode_items
 from commonwatt.model import (
     MICRO,

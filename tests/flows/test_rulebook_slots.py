@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonwatt.flows.rulebook import bodies, snapshot
+from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.market.order_batch import ORDER_DTYPE, faulty, orders_root, read_orders
-from commonwatt.market.slots import SELLS
 from commonwatt.model import SLOT_SECONDS, AccountId, InvalidValue, Kind, Outcome, Side
 
 NEXT = NOON + SLOT_SECONDS

@@ -14,8 +14,9 @@ from standing import BOUGHT, PURCHASE, RECORDS, refused, standing
 from commonwatt.flows.intake import read_request
 from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.keys import sign_request
+from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.market.order_batch import ORDER_DTYPE, orders_root
-from commonwatt.market.slots import NEAR, SELLS, STRICT
+from commonwatt.market.slot_rows import NEAR, STRICT
 from commonwatt.metering.batch import batch_root
 from commonwatt.model import MAX_SAFE_INTEGER, CommonwattError, Kind, Outcome, Side
 

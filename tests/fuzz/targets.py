@@ -41,6 +41,7 @@ from commonwatt.flows.rulebook import bodies, snapshot
 from commonwatt.flows.verify import verify_file
 from commonwatt.identity.credentials import ES256K, CredentialKey, check_credential, key_urn, read_credential
 from commonwatt.identity.keys import VerifyingKey
+from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.ledger import tile_format
 from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, read_note, sign_note, split_note, verify_note
 from commonwatt.ledger.cosign import (
@@ -54,7 +55,8 @@ from commonwatt.ledger.cosign import (
 from commonwatt.ledger.leaf import pack_leaf, unpack_leaf
 from commonwatt.market.call.staged import tree
 from commonwatt.market.order_batch import ORDER_DTYPE, read_orders
-from commonwatt.market.slots import ROW, SELLS, SlotMarket
+from commonwatt.market.slot_rows import ROW
+from commonwatt.market.slots import SlotMarket
 from commonwatt.metering.batch import Item, decode_items, encode_items, read_items
 from commonwatt.metering.personal import PersonalItem, decode_personal, encode_personal
 from commonwatt.model import AccountId, CommunityId, Corrupt, Interval, InvalidValue, Kind, Outcome, Refused

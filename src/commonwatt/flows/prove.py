@@ -24,7 +24,7 @@ from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree
-from commonwatt.market.slots import ALONE, NOW
+from commonwatt.market.slot_rows import ALONE, NOW
 from commonwatt.metering.batch import ITEM_BYTES, Flag, Item, Quality, decode_items, item_proof
 from commonwatt.model import (
     SLOT_SECONDS,

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.kernels.sha256 import leaf_hashes, tree_root
-from commonwatt.market.slots import MOST_EACH, NEAR, SELLS, STRICT
+from commonwatt.kernels.slot_orders import MOST_EACH, SELLS
+from commonwatt.market.slot_rows import NEAR, STRICT
 from commonwatt.model import SLOT_SECONDS, InvalidValue, Source
 
 ORDER_BYTES = 24

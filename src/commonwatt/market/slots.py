@@ -1,7 +1,7 @@
 """The slot market: orders for energy that flows in a slot, in columns from their placing until they are settled."""
 
 from bisect import insort
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -9,36 +9,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from commonwatt.kernels import slot_orders
 from commonwatt.kernels.auctions import ASK, BID
+from commonwatt.kernels.slot_orders import SELLER, SELLS
 from commonwatt.market.auction import Clearing, mean_price
 from commonwatt.market.call.staged import NOBODY, Orders, Tree, clear
-from commonwatt.model import AccountId, InvalidValue, OrderId, Side, SlotOrder, Source, Trade
-
-ALONE = 65_535
-"""In place of an item's number: the order came by itself."""
-NEAR, STRICT, NOW, SELLS = 1, 2, 4, 8
-"""Bits of ``flags``."""
-MOST_EACH = 8
-"""Orders of one account in one slot: a few price steps."""
-ROW = np.dtype(
-    [
-        ("position", "<i8"),
-        ("owner", "<i4"),
-        ("partner", "<i4"),
-        ("wh", "<i4"),
-        ("taken", "<i4"),
-        ("limit", "<i4"),
-        ("premium", "<i4"),
-        ("item", "<u2"),
-        ("source", "u1"),
-        ("flags", "u1"),
-    ]
+from commonwatt.market.slot_rows import (
+    ALONE,
+    NEAR,
+    NOW,
+    ROW,
+    STRICT,
+    TRADE,
+    Batched,
+    Numbers,
+    OpenMarket,
+    Rows,
+    costs,
+    order_id,
 )
-"""``wh`` is what was wanted and not cancelled, ``taken`` what of it was traded before the gate."""
-TRADE = np.dtype([("bid", "<i4"), ("ask", "<i4"), ("wh", "<i4"), ("price", "<i4"), ("fee", "<i4")])
-"""Rows of both orders, Wh, price and fee in micro per kWh."""
-Rows = NDArray[np.void]
-Numbers = NDArray[np.int64]
+from commonwatt.model import AccountId, InvalidValue, Side, SlotOrder, Source, Trade
+
+Flags = NDArray[np.bool_]
 _NAME_BYTES = 16
 
 
@@ -49,7 +41,7 @@ class _Slot:
     rows: Rows = field(default_factory=lambda: np.empty(4, ROW))
     count: int = 0
     sides: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
-    """By owner: 0 without an order, else how many, and `_SELLER` where they sell."""
+    """By owner: 0 without an order, else how many, and `SELLER` where they sell."""
     stands_wh: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """By owner: the sum of their orders."""
     trades: Rows = field(default_factory=lambda: np.empty(0, TRADE))
@@ -62,42 +54,19 @@ class _Slot:
     def orders(self) -> Rows:
         return self.rows[: self.count]
 
-    def add(self, rows: Rows) -> None:
-        need = self.count + len(rows)
+    def reserve(self, more: int) -> None:
+        need = self.count + more
         if need > len(self.rows):
             grown = np.empty(max(need, 2 * len(self.rows)), ROW)
             grown[: self.count] = self.orders()
             self.rows = grown
-        self.rows[self.count : need] = rows
-        self.count, self.digest = need, None
+
+    def add(self, rows: Rows) -> None:
+        self.reserve(len(rows))
+        self.rows[self.count : self.count + len(rows)] = rows
+        self.count, self.digest = self.count + len(rows), None
 
 
-@dataclass(frozen=True, slots=True)
-class OpenMarket:
-    """What orders for now meet under.
-
-    Args:
-        import_price: What the grid takes in the slot, micro per kWh.
-        export_price: What the grid gives, less than it takes.
-        of: Returns an account's zone, and what the grid takes for energy that is traded inside it.
-    """
-
-    import_price: int
-    export_price: int
-    of: Callable[[AccountId], tuple[str, int]]
-
-    def limit(self, row: Any) -> int:
-        """Return an order's limit within the grid's prices."""
-        if row["flags"] & SELLS:
-            return max(int(row["limit"]), self.export_price)
-        return min(int(row["limit"]), self.import_price)
-
-    def rank(self, row: Any) -> int:
-        """Return what makes the better order come first."""
-        return self.limit(row) if row["flags"] & SELLS else -self.limit(row)
-
-
-_SELLER = 128
 Dumped = tuple[list[str], list[tuple[int, bytes, bytes, bool, bool]]]
 
 
@@ -148,7 +117,7 @@ class SlotMarket:
         if slot is None or number is None or number >= len(slot.sides) or not slot.sides[number]:
             return None, 0, 0
         told = int(slot.sides[number])
-        return (Side.ASK if told & _SELLER else Side.BID), told & ~_SELLER, int(slot.stands_wh[number])
+        return (Side.ASK if told & SELLER else Side.BID), told & ~SELLER, int(slot.stands_wh[number])
 
     def place(self, slot_s: int, order: SlotOrder, position: int, open_market: "OpenMarket | None" = None) -> None:
         """Take an order in; one that is meant for now trades at once where it can.
@@ -181,41 +150,54 @@ class SlotMarket:
         slot = self._slots.setdefault(slot_s, _Slot())
         if slot.cleared:
             raise InvalidValue(f"a gate that is closed takes no orders, was the slot at {slot_s} s")
-        if len(slot.sides) < len(self._names):
-            more = (0, len(self._reserved) - len(slot.sides))
-            slot.sides, slot.stands_wh = np.pad(slot.sides, more), np.pad(slot.stands_wh, more)
+        self._widen(slot)
         slot.add(rows)
         sells = rows["flags"] & SELLS != 0
         standing = rows["wh"] > 0
         np.add.at(slot.sides, rows["owner"][standing], 1)
         np.add.at(slot.stands_wh, rows["owner"], rows["wh"])
-        slot.sides[rows["owner"][standing & sells]] |= _SELLER
+        slot.sides[rows["owner"][standing & sells]] |= SELLER
         np.add.at(self._reserved, rows["owner"][~sells], costs(rows[~sells]))
 
-    def conflicts(self, slot_s: int, rows: Rows) -> tuple[NDArray[np.bool_], Numbers]:
-        """Tell of rows that no row of the same owner has gone before in a call: which cannot stand beside the others.
+    def judge(
+        self, slot_s: int, places: Numbers, told: "Batched", most_in_wh: Numbers, most_out_wh: Numbers, makes: Flags
+    ) -> None:
+        """Note in ``told.why`` which batches cannot stand in a slot, see `commonwatt.kernels.slot_orders`.
 
         Args:
             slot_s: The slot.
-            rows: To be placed; of one owner next to each other and on one side.
-
-        Returns:
-            Of each row, whether its owner stands on the other side of the slot, or would with more orders than they
-            may; and how many Wh its owner would stand for with all of them.
+            places: Of the records that are for it, in order.
+            told: Batches of different owners.
+            most_in_wh: What each account's connection can take in a slot, by number.
+            most_out_wh: What it can give.
+            makes: Whether it has a roof to sell from.
         """
-        first = np.flatnonzero(np.diff(rows["owner"], prepend=-1))
-        counts = np.diff(first, append=len(rows))
-        whole_wh = np.repeat(np.add.reduceat(rows["wh"].astype(np.int64), first), counts)
-        slot = self._slots.get(slot_s)
-        if slot is None:
-            return np.zeros(len(rows), np.bool_), whole_wh
-        known = rows["owner"] < len(slot.sides)
-        told, stands_wh = np.zeros(len(rows), np.uint8), np.zeros(len(rows), np.int64)
-        told[known] = slot.sides[rows["owner"][known]]
-        stands_wh[known] = slot.stands_wh[rows["owner"][known]]
-        wrong: NDArray[np.bool_] = (told > 0) & ((told & _SELLER != 0) != (rows["flags"] & SELLS != 0))
-        wrong |= (told & ~np.uint8(_SELLER)) + np.repeat(counts, counts) > MOST_EACH
-        return wrong, whole_wh + stands_wh
+        slot = self._slots.get(slot_s) or _Slot()
+        self._widen(slot)
+        slot_orders.judge(
+            told.records, places, told.whose, told.owners, slot.sides, slot.stands_wh, most_in_wh, most_out_wh, makes,
+            told.why,
+        )  # fmt: skip
+
+    def write(self, slot_s: int, places: Numbers, told: "Batched") -> None:
+        """Take in the orders for a slot of those batches that nothing speaks against."""
+        slot = self._slots.get(slot_s) or _Slot()
+        self._widen(slot)
+        slot.reserve(len(places))
+        before = slot.count
+        slot.count = slot_orders.write(
+            told.records, places, told.whose, told.begins, told.owners, told.partners, told.positions, told.why,
+            slot.rows, slot.count, slot.sides, slot.stands_wh, self._reserved,
+        )  # fmt: skip
+        if slot.count > before:
+            slot.digest = None
+            self._slots[slot_s] = slot
+
+    def _widen(self, slot: _Slot) -> None:
+        """Make room in a slot's notes for accounts that came since."""
+        if len(slot.sides) < len(self._names):
+            more = (0, len(self._reserved) - len(slot.sides))
+            slot.sides, slot.stands_wh = np.pad(slot.sides, more), np.pad(slot.stands_wh, more)
 
     def cancel(self, owner: AccountId, position: int, item: int = ALONE) -> bool:
         """Take back what is open of an order before its gate; False where that owner has none such."""
@@ -240,7 +222,7 @@ class SlotMarket:
             self._reserved[owner] += int(costs(slot.rows[at : at + 1])[0]) - before
         if not row["wh"]:
             told = int(slot.sides[owner]) - 1
-            slot.sides[owner] = told if told & ~_SELLER else 0
+            slot.sides[owner] = told if told & ~SELLER else 0
         return True
 
     def due(self, last_s: int) -> list[int]:
@@ -425,20 +407,6 @@ class SlotMarket:
             if settled:
                 market.settled(slot_s)
         return market
-
-
-def costs(rows: Rows) -> Numbers:
-    """Return what orders may come to at their limit and premium, in micro, halves rounded to even."""
-    product = rows["wh"].astype(np.int64) * (rows["limit"].astype(np.int64) + rows["premium"])
-    whole, rest = np.divmod(product, 1000)
-    cost: Numbers = whole + ((rest > 500) | ((rest == 500) & (whole % 2 == 1)))
-    return cost
-
-
-def order_id(row: Any) -> OrderId:
-    """Return the name of an order: where it stands in the log, and in its batch if it came with others."""
-    item = int(row["item"])
-    return OrderId(f"{row['position']}" if item == ALONE else f"{row['position']}.{item}")
 
 
 def _digest(slot: _Slot, marks: NDArray[np.uint8]) -> bytes:

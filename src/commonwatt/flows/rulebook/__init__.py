@@ -21,6 +21,7 @@ from commonwatt.flows.rulebook import (
     readings,
     registry,
     settling,
+    slot_batches,
     slot_market,
     stating,
     trading,
@@ -29,7 +30,7 @@ from commonwatt.flows.rulebook import (
     wallet_bodies,
 )
 from commonwatt.flows.rulebook.readings import Batch
-from commonwatt.flows.rulebook.slot_market import Batch as OrderBatch
+from commonwatt.flows.rulebook.slot_batches import OrderBatch
 from commonwatt.flows.rulebook.state import WALLET_ROLES, State
 from commonwatt.flows.rulebook.witnesses import check_witnesses
 from commonwatt.identity.directory import KeyRecord
@@ -173,7 +174,7 @@ def read_orders(state: State, request: Request, body: bodies.OrderBatch, positio
 
 def apply_orders(state: State, batches: Sequence[OrderBatch], stamped_s: int) -> None:
     """Take batches of orders in, one after the other, and set their outcomes."""
-    slot_market.apply_batches(state, [batch for batch in batches if batch.outcome is Outcome.BOOKED], stamped_s)
+    slot_batches.apply_batches(state, [batch for batch in batches if batch.outcome is Outcome.BOOKED], stamped_s)
 
 
 def _decide(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:

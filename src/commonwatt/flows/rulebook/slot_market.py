@@ -1,18 +1,12 @@
 """Rules for energy that flows in a slot: orders until its gate closes, one by one or in batches."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.backing import free
 from commonwatt.flows.rulebook.state import State
-from commonwatt.flows.rulebook.traders import Numbers, Traders, traders, zone_of
+from commonwatt.flows.rulebook.traders import traders, zone_of
+from commonwatt.kernels.slot_orders import MOST_EACH
 from commonwatt.market.call.staged import MOST_DEPTH
-from commonwatt.market.order_batch import ORDER_BYTES, ORDER_DTYPE
-from commonwatt.market.slots import MOST_EACH, ROW, SELLS, OpenMarket, Rows, costs
+from commonwatt.market.slot_rows import OpenMarket
 from commonwatt.model import (
     MAX_SAFE_INTEGER,
     SLOT_SECONDS,
@@ -36,17 +30,6 @@ MOST_AHEAD_S = 35 * 86_400
 """How far ahead of the log's time a slot may lie: orders rest until it has passed."""
 
 
-@dataclass(slots=True)
-class Batch:
-    """One admitted batch of orders: whose, where it stands, and its packed records."""
-
-    owner: AccountId
-    position: int
-    items: bytes
-    partner: AccountId | None = None
-    outcome: Outcome = Outcome.BOOKED
-
-
 def order(state: State, request: Request, body: bodies.OrderBody, position: int, stamped_s: int) -> Outcome:
     """Take in one order for a slot."""
     owner, slot_s = request.on_behalf_of, body.slot_s
@@ -66,7 +49,7 @@ def order(state: State, request: Request, body: bodies.OrderBody, position: int,
         )
     except InvalidValue:
         return Outcome.NOT_ALLOWED
-    if refusal := _slot_refused(state, slot_s, stamped_s) or _wish_refused(state, wish, now=body.now):
+    if refusal := slot_refused(state, slot_s, stamped_s) or _wish_refused(state, wish, now=body.now):
         return refusal
     side, count, stands_wh = state.slot_market.standing(slot_s, owner)
     if (side is not None and side is not wish.side) or count >= MOST_EACH:
@@ -80,7 +63,8 @@ def order(state: State, request: Request, body: bodies.OrderBody, position: int,
     return Outcome.BOOKED
 
 
-def _slot_refused(state: State, slot_s: int, stamped_s: int) -> Outcome | None:
+def slot_refused(state: State, slot_s: int, stamped_s: int) -> Outcome | None:
+    """Return why no order can stand in a slot, or None: its gate has closed, or its price is not known."""
     if slot_s % SLOT_SECONDS or slot_s + state.charter.gate_s <= stamped_s or slot_s > stamped_s + MOST_AHEAD_S:
         return Outcome.TOO_LATE
     return None if slot_s in state.prices else Outcome.UNKNOWN_THING
@@ -124,113 +108,6 @@ def _open_market(state: State, slot_s: int) -> OpenMarket | None:
         return name, zone.fee_micro_per_kwh if zone else 0
 
     return OpenMarket(bought, sold, of)
-
-
-def apply_batches(state: State, batches: Sequence[Batch], stamped_s: int) -> None:
-    """Take in several batches of orders, as if one came after the other; each whole or not at all."""
-    at = 0
-    while at < len(batches):
-        to, seen = at, set[AccountId]()
-        while to < len(batches) and batches[to].owner not in seen:
-            seen.add(batches[to].owner)
-            to += 1
-        _apply_apart(state, batches[at:to], stamped_s)
-        at = to
-
-
-def _apply_apart(state: State, batches: Sequence[Batch], stamped_s: int) -> None:
-    """Take in batches of different owners: whether one fits does not depend on the others."""
-    counts = np.array([len(batch.items) // ORDER_BYTES for batch in batches], np.int64)
-    records = np.frombuffer(b"".join(batch.items for batch in batches), ORDER_DTYPE)
-    whose = np.repeat(np.arange(len(batches)), counts)
-    rows = _rows(state, batches, counts, whose, records)
-    known = traders(state)
-    refused = np.full(len(batches), "", object)
-    slots, of_slot = np.unique(records["start_s"], return_inverse=True)
-    by_slot = np.argsort(of_slot, kind="stable")
-    ends = np.searchsorted(of_slot[by_slot], np.arange(len(slots) + 1))
-    runs = [(int(slot_s), by_slot[ends[n] : ends[n + 1]]) for n, slot_s in enumerate(slots)]
-    _judge(state, batches, rows, whose, runs, known, stamped_s, refused)
-    for n, outcome in enumerate(refused):
-        if outcome:
-            batches[n].outcome = outcome
-    good = np.array([not outcome for outcome in refused], np.bool_)[whose]
-    for slot_s, places in runs:
-        taken = places[good[places]] if not good.all() else places
-        if len(taken):
-            state.slot_market.place_many(slot_s, rows[taken])
-
-
-def _rows(
-    state: State,
-    batches: Sequence[Batch],
-    counts: Numbers,
-    whose: Numbers,
-    records: Rows,
-) -> Rows:
-    market, rows = state.slot_market, np.zeros(len(records), ROW)
-    rows["position"] = np.array([batch.position for batch in batches], np.int64)[whose]
-    rows["item"] = np.arange(len(records)) - (np.cumsum(counts) - counts)[whose]
-    rows["owner"] = np.array([market.number(batch.owner) for batch in batches], np.int32)[whose]
-    partners = [-1 if batch.partner is None else market.number(batch.partner) for batch in batches]
-    rows["partner"] = np.array(partners, np.int32)[whose]
-    for name in ("wh", "limit", "premium", "source", "flags"):
-        rows[name] = records[name]
-    return rows
-
-
-def _judge(
-    state: State,
-    batches: Sequence[Batch],
-    rows: Rows,
-    whose: Numbers,
-    runs: Sequence[tuple[int, Numbers]],
-    known: Traders,
-    stamped_s: int,
-    refused: NDArray[np.object_],
-) -> None:
-    """Write down of each batch why it is refused, the last reason found first; see `order` for the same one by one."""
-    owner, sells = rows["owner"], rows["flags"] & SELLS != 0
-    asked = np.zeros(len(batches), np.int64)
-    np.add.at(asked, whose[~sells], costs(rows[~sells]))
-    for n in np.flatnonzero(asked > _free_micro(state, batches, known)).tolist():
-        # Whoever has reserved something has less: all others were looked at as a whole.
-        if asked[n] > free(state, batches[n].owner, Commodity.ERGON):
-            refused[n] = Outcome.NOT_BACKED
-    most = np.where(sells, known.most_out_wh[owner], known.most_in_wh[owner])
-    there = np.zeros(len(rows), np.bool_)
-    for slot_s, places in runs:
-        there[places], would_wh = state.slot_market.conflicts(slot_s, rows[places])
-        _refuse(refused, whose[places[would_wh > most[places]]], Outcome.OVER_LIMIT)
-    _refuse(refused, whose[there], Outcome.ALREADY_THERE)
-    _refuse(refused, whose[sells & (rows["source"] > 0) & ~known.makes[owner]], Outcome.NOT_ALLOWED)
-    for slot_s, places in runs:
-        if outcome := _slot_refused(state, slot_s, stamped_s):
-            _refuse(refused, whose[places], outcome)
-    for n, batch in enumerate(batches):
-        if batch.partner is not None:
-            if batch.partner == batch.owner:
-                refused[n] = Outcome.NOT_ALLOWED
-            elif not state.keys.has_role(batch.partner, "member"):
-                refused[n] = Outcome.UNKNOWN_THING
-
-
-def _free_micro(state: State, batches: Sequence[Batch], known: Traders) -> Numbers:
-    """Return what each batch's owner can give; of who has reservations nothing, to be looked at closer."""
-    owners = np.array([state.slot_market.number(batch.owner) for batch in batches], np.int32)
-    left = state.accounts.column(Commodity.ERGON)[known.account[owners]] - state.slot_market.reserved_of(owners)
-    if state.wallets.any_pending:
-        left[[n for n, batch in enumerate(batches) if state.wallets.pending_of(batch.owner)]] = 0
-    return left
-
-
-def _refuse(
-    refused: NDArray[np.object_],
-    whose: Numbers,
-    outcome: Outcome,
-) -> None:
-    for n in np.unique(whose).tolist():
-        refused[n] = outcome
 
 
 def cancel(state: State, owner: AccountId, name: str) -> Outcome:
