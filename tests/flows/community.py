@@ -14,9 +14,11 @@ from commonwatt.flows.rulebook import State, bodies
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import SigningKey, sign_request
 from commonwatt.kernels.slot_orders import SELLS
-from commonwatt.ledger.journal import Journal, Postings
+from commonwatt.ledger.accounts import Accounts
+from commonwatt.ledger.journal import Journal
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree
+from commonwatt.ledger.sheet import Sheet
 from commonwatt.market.order_batch import ORDER_DTYPE
 from commonwatt.metering.batch import Flag, Item, Quality, encode_items
 from commonwatt.model import (
@@ -97,9 +99,9 @@ class Noted(Journal):
         self.noted.append(entry)
         super().append(entry)
 
-    def append_many(self, postings: Postings) -> None:
-        self.noted += postings.entries()
-        super().append_many(postings)
+    def append_sheet(self, sheet: Sheet, accounts: Accounts) -> None:
+        self.noted += sheet.entries(accounts)
+        super().append_sheet(sheet, accounts)
 
 
 class Community:

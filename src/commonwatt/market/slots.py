@@ -296,8 +296,12 @@ class SlotMarket:
         slot = self._slots.get(slot_s)
         if slot is None or not slot.cleared:
             return None
-        trades = tuple(self._trade(slot, trade) for trade in slot.trades)
+        trades = tuple(self.told(slot_s, slot.trades))
         return Clearing(*mean_price(trades), trades)
+
+    def told(self, slot_s: int, trades: Rows) -> list[Trade]:
+        """Return some of a slot's trades one by one."""
+        return [self._trade(self._slots[slot_s], trade) for trade in trades]
 
     def _order(self, row: Any) -> SlotOrder:
         return SlotOrder(

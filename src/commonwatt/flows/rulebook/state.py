@@ -15,13 +15,15 @@ from commonwatt.flows.rulebook.wallets import Wallets
 from commonwatt.identity.directory import Directory
 from commonwatt.kernels.sha256 import leaf_hashes, tree_root
 from commonwatt.ledger.accounts import Accounts
-from commonwatt.ledger.journal import Journal, Postings
+from commonwatt.ledger.journal import Journal
 from commonwatt.ledger.merkle import EMPTY_ROOT, merkle_root
+from commonwatt.ledger.sheet import Sheet
 from commonwatt.market.book import Book
 from commonwatt.market.slots import SlotMarket
 from commonwatt.metering.table import ReadingTable
 from commonwatt.model import (
     GRID,
+    MARKET,
     OFF,
     SLOT_SECONDS,
     SYSTEM_ACCOUNTS,
@@ -163,7 +165,7 @@ class State:
         return self.journal.kept
 
     def post(self, entry: Entry) -> None:
-        """Book an entry: with `post_many`, the only way by which anything changes hands."""
+        """Book an entry: with `post_sheet`, the only way by which anything changes hands."""
         self.wallets.note(entry, self.accounts)
         self.accounts.post(entry)
         self.journal.append(entry)
@@ -171,14 +173,21 @@ class State:
             amount = entry.amount if entry.source == GRID else -entry.amount
             self._gave(entry.slot_s, entry.commodity, amount)
 
-    def post_many(self, postings: Postings) -> None:
-        """Book many entries at once; never of WATT."""
-        self.wallets.note_many(postings.commodity, postings.sources, postings.targets)
-        self.accounts.post_many(postings.commodity, postings.sources, postings.targets, postings.amounts)
-        self.journal.append_many(postings)
-        grid = self.accounts.number(GRID)
-        sent = int(postings.amounts[postings.sources == grid].sum())
-        self._gave(postings.slot_s, postings.commodity, sent - int(postings.amounts[postings.targets == grid].sum()))
+    def post_sheet(self, sheet: Sheet) -> None:
+        """Book a slot's settlement of many members at once."""
+        energy_wh = sheet.bought_wh - sheet.sold_wh
+        grid_wh = sheet.import_wh - sheet.export_wh
+        for other, commodity, amounts in (
+            (MARKET, Commodity.ENERGY, energy_wh),
+            (GRID, Commodity.ENERGY, grid_wh),
+            (MARKET, Commodity.ERGON, sheet.traded_micro),
+            (GRID, Commodity.ERGON, sheet.grid_micro),
+        ):
+            self.accounts.spread(commodity, other, sheet.members, amounts)
+        self.wallets.note_many(sheet.members)
+        self.journal.append_sheet(sheet, self.accounts)
+        self._gave(sheet.slot_s, Commodity.ENERGY, int(grid_wh.sum()))
+        self._gave(sheet.slot_s, Commodity.ERGON, int(sheet.grid_micro.sum()))
 
     def _gave(self, slot_s: int, commodity: Commodity, amount: int) -> None:
         energy_wh, micro = self.given.get(slot_s, (0, 0))

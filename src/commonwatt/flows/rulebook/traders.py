@@ -23,6 +23,7 @@ class Traders:
         most_out_wh: What it can give.
         makes: Whether it has a solar roof to sell from.
         account: Its number in the books.
+        meter: The place of its connection among all meters; below zero where it has none.
     """
 
     zones: Tree
@@ -31,6 +32,7 @@ class Traders:
     most_out_wh: Numbers
     makes: NDArray[np.bool_]
     account: Numbers
+    meter: Numbers
 
 
 def traders(state: State) -> Traders:
@@ -66,6 +68,7 @@ def _traders(state: State, before: Traders | None) -> Traders:
         most_out_wh=_most_wh([point.max_export_w if point else 0 for point in points]),
         makes=np.array([account in makers for account in names[told:]], np.bool_),
         account=np.array([state.accounts.number(account) for account in names[told:]], np.int64),
+        meter=np.array([state.readings.number(point.id) if point else -1 for point in points], np.int64),
     )
     if before is None:
         return more
@@ -76,6 +79,7 @@ def _traders(state: State, before: Traders | None) -> Traders:
         most_out_wh=np.concatenate([before.most_out_wh, more.most_out_wh]),
         makes=np.concatenate([before.makes, more.makes]),
         account=np.concatenate([before.account, more.account]),
+        meter=np.concatenate([before.meter, more.meter]),
     )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.transfers import Transfer, Transfers
-from commonwatt.model import SYSTEM_ACCOUNTS, AccountId, Commodity, Entry, InvalidValue
+from commonwatt.model import SYSTEM_ACCOUNTS, AccountId, Commodity, Entry
 from commonwatt.tokens.ergon import Payout, Payouts, PurchaseFact, Purchases
 from commonwatt.tokens.prepaid import AutoTopUp, LowBalance, MeterSwitch, Switched, TopUps
 from commonwatt.tokens.tsl import HeldTime
@@ -98,16 +98,10 @@ class Wallets:
         elif self._watching and entry.commodity is Commodity.ERGON:
             self.touched |= {entry.source, entry.target}
 
-    def note_many(self, commodity: Commodity, sources: NDArray[np.int64], targets: NDArray[np.int64]) -> None:
-        """Take note of many entries that are about to be booked.
-
-        Raises:
-            InvalidValue: They move WATT, of which every change is counted one by one.
-        """
-        if commodity is Commodity.WATT:
-            raise InvalidValue("WATT is booked entry by entry, so that the time it is held can be counted")
-        if self._watching and commodity is Commodity.ERGON:
-            self._touched_many += [sources, targets]
+    def note_many(self, members: NDArray[np.int64]) -> None:
+        """Take note of members, by number, whose ERGON is changed at once."""
+        if self._watching:
+            self._touched_many.append(members)
 
     def look_at(self, account: AccountId) -> None:
         """See to it that an account is looked at when the commit ends, and whenever its ERGON changes from now on."""
