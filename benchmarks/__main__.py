@@ -13,6 +13,7 @@ from benchmarks.loop import p34, p35
 from benchmarks.market import p6, p7
 from benchmarks.meters import p9, p9_day, p9_single
 from benchmarks.month import month
+from benchmarks.nation import p8
 from benchmarks.planning import p4, p4_meter, p18, p32
 from benchmarks.planning_fleet import p1, p2, p3, p17, p19, p33
 from benchmarks.replaying import p15, p16, p30
@@ -40,6 +41,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "D3-REAL": d3_real,
     "P6": p6,
     "P7": p7,
+    "P8": p8,
     "P9": p9,
     "P9-1": p9_single,
     "P9-96": p9_day,

@@ -111,14 +111,19 @@ def batches(first: int, last: int, round_number: int, slots: int) -> list[bytes]
 
 def feeder_batch(round_number: int, slots: int) -> bytes:
     start_s = FOUNDED_S // SLOT_SECONDS * SLOT_SECONDS + SLOT_SECONDS * round_number * slots
+    return feeder_batch_at(round_number + 1, start_s, slots, 10_000_000)
+
+
+def feeder_batch_at(seq: int, start_s: int, slots: int, import_wh: int) -> bytes:
+    """Return the feeder's readings of so many slots from one on, each of so much import."""
     items = np.zeros(slots, ITEM_DTYPE)
     items["start_s"] = start_s + SLOT_SECONDS * np.arange(slots)
     items["seconds"] = SLOT_SECONDS
-    items["import_wh"] = 10_000_000
+    items["import_wh"] = import_wh
     items["level_wh"] = -1
     packed = items.tobytes()
     body = bodies.batch_head("gw-feeder", packed)
-    return signed(key("gw-feeder"), Kind.READING_BATCH, round_number + 1, "gw-feeder", body, packed)
+    return signed(key("gw-feeder"), Kind.READING_BATCH, seq, "gw-feeder", body, packed)
 
 
 def found(sequencer: Sequencer, pool: ProcessPoolExecutor, gateways: int) -> None:
