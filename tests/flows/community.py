@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Struct
 
 from commonwatt.flows.ports import LogStore
-from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook import State, bodies, order_bodies
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import SigningKey, sign_request
 from commonwatt.kernels.slot_orders import SELLS
@@ -287,8 +287,7 @@ class Community:
         self, member: str, side: Side, energy_wh: int, price: int, slot_s: int | None = None, **likes: Any
     ) -> Outcome:
         """Order in a slot's market, or without slot in the WATT book."""
-        body = bodies.OrderBody(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, slot_s=slot_s, **likes)
-        return self.ask(member, Kind.ORDER, body)
+        return self.ask(member, Kind.ORDER, order_body(side, energy_wh, price, slot_s, **likes))
 
     def report(
         self,
@@ -361,6 +360,16 @@ class Community:
             wires.append(self.reading("gw-feeder", slot_s, self.feeder(net_wh)))
         assert {*self.sequencer.submit(wires, self.now_s)} <= {Outcome.BOOKED}
         return slot_s
+
+
+def order_body(
+    side: Side, energy_wh: int, price: int, slot_s: int | None = None, **likes: Any
+) -> order_bodies.OrderBody:
+    """Return an order in a slot's market, or without slot in the WATT book."""
+    told = {"side": side, "energy_wh": energy_wh, "price_micro_per_kwh": price, **likes}
+    if slot_s is None:
+        return order_bodies.WattOrder(**told)
+    return order_bodies.SlotOrder(slot_s=slot_s, **told)
 
 
 def instruction(power_w: int, start_s: int = NOON, end_s: int = NOON + SLOT_SECONDS) -> bodies.InstructionItem:

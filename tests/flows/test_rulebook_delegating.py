@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from commonwatt.flows.rulebook import bodies, snapshot, wallet_bodies
+from commonwatt.flows.rulebook import bodies, order_bodies, snapshot, wallet_bodies
 from commonwatt.flows.rulebook.delegating import DELEGABLE, INSPECT, MOST_DELEGATES
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.rulebook.trust_bodies import Grant, Revoke, Withdraw
@@ -17,7 +17,7 @@ from commonwatt.model import ALWAYS, AssetKind, Commodity, ConsentMode, Kind, Ou
 
 HOUR = 3600
 WHO = ("agent", "installer", "auditor", "aggregator", "engineer", "inspector")
-ORDER = bodies.OrderBody(side=Side.BID, energy_wh=100, price_micro_per_kwh=200_000)
+ORDER = order_bodies.WattOrder(side=Side.BID, energy_wh=100, price_micro_per_kwh=200_000)
 YES = bodies.ConsentBody(asset="anna-battery", mode=ConsentMode.ALWAYS)
 WISH = "charge of anna-battery >= 80% at 07:30 on 2 June 2026"
 
@@ -74,7 +74,7 @@ def sample(kind: Kind) -> Struct:
         Kind.DELEGATE: grant("installer", "order"),
         Kind.ATTEST: Withdraw(credential="0" * 64),
         Kind.ORDER: ORDER,
-        Kind.CANCEL: bodies.CancelBody(order="7"),
+        Kind.CANCEL: order_bodies.CancelBody(order="7"),
         Kind.FACT: bodies.FactBody(start_s=NOON, prices=[(2, 1)]),
         Kind.SCHEDULE: bodies.ScheduleBody(asset="anna-battery", issued_s=NOON, instructions=[instruction(100)]),
         Kind.CONSENT: YES,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from community import LIMIT_W, NOON, PREPAID, Community, battery, instruction, key
 
-from commonwatt.flows.rulebook import bodies, trust_bodies, wallet_bodies
+from commonwatt.flows.rulebook import bodies, order_bodies, trust_bodies, wallet_bodies
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.market.order_batch import ORDER_DTYPE
 from commonwatt.metering.batch import Item, encode_items
@@ -60,9 +60,9 @@ def sample(community: Community, kind: Kind) -> object:
         Kind.REGISTER: bodies.RegisterGateway(gateway="gw-new", public=key("gw-new").public.hex(), alg="secp256k1"),
         Kind.CONSTRAINT: bodies.ConstraintBody(text=f"charge of anna-battery >= 80% {TOMORROW}", said_s=NOON),
         Kind.READING_BATCH: bodies.batch_head("gw-anna", ITEMS),
-        Kind.ORDER: bodies.OrderBody(side=Side.BID, energy_wh=1, price_micro_per_kwh=1),
+        Kind.ORDER: order_bodies.WattOrder(side=Side.BID, energy_wh=1, price_micro_per_kwh=1),
         Kind.ORDER_BATCH: bodies.orders_head(ORDERS),
-        Kind.CANCEL: bodies.CancelBody(order="7"),
+        Kind.CANCEL: order_bodies.CancelBody(order="7"),
         Kind.FACT: bodies.FactBody(start_s=NOON + 200 * SLOT_SECONDS, prices=[(2, 1)]),
         Kind.SCHEDULE: bodies.ScheduleBody(asset="anna-battery", issued_s=NOON, instructions=[instruction(100)]),
         Kind.CONSENT: bodies.ConsentBody(asset="anna-battery", mode=ConsentMode.ALWAYS),

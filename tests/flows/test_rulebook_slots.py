@@ -6,7 +6,7 @@ from community import EXPORT, IMPORT, NOON, Community, key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commonwatt.flows.rulebook import bodies, snapshot
+from commonwatt.flows.rulebook import bodies, order_bodies, snapshot
 from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.market.order_batch import ORDER_DTYPE, faulty, orders_root, read_orders
 from commonwatt.model import SLOT_SECONDS, AccountId, InvalidValue, Kind, Outcome, Side
@@ -102,7 +102,7 @@ def test_records_that_cannot_be_meant_are_never_admitted(records: list[tuple[int
     body = {"count": len(records), "root": orders_root(packed).hex() if records else "0" * 64}
     wire = community.wire("anna", Kind.ORDER_BATCH, body, items=packed)
     assert community.send(wire) is Outcome.MALFORMED
-    filler = community.wire("ben", Kind.CANCEL, bodies.CancelBody(order="1"))
+    filler = community.wire("ben", Kind.CANCEL, order_bodies.CancelBody(order="1"))
     assert community.sequencer.submit([wire, filler, filler, filler, filler], community.now_s)[0] is Outcome.MALFORMED
 
 
@@ -155,14 +155,14 @@ def test_what_is_taken_back_before_the_gate_is_gone_and_its_money_free() -> None
     community.order("anna", Side.BID, 100, 200_000, NEXT)
     name = community.state.slot_market.orders(NEXT)[0].id
     assert free(AccountId("anna")) == 20_000
-    assert community.ask("ben", Kind.CANCEL, bodies.CancelBody(order=name)) is Outcome.UNKNOWN_THING
-    assert community.ask("anna", Kind.CANCEL, bodies.CancelBody(order=name)) is Outcome.BOOKED
-    assert community.ask("anna", Kind.CANCEL, bodies.CancelBody(order=name)) is Outcome.UNKNOWN_THING
+    assert community.ask("ben", Kind.CANCEL, order_bodies.CancelBody(order=name)) is Outcome.UNKNOWN_THING
+    assert community.ask("anna", Kind.CANCEL, order_bodies.CancelBody(order=name)) is Outcome.BOOKED
+    assert community.ask("anna", Kind.CANCEL, order_bodies.CancelBody(order=name)) is Outcome.UNKNOWN_THING
     assert free(AccountId("anna")) == 0
     assert community.order("anna", Side.ASK, 100, 200_000, NEXT) is Outcome.BOOKED, "and the other side is open again"
     assert community.orders("anna", (NEXT, -50, 1, 0), (NEXT + SLOT_SECONDS, 70, 1_000, 0)) is Outcome.BOOKED
     last = community.state.slot_market.orders(NEXT + SLOT_SECONDS)[0].id
-    assert community.ask("anna", Kind.CANCEL, bodies.CancelBody(order=last)) is Outcome.BOOKED
+    assert community.ask("anna", Kind.CANCEL, order_bodies.CancelBody(order=last)) is Outcome.BOOKED
     assert community.booked() is not None
 
 

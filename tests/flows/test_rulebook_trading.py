@@ -3,7 +3,7 @@
 import pytest
 from community import EXPORT, IMPORT, NOON, PREPAID, Community, Flow
 
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import order_bodies
 from commonwatt.model import SLOT_SECONDS, AssetKind, Commodity, Kind, Outcome, Side
 
 SUNNY = Flow(solar_wh=1_000, charge_wh=1_000)
@@ -174,7 +174,7 @@ def test_an_order_in_the_book_is_taken_back_by_its_owner_alone() -> None:
     community = Community(2)
     community.order("anna", Side.ASK, 500, 200_000)
     (standing,) = community.state.book.orders()
-    cancel = bodies.CancelBody(order=standing.id)
+    cancel = order_bodies.CancelBody(order=standing.id)
     assert community.ask("ben", Kind.CANCEL, cancel) is Outcome.UNKNOWN_THING
     assert community.ask("anna", Kind.CANCEL, cancel) is Outcome.BOOKED
     assert community.ask("anna", Kind.CANCEL, cancel) is Outcome.UNKNOWN_THING
@@ -187,7 +187,7 @@ def test_the_grid_operator_deals_in_no_watt() -> None:
     assert community.register_key("utility", "member", "grid") is Outcome.NOT_ALLOWED
     community.live(anna=SUNNY)
     community.order("anna", Side.ASK, 810, EXPORT)
-    bid = bodies.OrderBody(side=Side.BID, energy_wh=810, price_micro_per_kwh=IMPORT)
+    bid = order_bodies.WattOrder(side=Side.BID, energy_wh=810, price_micro_per_kwh=IMPORT)
     assert community.ask("utility", Kind.ORDER, bid, account="grid") is Outcome.UNKNOWN_KEY
     assert community.ask("dso", Kind.ORDER, bid) is Outcome.NOT_ALLOWED
     assert (community.watt("anna"), community.watt("grid")) == (810, 0)

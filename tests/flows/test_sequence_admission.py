@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from standing import BOUGHT, PURCHASE, RECORDS, refused, standing
 
 from commonwatt.flows.intake import read_request
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import bodies, order_bodies
 from commonwatt.identity.keys import sign_request
 from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.market.order_batch import ORDER_DTYPE, orders_root
@@ -79,7 +79,7 @@ def test_a_repeat_gets_its_first_answer_and_stands_in_the_log_once() -> None:
     community = Community(1)
     booked = community.wire("payment", Kind.PURCHASE, PURCHASE)
     assert community.sequencer.submit([booked, booked], NOON) == [Outcome.BOOKED, Outcome.BOOKED]
-    backless = bodies.OrderBody(side=Side.BID, energy_wh=5_000, price_micro_per_kwh=10**9, slot_s=NOON)
+    backless = order_bodies.SlotOrder(side=Side.BID, energy_wh=5_000, price_micro_per_kwh=10**9, slot_s=NOON)
     order = community.wire("anna", Kind.ORDER, backless)
     assert community.send(order) is Outcome.NOT_BACKED
     community.pay("anna", 10**12, "now there is money")
@@ -130,8 +130,10 @@ def test_bytes_that_are_no_canonical_request_are_malformed(wire: bytes) -> None:
         (Kind.PURCHASE, "payment", BOUGHT | {"account": "anna\n"}),
         (Kind.PURCHASE, "payment", {name: value for name, value in BOUGHT.items() if name != "reference"}),
         (Kind.PURCHASE, "payment", BOUGHT | {"more": 1}),
-        (Kind.ORDER, "anna", {"side": "buy", "energy_wh": 1, "price_micro_per_kwh": 1}),
-        (Kind.ORDER, "anna", {"side": "bid", "energy_wh": 1, "price_micro_per_kwh": -1}),
+        (Kind.ORDER, "anna", {"what": "watt", "side": "buy", "energy_wh": 1, "price_micro_per_kwh": 1}),
+        (Kind.ORDER, "anna", {"what": "watt", "side": "bid", "energy_wh": 1, "price_micro_per_kwh": -1}),
+        (Kind.ORDER, "anna", {"side": "bid", "energy_wh": 1, "price_micro_per_kwh": 1}),
+        (Kind.ORDER, "anna", {"what": "watt", "side": "bid", "energy_wh": 1, "price_micro_per_kwh": 1, "slot_s": NOON}),
         (Kind.FACT, "oracle", {"start_s": NOON, "prices": []}),
         (Kind.FACT, "oracle", {"start_s": MAX_SAFE_INTEGER, "prices": [[1, 1]]}),
         (Kind.REGISTER, "operator", {"what": "key", "public": "00", "alg": "rsa", "role": "member", "account": "x"}),
@@ -242,6 +244,7 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
             "personal": [None, "0" * 64],
         },
         Kind.ORDER: {
+            "what": ["watt", "slot"],
             "side": ["bid", "ask"],
             "energy_wh": [1, 10**9],
             "price_micro_per_kwh": [0, 10**9],
@@ -258,7 +261,7 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
             "root": [*(orders_root(items).hex() for items in ORDER_RECORDS), "0" * 64],
             "partner": [None, "anna", "ben", "grid"],
         },
-        Kind.CANCEL: {"order": ["0", "99", "12.3", "." * 9]},
+        Kind.CANCEL: {"what": ["cancel"], "order": ["0", "99", "12.3", "." * 9]},
         Kind.ACK: {
             "gateway": ["gw-anna"],
             "slot_s": [0, 32_503_680_000],

@@ -9,7 +9,7 @@ from msgspec import Struct
 from professionals import BATTERY, PROFESSIONS, inspected, qualify, words
 from purse import TERMS, Purse
 
-from commonwatt.flows.rulebook import State, bodies, snapshot, trust_bodies
+from commonwatt.flows.rulebook import State, bodies, order_bodies, snapshot, trust_bodies
 from commonwatt.flows.rulebook import wallet_bodies as wallets
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.sequence import Sequencer, replay
@@ -212,9 +212,9 @@ def said() -> Sequence[bytes]:
         _said(
             "anna",
             Kind.ORDER,
-            bodies.OrderBody(side=Side.BID, energy_wh=90, price_micro_per_kwh=10**9, slot_s=now_s + 900),
+            order_bodies.SlotOrder(side=Side.BID, energy_wh=90, price_micro_per_kwh=10**9, slot_s=now_s + 900),
         ),
-        _said("ben", Kind.ORDER, bodies.OrderBody(side=Side.BID, energy_wh=100, price_micro_per_kwh=160_000)),
+        _said("ben", Kind.ORDER, order_bodies.WattOrder(side=Side.BID, energy_wh=100, price_micro_per_kwh=160_000)),
         _said("oracle", Kind.FACT, bodies.FactBody(start_s=NOON + 86_400, prices=[(10**9, -(10**9))] * 3)),
         _said(
             "planner",

@@ -18,7 +18,7 @@ from commonwatt.flows.evidence import (
     encode,
 )
 from commonwatt.flows.intake import read_head
-from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook import State, bodies, order_bodies
 from commonwatt.flows.speakers import needed
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import read_note
@@ -200,7 +200,7 @@ def _case(log: ReadLog, batches: Sequence[Said], state: State, account: AccountI
         match one.body:
             case bodies.RegisterAsset(asset=asset):
                 relevant = asset == connection
-            case bodies.OrderBody():
+            case order_bodies.SlotOrder():
                 relevant = str(one.row.position) in ordered
             case bodies.FactBody(start_s=start_s, prices=prices):
                 relevant = start_s <= slot_s < start_s + len(prices) * SLOT_SECONDS

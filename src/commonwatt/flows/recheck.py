@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from commonwatt.flows.evidence import LATE, SETTLED, Bundle, Said, ShownItem, need
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import bodies, order_bodies
 from commonwatt.market.auction import clear_slot
 from commonwatt.metering.batch import Flag, Item, Quality, decode_items, verify_item
 from commonwatt.model import (
@@ -124,7 +124,7 @@ def orders(bundle: Bundle, said: Sequence[Said], gate_s: int) -> tuple[list[Slot
     """Return the slot's orders as the rulebook made them, in log order."""
     found: list[SlotOrder] = []
     for one in said:
-        if not isinstance(one.body, bodies.OrderBody):
+        if not isinstance(one.body, order_bodies.SlotOrder):
             continue
         row, wish = one.row, one.body
         need(wish.slot_s == bundle.slot_s, "an order is for this slot", position=row.position, found=wish.slot_s)

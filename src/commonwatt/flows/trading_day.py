@@ -13,7 +13,7 @@ from commonwatt.flows.desk import Desk
 from commonwatt.flows.onboard import OPERATOR, Cast, Charter, onboard
 from commonwatt.flows.outlook import Terms, homes, outlook
 from commonwatt.flows.ports import Feeds, Gateways, People
-from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook import State, bodies, order_bodies
 from commonwatt.flows.rulebook.consenting import last_level_wh, told_now, waiting
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.ledger.checkpoint import sign_note
@@ -132,14 +132,14 @@ class Day:
         low_wh, high_wh = thresholds(state.charter.b_max_wh)
         for order in state.book.orders():
             if outlived(order.side, state.watt(order.owner), low_wh, high_wh):
-                gone = bodies.CancelBody(order=order.id)
+                gone = order_bodies.CancelBody(order=order.id)
                 desk.write(self.cast.members[order.owner], order.owner, Kind.CANCEL, gone)
         for account, prices in self.watt_prices.items():
             open_order = state.book.standing(account) > 0
             wish = zi_order(state.watt(account), low_wh, high_wh, prices.buy, prices.sell, has_open_order=open_order)
             if wish:
                 side, energy_wh, price = wish
-                body = bodies.OrderBody(side=side, energy_wh=energy_wh, price_micro_per_kwh=price)
+                body = order_bodies.WattOrder(side=side, energy_wh=energy_wh, price_micro_per_kwh=price)
                 desk.write(self.cast.members[account], account, Kind.ORDER, body)
         self._submit(desk.wires, slot_s + SLOT_SECONDS, slot_s, "traded")
 
@@ -179,7 +179,7 @@ class Day:
             wish = slot_order(line * SLOT_SECONDS // 3600, bought, sold)
             if wish:
                 side, energy_wh, price = wish
-                body = bodies.OrderBody(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, slot_s=slot_s)
+                body = order_bodies.SlotOrder(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, slot_s=slot_s)
                 desk.write(self.cast.members[account], account, Kind.ORDER, body)
 
     def _facts(self, desk: Desk, slot_s: int) -> None:

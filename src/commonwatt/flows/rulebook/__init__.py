@@ -16,6 +16,8 @@ from commonwatt.flows.rulebook import (
     commission,
     consenting,
     delegating,
+    order_bodies,
+    ordering,
     paying,
     prepaying,
     readings,
@@ -24,7 +26,6 @@ from commonwatt.flows.rulebook import (
     slot_batches,
     slot_market,
     stating,
-    trading,
     transferring,
     trust_bodies,
     wallet_bodies,
@@ -181,8 +182,8 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
     if not _may(state.keys[request.author], request) and not delegating.permits(state, request, body, stamped_s):
         return Outcome.NOT_ALLOWED
     match body:
-        case bodies.OrderBody():
-            return trading.order(state, request, body, position, stamped_s)
+        case order_bodies.WattOrder() | order_bodies.SlotOrder() | order_bodies.CancelBody():
+            return ordering.order(state, request, body, position, stamped_s)
         case bodies.ConstraintBody():
             outcome = stating.constraint(state, request, body, position, stamped_s)
             if outcome is Outcome.BOOKED:
@@ -208,8 +209,6 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
 
 def _decide_standing(state: State, request: Request, body: object, stamped_s: int) -> Outcome:
     match body:
-        case bodies.CancelBody():
-            return trading.cancel(state, request, body)
         case bodies.FactBody():
             return registry.fact(state, request, body)
         case bodies.AckBody():

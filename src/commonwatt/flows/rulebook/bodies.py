@@ -1,18 +1,19 @@
 """What may stand in a request's body, per kind: decoded strictly, so that nothing unknown is ever signed for."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
+from commonwatt.flows.rulebook.order_bodies import ORDER_BODIES
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
 from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
 from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
 from commonwatt.market.order_batch import MOST_ORDERS, orders_root, read_orders
 from commonwatt.metering.batch import ITEM_BYTES, MOST_ITEMS, batch_root
 from commonwatt.metering.personal import personal_hash
-from commonwatt.model import MAX_SAFE_INTEGER, AssetKind, ConsentMode, InvalidValue, Kind, Side, Verb
+from commonwatt.model import MAX_SAFE_INTEGER, AssetKind, ConsentMode, InvalidValue, Kind, Verb
 
 Whole = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 Count = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
@@ -153,21 +154,6 @@ class ReadingBatch(_Body, frozen=True, omit_defaults=True):
     personal: Hash | None = None
 
 
-class OrderBody(_Body, frozen=True, omit_defaults=True):
-    """A wish to buy or sell; ``slot_s`` for the slot market, none for the WATT book."""
-
-    side: Side
-    energy_wh: Annotated[int, Meta(gt=0, le=10**9)]
-    price_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)]
-    slot_s: Moment | None = None
-    source: Literal["any", "renewable", "solar"] = "any"
-    near: bool = False
-    partner: Name | None = None
-    premium_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)] = 0
-    strict: bool = False
-    now: bool = False
-
-
 class OrderBatch(_Body, frozen=True, omit_defaults=True):
     """So many packed orders for slots with this Merkle root, see `commonwatt.market.order_batch`.
 
@@ -178,12 +164,6 @@ class OrderBatch(_Body, frozen=True, omit_defaults=True):
     count: Annotated[int, Meta(ge=1, le=MOST_ORDERS)]
     root: Hash
     partner: Name | None = None
-
-
-class CancelBody(_Body, frozen=True):
-    """Takes a WATT order out of the book."""
-
-    order: Name
 
 
 class FactBody(_Body, frozen=True):
@@ -269,14 +249,13 @@ _BODIES: dict[Kind, object] = {
     Kind.REGISTER: Register,
     Kind.CONSTRAINT: ConstraintBody,
     Kind.READING_BATCH: ReadingBatch,
-    Kind.ORDER: OrderBody,
     Kind.ORDER_BATCH: OrderBatch,
-    Kind.CANCEL: CancelBody,
     Kind.FACT: FactBody,
     Kind.SCHEDULE: ScheduleBody,
     Kind.CONSENT: Agreement,
     Kind.ACK: AckBody,
     Kind.CHECKPOINT: CheckpointBody,
+    **ORDER_BODIES,
     **TRUST_BODIES,
     **WALLET_BODIES,
 }

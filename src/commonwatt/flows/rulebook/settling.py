@@ -10,7 +10,7 @@ from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.paying import MOST_ERGON_MICRO
 from commonwatt.flows.rulebook.settling_many import plain_connections, settle_plain, trades_apart
 from commonwatt.flows.rulebook.state import State
-from commonwatt.flows.rulebook.trading import match_book
+from commonwatt.flows.rulebook.watt_book import match_book
 from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.market.slot_rows import order_id
 from commonwatt.metering.table import UNTOLD, SlotReadings

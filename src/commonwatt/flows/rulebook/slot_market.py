@@ -1,6 +1,6 @@
 """Rules for energy that flows in a slot: orders until its gate closes, one by one or in batches."""
 
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import bodies, order_bodies
 from commonwatt.flows.rulebook.backing import free
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.traders import traders, zone_of
@@ -30,10 +30,9 @@ MOST_AHEAD_S = 35 * 86_400
 """How far ahead of the log's time a slot may lie: orders rest until it has passed."""
 
 
-def order(state: State, request: Request, body: bodies.OrderBody, position: int, stamped_s: int) -> Outcome:
+def order(state: State, request: Request, body: order_bodies.SlotOrder, position: int, stamped_s: int) -> Outcome:
     """Take in one order for a slot."""
     owner, slot_s = request.on_behalf_of, body.slot_s
-    assert slot_s is not None
     try:
         wish = SlotOrder(
             id=OrderId(str(position)),

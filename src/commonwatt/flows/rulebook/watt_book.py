@@ -1,6 +1,6 @@
-"""Rules for the WATT book, which never closes."""
+"""Rules for the WATT book: stored energy changes hands at once, and the market never closes."""
 
-from commonwatt.flows.rulebook import bodies, slot_market
+from commonwatt.flows.rulebook import order_bodies as bodies
 from commonwatt.flows.rulebook.backing import free, room_wh
 from commonwatt.flows.rulebook.state import State
 from commonwatt.model import (
@@ -22,10 +22,8 @@ MOST_TRADE_MICRO = 10**15
 """What one trade can come to: 10^9 Wh at 10^9 micro per kWh."""
 
 
-def order(state: State, request: Request, body: bodies.OrderBody, position: int, stamped_s: int) -> Outcome:
-    """Take in an order for a slot, or place one in the WATT book."""
-    if body.slot_s is not None:
-        return slot_market.order(state, request, body, position, stamped_s)
+def order(state: State, request: Request, body: bodies.WattOrder, position: int, stamped_s: int) -> Outcome:
+    """Place an order in the WATT book."""
     wish = Order(
         id=OrderId(str(position)),
         owner=request.on_behalf_of,
@@ -39,11 +37,9 @@ def order(state: State, request: Request, body: bodies.OrderBody, position: int,
     return Outcome.BOOKED
 
 
-def cancel(state: State, request: Request, body: bodies.CancelBody) -> Outcome:
-    """Take an order back: out of the WATT book, or of a slot whose gate is open."""
-    if state.book.cancel(OrderId(body.order), request.on_behalf_of):
-        return Outcome.BOOKED
-    return slot_market.cancel(state, request.on_behalf_of, body.order)
+def cancel(state: State, owner: AccountId, name: str) -> bool:
+    """Take an order out of the WATT book; False where its owner has none of that name there."""
+    return state.book.cancel(OrderId(name), owner)
 
 
 def match_book(state: State, stamped_s: int, wish: Order | None = None) -> None:

@@ -1,0 +1,56 @@
+"""What may stand in the body of an order, and of what takes one back; see `bodies` for all others."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from commonwatt.model import Kind, Side
+
+_Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
+_Moment = Annotated[int, Meta(ge=0, le=32_503_680_000)]
+Wanted = Annotated[int, Meta(gt=0, le=10**9)]
+"""Wh, more than none."""
+Limit = Annotated[int, Meta(ge=0, le=10**9)]
+"""Micro per kWh; what members trade costs zero or more."""
+
+
+class _Body(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, gc=False):
+    pass
+
+
+class WattOrder(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="watt"):
+    """A wish to buy or sell stored energy now, in the WATT book (row E4)."""
+
+    side: Side
+    energy_wh: Wanted
+    price_micro_per_kwh: Limit
+
+
+class SlotOrder(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="slot"):
+    """A wish to buy or sell energy that flows in the slot that starts at ``slot_s``; see `commonwatt.model.SlotOrder`.
+
+    ``now`` meets other such orders at once, before the gate; what is left of it goes to the auction.
+    """
+
+    side: Side
+    energy_wh: Wanted
+    price_micro_per_kwh: Limit
+    slot_s: _Moment
+    source: Literal["any", "renewable", "solar"] = "any"
+    near: bool = False
+    partner: _Name | None = None
+    premium_micro_per_kwh: Limit = 0
+    strict: bool = False
+    now: bool = False
+
+
+OrderBody = WattOrder | SlotOrder
+
+
+class CancelBody(_Body, frozen=True, tag_field="what", tag="cancel"):
+    """Takes an order back: out of the WATT book, or of a slot whose gate is open."""
+
+    order: _Name
+
+
+ORDER_BODIES: dict[Kind, object] = {Kind.ORDER: OrderBody, Kind.CANCEL: CancelBody}
