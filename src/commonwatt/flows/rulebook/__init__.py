@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from commonwatt.flexibility.permission import SAYS
 from commonwatt.flows.rulebook import (
     attesting,
+    auction_bodies,
+    auctioning,
     bodies,
     commission,
     consenting,
@@ -66,6 +68,7 @@ def begin(state: State, stamped_s: int) -> None:
     commission.close_quarters(state, stamped_s)
     transferring.void_due(state, stamped_s)
     trading.close_gates(state, stamped_s)
+    auctioning.close_due(state, stamped_s)
 
 
 def end(state: State, stamped_s: int) -> None:
@@ -168,11 +171,13 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
         case _ if request.kind is Kind.PURCHASE:
             return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
         case _:
-            return _decide_standing(state, request, body, stamped_s)
+            return _decide_standing(state, request, body, position, stamped_s)
 
 
-def _decide_standing(state: State, request: Request, body: object, stamped_s: int) -> Outcome:
+def _decide_standing(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
     match body:
+        case _ if request.kind is Kind.AUCTION:
+            return auctioning.auction(state, request, cast("auction_bodies.AuctionBody", body), position, stamped_s)
         case bodies.CancelBody():
             return trading.cancel(state, request, body)
         case bodies.FactBody():

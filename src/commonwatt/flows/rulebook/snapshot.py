@@ -13,6 +13,7 @@ from commonwatt.identity.directory import Directory
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.journal import Journal
+from commonwatt.market.auctions import Auction, Auctions
 from commonwatt.market.book import Book
 from commonwatt.metering.table import ReadingTable
 from commonwatt.model import AccountId, AssetId, AssetKind, Corrupt, GatewayId, InvalidValue, Order
@@ -172,6 +173,7 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     Accounts: (Accounts.dump, list[tuple[str, list[int]]], Accounts.load),
     Journal: (Journal.dump, tuple[int, bytes], lambda told: Journal.load(*told)),
     Book: (lambda book: list(book.orders()), list[Order], Book.load),
+    Auctions: (Auctions.items, list[Auction], Auctions),
     Wallets: (Wallets.dump, Kept, Wallets.load),
     StorageClaims: (
         lambda claims: (claims.listing(), claims.minted.listing(), claims.lost.listing()),

@@ -18,6 +18,7 @@ from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.journal import Journal, Postings
 from commonwatt.ledger.merkle import EMPTY_ROOT, merkle_root
 from commonwatt.market.auction import Clearing
+from commonwatt.market.auctions import Auctions
 from commonwatt.market.book import Book
 from commonwatt.metering.table import ReadingTable
 from commonwatt.model import (
@@ -141,6 +142,7 @@ class State:
     slot_orders: dict[int, list[Order]] = field(default_factory=dict)
     clearings: dict[int, Clearing] = field(default_factory=dict)
     book: Book = field(default_factory=Book)
+    auctions: Auctions = field(default_factory=Auctions)
     claims: StorageClaims = field(default_factory=StorageClaims)
     accounts: Accounts = field(default_factory=Accounts)
     wallets: Wallets = field(default_factory=Wallets)
@@ -301,7 +303,7 @@ class State:
         )
 
     def market_leaves(self) -> list[bytes]:
-        """Return what stands in the markets, one leaf an order or a clearing."""
+        """Return what stands in the markets, one leaf an order, a clearing or an auction."""
         open_slots = sorted(slot_s for slot_s in self.slot_orders if slot_s >= self.settled_to_s)
         cleared = sorted(slot_s for slot_s in self.clearings if slot_s >= self.settled_to_s)
         return _leaves(
@@ -309,6 +311,7 @@ class State:
                 *({"order": order, "slot_s": slot_s} for slot_s in open_slots for order in self.slot_orders[slot_s]),
                 *({"clearing": self.clearings[slot_s], "slot_s": slot_s} for slot_s in cleared),
                 *({"order": order} for order in self.book.orders()),
+                *self.auctions.leaves(),
             ]
         )
 
