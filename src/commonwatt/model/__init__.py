@@ -17,6 +17,8 @@ from commonwatt.model.entry import (
     VAULT,
     Commodity,
     Entry,
+    is_system,
+    neighbour_account,
 )
 from commonwatt.model.envelope import Envelope, Shift, Store, Warmth
 from commonwatt.model.errors import CommonwattError, Corrupt, Erased, InvalidValue, Refused
@@ -112,8 +114,10 @@ __all__ = [
     "cost_micro",
     "epoch",
     "instant",
+    "is_system",
     "moment",
     "moments",
+    "neighbour_account",
     "remember",
     "round_div",
     "share_wh",
