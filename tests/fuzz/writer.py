@@ -11,6 +11,7 @@ from purse import TERMS, Purse
 
 from commonwatt.flows.rulebook import State, bodies, snapshot, trust_bodies
 from commonwatt.flows.rulebook import auction_bodies as auctions
+from commonwatt.flows.rulebook import sale_bodies as sales
 from commonwatt.flows.rulebook import wallet_bodies as wallets
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.sequence import Sequencer, replay
@@ -59,6 +60,8 @@ def stood() -> tuple[bytes, int, PaperLog]:
     community.pay_out("anna", 10_000)
     community.tell(wallets.MandateBody(account="anna", active=True))
     opened(community)
+    listing = sales.Listing(energy_wh=9, price_micro_per_kwh=5, until_s=community.now_s + 999)
+    assert community.ask("anna", Kind.TRANSFER, listing) is Outcome.BOOKED
     community.sequencer.save_snapshot()
     assert isinstance(community.store, PaperLog)
     return snapshot.dump(community.state, community.now_s, bytes(32)), community.now_s, community.store
@@ -192,6 +195,7 @@ def said() -> Sequence[bytes]:
     items = encode_items([Item(start_s=now_s, register=n, import_wh=9, export_wh=0) for n in (0, 1)])
     trust_key = key("engineer").public.hex()
     reserved = next(str(row.position) for row in store.rows() if b'"what":"reserve"' in row.body)
+    listing = next(str(row.position) for row in store.rows() if b'"what":"list"' in row.body)
     payout = next(str(row.position) for row in store.rows() if b'"kind":"payout"' in row.body)
     money = Commodity.ERGON
     against = wallets.InReturn(commodity=Commodity.WATT, amount=3)
@@ -301,6 +305,9 @@ def said() -> Sequence[bytes]:
                 to_s=NOON + 91_800,
             ),
         ),
+        _said("anna", Kind.TRANSFER, sales.Listing(energy_wh=9, price_micro_per_kwh=5, until_s=now_s + 9, whole=True)),
+        _said("anna", Kind.TRANSFER, sales.Unlist(listing=listing)),
+        _said("ben", Kind.TRANSFER, sales.Take(listing=listing, seller="anna", energy_wh=3, most_micro=9), 2),
         _said("anna", Kind.DELEGATE, trust_bodies.Grant(to=trust_key, kinds=("order",), until_s=now_s + 9)),
         _said("anna", Kind.DELEGATE, trust_bodies.Revoke(to=trust_key)),
         _said(

@@ -5,6 +5,7 @@ from commonwatt.model.consent import ALWAYS, OFF, Consent, ConsentMode
 from commonwatt.model.constraint import AT_AN_INSTANT, Constraint, Priority, Quantity, Reach, Relation
 from commonwatt.model.droop import Armed, Droop
 from commonwatt.model.entry import (
+    ANYONE,
     BURN,
     COMMISSION_POOL,
     EDUCATION_POT,
@@ -45,6 +46,7 @@ from commonwatt.model.wall_clock import moment, moments, zone_of
 
 __all__ = [
     "ALWAYS",
+    "ANYONE",
     "AT_AN_INSTANT",
     "BURN",
     "COMMISSION_POOL",

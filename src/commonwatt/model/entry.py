@@ -36,6 +36,8 @@ NETWORK = AccountId("network")
 """Pays the validators."""
 SYSTEM_ACCOUNTS = (GRID, LOSSES, PAYMENT_PORT, MINT, BURN, VAULT, COMMISSION_POOL, EDUCATION_POT, NETWORK)
 """Names that no member can have."""
+ANYONE = AccountId("*")
+"""In place of the target of a reservation for whoever will take it; no account has this name."""
 _NEIGHBOUR = "neighbour:"
 
 

@@ -22,6 +22,8 @@ from commonwatt.flows.rulebook import (
     prepaying,
     readings,
     registry,
+    sale_bodies,
+    selling,
     settling,
     stating,
     trading,
@@ -176,6 +178,8 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
 
 def _decide_standing(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
     match body:
+        case sale_bodies.Listing() | sale_bodies.Take() | sale_bodies.Unlist():
+            return selling.sale(state, request, body, position, stamped_s)
         case _ if request.kind is Kind.AUCTION:
             return auctioning.auction(state, request, cast("auction_bodies.AuctionBody", body), position, stamped_s)
         case bodies.CancelBody():

@@ -19,14 +19,14 @@ from msgspec import structs
 
 from commonwatt.flows.rulebook import auction_bodies as bodies
 from commonwatt.flows.rulebook import awarding
-from commonwatt.flows.rulebook.awarding import ANYONE, bond_name, hold, lot_name
+from commonwatt.flows.rulebook.awarding import bond_name, hold, lot_name
 from commonwatt.flows.rulebook.backing import free, room_wh
 from commonwatt.flows.rulebook.state import State
 from commonwatt.market.auctions import Auction, Bid, Form, Good, Phase, Sealed, Terms
 from commonwatt.market.auctions.auction import Result, Why
 from commonwatt.market.auctions.dutch import takes
 from commonwatt.market.auctions.sealed import reserve_commitment
-from commonwatt.model import SLOT_SECONDS, AccountId, Commodity, InvalidValue, Outcome, Request, Side
+from commonwatt.model import ANYONE, SLOT_SECONDS, AccountId, Commodity, InvalidValue, Outcome, Request, Side
 
 MOST_OF_OWNER = 32
 """Auctions that one account may have, results that still matter included."""

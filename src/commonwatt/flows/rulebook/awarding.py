@@ -15,6 +15,7 @@ from commonwatt.market.auctions import Auction, Award, Form, Good
 from commonwatt.market.auctions.auction import Result, Why
 from commonwatt.market.auctions.terms import CAPACITY
 from commonwatt.model import (
+    ANYONE,
     MAX_SAFE_INTEGER,
     SLOT_SECONDS,
     AccountId,
@@ -25,8 +26,6 @@ from commonwatt.model import (
     share_wh,
 )
 
-ANYONE = AccountId("*")
-"""In place of a target that is not known yet; no account has this name."""
 _MOST_BOOKED_MICRO = 3 * 10**15
 """What closing one auction can add to one account: the lot's price, and every bond."""
 

@@ -20,6 +20,7 @@ from commonwatt.ledger.merkle import EMPTY_ROOT, merkle_root
 from commonwatt.market.auction import Clearing
 from commonwatt.market.auctions import Auctions
 from commonwatt.market.book import Book
+from commonwatt.market.listings import Listed
 from commonwatt.metering.table import ReadingTable
 from commonwatt.model import (
     GRID,
@@ -143,6 +144,7 @@ class State:
     clearings: dict[int, Clearing] = field(default_factory=dict)
     book: Book = field(default_factory=Book)
     auctions: Auctions = field(default_factory=Auctions)
+    listings: dict[str, Listed] = field(default_factory=dict)
     claims: StorageClaims = field(default_factory=StorageClaims)
     accounts: Accounts = field(default_factory=Accounts)
     wallets: Wallets = field(default_factory=Wallets)
@@ -303,7 +305,7 @@ class State:
         )
 
     def market_leaves(self) -> list[bytes]:
-        """Return what stands in the markets, one leaf an order, a clearing or an auction."""
+        """Return what stands in the markets, one leaf an order, a clearing, an auction or a listing."""
         open_slots = sorted(slot_s for slot_s in self.slot_orders if slot_s >= self.settled_to_s)
         cleared = sorted(slot_s for slot_s in self.clearings if slot_s >= self.settled_to_s)
         return _leaves(
@@ -312,6 +314,7 @@ class State:
                 *({"clearing": self.clearings[slot_s], "slot_s": slot_s} for slot_s in cleared),
                 *({"order": order} for order in self.book.orders()),
                 *self.auctions.leaves(),
+                *({"listed": self.listings[name], "reserved": name} for name in sorted(self.listings)),
             ]
         )
 
