@@ -22,7 +22,7 @@ from commonwatt.adapters.door.wire import OUTCOMES, frame, read_outcomes, split_
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.flows.intake import read_head
-from commonwatt.flows.rulebook import bodies, wallet_bodies
+from commonwatt.flows.rulebook import bodies, order_bodies, wallet_bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.kernels.slot_orders import MOST_EACH
@@ -100,7 +100,7 @@ def orders(member: int, count: int) -> list[bytes]:
     name, chance = f"member-{member}", Random(member)
     wires = []
     for n in range(count):
-        body = bodies.OrderBody(
+        body = order_bodies.SlotOrder(
             side=Side.ASK if member % 2 else Side.BID,
             energy_wh=chance.randint(1, 400),
             price_micro_per_kwh=chance.randint(100_000, 300_000),

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from commonwatt.flexibility.permission import SAYS
 from commonwatt.flows.rulebook import (
     attesting,
+    auction_bodies,
+    auctioning,
     bodies,
     commission,
     consenting,
@@ -22,6 +24,8 @@ from commonwatt.flows.rulebook import (
     prepaying,
     readings,
     registry,
+    sale_bodies,
+    selling,
     settling,
     slot_batches,
     slot_market,
@@ -83,6 +87,7 @@ def begin(state: State, stamped_s: int) -> None:
     commission.close_quarters(state, stamped_s)
     transferring.void_due(state, stamped_s)
     slot_market.close_gates(state, stamped_s)
+    auctioning.close_due(state, stamped_s)
 
 
 def end(state: State, stamped_s: int) -> None:
@@ -204,11 +209,15 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
         case _ if request.kind is Kind.PURCHASE:
             return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
         case _:
-            return _decide_standing(state, request, body, stamped_s)
+            return _decide_standing(state, request, body, position, stamped_s)
 
 
-def _decide_standing(state: State, request: Request, body: object, stamped_s: int) -> Outcome:
+def _decide_standing(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
     match body:
+        case sale_bodies.Listing() | sale_bodies.Take() | sale_bodies.Unlist():
+            return selling.sale(state, request, body, position, stamped_s)
+        case _ if request.kind is Kind.AUCTION:
+            return auctioning.auction(state, request, cast("auction_bodies.AuctionBody", body), position, stamped_s)
         case bodies.FactBody():
             return registry.fact(state, request, body)
         case bodies.AckBody():

@@ -13,6 +13,7 @@ from commonwatt.identity.directory import Directory
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.journal import Journal
+from commonwatt.market.auctions import Auction, Auctions
 from commonwatt.market.book import Book
 from commonwatt.market.slots import Dumped as SlotDump
 from commonwatt.market.slots import SlotMarket
@@ -175,6 +176,7 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     Journal: (Journal.dump, tuple[int, bytes], lambda told: Journal.load(*told)),
     SlotMarket: (SlotMarket.dump, SlotDump, SlotMarket.load),
     Book: (lambda book: list(book.orders()), list[Order], Book.load),
+    Auctions: (Auctions.items, list[Auction], Auctions),
     Wallets: (Wallets.dump, Kept, Wallets.load),
     StorageClaims: (
         lambda claims: (claims.listing(), claims.minted.listing(), claims.lost.listing()),
