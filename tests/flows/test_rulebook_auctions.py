@@ -397,6 +397,22 @@ def test_what_is_won_for_slots_becomes_trades_of_those_slots_and_is_paid_for_by_
     assert hall.all_reserved() == 0
 
 
+@pytest.mark.row("E5")
+def test_what_was_won_for_a_slot_is_settled_at_its_own_price_from_what_meters_counted() -> None:
+    hall = Hall()
+    window = slots(hall)
+    name, _ = hall.open("anna", **window | {"amount": 1_000})
+    assert hall.bid("ben", name, 200_000, 1_000) is Outcome.BOOKED
+    hall.at(hall.now_s + LASTS_S)
+    while hall.slot_s < window["from_s"]:
+        hall.live()
+    hall.live(anna=Flow(solar_wh=200), ben=Flow(load_wh=300))
+    # A thousand over four slots are 250 in each, of which anna delivers what she has.
+    assert hall.entries("trade", Commodity.ENERGY) == [("anna", "ben", 200)]
+    assert hall.entries("trade", Commodity.ERGON) == [("ben", "anna", 40_000)]
+    assert hall.entries("grid import", Commodity.ENERGY)[-1][2] == 100
+
+
 def test_nobody_wins_more_for_a_slot_than_their_fuse_bears() -> None:
     hall = Hall()
     most_wh = LIMIT_W // 4
