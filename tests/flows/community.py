@@ -101,6 +101,8 @@ class Noted(Journal):
 class Community:
     """Founded at noon: everyone registered, every asset claimed and agreed to, prices told, money paid in."""
 
+    name: str = NAME
+
     def __init__(
         self,
         homes: int = 2,
