@@ -283,6 +283,16 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
             "issued_s": [NOON],
             "accept": [True, False],
         },
+        Kind.INTERCHANGE: {
+            "what": ["neighbour", "prepare", "refuse", "decide"],
+            "community": ["tiny", "north"],
+            "operator": [key("anna").public.hex(), "02" + "f" * 64],
+            "note": ["north+00000000+AQ==", ""],
+            "most_wh": [0, 10**12],
+            "most_micro": [0, 10**15],
+            "number": [1, MAX_SAFE_INTEGER],
+            "proof": [{"note": "", "body": "", "closes": True, "outcome": "BOOKED", "position": 0, "path": []}],
+        },
         Kind.AUCTION: {
             "what": ["open", "bid", "seal", "reveal", "reserve", "withdraw"],
             "form": ["english", "first_price", "second_price", "dutch"],

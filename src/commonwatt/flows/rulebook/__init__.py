@@ -18,6 +18,8 @@ from commonwatt.flows.rulebook import (
     commission,
     consenting,
     delegating,
+    interchange,
+    interchange_bodies,
     order_bodies,
     ordering,
     paying,
@@ -216,6 +218,9 @@ def _decide_standing(state: State, request: Request, body: object, position: int
     match body:
         case sale_bodies.Listing() | sale_bodies.Take() | sale_bodies.Unlist():
             return selling.sale(state, request, body, position, stamped_s)
+        case _ if request.kind is Kind.INTERCHANGE:
+            asked = cast("interchange_bodies.InterchangeBody", body)
+            return interchange.interchange(state, request, asked, position, stamped_s)
         case _ if request.kind is Kind.AUCTION:
             return auctioning.auction(state, request, cast("auction_bodies.AuctionBody", body), position, stamped_s)
         case bodies.FactBody():

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from commonwatt.flows.rulebook.auction_bodies import AUCTION_BODIES
+from commonwatt.flows.rulebook.interchange_bodies import INTERCHANGE_BODIES
 from commonwatt.flows.rulebook.order_bodies import ORDER_BODIES
 from commonwatt.flows.rulebook.sale_bodies import SALE_BODIES
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
@@ -262,6 +263,7 @@ _BODIES: dict[Kind, object] = {
     **WALLET_BODIES,
     **AUCTION_BODIES,
     **SALE_BODIES,
+    **INTERCHANGE_BODIES,
 }
 KINDS = tuple(_BODIES)
 """Kinds of request that have rules."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.neighbours import Neighbours
 from commonwatt.flows.rulebook.proposed import Proposal
 from commonwatt.flows.rulebook.stated import Stated
 from commonwatt.flows.rulebook.trusted import Trusted
@@ -149,6 +150,7 @@ class State:
     listings: dict[str, Listed] = field(default_factory=dict)
     claims: StorageClaims = field(default_factory=StorageClaims)
     accounts: Accounts = field(default_factory=Accounts)
+    neighbours: Neighbours = field(default_factory=Neighbours)
     wallets: Wallets = field(default_factory=Wallets)
     trusted: Trusted = field(default_factory=Trusted)
     settled_to_s: int = 0
@@ -347,6 +349,7 @@ class State:
                 *({"price": self.prices[slot_s], "slot_s": slot_s} for slot_s in told),
                 *({"archived": day, "manifest": digest} for day, digest in sorted(self.archived.items())),
                 *self.wallets.leaves(),
+                *self.neighbours.leaves(),
             ]
         )
 
