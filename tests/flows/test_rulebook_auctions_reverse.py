@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from auction_hall import LASTS_S, SUNNY, Hall
-from community import LIMIT_W
+from community import LIMIT_W, Flow
 
 from commonwatt.flows.rulebook import awarding
 from commonwatt.flows.rulebook import wallet_bodies as wallets
