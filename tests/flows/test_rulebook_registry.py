@@ -9,6 +9,7 @@ from community import LIMIT_W, NOON, PREPAID, Community, battery, instruction, k
 from commonwatt.flows.rulebook import (
     auction_bodies,
     bodies,
+    contract_bodies,
     interchange_bodies,
     order_bodies,
     trust_bodies,
@@ -31,7 +32,7 @@ from commonwatt.model import (
 )
 
 OWN_KINDS = {
-    "operator": {Kind.REGISTER, Kind.CHECKPOINT, Kind.ATTEST, Kind.PAYOUT, Kind.INTERCHANGE},
+    "operator": {Kind.REGISTER, Kind.CHECKPOINT, Kind.ATTEST, Kind.PAYOUT, Kind.INTERCHANGE, Kind.CONTRACT},
     "anna": {
         Kind.REGISTER,
         Kind.CONSTRAINT,
@@ -43,6 +44,7 @@ OWN_KINDS = {
         Kind.TRANSFER,
         Kind.PAYOUT,
         Kind.AUCTION,
+        Kind.CONTRACT,
     },
     "dso": {Kind.REGISTER, Kind.CONSTRAINT},
     "gw-anna": {Kind.READING_BATCH, Kind.ACK},
@@ -81,6 +83,7 @@ def sample(community: Community, kind: Kind) -> object:
         Kind.DELEGATE: trust_bodies.Grant(to=key("a friend").public.hex(), kinds=("consent",), until_s=NOON + 86_400),
         Kind.TRANSFER: wallet_bodies.Give(target="nobody", commodity=Commodity.ERGON, amount=1),
         Kind.PAYOUT: wallet_bodies.PayoutRequest(amount_micro=10_000),
+        Kind.CONTRACT: contract_bodies.Dispute(contract="7", window_s=NOON, reason="r"),
         Kind.ATTEST: trust_bodies.Archived(day="2026-05-31", manifest="0" * 64),
         Kind.INTERCHANGE: interchange_bodies.Refuse(community="north", number=1),
         Kind.AUCTION: auction_bodies.Offer(auction="7", amount=1, price_micro_per_kwh=1),

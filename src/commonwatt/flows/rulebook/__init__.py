@@ -17,6 +17,9 @@ from commonwatt.flows.rulebook import (
     bodies,
     commission,
     consenting,
+    contract_bodies,
+    contract_measuring,
+    contracting,
     delegating,
     interchange,
     interchange_bodies,
@@ -90,6 +93,7 @@ def begin(state: State, stamped_s: int) -> None:
     transferring.void_due(state, stamped_s)
     slot_market.close_gates(state, stamped_s)
     auctioning.close_due(state, stamped_s)
+    contracting.advance(state, stamped_s)
 
 
 def end(state: State, stamped_s: int) -> None:
@@ -97,6 +101,8 @@ def end(state: State, stamped_s: int) -> None:
     first_s = state.settled_to_s
     settling.settle_due(state, stamped_s)
     commission.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    contract_measuring.settled(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    contract_measuring.instructed(state, stamped_s)
     prepaying.watch(state, stamped_s)
     state.forget()
 
@@ -224,11 +230,18 @@ def _decide_standing(state: State, request: Request, body: object, position: int
         case _ if request.kind is Kind.AUCTION:
             return auctioning.auction(state, request, cast("auction_bodies.AuctionBody", body), position, stamped_s)
         case bodies.FactBody():
-            return registry.fact(state, request, body)
+            outcome = registry.fact(state, request, body)
+            if outcome is Outcome.BOOKED:
+                contracting.priced(state, stamped_s)
+            return outcome
+        case contract_bodies.FrequencyFact() | contract_bodies.EventFact():
+            return contracting.fact(state, request, body, stamped_s)
         case bodies.AckBody():
             return registry.ack(state, request, body)
         case bodies.CheckpointBody():
             return registry.checkpoint(state, body)
+        case _ if request.kind is Kind.CONTRACT:
+            return contracting.contract(state, request, cast("contract_bodies.ContractBody", body), position, stamped_s)
         case _:
             assert isinstance(body, bodies.Register)
             return registry.register(state, request, body, stamped_s)

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from commonwatt.flows.rulebook.auction_bodies import AUCTION_BODIES
+from commonwatt.flows.rulebook.contract_bodies import CONTRACT_BODIES, ContractFact
 from commonwatt.flows.rulebook.interchange_bodies import INTERCHANGE_BODIES
 from commonwatt.flows.rulebook.order_bodies import ORDER_BODIES
 from commonwatt.flows.rulebook.sale_bodies import SALE_BODIES
@@ -169,7 +170,7 @@ class OrderBatch(_Body, frozen=True, omit_defaults=True):
     partner: Name | None = None
 
 
-class FactBody(_Body, frozen=True):
+class FactBody(_Body, frozen=True, tag_field="what", tag="prices"):
     """An oracle's fact: import and export price in micro per kWh, slot by slot from a start."""
 
     start_s: Moment
@@ -253,12 +254,13 @@ _BODIES: dict[Kind, object] = {
     Kind.CONSTRAINT: ConstraintBody,
     Kind.READING_BATCH: ReadingBatch,
     Kind.ORDER_BATCH: OrderBatch,
-    Kind.FACT: FactBody,
+    Kind.FACT: FactBody | ContractFact,
     Kind.SCHEDULE: ScheduleBody,
     Kind.CONSENT: Agreement,
     Kind.ACK: AckBody,
     Kind.CHECKPOINT: CheckpointBody,
     **ORDER_BODIES,
+    **CONTRACT_BODIES,
     **TRUST_BODIES,
     **WALLET_BODIES,
     **AUCTION_BODIES,
