@@ -13,6 +13,7 @@ from commonwatt.flexibility.permission import SAYS
 from commonwatt.flows.rulebook import (
     attesting,
     bodies,
+    charging,
     commission,
     consenting,
     delegating,
@@ -20,6 +21,7 @@ from commonwatt.flows.rulebook import (
     prepaying,
     readings,
     registry,
+    session_bodies,
     settling,
     slot_batches,
     slot_market,
@@ -61,7 +63,7 @@ _MAY = {
     Kind.ORDER_BATCH: {"member"},
     Kind.AUCTION: {"member", "utility"},
     Kind.CONTRACT: {"member", "utility", "operator"},
-    Kind.SESSION: {"member", "station", "car"},
+    Kind.SESSION: {"member", "station", "car", "gateway"},
     Kind.INTERCHANGE: {"operator"},
     Kind.FACT: {"oracle"},
     Kind.SCHEDULE: {"planner"},
@@ -82,6 +84,7 @@ def begin(state: State, stamped_s: int) -> None:
     commission.close_quarters(state, stamped_s)
     transferring.void_due(state, stamped_s)
     slot_market.close_gates(state, stamped_s)
+    charging.stop_due(state, stamped_s)
 
 
 def end(state: State, stamped_s: int) -> None:
@@ -89,6 +92,7 @@ def end(state: State, stamped_s: int) -> None:
     first_s = state.settled_to_s
     settling.settle_due(state, stamped_s)
     commission.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    charging.settle(state, range(first_s, state.settled_to_s, SLOT_SECONDS), stamped_s)
     prepaying.watch(state, stamped_s)
     state.forget()
 
@@ -198,12 +202,21 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
             return paying.payout(state, request, body, position, stamped_s)
         case trust_bodies.Grant() | trust_bodies.Revoke():
             return delegating.delegate(state, request, body, position, stamped_s)
-        case _ if request.kind is Kind.ATTEST:
-            return attesting.attest(state, request, cast("trust_bodies.Attest", body), position, stamped_s)
-        case _ if request.kind is Kind.PURCHASE:
-            return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
+        case _ if request.kind in (Kind.ATTEST, Kind.PURCHASE, Kind.SESSION):
+            return _decide_many(state, request, body, position, stamped_s)
         case _:
             return _decide_standing(state, request, body, stamped_s)
+
+
+def _decide_many(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
+    """Decide what is of a kind with many shapes, which that kind's own rules tell apart."""
+    match request.kind:
+        case Kind.ATTEST:
+            return attesting.attest(state, request, cast("trust_bodies.Attest", body), position, stamped_s)
+        case Kind.SESSION:
+            return charging.session(state, request, cast("session_bodies.Session", body), position, stamped_s)
+        case _:
+            return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
 
 
 def _decide_standing(state: State, request: Request, body: object, stamped_s: int) -> Outcome:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from commonwatt.flows.rulebook.session_bodies import SESSION_BODIES
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
 from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
 from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
@@ -277,6 +278,7 @@ _BODIES: dict[Kind, object] = {
     Kind.CONSENT: Agreement,
     Kind.ACK: AckBody,
     Kind.CHECKPOINT: CheckpointBody,
+    **SESSION_BODIES,
     **TRUST_BODIES,
     **WALLET_BODIES,
 }

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.flows.rulebook.proposed import Proposal
+from commonwatt.flows.rulebook.sessions import Sessions
 from commonwatt.flows.rulebook.stated import Stated
 from commonwatt.flows.rulebook.trusted import Trusted
 from commonwatt.flows.rulebook.wallets import Wallets
@@ -146,6 +147,7 @@ class State:
     claims: StorageClaims = field(default_factory=StorageClaims)
     accounts: Accounts = field(default_factory=Accounts)
     wallets: Wallets = field(default_factory=Wallets)
+    sessions: Sessions = field(default_factory=Sessions)
     trusted: Trusted = field(default_factory=Trusted)
     settled_to_s: int = 0
     losses_wh: dict[int, int] = field(default_factory=dict)
@@ -169,6 +171,7 @@ class State:
         self.wallets.note(entry, self.accounts)
         self.accounts.post(entry)
         self.journal.append(entry)
+        self.sessions.note(entry)
         if GRID in (entry.source, entry.target):
             amount = entry.amount if entry.source == GRID else -entry.amount
             self._gave(entry.slot_s, entry.commodity, amount)
@@ -186,6 +189,9 @@ class State:
             self.accounts.spread(commodity, other, sheet.members, amounts)
         self.wallets.note_many(sheet.members)
         self.journal.append_sheet(sheet, self.accounts)
+        self.sessions.note_many(
+            sheet.slot_s, int(sheet.sold_wh.sum()), int(sheet.import_wh.sum()), int(sheet.export_wh.sum())
+        )
         self._gave(sheet.slot_s, Commodity.ENERGY, int(grid_wh.sum()))
         self._gave(sheet.slot_s, Commodity.ERGON, int(sheet.grid_micro.sum()))
 
@@ -336,6 +342,7 @@ class State:
                 *({"price": self.prices[slot_s], "slot_s": slot_s} for slot_s in told),
                 *({"archived": day, "manifest": digest} for day, digest in sorted(self.archived.items())),
                 *self.wallets.leaves(),
+                *self.sessions.leaves(),
             ]
         )
 
