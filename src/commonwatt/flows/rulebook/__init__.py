@@ -17,6 +17,8 @@ from commonwatt.flows.rulebook import (
     commission,
     consenting,
     delegating,
+    licence_bodies,
+    operating,
     paying,
     prepaying,
     readings,
@@ -92,6 +94,7 @@ def end(state: State, stamped_s: int) -> None:
     first_s = state.settled_to_s
     settling.settle_due(state, stamped_s)
     commission.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    operating.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
     charging.settle(state, range(first_s, state.settled_to_s, SLOT_SECONDS), stamped_s)
     prepaying.watch(state, stamped_s)
     state.forget()
@@ -229,6 +232,8 @@ def _decide_standing(state: State, request: Request, body: object, stamped_s: in
             return registry.ack(state, request, body)
         case bodies.CheckpointBody():
             return registry.checkpoint(state, body)
+        case licence_bodies.Licence() | licence_bodies.BuyLicence():
+            return operating.licence(state, request, body, stamped_s)
         case _:
             assert isinstance(body, bodies.Register)
             return registry.register(state, request, body, stamped_s)

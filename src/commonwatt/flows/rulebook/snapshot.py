@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 import msgspec
 import numpy as np
 
+from commonwatt.flows.rulebook.licences import KeptLicences, Licences
 from commonwatt.flows.rulebook.sessions import KeptSessions, Sessions
 from commonwatt.flows.rulebook.state import Gateway, State
 from commonwatt.flows.rulebook.wallets import Kept, Wallets
@@ -177,6 +178,7 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     SlotMarket: (SlotMarket.dump, SlotDump, SlotMarket.load),
     Book: (lambda book: list(book.orders()), list[Order], Book.load),
     Wallets: (Wallets.dump, Kept, Wallets.load),
+    Licences: (Licences.dump, KeptLicences, Licences.load),
     Sessions: (Sessions.dump, KeptSessions, Sessions.load),
     StorageClaims: (
         lambda claims: (claims.listing(), claims.minted.listing(), claims.lost.listing()),

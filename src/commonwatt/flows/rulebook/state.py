@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.licences import Licences
 from commonwatt.flows.rulebook.proposed import Proposal
 from commonwatt.flows.rulebook.sessions import Sessions
 from commonwatt.flows.rulebook.stated import Stated
@@ -99,6 +100,9 @@ class Charter:
     meter_threshold_micro: int = 0
     meter_grace_s: int | None = None
     topup_lasts_s: int = 259_200
+    operator_micro_per_kwh_charged: int = 0
+    operator_micro_per_kwh_discharged: int = 0
+    licence_micro_per_month: int | None = None
     witnesses: tuple[Witness, ...] = ()
 
     def __post_init__(self) -> None:
@@ -147,6 +151,7 @@ class State:
     claims: StorageClaims = field(default_factory=StorageClaims)
     accounts: Accounts = field(default_factory=Accounts)
     wallets: Wallets = field(default_factory=Wallets)
+    licences: Licences = field(default_factory=Licences)
     sessions: Sessions = field(default_factory=Sessions)
     trusted: Trusted = field(default_factory=Trusted)
     settled_to_s: int = 0
@@ -342,6 +347,7 @@ class State:
                 *({"price": self.prices[slot_s], "slot_s": slot_s} for slot_s in told),
                 *({"archived": day, "manifest": digest} for day, digest in sorted(self.archived.items())),
                 *self.wallets.leaves(),
+                *self.licences.leaves(),
                 *self.sessions.leaves(),
             ]
         )
