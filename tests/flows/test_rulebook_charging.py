@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from charging_place import (
     AUTHORISED_MICRO,
@@ -20,7 +21,8 @@ from community import IMPORT, NOON, Flow, gain
 from commonwatt.flows.rulebook import session_bodies, snapshot, wallet_bodies
 from commonwatt.flows.rulebook.charging import MOST_STANDING, MOST_TARIFFS
 from commonwatt.flows.rulebook.sessions import Register
-from commonwatt.model import MICRO, SLOT_SECONDS, Commodity, Kind, Outcome, Side, cost_micro
+from commonwatt.ledger.sheet import Sheet
+from commonwatt.model import MICRO, SLOT_SECONDS, AccountId, Commodity, Kind, Outcome, Side, cost_micro
 
 DUE = cost_micro(10_000, IMPORT) + cost_micro(10_000, FEE) + START_FEE
 """What 10 kWh cost when nobody traded."""
@@ -308,6 +310,48 @@ def test_the_price_is_what_neighbours_paid_in_the_slot_and_the_receipt_tells_who
     assert (line.slot_s, line.price_micro_per_kwh) == (slot_s, 200_000)
     # 5,000 Wh of sun left anna's roof, 4,000 of them traded; the grid gave the community the other 5,000.
     assert (line.mix.solar_wh, line.mix.grid_wh, line.mix.total_wh) == (3_000, 3_000, 6_000)
+
+
+@pytest.mark.row("E9")
+def test_called_watt_shows_on_the_receipt_as_what_it_is() -> None:
+    plaza = Plaza()
+    plaza.pass_slot(anna=Flow(solar_wh=3_000, charge_wh=3_000))
+    held = plaza.watt("anna")
+    assert plaza.order("anna", Side.ASK, held, 100_000) is Outcome.BOOKED
+    assert plaza.order("ben", Side.BID, held, 100_000) is Outcome.BOOKED
+    session = plaza.authorised()
+    plaza.start(session)
+    plaza.pass_slot(3_000, anna=Flow(discharge_wh=1_000), ben=Flow(load_wh=1_000))
+    plaza.count(session, (0, 3_000))
+    plaza.stop(session)
+    plaza.meter(session, 3_000)
+    assert plaza.entries("watt delivery") == [("anna", "ben", 1_000)]
+    bill = plaza.receipt(session).bill
+    assert bill is not None
+    assert (bill.lines[0].mix.watt_wh, bill.lines[0].mix.grid_wh) == (750, 2_250)
+
+
+def test_a_sheet_of_many_members_counts_as_its_entries_do() -> None:
+    plaza = Plaza()
+    plaza.start(plaza.authorised())
+    state = plaza.state
+    members = np.array([state.accounts.number(AccountId(name)) for name in ("anna", "ben")])
+    zero, sold, bought = np.zeros(2, np.int64), np.array([700, 0]), np.array([0, 700])
+    sheet = Sheet(
+        slot_s=NOON,
+        members=members,
+        bought_wh=bought,
+        sold_wh=sold,
+        import_wh=np.array([0, 300]),
+        export_wh=np.array([200, 0]),
+        traded_micro=zero,
+        grid_micro=zero,
+    )
+    state.post_sheet(sheet)
+    entries = [entry for entry in sheet.entries(state.accounts) if entry.commodity is Commodity.ENERGY]
+    flowed = state.sessions.flowing[NOON]
+    assert flowed.many_wh == sum(entry.amount for entry in entries if entry.source in ("anna", "ben")) == 900
+    assert flowed.net_wh == -sum(gain(entry, "grid") for entry in entries) == 100
 
 
 def test_every_step_survives_a_snapshot_and_a_replay() -> None:
