@@ -11,6 +11,7 @@ import typer
 
 from commonwatt.apps.cli import (
     accepting,
+    billing,
     checking,
     consenting,
     delegating,
@@ -43,6 +44,8 @@ app.command("plan")(planning.plan)
 app.command("event", context_settings={"ignore_unknown_options": True})(planning.event)
 app.command("prove")(showing.prove)
 app.command("inspect")(showing.inspect)
+app.command("receipt")(billing.receipt)
+app.command("commission")(billing.commission)
 app.command("verify")(trusting.verify)
 app.command("replay")(trusting.replay)
 app.command("serve")(watching.serve)

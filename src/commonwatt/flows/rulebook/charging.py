@@ -38,6 +38,7 @@ from commonwatt.model import (
 )
 from commonwatt.settlement.charging import Bill, Fees, Mix, SlotTerms, bill, slots_between, spread_wh
 
+PAID, CORRECTED = "charging", "charging corrected"
 MOST_STANDING = 4
 """Sessions that one car may have that are not closed: one it charges in, and some that wait for a meter."""
 MOST_TARIFFS = 8
@@ -287,7 +288,7 @@ def _has_room(state: State, known: ChargingSession, done: Bill) -> bool:
 
 def _book(state: State, known: ChargingSession, done: Bill, stamped_s: int) -> None:
     """Pass energy on and pay for it, both or neither; where the count was settled before, the difference."""
-    memo = "charging corrected" if known.settled else "charging"
+    memo = CORRECTED if known.settled else PAID
     slot_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
     for commodity, source, target, amount in (
         (Commodity.ENERGY, known.station, known.car, done.energy_wh - known.billed_wh),
