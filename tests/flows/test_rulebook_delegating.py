@@ -14,6 +14,7 @@ from commonwatt.flows.rulebook import (
     contract_bodies,
     interchange_bodies,
     order_bodies,
+    session_bodies,
     snapshot,
     wallet_bodies,
 )
@@ -90,6 +91,7 @@ def sample(kind: Kind) -> Struct:
         Kind.PURCHASE: wallet_bodies.TopUpWish(),
         Kind.PAYOUT: wallet_bodies.PayoutRequest(amount_micro=10_000),
         Kind.CONTRACT: contract_bodies.Dispute(contract="7", window_s=NOON, reason="r"),
+        Kind.SESSION: session_bodies.Stop(session="0"),
         Kind.TRANSFER: wallet_bodies.Give(target="ben", commodity=Commodity.ERGON, amount=1),
         Kind.INTERCHANGE: interchange_bodies.Refuse(community="north", number=1),
         Kind.AUCTION: auction_bodies.TakeDown(auction="7"),

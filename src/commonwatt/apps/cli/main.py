@@ -11,6 +11,7 @@ import typer
 
 from commonwatt.apps.cli import (
     accepting,
+    billing,
     checking,
     consenting,
     contracting,
@@ -49,6 +50,8 @@ app.command("order")(trading.order)
 app.command("ask")(trading.ask)
 app.command("prove")(showing.prove)
 app.command("inspect")(showing.inspect)
+app.command("receipt")(billing.receipt)
+app.command("commission")(billing.commission)
 app.command("verify")(trusting.verify)
 app.command("replay")(trusting.replay)
 app.command("serve")(watching.serve)

@@ -15,6 +15,7 @@ from commonwatt.flows.rulebook import (
     auction_bodies,
     auctioning,
     bodies,
+    charging,
     commission,
     consenting,
     contract_bodies,
@@ -23,6 +24,8 @@ from commonwatt.flows.rulebook import (
     delegating,
     interchange,
     interchange_bodies,
+    licence_bodies,
+    operating,
     order_bodies,
     ordering,
     paying,
@@ -31,6 +34,7 @@ from commonwatt.flows.rulebook import (
     registry,
     sale_bodies,
     selling,
+    session_bodies,
     settling,
     slot_batches,
     slot_market,
@@ -71,7 +75,7 @@ _MAY = {
     Kind.ORDER_BATCH: {"member"},
     Kind.AUCTION: {"member", "utility"},
     Kind.CONTRACT: {"member", "utility", "operator"},
-    Kind.SESSION: {"member", "station", "car"},
+    Kind.SESSION: {"member", "station", "car", "gateway"},
     Kind.INTERCHANGE: {"operator"},
     Kind.FACT: {"oracle"},
     Kind.SCHEDULE: {"planner"},
@@ -94,6 +98,7 @@ def begin(state: State, stamped_s: int) -> None:
     slot_market.close_gates(state, stamped_s)
     auctioning.close_due(state, stamped_s)
     contracting.advance(state, stamped_s)
+    charging.stop_due(state, stamped_s)
 
 
 def end(state: State, stamped_s: int) -> None:
@@ -103,6 +108,8 @@ def end(state: State, stamped_s: int) -> None:
     commission.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
     contract_measuring.settled(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
     contract_measuring.instructed(state, stamped_s)
+    operating.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    charging.settle(state, range(first_s, state.settled_to_s, SLOT_SECONDS), stamped_s)
     prepaying.watch(state, stamped_s)
     state.forget()
 
@@ -212,12 +219,21 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
             return paying.payout(state, request, body, position, stamped_s)
         case trust_bodies.Grant() | trust_bodies.Revoke():
             return delegating.delegate(state, request, body, position, stamped_s)
-        case _ if request.kind is Kind.ATTEST:
-            return attesting.attest(state, request, cast("trust_bodies.Attest", body), position, stamped_s)
-        case _ if request.kind is Kind.PURCHASE:
-            return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
+        case _ if request.kind in (Kind.ATTEST, Kind.PURCHASE, Kind.SESSION):
+            return _decide_many(state, request, body, position, stamped_s)
         case _:
             return _decide_standing(state, request, body, position, stamped_s)
+
+
+def _decide_many(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
+    """Decide what is of a kind with many shapes, which that kind's own rules tell apart."""
+    match request.kind:
+        case Kind.ATTEST:
+            return attesting.attest(state, request, cast("trust_bodies.Attest", body), position, stamped_s)
+        case Kind.SESSION:
+            return charging.session(state, request, cast("session_bodies.Session", body), position, stamped_s)
+        case _:
+            return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
 
 
 def _decide_standing(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
@@ -242,6 +258,8 @@ def _decide_standing(state: State, request: Request, body: object, position: int
             return registry.checkpoint(state, body)
         case _ if request.kind is Kind.CONTRACT:
             return contracting.contract(state, request, cast("contract_bodies.ContractBody", body), position, stamped_s)
+        case licence_bodies.Licence() | licence_bodies.BuyLicence():
+            return operating.licence(state, request, body, stamped_s)
         case _:
             assert isinstance(body, bodies.Register)
             return registry.register(state, request, body, stamped_s)

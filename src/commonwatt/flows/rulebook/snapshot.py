@@ -9,7 +9,9 @@ import numpy as np
 
 from commonwatt.flows.rulebook.contracted import Contracted
 from commonwatt.flows.rulebook.contracted import Dumped as ContractDump
+from commonwatt.flows.rulebook.licences import KeptLicences, Licences
 from commonwatt.flows.rulebook.neighbours import Neighbour, Neighbours
+from commonwatt.flows.rulebook.sessions import KeptSessions, Sessions
 from commonwatt.flows.rulebook.state import Gateway, State
 from commonwatt.flows.rulebook.wallets import Kept, Wallets
 from commonwatt.identity.directory import Directory
@@ -183,6 +185,8 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     Auctions: (Auctions.items, list[Auction], Auctions),
     Contracted: (Contracted.dump, ContractDump, Contracted.load),
     Wallets: (Wallets.dump, Kept, Wallets.load),
+    Licences: (Licences.dump, KeptLicences, Licences.load),
+    Sessions: (Sessions.dump, KeptSessions, Sessions.load),
     StorageClaims: (
         lambda claims: (claims.listing(), claims.minted.listing(), claims.lost.listing()),
         _Claims,
