@@ -61,6 +61,9 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     ERGON (rows H2, H4): at ``low_micro`` a notice is due, from ``clear_micro`` on the next fall is a new one; a meter
     is enabled while its account has more than ``meter_threshold_micro``, and ``meter_grace_s`` longer; without them
     nobody is told and no meter switched. A top-up is waited for ``topup_lasts_s``.
+
+    The WATT book: ``unbacked_micro_per_kwh`` of ERGON stands for what is asked for beyond the WATT that is there,
+    ``sealed_bond_micro`` for every order that is sealed, until it is revealed.
     """
 
     public: PublicKey
@@ -80,6 +83,8 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     meter_threshold_micro: Money = 0
     meter_grace_s: Annotated[int, Meta(ge=1, le=10**8)] | None = None
     topup_lasts_s: Annotated[int, Meta(ge=1, le=10**8)] = 259_200
+    unbacked_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    sealed_bond_micro: Annotated[int, Meta(ge=0, le=10**9)] = 100_000
 
 
 class RegisterKey(_Body, frozen=True, tag_field="what", tag="key"):

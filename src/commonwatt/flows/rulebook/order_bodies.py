@@ -19,11 +19,17 @@ class _Body(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, gc=Fa
 
 
 class WattOrder(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="watt"):
-    """A wish to buy or sell stored energy now, in the WATT book (row E4)."""
+    """A wish to buy or sell stored energy, in the WATT book (row E4).
+
+    With a limit it rests until it is filled, taken back, or at ``until_s`` gone by itself. With ``now`` it trades what
+    it can at once and is gone; without a limit too, at whatever price stands.
+    """
 
     side: Side
     energy_wh: Wanted
-    price_micro_per_kwh: Limit
+    price_micro_per_kwh: Limit | None = None
+    until_s: _Moment | None = None
+    now: bool = False
 
 
 class SlotOrder(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="slot"):
@@ -53,4 +59,12 @@ class CancelBody(_Body, frozen=True, tag_field="what", tag="cancel"):
     order: _Name
 
 
-ORDER_BODIES: dict[Kind, object] = {Kind.ORDER: OrderBody, Kind.CANCEL: CancelBody}
+class Amend(_Body, frozen=True, tag_field="what", tag="amend"):
+    """Lets a WATT order want less from now on; it keeps its price and its place in time."""
+
+    order: _Name
+    energy_wh: Wanted
+
+
+Ordering = OrderBody | CancelBody | Amend
+ORDER_BODIES: dict[Kind, object] = {Kind.ORDER: OrderBody, Kind.CANCEL: CancelBody | Amend}

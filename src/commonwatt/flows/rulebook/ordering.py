@@ -6,15 +6,15 @@ from commonwatt.flows.rulebook.state import State
 from commonwatt.model import Outcome, Request
 
 
-def order(
-    state: State, request: Request, body: bodies.OrderBody | bodies.CancelBody, position: int, stamped_s: int
-) -> Outcome:
+def order(state: State, request: Request, body: bodies.Ordering, position: int, stamped_s: int) -> Outcome:
     """Place an order where it belongs, or take one back from where it stands."""
     match body:
         case bodies.WattOrder():
-            return watt_book.order(state, request, body, position, stamped_s)
+            return watt_book.order(state, request.on_behalf_of, body, position, stamped_s)
         case bodies.SlotOrder():
             return slot_market.order(state, request, body, position, stamped_s)
+        case bodies.Amend():
+            return watt_book.amend(state, request.on_behalf_of, body)
         case bodies.CancelBody():
             if watt_book.cancel(state, request.on_behalf_of, body.order):
                 return Outcome.BOOKED

@@ -98,6 +98,8 @@ class Charter:
     meter_threshold_micro: int = 0
     meter_grace_s: int | None = None
     topup_lasts_s: int = 259_200
+    unbacked_micro_per_kwh: int = 0
+    sealed_bond_micro: int = 100_000
     witnesses: tuple[Witness, ...] = ()
 
     def __post_init__(self) -> None:
