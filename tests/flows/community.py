@@ -120,6 +120,7 @@ class Community:
         prepaid_micro: int = PREPAID,
         priced_slots: int = 96,
         witnesses: tuple[bodies.Witness, ...] = (),
+        **terms: Any,
     ) -> None:
         self.members = MEMBERS[:homes]
         self.store = PaperLog() if store is None else store
@@ -136,6 +137,7 @@ class Community:
             gate_s=gate_s,
             correction_slots=correction_slots,
             witnesses=witnesses,
+            **terms,
         )
         founded = [
             self.ask("operator", Kind.REGISTER, charter),
@@ -284,7 +286,7 @@ class Community:
         return self.ask(by, Kind.SCHEDULE, body)
 
     def order(
-        self, member: str, side: Side, energy_wh: int, price: int, slot_s: int | None = None, **likes: Any
+        self, member: str, side: Side, energy_wh: int, price: int | None, slot_s: int | None = None, **likes: Any
     ) -> Outcome:
         """Order in a slot's market, or without slot in the WATT book."""
         return self.ask(member, Kind.ORDER, order_body(side, energy_wh, price, slot_s, **likes))
@@ -363,7 +365,7 @@ class Community:
 
 
 def order_body(
-    side: Side, energy_wh: int, price: int, slot_s: int | None = None, **likes: Any
+    side: Side, energy_wh: int, price: int | None, slot_s: int | None = None, **likes: Any
 ) -> order_bodies.OrderBody:
     """Return an order in a slot's market, or without slot in the WATT book."""
     told = {"side": side, "energy_wh": energy_wh, "price_micro_per_kwh": price, **likes}

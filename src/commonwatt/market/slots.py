@@ -125,7 +125,7 @@ class SlotMarket:
         Args:
             slot_s: The slot, whose gate is open.
             order: Of an owner who stands on no other side there.
-            position: Where it stands in the log.
+            position: Its place in time: where it stands in the log, or where it was sealed.
             open_market: What it meets under where it is meant for now; such an order has no preference.
         """
         row = np.zeros(1, ROW)
@@ -141,6 +141,7 @@ class SlotMarket:
         now = open_market is not None
         row["flags"] = NEAR * order.near | STRICT * order.strict | NOW * now | SELLS * sells
         self.place_many(slot_s, row)
+        self._to_its_place(self._slots[slot_s])
         if open_market is not None:
             slot = self._slots[slot_s]
             self._meet(slot, slot.count - 1, open_market)
@@ -158,6 +159,17 @@ class SlotMarket:
         np.add.at(slot.stands_wh, rows["owner"], rows["wh"])
         slot.sides[rows["owner"][standing & sells]] |= SELLER
         np.add.at(self._reserved, rows["owner"][~sells], costs(rows[~sells]))
+
+    def _to_its_place(self, slot: _Slot) -> None:
+        """Move the last row to its place in time, where that was fixed before others came."""
+        rows = slot.orders()
+        at = int(np.searchsorted(rows["position"][:-1], rows["position"][-1], side="right"))
+        if at == len(rows) - 1:
+            return
+        rows[at:] = np.roll(rows[at:], 1)
+        for of in ("bid", "ask"):
+            slot.trades[of] += slot.trades[of] >= at
+        slot.waiting = None
 
     def judge(
         self, slot_s: int, places: Numbers, told: "Batched", most_in_wh: Numbers, most_out_wh: Numbers, makes: Flags

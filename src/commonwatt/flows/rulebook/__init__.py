@@ -22,6 +22,7 @@ from commonwatt.flows.rulebook import (
     prepaying,
     readings,
     registry,
+    sealing,
     settling,
     slot_batches,
     slot_market,
@@ -82,6 +83,7 @@ def begin(state: State, stamped_s: int) -> None:
     """Do what has come due by the moment of a batch of requests, before the first of them is decided."""
     state.wallets.now_s = stamped_s
     commission.close_quarters(state, stamped_s)
+    sealing.lapse(state, stamped_s)
     transferring.void_due(state, stamped_s)
     slot_market.close_gates(state, stamped_s)
     state.book.end(stamped_s)

@@ -8,6 +8,7 @@ from commonwatt.model import Kind, Side
 
 _Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
 _Moment = Annotated[int, Meta(ge=0, le=32_503_680_000)]
+_Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Wanted = Annotated[int, Meta(gt=0, le=10**9)]
 """Wh, more than none."""
 Limit = Annotated[int, Meta(ge=0, le=10**9)]
@@ -53,6 +54,20 @@ class SlotOrder(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="s
 OrderBody = WattOrder | SlotOrder
 
 
+class Sealed(_Body, frozen=True, tag_field="what", tag="sealed"):
+    """Takes a place in time for an order that nobody knows yet; see `sealing.commitment_of`."""
+
+    commitment: _Hash
+
+
+class Reveal(_Body, frozen=True, tag_field="what", tag="reveal"):
+    """Tells the order that was sealed at a place in the log."""
+
+    sealed: _Name
+    salt: _Hash
+    order: OrderBody
+
+
 class CancelBody(_Body, frozen=True, tag_field="what", tag="cancel"):
     """Takes an order back: out of the WATT book, or of a slot whose gate is open."""
 
@@ -66,5 +81,5 @@ class Amend(_Body, frozen=True, tag_field="what", tag="amend"):
     energy_wh: Wanted
 
 
-Ordering = OrderBody | CancelBody | Amend
-ORDER_BODIES: dict[Kind, object] = {Kind.ORDER: OrderBody, Kind.CANCEL: CancelBody | Amend}
+Ordering = OrderBody | Sealed | Reveal | CancelBody | Amend
+ORDER_BODIES: dict[Kind, object] = {Kind.ORDER: OrderBody | Sealed | Reveal, Kind.CANCEL: CancelBody | Amend}

@@ -1,7 +1,7 @@
 """Rules for orders of either market, and for what takes them back: which market a request is for."""
 
 from commonwatt.flows.rulebook import order_bodies as bodies
-from commonwatt.flows.rulebook import slot_market, watt_book
+from commonwatt.flows.rulebook import sealing, slot_market, watt_book
 from commonwatt.flows.rulebook.state import State
 from commonwatt.model import Outcome, Request
 
@@ -13,6 +13,10 @@ def order(state: State, request: Request, body: bodies.Ordering, position: int, 
             return watt_book.order(state, request.on_behalf_of, body, position, stamped_s)
         case bodies.SlotOrder():
             return slot_market.order(state, request, body, position, stamped_s)
+        case bodies.Sealed():
+            return sealing.seal(state, request.on_behalf_of, body, position, stamped_s)
+        case bodies.Reveal():
+            return sealing.reveal(state, request, body, stamped_s)
         case bodies.Amend():
             return watt_book.amend(state, request.on_behalf_of, body)
         case bodies.CancelBody():

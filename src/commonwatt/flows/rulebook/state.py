@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.flows.rulebook.proposed import Proposal
+from commonwatt.flows.rulebook.seals import Seals
 from commonwatt.flows.rulebook.stated import Stated
 from commonwatt.flows.rulebook.trusted import Trusted
 from commonwatt.flows.rulebook.wallets import Wallets
@@ -145,6 +146,7 @@ class State:
     zones: dict[str, Zone] = field(default_factory=dict)
     slot_market: SlotMarket = field(default_factory=SlotMarket)
     book: Book = field(default_factory=Book)
+    seals: Seals = field(default_factory=Seals)
     claims: StorageClaims = field(default_factory=StorageClaims)
     accounts: Accounts = field(default_factory=Accounts)
     wallets: Wallets = field(default_factory=Wallets)
@@ -314,8 +316,9 @@ class State:
         )
 
     def market_leaves(self) -> list[bytes]:
-        """Return what stands in the markets, one leaf a slot or an order for WATT."""
-        return _leaves([*self.slot_market.leaves(), *({"order": order} for order in self.book.orders())])
+        """Return what stands in the markets, one leaf a slot, an order for WATT, or a seal."""
+        orders = ({"order": order} for order in self.book.orders())
+        return _leaves([*self.slot_market.leaves(), *orders, *self.seals.leaves()])
 
     def rest_leaves(self) -> list[bytes]:
         """Return everything else that decides what may happen next."""
