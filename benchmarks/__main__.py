@@ -17,7 +17,7 @@ from benchmarks.nation import p8
 from benchmarks.planning import p4, p4_meter, p18, p32
 from benchmarks.planning_fleet import p1, p2, p3, p17, p19, p33
 from benchmarks.replaying import p15, p16, p30
-from benchmarks.requests import p14
+from benchmarks.requests import p5, p14
 from benchmarks.solarhome.d2 import d2
 from benchmarks.stores import p37pg
 from benchmarks.tiles import p10
@@ -39,6 +39,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "D2": d2,
     "D3": d3,
     "D3-REAL": d3_real,
+    "P5": p5,
     "P6": p6,
     "P7": p7,
     "P8": p8,

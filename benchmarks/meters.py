@@ -70,20 +70,18 @@ def founding(gateways: int) -> Iterator[bytes]:
             member = f"member-{number}"
             body = bodies.RegisterKey(public=key(member).public.hex(), alg="secp256k1", role="member", account=member)
             yield signed(operator, Kind.REGISTER, seq, "operator", body)
-    yield signed(key("dso"), Kind.REGISTER, 1, "grid", _asset("feeder", "gw-feeder", AssetKind.FEEDER))
+    yield signed(key("dso"), Kind.REGISTER, 1, "grid", asset("feeder", "gw-feeder", AssetKind.FEEDER))
 
 
 def claims(first: int, last: int) -> list[bytes]:
     """Return the claims of some members: each a connection behind its own gateway."""
     return [
-        signed(
-            key(f"member-{n}"), Kind.REGISTER, 1, f"member-{n}", _asset(f"home-{n}", f"gw-{n}", AssetKind.CONNECTION)
-        )
+        signed(key(f"member-{n}"), Kind.REGISTER, 1, f"member-{n}", asset(f"home-{n}", f"gw-{n}", AssetKind.CONNECTION))
         for n in range(first, last)
     ]
 
 
-def _asset(name: str, gateway: str, kind: AssetKind) -> bodies.RegisterAsset:
+def asset(name: str, gateway: str, kind: AssetKind) -> bodies.RegisterAsset:
     watts = 20_000 if kind is AssetKind.CONNECTION else 10**9
     return bodies.RegisterAsset(
         asset=name, gateway=gateway, register=0, asset_kind=kind, zone="z", max_import_w=watts, max_export_w=watts

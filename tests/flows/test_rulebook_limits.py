@@ -201,3 +201,16 @@ def test_a_flood_of_doubts_costs_no_more_than_any_other_and_all_are_noted(monkey
     assert kept.state.set_aside == live.state.set_aside
     assert len(kept.state.doubted or []) == 15
     assert kept.state.root() == live.state.root() == community.state.root()
+
+
+@pytest.mark.parametrize("holder", ["operator", "utility"])
+def test_watt_that_no_member_holds_is_bought_back_like_any_other(holder: str) -> None:
+    community = Purse(1, terms={})
+    if holder == "utility":
+        assert community.register_key("utility", "utility", "utility") is Outcome.BOOKED
+    community.live(anna=Flow(solar_wh=1_000, charge_wh=1_000))
+    assert community.give("anna", holder, Commodity.WATT, 810) is Outcome.BOOKED
+    community.levels_wh["anna"] = 0  # driven away, or leaked: the meter counted nothing that went out
+    community.live()
+    assert (community.watt(holder), community.state.claims.total_wh) == (0, 0)
+    assert community.entries("watt bought back", Commodity.ERGON) == [("anna", holder, 243_000)]

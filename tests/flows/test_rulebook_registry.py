@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from community import LIMIT_W, NOON, PREPAID, Community, battery, instruction, key
 
-from commonwatt.flows.rulebook import bodies, order_bodies, trust_bodies, wallet_bodies
+from commonwatt.flows.rulebook import auction_bodies, bodies, order_bodies, trust_bodies, wallet_bodies
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.market.order_batch import ORDER_DTYPE
 from commonwatt.metering.batch import Item, encode_items
@@ -35,6 +35,7 @@ OWN_KINDS = {
         Kind.DELEGATE,
         Kind.TRANSFER,
         Kind.PAYOUT,
+        Kind.AUCTION,
     },
     "dso": {Kind.REGISTER, Kind.CONSTRAINT},
     "gw-anna": {Kind.READING_BATCH, Kind.ACK},
@@ -74,6 +75,7 @@ def sample(community: Community, kind: Kind) -> object:
         Kind.TRANSFER: wallet_bodies.Give(target="nobody", commodity=Commodity.ERGON, amount=1),
         Kind.PAYOUT: wallet_bodies.PayoutRequest(amount_micro=10_000),
         Kind.ATTEST: trust_bodies.Archived(day="2026-05-31", manifest="0" * 64),
+        Kind.AUCTION: auction_bodies.Offer(auction="7", amount=1, price_micro_per_kwh=1),
         Kind.CHECKPOINT: bodies.CheckpointBody(note=checkpoint.note_text() + "\nunsigned"),
     }[kind]
 

@@ -10,10 +10,14 @@ from professionals import BATTERY, PROFESSIONS, inspected, qualify, words
 from purse import TERMS, Purse
 
 from commonwatt.flows.rulebook import State, bodies, order_bodies, snapshot, trust_bodies
+from commonwatt.flows.rulebook import auction_bodies as auctions
+from commonwatt.flows.rulebook import sale_bodies as sales
 from commonwatt.flows.rulebook import wallet_bodies as wallets
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import sign_request
+from commonwatt.market.auctions import Form, Good
+from commonwatt.market.auctions.sealed import commitment
 from commonwatt.metering.batch import Item, encode_items
 from commonwatt.model import (
     AccountId,
@@ -36,6 +40,7 @@ from commonwatt.tokens.tsl import TOTAL_MICRO
 AUTHORS = ("operator", *ROLES, *MEMBERS[:2], *map(gateway, MEMBERS[:2]), *PROFESSIONS)
 KINDS = tuple(Kind)
 LATER_S = (0, 0, 1, 60, 900, 2_000, 90_000)
+SALT = "5a" * 32
 _CHANGED = (Outcome.BOOKED, Outcome.SET_ASIDE)
 
 
@@ -54,9 +59,26 @@ def stood() -> tuple[bytes, int, PaperLog]:
     community.reserve("anna", "ben", Commodity.TSL, 5)
     community.pay_out("anna", 10_000)
     community.tell(wallets.MandateBody(account="anna", active=True))
+    opened(community)
+    listing = sales.Listing(energy_wh=9, price_micro_per_kwh=5, until_s=community.now_s + 999)
+    assert community.ask("anna", Kind.TRANSFER, listing) is Outcome.BOOKED
     community.sequencer.save_snapshot()
     assert isinstance(community.store, PaperLog)
     return snapshot.dump(community.state, community.now_s, bytes(32)), community.now_s, community.store
+
+
+def opened(community: Purse) -> None:
+    """Hold two auctions: one in which bids are open, and one in which a sealed one is to be revealed."""
+    terms = {"side": Side.ASK, "good": Good.WATT, "amount": 9, "start_s": community.now_s, "reserve_price": 5}
+    for form, end_s in ((Form.ENGLISH, 900), (Form.SECOND_PRICE, 1)):
+        reveal_s = 5_000 if form is Form.SECOND_PRICE else 0
+        body = auctions.Open(form=form, end_s=community.now_s + end_s, reveal_s=reveal_s, bidder_bond_micro=3, **terms)
+        auction = str(len(community.sequencer.tree))
+        community.ask("anna", Kind.AUCTION, body)
+        bid: Struct = auctions.Offer(auction=auction, amount=9, price_micro_per_kwh=7)
+        if form is Form.SECOND_PRICE:
+            bid = auctions.Seal(auction=auction, hash=commitment(auction, AccountId("ben"), 9, 7, SALT))
+        assert community.ask("ben", Kind.AUCTION, bid) is Outcome.BOOKED
 
 
 def woken() -> Sequencer:
@@ -173,6 +195,7 @@ def said() -> Sequence[bytes]:
     items = encode_items([Item(start_s=now_s, register=n, import_wh=9, export_wh=0) for n in (0, 1)])
     trust_key = key("engineer").public.hex()
     reserved = next(str(row.position) for row in store.rows() if b'"what":"reserve"' in row.body)
+    listing = next(str(row.position) for row in store.rows() if b'"what":"list"' in row.body)
     payout = next(str(row.position) for row in store.rows() if b'"kind":"payout"' in row.body)
     money = Commodity.ERGON
     against = wallets.InReturn(commodity=Commodity.WATT, amount=3)
@@ -255,6 +278,36 @@ def said() -> Sequence[bytes]:
         ),
         _said("ben", Kind.TRANSFER, wallets.Post(transfer=reserved, amount=2)),
         _said("ben", Kind.TRANSFER, wallets.Void(transfer=reserved), 6),
+        *(
+            _said("ben", Kind.AUCTION, body, 2)
+            for auction in (str(row.position) for row in store.rows() if b'"what":"open"' in row.body)
+            for body in (
+                auctions.Offer(auction=auction, amount=9, price_micro_per_kwh=8),
+                auctions.Seal(auction=auction, hash="0" * 64),
+                auctions.Reveal(auction=auction, amount=9, price_micro_per_kwh=7, salt=SALT),
+                auctions.TakeDown(auction=auction),
+            )
+        ),
+        _said(
+            "anna",
+            Kind.AUCTION,
+            auctions.Open(
+                form=Form.DUTCH,
+                side=Side.BID,
+                good=Good.UP,
+                amount=9_000,
+                start_s=now_s,
+                end_s=now_s + 60,
+                tick_s=9,
+                opening_price=5,
+                reserve_price=9,
+                from_s=NOON + 90_000,
+                to_s=NOON + 91_800,
+            ),
+        ),
+        _said("anna", Kind.TRANSFER, sales.Listing(energy_wh=9, price_micro_per_kwh=5, until_s=now_s + 9, whole=True)),
+        _said("anna", Kind.TRANSFER, sales.Unlist(listing=listing)),
+        _said("ben", Kind.TRANSFER, sales.Take(listing=listing, seller="anna", energy_wh=3, most_micro=9), 2),
         _said("anna", Kind.DELEGATE, trust_bodies.Grant(to=trust_key, kinds=("order",), until_s=now_s + 9)),
         _said("anna", Kind.DELEGATE, trust_bodies.Revoke(to=trust_key)),
         _said(

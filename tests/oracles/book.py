@@ -115,7 +115,7 @@ class NaiveBook:
 
     def payable_wh(self, bid: Order, price: int) -> int:
         wh = max(0, min(bid.energy_wh, self.world.room(bid.owner)))
-        while wh and wh * price > self.world.funds(bid.owner) * 1000:
+        while wh and wh * price > max(0, self.world.funds(bid.owner)) * 1000:
             wh -= 1
         return wh
 

@@ -266,7 +266,7 @@ class Model:
         asks = sorted((price, n) for n, (_, side, _, price) in self.orders.items() if side == "ask")
         for _, bid in bids:
             buyer, _, wanted, limit = self.orders[bid]
-            if self.free(buyer, "ergon_micro") * 1000 < limit:
+            if max(0, self.free(buyer, "ergon_micro")) * 1000 < limit:
                 continue  # it waits until its buyer could pay 1 Wh at its limit
             backing = {who: self.free(who, "watt_wh") for who in self.members}
             for price, ask in asks:

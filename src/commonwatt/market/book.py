@@ -237,7 +237,7 @@ class Book:
                 left_wh -= ready_wh
                 self._set_ready(ask, ready_wh, Side.ASK)
         if own.bids:
-            room_wh, funds = max(0, look.room(account)), look.funds(account) * 1000
+            room_wh, funds = max(0, look.room(account)), max(0, look.funds(account)) * 1000
             for bid in own.bids:
                 self._set_ready(bid, min(bid.left_wh, room_wh) if bid.price <= funds else 0, Side.BID)
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from commonwatt.kernels.slot_orders import SELLS
-from commonwatt.model import AccountId, OrderId
+from commonwatt.model import AccountId, OrderId, Side, SlotOrder
 
 ALONE = 65_535
 """In place of an item's number: the order came by itself."""
@@ -49,15 +48,24 @@ class OpenMarket:
     export_price: int
     of: Callable[[AccountId], tuple[str, int]]
 
-    def limit(self, row: Any) -> int:
-        """Return an order's limit within the grid's prices."""
-        if row["flags"] & SELLS:
-            return max(int(row["limit"]), self.export_price)
-        return min(int(row["limit"]), self.import_price)
+    def rank(self, order: SlotOrder) -> int:
+        """Return what makes the better order come first: a seller's limit, or minus a buyer's, in grid's prices."""
+        if order.side is Side.ASK:
+            return max(order.price_micro_per_kwh, self.export_price)
+        return -min(order.price_micro_per_kwh, self.import_price)
 
-    def rank(self, row: Any) -> int:
-        """Return what makes the better order come first."""
-        return self.limit(row) if row["flags"] & SELLS else -self.limit(row)
+
+@dataclass(slots=True)
+class Waiting:
+    """An order for now that waits for somebody: its rank and row, and what is left of it."""
+
+    rank: int
+    row: int
+    left_wh: int
+
+    def worst_first(self) -> tuple[int, int]:
+        """Return what sorts the best, and of equals the earliest, last."""
+        return -self.rank, -self.row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

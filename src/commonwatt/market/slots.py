@@ -25,10 +25,11 @@ from commonwatt.market.slot_rows import (
     Numbers,
     OpenMarket,
     Rows,
+    Waiting,
     costs,
     order_id,
 )
-from commonwatt.model import AccountId, InvalidValue, Side, SlotOrder, Source, Trade
+from commonwatt.model import AccountId, InvalidValue, Side, SlotOrder, Source, Trade, cost_micro
 
 Flags = NDArray[np.bool_]
 _NAME_BYTES = 16
@@ -48,11 +49,25 @@ class _Slot:
     cleared: bool = False
     settled: bool = False
     digest: bytes | None = None
-    waiting: dict[tuple[str, int], list[tuple[int, int]]] | None = None
-    """Rows of the open market that wait for somebody, by zone and side: rank and row, best first."""
+    waiting: dict[tuple[str, bool], list[Waiting]] | None = None
+    """Who waits for somebody in the open market, by zone and whether they sell; the best last."""
+    traded: int = 0
+    """How many rows of `trades` are in use."""
 
     def orders(self) -> Rows:
         return self.rows[: self.count]
+
+    def made(self) -> Rows:
+        return self.trades[: self.traded]
+
+    def add_trades(self, trades: Rows) -> None:
+        need = self.traded + len(trades)
+        if need > len(self.trades):
+            grown = np.empty(max(need, 2 * len(self.trades)) if self.traded else need, TRADE)
+            grown[: self.traded] = self.made()
+            self.trades = grown
+        self.trades[self.traded : need] = trades
+        self.traded, self.digest = need, None
 
     def reserve(self, more: int) -> None:
         need = self.count + more
@@ -128,29 +143,28 @@ class SlotMarket:
             position: Its place in time: where it stands in the log, or where it was sealed.
             open_market: What it meets under where it is meant for now; such an order has no preference.
         """
-        row = np.zeros(1, ROW)
-        row["position"], row["item"] = position, ALONE
-        row["owner"], row["wh"] = self.number(order.owner), order.energy_wh
-        row["partner"] = NOBODY if order.partner is None else self.number(order.partner)
-        row["limit"], row["premium"], row["source"] = (
-            order.price_micro_per_kwh,
-            order.premium_micro_per_kwh,
-            order.source,
-        )
-        sells = order.side is Side.ASK
-        now = open_market is not None
-        row["flags"] = NEAR * order.near | STRICT * order.strict | NOW * now | SELLS * sells
-        self.place_many(slot_s, row)
-        self._to_its_place(self._slots[slot_s])
+        owner, sells = self.number(order.owner), order.side is Side.ASK
+        partner = NOBODY if order.partner is None else self.number(order.partner)
+        slot = self._open(slot_s)
+        self._widen(slot)
+        slot.reserve(1)
+        limit, premium, wh = order.price_micro_per_kwh, order.premium_micro_per_kwh, order.energy_wh
+        flags = NEAR * order.near | STRICT * order.strict | NOW * (open_market is not None) | SELLS * sells
+        at = slot.count
+        slot.rows[at] = (position, owner, partner, wh, 0, limit, premium, ALONE, int(order.source), flags)
+        slot.count, slot.digest = at + 1, None
+        slot.sides[owner] = (slot.sides.item(owner) + 1) | (SELLER if sells else 0)
+        slot.stands_wh[owner] += wh
+        if not sells:
+            self._reserved[owner] += cost_micro(wh, limit + premium)
+        if at and slot.rows["position"].item(at - 1) > position:
+            self._to_its_place(slot)
         if open_market is not None:
-            slot = self._slots[slot_s]
-            self._meet(slot, slot.count - 1, open_market)
+            self._meet(slot, Waiting(open_market.rank(order), at, wh), order, open_market)
 
     def place_many(self, slot_s: int, rows: Rows) -> None:
         """Take rows in, in log order, none of them meant for now; their owners stand on no other side there."""
-        slot = self._slots.setdefault(slot_s, _Slot())
-        if slot.cleared:
-            raise InvalidValue(f"a gate that is closed takes no orders, was the slot at {slot_s} s")
+        slot = self._open(slot_s)
         self._widen(slot)
         slot.add(rows)
         sells = rows["flags"] & SELLS != 0
@@ -161,14 +175,12 @@ class SlotMarket:
         np.add.at(self._reserved, rows["owner"][~sells], costs(rows[~sells]))
 
     def _to_its_place(self, slot: _Slot) -> None:
-        """Move the last row to its place in time, where that was fixed before others came."""
-        rows = slot.orders()
+        """Move the last row to its place in time, which was fixed before others came."""
+        rows, trades = slot.orders(), slot.made()
         at = int(np.searchsorted(rows["position"][:-1], rows["position"][-1], side="right"))
-        if at == len(rows) - 1:
-            return
         rows[at:] = np.roll(rows[at:], 1)
         for of in ("bid", "ask"):
-            slot.trades[of] += slot.trades[of] >= at
+            trades[of] += trades[of] >= at
         slot.waiting = None
 
     def judge(
@@ -204,6 +216,12 @@ class SlotMarket:
         if slot.count > before:
             slot.digest = None
             self._slots[slot_s] = slot
+
+    def _open(self, slot_s: int) -> _Slot:
+        slot = self._slots.setdefault(slot_s, _Slot())
+        if slot.cleared:
+            raise InvalidValue(f"a gate that is closed takes no orders, was the slot at {slot_s} s")
+        return slot
 
     def _widen(self, slot: _Slot) -> None:
         """Make room in a slot's notes for accounts that came since."""
@@ -270,7 +288,7 @@ class SlotMarket:
         trades = np.empty(len(matched.wh), TRADE)
         for name in TRADE.names or ():
             trades[name] = getattr(matched, name)
-        slot.trades = np.concatenate([slot.trades, trades]) if len(slot.trades) else trades
+        slot.add_trades(trades)
         slot.cleared, slot.digest, slot.waiting = True, None, None
 
     def settled(self, slot_s: int) -> None:
@@ -301,14 +319,14 @@ class SlotMarket:
 
     def trades(self, slot_s: int) -> Rows:
         """Return a slot's trades as rows of `TRADE`; none before any were made."""
-        return self._slots[slot_s].trades if slot_s in self._slots else np.empty(0, TRADE)
+        return self._slots[slot_s].made() if slot_s in self._slots else np.empty(0, TRADE)
 
     def clearing(self, slot_s: int) -> Clearing | None:
         """Return what a closed gate decided, with what was traded before it; None while it is open."""
         slot = self._slots.get(slot_s)
         if slot is None or not slot.cleared:
             return None
-        trades = tuple(self.told(slot_s, slot.trades))
+        trades = tuple(self.told(slot_s, slot.made()))
         return Clearing(*mean_price(trades), trades)
 
     def told(self, slot_s: int, trades: Rows) -> list[Trade]:
@@ -341,38 +359,43 @@ class SlotMarket:
             fee_micro_per_kwh=int(trade["fee"]),
         )
 
-    def _meet(self, slot: _Slot, new: int, under: "OpenMarket") -> None:
+    def _meet(self, slot: _Slot, new: Waiting, order: SlotOrder, under: OpenMarket) -> None:
         """Let an order for now meet those that wait in its zone, the best first, at their price."""
-        rows, waiting = slot.rows, self._waiting(slot, under)
-        own = ASK if rows["flags"][new] & SELLS else BID
-        zone, fee = under.of(self._names[rows["owner"][new]])
-        others, made = waiting.setdefault((zone, 1 - own), []), []
-        while others and rows["wh"][new] > rows["taken"][new]:
-            old = others[0][1]
-            bid, ask = (new, old) if own == BID else (old, new)
-            most, least = under.limit(rows[bid]) - fee, under.limit(rows[ask])
-            if most < least:
+        waiting = self._waiting(slot, under, new.row)
+        zone, fee = under.of(order.owner)
+        sells = order.side is Side.ASK
+        others = waiting.setdefault((zone, not sells), [])
+        made = []
+        while others and new.left_wh:
+            old = others[-1]
+            # A rank is a seller's limit, or a buyer's below zero.
+            paid, got = (-old.rank, new.rank) if sells else (-new.rank, old.rank)
+            if paid - fee < got:
                 break
-            wh = min(int(rows["wh"][row] - rows["taken"][row]) for row in (new, old))
-            rows["taken"][new] += wh
-            rows["taken"][old] += wh
-            made.append((bid, ask, wh, most if old == bid else least, fee))
-            if rows["wh"][old] == rows["taken"][old]:
-                others.pop(0)
+            wh = min(new.left_wh, old.left_wh)
+            new.left_wh, old.left_wh = new.left_wh - wh, old.left_wh - wh
+            slot.rows["taken"][old.row] += wh
+            bid, ask = (old.row, new.row) if sells else (new.row, old.row)
+            made.append((bid, ask, wh, paid - fee if sells else got, fee))
+            if not old.left_wh:
+                others.pop()
         if made:
-            slot.trades = np.concatenate([slot.trades, np.array(made, TRADE)])
-        if rows["wh"][new] > rows["taken"][new]:
-            insort(waiting.setdefault((zone, own), []), (under.rank(rows[new]), new))
+            slot.rows["taken"][new.row] = order.energy_wh - new.left_wh
+            slot.add_trades(np.array(made, TRADE))
+        if new.left_wh:
+            insort(waiting.setdefault((zone, sells), []), new, key=Waiting.worst_first)
 
-    def _waiting(self, slot: _Slot, under: "OpenMarket") -> dict[tuple[str, int], list[tuple[int, int]]]:
-        """Return who waits; after a restart it follows from the rows."""
+    def _waiting(self, slot: _Slot, under: OpenMarket, before: int) -> dict[tuple[str, bool], list[Waiting]]:
+        """Return who waits, of rows before one; after a restart, or where one was taken back, it follows from them."""
         if slot.waiting is None:
             slot.waiting = {}
-            rows = slot.orders()[:-1]  # the last has come just now
+            rows = slot.rows[:before]
             for at in np.flatnonzero((rows["flags"] & NOW != 0) & (rows["wh"] > rows["taken"])).tolist():
-                zone = under.of(self._names[rows["owner"][at]])[0]
-                side = ASK if rows["flags"][at] & SELLS else BID
-                insort(slot.waiting.setdefault((zone, side), []), (under.rank(rows[at]), at))
+                row = rows[at]
+                zone = under.of(self._names[row["owner"]])[0]
+                one = Waiting(under.rank(self._order(row)), at, int(row["wh"] - row["taken"]))
+                queue = slot.waiting.setdefault((zone, bool(row["flags"] & SELLS)), [])
+                insort(queue, one, key=Waiting.worst_first)
         return slot.waiting
 
     def leaves(self) -> Iterator[Mapping[str, object]]:
@@ -395,7 +418,7 @@ class SlotMarket:
     def dump(self) -> Dumped:
         """Return all of it in plain form: a snapshot's."""
         return [str(name) for name in self._names], [
-            (slot_s, slot.orders().tobytes(), slot.trades.tobytes(), slot.cleared, slot.settled)
+            (slot_s, slot.orders().tobytes(), slot.made().tobytes(), slot.cleared, slot.settled)
             for slot_s, slot in sorted(self._slots.items())
         ]
 
@@ -419,7 +442,8 @@ class SlotMarket:
                 raise InvalidValue("a trade is of two orders that are there")
             market.place_many(slot_s, rows)
             slot = market._slots[slot_s]
-            slot.trades, slot.cleared = made.copy(), cleared
+            slot.add_trades(made)
+            slot.cleared = cleared
             if settled:
                 market.settled(slot_s)
         return market
@@ -430,5 +454,5 @@ def _digest(slot: _Slot, marks: NDArray[np.uint8]) -> bytes:
     for name in ("position", "item", "wh", "taken", "limit", "premium", "source", "flags"):
         hashed.update(np.ascontiguousarray(rows[name]).tobytes())
     hashed.update(marks[rows["owner"]].tobytes() + marks[rows["partner"]].tobytes())
-    hashed.update(len(rows).to_bytes(8) + slot.trades.tobytes() + bytes([slot.cleared]))
+    hashed.update(len(rows).to_bytes(8) + slot.made().tobytes() + bytes([slot.cleared]))
     return hashed.digest()

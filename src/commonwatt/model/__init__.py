@@ -5,6 +5,7 @@ from commonwatt.model.consent import ALWAYS, OFF, Consent, ConsentMode
 from commonwatt.model.constraint import AT_AN_INSTANT, Constraint, Priority, Quantity, Reach, Relation
 from commonwatt.model.droop import Armed, Droop
 from commonwatt.model.entry import (
+    ANYONE,
     BURN,
     COMMISSION_POOL,
     EDUCATION_POT,
@@ -19,6 +20,8 @@ from commonwatt.model.entry import (
     VAULT,
     Commodity,
     Entry,
+    is_system,
+    neighbour_account,
 )
 from commonwatt.model.envelope import Envelope, Shift, Store, Warmth
 from commonwatt.model.errors import CommonwattError, Corrupt, Erased, InvalidValue, Refused
@@ -45,6 +48,7 @@ from commonwatt.model.wall_clock import moment, moments, zone_of
 
 __all__ = [
     "ALWAYS",
+    "ANYONE",
     "AT_AN_INSTANT",
     "BURN",
     "COMMISSION_POOL",
@@ -119,8 +123,10 @@ __all__ = [
     "cost_micro",
     "epoch",
     "instant",
+    "is_system",
     "moment",
     "moments",
+    "neighbour_account",
     "remember",
     "round_div",
     "share_wh",

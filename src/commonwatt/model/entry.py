@@ -52,6 +52,22 @@ SYSTEM_ACCOUNTS = (
     NETWORK,
 )
 """Names that no member can have."""
+ANYONE = AccountId("*")
+"""In place of the target of a reservation for whoever will take it; no account has this name."""
+_NEIGHBOUR = "neighbour:"
+
+
+def neighbour_account(community: str) -> AccountId:
+    """Return the account that stands for another community in these books; no member's name holds a colon.
+
+    What it has is what this community owes that one; the account of this community in the other's books mirrors it.
+    """
+    return AccountId(_NEIGHBOUR + community)
+
+
+def is_system(account: AccountId) -> bool:
+    """Tell whether an account is the books' own, or stands for another community: nobody's who can hold WATT."""
+    return account in SYSTEM_ACCOUNTS or account.startswith(_NEIGHBOUR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from commonwatt.apps.cli import (
     planning,
     running,
     showing,
+    trading,
     trusting,
     watching,
 )
@@ -41,6 +42,9 @@ app.command("consent")(consenting.consent)
 app.command("delegate")(delegating.delegate)
 app.command("plan")(planning.plan)
 app.command("event", context_settings={"ignore_unknown_options": True})(planning.event)
+app.command("market")(trading.market)
+app.command("order")(trading.order)
+app.command("ask")(trading.ask)
 app.command("prove")(showing.prove)
 app.command("inspect")(showing.inspect)
 app.command("verify")(trusting.verify)

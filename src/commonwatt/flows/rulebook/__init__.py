@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from commonwatt.flexibility.permission import SAYS
 from commonwatt.flows.rulebook import (
     attesting,
+    auction_bodies,
+    auctioning,
     bodies,
     commission,
     consenting,
@@ -22,7 +24,9 @@ from commonwatt.flows.rulebook import (
     prepaying,
     readings,
     registry,
+    sale_bodies,
     sealing,
+    selling,
     settling,
     slot_batches,
     slot_market,
@@ -86,6 +90,7 @@ def begin(state: State, stamped_s: int) -> None:
     sealing.lapse(state, stamped_s)
     transferring.void_due(state, stamped_s)
     slot_market.close_gates(state, stamped_s)
+    auctioning.close_due(state, stamped_s)
     state.book.end(stamped_s)
     watt_book.follow(state, stamped_s)
 
@@ -214,11 +219,15 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
         case _ if request.kind is Kind.PURCHASE:
             return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
         case _:
-            return _decide_standing(state, request, body, stamped_s)
+            return _decide_standing(state, request, body, position, stamped_s)
 
 
-def _decide_standing(state: State, request: Request, body: object, stamped_s: int) -> Outcome:
+def _decide_standing(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
     match body:
+        case sale_bodies.Listing() | sale_bodies.Take() | sale_bodies.Unlist():
+            return selling.sale(state, request, body, position, stamped_s)
+        case _ if request.kind is Kind.AUCTION:
+            return auctioning.auction(state, request, cast("auction_bodies.AuctionBody", body), position, stamped_s)
         case bodies.FactBody():
             return registry.fact(state, request, body)
         case bodies.AckBody():

@@ -1,7 +1,9 @@
 """What an account can still give, and still take: balances without what is reserved, bid or needed elsewhere."""
 
+import numpy as np
+
 from commonwatt.flows.rulebook.state import State
-from commonwatt.model import AccountId, Commodity
+from commonwatt.model import AccountId, Commodity, is_system
 from commonwatt.tokens.tsl import right_wh, tsl_needed_micro
 
 
@@ -49,3 +51,11 @@ def room_wh(state: State, account: AccountId) -> int:
         tsl_micro = max(0, available(state, account, Commodity.TSL))
         most_wh = min(most_wh, right_wh(tsl_micro, state.charter.tsl_micro_per_kwh))
     return most_wh - state.watt(account)
+
+
+def holders(state: State) -> dict[AccountId, int]:
+    """Return whoever has WATT and is no system account, sorted by name, and how much in Wh."""
+    watt = state.accounts.column(Commodity.WATT)
+    numbers = np.flatnonzero(watt > 0)
+    held = zip(state.accounts.names(numbers.tolist()), watt[numbers].tolist(), strict=True)
+    return {account: wh for account, wh in sorted(held) if not is_system(account)}

@@ -6,7 +6,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from commonwatt.flows.rulebook.auction_bodies import AUCTION_BODIES
 from commonwatt.flows.rulebook.order_bodies import ORDER_BODIES
+from commonwatt.flows.rulebook.sale_bodies import SALE_BODIES
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
 from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
 from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
@@ -263,6 +265,8 @@ _BODIES: dict[Kind, object] = {
     **ORDER_BODIES,
     **TRUST_BODIES,
     **WALLET_BODIES,
+    **AUCTION_BODIES,
+    **SALE_BODIES,
 }
 KINDS = tuple(_BODIES)
 """Kinds of request that have rules."""

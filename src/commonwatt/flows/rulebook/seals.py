@@ -27,8 +27,8 @@ class Seal:
 
     @property
     def bond(self) -> str:
-        """The name of what is reserved."""
-        return f"seal-{self.position}"
+        """The name of what is reserved; no transfer that a member asks for can name it."""
+        return f"seal {self.position}"
 
 
 class Seals:

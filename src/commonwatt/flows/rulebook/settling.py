@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from commonwatt.flows.rulebook import storage
+from commonwatt.flows.rulebook import awarding, storage
 from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.paying import MOST_ERGON_MICRO
 from commonwatt.flows.rulebook.settling_many import plain_connections, settle_plain, trades_apart
@@ -82,7 +82,8 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     bought, sold = state.prices[slot_s]
     table = columns(state)
     connected = table.connection & slot.told()
-    plain = plain_connections(state, slot_s, connected, many)
+    agreed = awarding.trades(state, slot_s)
+    plain = plain_connections(state, slot_s, connected, many, agreed)
     homes = {
         (asset := state.assets[state.readings.meters[place]]).owner: slot[asset.id]
         for place in np.flatnonzero(connected & ~plain)
@@ -92,7 +93,8 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
         told = {(meter := state.readings.meters[n]): slot[meter] for n in np.flatnonzero(slot.told() & ~plain)}
     into_wh, out_wh = int(slot.import_wh[connected].sum()), int(slot.export_wh[connected].sum())
     net_wh = into_wh - out_wh
-    trades = [t for t in trades_apart(state, slot_s, plain) if t.buyer in homes and t.seller in homes]
+    trades = [*agreed, *trades_apart(state, slot_s, plain)]
+    trades = [trade for trade in trades if trade.buyer in homes and trade.seller in homes]
     trades = _as_sourced(state, slot_s, trades, told)
     deliveries = storage.mint_and_burn(state, slot_s, told, homes)
     apart = settle_plain(state, slot, plain, bought, sold)

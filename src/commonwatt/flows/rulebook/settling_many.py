@@ -1,5 +1,7 @@
 """Rules that settle the connections with nothing behind them, whole columns at once: trades, then the grid."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from commonwatt.flows.rulebook.columns import Flags, Numbers, columns
@@ -16,7 +18,7 @@ from commonwatt.settlement.settle import NOBODY_APART, Apart
 NOWHERE = -1
 
 
-def plain_connections(state: State, slot_s: int, connected: Flags, many: int) -> Flags:
+def plain_connections(state: State, slot_s: int, connected: Flags, many: int, agreed: Sequence[Trade] = ()) -> Flags:
     """Tell which connections are settled as columns: nothing behind them, no WATT to call, and partners likewise.
 
     Args:
@@ -24,12 +26,16 @@ def plain_connections(state: State, slot_s: int, connected: Flags, many: int) ->
         slot_s: The slot.
         connected: Which meters are connections that told something.
         many: From how many connections on it is worth it.
+        agreed: Trades of the slot that were not made in its market.
     """
     if int(connected.sum()) < many:
         return np.zeros_like(connected)
     table = columns(state)
     plain = connected & table.alone
     plain &= state.accounts.column(Commodity.WATT)[table.account] == 0
+    for account in {account for trade in agreed for account in (trade.buyer, trade.seller)}:
+        if account in state.connections:
+            plain[state.readings.number(state.connections[account])] = False
     buyer, seller = _meters(state, state.slot_market.trades(slot_s), slot_s)
     while True:
         # Who trades with somebody that is settled one by one is settled with them; and so on.

@@ -14,6 +14,7 @@ from commonwatt.identity.directory import Directory
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.journal import Journal
+from commonwatt.market.auctions import Auction, Auctions
 from commonwatt.market.book import Book
 from commonwatt.market.slots import Dumped as SlotDump
 from commonwatt.market.slots import SlotMarket
@@ -177,6 +178,7 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     SlotMarket: (SlotMarket.dump, SlotDump, SlotMarket.load),
     Book: (lambda book: list(book.orders()), list[Order], Book.load),
     Seals: (Seals.items, list[Seal], Seals),
+    Auctions: (Auctions.items, list[Auction], Auctions),
     Wallets: (Wallets.dump, Kept, Wallets.load),
     StorageClaims: (
         lambda claims: (claims.listing(), claims.minted.listing(), claims.lost.listing()),

@@ -19,7 +19,9 @@ from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.journal import Journal
 from commonwatt.ledger.merkle import EMPTY_ROOT, merkle_root
 from commonwatt.ledger.sheet import Sheet
+from commonwatt.market.auctions import Auctions
 from commonwatt.market.book import Book
+from commonwatt.market.listings import Listed
 from commonwatt.market.slots import SlotMarket
 from commonwatt.metering.table import ReadingTable
 from commonwatt.model import (
@@ -147,6 +149,8 @@ class State:
     slot_market: SlotMarket = field(default_factory=SlotMarket)
     book: Book = field(default_factory=Book)
     seals: Seals = field(default_factory=Seals)
+    auctions: Auctions = field(default_factory=Auctions)
+    listings: dict[str, Listed] = field(default_factory=dict)
     claims: StorageClaims = field(default_factory=StorageClaims)
     accounts: Accounts = field(default_factory=Accounts)
     wallets: Wallets = field(default_factory=Wallets)
@@ -316,9 +320,16 @@ class State:
         )
 
     def market_leaves(self) -> list[bytes]:
-        """Return what stands in the markets, one leaf a slot, an order for WATT, or a seal."""
-        orders = ({"order": order} for order in self.book.orders())
-        return _leaves([*self.slot_market.leaves(), *orders, *self.seals.leaves()])
+        """Return what stands in the markets, one leaf a slot, an order for WATT, a seal, an auction or a listing."""
+        return _leaves(
+            [
+                *self.slot_market.leaves(),
+                *({"order": order} for order in self.book.orders()),
+                *self.seals.leaves(),
+                *self.auctions.leaves(),
+                *({"listed": self.listings[name], "reserved": name} for name in sorted(self.listings)),
+            ]
+        )
 
     def rest_leaves(self) -> list[bytes]:
         """Return everything else that decides what may happen next."""

@@ -57,6 +57,32 @@ def void_due(state: State, stamped_s: int) -> None:
     """Let go of every reservation whose time has come."""
     for name in state.wallets.transfers.due(stamped_s):
         state.wallets.release(name)
+        state.listings.pop(name, None)
+
+
+def exchange(
+    state: State,
+    legs: Iterable[tuple[Commodity, AccountId, AccountId, int]],
+    ref: str,
+    stamped_s: int,
+    released: Transfer | None = None,
+) -> Outcome:
+    """Book what goes from whom to whom in one instant, all of it or nothing; a sale where it is WATT against ERGON.
+
+    Args:
+        state: Whoever gives has enough: that was looked at.
+        legs: Commodity, source, target and amount; legs of zero are left out.
+        ref: What it derives from.
+        stamped_s: The log's time.
+        released: The reservation that ends with it.
+    """
+    real = [_Leg(*leg) for leg in legs]
+    if refusal := _no_right(state, real, released):
+        return refusal
+    if released:
+        state.wallets.release(released.id)
+    _book(state, real, ref, stamped_s)
+    return Outcome.BOOKED
 
 
 def _give(state: State, source: AccountId, body: bodies.Give, position: int, stamped_s: int) -> Outcome:

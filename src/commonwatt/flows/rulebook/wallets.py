@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.transfers import Transfer, Transfers
-from commonwatt.model import SYSTEM_ACCOUNTS, AccountId, Commodity, Entry
+from commonwatt.model import AccountId, Commodity, Entry, is_system
 from commonwatt.tokens.ergon import Payout, Payouts, PurchaseFact, Purchases
 from commonwatt.tokens.prepaid import AutoTopUp, LowBalance, MeterSwitch, Switched, TopUps
 from commonwatt.tokens.tsl import HeldTime
-
-_HOLD_NOTHING = frozenset(SYSTEM_ACCOUNTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +95,9 @@ class Wallets:
             self.moves(entry.source, entry.target)
         if entry.commodity is Commodity.WATT:
             if self.held is not None:
-                for account in {entry.source, entry.target} - _HOLD_NOTHING:
-                    self.held.changed(account, accounts.balance(account, Commodity.WATT), self.now_s)
+                for account in (entry.source, entry.target):
+                    if not is_system(account):
+                        self.held.changed(account, accounts.balance(account, Commodity.WATT), self.now_s)
         elif self._watching and entry.commodity is Commodity.ERGON:
             self.touched |= {entry.source, entry.target}
 
