@@ -195,6 +195,11 @@ class Book:
         standing = self._by_id.get(order_id)
         return None if standing is None else standing.told()
 
+    def of(self, owner: AccountId) -> list[Order]:
+        """Return what an account has resting here, bids first, each side in book order."""
+        own = self._own.get(owner)
+        return [standing.told() for standing in (*own.bids, *own.asks)] if own else []
+
     def orders(self) -> tuple[Order, ...]:
         """Return what rests, in order of arrival; two books with equal listings trade alike."""
         return tuple(sorted((standing.told() for standing in self._by_id.values()), key=lambda order: order.arrived))

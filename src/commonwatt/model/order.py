@@ -34,6 +34,7 @@ class Order:
         price_micro_per_kwh: The limit.
         arrived: Its place in time: where it stands in the log, or where it was fixed while nobody could read it.
         until_s: When it goes by itself, seconds since 1970; None where it stays.
+        by_agent: Whether its owner's agent wants it.
 
     Raises:
         InvalidValue: The energy is not above zero.
@@ -46,6 +47,7 @@ class Order:
     price_micro_per_kwh: int
     arrived: int = 0
     until_s: int | None = None
+    by_agent: bool = False
 
     def __post_init__(self) -> None:
         if self.energy_wh <= 0:

@@ -23,7 +23,8 @@ class WattOrder(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="w
     """A wish to buy or sell stored energy, in the WATT book (row E4).
 
     With a limit it rests until it is filled, taken back, or at ``until_s`` gone by itself. With ``now`` it trades what
-    it can at once and is gone; without a limit too, at whatever price stands.
+    it can at once and is gone; without a limit too, at whatever price stands. ``by_agent`` says that the owner's agent
+    wants it, see `agency`.
     """
 
     side: Side
@@ -31,6 +32,7 @@ class WattOrder(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="w
     price_micro_per_kwh: Limit | None = None
     until_s: _Moment | None = None
     now: bool = False
+    by_agent: bool = False
 
 
 class SlotOrder(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="slot"):
@@ -68,6 +70,17 @@ class Reveal(_Body, frozen=True, tag_field="what", tag="reveal"):
     order: OrderBody
 
 
+class AgentOn(_Body, frozen=True, tag_field="what", tag="agent"):
+    """Switches the owner's agent on, or sets its prices anew: it buys at one and sells at the other (row E7)."""
+
+    buy_micro_per_kwh: Limit
+    sell_micro_per_kwh: Limit
+
+
+class AgentOff(_Body, frozen=True, tag_field="what", tag="agent off"):
+    """Switches the owner's agent off; what it has standing goes."""
+
+
 class CancelBody(_Body, frozen=True, tag_field="what", tag="cancel"):
     """Takes an order back: out of the WATT book, or of a slot whose gate is open."""
 
@@ -81,5 +94,8 @@ class Amend(_Body, frozen=True, tag_field="what", tag="amend"):
     energy_wh: Wanted
 
 
-Ordering = OrderBody | Sealed | Reveal | CancelBody | Amend
-ORDER_BODIES: dict[Kind, object] = {Kind.ORDER: OrderBody | Sealed | Reveal, Kind.CANCEL: CancelBody | Amend}
+Ordering = OrderBody | Sealed | Reveal | AgentOn | CancelBody | Amend | AgentOff
+ORDER_BODIES: dict[Kind, object] = {
+    Kind.ORDER: OrderBody | Sealed | Reveal | AgentOn,
+    Kind.CANCEL: CancelBody | Amend | AgentOff,
+}

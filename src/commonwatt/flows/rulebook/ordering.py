@@ -1,7 +1,7 @@
 """Rules for orders of either market, and for what takes them back: which market a request is for."""
 
+from commonwatt.flows.rulebook import agency, sealing, slot_market, watt_book
 from commonwatt.flows.rulebook import order_bodies as bodies
-from commonwatt.flows.rulebook import sealing, slot_market, watt_book
 from commonwatt.flows.rulebook.state import State
 from commonwatt.model import Outcome, Request
 
@@ -17,6 +17,8 @@ def order(state: State, request: Request, body: bodies.Ordering, position: int, 
             return sealing.seal(state, request.on_behalf_of, body, position, stamped_s)
         case bodies.Reveal():
             return sealing.reveal(state, request, body, stamped_s)
+        case bodies.AgentOn() | bodies.AgentOff():
+            return agency.switch(state, request.on_behalf_of, body)
         case bodies.Amend():
             return watt_book.amend(state, request.on_behalf_of, body)
         case bodies.CancelBody():

@@ -78,6 +78,14 @@ class Answer:
     ack: Ack
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WattPrices:
+    """What a member's agent pays and takes for WATT, micro per kWh (row E7)."""
+
+    buy: int
+    sell: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Charter:
     """A community's parameters, as its first leaf tells them; see `bodies.RegisterCommunity`.
@@ -149,6 +157,7 @@ class State:
     slot_market: SlotMarket = field(default_factory=SlotMarket)
     book: Book = field(default_factory=Book)
     seals: Seals = field(default_factory=Seals)
+    agents: dict[AccountId, WattPrices] = field(default_factory=dict)
     auctions: Auctions = field(default_factory=Auctions)
     listings: dict[str, Listed] = field(default_factory=dict)
     claims: StorageClaims = field(default_factory=StorageClaims)
@@ -320,12 +329,13 @@ class State:
         )
 
     def market_leaves(self) -> list[bytes]:
-        """Return what stands in the markets, one leaf a slot, an order for WATT, a seal, an auction or a listing."""
+        """Return what stands in the markets: one leaf a slot, and one for each thing else."""
         return _leaves(
             [
                 *self.slot_market.leaves(),
                 *({"order": order} for order in self.book.orders()),
                 *self.seals.leaves(),
+                *({"agent_of": account, "prices": self.agents[account]} for account in sorted(self.agents)),
                 *self.auctions.leaves(),
                 *({"listed": self.listings[name], "reserved": name} for name in sorted(self.listings)),
             ]

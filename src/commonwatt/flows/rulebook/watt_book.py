@@ -12,6 +12,7 @@ is made against it, and the prices without such orders are told beside those wit
 """
 
 from commonwatt.flows.rulebook import order_bodies as bodies
+from commonwatt.flows.rulebook.agency import acts_rightly
 from commonwatt.flows.rulebook.backing import available, collateral_micro, free, room_wh
 from commonwatt.flows.rulebook.state import State
 from commonwatt.market.book import Look, Quotes
@@ -46,6 +47,8 @@ def order(state: State, owner: AccountId, body: bodies.WattOrder, position: int,
         position: Its place in time.
         stamped_s: The log's time.
     """
+    if body.by_agent and not acts_rightly(state, owner, body):
+        return Outcome.NOT_ALLOWED
     wish = Order(
         id=OrderId(str(position)),
         owner=owner,
@@ -54,6 +57,7 @@ def order(state: State, owner: AccountId, body: bodies.WattOrder, position: int,
         price_micro_per_kwh=_ANY_PRICE[body.side] if body.price_micro_per_kwh is None else body.price_micro_per_kwh,
         arrived=position,
         until_s=body.until_s,
+        by_agent=body.by_agent,
     )
     if body.now or body.price_micro_per_kwh is None:
         if body.until_s is not None:
