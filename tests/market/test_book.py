@@ -1,6 +1,5 @@
 """The WATT book against an obvious one, and in small stories."""
 
-from random import Random
 from typing import Any
 
 import pytest
@@ -421,30 +420,3 @@ def test_an_empty_book_has_no_prices() -> None:
     assert market.follow() == []
     assert market.quotes().buying is market.quotes().selling is None
     assert market.quotes().backed_buying is None
-
-
-@pytest.mark.row("E7")
-def test_traders_without_any_intelligence_reach_nearly_all_gains_of_trade() -> None:
-    # Gode & Sunder, Allocative Efficiency of Markets with Zero-Intelligence Traders, 1993: a double auction with
-    # budget-constrained random traders exhausts about 99 % of the surplus.
-    random = Random(1993)
-    values = {AccountId(f"buyer-{i}"): random.randrange(50, 200) for i in range(40)}
-    costs = {AccountId(f"seller-{i}"): random.randrange(50, 200) for i in range(40)}
-    market = Market(watt=dict.fromkeys(costs, 1))
-    last: dict[AccountId, OrderId] = {}
-    gained = 0
-    for _ in range(20_000):
-        trader = random.choice([*values, *costs])
-        if market.world.backing(trader) == (trader in values):
-            continue  # They have dealt their one unit.
-        if trader in last:
-            market.book.cancel(last[trader], trader)
-        if trader in values:
-            traded = market.bid(trader, 1, random.randint(0, values[trader]))
-        else:
-            traded = market.ask(trader, 1, random.randint(costs[trader], 200))
-        last[trader] = OrderId(str(market.count))
-        gained += sum(values[AccountId(buyer)] - costs[AccountId(seller)] for seller, buyer, _, _ in traded)
-    ranked = zip(sorted(values.values(), reverse=True), sorted(costs.values()), strict=True)
-    most = sum(max(0, value - cost) for value, cost in ranked)
-    assert 0.95 * most <= gained <= most
