@@ -9,6 +9,7 @@ import msgspec
 from benchmarks.baseline import baseline
 from benchmarks.citylearn.d1 import d1
 from benchmarks.figure import Figure
+from benchmarks.gode_sunder import gs
 from benchmarks.ledger import p36, p37
 from benchmarks.loop import p34, p35
 from benchmarks.market import p6, p7
@@ -59,6 +60,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P37": p37,
     "P37PG": p37pg,
     "MONTH": month,
+    "GS": gs,
 }
 
 

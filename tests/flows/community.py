@@ -123,6 +123,7 @@ class Community:
         priced_slots: int = 96,
         witnesses: tuple[bodies.Witness, ...] = (),
         name: str = NAME,
+        **terms: Any,
     ) -> None:
         self.name = name
         self.members = MEMBERS[:homes]
@@ -140,6 +141,7 @@ class Community:
             gate_s=gate_s,
             correction_slots=correction_slots,
             witnesses=witnesses,
+            **terms,
         )
         founded = [
             self.ask("operator", Kind.REGISTER, charter),
@@ -292,7 +294,7 @@ class Community:
         return self.ask(by, Kind.SCHEDULE, body)
 
     def order(
-        self, member: str, side: Side, energy_wh: int, price: int, slot_s: int | None = None, **likes: Any
+        self, member: str, side: Side, energy_wh: int, price: int | None, slot_s: int | None = None, **likes: Any
     ) -> Outcome:
         """Order in a slot's market, or without slot in the WATT book."""
         return self.ask(member, Kind.ORDER, order_body(side, energy_wh, price, slot_s, **likes))
@@ -371,7 +373,7 @@ class Community:
 
 
 def order_body(
-    side: Side, energy_wh: int, price: int, slot_s: int | None = None, **likes: Any
+    side: Side, energy_wh: int, price: int | None, slot_s: int | None = None, **likes: Any
 ) -> order_bodies.OrderBody:
     """Return an order in a slot's market, or without slot in the WATT book."""
     told = {"side": side, "energy_wh": energy_wh, "price_micro_per_kwh": price, **likes}

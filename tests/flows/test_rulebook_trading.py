@@ -3,7 +3,7 @@
 import pytest
 from community import EXPORT, IMPORT, NOON, PREPAID, Community, Flow
 
-from commonwatt.flows.rulebook import order_bodies
+from commonwatt.flows.rulebook import order_bodies, watt_book
 from commonwatt.model import SLOT_SECONDS, AssetKind, Commodity, Kind, Outcome, Side
 
 SUNNY = Flow(solar_wh=1_000, charge_wh=1_000)
@@ -142,8 +142,8 @@ def test_an_ask_stands_before_its_energy_and_trades_once_the_meter_has_seen_it()
     community = Community(2)
     community.order("ben", Side.BID, 400, 250_000)
     assert community.order("anna", Side.ASK, 500, 200_000) is Outcome.BOOKED
-    assert community.state.book.buying_price == 200_000
-    assert community.state.book.selling_price == 250_000, "the book may overlap"
+    assert watt_book.quotes(community.state).buying == 200_000
+    assert watt_book.quotes(community.state).selling == 250_000, "the book may overlap"
     assert community.entries("watt trade") == []
     community.live(anna=SUNNY)
     assert community.entries("watt trade") == [("anna", "ben", 400), ("ben", "anna", 100_000)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from commonwatt.apps.wiring import open_log
 from commonwatt.flows.replay import community_of, resume
-from commonwatt.flows.rulebook import State
+from commonwatt.flows.rulebook import State, watt_book
 from commonwatt.model import MICRO, Refused, Side, instant, zone_of
 
 
@@ -33,6 +33,8 @@ class MarketView:
         community: Its name.
         buying_price: The lowest ask for WATT, micro per kWh; None without any.
         selling_price: The highest bid.
+        backed_buying_price: The lowest ask of which any could be had now.
+        backed_selling_price: The highest bid whose buyer has room and could pay now.
         watt_orders: Who stands in the WATT book: owner, side, Wh, price.
         slots: The slots at hand, in order.
         listings: WATT that is listed for direct sale: name, seller, Wh, price.
@@ -42,14 +44,16 @@ class MarketView:
     community: str
     buying_price: int | None
     selling_price: int | None
+    backed_buying_price: int | None
+    backed_selling_price: int | None
     watt_orders: list[tuple[str, str, str, int, int]]
     slots: list[SlotView]
     listings: list[tuple[str, str, int, int]]
     auctions: list[tuple[str, str, str, str, int, int]]
 
 
-def slot_s(folder: Path, slot: str) -> int:
-    """Return when a slot begins, seconds since 1970, from a date and time in the community's own clock.
+def moment_s(folder: Path, moment: str) -> int:
+    """Return a date and time in the community's own clock as seconds since 1970.
 
     Raises:
         Refused: There is no log, or it is no date and time.
@@ -57,9 +61,9 @@ def slot_s(folder: Path, slot: str) -> int:
     with open_log(folder) as log:
         clock = zone_of(resume(log, community_of(log)).state.charter.timezone)
     try:
-        at = datetime.fromisoformat(slot)
+        at = datetime.fromisoformat(moment)
     except ValueError as error:
-        raise Refused("a slot begins at a date and time like 2018-11-14T18:00", found=slot) from error
+        raise Refused("a moment is a date and time like 2018-11-14T18:00", found=moment) from error
     return int((at if at.tzinfo else at.replace(tzinfo=clock)).timestamp())
 
 
@@ -87,10 +91,13 @@ def view(folder: Path) -> MarketView:
     """
     with open_log(folder) as log:
         state = resume(log, community_of(log)).state
+    quoted = watt_book.quotes(state)
     return MarketView(
         community=state.community,
-        buying_price=state.book.buying_price,
-        selling_price=state.book.selling_price,
+        buying_price=quoted.buying,
+        selling_price=quoted.selling,
+        backed_buying_price=quoted.backed_buying,
+        backed_selling_price=quoted.backed_selling,
         watt_orders=[(o.id, o.owner, o.side.value, o.energy_wh, o.price_micro_per_kwh) for o in state.book.orders()],
         slots=[_slot(state, slot_s) for slot_s in state.slot_market.slots()],
         listings=[

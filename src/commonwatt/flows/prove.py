@@ -193,6 +193,9 @@ def _case(log: ReadLog, batches: Sequence[Said], state: State, account: AccountI
     rows = state.slot_market.rows(slot_s)
     if state.zones or (rows["item"] != ALONE).any() or (rows["flags"] & NOW != 0).any():
         raise Refused("a bundle shows orders that met at the gate, one by one and in one zone; replay shows all others")
+    told = {one.row.position for one in log.said if isinstance(one.body, order_bodies.SlotOrder)}
+    if not told.issuperset(rows["position"].tolist()):
+        raise Refused("a bundle shows orders that were told when they were placed; replay shows those that were sealed")
     ordered = {order.id for order in state.slot_market.orders(slot_s)}
     connection = state.connections[account]
     spoken = list(batches)

@@ -140,7 +140,7 @@ class SlotMarket:
         Args:
             slot_s: The slot, whose gate is open.
             order: Of an owner who stands on no other side there.
-            position: Where it stands in the log.
+            position: Its place in time: where it stands in the log, or where it was sealed.
             open_market: What it meets under where it is meant for now; such an order has no preference.
         """
         owner, sells = self.number(order.owner), order.side is Side.ASK
@@ -157,6 +157,8 @@ class SlotMarket:
         slot.stands_wh[owner] += wh
         if not sells:
             self._reserved[owner] += cost_micro(wh, limit + premium)
+        if at and slot.rows["position"].item(at - 1) > position:
+            self._to_its_place(slot)
         if open_market is not None:
             self._meet(slot, Waiting(open_market.rank(order), at, wh), order, open_market)
 
@@ -171,6 +173,15 @@ class SlotMarket:
         np.add.at(slot.stands_wh, rows["owner"], rows["wh"])
         slot.sides[rows["owner"][standing & sells]] |= SELLER
         np.add.at(self._reserved, rows["owner"][~sells], costs(rows[~sells]))
+
+    def _to_its_place(self, slot: _Slot) -> None:
+        """Move the last row to its place in time, which was fixed before others came."""
+        rows, trades = slot.orders(), slot.made()
+        at = int(np.searchsorted(rows["position"][:-1], rows["position"][-1], side="right"))
+        rows[at:] = np.roll(rows[at:], 1)
+        for of in ("bid", "ask"):
+            trades[of] += trades[of] >= at
+        slot.waiting = None
 
     def judge(
         self, slot_s: int, places: Numbers, told: "Batched", most_in_wh: Numbers, most_out_wh: Numbers, makes: Flags

@@ -24,9 +24,20 @@ class Source(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A wish to buy or sell at a limit price or better.
+    """A wish to buy or sell WATT at a limit price or better.
 
-    ``energy_wh`` is what is still open: Wh in the slot market, base units of WATT (1 base unit = 1 Wh) in the book.
+    Args:
+        id: Its name, one of its own.
+        owner: Who wants it.
+        side: Buy or sell.
+        energy_wh: What is still open, base units of WATT (1 base unit = 1 Wh).
+        price_micro_per_kwh: The limit.
+        arrived: Its place in time: where it stands in the log, or where it was fixed while nobody could read it.
+        until_s: When it goes by itself, seconds since 1970; None where it stays.
+        by_agent: Whether its owner's agent wants it.
+
+    Raises:
+        InvalidValue: The energy is not above zero.
     """
 
     id: OrderId
@@ -34,6 +45,9 @@ class Order:
     side: Side
     energy_wh: int
     price_micro_per_kwh: int
+    arrived: int = 0
+    until_s: int | None = None
+    by_agent: bool = False
 
     def __post_init__(self) -> None:
         if self.energy_wh <= 0:

@@ -26,6 +26,8 @@ def market(folder: Folder, json: Json = False) -> None:
     console = screen()
     quoted = f"lowest ask {_price(found.buying_price)}, highest bid {_price(found.selling_price)}"
     console.print(f"[bold]WATT book[/] of {found.community}: {quoted}", highlight=False)
+    ready = f"lowest ask {_price(found.backed_buying_price)}, highest bid {_price(found.backed_selling_price)}"
+    console.print(f"of what could trade now: {ready}", highlight=False)
     console.print(_table(("order", "owner", "side", "Wh", "price"), found.watt_orders))
     if found.listings:
         console.print("[bold]listed for direct sale[/]")
@@ -47,9 +49,10 @@ def order(
     member: Annotated[str, typer.Argument(help="Whose key signs, as its file in keys/, for example member-03.")],
     side: Annotated[str, typer.Argument(help="buy or sell.")],
     energy_wh: Annotated[int, typer.Argument(help="Wh.", min=1)],
-    price: Annotated[str, typer.Argument(help="The limit, in the community's currency per kWh, like 0.21.")],
+    price: Annotated[str, typer.Argument(help="The limit, in currency per kWh, like 0.21; any: WATT at what stands.")],
     slot: Annotated[str | None, typer.Option(help="Its start, local; without it the order is for WATT.")] = None,
-    now: Annotated[bool, typer.Option("--now", help="Meet others at once, not at the gate alone.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Meet others at once; what is left of WATT is gone.")] = False,
+    until: Annotated[str | None, typer.Option(help="When an order for WATT is gone by itself, local.")] = None,
     source: Annotated[str, typer.Option(help="any, renewable or solar: what it is, or is wanted.")] = "any",
     near: Annotated[bool, typer.Option("--near", help="Rather from the own zone.")] = False,
     partner: Annotated[str | None, typer.Option(help="Rather with this account.")] = None,
@@ -68,13 +71,19 @@ def order(
         "what": "watt" if slot is None else "slot",
         "side": (Side.BID if side == "buy" else Side.ASK).value,
         "energy_wh": energy_wh,
-        "price_micro_per_kwh": trading.micro(price),
     }
+    if price != "any" or slot is not None:
+        body["price_micro_per_kwh"] = trading.micro(price)
     plain = {"source": "any", "near": False, "partner": None, "strict": False, "now": False, "premium_micro_per_kwh": 0}
-    if slot is None and likes != plain:
+    if slot is None and likes | {"now": False} != plain:
         raise typer.BadParameter("preferences are about a slot: say --slot")
-    if slot is not None:
-        body |= {"slot_s": trading.slot_s(folder, slot)} | {k: v for k, v in likes.items() if v != plain[k]}
+    if slot is None:
+        body |= {"now": True} if now else {}
+        body |= {"until_s": trading.moment_s(folder, until)} if until else {}
+    elif until:
+        raise typer.BadParameter("an order for a slot ends at its gate")
+    else:
+        body |= {"slot_s": trading.moment_s(folder, slot)} | {k: v for k, v in likes.items() if v != plain[k]}
     done = asking.ask(folder, member, Kind.ORDER.value, body, host, port)
     typer.echo(as_json(done) if json else f"{done.account}: {side} {energy_wh} Wh at {price}, {done.outcome.value}")
 

@@ -33,6 +33,7 @@ from commonwatt.flows.rulebook import (
     readings,
     registry,
     sale_bodies,
+    sealing,
     selling,
     session_bodies,
     settling,
@@ -42,6 +43,7 @@ from commonwatt.flows.rulebook import (
     transferring,
     trust_bodies,
     wallet_bodies,
+    watt_book,
 )
 from commonwatt.flows.rulebook.readings import Batch
 from commonwatt.flows.rulebook.slot_batches import OrderBatch
@@ -94,11 +96,14 @@ def begin(state: State, stamped_s: int) -> None:
     """Do what has come due by the moment of a batch of requests, before the first of them is decided."""
     state.wallets.now_s = stamped_s
     commission.close_quarters(state, stamped_s)
+    sealing.lapse(state, stamped_s)
     transferring.void_due(state, stamped_s)
     slot_market.close_gates(state, stamped_s)
     auctioning.close_due(state, stamped_s)
     contracting.advance(state, stamped_s)
     charging.stop_due(state, stamped_s)
+    state.book.end(stamped_s)
+    watt_book.follow(state, stamped_s)
 
 
 def end(state: State, stamped_s: int) -> None:
@@ -111,6 +116,7 @@ def end(state: State, stamped_s: int) -> None:
     operating.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
     charging.settle(state, range(first_s, state.settled_to_s, SLOT_SECONDS), stamped_s)
     prepaying.watch(state, stamped_s)
+    watt_book.follow(state, stamped_s)
     state.forget()
 
 
@@ -156,6 +162,7 @@ def apply(state: State, request: Request, body: object, position: int, stamped_s
         outcome = registry.found(state, body, stamped_s)
     else:
         outcome = _decide(state, request, body, position, stamped_s)
+        watt_book.follow(state, stamped_s)
     state.keys.spoke(state.keys[request.author])
     return outcome
 
@@ -177,6 +184,7 @@ def read_batch(state: State, request: Request, body: bodies.ReadingBatch, positi
 def apply_readings(state: State, batches: Sequence[Batch], stamped_s: int) -> None:
     """Believe what can be believed of batches, one after the other, and set their outcomes."""
     readings.apply_batches(state, [batch for batch in batches if batch.outcome is Outcome.BOOKED], stamped_s)
+    watt_book.follow(state, stamped_s)
 
 
 def read_orders(state: State, request: Request, body: bodies.OrderBatch, position: int, stamped_s: int) -> OrderBatch:
@@ -196,14 +204,16 @@ def read_orders(state: State, request: Request, body: bodies.OrderBatch, positio
 def apply_orders(state: State, batches: Sequence[OrderBatch], stamped_s: int) -> None:
     """Take batches of orders in, one after the other, and set their outcomes."""
     slot_batches.apply_batches(state, [batch for batch in batches if batch.outcome is Outcome.BOOKED], stamped_s)
+    state.wallets.moves(*(batch.owner for batch in batches))
+    watt_book.follow(state, stamped_s)
 
 
 def _decide(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
     if not _may(state.keys[request.author], request) and not delegating.permits(state, request, body, stamped_s):
         return Outcome.NOT_ALLOWED
     match body:
-        case order_bodies.WattOrder() | order_bodies.SlotOrder() | order_bodies.CancelBody():
-            return ordering.order(state, request, body, position, stamped_s)
+        case _ if request.kind in (Kind.ORDER, Kind.CANCEL):
+            return ordering.order(state, request, cast("order_bodies.Ordering", body), position, stamped_s)
         case bodies.ConstraintBody():
             outcome = stating.constraint(state, request, body, position, stamped_s)
             if outcome is Outcome.BOOKED:

@@ -10,16 +10,33 @@ from commonwatt.tokens.tsl import right_wh, tsl_needed_micro
 def free(state: State, account: AccountId, commodity: Commodity) -> int:
     """Return what an account can give of a token, in base units; below zero where more is promised than is there.
 
-    ERGON that a bid of an unsettled slot may need is not free, nor is TSL that WATT is stored on (row E3): who wants
-    to part with the right to store parts with the WATT first.
+    ERGON that a bid of an unsettled slot may need is not free, nor what stands for asks without WATT; nor is TSL that
+    WATT is stored on (row E3): who wants to part with the right to store parts with the WATT first.
     """
     left = available(state, account, commodity)
     if commodity is Commodity.ERGON:
-        left -= state.slot_market.reserved_micro(account)
+        left -= state.slot_market.reserved_micro(account) + collateral_micro(state, account)
     elif commodity is Commodity.TSL:
         kept_wh = max(0, state.watt(account)) + state.neighbours.coming_wh(account)
         left -= tsl_needed_micro(kept_wh, state.charter.tsl_micro_per_kwh)
     return left
+
+
+def collateral_micro(state: State, account: AccountId, more_wh: int = 0) -> int:
+    """Return the ERGON that stands for what an account asks for in the WATT book beyond the WATT that it has.
+
+    It is counted, not booked: free again as far as WATT comes, and once the asks are gone.
+
+    Args:
+        state: As it stands.
+        account: Whose.
+        more_wh: How much more it would ask for.
+    """
+    rate = state.charter.unbacked_micro_per_kwh
+    if not rate or (account not in state.book and not more_wh):
+        return 0
+    over_wh = state.book.asked_wh(account) + more_wh - max(0, available(state, account, Commodity.WATT))
+    return -(-max(0, over_wh) * rate // 1000)
 
 
 def available(state: State, account: AccountId, commodity: Commodity) -> int:

@@ -70,6 +70,8 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
 
     The operator's own (row W7): storage owes it so much per kWh charged and discharged, unless its owner holds a
     licence, which costs ``licence_micro_per_month``; without a price none is for sale.
+    The WATT book: ``unbacked_micro_per_kwh`` of ERGON stands for what is asked for beyond the WATT that is there,
+    ``sealed_bond_micro`` for every order that is sealed, until it is revealed.
     """
 
     public: PublicKey
@@ -92,6 +94,8 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     operator_micro_per_kwh_charged: Annotated[int, Meta(ge=0, le=10**9)] = 0
     operator_micro_per_kwh_discharged: Annotated[int, Meta(ge=0, le=10**9)] = 0
     licence_micro_per_month: Annotated[int, Meta(ge=1, le=10**12)] | None = None
+    unbacked_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    sealed_bond_micro: Annotated[int, Meta(ge=0, le=10**9)] = 100_000
 
 
 class RegisterKey(_Body, frozen=True, tag_field="what", tag="key"):

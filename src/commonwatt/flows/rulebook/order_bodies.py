@@ -8,6 +8,7 @@ from commonwatt.model import Kind, Side
 
 _Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z")]
 _Moment = Annotated[int, Meta(ge=0, le=32_503_680_000)]
+_Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Wanted = Annotated[int, Meta(gt=0, le=10**9)]
 """Wh, more than none."""
 Limit = Annotated[int, Meta(ge=0, le=10**9)]
@@ -19,11 +20,19 @@ class _Body(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, gc=Fa
 
 
 class WattOrder(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="watt"):
-    """A wish to buy or sell stored energy now, in the WATT book (row E4)."""
+    """A wish to buy or sell stored energy, in the WATT book (row E4).
+
+    With a limit it rests until it is filled, taken back, or at ``until_s`` gone by itself. With ``now`` it trades what
+    it can at once and is gone; without a limit too, at whatever price stands. ``by_agent`` says that the owner's agent
+    wants it, see `agency`.
+    """
 
     side: Side
     energy_wh: Wanted
-    price_micro_per_kwh: Limit
+    price_micro_per_kwh: Limit | None = None
+    until_s: _Moment | None = None
+    now: bool = False
+    by_agent: bool = False
 
 
 class SlotOrder(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="slot"):
@@ -47,10 +56,46 @@ class SlotOrder(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="s
 OrderBody = WattOrder | SlotOrder
 
 
+class Sealed(_Body, frozen=True, tag_field="what", tag="sealed"):
+    """Takes a place in time for an order that nobody knows yet; see `sealing.commitment_of`."""
+
+    commitment: _Hash
+
+
+class Reveal(_Body, frozen=True, tag_field="what", tag="reveal"):
+    """Tells the order that was sealed at a place in the log."""
+
+    sealed: _Name
+    salt: _Hash
+    order: OrderBody
+
+
+class AgentOn(_Body, frozen=True, tag_field="what", tag="agent"):
+    """Switches the owner's agent on, or sets its prices anew: it buys at one and sells at the other (row E7)."""
+
+    buy_micro_per_kwh: Limit
+    sell_micro_per_kwh: Limit
+
+
+class AgentOff(_Body, frozen=True, tag_field="what", tag="agent off"):
+    """Switches the owner's agent off; what it has standing goes."""
+
+
 class CancelBody(_Body, frozen=True, tag_field="what", tag="cancel"):
     """Takes an order back: out of the WATT book, or of a slot whose gate is open."""
 
     order: _Name
 
 
-ORDER_BODIES: dict[Kind, object] = {Kind.ORDER: OrderBody, Kind.CANCEL: CancelBody}
+class Amend(_Body, frozen=True, tag_field="what", tag="amend"):
+    """Lets a WATT order want less from now on; it keeps its price and its place in time."""
+
+    order: _Name
+    energy_wh: Wanted
+
+
+Ordering = OrderBody | Sealed | Reveal | AgentOn | CancelBody | Amend | AgentOff
+ORDER_BODIES: dict[Kind, object] = {
+    Kind.ORDER: OrderBody | Sealed | Reveal | AgentOn,
+    Kind.CANCEL: CancelBody | Amend | AgentOff,
+}

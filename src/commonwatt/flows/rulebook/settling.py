@@ -10,7 +10,7 @@ from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.paying import MOST_ERGON_MICRO
 from commonwatt.flows.rulebook.settling_many import plain_connections, settle_plain, trades_apart
 from commonwatt.flows.rulebook.state import State
-from commonwatt.flows.rulebook.watt_book import match_book
+from commonwatt.flows.rulebook.watt_book import follow
 from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.market.slot_rows import order_id
 from commonwatt.metering.table import UNTOLD, SlotReadings
@@ -53,7 +53,8 @@ def settle_due(state: State, stamped_s: int) -> None:
             state.stood_in.add(slot_s)
         state.settled_to_s = slot_s + SLOT_SECONDS
         state.slot_market.settled(slot_s)
-        match_book(state, stamped_s)
+        state.wallets.moved = None  # whatever a slot's bids had reserved is free again
+        follow(state, stamped_s)
 
 
 def _bookable(state: State, slot: SlotReadings) -> bool:

@@ -113,7 +113,14 @@ def _free_micro(state: State, batches: Sequence[OrderBatch], told: Batched, know
     """Return what each batch's owner can give; of who has reservations nothing, to be looked at closer."""
     held = state.accounts.column(Commodity.ERGON)[known.account[told.owners]]
     left = held - state.slot_market.reserved_of(told.owners)
-    if state.wallets.any_pending:
-        left[[n for n, batch in enumerate(batches) if state.wallets.pending_of(batch.owner)]] = 0
+    promised = state.charter.unbacked_micro_per_kwh > 0
+    if state.wallets.any_pending or promised:
+        left[
+            [
+                n
+                for n, b in enumerate(batches)
+                if state.wallets.pending_of(b.owner) or (promised and b.owner in state.book)
+            ]
+        ] = 0
     free_micro: Numbers = np.maximum(left, 0)
     return free_micro

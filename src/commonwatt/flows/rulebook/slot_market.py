@@ -59,6 +59,7 @@ def order(state: State, request: Request, body: order_bodies.SlotOrder, position
     if wish.side is Side.BID and free(state, owner, Commodity.ERGON) < _cost(wish):
         return Outcome.NOT_BACKED
     state.slot_market.place(slot_s, wish, position, _open_market(state, slot_s) if body.now else None)
+    state.wallets.moves(owner)
     return Outcome.BOOKED
 
 
@@ -117,6 +118,7 @@ def cancel(state: State, owner: AccountId, name: str) -> Outcome:
     if int(position) > MAX_SAFE_INTEGER or int(item or 0) >= 65_535:
         return Outcome.UNKNOWN_THING
     known = [int(position), *([int(item)] if item else [])]
+    state.wallets.moves(owner)
     return Outcome.BOOKED if state.slot_market.cancel(owner, *known) else Outcome.UNKNOWN_THING
 
 

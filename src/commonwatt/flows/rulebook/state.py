@@ -12,6 +12,7 @@ from commonwatt.flows.rulebook.contracted import Contracted
 from commonwatt.flows.rulebook.licences import Licences
 from commonwatt.flows.rulebook.neighbours import Neighbours
 from commonwatt.flows.rulebook.proposed import Proposal
+from commonwatt.flows.rulebook.seals import Seals
 from commonwatt.flows.rulebook.sessions import Sessions
 from commonwatt.flows.rulebook.stated import Stated
 from commonwatt.flows.rulebook.trusted import Trusted
@@ -81,6 +82,14 @@ class Answer:
     ack: Ack
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WattPrices:
+    """What a member's agent pays and takes for WATT, micro per kWh (row E7)."""
+
+    buy: int
+    sell: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Charter:
     """A community's parameters, as its first leaf tells them; see `bodies.RegisterCommunity`.
@@ -107,6 +116,8 @@ class Charter:
     operator_micro_per_kwh_charged: int = 0
     operator_micro_per_kwh_discharged: int = 0
     licence_micro_per_month: int | None = None
+    unbacked_micro_per_kwh: int = 0
+    sealed_bond_micro: int = 100_000
     witnesses: tuple[Witness, ...] = ()
 
     def __post_init__(self) -> None:
@@ -152,6 +163,8 @@ class State:
     zones: dict[str, Zone] = field(default_factory=dict)
     slot_market: SlotMarket = field(default_factory=SlotMarket)
     book: Book = field(default_factory=Book)
+    seals: Seals = field(default_factory=Seals)
+    agents: dict[AccountId, WattPrices] = field(default_factory=dict)
     auctions: Auctions = field(default_factory=Auctions)
     listings: dict[str, Listed] = field(default_factory=dict)
     claims: StorageClaims = field(default_factory=StorageClaims)
@@ -332,11 +345,13 @@ class State:
         )
 
     def market_leaves(self) -> list[bytes]:
-        """Return what stands in the markets, one leaf a slot, an order for WATT, an auction or a listing."""
+        """Return what stands in the markets: one leaf a slot, and one for each thing else."""
         return _leaves(
             [
                 *self.slot_market.leaves(),
                 *({"order": order} for order in self.book.orders()),
+                *self.seals.leaves(),
+                *({"agent_of": account, "prices": self.agents[account]} for account in sorted(self.agents)),
                 *self.auctions.leaves(),
                 *({"listed": self.listings[name], "reserved": name} for name in sorted(self.listings)),
             ]

@@ -51,8 +51,9 @@ class Wallets:
     """All of it for one community; `low`, `switch` and `held` are None where its charter asks for no such thing.
 
     ``quarters`` are the Wh-seconds that were held in quarter-hours which have ended and are not settled yet,
-    ``touched`` whose ERGON has changed since `take_touched`, ``now_s`` the moment of the running commit: the log's
-    time at which balances change. The last two mean nothing between commits and are no part of the state.
+    ``touched`` whose ERGON has changed since `take_touched`, ``moved`` who can give or take something else than at
+    `take_moved` (None for anybody), ``now_s`` the moment of the running commit: the log's time, at which balances
+    change. The last three mean nothing between commits and are no part of the state.
     """
 
     transfers: Transfers = field(default_factory=Transfers)
@@ -67,6 +68,7 @@ class Wallets:
     quarters: dict[int, dict[AccountId, int]] = field(default_factory=dict)
     now_s: int = 0
     touched: set[AccountId] = field(default_factory=set)
+    moved: set[AccountId] | None = field(default_factory=set)
     _touched_many: list[NDArray[np.int64]] = field(default_factory=list)
     _pending: Counter[AccountId] = field(default_factory=Counter)
     _watching: bool = False
@@ -88,7 +90,9 @@ class Wallets:
         self._watching = low is not None or switch is not None
 
     def note(self, entry: Entry, accounts: Accounts) -> None:
-        """Take note of an entry that is about to be booked: who held how much WATT until now, whose ERGON changes."""
+        """Take note of an entry that is about to be booked: who held how much WATT until now, whose balance changes."""
+        if entry.commodity is not Commodity.ENERGY:
+            self.moves(entry.source, entry.target)
         if entry.commodity is Commodity.WATT:
             if self.held is not None:
                 for account in (entry.source, entry.target):
@@ -99,8 +103,19 @@ class Wallets:
 
     def note_many(self, members: NDArray[np.int64]) -> None:
         """Take note of members, by number, whose ERGON is changed at once."""
+        self.moved = None
         if self._watching:
             self._touched_many.append(members)
+
+    def moves(self, *accounts: AccountId) -> None:
+        """Take note that accounts can give or take something else than before."""
+        if self.moved is not None:
+            self.moved.update(accounts)
+
+    def take_moved(self) -> set[AccountId] | None:
+        """Return who can give or take something else than at the last call, or None for anybody."""
+        moved, self.moved = self.moved, set()
+        return moved
 
     def look_at(self, account: AccountId) -> None:
         """See to it that an account is looked at when the commit ends, and whenever its ERGON changes from now on."""
@@ -131,6 +146,7 @@ class Wallets:
     def reserve(self, transfer: Transfer, agreed: Agreed | None = None) -> None:
         """Set an amount aside at its source; see `Transfers.reserve`."""
         self.transfers.reserve(transfer)
+        self.moves(transfer.source)
         self._pending[transfer.source] += 1
         if agreed:
             self.agreed[transfer.id] = agreed
@@ -139,6 +155,7 @@ class Wallets:
         """End a reservation without booking anything, and return it; None where none of that name is pending."""
         transfer = self.transfers.void(name)
         if transfer is not None:
+            self.moves(transfer.source)
             self._pending[transfer.source] -= 1
             if not self._pending[transfer.source]:
                 del self._pending[transfer.source]
