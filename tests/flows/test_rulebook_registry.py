@@ -91,7 +91,9 @@ def test_a_role_may_ask_for_its_own_kinds_and_no_other(who: str, kind: Kind) -> 
         after = community.state.sections()
         assert [name for name, old, new in zip(SECTIONS, sections, after, strict=True) if old != new] == ["numbers"]
     else:
-        assert outcome in (Outcome.BOOKED, Outcome.UNKNOWN_THING, Outcome.NOT_BACKED), "an own kind is at least looked at"
+        assert outcome in (Outcome.BOOKED, Outcome.UNKNOWN_THING, Outcome.NOT_BACKED), (
+            "an own kind is at least looked at"
+        )
 
 
 @pytest.mark.parametrize("who", [who for who in OWN_KINDS if who != "operator"])

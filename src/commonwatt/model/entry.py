@@ -20,6 +20,12 @@ GRID = AccountId("grid")
 """The retailer at the feeder: sells what the community imports, buys what it exports."""
 LOSSES = AccountId("losses")
 """Where the feeder's meter and the members' meters disagree."""
+MARKET = AccountId("market")
+"""Through which neighbours' trades and shares pass where many are settled at once; empty once a slot is settled."""
+GRID_FEES = AccountId("grid-fees")
+"""What the grid takes for energy that passes from neighbour to neighbour over its wires."""
+IMBALANCE = AccountId("imbalance")
+"""Stands in for whoever traded energy and did not deliver or take it: its energy is nothing once a slot is settled."""
 PAYMENT_PORT = AccountId("payment-port")
 """Stands for money outside: its ERGON balance is minus all ERGON that was bought."""
 MINT = AccountId("mint")
@@ -34,7 +40,20 @@ EDUCATION_POT = AccountId("education-pot")
 """Pays the welcome grants."""
 NETWORK = AccountId("network")
 """Pays the validators."""
-SYSTEM_ACCOUNTS = (GRID, LOSSES, PAYMENT_PORT, MINT, BURN, VAULT, COMMISSION_POOL, EDUCATION_POT, NETWORK)
+SYSTEM_ACCOUNTS = (
+    GRID,
+    LOSSES,
+    MARKET,
+    GRID_FEES,
+    IMBALANCE,
+    PAYMENT_PORT,
+    MINT,
+    BURN,
+    VAULT,
+    COMMISSION_POOL,
+    EDUCATION_POT,
+    NETWORK,
+)
 """Names that no member can have."""
 
 
