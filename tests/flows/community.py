@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import SigningKey, sign_request
 from commonwatt.ledger.journal import Journal, Postings
@@ -47,6 +48,8 @@ CAPACITY_WH = 10_000
 EFFICIENCY = 900
 """One way, in thousandths: of a clean 1,000 Wh 900 are stored and 810 come out again."""
 LIMIT_W = 20_000
+LAPSE = SettlementTerms()
+"""Trades that are not delivered lapse, and nothing is shared."""
 
 
 @cache
@@ -114,6 +117,7 @@ class Community:
         prepaid_micro: int = PREPAID,
         priced_slots: int = 96,
         witnesses: tuple[bodies.Witness, ...] = (),
+        settlement: SettlementTerms = LAPSE,
     ) -> None:
         self.members = MEMBERS[:homes]
         self.store = PaperLog() if store is None else store
@@ -130,6 +134,7 @@ class Community:
             gate_s=gate_s,
             correction_slots=correction_slots,
             witnesses=witnesses,
+            settlement=settlement,
         )
         founded = [
             self.ask("operator", Kind.REGISTER, charter),

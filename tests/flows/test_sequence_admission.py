@@ -202,7 +202,11 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
             ],
             "said_s": [0, NOON, 32_503_680_000],
         },
-        Kind.FACT: {"start_s": [0, NOON + 96 * 900, 32_503_680_000], "prices": [[[0, 0]], [[-(10**9), 10**9]] * 400]},
+        Kind.FACT: {
+            "start_s": [0, NOON + 96 * 900, 32_503_680_000],
+            "prices": [[[0, 0]], [[-(10**9), 10**9]] * 400],
+            "imbalance": [[], [10**9] * 400],
+        },
         Kind.SCHEDULE: {
             "asset": ["anna-battery", "feeder"],
             "issued_s": [0, NOON, 32_503_680_000],
@@ -257,7 +261,9 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
         },
         Kind.CHECKPOINT: {"note": ["tiny\n0\n\nstate \nslot 0\n\n", "\n\n", "tiny\n-1\n" + "A" * 44]},
         Kind.REGISTER: {
-            "what": ["asset", "gateway", "key", "community"],
+            "what": ["asset", "gateway", "key", "community", "sharing"],
+            "from_s": [0, NOON, NOON + 900, 32_503_680_000],
+            "sharing": [{}, {"key": "dynamic"}, {"key": "static", "permille": {"anna": 1_000}}, {"key": "static"}],
             "public": [key("anna").public.hex(), "04" + "00" * 32],
             "alg": ["secp256k1"],
             "role": ["member"],

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms, SharingKey
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
 from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
 from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
@@ -59,6 +60,8 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     ERGON (rows H2, H4): at ``low_micro`` a notice is due, from ``clear_micro`` on the next fall is a new one; a meter
     is enabled while its account has more than ``meter_threshold_micro``, and ``meter_grace_s`` longer; without them
     nobody is told and no meter switched. A top-up is waited for ``topup_lasts_s``.
+
+    ``settlement`` says what becomes of broken trades and of what is left, see `sharing_bodies.SettlementTerms`.
     """
 
     public: PublicKey
@@ -78,6 +81,7 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     meter_threshold_micro: Money = 0
     meter_grace_s: Annotated[int, Meta(ge=1, le=10**8)] | None = None
     topup_lasts_s: Annotated[int, Meta(ge=1, le=10**8)] = 259_200
+    settlement: SettlementTerms = SettlementTerms()
 
 
 class RegisterKey(_Body, frozen=True, tag_field="what", tag="key"):
@@ -116,7 +120,7 @@ class RegisterAsset(_Body, frozen=True, tag_field="what", tag="asset"):
     discharge_permille: Annotated[int, Meta(ge=1, le=1000)] = 1000
 
 
-Register = RegisterCommunity | RegisterKey | RegisterGateway | RegisterAsset
+Register = RegisterCommunity | RegisterKey | RegisterGateway | RegisterAsset | SharingKey
 
 
 class ConstraintBody(_Body, frozen=True):
@@ -157,11 +161,19 @@ class CancelBody(_Body, frozen=True):
     order: Name
 
 
-class FactBody(_Body, frozen=True):
-    """An oracle's fact: import and export price in micro per kWh, slot by slot from a start."""
+class FactBody(_Body, frozen=True, omit_defaults=True):
+    """An oracle's fact, slot by slot from a start, in micro per kWh: import and export price, or the imbalance price.
+
+    The first two are known before a slot, the third after it, so a fact is of one or the other.
+    """
 
     start_s: Moment
-    prices: Annotated[list[tuple[Price, Price]], Meta(min_length=1, max_length=400)]
+    prices: Annotated[list[tuple[Price, Price]], Meta(max_length=400)] = []
+    imbalance: Annotated[list[Price], Meta(max_length=400)] = []
+
+    def __post_init__(self) -> None:
+        if bool(self.prices) == bool(self.imbalance):
+            raise ValueError("a fact tells prices or imbalance prices")
 
 
 class InstructionItem(_Body, frozen=True):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from commonwatt.flows.rulebook import storage
+from commonwatt.flows.rulebook import equalising, sharing, storage
 from commonwatt.flows.rulebook.columns import Flags, Numbers, columns
 from commonwatt.flows.rulebook.paying import MOST_ERGON_MICRO
 from commonwatt.flows.rulebook.state import State
@@ -27,7 +27,7 @@ def settle_due(state: State, stamped_s: int) -> None:
         overdue = stamped_s >= slot_s + (1 + state.charter.grace_slots) * SLOT_SECONDS
         slot = state.readings.at(slot_s) if slot_s in state.readings else None
         complete = slot is not None and bool((slot.quality[table.points] != UNTOLD).all()) and len(slot) > 0
-        if not complete and not overdue:
+        if not overdue and (not complete or sharing.imbalance_due(state, slot_s)):
             return
         if slot is not None and slot_s not in state.prices:
             return  # without a price nothing can be owed; the oracle's fact will come
@@ -40,6 +40,8 @@ def settle_due(state: State, stamped_s: int) -> None:
         if feeder is None:
             state.stood_in.add(slot_s)
         state.settled_to_s = slot_s + SLOT_SECONDS
+        sharing.let_go(state)
+        equalising.close(state, slot_s)
         match_book(state, stamped_s)
 
 
@@ -48,7 +50,8 @@ def _bookable(state: State, slot: SlotReadings) -> bool:
     price = max(map(abs, state.prices[slot.slot_s]))
     told_wh = int(slot.import_wh.sum(dtype=np.int64)) + int(slot.export_wh.sum(dtype=np.int64))
     most_wh = 2 * told_wh + 2 * state.claims.total_wh
-    most_micro = most_wh * price // 1000 + len(slot.quality)
+    most_micro = most_wh * price // 1000 + len(slot.quality) + sharing.most_micro(state, slot.slot_s)
+    most_wh += sharing.most_wh(state, slot.slot_s)
     accounts = state.accounts
     # Purchases and transfers of what was bought must find room beside it.
     room_micro = accounts.headroom(Commodity.ERGON) - 2 * MOST_ERGON_MICRO
@@ -68,9 +71,12 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     bought, sold = state.prices[slot_s]
     clearing = state.clearings.get(slot_s)
     trades = clearing.trades if clearing else ()
+    imbalance = sharing.imbalance_prices(state, slot_s)
     table = columns(state)
     connected = table.connection & slot.told()
     plain = _plain(state, connected, trades, many)
+    if sharing.one_by_one(state, slot_s):
+        plain = np.zeros_like(plain)
     homes = {
         (asset := state.assets[state.readings.meters[place]]).owner: slot[asset.id]
         for place in np.flatnonzero(connected & ~plain)
@@ -88,13 +94,18 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
             for owner, reading in homes.items()
         ],
         feeder or (max(0, net_wh), max(0, -net_wh)),
-        [t for t in trades if t.buyer in homes and t.seller in homes],
+        # A firm trade binds who kept silent too: what was not heard was neither sent nor taken.
+        [t for t in trades if imbalance is not None or (t.buyer in homes and t.seller in homes)],
         deliveries,
         import_price=bought,
         export_price=sold,
         slot_s=slot_s,
         apart=apart,
+        imbalance=imbalance,
+        sharing=sharing.sharing_terms(state, slot_s),
     )
+    for owner, reading in homes.items():
+        equalising.compare(state, owner, reading.import_wh, reading.export_wh, (bought, sold))
     for entry in done.entries:
         state.post(entry)
     state.losses_wh[slot_s] = done.losses_wh

@@ -43,6 +43,8 @@ def order(state: State, request: Request, body: bodies.OrderBody, position: int,
 
 
 def _slot_order(state: State, wish: Order, slot_s: int, stamped_s: int) -> Outcome:
+    if state.charter.settlement.ex_post:
+        return Outcome.NOT_ALLOWED  # sharing after metering alone: there is nothing to agree on before
     if slot_s % SLOT_SECONDS or slot_s + state.charter.gate_s <= stamped_s:
         return Outcome.TOO_LATE
     if slot_s not in state.prices:
