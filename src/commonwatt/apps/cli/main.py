@@ -11,6 +11,7 @@ import typer
 
 from commonwatt.apps.cli import (
     accepting,
+    billing,
     checking,
     consenting,
     delegating,
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command("run")(running.run)
 app.command("accept")(accepting.accept)
+app.command("bill")(billing.bill)
 app.command("archive")(keeping.archive)
 app.command("query")(keeping.query)
 app.command("erase")(erasing.erase)
