@@ -13,22 +13,20 @@ from commonwatt.settlement.bill import Bill, LineClass, bill
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenEntry:
-    """One entry of the books and its way up to the root of all entries, the first section of the state root.
+    """One entry of the books and its way up to the state root that a signed note tells.
 
     Args:
         number: In the journal, from 0.
         entry: What was booked.
         path: See `commonwatt.flows.evidence.ShownEntry`.
-        entries_root: 64 hex digits.
-        state_root: What the signed note says, 64 hex digits; it is made of its sections' roots.
+        sections: The roots of the state's sections, 64 hex digits each; the first is that of all entries.
         note: The signed checkpoint.
     """
 
     number: int
     entry: Entry
     path: list[str]
-    entries_root: str
-    state_root: str
+    sections: list[str]
     note: str
 
 
@@ -96,8 +94,7 @@ def prove_entry(state: State, note: str, number: int) -> ProvenEntry:
         number=number,
         entry=state.entries[number],
         path=sided_path(state.journal.tree, number),
-        entries_root=state.journal.root().hex(),
-        state_root=state.root().hex(),
+        sections=[section.hex() for section in state.sections()],
         note=note,
     )
 

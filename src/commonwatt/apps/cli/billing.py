@@ -45,11 +45,11 @@ def bill(
     words = report.told(told, timezone)
     console = screen()
     console.print(f"Bill of {words.account}, {words.period}", highlight=False)
-    table = Table("", "kWh", "p/kWh", "amount", "entries", box=None, header_style="bold")
-    for column in table.columns[1:4]:
+    table = Table("", "quantity", "unit", "pence a unit", "amount", "entries", box=None, header_style="bold")
+    for column in (table.columns[1], *table.columns[3:]):
         column.justify = "right"
     for row in words.rows:
-        table.add_row(row.label, row.quantity, row.price, row.amount, str(row.count))
+        table.add_row(row.label, row.quantity, row.unit, row.price, row.amount, str(row.count))
     console.print(table)
     console.print(f"{words.headline}: {words.total}", highlight=False)
     for line in (words.tax and f"of which tax {words.tax}", words.before, *report.notes(words)):

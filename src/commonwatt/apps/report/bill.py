@@ -19,6 +19,8 @@ from commonwatt.settlement.bill import Bill, Line
 
 MOST_NUMBERS = 8
 """Runs of entry numbers that a line shows on paper; the page shows all."""
+_FRAME = 6
+"""Points that the library leaves around a page's text."""
 _INK, _GREY, _RULE = colors.HexColor("#1c2733"), colors.HexColor("#5c6b7a"), colors.HexColor("#d5dce3")
 
 
@@ -28,10 +30,12 @@ class Row:
 
     label: str
     quantity: str
+    unit: str
     price: str
     amount: str
     tax: str
     entries: str
+    all_entries: str
     count: int
 
 
@@ -43,6 +47,7 @@ class Told:
     period: str
     headline: str
     total: str
+    signed_total: str
     rows: list[Row]
     imported: str
     exported: str
@@ -80,14 +85,17 @@ def pdf(bill: Bill, timezone: str) -> bytes:
     ]
     if b.before:
         sums.append(Paragraph(b.before, plain))
-    cells = [[Paragraph(text, style) for text, style in zip(("", "kWh", "p/kWh", ""), (small,) * 4, strict=True)]]
+    head = ParagraphStyle("head", parent=small, alignment=TA_RIGHT)
+    cells = [["", *(Paragraph(text, head) for text in ("quantity", "pence a unit", "amount"))]]
     for row in b.rows:
         what = Paragraph(f'{row.label}<br/><font size="7.5" color="#5c6b7a">entries {row.entries}</font>', plain)
-        cells.append([what, *(Paragraph(text, right) for text in (row.quantity, row.price, row.amount))])
-    cells.append([Paragraph("<b>Total</b>", plain), "", "", Paragraph(b.total, bold)])
+        cells.append(
+            [what, *(Paragraph(text, right) for text in (f"{row.quantity} {row.unit}", row.price, row.amount))]
+        )
+    cells.append([Paragraph("<b>Total</b>", plain), "", "", Paragraph(b.signed_total, bold)])
     if b.tax:
         cells.append([Paragraph("of which tax", plain), "", "", Paragraph(b.tax, right)])
-    table = Table(cells, colWidths=[92 * mm, 26 * mm, 24 * mm, 28 * mm], repeatRows=1)
+    table = Table(cells, colWidths=[170 * mm - 2 * _FRAME - 78 * mm, 26 * mm, 24 * mm, 28 * mm], repeatRows=1)
     table.setStyle(
         TableStyle(
             [
@@ -124,6 +132,7 @@ def told(bill: Bill, timezone: str) -> Told:
         period=clock.span(bill.from_s, bill.to_s),
         headline="To pay" if owed else "To be paid to you",
         total=words.pounds(abs(bill.total_micro)),
+        signed_total=words.pounds(bill.total_micro),
         rows=[_row(line) for line in bill.lines],
         imported=f"{words.kilo(bill.import_wh)} kWh",
         exported=f"{words.kilo(bill.export_wh)} kWh",
@@ -143,10 +152,12 @@ def _row(line: Line) -> Row:
     return Row(
         label=line.label,
         quantity=words.kilo(quantity_wh) if quantity_wh else "",
+        unit="WATT" if line.watt_wh else "kWh" if line.energy_wh else "",
         price="" if price is None else f"{words.pence_per_kwh(price):.2f}",
         amount=words.pounds(line.amount_micro) if line.amount_micro else "",
         tax=words.pounds(line.tax_micro) if line.tax_micro else "",
         entries=f"{shown} and {rest} more runs" if rest > 0 else shown,
+        all_entries=", ".join(runs),
         count=len(line.entries),
     )
 
