@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.rulebook import State, bodies, order_bodies
+from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import SigningKey, sign_request
 from commonwatt.kernels.slot_orders import SELLS
@@ -53,6 +54,8 @@ CAPACITY_WH = 10_000
 EFFICIENCY = 900
 """One way, in thousandths: of a clean 1,000 Wh 900 are stored and 810 come out again."""
 LIMIT_W = 20_000
+LAPSE = SettlementTerms()
+"""Trades that are not delivered lapse, and nothing is shared."""
 
 
 @cache
@@ -123,6 +126,7 @@ class Community:
         priced_slots: int = 96,
         witnesses: tuple[bodies.Witness, ...] = (),
         name: str = NAME,
+        settlement: SettlementTerms = LAPSE,
         **terms: Any,
     ) -> None:
         self.name = name
@@ -142,6 +146,7 @@ class Community:
             correction_slots=correction_slots,
             witnesses=witnesses,
             **terms,
+            settlement=settlement,
         )
         founded = [
             self.ask("operator", Kind.REGISTER, charter),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.rulebook import State, bodies, order_bodies
+from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms
 from commonwatt.flows.rulebook.state import WattPrices
 from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.model import ALWAYS, GRID, AccountId, Asset, AssetId, Consent, GatewayId, Kind
@@ -66,6 +67,7 @@ class Charter:
     wallets: WalletTerms = WalletTerms()
     consents: Mapping[AccountId, Consent] = field(default_factory=dict)
     agents: Mapping[AccountId, WattPrices] = field(default_factory=dict)
+    settlement: SettlementTerms = field(default_factory=SettlementTerms)
 
 
 def onboard(state: State, cast: Cast, charter: Charter, now_s: int) -> list[bytes]:
@@ -125,6 +127,7 @@ def _community(cast: Cast, charter: Charter) -> bodies.RegisterCommunity:
         gate_s=charter.gate_s,
         **asdict(charter.wallets),
         witnesses=charter.witnesses,
+        settlement=charter.settlement,
     )
 
 

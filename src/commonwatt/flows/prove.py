@@ -39,6 +39,8 @@ from commonwatt.model import (
 )
 
 _WAYS = ("import", "export")
+_BEYOND = frozenset({"trade kept", "imbalance", "shared", "shared import", "shared export", "grid fee"})
+"""Memos of what rests on others' meters as well, or on terms that no bundle shows."""
 
 
 def make_evidence(
@@ -71,6 +73,10 @@ def make_evidence(
         raise Refused("the state is that of the note, replay the log up to it", size=point.size)
     if slot_s >= state.settled_to_s:
         raise Refused("the slot is settled", slot_s=slot_s, settled_to_s=state.settled_to_s)
+    own = [entry for entry in state.entries if entry.slot_s == slot_s and account in (entry.source, entry.target)]
+    beyond = sorted({entry.memo for entry in own} & _BEYOND)
+    if beyond:
+        raise Refused("a bundle shows trades and the grid alone; a bill shows every entry", account=account, has=beyond)
     who = AccountId(account)
     log = ReadLog.read(rows, point.size)
     readings = _readings(log, state, who, slot_s)

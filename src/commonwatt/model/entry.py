@@ -21,9 +21,11 @@ GRID = AccountId("grid")
 LOSSES = AccountId("losses")
 """Where the feeder's meter and the members' meters disagree."""
 MARKET = AccountId("market")
-"""Through which neighbours' trades pass where many are settled at once; empty once a slot is settled."""
+"""Through which neighbours' trades and shares pass where many are settled at once; empty once a slot is settled."""
 GRID_FEES = AccountId("grid-fees")
 """What the grid takes for energy that passes from neighbour to neighbour over its wires."""
+IMBALANCE = AccountId("imbalance")
+"""Stands in for whoever traded energy and did not deliver or take it: its energy is nothing once a slot is settled."""
 PAYMENT_PORT = AccountId("payment-port")
 """Stands for money outside: its ERGON balance is minus all ERGON that was bought."""
 MINT = AccountId("mint")
@@ -43,6 +45,7 @@ SYSTEM_ACCOUNTS = (
     LOSSES,
     MARKET,
     GRID_FEES,
+    IMBALANCE,
     PAYMENT_PORT,
     MINT,
     BURN,

@@ -12,6 +12,7 @@ import typer
 from commonwatt.apps.cli import (
     accepting,
     billing,
+    bills,
     checking,
     consenting,
     contracting,
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command("run")(running.run)
 app.command("accept")(accepting.accept)
+app.command("bill")(bills.bill)
 app.command("archive")(keeping.archive)
 app.command("query")(keeping.query)
 app.command("erase")(erasing.erase)

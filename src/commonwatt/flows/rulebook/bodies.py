@@ -13,6 +13,7 @@ from commonwatt.flows.rulebook.licence_bodies import BuyLicence, Licence
 from commonwatt.flows.rulebook.order_bodies import ORDER_BODIES
 from commonwatt.flows.rulebook.sale_bodies import SALE_BODIES
 from commonwatt.flows.rulebook.session_bodies import SESSION_BODIES
+from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms, SharingKey
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
 from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
 from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
@@ -72,6 +73,7 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     licence, which costs ``licence_micro_per_month``; without a price none is for sale.
     The WATT book: ``unbacked_micro_per_kwh`` of ERGON stands for what is asked for beyond the WATT that is there,
     ``sealed_bond_micro`` for every order that is sealed, until it is revealed.
+    ``settlement`` says what becomes of broken trades and of what is left, see `sharing_bodies.SettlementTerms`.
     """
 
     public: PublicKey
@@ -96,6 +98,7 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     licence_micro_per_month: Annotated[int, Meta(ge=1, le=10**12)] | None = None
     unbacked_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)] = 0
     sealed_bond_micro: Annotated[int, Meta(ge=0, le=10**9)] = 100_000
+    settlement: SettlementTerms = SettlementTerms()
 
 
 class RegisterKey(_Body, frozen=True, tag_field="what", tag="key"):
@@ -144,7 +147,7 @@ class RegisterZone(_Body, frozen=True, omit_defaults=True, tag_field="what", tag
     most_in_wh: Annotated[int, Meta(ge=0, le=10**12)] | None = None
 
 
-Register = RegisterCommunity | RegisterKey | RegisterGateway | RegisterAsset | RegisterZone
+Register = RegisterCommunity | RegisterKey | RegisterGateway | RegisterAsset | RegisterZone | SharingKey
 
 
 class ConstraintBody(_Body, frozen=True):
@@ -182,11 +185,19 @@ class OrderBatch(_Body, frozen=True, omit_defaults=True):
     partner: Name | None = None
 
 
-class FactBody(_Body, frozen=True, tag_field="what", tag="prices"):
-    """An oracle's fact: import and export price in micro per kWh, slot by slot from a start."""
+class FactBody(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="prices"):
+    """An oracle's fact, slot by slot from a start, in micro per kWh: import and export price, or the imbalance price.
+
+    The first two are known before a slot, the third after it, so a fact is of one or the other.
+    """
 
     start_s: Moment
-    prices: Annotated[list[tuple[Price, Price]], Meta(min_length=1, max_length=400)]
+    prices: Annotated[list[tuple[Price, Price]], Meta(max_length=400)] = []
+    imbalance: Annotated[list[Price], Meta(max_length=400)] = []
+
+    def __post_init__(self) -> None:
+        if bool(self.prices) == bool(self.imbalance):
+            raise ValueError("a fact tells prices or imbalance prices")
 
 
 class InstructionItem(_Body, frozen=True):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from commonwatt.flows.rulebook import awarding, storage
+from commonwatt.flows.rulebook import awarding, equalising, sharing, storage
 from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.paying import MOST_ERGON_MICRO
 from commonwatt.flows.rulebook.settling_many import plain_connections, settle_plain, trades_apart
@@ -39,7 +39,7 @@ def settle_due(state: State, stamped_s: int) -> None:
         overdue = stamped_s >= slot_s + (1 + state.charter.grace_slots) * SLOT_SECONDS
         slot = state.readings.at(slot_s) if slot_s in state.readings else None
         complete = slot is not None and bool((slot.quality[table.points] != UNTOLD).all()) and len(slot) > 0
-        if not complete and not overdue:
+        if not overdue and (not complete or sharing.imbalance_due(state, slot_s)):
             return
         if slot is not None and slot_s not in state.prices:
             return  # without a price nothing can be owed; the oracle's fact will come
@@ -54,6 +54,8 @@ def settle_due(state: State, stamped_s: int) -> None:
         state.settled_to_s = slot_s + SLOT_SECONDS
         state.slot_market.settled(slot_s)
         state.wallets.moved = None  # whatever a slot's bids had reserved is free again
+        sharing.let_go(state)
+        equalising.close(state, slot_s)
         follow(state, stamped_s)
 
 
@@ -62,7 +64,8 @@ def _bookable(state: State, slot: SlotReadings) -> bool:
     price = max(map(abs, state.prices[slot.slot_s]))
     told_wh = int(slot.import_wh.sum(dtype=np.int64)) + int(slot.export_wh.sum(dtype=np.int64))
     most_wh = 2 * told_wh + 2 * state.claims.total_wh
-    most_micro = most_wh * price // 1000 + len(slot.quality)
+    most_micro = most_wh * price // 1000 + len(slot.quality) + sharing.most_micro(state, slot.slot_s)
+    most_wh += sharing.most_wh(state, slot.slot_s)
     accounts = state.accounts
     # Purchases and transfers of what was bought must find room beside it.
     room_micro = accounts.headroom(Commodity.ERGON) - 2 * MOST_ERGON_MICRO
@@ -83,7 +86,10 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     table = columns(state)
     connected = table.connection & slot.told()
     agreed = awarding.trades(state, slot_s)
+    imbalance = sharing.imbalance_prices(state, slot_s)
     plain = plain_connections(state, slot_s, connected, many, agreed)
+    if imbalance is not None or sharing.one_by_one(state, slot_s):
+        plain = np.zeros_like(plain)
     homes = {
         (asset := state.assets[state.readings.meters[place]]).owner: slot[asset.id]
         for place in np.flatnonzero(connected & ~plain)
@@ -94,7 +100,8 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     into_wh, out_wh = int(slot.import_wh[connected].sum()), int(slot.export_wh[connected].sum())
     net_wh = into_wh - out_wh
     trades = [*agreed, *trades_apart(state, slot_s, plain)]
-    trades = [trade for trade in trades if trade.buyer in homes and trade.seller in homes]
+    # A firm trade binds who kept silent too: what was not heard was neither sent nor taken.
+    trades = [t for t in trades if imbalance is not None or (t.buyer in homes and t.seller in homes)]
     trades = _as_sourced(state, slot_s, trades, told)
     deliveries = storage.mint_and_burn(state, slot_s, told, homes)
     apart = settle_plain(state, slot, plain, bought, sold)
@@ -110,7 +117,11 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
         export_price=sold,
         slot_s=slot_s,
         apart=apart,
+        imbalance=imbalance,
+        sharing=sharing.sharing_terms(state, slot_s),
     )
+    for owner, reading in homes.items():
+        equalising.compare(state, owner, reading.import_wh, reading.export_wh, (bought, sold))
     for entry in done.entries:
         state.post(entry)
     for trade, wh in zip(trades, done.delivered, strict=True):

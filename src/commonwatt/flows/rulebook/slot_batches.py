@@ -28,6 +28,7 @@ _WHY |= {
     _NO_PARTNER: Outcome.UNKNOWN_THING,
     _OWN_PARTNER: Outcome.NOT_ALLOWED,
 }
+_CODES = {outcome: code for code, outcome in reversed(_WHY.items())}
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ def _apply_apart(state: State, batches: Sequence[OrderBatch], stamped_s: int) ->
         market.judge(slot_s, here, told, known.most_in_wh, known.most_out_wh, known.makes)
     for slot_s, here in runs:
         if outcome := slot_refused(state, slot_s, stamped_s):
-            told.why[told.whose[here]] = NO_SUCH_SLOT if outcome is Outcome.TOO_LATE else _UNKNOWN_SLOT
+            told.why[told.whose[here]] = _CODES[outcome]
     _judge_owners(state, batches, told, known)
     for n in np.flatnonzero(told.why).tolist():
         batches[n].outcome = _WHY[int(told.why[n])]

@@ -65,6 +65,8 @@ def order(state: State, request: Request, body: order_bodies.SlotOrder, position
 
 def slot_refused(state: State, slot_s: int, stamped_s: int) -> Outcome | None:
     """Return why no order can stand in a slot, or None: its gate has closed, or its price is not known."""
+    if state.charter.settlement.ex_post:
+        return Outcome.NOT_ALLOWED  # sharing after metering alone: there is nothing to agree on before
     if slot_s % SLOT_SECONDS or slot_s + state.charter.gate_s <= stamped_s or slot_s > stamped_s + MOST_AHEAD_S:
         return Outcome.TOO_LATE
     return None if slot_s in state.prices else Outcome.UNKNOWN_THING

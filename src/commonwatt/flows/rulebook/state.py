@@ -14,6 +14,7 @@ from commonwatt.flows.rulebook.neighbours import Neighbours
 from commonwatt.flows.rulebook.proposed import Proposal
 from commonwatt.flows.rulebook.seals import Seals
 from commonwatt.flows.rulebook.sessions import Sessions
+from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms, SharingBody
 from commonwatt.flows.rulebook.stated import Stated
 from commonwatt.flows.rulebook.trusted import Trusted
 from commonwatt.flows.rulebook.wallets import Wallets
@@ -52,6 +53,13 @@ from commonwatt.tokens.watt import StorageClaims
 
 WALLET_ROLES = ("member", "utility", "station", "car", "operator")
 """Whose accounts hold tokens: members, who sells to them and buys their flexibility, what charges, and the operator."""
+COMPARED = frozenset(
+    {
+        *("trade", "trade kept", "shared", "shared import", "shared export", "grid import", "grid export", "grid fee"),
+        *("watt trade", "watt bought back"),
+    }
+)
+"""Memos of what a home pays for its energy, and is paid, as far as it is compared with the grid alone."""
 SECTIONS = ("entries", "accounts", "numbers", "registry", "market", "readings", "rest")
 """What the state root is made of, in this order."""
 
@@ -119,6 +127,7 @@ class Charter:
     unbacked_micro_per_kwh: int = 0
     sealed_bond_micro: int = 100_000
     witnesses: tuple[Witness, ...] = ()
+    settlement: SettlementTerms = field(default_factory=SettlementTerms)
 
     def __post_init__(self) -> None:
         if (self.low_micro is None) != (self.clear_micro is None):
@@ -137,9 +146,11 @@ class State:
     ``joined_s`` is the slot in which an asset was registered,
     ``stood_in`` the settled slots in which the members' sum stands in for a silent feeder, ``given`` what the grid
     gave in each slot at hand, less what it took: Wh and micro. ``set_aside`` lists doubts that still matter, as
-    many as it has room for, ``doubted`` all there ever were, where somebody asks for them. Slots further back than the
-    charter's ``correction_slots`` are let go of, unless the journal keeps everything for whoever replays to prove or to
-    sum up.
+    many as it has room for, ``doubted`` all there ever were, where somebody asks for them. ``sharing`` are the keys by
+    the slot from which each holds, ``imbalance`` the prices told of slots that are not settled, micro per kWh, and
+    ``gains`` by how much each home paid less than the grid alone would have taken, in micro, where a charter
+    equalises. Slots further back than the charter's ``correction_slots`` are let go of, unless the journal keeps
+    everything for whoever replays to prove or to sum up.
     """
 
     community: str
@@ -178,6 +189,9 @@ class State:
     settled_to_s: int = 0
     losses_wh: dict[int, int] = field(default_factory=dict)
     given: dict[int, tuple[int, int]] = field(default_factory=dict)
+    sharing: dict[int, SharingBody] = field(default_factory=dict)
+    imbalance: dict[int, int] = field(default_factory=dict)
+    gains: dict[AccountId, int] | None = None
     joined_s: dict[AssetId, int] = field(default_factory=dict)
     stood_in: set[int] = field(default_factory=set)
     checked_s: int = -SLOT_SECONDS
@@ -195,6 +209,10 @@ class State:
     def post(self, entry: Entry) -> None:
         """Book an entry: with `post_sheet`, the only way by which anything changes hands."""
         self.wallets.note(entry, self.accounts)
+        if self.gains is not None and entry.commodity is Commodity.ERGON and entry.memo in COMPARED:
+            for account, micro in ((entry.source, -entry.amount), (entry.target, entry.amount)):
+                if account in self.connections:
+                    self.gains[account] = self.gains.get(account, 0) + micro
         self.accounts.post(entry)
         self.journal.append(entry)
         self.sessions.note(entry)
@@ -377,6 +395,9 @@ class State:
                 *({"losses_wh": self.losses_wh[slot_s], "slot_s": slot_s} for slot_s in self._open(self.losses_wh)),
                 *({"price": self.prices[slot_s], "slot_s": slot_s} for slot_s in told),
                 *({"archived": day, "manifest": digest} for day, digest in sorted(self.archived.items())),
+                *({"sharing": self.sharing[from_s], "from_s": from_s} for from_s in sorted(self.sharing)),
+                *({"imbalance": self.imbalance[slot_s], "slot_s": slot_s} for slot_s in sorted(self.imbalance)),
+                *({"gain": account, "micro": micro} for account, micro in sorted((self.gains or {}).items())),
                 *self.wallets.leaves(),
                 *self.neighbours.leaves(),
                 *self.contracted.leaves(self.horizon_s),
