@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oracles.watt_book import NaiveBook
+
 from commonwatt.market.book import Book
 from commonwatt.model import AccountId, InvalidValue, Order, OrderId, Side, Trade, cost_micro
 
@@ -55,7 +57,12 @@ class Market:
     def order(self, owner: AccountId, side: Side, energy_wh: int, price: int) -> Order:
         self.count += 1
         return Order(
-            id=OrderId(f"{self.count}.0"), owner=owner, side=side, energy_wh=energy_wh, price_micro_per_kwh=price
+            id=OrderId(f"{self.count}.0"),
+            owner=owner,
+            side=side,
+            energy_wh=energy_wh,
+            price_micro_per_kwh=price,
+            arrived=self.count,
         )
 
     def bid(self, owner: AccountId, energy_wh: int, price: int) -> list[tuple[str, str, int, int]]:
@@ -71,6 +78,7 @@ class Market:
         return self.match()
 
     def match(self) -> list[tuple[str, str, int, int]]:
+        self.book.changed_all()
         return told(self.book.match(*self.world.ears(), self.world.move))
 
 
@@ -78,122 +86,113 @@ def told(trades: list[Trade]) -> list[tuple[str, str, int, int]]:
     return [(trade.seller, trade.buyer, trade.energy_wh, trade.price_micro_per_kwh) for trade in trades]
 
 
-class NaiveBook:
-    """All orders in one list; looks at every pair, every time."""
-
-    def __init__(self) -> None:
-        self.standing: list[Order] = []
-
-    def place(self, order: Order, world: World) -> list[Trade]:
-        self.standing.append(order)
-        return self.match(world)
-
-    def cancel(self, order_id: str, owner: str) -> bool:
-        before = len(self.standing)
-        self.standing = [o for o in self.standing if (o.id, o.owner) != (order_id, owner)]
-        return len(self.standing) < before
-
-    def match(self, world: World) -> list[Trade]:
-        trades: list[Trade] = []
-        while possible := [trade for pair in self.pairs() if (trade := self.trade(*pair, world))]:
-            trade = possible[0]
-            left = [self.less(order, trade) for order in self.standing]
-            self.standing = [order for order in left if order]
-            world.move(trade)
-            trades.append(trade)
-        return trades
-
-    def ranked(self, side: Side) -> list[Order]:
-        sign = -1 if side is Side.BID else 1
-        ours = [order for order in self.standing if order.side is side]
-        return sorted(ours, key=lambda o: (sign * o.price_micro_per_kwh, self.standing.index(o)))
-
-    def pairs(self) -> list[tuple[Order, Order]]:
-        return [(bid, ask) for bid in self.ranked(Side.BID) for ask in self.ranked(Side.ASK)]
-
-    def trade(self, bid: Order, ask: Order, world: World) -> Trade | None:
-        if bid.owner == ask.owner or bid.price_micro_per_kwh < ask.price_micro_per_kwh:
-            return None
-        before = [o for o in self.ranked(Side.ASK) if o.owner == ask.owner]
-        taken = sum(o.energy_wh for o in before[: before.index(ask)])
-        price = min(bid, ask, key=self.standing.index).price_micro_per_kwh
-        energy_wh = min(bid.energy_wh, ask.energy_wh, world.backing(ask.owner) - taken, world.room(bid.owner))
-        while energy_wh > 0 and energy_wh * price > max(0, world.funds(bid.owner)) * 1000:
-            energy_wh -= 1
-        if energy_wh <= 0:
-            return None
-        return Trade(
-            buyer=bid.owner,
-            seller=ask.owner,
-            bid=bid.id,
-            ask=ask.id,
-            energy_wh=energy_wh,
-            price_micro_per_kwh=price,
-        )
-
-    def less(self, order: Order, trade: Trade) -> Order | None:
-        left_wh = order.energy_wh - (trade.energy_wh if order.id in (trade.bid, trade.ask) else 0)
-        return replace(order, energy_wh=left_wh) if left_wh else None
-
-
-PLACED = st.tuples(
-    st.sampled_from(Side), st.sampled_from(PEOPLE), st.integers(1, 30), st.sampled_from([0, 90, 250, 400, 1500, 1501])
-)
+PRICES = st.sampled_from([0, 90, 250, 400, 1500, 1501])
+PLACED = st.tuples(st.sampled_from(["bid", "ask"]), st.sampled_from(PEOPLE), st.integers(1, 30), PRICES)
+FOR_NOW = st.tuples(st.sampled_from(["bid now", "ask now"]), st.sampled_from(PEOPLE), st.integers(1, 30), PRICES)
+TAKEN = st.tuples(st.sampled_from(["bid any", "ask any"]), st.sampled_from(PEOPLE), st.integers(1, 30), st.just(0))
+EARLIER = st.tuples(st.sampled_from(["bid before", "ask before"]), st.sampled_from(PEOPLE), st.integers(1, 30), PRICES)
 MINTED = st.tuples(st.just("mint"), st.sampled_from(PEOPLE), st.integers(-10, 20), st.just(0))
 PAID = st.tuples(st.just("pay"), st.sampled_from(PEOPLE), st.integers(-5, 10), st.just(0))
 CANCELLED = st.tuples(st.just("cancel"), st.sampled_from(PEOPLE), st.integers(0, 30), st.just(0))
-STEPS = st.lists(st.one_of(PLACED, PLACED, MINTED, PAID, CANCELLED), max_size=30)
+REDUCED = st.tuples(st.just("reduce"), st.sampled_from(PEOPLE), st.integers(0, 30), st.integers(1, 20))
+LAPSED = st.tuples(st.just("lapse"), st.sampled_from(PEOPLE), st.integers(0, 30), st.just(0))
+Step = tuple[str, AccountId, int, int]
+STEPS: st.SearchStrategy[list[Step]] = st.lists(
+    st.one_of(PLACED, PLACED, PLACED, FOR_NOW, TAKEN, EARLIER, MINTED, PAID, CANCELLED, REDUCED, LAPSED), max_size=40
+)
 
 
-def walk(steps: list[tuple[str, AccountId, int, int]]) -> tuple[Book, World, NaiveBook]:
-    """Do the same things to both books; their answers must not differ."""
-    ours, theirs = (World(ergon=dict.fromkeys(PEOPLE, 9), b_max_wh=25) for _ in range(2))
-    book, naive = Book(), NaiveBook()
-    for count, (what, owner, amount, price) in enumerate(steps):
-        if what == "mint":
-            for world in (ours, theirs):
-                world.watt[owner] = max(0, world.backing(owner) + amount)
-        elif what == "pay":
-            for world in (ours, theirs):
-                world.ergon[owner] = world.funds(owner) + amount
+class Twins:
+    """Both books in equal worlds: what is done to one is done to the other, and their answers must not differ."""
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = (World(ergon=dict.fromkeys(PEOPLE, 9), b_max_wh=25) for _ in range(2))
+        self.book, self.naive = Book(), NaiveBook()
+
+    def step(self, count: int, what: str, owner: AccountId, amount: int, price: int) -> None:
+        if what in ("mint", "pay"):
+            self.gain(what, owner, amount)
         elif what == "cancel":
             order_id = OrderId(f"{amount}.0")
-            assert book.cancel(order_id, owner) == naive.cancel(order_id, owner)
+            assert self.book.cancel(order_id, owner) == self.naive.cancel(order_id, owner)
+        elif what == "reduce":
+            order_id = OrderId(f"{amount}.0")
+            assert self.book.reduce(order_id, owner, price) == self.naive.reduce(order_id, owner, price)
+        elif what == "lapse":
+            lapsed = self.book.lapsed(amount)
+            assert lapsed == self.naive.lapse(amount)
+            assert all(self.book.cancel(order.id, order.owner) for order in lapsed)
         else:
-            order = Order(
-                id=OrderId(f"{count}.0"), owner=owner, side=Side(what), energy_wh=amount, price_micro_per_kwh=price
-            )
-            assert book.place(order, *ours.ears(), ours.move) == naive.place(order, theirs)
-        assert book.match(*ours.ears(), ours.move) == naive.match(theirs)
-        assert ours == theirs
-        assert list(book.orders()) == naive.standing
-        asks = [order.price_micro_per_kwh for order in naive.standing if order.side is Side.ASK]
-        bids = [order.price_micro_per_kwh for order in naive.standing if order.side is Side.BID]
-        assert book.buying_price == (min(asks) if asks else None)
-        assert book.selling_price == (max(bids) if bids else None)
-        assert [book.standing(p) > 0 for p in PEOPLE] == [any(o.owner == p for o in naive.standing) for p in PEOPLE]
-    return book, ours, naive
+            self.order(count, what, owner, amount, price)
+        assert self.book.match(*self.ours.ears(), self.ours.move) == self.naive.match(self.theirs)
+        self.agree()
+
+    def gain(self, what: str, owner: AccountId, amount: int) -> None:
+        for world in (self.ours, self.theirs):
+            if what == "mint":
+                world.watt[owner] = max(0, world.backing(owner) + amount)
+            else:
+                world.ergon[owner] = world.funds(owner) + amount
+        self.book.changed({owner})
+
+    def order(self, count: int, what: str, owner: AccountId, amount: int, price: int) -> None:
+        side, _, how = what.partition(" ")
+        order = Order(
+            id=OrderId(f"{count}.0"),
+            owner=owner,
+            side=Side(side),
+            energy_wh=amount,
+            price_micro_per_kwh=price,
+            arrived=count - 1_000 * (how == "before"),
+            until_s=amount if amount % 3 == 0 else None,
+        )
+        if how == "any":
+            assert self.book.take(order, *self.ours.ears(), self.ours.move) == self.naive.take(order, self.theirs)
+        else:
+            rests = how != "now"
+            ours = self.book.place(order, *self.ours.ears(), self.ours.move, rests=rests)
+            assert ours == self.naive.place(order, self.theirs, rests=rests)
+
+    def agree(self) -> None:
+        standing = sorted(self.naive.standing, key=lambda o: o.arrived)
+        assert self.ours == self.theirs
+        assert list(self.book.orders()) == standing
+        quote = self.book.quote(*self.ours.ears())
+        told = (quote.buying, quote.selling, quote.backed_buying, quote.backed_selling)
+        assert told == self.naive.quote(self.theirs)
+        assert told[:2] == (self.book.buying_price, self.book.selling_price)
+        for person in PEOPLE:
+            theirs = [o for o in standing if o.owner == person]
+            assert self.book.standing(person) == len(theirs)
+            assert self.book.asked_wh(person) == sum(o.energy_wh for o in theirs if o.side is Side.ASK)
+
+
+def walk(steps: list[Step]) -> Twins:
+    twins = Twins()
+    for count, step in enumerate(steps):
+        twins.step(count, *step)
+    return twins
 
 
 @pytest.mark.row("E4")
+@pytest.mark.row("E6")
 @given(STEPS)
-def test_the_book_trades_as_a_naive_list_of_orders_does(steps: list[tuple[str, AccountId, int, int]]) -> None:
+def test_the_book_trades_quotes_and_cancels_as_a_naive_list_of_orders_does(steps: list[Step]) -> None:
     walk(steps)
 
 
-@given(STEPS)
-def test_the_lowest_backed_ask_is_the_lowest_whose_owner_has_watt(
-    steps: list[tuple[str, AccountId, int, int]],
-) -> None:
-    book, world, naive = walk(steps)
-    backed = [o.price_micro_per_kwh for o in naive.standing if o.side is Side.ASK and world.backing(o.owner) > 0]
-    assert book.backed_buying_price(world.backing) == (min(backed) if backed else None)
+@given(STEPS, STEPS)
+def test_a_book_that_was_written_down_and_read_again_trades_alike(steps: list[Step], later: list[Step]) -> None:
+    twins = walk(steps)
+    twins.book = Book.load(twins.book.orders())
+    for count, step in enumerate(later, start=len(steps)):
+        twins.step(count, *step)
 
 
 @given(st.lists(PLACED, max_size=30))
-def test_nobody_goes_below_zero_or_above_their_maximum(steps: list[tuple[str, AccountId, int, int]]) -> None:
-    gifts: list[tuple[str, AccountId, int, int]] = [("mint", person, 20, 0) for person in PEOPLE]
-    _, world, _ = walk(gifts + steps)
+def test_nobody_goes_below_zero_or_above_their_maximum(steps: list[Step]) -> None:
+    gifts: list[Step] = [("mint", person, 20, 0) for person in PEOPLE]
+    world = walk(gifts + steps).ours
     assert all(0 <= wh <= world.b_max_wh for wh in world.watt.values())
     assert all(micro >= 0 for micro in world.ergon.values())
     assert sum(world.watt.values()) == 80
@@ -230,10 +229,12 @@ def test_an_order_without_energy_counts_for_the_price_and_a_buyer_meets_the_firs
     market.ask(ANA, 50, 180)
     market.ask(BEN, 50, 220)
     assert market.book.buying_price == 180
-    assert market.book.backed_buying_price(market.world.backing) == 220
-    market.world.watt[ANA] = 1
-    assert market.book.backed_buying_price(market.world.backing) == 180, "partly backed is backed"
-    market.world.watt[ANA] = 0
+    quote = market.book.quote(*market.world.ears())
+    assert (quote.backed_buying, quote.buying_gap) == (220, 40)
+    market.mint(ANA, 1)
+    quote = market.book.quote(*market.world.ears())
+    assert (quote.backed_buying, quote.buying_gap) == (180, 0), "partly backed is backed"
+    market.mint(ANA, -1)
     assert market.bid(CEM, 50, 220) == [("ben", "cem", 50, 220)]
     assert market.bid(CEM, 50, 200) == []
     assert (market.book.buying_price, market.book.selling_price) == (180, 200), "the spread may be negative"
@@ -262,12 +263,25 @@ def test_watt_backs_a_sellers_asks_in_book_order_and_partly_if_need_be() -> None
 
 @pytest.mark.row("E4")
 def test_watt_that_backs_an_ask_nobody_can_pay_backs_no_later_one() -> None:
-    market = Market(ergon={CEM: 195})
+    market = Market()
+    market.ask(BEN, 10, 180_000)
     market.ask(ANA, 50, 190_000)
-    market.bid(CEM, 50, 200_000)
-    market.ask(ANA, 10, 180_000)
-    assert market.mint(ANA, 10) == [], "the first ask costs the earlier bid's 200 micro per Wh"
+    market.bid(ANA, 50, 185_000)
+    market.ask(ANA, 10, 170_000)
+    assert market.mint(ANA, 10) == [], "the 10 Wh are for the ask that only ana's own bid would meet"
+    assert market.bid(CEM, 50, 200_000) == [("ana", "cem", 10, 170_000)]
     assert market.mint(ANA, 1) == [("ana", "cem", 1, 190_000)]
+
+
+@pytest.mark.row("E6")
+def test_a_bid_waits_until_its_buyer_can_pay_for_a_watt_hour_at_its_limit() -> None:
+    market = Market(watt={ANA: 50}, ergon={CEM: 199})
+    market.ask(ANA, 50, 190_000)
+    assert market.bid(CEM, 50, 200_000) == [], "199 micro pay for a Wh at 190,000, but the limit is 200,000"
+    quote = market.book.quote(*market.world.ears())
+    assert (quote.selling, quote.backed_selling) == (200_000, None)
+    market.world.ergon[CEM] += 1
+    assert market.match() == [("ana", "cem", 1, 190_000)]
 
 
 @pytest.mark.row("E6")
@@ -370,7 +384,8 @@ def test_an_empty_book_has_no_prices() -> None:
     market = Market(watt={ANA: 5})
     assert market.match() == []
     assert market.book.buying_price is market.book.selling_price is None
-    assert market.book.backed_buying_price(market.world.backing) is None
+    quote = market.book.quote(*market.world.ears())
+    assert (quote.buying, quote.backed_selling, quote.buying_gap, quote.selling_gap) == (None,) * 4
 
 
 @pytest.mark.row("E7")

@@ -53,7 +53,9 @@ def asset(**changes: Any) -> Asset:
         lambda: asset(min_import_w=5001),
         lambda: Reading(asset=AssetId("a"), interval=slot_from(0), import_wh=-1, export_wh=0),
         lambda: Band(lo_w=1, hi_w=0),
-        lambda: Order(id=OrderId("1"), owner=AccountId("m"), side=Side.BID, energy_wh=0, price_micro_per_kwh=1),
+        lambda: Order(
+            id=OrderId("1"), owner=AccountId("m"), side=Side.BID, energy_wh=0, price_micro_per_kwh=1, arrived=1
+        ),
         lambda: Entry(
             commodity=Commodity.WATT,
             source=AccountId("m"),

@@ -13,6 +13,11 @@ class Side(StrEnum):
     BID = "bid"
     ASK = "ask"
 
+    @property
+    def other(self) -> "Side":
+        """The side that it deals with."""
+        return Side.ASK if self is Side.BID else Side.BID
+
 
 class Source(IntEnum):
     """Where energy comes from: what a seller has, or the least that a buyer asks for (row M1)."""
@@ -24,9 +29,16 @@ class Source(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A wish to buy or sell at a limit price or better.
+    """A wish to buy or sell WATT at a limit price or better.
 
-    ``energy_wh`` is what is still open: Wh in the slot market, base units of WATT (1 base unit = 1 Wh) in the book.
+    Args:
+        id: Names it while it stands.
+        owner: Whose WATT or ERGON it is about.
+        side: Buy or sell.
+        energy_wh: What is still open, in base units of WATT (1 base unit = 1 Wh).
+        price_micro_per_kwh: The limit.
+        arrived: Its place in time, which no other order has: where it stands in the log, or where its seal does.
+        until_s: First second since 1970 at which it no longer stands; None where only its owner takes it back.
     """
 
     id: OrderId
@@ -34,6 +46,8 @@ class Order:
     side: Side
     energy_wh: int
     price_micro_per_kwh: int
+    arrived: int
+    until_s: int | None = None
 
     def __post_init__(self) -> None:
         if self.energy_wh <= 0:
