@@ -8,6 +8,7 @@ import msgspec
 
 from benchmarks.citylearn.d1 import d1
 from benchmarks.figure import Figure
+from benchmarks.gode_sunder import gs
 from benchmarks.ledger import p36, p37
 from benchmarks.loop import p34, p35
 from benchmarks.market import p6, p7
@@ -53,6 +54,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P36": p36,
     "P37": p37,
     "P37PG": p37pg,
+    "GS": gs,
     "MONTH": month,
 }
 

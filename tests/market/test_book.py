@@ -1,17 +1,16 @@
 """The WATT book against an obvious one, and in small stories."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracles.watt_book import NaiveBook
-
 from commonwatt.market.book import Book
 from commonwatt.model import AccountId, InvalidValue, Order, OrderId, Side, Trade, cost_micro
+from oracles.watt_book import NaiveBook
 
 RICH = 10**12
 ANA, BEN, CEM, DOT = (AccountId(name) for name in ("ana", "ben", "cem", "dot"))

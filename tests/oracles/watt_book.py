@@ -62,9 +62,7 @@ class NaiveBook:
         asks, bids = self.ranked(Side.ASK), self.ranked(Side.BID)
         backed = [o for o in asks if world.backing(o.owner) > 0]
         payable = [
-            o
-            for o in bids
-            if world.room(o.owner) > 0 and o.price_micro_per_kwh <= 1000 * max(0, world.funds(o.owner))
+            o for o in bids if world.room(o.owner) > 0 and o.price_micro_per_kwh <= 1000 * max(0, world.funds(o.owner))
         ]
         first = [side[0].price_micro_per_kwh if side else None for side in (asks, bids, backed, payable)]
         return first[0], first[1], first[2], first[3]

@@ -38,6 +38,9 @@ class WalletTerms:
     clear_micro: int | None = None
     meter_threshold_micro: int = 0
     meter_grace_s: int | None = None
+    collateral_micro_per_kwh: int = 0
+    forfeit_permille: int = 0
+    seal_micro: int = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

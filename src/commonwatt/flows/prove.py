@@ -194,6 +194,8 @@ def _case(log: ReadLog, batches: Sequence[Said], state: State, account: AccountI
     if state.zones or (rows["item"] != ALONE).any() or (rows["flags"] & NOW != 0).any():
         raise Refused("a bundle shows orders that met at the gate, one by one and in one zone; replay shows all others")
     ordered = {order.id for order in state.slot_market.orders(slot_s)}
+    if not all(isinstance(log.said[int(name)].body, bodies.OrderBody) for name in ordered):
+        raise Refused("a bundle shows orders as they were signed, not one that was revealed; replay shows it")
     connection = state.connections[account]
     spoken = list(batches)
     for one in log.said:

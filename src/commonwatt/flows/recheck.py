@@ -131,13 +131,16 @@ def orders(bundle: Bundle, said: Sequence[Said], gate_s: int) -> tuple[list[Slot
         open_until_s = bundle.slot_s + gate_s
         need(row.stamped_s < open_until_s, "an order is in before the gate", position=row.position, at=row.stamped_s)
         need(not wish.now, "an order meets at the gate", position=row.position)
+        price = wish.price_micro_per_kwh
+        if price is None:
+            raise Refused("an order for a slot has a price", position=row.position)
         found.append(
             SlotOrder(
                 id=OrderId(str(row.position)),
                 owner=one.request.on_behalf_of,
                 side=wish.side,
                 energy_wh=wish.energy_wh,
-                price_micro_per_kwh=wish.price_micro_per_kwh,
+                price_micro_per_kwh=price,
                 source=Source[wish.source.upper()],
                 near=wish.near,
                 partner=None if wish.partner is None else AccountId(wish.partner),

@@ -205,6 +205,7 @@ class Book:
         if standing is None or energy_wh >= standing.left_wh:
             return False
         self._shrink(standing, standing.left_wh - energy_wh)
+        self._changed.add(owner)  # what was reserved for it may be free
         return True
 
     def lapsed(self, now_s: int) -> list[Order]:

@@ -141,9 +141,22 @@ class SlotMarket:
         now = open_market is not None
         row["flags"] = NEAR * order.near | STRICT * order.strict | NOW * now | SELLS * sells
         self.place_many(slot_s, row)
+        slot = self._slots[slot_s]
+        at = slot.count - 1
+        if at and position < slot.rows["position"][at - 1]:
+            at = self._move_up(slot, position)
         if open_market is not None:
-            slot = self._slots[slot_s]
-            self._meet(slot, slot.count - 1, open_market)
+            self._meet(slot, at, open_market)
+
+    def _move_up(self, slot: _Slot, position: int) -> int:
+        """Let the last row stand where its position belongs, and return where that is: a seal took its place before."""
+        last = slot.count - 1
+        at = int(np.searchsorted(slot.rows["position"][:last], position))
+        slot.rows[at : last + 1] = np.roll(slot.rows[at : last + 1], 1)
+        for side in ("bid", "ask"):
+            slot.trades[side][slot.trades[side] >= at] += 1
+        slot.waiting = None
+        return at
 
     def place_many(self, slot_s: int, rows: Rows) -> None:
         """Take rows in, in log order, none of them meant for now; their owners stand on no other side there."""
@@ -331,7 +344,7 @@ class SlotMarket:
 
     def _meet(self, slot: _Slot, new: int, under: "OpenMarket") -> None:
         """Let an order for now meet those that wait in its zone, the best first, at their price."""
-        rows, waiting = slot.rows, self._waiting(slot, under)
+        rows, waiting = slot.rows, self._waiting(slot, under, new)
         own = ASK if rows["flags"][new] & SELLS else BID
         zone, fee = under.of(self._names[rows["owner"][new]])
         others, made = waiting.setdefault((zone, 1 - own), []), []
@@ -352,12 +365,14 @@ class SlotMarket:
         if rows["wh"][new] > rows["taken"][new]:
             insort(waiting.setdefault((zone, own), []), (under.rank(rows[new]), new))
 
-    def _waiting(self, slot: _Slot, under: "OpenMarket") -> dict[tuple[str, int], list[tuple[int, int]]]:
+    def _waiting(self, slot: _Slot, under: "OpenMarket", new: int) -> dict[tuple[str, int], list[tuple[int, int]]]:
         """Return who waits; after a restart it follows from the rows."""
         if slot.waiting is None:
             slot.waiting = {}
-            rows = slot.orders()[:-1]  # the last has come just now
+            rows = slot.orders()
             for at in np.flatnonzero((rows["flags"] & NOW != 0) & (rows["wh"] > rows["taken"])).tolist():
+                if at == new:
+                    continue  # it has come just now
                 zone = under.of(self._names[rows["owner"][at]])[0]
                 side = ASK if rows["flags"][at] & SELLS else BID
                 insort(slot.waiting.setdefault((zone, side), []), (under.rank(rows[at]), at))

@@ -20,6 +20,7 @@ from commonwatt.flows.rulebook import (
     prepaying,
     readings,
     registry,
+    sealed_bodies,
     settling,
     slot_batches,
     slot_market,
@@ -82,12 +83,14 @@ def begin(state: State, stamped_s: int) -> None:
     commission.close_quarters(state, stamped_s)
     transferring.void_due(state, stamped_s)
     slot_market.close_gates(state, stamped_s)
+    trading.lapse(state, stamped_s)
 
 
 def end(state: State, stamped_s: int) -> None:
     """Settle what is complete or overdue, once all requests of a batch are decided; let go of what is long past."""
     first_s = state.settled_to_s
     settling.settle_due(state, stamped_s)
+    trading.match_book(state, stamped_s)
     commission.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
     prepaying.watch(state, stamped_s)
     state.forget()
@@ -181,7 +184,7 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
     if not _may(state.keys[request.author], request) and not delegating.permits(state, request, body, stamped_s):
         return Outcome.NOT_ALLOWED
     match body:
-        case bodies.OrderBody():
+        case bodies.OrderBody() | sealed_bodies.Sealed() | bodies.Reveal():
             return trading.order(state, request, body, position, stamped_s)
         case bodies.ConstraintBody():
             outcome = stating.constraint(state, request, body, position, stamped_s)
@@ -208,8 +211,8 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
 
 def _decide_standing(state: State, request: Request, body: object, stamped_s: int) -> Outcome:
     match body:
-        case bodies.CancelBody():
-            return trading.cancel(state, request, body)
+        case bodies.CancelBody() | sealed_bodies.Amend():
+            return trading.cancel(state, request, body, stamped_s)
         case bodies.FactBody():
             return registry.fact(state, request, body)
         case bodies.AckBody():

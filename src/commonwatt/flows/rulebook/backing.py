@@ -8,15 +8,27 @@ from commonwatt.tokens.tsl import right_wh, tsl_needed_micro
 def free(state: State, account: AccountId, commodity: Commodity) -> int:
     """Return what an account can give of a token, in base units; below zero where more is promised than is there.
 
-    ERGON that a bid of an unsettled slot may need is not free, nor is TSL that WATT is stored on (row E3): who wants
-    to part with the right to store parts with the WATT first.
+    ERGON that a bid of an unsettled slot may need is not free, nor what unbacked asks and seals reserve, nor is TSL
+    that WATT is stored on (row E3): who wants to part with the right to store parts with the WATT first.
     """
     left = available(state, account, commodity)
     if commodity is Commodity.ERGON:
-        left -= state.slot_market.reserved_micro(account)
+        left -= state.slot_market.reserved_micro(account) + state.seals.count(account) * state.charter.seal_micro
+        left -= collateral_micro(state, unbacked_wh(state, account))
     elif commodity is Commodity.TSL:
         left -= tsl_needed_micro(max(0, state.watt(account)), state.charter.tsl_micro_per_kwh)
     return left
+
+
+def unbacked_wh(state: State, account: AccountId, more_wh: int = 0) -> int:
+    """Return for how many Wh an account's asks in the WATT book are beyond what it has, were there some more."""
+    asked_wh = state.book.asked_wh(account) + more_wh
+    return max(0, asked_wh - max(0, free(state, account, Commodity.WATT))) if asked_wh else 0
+
+
+def collateral_micro(state: State, energy_wh: int) -> int:
+    """Return what unbacked asks reserve, in micro, rounded up: no ask is too small for it."""
+    return -(-energy_wh * state.charter.collateral_micro_per_kwh // 1000)
 
 
 def available(state: State, account: AccountId, commodity: Commodity) -> int:

@@ -1,18 +1,20 @@
 """What may stand in a request's body, per kind: decoded strictly, so that nothing unknown is ever signed for."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from commonwatt.flows.rulebook.sealed_bodies import Amend, Sealed
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
 from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
 from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
 from commonwatt.market.order_batch import MOST_ORDERS, orders_root, read_orders
 from commonwatt.metering.batch import ITEM_BYTES, MOST_ITEMS, batch_root
 from commonwatt.metering.personal import personal_hash
-from commonwatt.model import MAX_SAFE_INTEGER, AssetKind, ConsentMode, InvalidValue, Kind, Side, Verb
+from commonwatt.model import MAX_SAFE_INTEGER, AssetKind, ConsentMode, InvalidValue, Kind, Side, Verb, canonical_json
 
 Whole = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 Count = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
@@ -60,6 +62,10 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     ERGON (rows H2, H4): at ``low_micro`` a notice is due, from ``clear_micro`` on the next fall is a new one; a meter
     is enabled while its account has more than ``meter_threshold_micro``, and ``meter_grace_s`` longer; without them
     nobody is told and no meter switched. A top-up is waited for ``topup_lasts_s``.
+
+    WATT book (row E4): asks for more than their seller has reserve ``collateral_micro_per_kwh`` of what is beyond;
+    of the collateral for what goes without ever having been there ``forfeit_permille`` is given up. A sealed order
+    reserves ``seal_micro``, and gives it up where nobody reveals it.
     """
 
     public: PublicKey
@@ -79,6 +85,9 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     meter_threshold_micro: Money = 0
     meter_grace_s: Annotated[int, Meta(ge=1, le=10**8)] | None = None
     topup_lasts_s: Annotated[int, Meta(ge=1, le=10**8)] = 259_200
+    collateral_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    forfeit_permille: Annotated[int, Meta(ge=0, le=1000)] = 0
+    seal_micro: Annotated[int, Meta(ge=0, le=10**9)] = 100_000
 
 
 class RegisterKey(_Body, frozen=True, tag_field="what", tag="key"):
@@ -153,19 +162,32 @@ class ReadingBatch(_Body, frozen=True, omit_defaults=True):
     personal: Hash | None = None
 
 
-class OrderBody(_Body, frozen=True, omit_defaults=True):
-    """A wish to buy or sell; ``slot_s`` for the slot market, none for the WATT book."""
+class OrderBody(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="order"):
+    """A wish to buy or sell; ``slot_s`` for the slot market, none for the WATT book.
+
+    With ``now`` it meets at once what stands. In the WATT book nothing is left of it then; an order without price
+    deals with whatever stands and is for now too; ``until_s`` is the second at which one is gone by itself.
+    """
 
     side: Side
     energy_wh: Annotated[int, Meta(gt=0, le=10**9)]
-    price_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)]
+    price_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)] | None = None
     slot_s: Moment | None = None
+    until_s: Moment | None = None
     source: Literal["any", "renewable", "solar"] = "any"
     near: bool = False
     partner: Name | None = None
     premium_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)] = 0
     strict: bool = False
     now: bool = False
+
+
+class Reveal(_Body, frozen=True, tag_field="what", tag="reveal"):
+    """Opens the seal at a place in the log: the order stands there from now on. ``salt`` kept others from guessing."""
+
+    place: Count
+    order: OrderBody
+    salt: Hash
 
 
 class OrderBatch(_Body, frozen=True, omit_defaults=True):
@@ -180,8 +202,8 @@ class OrderBatch(_Body, frozen=True, omit_defaults=True):
     partner: Name | None = None
 
 
-class CancelBody(_Body, frozen=True):
-    """Takes a WATT order out of the book."""
+class CancelBody(_Body, frozen=True, tag_field="what", tag="cancel"):
+    """Takes an order out of the WATT book, or of a slot whose gate is open."""
 
     order: Name
 
@@ -269,9 +291,9 @@ _BODIES: dict[Kind, object] = {
     Kind.REGISTER: Register,
     Kind.CONSTRAINT: ConstraintBody,
     Kind.READING_BATCH: ReadingBatch,
-    Kind.ORDER: OrderBody,
+    Kind.ORDER: OrderBody | Sealed | Reveal,
     Kind.ORDER_BATCH: OrderBatch,
-    Kind.CANCEL: CancelBody,
+    Kind.CANCEL: CancelBody | Amend,
     Kind.FACT: FactBody,
     Kind.SCHEDULE: ScheduleBody,
     Kind.CONSENT: Agreement,
@@ -320,6 +342,15 @@ def write_body(body: Struct) -> dict[str, object]:
     plain = msgspec.to_builtins(body)
     assert isinstance(plain, dict)
     return {name: value for name, value in plain.items() if value is not None}
+
+
+def seal_of(account: str, order: OrderBody, salt: str) -> str:
+    """Return what a member commits to who will reveal an order later: SHA-256, hex.
+
+    The account is in it, so that nobody can take somebody else's seal for their own; 32 random bytes as salt, hex, keep
+    everybody from trying all orders.
+    """
+    return sha256(canonical_json({"account": account, "order": write_body(order), "salt": salt})).hexdigest()
 
 
 def orders_head(items: bytes, partner: str | None = None) -> OrderBatch:

@@ -53,6 +53,7 @@ def settle_due(state: State, stamped_s: int) -> None:
             state.stood_in.add(slot_s)
         state.settled_to_s = slot_s + SLOT_SECONDS
         state.slot_market.settled(slot_s)
+        state.book.changed_all()
         match_book(state, stamped_s)
 
 

@@ -75,6 +75,7 @@ def _apply_apart(state: State, batches: Sequence[OrderBatch], stamped_s: int) ->
         batches[n].outcome = _WHY[int(told.why[n])]
     for slot_s, here in runs:
         market.write(slot_s, here, told)
+    state.wallets.moved.update(batch.owner for batch in batches)
 
 
 def _columns(state: State, batches: Sequence[OrderBatch]) -> Batched:
@@ -109,11 +110,17 @@ def _judge_owners(state: State, batches: Sequence[OrderBatch], told: Batched, kn
             told.why[n] = _NO_PARTNER
 
 
+def _promises(state: State, owner: AccountId) -> bool:
+    """Tell whether an account's ERGON may be needed for what it asks or hides in the WATT book."""
+    return state.book.asked_wh(owner) > 0 or state.seals.count(owner) > 0
+
+
 def _free_micro(state: State, batches: Sequence[OrderBatch], told: Batched, known: Traders) -> Numbers:
     """Return what each batch's owner can give; of who has reservations nothing, to be looked at closer."""
     held = state.accounts.column(Commodity.ERGON)[known.account[told.owners]]
     left = held - state.slot_market.reserved_of(told.owners)
     if state.wallets.any_pending:
         left[[n for n, batch in enumerate(batches) if state.wallets.pending_of(batch.owner)]] = 0
+    left[[n for n, batch in enumerate(batches) if _promises(state, batch.owner)]] = 0
     free_micro: Numbers = np.maximum(left, 0)
     return free_micro

@@ -34,6 +34,8 @@ def order(state: State, request: Request, body: bodies.OrderBody, position: int,
     """Take in one order for a slot."""
     owner, slot_s = request.on_behalf_of, body.slot_s
     assert slot_s is not None
+    if body.price_micro_per_kwh is None or body.until_s is not None:
+        return Outcome.NOT_ALLOWED  # its gate is its end
     try:
         wish = SlotOrder(
             id=OrderId(str(position)),
@@ -59,6 +61,7 @@ def order(state: State, request: Request, body: bodies.OrderBody, position: int,
         return Outcome.OVER_LIMIT
     if wish.side is Side.BID and free(state, owner, Commodity.ERGON) < _cost(wish):
         return Outcome.NOT_BACKED
+    state.wallets.moved.add(owner)
     state.slot_market.place(slot_s, wish, position, _open_market(state, slot_s) if body.now else None)
     return Outcome.BOOKED
 
@@ -118,6 +121,7 @@ def cancel(state: State, owner: AccountId, name: str) -> Outcome:
     if int(position) > MAX_SAFE_INTEGER or int(item or 0) >= 65_535:
         return Outcome.UNKNOWN_THING
     known = [int(position), *([int(item)] if item else [])]
+    state.wallets.moved.add(owner)
     return Outcome.BOOKED if state.slot_market.cancel(owner, *known) else Outcome.UNKNOWN_THING
 
 
@@ -125,6 +129,7 @@ def close_gates(state: State, stamped_s: int) -> None:
     """Clear every slot market whose gate has closed."""
     for slot_s in state.slot_market.due(stamped_s - state.charter.gate_s):
         known = traders(state)
+        state.book.changed_all()
         state.slot_market.close(slot_s, known.zones, known.zone, *state.prices[slot_s])
 
 

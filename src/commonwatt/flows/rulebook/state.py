@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.flows.rulebook.proposed import Proposal
+from commonwatt.flows.rulebook.seals import Seals
 from commonwatt.flows.rulebook.stated import Stated
 from commonwatt.flows.rulebook.trusted import Trusted
 from commonwatt.flows.rulebook.wallets import Wallets
@@ -98,6 +99,9 @@ class Charter:
     meter_threshold_micro: int = 0
     meter_grace_s: int | None = None
     topup_lasts_s: int = 259_200
+    collateral_micro_per_kwh: int = 0
+    forfeit_permille: int = 0
+    seal_micro: int = 100_000
     witnesses: tuple[Witness, ...] = ()
 
     def __post_init__(self) -> None:
@@ -143,6 +147,7 @@ class State:
     zones: dict[str, Zone] = field(default_factory=dict)
     slot_market: SlotMarket = field(default_factory=SlotMarket)
     book: Book = field(default_factory=Book)
+    seals: Seals = field(default_factory=Seals)
     claims: StorageClaims = field(default_factory=StorageClaims)
     accounts: Accounts = field(default_factory=Accounts)
     wallets: Wallets = field(default_factory=Wallets)
@@ -312,8 +317,9 @@ class State:
         )
 
     def market_leaves(self) -> list[bytes]:
-        """Return what stands in the markets, one leaf a slot or an order for WATT."""
-        return _leaves([*self.slot_market.leaves(), *({"order": order} for order in self.book.orders())])
+        """Return what stands in the markets, one leaf a slot, an order for WATT or a seal."""
+        orders = ({"order": order} for order in self.book.orders())
+        return _leaves([*self.slot_market.leaves(), *orders, *self.seals.leaves()])
 
     def rest_leaves(self) -> list[bytes]:
         """Return everything else that decides what may happen next."""

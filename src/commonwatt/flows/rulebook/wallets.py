@@ -54,7 +54,8 @@ class Wallets:
 
     ``quarters`` are the Wh-seconds that were held in quarter-hours which have ended and are not settled yet,
     ``touched`` whose ERGON has changed since `take_touched`, ``now_s`` the moment of the running commit: the log's
-    time at which balances change. The last two mean nothing between commits and are no part of the state.
+    time at which balances change, ``moved`` whose tokens, or what is reserved of them, changed unseen by the WATT book.
+    The last three mean nothing between commits and are no part of the state.
     """
 
     transfers: Transfers = field(default_factory=Transfers)
@@ -69,6 +70,7 @@ class Wallets:
     quarters: dict[int, dict[AccountId, int]] = field(default_factory=dict)
     now_s: int = 0
     touched: set[AccountId] = field(default_factory=set)
+    moved: set[AccountId] = field(default_factory=set)
     _touched_many: list[NDArray[np.int64]] = field(default_factory=list)
     _pending: Counter[AccountId] = field(default_factory=Counter)
     _watching: bool = False
@@ -97,6 +99,8 @@ class Wallets:
                     self.held.changed(account, accounts.balance(account, Commodity.WATT), self.now_s)
         elif self._watching and entry.commodity is Commodity.ERGON:
             self.touched |= {entry.source, entry.target}
+        if entry.commodity is not Commodity.ENERGY:
+            self.moved |= {entry.source, entry.target}
 
     def note_many(self, members: NDArray[np.int64]) -> None:
         """Take note of members, by number, whose ERGON is changed at once."""
@@ -132,6 +136,7 @@ class Wallets:
     def reserve(self, transfer: Transfer, agreed: Agreed | None = None) -> None:
         """Set an amount aside at its source; see `Transfers.reserve`."""
         self.transfers.reserve(transfer)
+        self.moved.add(transfer.source)
         self._pending[transfer.source] += 1
         if agreed:
             self.agreed[transfer.id] = agreed
@@ -140,6 +145,7 @@ class Wallets:
         """End a reservation without booking anything, and return it; None where none of that name is pending."""
         transfer = self.transfers.void(name)
         if transfer is not None:
+            self.moved.add(transfer.source)
             self._pending[transfer.source] -= 1
             if not self._pending[transfer.source]:
                 del self._pending[transfer.source]
