@@ -412,3 +412,11 @@ def test_traders_without_any_intelligence_reach_nearly_all_gains_of_trade() -> N
     ranked = zip(sorted(values.values(), reverse=True), sorted(costs.values()), strict=True)
     most = sum(max(0, value - cost) for value, cost in ranked)
     assert 0.95 * most <= gained <= most
+
+
+def test_a_balance_that_changed_unsaid_is_noticed_before_it_can_be_traded() -> None:
+    market = Market(watt={ANA: 50, BEN: 50})
+    market.ask(ANA, 50, 180)
+    market.ask(BEN, 50, 190)
+    market.world.watt[ANA] = 0
+    assert market.bid(CEM, 60, 200) == [("ben", "cem", 50, 190)]

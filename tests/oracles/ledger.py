@@ -86,6 +86,7 @@ class Model:
             self.match()
         for slot_s in range(first_s, self.settled_to_s, SLOT_S):
             self.commission(slot_s)
+        self.match()
 
     def settle(self, slot_s: int) -> None:
         homes = {who: self.told[slot_s][who] for who in self.members if who in self.told[slot_s]}
@@ -272,6 +273,8 @@ class Model:
                 funds = self.free(buyer, "ergon_micro")
                 can_pay = wanted if paid == 0 else max(0, funds * 1000 // paid)
                 wh = min(wanted, self.room(buyer), backed, can_pay)
+                if limit > 1000 * max(0, funds):
+                    continue  # a bid waits until a Wh at its limit can be paid for
                 if price <= limit and seller != buyer and wh > 0:
                     yield bid, ask, wh, paid
 

@@ -90,8 +90,8 @@ def end(state: State, stamped_s: int) -> None:
     """Settle what is complete or overdue, once all requests of a batch are decided; let go of what is long past."""
     first_s = state.settled_to_s
     settling.settle_due(state, stamped_s)
-    trading.match_book(state, stamped_s)
     commission.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    trading.match_book(state, stamped_s)
     prepaying.watch(state, stamped_s)
     state.forget()
 

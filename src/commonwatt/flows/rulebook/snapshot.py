@@ -65,6 +65,9 @@ def load(content: bytes) -> tuple[State, int]:
         for name, raw in kept.parts.items():
             form = _FORMS.get(hints[name])
             parts[name] = form[2](msgspec.msgpack.decode(raw, type=form[1])) if form else _plain(raw, hints[name])
+        if msgspec.msgpack.encode(parts["charter"]) != bytes(kept.parts["charter"]):
+            # A parameter under a damaged name would be passed over, and its default stand in for it.
+            raise InvalidValue("a charter names its parameters as they are written")
         state = _derived(State(**parts))
         root = state.root()
     except (msgspec.MsgspecError, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
