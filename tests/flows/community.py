@@ -107,6 +107,8 @@ class Noted(Journal):
 class Community:
     """Founded at noon: everyone registered, every asset claimed and agreed to, prices told, money paid in."""
 
+    name: str = NAME
+
     def __init__(
         self,
         homes: int = 2,
@@ -120,17 +122,19 @@ class Community:
         prepaid_micro: int = PREPAID,
         priced_slots: int = 96,
         witnesses: tuple[bodies.Witness, ...] = (),
+        name: str = NAME,
         **terms: Any,
     ) -> None:
+        self.name = name
         self.members = MEMBERS[:homes]
         self.store = PaperLog() if store is None else store
-        self.sequencer = Sequencer(self.store, NAME, salts("tiny"))
+        self.sequencer = Sequencer(self.store, name, salts("tiny"))
         self.sequencer.state.journal = journal or self.state.journal
         self.now_s = NOON
         self._booked: tuple[int, list[Entry]] = (0, [])
         self.levels_wh = dict.fromkeys(self.members, 0)
         charter = bodies.RegisterCommunity(
-            public=key("operator").public.hex(),
+            public=self.key("operator").public.hex(),
             timezone="Europe/London",
             b_max_wh=b_max_wh,
             grace_slots=grace_slots,
@@ -169,6 +173,10 @@ class Community:
             self.agree(member, f"{member}-battery"),
         ]
 
+    def key(self, who: str) -> SigningKey:
+        """Return somebody's key in this community."""
+        return key(who)
+
     @property
     def state(self) -> State:
         return self.sequencer.state
@@ -193,14 +201,14 @@ class Community:
     def booked(self) -> list[Entry]:
         """Return all entries, from a replay that keeps them and must reach the roots that were lived."""
         if self._booked[0] != self.store.size:
-            found = replay(self.rows(), NAME, keep=True)
+            found = replay(self.rows(), self.name, keep=True)
             assert (found.tree.root(), found.state.root()) == (self.roots().log, self.roots().state)
             self._booked = (self.store.size, found.state.entries)
         return self._booked[1]
 
     def tree(self) -> MerkleTree:
         """Return the log's tree with all its hashes."""
-        return replay(self.rows(), NAME, keep=True).whole_tree()
+        return replay(self.rows(), self.name, keep=True).whole_tree()
 
     def entries(self, memo: str, commodity: Commodity | None = None) -> list[tuple[str, str, int]]:
         """Return source, target and amount of the entries with a memo."""
@@ -227,20 +235,20 @@ class Community:
         *,
         account: str | None = None,
         seq: int | None = None,
-        community: str = NAME,
+        community: str | None = None,
         items: bytes = b"",
     ) -> bytes:
         """Return a signed request; number and account are the signer's own where none are given."""
         request = Request(
-            community=CommunityId(community),
+            community=CommunityId(community or self.name),
             kind=kind,
-            author=key(who).id,
-            seq=self.state.keys.next_seq(key(who).id) if seq is None else seq,
+            author=self.key(who).id,
+            seq=self.state.keys.next_seq(self.key(who).id) if seq is None else seq,
             on_behalf_of=AccountId(account or ROLES.get(who, who)),
             body=bodies.write_body(body) if isinstance(body, Struct) else body,
             items=items,
         )
-        return sign_request(request, key(who)).wire_bytes()
+        return sign_request(request, self.key(who)).wire_bytes()
 
     def send(self, wire: bytes) -> Outcome:
         (outcome,) = self.sequencer.submit([wire], self.now_s)
@@ -250,11 +258,11 @@ class Community:
         return self.send(self.wire(who, kind, body, account=account))
 
     def register_key(self, name: str, role: str, account: str, by: str = "operator") -> Outcome:
-        body = bodies.RegisterKey(public=key(name).public.hex(), alg="secp256k1", role=role, account=account)
+        body = bodies.RegisterKey(public=self.key(name).public.hex(), alg="secp256k1", role=role, account=account)
         return self.ask(by, Kind.REGISTER, body)
 
     def register_gateway(self, number: str, by: str = "operator") -> Outcome:
-        body = bodies.RegisterGateway(gateway=number, public=key(number).public.hex(), alg="secp256k1")
+        body = bodies.RegisterGateway(gateway=number, public=self.key(number).public.hex(), alg="secp256k1")
         return self.ask(by, Kind.REGISTER, body)
 
     def claim(self, who: str, asset: str, kind: AssetKind, **limits: int | str) -> Outcome:

@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from commonwatt.flows.rulebook import auction_bodies, bodies, order_bodies, snapshot, wallet_bodies
+from commonwatt.flows.rulebook import (
+    auction_bodies,
+    bodies,
+    contract_bodies,
+    interchange_bodies,
+    order_bodies,
+    session_bodies,
+    snapshot,
+    wallet_bodies,
+)
 from commonwatt.flows.rulebook.delegating import DELEGABLE, INSPECT, MOST_DELEGATES
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.rulebook.trust_bodies import Grant, Revoke, Withdraw
@@ -81,7 +90,10 @@ def sample(kind: Kind) -> Struct:
         Kind.ACK: bodies.AckBody(gateway="gw-anna", slot_s=NOON, acks=[bodies.AckItem(command="c", asset="a")]),
         Kind.PURCHASE: wallet_bodies.TopUpWish(),
         Kind.PAYOUT: wallet_bodies.PayoutRequest(amount_micro=10_000),
+        Kind.CONTRACT: contract_bodies.Dispute(contract="7", window_s=NOON, reason="r"),
+        Kind.SESSION: session_bodies.Stop(session="0"),
         Kind.TRANSFER: wallet_bodies.Give(target="ben", commodity=Commodity.ERGON, amount=1),
+        Kind.INTERCHANGE: interchange_bodies.Refuse(community="north", number=1),
         Kind.AUCTION: auction_bodies.TakeDown(auction="7"),
     }[kind]
 

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from community import LIMIT_W, NOON, PREPAID, Community, battery, instruction, key
 
-from commonwatt.flows.rulebook import auction_bodies, bodies, order_bodies, trust_bodies, wallet_bodies
+from commonwatt.flows.rulebook import (
+    auction_bodies,
+    bodies,
+    contract_bodies,
+    interchange_bodies,
+    order_bodies,
+    session_bodies,
+    trust_bodies,
+    wallet_bodies,
+)
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.market.order_batch import ORDER_DTYPE
 from commonwatt.metering.batch import Item, encode_items
@@ -24,7 +33,7 @@ from commonwatt.model import (
 )
 
 OWN_KINDS = {
-    "operator": {Kind.REGISTER, Kind.CHECKPOINT, Kind.ATTEST, Kind.PAYOUT},
+    "operator": {Kind.REGISTER, Kind.CHECKPOINT, Kind.ATTEST, Kind.PAYOUT, Kind.INTERCHANGE, Kind.CONTRACT},
     "anna": {
         Kind.REGISTER,
         Kind.CONSTRAINT,
@@ -36,9 +45,11 @@ OWN_KINDS = {
         Kind.TRANSFER,
         Kind.PAYOUT,
         Kind.AUCTION,
+        Kind.CONTRACT,
+        Kind.SESSION,
     },
     "dso": {Kind.REGISTER, Kind.CONSTRAINT},
-    "gw-anna": {Kind.READING_BATCH, Kind.ACK},
+    "gw-anna": {Kind.READING_BATCH, Kind.ACK, Kind.SESSION},
     "oracle": {Kind.FACT},
     "planner": {Kind.SCHEDULE},
     "payment": {Kind.PURCHASE},
@@ -74,7 +85,10 @@ def sample(community: Community, kind: Kind) -> object:
         Kind.DELEGATE: trust_bodies.Grant(to=key("a friend").public.hex(), kinds=("consent",), until_s=NOON + 86_400),
         Kind.TRANSFER: wallet_bodies.Give(target="nobody", commodity=Commodity.ERGON, amount=1),
         Kind.PAYOUT: wallet_bodies.PayoutRequest(amount_micro=10_000),
+        Kind.CONTRACT: contract_bodies.Dispute(contract="7", window_s=NOON, reason="r"),
+        Kind.SESSION: session_bodies.Stop(session="0"),
         Kind.ATTEST: trust_bodies.Archived(day="2026-05-31", manifest="0" * 64),
+        Kind.INTERCHANGE: interchange_bodies.Refuse(community="north", number=1),
         Kind.AUCTION: auction_bodies.Offer(auction="7", amount=1, price_micro_per_kwh=1),
         Kind.CHECKPOINT: bodies.CheckpointBody(note=checkpoint.note_text() + "\nunsigned"),
     }[kind]

@@ -11,6 +11,7 @@ from purse import TERMS, Purse
 
 from commonwatt.flows.rulebook import State, bodies, order_bodies, snapshot, trust_bodies
 from commonwatt.flows.rulebook import auction_bodies as auctions
+from commonwatt.flows.rulebook import interchange_bodies as interchange
 from commonwatt.flows.rulebook import sale_bodies as sales
 from commonwatt.flows.rulebook import wallet_bodies as wallets
 from commonwatt.flows.rulebook.state import SECTIONS
@@ -308,6 +309,12 @@ def said() -> Sequence[bytes]:
         _said("anna", Kind.TRANSFER, sales.Listing(energy_wh=9, price_micro_per_kwh=5, until_s=now_s + 9, whole=True)),
         _said("anna", Kind.TRANSFER, sales.Unlist(listing=listing)),
         _said("ben", Kind.TRANSFER, sales.Take(listing=listing, seller="anna", energy_wh=3, most_micro=9), 2),
+        _said(
+            "operator",
+            Kind.INTERCHANGE,
+            interchange.RegisterNeighbour(community="north", operator=trust_key, note="n", most_wh=9, most_micro=9),
+        ),
+        _said("operator", Kind.INTERCHANGE, interchange.Refuse(community="north", number=3)),
         _said("anna", Kind.DELEGATE, trust_bodies.Grant(to=trust_key, kinds=("order",), until_s=now_s + 9)),
         _said("anna", Kind.DELEGATE, trust_bodies.Revoke(to=trust_key)),
         _said(

@@ -11,8 +11,10 @@ import typer
 
 from commonwatt.apps.cli import (
     accepting,
+    billing,
     checking,
     consenting,
+    contracting,
     delegating,
     erasing,
     keeping,
@@ -39,6 +41,7 @@ app.command("query")(keeping.query)
 app.command("erase")(erasing.erase)
 app.command("check")(checking.check)
 app.command("consent")(consenting.consent)
+app.command("contracts")(contracting.contracts)
 app.command("delegate")(delegating.delegate)
 app.command("plan")(planning.plan)
 app.command("event", context_settings={"ignore_unknown_options": True})(planning.event)
@@ -47,6 +50,8 @@ app.command("order")(trading.order)
 app.command("ask")(trading.ask)
 app.command("prove")(showing.prove)
 app.command("inspect")(showing.inspect)
+app.command("receipt")(billing.receipt)
+app.command("commission")(billing.commission)
 app.command("verify")(trusting.verify)
 app.command("replay")(trusting.replay)
 app.command("serve")(watching.serve)

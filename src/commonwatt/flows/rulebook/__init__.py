@@ -15,9 +15,17 @@ from commonwatt.flows.rulebook import (
     auction_bodies,
     auctioning,
     bodies,
+    charging,
     commission,
     consenting,
+    contract_bodies,
+    contract_measuring,
+    contracting,
     delegating,
+    interchange,
+    interchange_bodies,
+    licence_bodies,
+    operating,
     order_bodies,
     ordering,
     paying,
@@ -27,6 +35,7 @@ from commonwatt.flows.rulebook import (
     sale_bodies,
     sealing,
     selling,
+    session_bodies,
     settling,
     slot_batches,
     slot_market,
@@ -68,7 +77,7 @@ _MAY = {
     Kind.ORDER_BATCH: {"member"},
     Kind.AUCTION: {"member", "utility"},
     Kind.CONTRACT: {"member", "utility", "operator"},
-    Kind.SESSION: {"member", "station", "car"},
+    Kind.SESSION: {"member", "station", "car", "gateway"},
     Kind.INTERCHANGE: {"operator"},
     Kind.FACT: {"oracle"},
     Kind.SCHEDULE: {"planner"},
@@ -91,6 +100,8 @@ def begin(state: State, stamped_s: int) -> None:
     transferring.void_due(state, stamped_s)
     slot_market.close_gates(state, stamped_s)
     auctioning.close_due(state, stamped_s)
+    contracting.advance(state, stamped_s)
+    charging.stop_due(state, stamped_s)
     state.book.end(stamped_s)
     watt_book.follow(state, stamped_s)
 
@@ -100,6 +111,10 @@ def end(state: State, stamped_s: int) -> None:
     first_s = state.settled_to_s
     settling.settle_due(state, stamped_s)
     commission.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    contract_measuring.settled(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    contract_measuring.instructed(state, stamped_s)
+    operating.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    charging.settle(state, range(first_s, state.settled_to_s, SLOT_SECONDS), stamped_s)
     prepaying.watch(state, stamped_s)
     watt_book.follow(state, stamped_s)
     state.forget()
@@ -214,26 +229,47 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
             return paying.payout(state, request, body, position, stamped_s)
         case trust_bodies.Grant() | trust_bodies.Revoke():
             return delegating.delegate(state, request, body, position, stamped_s)
-        case _ if request.kind is Kind.ATTEST:
-            return attesting.attest(state, request, cast("trust_bodies.Attest", body), position, stamped_s)
-        case _ if request.kind is Kind.PURCHASE:
-            return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
+        case _ if request.kind in (Kind.ATTEST, Kind.PURCHASE, Kind.SESSION):
+            return _decide_many(state, request, body, position, stamped_s)
         case _:
             return _decide_standing(state, request, body, position, stamped_s)
+
+
+def _decide_many(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
+    """Decide what is of a kind with many shapes, which that kind's own rules tell apart."""
+    match request.kind:
+        case Kind.ATTEST:
+            return attesting.attest(state, request, cast("trust_bodies.Attest", body), position, stamped_s)
+        case Kind.SESSION:
+            return charging.session(state, request, cast("session_bodies.Session", body), position, stamped_s)
+        case _:
+            return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
 
 
 def _decide_standing(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
     match body:
         case sale_bodies.Listing() | sale_bodies.Take() | sale_bodies.Unlist():
             return selling.sale(state, request, body, position, stamped_s)
+        case _ if request.kind is Kind.INTERCHANGE:
+            asked = cast("interchange_bodies.InterchangeBody", body)
+            return interchange.interchange(state, request, asked, position, stamped_s)
         case _ if request.kind is Kind.AUCTION:
             return auctioning.auction(state, request, cast("auction_bodies.AuctionBody", body), position, stamped_s)
         case bodies.FactBody():
-            return registry.fact(state, request, body)
+            outcome = registry.fact(state, request, body)
+            if outcome is Outcome.BOOKED:
+                contracting.priced(state, stamped_s)
+            return outcome
+        case contract_bodies.FrequencyFact() | contract_bodies.EventFact():
+            return contracting.fact(state, request, body, stamped_s)
         case bodies.AckBody():
             return registry.ack(state, request, body)
         case bodies.CheckpointBody():
             return registry.checkpoint(state, body)
+        case _ if request.kind is Kind.CONTRACT:
+            return contracting.contract(state, request, cast("contract_bodies.ContractBody", body), position, stamped_s)
+        case licence_bodies.Licence() | licence_bodies.BuyLicence():
+            return operating.licence(state, request, body, stamped_s)
         case _:
             assert isinstance(body, bodies.Register)
             return registry.register(state, request, body, stamped_s)

@@ -17,7 +17,8 @@ def free(state: State, account: AccountId, commodity: Commodity) -> int:
     if commodity is Commodity.ERGON:
         left -= state.slot_market.reserved_micro(account) + collateral_micro(state, account)
     elif commodity is Commodity.TSL:
-        left -= tsl_needed_micro(max(0, state.watt(account)), state.charter.tsl_micro_per_kwh)
+        kept_wh = max(0, state.watt(account)) + state.neighbours.coming_wh(account)
+        left -= tsl_needed_micro(kept_wh, state.charter.tsl_micro_per_kwh)
     return left
 
 
@@ -45,12 +46,15 @@ def available(state: State, account: AccountId, commodity: Commodity) -> int:
 
 
 def room_wh(state: State, account: AccountId) -> int:
-    """Return how much more WATT an account may hold: up to B_max (row E6), and to what its TSL gives a right to."""
+    """Return how much more WATT an account may hold: up to B_max (row E6), and to what its TSL gives a right to.
+
+    What is on its way from another community, or may come back, has its room already.
+    """
     most_wh = state.charter.b_max_wh
     if state.charter.tsl_micro_per_kwh is not None:
         tsl_micro = max(0, available(state, account, Commodity.TSL))
         most_wh = min(most_wh, right_wh(tsl_micro, state.charter.tsl_micro_per_kwh))
-    return most_wh - state.watt(account)
+    return most_wh - state.watt(account) - state.neighbours.coming_wh(account)
 
 
 def holders(state: State) -> dict[AccountId, int]:

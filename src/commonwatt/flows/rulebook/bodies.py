@@ -7,8 +7,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from commonwatt.flows.rulebook.auction_bodies import AUCTION_BODIES
+from commonwatt.flows.rulebook.contract_bodies import CONTRACT_BODIES, ContractFact
+from commonwatt.flows.rulebook.interchange_bodies import INTERCHANGE_BODIES
+from commonwatt.flows.rulebook.licence_bodies import BuyLicence, Licence
 from commonwatt.flows.rulebook.order_bodies import ORDER_BODIES
 from commonwatt.flows.rulebook.sale_bodies import SALE_BODIES
+from commonwatt.flows.rulebook.session_bodies import SESSION_BODIES
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
 from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
 from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
@@ -64,6 +68,8 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     is enabled while its account has more than ``meter_threshold_micro``, and ``meter_grace_s`` longer; without them
     nobody is told and no meter switched. A top-up is waited for ``topup_lasts_s``.
 
+    The operator's own (row W7): storage owes it so much per kWh charged and discharged, unless its owner holds a
+    licence, which costs ``licence_micro_per_month``; without a price none is for sale.
     The WATT book: ``unbacked_micro_per_kwh`` of ERGON stands for what is asked for beyond the WATT that is there,
     ``sealed_bond_micro`` for every order that is sealed, until it is revealed.
     """
@@ -85,6 +91,9 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     meter_threshold_micro: Money = 0
     meter_grace_s: Annotated[int, Meta(ge=1, le=10**8)] | None = None
     topup_lasts_s: Annotated[int, Meta(ge=1, le=10**8)] = 259_200
+    operator_micro_per_kwh_charged: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    operator_micro_per_kwh_discharged: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    licence_micro_per_month: Annotated[int, Meta(ge=1, le=10**12)] | None = None
     unbacked_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)] = 0
     sealed_bond_micro: Annotated[int, Meta(ge=0, le=10**9)] = 100_000
 
@@ -173,7 +182,7 @@ class OrderBatch(_Body, frozen=True, omit_defaults=True):
     partner: Name | None = None
 
 
-class FactBody(_Body, frozen=True):
+class FactBody(_Body, frozen=True, tag_field="what", tag="prices"):
     """An oracle's fact: import and export price in micro per kWh, slot by slot from a start."""
 
     start_s: Moment
@@ -253,20 +262,23 @@ PurchaseBody = _PurchaseBody
 """By far the most common of `wallet_bodies`."""
 
 _BODIES: dict[Kind, object] = {
-    Kind.REGISTER: Register,
+    Kind.REGISTER: Register | Licence | BuyLicence,
     Kind.CONSTRAINT: ConstraintBody,
     Kind.READING_BATCH: ReadingBatch,
     Kind.ORDER_BATCH: OrderBatch,
-    Kind.FACT: FactBody,
+    Kind.FACT: FactBody | ContractFact,
     Kind.SCHEDULE: ScheduleBody,
     Kind.CONSENT: Agreement,
     Kind.ACK: AckBody,
     Kind.CHECKPOINT: CheckpointBody,
     **ORDER_BODIES,
+    **CONTRACT_BODIES,
+    **SESSION_BODIES,
     **TRUST_BODIES,
     **WALLET_BODIES,
     **AUCTION_BODIES,
     **SALE_BODIES,
+    **INTERCHANGE_BODIES,
 }
 KINDS = tuple(_BODIES)
 """Kinds of request that have rules."""

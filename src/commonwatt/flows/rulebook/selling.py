@@ -92,7 +92,7 @@ def _verified(state: State, seller: AccountId, stamped_s: int) -> bool:
     if connection is None:
         return False
     running_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
-    oldest_s = running_s - (1 + state.charter.grace_slots) * SLOT_SECONDS
+    oldest_s = max(state.horizon_s, running_s - (1 + state.charter.grace_slots) * SLOT_SECONDS)
     told = (slot_s for slot_s in state.readings if oldest_s <= slot_s < running_s)
     return any(connection in state.readings[slot_s] for slot_s in told)
 

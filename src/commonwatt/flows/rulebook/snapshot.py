@@ -7,7 +7,12 @@ from typing import Any, get_type_hints
 import msgspec
 import numpy as np
 
+from commonwatt.flows.rulebook.contracted import Contracted
+from commonwatt.flows.rulebook.contracted import Dumped as ContractDump
+from commonwatt.flows.rulebook.licences import KeptLicences, Licences
+from commonwatt.flows.rulebook.neighbours import Neighbour, Neighbours
 from commonwatt.flows.rulebook.seals import Seal, Seals
+from commonwatt.flows.rulebook.sessions import KeptSessions, Sessions
 from commonwatt.flows.rulebook.state import Gateway, State
 from commonwatt.flows.rulebook.wallets import Kept, Wallets
 from commonwatt.identity.directory import Directory
@@ -177,9 +182,13 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     Journal: (Journal.dump, tuple[int, bytes], lambda told: Journal.load(*told)),
     SlotMarket: (SlotMarket.dump, SlotDump, SlotMarket.load),
     Book: (lambda book: list(book.orders()), list[Order], Book.load),
+    Neighbours: (Neighbours.items, list[Neighbour], Neighbours),
     Seals: (Seals.items, list[Seal], Seals),
     Auctions: (Auctions.items, list[Auction], Auctions),
+    Contracted: (Contracted.dump, ContractDump, Contracted.load),
     Wallets: (Wallets.dump, Kept, Wallets.load),
+    Licences: (Licences.dump, KeptLicences, Licences.load),
+    Sessions: (Sessions.dump, KeptSessions, Sessions.load),
     StorageClaims: (
         lambda claims: (claims.listing(), claims.minted.listing(), claims.lost.listing()),
         _Claims,

@@ -8,8 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.contracted import Contracted
+from commonwatt.flows.rulebook.licences import Licences
+from commonwatt.flows.rulebook.neighbours import Neighbours
 from commonwatt.flows.rulebook.proposed import Proposal
 from commonwatt.flows.rulebook.seals import Seals
+from commonwatt.flows.rulebook.sessions import Sessions
 from commonwatt.flows.rulebook.stated import Stated
 from commonwatt.flows.rulebook.trusted import Trusted
 from commonwatt.flows.rulebook.wallets import Wallets
@@ -109,6 +113,9 @@ class Charter:
     meter_threshold_micro: int = 0
     meter_grace_s: int | None = None
     topup_lasts_s: int = 259_200
+    operator_micro_per_kwh_charged: int = 0
+    operator_micro_per_kwh_discharged: int = 0
+    licence_micro_per_month: int | None = None
     unbacked_micro_per_kwh: int = 0
     sealed_bond_micro: int = 100_000
     witnesses: tuple[Witness, ...] = ()
@@ -162,8 +169,12 @@ class State:
     listings: dict[str, Listed] = field(default_factory=dict)
     claims: StorageClaims = field(default_factory=StorageClaims)
     accounts: Accounts = field(default_factory=Accounts)
+    neighbours: Neighbours = field(default_factory=Neighbours)
     wallets: Wallets = field(default_factory=Wallets)
+    licences: Licences = field(default_factory=Licences)
+    sessions: Sessions = field(default_factory=Sessions)
     trusted: Trusted = field(default_factory=Trusted)
+    contracted: Contracted = field(default_factory=Contracted)
     settled_to_s: int = 0
     losses_wh: dict[int, int] = field(default_factory=dict)
     given: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -186,6 +197,7 @@ class State:
         self.wallets.note(entry, self.accounts)
         self.accounts.post(entry)
         self.journal.append(entry)
+        self.sessions.note(entry)
         if GRID in (entry.source, entry.target):
             amount = entry.amount if entry.source == GRID else -entry.amount
             self._gave(entry.slot_s, entry.commodity, amount)
@@ -203,6 +215,9 @@ class State:
             self.accounts.spread(commodity, other, sheet.members, amounts)
         self.wallets.note_many(sheet.members)
         self.journal.append_sheet(sheet, self.accounts)
+        self.sessions.note_many(
+            sheet.slot_s, int(sheet.sold_wh.sum()), int(sheet.import_wh.sum()), int(sheet.export_wh.sum())
+        )
         self._gave(sheet.slot_s, Commodity.ENERGY, int(grid_wh.sum()))
         self._gave(sheet.slot_s, Commodity.ERGON, int(sheet.grid_micro.sum()))
 
@@ -275,6 +290,7 @@ class State:
         self.readings.forget_before(horizon_s)
         self.claims.forget_before(horizon_s)
         self.slot_market.forget_before(horizon_s)
+        self.contracted.book.forget_before(horizon_s)
         for by_slot in (self.prices, self.losses_wh, self.given):
             for slot_s in [slot_s for slot_s in by_slot if slot_s < horizon_s]:
                 del by_slot[slot_s]
@@ -362,6 +378,10 @@ class State:
                 *({"price": self.prices[slot_s], "slot_s": slot_s} for slot_s in told),
                 *({"archived": day, "manifest": digest} for day, digest in sorted(self.archived.items())),
                 *self.wallets.leaves(),
+                *self.neighbours.leaves(),
+                *self.contracted.leaves(self.horizon_s),
+                *self.licences.leaves(),
+                *self.sessions.leaves(),
             ]
         )
 

@@ -199,7 +199,7 @@ def _no_right(state: State, legs: Iterable[_Leg], released: Transfer | None = No
         more_wh, more_tsl = change.get((account, Commodity.WATT), 0), change.get((account, Commodity.TSL), 0)
         if released and (released.source, released.commodity) == (account, Commodity.TSL):
             more_tsl += released.amount  # it gave no right while it was reserved
-        watt_wh = max(0, state.watt(account) + more_wh)
+        watt_wh = max(0, state.watt(account) + more_wh) + state.neighbours.coming_wh(account)
         tsl_micro = max(0, available(state, account, Commodity.TSL) + more_tsl)
         if more_wh > 0 and watt_wh > min(state.charter.b_max_wh, right_wh(tsl_micro, rate)):
             return Outcome.OVER_LIMIT
