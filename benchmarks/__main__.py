@@ -23,6 +23,7 @@ from benchmarks.requests import p5, p14
 from benchmarks.solarhome.d2 import d2
 from benchmarks.stores import p37pg
 from benchmarks.tiles import p10
+from benchmarks.watt_book import book
 from benchmarks.workplace.d3 import d3, d3_real
 from commonwatt.kernels.cores import COLLECT_AFTER
 
@@ -61,6 +62,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P37PG": p37pg,
     "MONTH": month,
     "GS": gs,
+    "BOOK": book,
 }
 
 
