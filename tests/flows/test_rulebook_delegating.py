@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from commonwatt.flows.rulebook import bodies, snapshot, wallet_bodies
+from commonwatt.flows.rulebook.contract_bodies import Accept
 from commonwatt.flows.rulebook.delegating import DELEGABLE, INSPECT, MOST_DELEGATES
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.rulebook.trust_bodies import Grant, Revoke, Withdraw
@@ -82,6 +83,7 @@ def sample(kind: Kind) -> Struct:
         Kind.PURCHASE: wallet_bodies.TopUpWish(),
         Kind.PAYOUT: wallet_bodies.PayoutRequest(amount_micro=10_000),
         Kind.TRANSFER: wallet_bodies.Give(target="ben", commodity=Commodity.ERGON, amount=1),
+        Kind.CONTRACT: Accept(contract="7", asset="anna-battery", up_w=1),
     }[kind]
 
 

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 from community import LIMIT_W, NOON, PREPAID, Community, battery, instruction, key
 
-from commonwatt.flows.rulebook import bodies, trust_bodies, wallet_bodies
+from commonwatt.flows.rulebook import bodies, contract_bodies, trust_bodies, wallet_bodies
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.metering.batch import Item, encode_items
 from commonwatt.model import (
@@ -22,7 +22,7 @@ from commonwatt.model import (
 )
 
 OWN_KINDS = {
-    "operator": {Kind.REGISTER, Kind.CHECKPOINT, Kind.ATTEST, Kind.PAYOUT},
+    "operator": {Kind.REGISTER, Kind.CHECKPOINT, Kind.ATTEST, Kind.PAYOUT, Kind.CONTRACT},
     "anna": {
         Kind.REGISTER,
         Kind.CONSTRAINT,
@@ -32,9 +32,10 @@ OWN_KINDS = {
         Kind.DELEGATE,
         Kind.TRANSFER,
         Kind.PAYOUT,
+        Kind.CONTRACT,
     },
     "dso": {Kind.REGISTER, Kind.CONSTRAINT},
-    "gw-anna": {Kind.READING_BATCH, Kind.ACK},
+    "gw-anna": {Kind.READING_BATCH, Kind.ACK, Kind.CONTRACT},
     "oracle": {Kind.FACT},
     "planner": {Kind.SCHEDULE},
     "payment": {Kind.PURCHASE},
@@ -69,6 +70,7 @@ def sample(community: Community, kind: Kind) -> object:
         Kind.TRANSFER: wallet_bodies.Give(target="nobody", commodity=Commodity.ERGON, amount=1),
         Kind.PAYOUT: wallet_bodies.PayoutRequest(amount_micro=10_000),
         Kind.ATTEST: trust_bodies.Archived(day="2026-05-31", manifest="0" * 64),
+        Kind.CONTRACT: contract_bodies.Accept(contract="7", asset="anna-battery", up_w=1),
         Kind.CHECKPOINT: bodies.CheckpointBody(note=checkpoint.note_text() + "\nunsigned"),
     }[kind]
 
@@ -91,7 +93,9 @@ def test_a_role_may_ask_for_its_own_kinds_and_no_other(who: str, kind: Kind) -> 
         after = community.state.sections()
         assert [name for name, old, new in zip(SECTIONS, sections, after, strict=True) if old != new] == ["numbers"]
     else:
-        assert outcome in (Outcome.BOOKED, Outcome.UNKNOWN_THING, Outcome.NOT_BACKED), "an own kind is at least looked at"
+        assert outcome in (Outcome.BOOKED, Outcome.UNKNOWN_THING, Outcome.NOT_BACKED), (
+            "an own kind is at least looked at"
+        )
 
 
 @pytest.mark.parametrize("who", [who for who in OWN_KINDS if who != "operator"])

@@ -13,8 +13,11 @@ from commonwatt.flexibility.permission import SAYS
 from commonwatt.flows.rulebook import (
     attesting,
     bodies,
+    calling,
     commission,
     consenting,
+    contract_bodies,
+    contracting,
     delegating,
     paying,
     prepaying,
@@ -44,7 +47,7 @@ _MAY = {
     Kind.CANCEL: {"member"},
     Kind.ORDER_BATCH: {"member"},
     Kind.AUCTION: {"member", "utility"},
-    Kind.CONTRACT: {"member", "utility", "operator"},
+    Kind.CONTRACT: {"member", "utility", "operator", "gateway", "inspector"},
     Kind.SESSION: {"member", "station", "car"},
     Kind.INTERCHANGE: {"operator"},
     Kind.FACT: {"oracle"},
@@ -65,6 +68,7 @@ def begin(state: State, stamped_s: int) -> None:
     state.wallets.now_s = stamped_s
     commission.close_quarters(state, stamped_s)
     transferring.void_due(state, stamped_s)
+    calling.begin(state, stamped_s)
     trading.close_gates(state, stamped_s)
 
 
@@ -73,6 +77,7 @@ def end(state: State, stamped_s: int) -> None:
     first_s = state.settled_to_s
     settling.settle_due(state, stamped_s)
     commission.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    calling.end(state, stamped_s)
     prepaying.watch(state, stamped_s)
     state.forget()
 
@@ -154,9 +159,11 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
                 consenting.heard(state, request.on_behalf_of, stamped_s)
             return outcome
         case bodies.ScheduleBody():
-            return consenting.schedule(state, body, position, stamped_s)
+            return contracting.scheduled(state, body, consenting.schedule(state, body, position, stamped_s), stamped_s)
         case bodies.ConsentBody() | bodies.DecisionBody():
-            return consenting.agreement(state, request, body, stamped_s)
+            outcome = consenting.agreement(state, request, body, stamped_s)
+            calling.consent_said(state, request.on_behalf_of, stamped_s)
+            return outcome
         case wallet_bodies.Give() | wallet_bodies.Reserve() | wallet_bodies.Post() | wallet_bodies.Void():
             return transferring.transfer(state, request, body, position, stamped_s)
         case wallet_bodies.PayoutRequest() | wallet_bodies.PayoutPaid() | wallet_bodies.PayoutFailed():
@@ -168,19 +175,21 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
         case _ if request.kind is Kind.PURCHASE:
             return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
         case _:
-            return _decide_standing(state, request, body, stamped_s)
+            return _decide_standing(state, request, body, position, stamped_s)
 
 
-def _decide_standing(state: State, request: Request, body: object, stamped_s: int) -> Outcome:
+def _decide_standing(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
     match body:
         case bodies.CancelBody():
             return trading.cancel(state, request, body)
-        case bodies.FactBody():
-            return registry.fact(state, request, body)
+        case bodies.FactBody() | contract_bodies.FrequencyFact() | contract_bodies.EventFact():
+            return contracting.fact(state, request, body, stamped_s)
         case bodies.AckBody():
             return registry.ack(state, request, body)
         case bodies.CheckpointBody():
             return registry.checkpoint(state, body)
+        case _ if request.kind is Kind.CONTRACT:
+            return contracting.contract(state, request, cast("contract_bodies.ContractBody", body), position, stamped_s)
         case _:
             assert isinstance(body, bodies.Register)
             return registry.register(state, request, body, stamped_s)

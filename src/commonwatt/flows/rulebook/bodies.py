@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from commonwatt.flows.rulebook.contract_bodies import CONTRACT_BODIES, EventFact, FrequencyFact
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
 from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
 from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
@@ -157,11 +158,14 @@ class CancelBody(_Body, frozen=True):
     order: Name
 
 
-class FactBody(_Body, frozen=True):
-    """An oracle's fact: import and export price in micro per kWh, slot by slot from a start."""
+class FactBody(_Body, frozen=True, tag_field="what", tag="prices"):
+    """An oracle's fact about prices: import and export price in micro per kWh, slot by slot from a start."""
 
     start_s: Moment
     prices: Annotated[list[tuple[Price, Price]], Meta(min_length=1, max_length=400)]
+
+
+Fact = FactBody | FrequencyFact | EventFact
 
 
 class InstructionItem(_Body, frozen=True):
@@ -242,11 +246,12 @@ _BODIES: dict[Kind, object] = {
     Kind.READING_BATCH: ReadingBatch,
     Kind.ORDER: OrderBody,
     Kind.CANCEL: CancelBody,
-    Kind.FACT: FactBody,
+    Kind.FACT: Fact,
     Kind.SCHEDULE: ScheduleBody,
     Kind.CONSENT: Agreement,
     Kind.ACK: AckBody,
     Kind.CHECKPOINT: CheckpointBody,
+    **CONTRACT_BODIES,
     **TRUST_BODIES,
     **WALLET_BODIES,
 }

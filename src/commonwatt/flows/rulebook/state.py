@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.contracted import Contracts
 from commonwatt.flows.rulebook.proposed import Proposal
 from commonwatt.flows.rulebook.stated import Stated
 from commonwatt.flows.rulebook.trusted import Trusted
@@ -145,6 +146,7 @@ class State:
     accounts: Accounts = field(default_factory=Accounts)
     wallets: Wallets = field(default_factory=Wallets)
     trusted: Trusted = field(default_factory=Trusted)
+    contracts: Contracts = field(default_factory=Contracts)
     settled_to_s: int = 0
     cleared_to_s: int = 0
     losses_wh: dict[int, int] = field(default_factory=dict)
@@ -333,6 +335,7 @@ class State:
                 *({"price": self.prices[slot_s], "slot_s": slot_s} for slot_s in told),
                 *({"archived": day, "manifest": digest} for day, digest in sorted(self.archived.items())),
                 *self.wallets.leaves(),
+                *self.contracts.leaves(),
             ]
         )
 
