@@ -26,6 +26,7 @@ from utility import (
     within,
 )
 
+from commonwatt.flows.replay import Replayed, go_on
 from commonwatt.flows.rulebook import bodies, snapshot
 from commonwatt.flows.rulebook import contract_bodies as said
 from commonwatt.flows.sequence import replay
@@ -507,21 +508,32 @@ def test_no_more_is_called_than_the_contract_has_in_all() -> None:
 
 
 def test_the_log_goes_on_from_a_snapshot_as_if_nothing_had_happened() -> None:
-    """A state that was put down and taken up amid a window must pay what the one that lived on pays."""
+    """What was put down amid a window or a dispute and taken up must come to what the one that lived on comes to."""
     community = with_utility()
     contract = offered(community, offer(PEAK_ONLY, adjust_permille=300))
-    accepted(community, contract, up_w=1_600)
+    promise = accepted(community, contract, up_w=1_600)
+    kept: list[tuple[int, bytes]] = []
+
+    def put_down() -> None:
+        tree = community.sequencer.tree
+        kept.append((len(tree), snapshot.dump(community.state, community.now_s, tree.root())))
+
+    live_until(community, at(2, 0))
+    put_down()
     live_until(community, at(2, 18))
-    kept = snapshot.dump(community.state, community.now_s, community.sequencer.tree.root())
+    put_down()
     live_until(community, at(3, 0), anna=within(PEAK, LATE, 100))
-    pass_time(community, at(4, 1))
-    lived, rows = community.state.root(), community.rows()
-    restored, _ = snapshot.load(kept)
-    other = with_utility()
-    other.sequencer.state = restored
-    assert restored.contracts.days.keys() == {"anna-home"}
-    assert lived != restored.root()
-    assert replay(rows, community.state.community).state.root() == lived
+    put_down()
+    assert ask(community, "anna", dispute(promise)) is Outcome.BOOKED
+    put_down()
+    live_until(community, at(5, 0))
+    assert ask(community, "inspector", resolve(promise, 1)) is Outcome.BOOKED
+    rows, lived = community.rows(), community.state.root()
+    for size, content in kept:
+        state, last_s = snapshot.load(content)
+        taken_up = Replayed(state, replay(rows[:size], state.community).tree, last_s)
+        go_on(taken_up, rows[size:])
+        assert taken_up.state.root() == lived
 
 
 def test_key_and_price_of_a_contract_are_checked_before_it_stands() -> None:

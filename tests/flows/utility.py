@@ -5,6 +5,7 @@ from collections.abc import Callable
 from community import EXPORT, IMPORT, NOON, Community, key
 
 from commonwatt.flows.rulebook import contract_bodies as bodies
+from commonwatt.ledger.journal import Journal
 from commonwatt.market.contracts.standing import Contract, Part
 from commonwatt.market.contracts.terms import Direction
 from commonwatt.metering.batch import Flag, Item, encode_items
@@ -23,9 +24,9 @@ Load = Callable[[int], int | None]
 """What a home draws in a slot, by its start, Wh; below zero for what it supplies, None for a silent meter."""
 
 
-def with_utility(homes: int = 1, *, days: int = 6, grace_slots: int = 2) -> Community:
+def with_utility(homes: int = 1, *, days: int = 6, journal: Journal | None = None) -> Community:
     """Return a community with a utility, three more oracles and an inspector, whose homes agree to be moved."""
-    community = Community(homes, correction_slots=288, priced_slots=0, grace_slots=grace_slots, prepaid_micro=PURSE)
+    community = Community(homes, correction_slots=288, priced_slots=0, prepaid_micro=PURSE, journal=journal)
     done = [
         community.register_key("utility", "utility", "utility"),
         community.register_key("inspector", "inspector", "inspector"),

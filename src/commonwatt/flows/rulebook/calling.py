@@ -190,7 +190,7 @@ def _open(state: State, contract: Contract, stamped_s: int) -> None:
                 )
         contract.opened += 1
         if terms.trigger is Trigger.STANDING:
-            _call(state, contract, number, _standing_span(terms, window), window.start_s - terms.notice_s)
+            _call(state, contract, number, _standing_span(terms, window), window.start_s - terms.notice_s, stamped_s)
         elif terms.trigger in _PRICES:
             known = {s: state.prices[s] for s in _slots(window) if s in state.prices and s >= state.contracts.at_hand_s}
             _call_by_price(state, contract, number, window, known, stamped_s)
@@ -237,7 +237,7 @@ def _call_by_price(
 ) -> None:
     found = facts.crossing(contract.terms, window, ((s, prices[0]) for s, prices in sorted(told.items())))
     if found is not None:
-        _call(state, contract, number, facts.span(contract.terms, window, stamped_s, *found), stamped_s)
+        _call(state, contract, number, facts.span(contract.terms, window, stamped_s, *found), stamped_s, stamped_s)
 
 
 def _call_by_fact(state: State, contract: Contract, told: Fact, said: Mapping[AccountId, Fact], stamped_s: int) -> None:
@@ -250,10 +250,12 @@ def _call_by_fact(state: State, contract: Contract, told: Fact, said: Mapping[Ac
     for number, window in _uncalled(contract, from_s, to_s):
         if facts.concerns(contract.terms, window, told):
             span = facts.span(contract.terms, window, stamped_s, from_s, until_s)
-            _call(state, contract, number, span, stamped_s)
+            _call(state, contract, number, span, stamped_s, stamped_s)
 
 
-def _call(state: State, contract: Contract, number: int, span: tuple[int, int] | None, told_s: int) -> None:
+def _call(
+    state: State, contract: Contract, number: int, span: tuple[int, int] | None, told_s: int, stamped_s: int
+) -> None:
     """Call a window for a span, unless it was called before, or nobody is there, or enough was called already."""
     window = contract.terms.windows[number]
     call = contract.calls.get(number)
@@ -271,6 +273,7 @@ def _call(state: State, contract: Contract, number: int, span: tuple[int, int] |
     contract.called_wh += asked_wh
     contract.calls[number] = call
     delivering.mark_called(state, call)
+    aside.hold_contract(state, contract, stamped_s)
     state.contracts.changed()
 
 
