@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from benchmarks.baseline import baseline
 from benchmarks.citylearn.d1 import d1
 from benchmarks.figure import Figure
 from benchmarks.ledger import p36, p37
@@ -50,6 +51,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P36": p36,
     "P37": p37,
     "P37PG": p37pg,
+    "BASELINE": baseline,
     "MONTH": month,
 }
 

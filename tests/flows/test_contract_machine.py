@@ -117,7 +117,7 @@ class Contracting(RuleBasedStateMachine):
         event = said.EventFact(name="cold", start_s=now_s, end_s=now_s + 6 * HOUR, direction=way)
         self.community.ask(oracle, Kind.FACT, event, account=oracle)
 
-    @rule(who=st.sampled_from(["anna", "ben"]), mode=st.sampled_from([ConsentMode.OFF, ConsentMode.ALWAYS]))
+    @rule(who=st.sampled_from(["anna", "ben"]), mode=st.sampled_from([ConsentMode.ALWAYS, ConsentMode.OFF]))
     def consent(self, who: str, mode: ConsentMode) -> None:
         assert self.community.ask(who, Kind.CONSENT, bodies.ConsentBody(mode=mode)) is Outcome.BOOKED
 

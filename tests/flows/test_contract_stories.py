@@ -1,5 +1,9 @@
 """Utility contracts, from offer to payment, on the real log: two prices, oracles, silence, corrections, disputes."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 from community import EXPORT, IMPORT, LIMIT_W, NOON, Community, key
 from utility import (
@@ -559,3 +563,15 @@ def test_key_and_price_of_a_contract_are_checked_before_it_stands() -> None:
         assert ask(community, "utility", offer(*windows)) is Outcome.OVER_LIMIT
     assert usual(0) == USUAL_WH
     assert community.state.contracts.standing == {}
+
+
+def test_every_request_in_the_guide_is_one() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "contracts.md").read_text()
+    shown = re.findall(r"```json\n(.*?)```", guide, re.DOTALL)
+    requests = [line for block in shown for line in ([block] if "\n " in block else block.splitlines())]
+    what = [json.loads(request)["what"] for request in requests]
+    for name, request in zip(what, requests, strict=True):
+        bodies.read_body(Kind.FACT if name in ("frequency", "event") else Kind.CONTRACT, json.loads(request))
+    assert sorted(what) == sorted(
+        ["offer", "guarantee", "accept", "frequency", "event", "dispute", "resolve", "leave", "withdraw"]
+    )

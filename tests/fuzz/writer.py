@@ -9,11 +9,12 @@ from msgspec import Struct
 from professionals import BATTERY, PROFESSIONS, inspected, qualify, words
 from purse import TERMS, Purse
 
-from commonwatt.flows.rulebook import State, bodies, snapshot, trust_bodies
+from commonwatt.flows.rulebook import State, bodies, contract_bodies, snapshot, trust_bodies
 from commonwatt.flows.rulebook import wallet_bodies as wallets
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import sign_request
+from commonwatt.market.contracts.terms import Direction, Trigger
 from commonwatt.metering.batch import Item, encode_items
 from commonwatt.model import (
     AccountId,
@@ -35,6 +36,7 @@ from commonwatt.tokens.tsl import TOTAL_MICRO
 
 AUTHORS = ("operator", *ROLES, *MEMBERS[:2], *map(gateway, MEMBERS[:2]), *PROFESSIONS)
 KINDS = tuple(Kind)
+CONTRACTED = (b'"what":"accept"', b'"what":"offer"')
 LATER_S = (0, 0, 1, 60, 900, 2_000, 90_000)
 _CHANGED = (Outcome.BOOKED, Outcome.SET_ASIDE)
 
@@ -54,9 +56,36 @@ def stood() -> tuple[bytes, int, PaperLog]:
     community.reserve("anna", "ben", Commodity.TSL, 5)
     community.pay_out("anna", 10_000)
     community.tell(wallets.MandateBody(account="anna", active=True))
+    community.pay("operator", 10**6, "first operator")
+    community.ask("operator", Kind.CONTRACT, _offer(community.now_s))
+    contract = str(community.roots().leaves - 1)
+    community.ask("anna", Kind.CONTRACT, _guarantee(contract, BATTERY, community.now_s))
+    community.ask("anna", Kind.CONTRACT, contract_bodies.Accept(contract=contract, asset=BATTERY, up_w=100))
     community.sequencer.save_snapshot()
     assert isinstance(community.store, PaperLog)
     return snapshot.dump(community.state, community.now_s, bytes(32)), community.now_s, community.store
+
+
+def _offer(now_s: int) -> contract_bodies.Offer:
+    start_s = now_s - now_s % 900 + 900
+    window = contract_bodies.OnceItem(direction=Direction.GIVE_BACK, start_s=start_s, end_s=start_s + 900)
+    return contract_bodies.Offer(
+        windows=(window,),
+        begins_s=now_s,
+        ends_s=now_s,
+        accept_by_s=now_s + 800,
+        most_w=1_000,
+        buy_back_micro_per_kwh=1_000,
+        penalty_micro_per_kwh=1_000,
+        leave_s=0,
+        trigger=Trigger.FREQUENCY_BELOW,
+        threshold=49_700,
+    )
+
+
+def _guarantee(contract: str, asset: str, now_s: int) -> contract_bodies.Guarantee:
+    end_s = now_s + 90_000
+    return contract_bodies.Guarantee(contract=contract, asset=asset, start_s=0, end_s=end_s, up_w=200, direct=True)
 
 
 def woken() -> Sequencer:
@@ -174,6 +203,7 @@ def said() -> Sequence[bytes]:
     trust_key = key("engineer").public.hex()
     reserved = next(str(row.position) for row in store.rows() if b'"what":"reserve"' in row.body)
     payout = next(str(row.position) for row in store.rows() if b'"kind":"payout"' in row.body)
+    promise, contract = (next(str(row.position) for row in store.rows() if what in row.body) for what in CONTRACTED)
     money = Commodity.ERGON
     against = wallets.InReturn(commodity=Commodity.WATT, amount=3)
     asset = bodies.RegisterAsset(
@@ -263,6 +293,20 @@ def said() -> Sequence[bytes]:
             trust_bodies.AttestAsset(asset=BATTERY, credential=words("inspector", inspected("fail"))),
         ),
         _said("operator", Kind.ATTEST, trust_bodies.Archived(day="2026-06-01", manifest="0f" * 32)),
+        _said("operator", Kind.CONTRACT, _offer(now_s)),
+        _said("operator", Kind.CONTRACT, contract_bodies.Withdraw(contract=contract)),
+        _said("ben", Kind.CONTRACT, _guarantee(contract, "ben-battery", now_s)),
+        _said("anna", Kind.CONTRACT, contract_bodies.Accept(contract=contract, asset=BATTERY, up_w=9)),
+        _said("anna", Kind.CONTRACT, contract_bodies.Leave(acceptance=promise)),
+        _said("anna", Kind.CONTRACT, contract_bodies.Dispute(acceptance=promise, window_s=now_s + 900, reason="no"), 6),
+        _said("anna", Kind.CONTRACT, contract_bodies.Resolve(acceptance=promise, window_s=now_s + 900, micro=1), 6),
+        _said("oracle", Kind.FACT, contract_bodies.FrequencyFact(at_s=now_s - 1, seconds=1, millihertz=49_000)),
+        _said(
+            "oracle",
+            Kind.FACT,
+            contract_bodies.EventFact(name="e", start_s=now_s, end_s=now_s + 9, direction=Direction.CHARGE),
+            2,
+        ),
         _said("operator", Kind.CHECKPOINT, bodies.CheckpointBody(note="note")),
         *(row.body for row in list(store.rows())[:3]),
     )

@@ -341,7 +341,11 @@ def pay(state: State, contract: Contract, call: Call, part: Part, stamped_s: int
     ):
         state.move(Commodity.ERGON, contract.terms.utility, part.account, amount, slot_s=slot_s, memo=why, ref=ref)
     if state.journal.keep:
-        state.contracts.past.append(Paid(contract=contract.id, window=call.window, called=call.called, part=after))
+        state.contracts.past.append(
+            Paid(
+                contract=contract.id, utility=contract.terms.utility, window=call.window, called=call.called, part=after
+            )
+        )
     return True
 
 

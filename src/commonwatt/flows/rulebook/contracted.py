@@ -54,6 +54,7 @@ class Paid:
     """What became of a part, noted for whoever replays to sum up."""
 
     contract: str
+    utility: AccountId
     window: Window
     called: bool
     part: Part
