@@ -1,18 +1,16 @@
 """Whatever utilities, members, oracles and meters do, contracts pay once and within what was set aside."""
 
 from collections import Counter
-from dataclasses import replace
 
 from community import Noted, gain, instruction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from utility import HOUR, ORACLES, ask, at, guarantee, live_until, offer, once, reserved, stands, with_utility
+from utility import HOUR, ORACLES, ask, at, guarantee, live_until, offer, once, put_down, reserved, stands, with_utility
 
 from commonwatt.flows.replay import Replayed, go_on, replay
 from commonwatt.flows.rulebook import bodies, snapshot
 from commonwatt.flows.rulebook import contract_bodies as said
-from commonwatt.ledger.journal import Journal
 from commonwatt.market.contracts.payment import member_most, utility_most
 from commonwatt.market.contracts.standing import Acceptance, Contract, Stage
 from commonwatt.market.contracts.terms import Direction, Terms, Window
@@ -152,9 +150,7 @@ class Contracting(RuleBasedStateMachine):
 
     @rule()
     def put_down(self) -> None:
-        tree = self.community.sequencer.tree
-        plain = replace(self.community.state, journal=Journal.load(*self.journal.dump()))
-        self.kept = len(tree), snapshot.dump(plain, self.community.now_s, tree.root())
+        self.kept = len(self.community.sequencer.tree), put_down(self.community)
 
     @invariant()
     def money_conserves_and_what_can_be_owed_is_held(self) -> None:
@@ -221,5 +217,5 @@ class Contracting(RuleBasedStateMachine):
 
 TestContracting = Contracting.TestCase
 TestContracting.settings = settings(
-    max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=9, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -16,6 +16,7 @@ from utility import (
     ask,
     at,
     contract_of,
+    entries,
     guarantee,
     live_until,
     offer,
@@ -23,6 +24,7 @@ from utility import (
     once,
     part_of,
     pass_time,
+    put_down,
     reserved,
     told,
     usual,
@@ -31,13 +33,13 @@ from utility import (
 )
 
 from commonwatt.flows.replay import Replayed, go_on
-from commonwatt.flows.rulebook import bodies, snapshot
+from commonwatt.flows.rulebook import bodies, calling, contracting, snapshot, wallet_bodies
 from commonwatt.flows.rulebook import contract_bodies as said
 from commonwatt.flows.sequence import replay
 from commonwatt.market.contracts.standing import Stage
 from commonwatt.market.contracts.terms import Baseline, Direction, PaymentRule, Trigger
 from commonwatt.metering.batch import Flag
-from commonwatt.model import SLOT_SECONDS, ConsentMode, Kind, Outcome
+from commonwatt.model import SLOT_SECONDS, Commodity, ConsentMode, Kind, Outcome
 
 CHARGE, GIVE_BACK = Direction.CHARGE, Direction.GIVE_BACK
 NOON_2, TWO = at(2, 12), at(2, 14)
@@ -55,7 +57,7 @@ def same_everywhere(community: Community) -> None:
     """Replay from zero and go on from a snapshot: both must stand where the living state stands."""
     state = community.state
     assert replay(community.rows(), state.community).state.root() == state.root()
-    restored, _ = snapshot.load(snapshot.dump(state, community.now_s, community.sequencer.tree.root()))
+    restored, _ = snapshot.load(put_down(community))
     assert restored.root() == state.root()
 
 
@@ -71,13 +73,13 @@ def test_surplus_is_sold_and_bought_back_at_the_two_prices_of_the_document() -> 
     before = community.ergon("anna")
     usual_micro = grid_only(USUAL_WH, (at(3, 0) - NOON) // SLOT_SECONDS)
     pass_time(community, at(4, 1))
-    assert community.entries("surplus sale") == [("utility", "anna", 8 * (IMPORT - 50_000))]
-    assert community.entries("flexibility payment") == [("utility", "anna", 8 * 600 * (400_000 - EXPORT) // KWH)]
+    assert entries(community, "surplus sale") == [("utility", "anna", 8 * (IMPORT - 50_000))]
+    assert entries(community, "flexibility payment") == [("utility", "anna", 8 * 600 * (400_000 - EXPORT) // KWH)]
     charged, saved, exported = 8 * 1_000, 8 * USUAL_WH, 8 * 200
     whole = PURSE - usual_micro - charged * 50_000 // KWH + saved * IMPORT // KWH + exported * EXPORT // KWH
     assert community.ergon("anna") == whole + 8 * 600 * (400_000 - EXPORT) // KWH
     assert community.ergon("anna") > before
-    assert community.entries("flexibility penalty") == []
+    assert entries(community, "flexibility penalty") == []
     assert {entry.ref for entry in community.booked() if entry.memo == "surplus sale"} == {f"{contract}/{NOON_2}"}
     assert reserved(community, "utility") == reserved(community, "anna") == 0
     assert contract not in community.state.contracts.standing
@@ -94,9 +96,9 @@ def test_half_delivered_is_half_paid_and_the_rest_costs_the_penalty() -> None:
     part = part_of(community, contract)
     assert (part.stage, part.promised_wh, part.delivered_wh) == (Stage.DUE, 8 * 400, 8 * 200)
     pass_time(community, at(4, 1))
-    assert community.entries("flexibility payment") == [("utility", "anna", 1_600 * (400_000 - EXPORT) // KWH)]
-    assert community.entries("flexibility availability") == [("utility", "anna", 1_600 * 2 * 20_000 // KWH // 2)]
-    assert community.entries("flexibility penalty") == [("anna", "utility", 1_600 * 100_000 // KWH)]
+    assert entries(community, "flexibility payment") == [("utility", "anna", 1_600 * (400_000 - EXPORT) // KWH)]
+    assert entries(community, "flexibility availability") == [("utility", "anna", 1_600 * 2 * 20_000 // KWH // 2)]
+    assert entries(community, "flexibility penalty") == [("anna", "utility", 1_600 * 100_000 // KWH)]
 
 
 @pytest.mark.parametrize(("drawn_wh", "whole"), [(40, True), (41, False)])
@@ -111,8 +113,8 @@ def test_all_or_nothing_pays_only_where_enough_was_delivered(drawn_wh: int, whol
     delivered = 8 * (USUAL_WH - drawn_wh)
     payment = [("utility", "anna", delivered * (400_000 - EXPORT) // KWH)]
     penalty = [("anna", "utility", 8 * drawn_wh * 100_000 // KWH)]
-    assert community.entries("flexibility payment") == (payment if whole else [])
-    assert community.entries("flexibility penalty") == ([] if whole else penalty)
+    assert entries(community, "flexibility payment") == (payment if whole else [])
+    assert entries(community, "flexibility penalty") == ([] if whole else penalty)
 
 
 def test_more_in_one_slot_makes_up_for_less_in_another_only_where_energy_is_promised() -> None:
@@ -147,7 +149,7 @@ def test_two_of_three_oracles_call_a_frequency_event_and_one_alone_calls_nothing
     live_until(community, at(3, 0), anna=within(PEAK + 1_800, LATE, 0))
     assert part_of(community, contract).delivered_wh == 6 * 400
     pass_time(community, at(4, 1))
-    assert community.entries("flexibility payment") == [("utility", "anna", 6 * 400 * (400_000 - EXPORT) // KWH)]
+    assert entries(community, "flexibility payment") == [("utility", "anna", 6 * 400 * (400_000 - EXPORT) // KWH)]
     same_everywhere(community)
 
 
@@ -166,8 +168,8 @@ def test_a_window_that_no_fact_called_pays_for_standing_ready_and_costs_nobody_a
     assert says(community, ORACLES[0], LATE - 120, 49_000) is Outcome.BOOKED, "too late for any whole slot"
     live_until(community, at(3, 0))
     pass_time(community, at(4, 1))
-    assert community.entries("flexibility availability") == [("utility", "anna", 1_600 * 2 * 20_000 // KWH)]
-    assert community.entries("flexibility payment") == community.entries("flexibility penalty") == []
+    assert entries(community, "flexibility availability") == [("utility", "anna", 1_600 * 2 * 20_000 // KWH)]
+    assert entries(community, "flexibility payment") == entries(community, "flexibility penalty") == []
 
 
 def test_facts_are_about_what_has_happened_and_not_long_ago() -> None:
@@ -235,8 +237,8 @@ def test_a_silent_meter_delivers_nothing_until_it_tells() -> None:
     assert late is not None
     assert community.send(late) is Outcome.BOOKED
     pass_time(community, at(4, 1))
-    assert community.entries("flexibility payment") == [("utility", "anna", 3_200 * (400_000 - EXPORT) // KWH)]
-    assert community.entries("flexibility penalty") == []
+    assert entries(community, "flexibility payment") == [("utility", "anna", 3_200 * (400_000 - EXPORT) // KWH)]
+    assert entries(community, "flexibility penalty") == []
     same_everywhere(community)
 
 
@@ -254,7 +256,7 @@ def test_a_late_correction_counts_until_the_window_is_paid_and_never_after(in_ti
     assert community.send(corrected) is Outcome.BOOKED
     pass_time(community, at(4, 2))
     delivered = 800 if in_time else 3_200
-    assert community.entries("flexibility payment") == [("utility", "anna", delivered * (400_000 - EXPORT) // KWH)]
+    assert entries(community, "flexibility payment") == [("utility", "anna", delivered * (400_000 - EXPORT) // KWH)]
     same_everywhere(community)
 
 
@@ -285,16 +287,16 @@ def test_either_side_holds_what_it_disputes_until_both_say_the_same(who: str) ->
     assert ask(community, other, dispute(promise)) is Outcome.TOO_LATE, "it is held already"
     held = reserved(community, "utility"), reserved(community, "anna")
     pass_time(community, at(4, 1))
-    assert community.entries("flexibility payment") == []
+    assert entries(community, "flexibility payment") == []
     assert (reserved(community, "utility"), reserved(community, "anna")) == held
     assert ask(community, who, resolve(promise, 700_000)) is Outcome.BOOKED
     assert ask(community, other, resolve(promise, 600_000)) is Outcome.BOOKED
-    assert community.entries("flexibility settlement") == []
+    assert entries(community, "flexibility settlement") == []
     assert ask(community, other, resolve(promise, 700_000)) is Outcome.BOOKED
-    assert community.entries("flexibility settlement") == [("utility", "anna", 700_000)]
+    assert entries(community, "flexibility settlement") == [("utility", "anna", 700_000)]
     assert ask(community, other, resolve(promise, 700_000)) is Outcome.UNKNOWN_THING, "it is paid, and stays"
     pass_time(community, at(5, 0))
-    assert community.entries("flexibility payment") == community.entries("flexibility penalty") == []
+    assert entries(community, "flexibility payment") == entries(community, "flexibility penalty") == []
     assert reserved(community, "utility") == reserved(community, "anna") == 0
     same_everywhere(community)
 
@@ -308,16 +310,16 @@ def test_the_arbiters_word_ends_a_dispute_within_what_was_set_aside() -> None:
     assert ask(community, "inspector", resolve(promise, least - 1)) is Outcome.OVER_LIMIT
     assert ask(community, "operator", resolve(promise, least)) is Outcome.NOT_ALLOWED
     assert ask(community, "inspector", resolve(promise, least)) is Outcome.BOOKED
-    assert community.entries("flexibility settlement") == [("anna", "utility", -least)]
+    assert entries(community, "flexibility settlement") == [("anna", "utility", -least)]
 
 
 def test_a_dispute_that_nobody_resolves_is_paid_as_it_was_measured() -> None:
     community, promise = due_window(resolve_s=DAY)
     assert ask(community, "anna", dispute(promise)) is Outcome.BOOKED
     pass_time(community, at(4, 0) - 1)
-    assert community.entries("flexibility payment") == []
+    assert entries(community, "flexibility payment") == []
     pass_time(community, at(4, 1))
-    assert community.entries("flexibility payment") == [("utility", "anna", 1_600 * (400_000 - EXPORT) // KWH)]
+    assert entries(community, "flexibility payment") == [("utility", "anna", 1_600 * (400_000 - EXPORT) // KWH)]
     same_everywhere(community)
 
 
@@ -325,7 +327,7 @@ def test_what_was_paid_cannot_be_disputed() -> None:
     community, promise = due_window()
     community.now_s = part_of(community, next(iter(community.state.contracts.standing))).until_s
     assert ask(community, "anna", dispute(promise)) is Outcome.UNKNOWN_THING
-    assert len(community.entries("flexibility payment")) == 1
+    assert len(entries(community, "flexibility payment")) == 1
 
 
 def test_an_owners_off_wins_and_costs_what_the_contract_says_of_missing_energy() -> None:
@@ -336,8 +338,8 @@ def test_an_owners_off_wins_and_costs_what_the_contract_says_of_missing_energy()
     assert community.ask("anna", Kind.CONSENT, bodies.ConsentBody(mode=ConsentMode.OFF)) is Outcome.BOOKED
     live_until(community, at(3, 0))
     pass_time(community, at(4, 1))
-    assert community.entries("flexibility penalty") == [("anna", "utility", 3_200 * 100_000 // KWH)]
-    assert community.entries("flexibility payment") == community.entries("flexibility availability") == []
+    assert entries(community, "flexibility penalty") == [("anna", "utility", 3_200 * 100_000 // KWH)]
+    assert entries(community, "flexibility payment") == entries(community, "flexibility availability") == []
 
 
 def test_who_is_off_while_a_window_waits_for_its_fact_did_not_stand_ready() -> None:
@@ -350,7 +352,7 @@ def test_who_is_off_while_a_window_waits_for_its_fact_did_not_stand_ready() -> N
         assert community.ask("anna", Kind.CONSENT, bodies.ConsentBody(mode=mode)) is Outcome.BOOKED
     live_until(community, at(3, 0))
     pass_time(community, at(4, 1))
-    assert community.entries("flexibility availability") == community.entries("flexibility penalty") == []
+    assert entries(community, "flexibility availability") == entries(community, "flexibility penalty") == []
 
 
 @pytest.mark.row("W5")
@@ -466,6 +468,55 @@ def test_who_cannot_pay_the_penalty_cannot_accept() -> None:
     assert ask(community, "anna", said.Accept(contract=contract, asset="anna-home", up_w=400)) is Outcome.BOOKED
 
 
+def test_what_a_contract_holds_is_nobodys_to_spend() -> None:
+    community = with_utility()
+    contract = offered(community, offer(PEAK_ONLY))
+    accepted(community, contract, up_w=1_600)
+    for who, other in (("utility", "anna"), ("anna", "utility")):
+        left = community.ergon(who) - reserved(community, who)
+        for amount, outcome in ((left + 1, Outcome.NOT_BACKED), (left, Outcome.BOOKED)):
+            give = wallet_bodies.Give(target=other, commodity=Commodity.ERGON, amount=amount)
+            assert community.ask(who, Kind.TRANSFER, give) is outcome
+        community.pay(who, PURSE, f"more {who}")
+
+
+def test_assets_elsewhere_cannot_accept() -> None:
+    community = with_utility()
+    for zone, outcome in (("hill", Outcome.NOT_ALLOWED), ("lane", Outcome.BOOKED)):
+        contract = offered(community, offer(PEAK_ONLY, zone=zone))
+        assert ask(community, "anna", guarantee(contract, "anna-home", up_w=100)) is Outcome.BOOKED
+        accept = said.Accept(contract=contract, asset="anna-home", up_w=100)
+        assert ask(community, "anna", accept) is outcome
+
+
+def test_nobody_fills_the_state_with_offers_answers_promises_or_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contracting, "MOST_PROMISES", 2)
+    monkeypatch.setattr(calling, "MOST_FACTS", 2)
+    community = with_utility()
+    windows = [once(GIVE_BACK, PEAK + n * 900, PEAK + (n + 1) * 900) for n in range(contracting.MOST_OFFERS + 1)]
+    cheap = {"most_w": 100, "penalty_micro_per_kwh": 0}
+    names = [offered(community, offer(window, **cheap)) for window in windows[:-1]]
+    assert ask(community, "utility", offer(windows[-1], **cheap)) is Outcome.OVER_LIMIT
+    for number, name in enumerate(names[: contracting.MOST_ANSWERS + 1]):
+        outcome = ask(community, "anna", guarantee(name, "anna-home", up_w=10))
+        assert outcome is (Outcome.OVER_LIMIT if number == contracting.MOST_ANSWERS else Outcome.BOOKED)
+    for number, name in enumerate(names[:3]):
+        outcome = ask(community, "anna", said.Accept(contract=name, asset="anna-home", up_w=10))
+        assert outcome is (Outcome.OVER_LIMIT if number == 2 else Outcome.BOOKED)
+    community.now_s += 60
+    for number in range(3):
+        outcome = says(community, ORACLES[0], NOON + number, 49_000)
+        assert outcome is (Outcome.OVER_LIMIT if number == 2 else Outcome.BOOKED)
+    assert says(community, ORACLES[1], NOON, 49_000) is Outcome.BOOKED
+
+
+def test_a_key_of_another_role_speaks_for_no_side() -> None:
+    community, promise = due_window(leave_s=0)
+    community.register_key("her inspector", "inspector", "anna")
+    for body in (dispute(promise), said.Leave(acceptance=promise)):
+        assert ask(community, "her inspector", body, account="anna") is Outcome.NOT_ALLOWED
+
+
 def test_a_member_leaves_by_the_contracts_terms_alone() -> None:
     hours = said.HoursItem(direction=GIVE_BACK, start_minute=17 * 60, end_minute=19 * 60)
     community = with_utility()
@@ -483,8 +534,8 @@ def test_a_member_leaves_by_the_contracts_terms_alone() -> None:
     assert reserved(community, "anna") == before * 2 // 5, "yesterday's window and the one of the day of notice"
     for day in range(1, 5):
         live_until(community, at(day, 1))
-    assert len(community.entries("flexibility availability")) == 2
-    assert community.entries("flexibility penalty") == [], "no like day was without a call, so nothing can be missed"
+    assert len(entries(community, "flexibility availability")) == 2
+    assert entries(community, "flexibility penalty") == [], "no like day was without a call, so nothing can be missed"
     assert contract not in community.state.contracts.standing, "nobody is left in it"
 
 
@@ -518,18 +569,17 @@ def test_the_log_goes_on_from_a_snapshot_as_if_nothing_had_happened() -> None:
     promise = accepted(community, contract, up_w=1_600)
     kept: list[tuple[int, bytes]] = []
 
-    def put_down() -> None:
-        tree = community.sequencer.tree
-        kept.append((len(tree), snapshot.dump(community.state, community.now_s, tree.root())))
+    def keep() -> None:
+        kept.append((len(community.sequencer.tree), put_down(community)))
 
     live_until(community, at(2, 0))
-    put_down()
+    keep()
     live_until(community, at(2, 18))
-    put_down()
+    keep()
     live_until(community, at(3, 0), anna=within(PEAK, LATE, 100))
-    put_down()
+    keep()
     assert ask(community, "anna", dispute(promise)) is Outcome.BOOKED
-    put_down()
+    keep()
     live_until(community, at(5, 0))
     assert ask(community, "inspector", resolve(promise, 1)) is Outcome.BOOKED
     rows, lived = community.rows(), community.state.root()

@@ -1,10 +1,12 @@
 """A utility that buys flexibility from a tiny community, and homes whose meters tell whole days at once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from community import EXPORT, IMPORT, NOON, Community, key
+from community import EXPORT, IMPORT, NOON, Community, Noted, key
 
 from commonwatt.flows.rulebook import contract_bodies as bodies
+from commonwatt.flows.rulebook import snapshot
 from commonwatt.ledger.journal import Journal
 from commonwatt.market.contracts.standing import Contract, Part
 from commonwatt.market.contracts.terms import Direction
@@ -26,7 +28,8 @@ Load = Callable[[int], int | None]
 
 def with_utility(homes: int = 1, *, days: int = 6, journal: Journal | None = None) -> Community:
     """Return a community with a utility, three more oracles and an inspector, whose homes agree to be moved."""
-    community = Community(homes, correction_slots=288, priced_slots=0, prepaid_micro=PURSE, journal=journal)
+    notes = journal or Noted()
+    community = Community(homes, correction_slots=288, priced_slots=0, prepaid_micro=PURSE, journal=notes)
     done = [
         community.register_key("utility", "utility", "utility"),
         community.register_key("inspector", "inspector", "inspector"),
@@ -143,6 +146,19 @@ def part_of(community: Community, name: str, number: int = 0) -> Part:
     """Return the only member's part in a window of a contract."""
     (part,) = contract_of(community, name).calls[number].parts.values()
     return part
+
+
+def entries(community: Community, memo: str) -> list[tuple[str, str, int]]:
+    """Return source, target and amount of the entries with a memo, as they were booked."""
+    journal = community.state.journal
+    assert isinstance(journal, Noted)
+    return [(entry.source, entry.target, entry.amount) for entry in journal.noted if entry.memo == memo]
+
+
+def put_down(community: Community) -> bytes:
+    """Return the state as a snapshot has it; its journal takes notes beside."""
+    plain = replace(community.state, journal=Journal.load(*community.state.journal.dump()))
+    return snapshot.dump(plain, community.now_s, community.sequencer.tree.root())
 
 
 def reserved(community: Community, account: str) -> int:

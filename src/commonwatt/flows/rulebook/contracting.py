@@ -324,7 +324,8 @@ def _leave(state: State, request: Request, body: told.Leave, stamped_s: int) -> 
     if found is None:
         return Outcome.UNKNOWN_THING
     promise = found.accepted[body.acceptance]
-    if promise.account != request.on_behalf_of or found.terms.leave_s is None:
+    member = state.keys[request.author].role == "member" and promise.account == request.on_behalf_of
+    if not member or found.terms.leave_s is None:
         return Outcome.NOT_ALLOWED
     free_s = stamped_s + found.terms.leave_s
     staying = [w.end_s for _, w in found.to_come() if promise.binds(w) and w.start_s < free_s]

@@ -6,7 +6,7 @@ from commonwatt.flows.rulebook.state import State
 from commonwatt.market.contracts import standing
 from commonwatt.market.contracts.payment import member_most
 from commonwatt.market.contracts.standing import Call, Contract, Part, Party
-from commonwatt.model import AccountId, Outcome, Request
+from commonwatt.model import Outcome, Request
 
 
 def disagree(state: State, request: Request, body: told.Dispute | told.Resolve, stamped_s: int) -> Outcome:
@@ -16,7 +16,7 @@ def disagree(state: State, request: Request, body: told.Dispute | told.Resolve, 
     part = None if call is None else call.parts.get(body.acceptance)
     if found is None or call is None or part is None:
         return Outcome.UNKNOWN_THING
-    party = _party(found, part, request.on_behalf_of)
+    party = _party(state, request, found, part)
     if isinstance(body, told.Resolve):
         return _resolve(state, request, found, call, part, body.micro, stamped_s)
     if party is None:
@@ -36,7 +36,7 @@ def _resolve(
     state: State, request: Request, found: Contract, call: Call, part: Part, micro: int, stamped_s: int
 ) -> Outcome:
     """End a dispute: at once by the arbiter's word, and by the second of two sides that say the same."""
-    party, arbiter = _party(found, part, request.on_behalf_of), request.author == found.terms.arbiter
+    party, arbiter = _party(state, request, found, part), request.author == found.terms.arbiter
     if party is None and not arbiter:
         return Outcome.NOT_ALLOWED
     most_micro = standing.part_most(found.terms, call.window, part)
@@ -61,7 +61,9 @@ def _window(found: Contract, window_s: int) -> Call | None:
     return next((call for call in found.calls.values() if call.window.start_s == window_s), None)
 
 
-def _party(found: Contract, part: Part, account: AccountId) -> Party | None:
-    if account == found.terms.utility:
+def _party(state: State, request: Request, found: Contract, part: Part) -> Party | None:
+    """Return which side the author of a request speaks for: an account's other keys do not speak for its money."""
+    role, account = state.keys[request.author].role, request.on_behalf_of
+    if account == found.terms.utility and role in ("utility", "operator"):
         return Party.UTILITY
-    return Party.MEMBER if account == part.account else None
+    return Party.MEMBER if account == part.account and role == "member" else None
