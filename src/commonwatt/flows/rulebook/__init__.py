@@ -15,6 +15,9 @@ from commonwatt.flows.rulebook import (
     bodies,
     commission,
     consenting,
+    contract_bodies,
+    contract_measuring,
+    contracting,
     delegating,
     paying,
     prepaying,
@@ -82,6 +85,7 @@ def begin(state: State, stamped_s: int) -> None:
     commission.close_quarters(state, stamped_s)
     transferring.void_due(state, stamped_s)
     slot_market.close_gates(state, stamped_s)
+    contracting.advance(state, stamped_s)
 
 
 def end(state: State, stamped_s: int) -> None:
@@ -89,6 +93,8 @@ def end(state: State, stamped_s: int) -> None:
     first_s = state.settled_to_s
     settling.settle_due(state, stamped_s)
     commission.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    contract_measuring.settled(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    contract_measuring.instructed(state, stamped_s)
     prepaying.watch(state, stamped_s)
     state.forget()
 
@@ -203,19 +209,26 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
         case _ if request.kind is Kind.PURCHASE:
             return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
         case _:
-            return _decide_standing(state, request, body, stamped_s)
+            return _decide_standing(state, request, body, position, stamped_s)
 
 
-def _decide_standing(state: State, request: Request, body: object, stamped_s: int) -> Outcome:
+def _decide_standing(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
     match body:
         case bodies.CancelBody():
             return trading.cancel(state, request, body)
         case bodies.FactBody():
-            return registry.fact(state, request, body)
+            outcome = registry.fact(state, request, body)
+            if outcome is Outcome.BOOKED:
+                contracting.priced(state, stamped_s)
+            return outcome
+        case contract_bodies.FrequencyFact() | contract_bodies.EventFact():
+            return contracting.fact(state, request, body, stamped_s)
         case bodies.AckBody():
             return registry.ack(state, request, body)
         case bodies.CheckpointBody():
             return registry.checkpoint(state, body)
+        case _ if request.kind is Kind.CONTRACT:
+            return contracting.contract(state, request, cast("contract_bodies.ContractBody", body), position, stamped_s)
         case _:
             assert isinstance(body, bodies.Register)
             return registry.register(state, request, body, stamped_s)

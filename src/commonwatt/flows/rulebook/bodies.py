@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from commonwatt.flows.rulebook.contract_bodies import CONTRACT_BODIES, ContractFact
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
 from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
 from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
@@ -186,7 +187,7 @@ class CancelBody(_Body, frozen=True):
     order: Name
 
 
-class FactBody(_Body, frozen=True):
+class FactBody(_Body, frozen=True, tag_field="what", tag="prices"):
     """An oracle's fact: import and export price in micro per kWh, slot by slot from a start."""
 
     start_s: Moment
@@ -272,11 +273,12 @@ _BODIES: dict[Kind, object] = {
     Kind.ORDER: OrderBody,
     Kind.ORDER_BATCH: OrderBatch,
     Kind.CANCEL: CancelBody,
-    Kind.FACT: FactBody,
+    Kind.FACT: FactBody | ContractFact,
     Kind.SCHEDULE: ScheduleBody,
     Kind.CONSENT: Agreement,
     Kind.ACK: AckBody,
     Kind.CHECKPOINT: CheckpointBody,
+    **CONTRACT_BODIES,
     **TRUST_BODIES,
     **WALLET_BODIES,
 }

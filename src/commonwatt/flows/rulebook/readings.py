@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from commonwatt.flows.rulebook import late, storage
+from commonwatt.flows.rulebook import contract_measuring, late, storage
 from commonwatt.flows.rulebook.columns import Columns, columns
 from commonwatt.flows.rulebook.state import SetAside, State
 from commonwatt.metering.batch import ITEM_BYTES, ITEM_DTYPE, MOST_WH, Flag, Item, Quality, decode_items
@@ -163,6 +163,7 @@ def _believe(state: State, asset: Asset, item: Item) -> None:
     slot.set(asset.id, reading, item.quality)
     if item.start_s < state.settled_to_s:
         late.settle_late(state, asset, older, reading)
+        contract_measuring.corrected(state, asset.id, item.start_s, reading)
 
 
 def _doubt(state: State, batch: Batch, asset: AssetId | str, slot_s: int, why: str) -> None:

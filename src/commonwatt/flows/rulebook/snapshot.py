@@ -7,6 +7,8 @@ from typing import Any, get_type_hints
 import msgspec
 import numpy as np
 
+from commonwatt.flows.rulebook.contracted import Contracted
+from commonwatt.flows.rulebook.contracted import Dumped as ContractDump
 from commonwatt.flows.rulebook.state import Gateway, State
 from commonwatt.flows.rulebook.wallets import Kept, Wallets
 from commonwatt.identity.directory import Directory
@@ -175,6 +177,7 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     Journal: (Journal.dump, tuple[int, bytes], lambda told: Journal.load(*told)),
     SlotMarket: (SlotMarket.dump, SlotDump, SlotMarket.load),
     Book: (lambda book: list(book.orders()), list[Order], Book.load),
+    Contracted: (Contracted.dump, ContractDump, Contracted.load),
     Wallets: (Wallets.dump, Kept, Wallets.load),
     StorageClaims: (
         lambda claims: (claims.listing(), claims.minted.listing(), claims.lost.listing()),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.contracted import Contracted
 from commonwatt.flows.rulebook.proposed import Proposal
 from commonwatt.flows.rulebook.stated import Stated
 from commonwatt.flows.rulebook.trusted import Trusted
@@ -147,6 +148,7 @@ class State:
     accounts: Accounts = field(default_factory=Accounts)
     wallets: Wallets = field(default_factory=Wallets)
     trusted: Trusted = field(default_factory=Trusted)
+    contracted: Contracted = field(default_factory=Contracted)
     settled_to_s: int = 0
     losses_wh: dict[int, int] = field(default_factory=dict)
     given: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -258,6 +260,7 @@ class State:
         self.readings.forget_before(horizon_s)
         self.claims.forget_before(horizon_s)
         self.slot_market.forget_before(horizon_s)
+        self.contracted.book.forget_before(horizon_s)
         for by_slot in (self.prices, self.losses_wh, self.given):
             for slot_s in [slot_s for slot_s in by_slot if slot_s < horizon_s]:
                 del by_slot[slot_s]
@@ -336,6 +339,7 @@ class State:
                 *({"price": self.prices[slot_s], "slot_s": slot_s} for slot_s in told),
                 *({"archived": day, "manifest": digest} for day, digest in sorted(self.archived.items())),
                 *self.wallets.leaves(),
+                *self.contracted.leaves(self.horizon_s),
             ]
         )
 
