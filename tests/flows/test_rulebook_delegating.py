@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from commonwatt.flows.rulebook import bodies, snapshot, wallet_bodies
+from commonwatt.flows.rulebook import bodies, contract_bodies, snapshot, wallet_bodies
 from commonwatt.flows.rulebook.delegating import DELEGABLE, INSPECT, MOST_DELEGATES
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.rulebook.trust_bodies import Grant, Revoke, Withdraw
@@ -81,6 +81,7 @@ def sample(kind: Kind) -> Struct:
         Kind.ACK: bodies.AckBody(gateway="gw-anna", slot_s=NOON, acks=[bodies.AckItem(command="c", asset="a")]),
         Kind.PURCHASE: wallet_bodies.TopUpWish(),
         Kind.PAYOUT: wallet_bodies.PayoutRequest(amount_micro=10_000),
+        Kind.CONTRACT: contract_bodies.Dispute(contract="7", window_s=NOON, reason="r"),
         Kind.TRANSFER: wallet_bodies.Give(target="ben", commodity=Commodity.ERGON, amount=1),
     }[kind]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from community import LIMIT_W, NOON, PREPAID, Community, battery, instruction, key
 
-from commonwatt.flows.rulebook import bodies, trust_bodies, wallet_bodies
+from commonwatt.flows.rulebook import bodies, contract_bodies, trust_bodies, wallet_bodies
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.market.order_batch import ORDER_DTYPE
 from commonwatt.metering.batch import Item, encode_items
@@ -24,7 +24,7 @@ from commonwatt.model import (
 )
 
 OWN_KINDS = {
-    "operator": {Kind.REGISTER, Kind.CHECKPOINT, Kind.ATTEST, Kind.PAYOUT},
+    "operator": {Kind.REGISTER, Kind.CHECKPOINT, Kind.ATTEST, Kind.PAYOUT, Kind.CONTRACT},
     "anna": {
         Kind.REGISTER,
         Kind.CONSTRAINT,
@@ -35,6 +35,7 @@ OWN_KINDS = {
         Kind.DELEGATE,
         Kind.TRANSFER,
         Kind.PAYOUT,
+        Kind.CONTRACT,
     },
     "dso": {Kind.REGISTER, Kind.CONSTRAINT},
     "gw-anna": {Kind.READING_BATCH, Kind.ACK},
@@ -73,6 +74,7 @@ def sample(community: Community, kind: Kind) -> object:
         Kind.DELEGATE: trust_bodies.Grant(to=key("a friend").public.hex(), kinds=("consent",), until_s=NOON + 86_400),
         Kind.TRANSFER: wallet_bodies.Give(target="nobody", commodity=Commodity.ERGON, amount=1),
         Kind.PAYOUT: wallet_bodies.PayoutRequest(amount_micro=10_000),
+        Kind.CONTRACT: contract_bodies.Dispute(contract="7", window_s=NOON, reason="r"),
         Kind.ATTEST: trust_bodies.Archived(day="2026-05-31", manifest="0" * 64),
         Kind.CHECKPOINT: bodies.CheckpointBody(note=checkpoint.note_text() + "\nunsigned"),
     }[kind]
