@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from benchmarks.baseline import baseline
 from benchmarks.citylearn.d1 import d1
 from benchmarks.figure import Figure
 from benchmarks.ledger import p36, p37
@@ -34,6 +35,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P19": p19,
     "P32": p32,
     "P33": p33,
+    "BASELINE": baseline,
     "D1": d1,
     "D2": d2,
     "D3": d3,
