@@ -1,14 +1,15 @@
 """Contracts through the real log: offered, accepted, called, measured, disputed and paid."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from community import EXPORT, IMPORT, NOON, Community, instruction
 
 from commonwatt.flows.rulebook import bodies, contract_bodies, snapshot
 from commonwatt.market.contracts import BaselineRule, Basis, Days, Direction, PaymentRule, Status, TriggerKind
 from commonwatt.metering.batch import Flag, Item, Quality, encode_items
 from commonwatt.model import MICRO, SLOT_SECONDS, AccountId, AssetId, Commodity, ConsentMode, Kind, Outcome
-from tests.flows.community import EXPORT, IMPORT, NOON, Community, battery, instruction, key
 
 DAY_S, HOUR_S = 86_400, 3_600
 BUDGET = 10 * MICRO
@@ -24,8 +25,8 @@ PEAK = contract_bodies.WindowItem(
 class Contracting(Community):
     """A community with a utility that has money, and oracles who watch the grid."""
 
-    def __init__(self, oracles: Sequence[str] = (), homes: int = 1, **more: object) -> None:
-        super().__init__(homes, priced_slots=200, **more)  # type: ignore[arg-type]
+    def __init__(self, oracles: Sequence[str] = (), homes: int = 1, **more: Any) -> None:
+        super().__init__(homes, priced_slots=200, **more)
         assert self.register_key("utility", "utility", "utility") is Outcome.BOOKED
         assert self.register_key("judge", "member", "judge") is Outcome.BOOKED
         for oracle in oracles:
@@ -36,7 +37,7 @@ class Contracting(Community):
         """Return the name that the next request gets in the log."""
         return str(len(self.sequencer.tree))
 
-    def offer(self, *windows: contract_bodies.WindowItem, **terms: object) -> str:
+    def offer(self, *windows: contract_bodies.WindowItem, **terms: Any) -> str:
         told = {
             "most_windows": len(windows),
             "until_s": NOON + 30 * DAY_S,
@@ -50,7 +51,7 @@ class Contracting(Community):
             "dispute_s": HOUR_S,
         } | terms
         name = self.name()
-        made = self.ask("utility", Kind.CONTRACT, contract_bodies.MakeOffer(windows=windows, **told))  # type: ignore[arg-type]
+        made = self.ask("utility", Kind.CONTRACT, contract_bodies.MakeOffer(windows=windows, **told))
         assert made is Outcome.BOOKED
         return name
 
@@ -159,13 +160,9 @@ def test_a_frequency_event_calls_when_two_of_three_oracles_signed_it() -> None:
     trigger = contract_bodies.TriggerItem(
         kind=TriggerKind.FREQUENCY_BELOW, level=49_800, oracles=oracles, quorum=2, lasts_s=1_800
     )
-    day = contract_bodies.WindowItem(
-        direction=Direction.GIVE_BACK, price_micro_per_kwh=400_000, start_s=NOON, end_s=NOON + 6 * HOUR_S
-    )
     late = contract_bodies.WindowItem(
         direction=Direction.GIVE_BACK, price_micro_per_kwh=400_000, start_s=NOON + HOUR_S, end_s=NOON + 6 * HOUR_S
     )
-    assert day.start_s < late.start_s
     offer = lane.offer(late, trigger=trigger, basis=Basis.ON_TOP, availability_micro_per_kw_h=10_000)
     assert lane.guarantee() is Outcome.BOOKED
     assert lane.accept(offer, charge_w=0) is Outcome.BOOKED

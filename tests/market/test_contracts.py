@@ -1,6 +1,7 @@
 """Contracts as states: whatever happens in whatever order, nothing pays twice and nothing beyond its stakes."""
 
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -33,7 +34,7 @@ HOUR = Window(direction=Direction.GIVE_BACK, price_micro_per_kwh=400_000, start_
 BUDGET = 50_000_000
 
 
-def terms(*windows: Window, **more: object) -> Terms:
+def terms(*windows: Window, **more: Any) -> Terms:
     told = {
         "most_windows": 3,
         "until_s": 10**9,
@@ -45,7 +46,7 @@ def terms(*windows: Window, **more: object) -> Terms:
         "availability_micro_per_kw_h": 20_000,
         "baseline": BaselineRule.METERED_SETPOINT,
     } | more
-    return Terms(windows=windows or (HOUR,), **told)  # type: ignore[arg-type]
+    return Terms(windows=windows or (HOUR,), **told)
 
 
 class Money(RuleBasedStateMachine):
@@ -203,10 +204,10 @@ def test_a_repeating_window_follows_the_clocks_on_the_wall() -> None:
         {"dispute_s": 0},
     ],
 )
-def test_terms_that_contradict_themselves_are_refused(wrong: dict[str, object]) -> None:
+def test_terms_that_contradict_themselves_are_refused(wrong: dict[str, Any]) -> None:
     windows = wrong.pop("windows", (HOUR,))
     with pytest.raises(InvalidValue):
-        Terms(**({f: getattr(terms(), f) for f in Terms.__slots__} | wrong | {"windows": windows}))  # type: ignore[arg-type]
+        Terms(**({f: getattr(terms(), f) for f in Terms.__slots__} | wrong | {"windows": windows}))
 
 
 @pytest.mark.row("E13")

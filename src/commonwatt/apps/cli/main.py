@@ -13,6 +13,7 @@ from commonwatt.apps.cli import (
     accepting,
     checking,
     consenting,
+    contracting,
     delegating,
     erasing,
     keeping,
@@ -38,6 +39,7 @@ app.command("query")(keeping.query)
 app.command("erase")(erasing.erase)
 app.command("check")(checking.check)
 app.command("consent")(consenting.consent)
+app.command("contracts")(contracting.contracts)
 app.command("delegate")(delegating.delegate)
 app.command("plan")(planning.plan)
 app.command("event", context_settings={"ignore_unknown_options": True})(planning.event)
