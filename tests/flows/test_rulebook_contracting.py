@@ -383,3 +383,24 @@ def test_delivery_is_measured_against_ten_like_days_though_readings_are_long_for
     assert call.due.payment_micro == 480_000
     assert min(lane.state.readings) > NOON + 13 * DAY_S
     lane.sure()
+
+
+@pytest.mark.row("W5")
+def test_what_ended_is_forgotten_and_answers_as_before_in_every_replay() -> None:
+    lane = Contracting(correction_slots=4)
+    offer = lane.offer(PEAK, dispute_s=60)
+    assert lane.guarantee() is Outcome.BOOKED
+    assert lane.accept(offer, charge_w=0) is Outcome.BOOKED
+    contract = next(iter(lane.state.contracted.book.contracts))
+    for hours in range(1, 12):
+        lane.pass_to(NOON + hours * HOUR_S)
+        assert lane.accept(offer, charge_w=0) in (Outcome.ALREADY_THERE, Outcome.UNKNOWN_THING)
+        leave = contract_bodies.Leave(contract=contract)
+        if hours > 5:
+            assert lane.ask("anna", Kind.CONTRACT, leave) is Outcome.UNKNOWN_THING
+        lane.sure()
+    book = lane.state.contracted.book
+    assert not book.contracts
+    assert not book.offers
+    assert not lane.state.contracted.days
+    assert paid(lane) == {"penalty": 200_000}, "a standing window that nobody noticed is missed all the same"

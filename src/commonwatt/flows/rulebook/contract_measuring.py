@@ -1,6 +1,6 @@
 """What contracts measure: each slot's readings as it is settled or corrected, against baseline or instruction."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from commonwatt.flows.rulebook.state import State
@@ -11,17 +11,18 @@ from commonwatt.model import SLOT_SECONDS, AssetId, Reading, epoch, instant, zon
 from commonwatt.model.money import round_div
 
 
-def settled(state: State, slots: Iterable[int]) -> None:
+def settled(state: State, slots: Sequence[int]) -> None:
     """Take note of slots that were just settled, and measure the windows that are complete with them."""
     contracted = state.contracted
-    if not contracted.days:
+    if not contracted.days or not slots:
         return
+    running = contracted.book.running()
     for slot_s in slots:
         told = state.readings.told(slot_s)
-        for asset in sorted(contracted.days):
-            if asset in told:
-                _note(state, asset, slot_s, told[asset])
-    for one in contracted.book.running():
+        for one in running:
+            if one.asset in told:
+                _note(state, one, slot_s, told[one.asset])
+    for one in running:
         for call in one.calls:
             if call.status in (Status.STANDBY, Status.CALLED) and call.end_s <= state.settled_to_s:
                 if contracted.book.terms(one).baseline is BaselineRule.TEN_LIKE_DAYS:
@@ -31,13 +32,13 @@ def settled(state: State, slots: Iterable[int]) -> None:
 
 def corrected(state: State, asset: AssetId, slot_s: int, reading: Reading) -> None:
     """Take note of a reading of a settled slot; what is measured and not paid yet is measured again."""
-    if asset not in state.contracted.days:
-        return
-    _note(state, asset, slot_s, reading)
     book = state.contracted.book
-    one = book.pledge(asset)
-    for call in one.calls if one else ():
-        if one and slot_s in call.slots() and call.status in (Status.MEASURED, Status.DISPUTED):
+    one = book.pledge(asset) if asset in state.contracted.days else None
+    if one is None:
+        return
+    _note(state, one, slot_s, reading)
+    for call in one.calls:
+        if slot_s in call.slots() and call.status in (Status.MEASURED, Status.DISPUTED):
             book.measure(one, call, state.wallets.now_s)
 
 
@@ -57,22 +58,20 @@ def instructed(state: State, stamped_s: int) -> None:
                 _instruct(state, one, call, stamped_s)
 
 
-def backfill(state: State, asset: AssetId) -> None:
+def backfill(state: State, one: Contract) -> None:
     """Begin an asset's days with what can still be corrected, which every replay has at hand."""
     for slot_s in sorted(state.readings):
-        if state.horizon_s <= slot_s < state.settled_to_s and asset in state.readings[slot_s]:
-            _note(state, asset, slot_s, state.readings[slot_s][asset])
+        if state.horizon_s <= slot_s < state.settled_to_s and one.asset in state.readings[slot_s]:
+            _note(state, one, slot_s, state.readings[slot_s][one.asset])
 
 
-def _note(state: State, asset: AssetId, slot_s: int, reading: Reading) -> None:
+def _note(state: State, one: Contract, slot_s: int, reading: Reading) -> None:
     net_wh = reading.import_wh - reading.export_wh
-    state.contracted.days[asset].put(*_place(slot_s, _zone(state)), net_wh)
-    book = state.contracted.book
-    one = book.pledge(asset)
-    for call in one.calls if one else ():
-        if one and slot_s in call.slots() and call.status is not Status.PAID:
+    state.contracted.days[one.asset].put(*_place(slot_s, _zone(state)), net_wh)
+    terms = state.contracted.book.terms(one)
+    for call in one.calls:
+        if slot_s in call.slots() and call.status is not Status.PAID:
             at = call.slots().index(slot_s)
-            terms = book.terms(one)
             call.actual_wh[at] = net_wh
             call.rates[at] = rate_micro_per_kwh(terms, terms.windows[call.window], state.prices[slot_s])
 

@@ -49,7 +49,7 @@ MOST_OFFERS = 20
 """Of one utility: open, or with contracts that run."""
 MOST_CONTRACTS = 32
 """Of one member at a time."""
-MOST_CONTRACTS_IN_ALL = 10_000
+MOST_CONTRACTS_IN_ALL = 1_000
 """Of one community at a time: each is looked at in every commit."""
 MOST_FACTS = 200
 """Of one oracle that still matter."""
@@ -179,11 +179,9 @@ def _guarantee(state: State, owner: AccountId, body: bodies.GiveGuarantee, stamp
 def _accept(state: State, member: AccountId, body: bodies.Accept, position: int, stamped_s: int) -> Outcome:
     book, asset = state.contracted.book, state.assets.get(AssetId(body.asset))
     offer = book.offers.get(body.offer)
-    if offer is None or asset is None:
-        return Outcome.UNKNOWN_THING
+    if offer is None or offer.closed or asset is None:
+        return Outcome.UNKNOWN_THING  # closed ones are forgotten sooner or later
     terms = offer.terms
-    if offer.closed or stamped_s > terms.accept_by_s:
-        return Outcome.TOO_LATE
     if asset.owner != member or member in (offer.utility, terms.arbiter) or terms.zone not in (None, asset.zone):
         return Outcome.NOT_ALLOWED
     if not _guaranteed(state, asset, body, terms):
@@ -207,8 +205,8 @@ def _accept(state: State, member: AccountId, body: bodies.Accept, position: int,
     _secure(state, offer)
     _secure_member(state, made)
     state.contracted.days[asset.id] = DayRows()
-    backfill(state, asset.id)
-    _call_in_time(state, made, made.calls[0], stamped_s)
+    backfill(state, made)
+    _call_by_known(state, made, made.calls[0], stamped_s)
     return Outcome.BOOKED
 
 
@@ -298,7 +296,9 @@ def _full(state: State, account: AccountId) -> bool:
 def _advance(state: State, one: Contract, stamped_s: int) -> None:
     while one.calls:
         call = one.calls[-1]
-        _call_in_time(state, one, call, stamped_s)
+        terms = state.contracted.book.terms(one)
+        if terms.trigger.kind is TriggerKind.STANDING and stamped_s >= call.start_s - terms.notice_s:
+            _call(state, one, call, call.start_s, call.end_s)
         if call.end_s > stamped_s:
             break
         if call.status is Status.STANDBY:
@@ -306,6 +306,7 @@ def _advance(state: State, one: Contract, stamped_s: int) -> None:
             call.available = _controlled(state, asset)
         if not _arm(state, one, call.end_s):
             break
+        _call_by_known(state, one, one.calls[-1], stamped_s)
     for call in one.calls:
         if call.status in (Status.MEASURED, Status.DISPUTED) and call.due_s <= stamped_s:
             payment, availability, penalty = call.due
@@ -338,19 +339,12 @@ def _next(state: State, one: Contract, after_s: int) -> tuple[int, int, int] | N
     return found if found and found[1] < one.ends_s else None
 
 
-def _call_in_time(state: State, one: Contract, call: Call, stamped_s: int) -> None:
-    """Call what needs no new fact: what always stands, what known prices call, and events that were told before."""
-    terms = state.contracted.book.terms(one)
-    if call.status is not Status.STANDBY:
-        return
-    if terms.trigger.kind is TriggerKind.STANDING:
-        if stamped_s >= call.start_s - terms.notice_s:
-            _call(state, one, call, call.start_s, call.end_s)
-    elif terms.trigger.kind is TriggerKind.EVENT:
-        for known in state.contracted.book.facts:
+def _call_by_known(state: State, one: Contract, call: Call, stamped_s: int) -> None:
+    """Call a window that just began to stand by, if events or prices that were told before call it."""
+    for known in state.contracted.book.facts:
+        if known.name is not None:
             _called_by_fact(state, one, call, known, stamped_s)
-    else:
-        _called_by_price(state, one, call, stamped_s)
+    _called_by_price(state, one, call, stamped_s)
 
 
 def _called_by_price(state: State, one: Contract, call: Call, stamped_s: int) -> None:
