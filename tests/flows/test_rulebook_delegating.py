@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from commonwatt.flows.rulebook import bodies, snapshot, wallet_bodies
+from commonwatt.flows.rulebook import bodies, session_bodies, snapshot, wallet_bodies
 from commonwatt.flows.rulebook.delegating import DELEGABLE, INSPECT, MOST_DELEGATES
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.rulebook.trust_bodies import Grant, Revoke, Withdraw
@@ -82,6 +82,7 @@ def sample(kind: Kind) -> Struct:
         Kind.PURCHASE: wallet_bodies.TopUpWish(),
         Kind.PAYOUT: wallet_bodies.PayoutRequest(amount_micro=10_000),
         Kind.TRANSFER: wallet_bodies.Give(target="ben", commodity=Commodity.ERGON, amount=1),
+        Kind.SESSION: session_bodies.Stop(session="7"),
     }[kind]
 
 

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 from community import LIMIT_W, NOON, PREPAID, Community, battery, instruction, key
 
-from commonwatt.flows.rulebook import bodies, trust_bodies, wallet_bodies
+from commonwatt.flows.rulebook import bodies, session_bodies, trust_bodies, wallet_bodies
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.metering.batch import Item, encode_items
 from commonwatt.model import (
@@ -32,9 +32,10 @@ OWN_KINDS = {
         Kind.DELEGATE,
         Kind.TRANSFER,
         Kind.PAYOUT,
+        Kind.SESSION,
     },
     "dso": {Kind.REGISTER, Kind.CONSTRAINT},
-    "gw-anna": {Kind.READING_BATCH, Kind.ACK},
+    "gw-anna": {Kind.READING_BATCH, Kind.ACK, Kind.SESSION},
     "oracle": {Kind.FACT},
     "planner": {Kind.SCHEDULE},
     "payment": {Kind.PURCHASE},
@@ -46,10 +47,17 @@ TOMORROW = "at 07:30 on 2 June 2026"
 def try_it(community: Community, who: str, kind: Kind, account: str | None = None) -> Outcome:
     """Ask for something that nothing is wrong with but perhaps its author."""
     items = ITEMS if kind is Kind.READING_BATCH else b""
-    return community.send(community.wire(who, kind, sample(community, kind), account=account, items=items))
+    return community.send(community.wire(who, kind, sample(community, kind, who), account=account, items=items))
 
 
-def sample(community: Community, kind: Kind) -> object:
+def session(who: str) -> object:
+    """Return a step of a charging session that is a gateway's, or a member's."""
+    if who.startswith("gw-"):
+        return session_bodies.Metered(session="7", start_wh=1, end_wh=2)
+    return session_bodies.Stop(session="7")
+
+
+def sample(community: Community, kind: Kind, who: str) -> object:
     """Return a body that nothing is wrong with but perhaps its author."""
     checkpoint = community.sequencer.checkpoint(community.slot_s)
     return {
@@ -69,6 +77,7 @@ def sample(community: Community, kind: Kind) -> object:
         Kind.TRANSFER: wallet_bodies.Give(target="nobody", commodity=Commodity.ERGON, amount=1),
         Kind.PAYOUT: wallet_bodies.PayoutRequest(amount_micro=10_000),
         Kind.ATTEST: trust_bodies.Archived(day="2026-05-31", manifest="0" * 64),
+        Kind.SESSION: session(who),
         Kind.CHECKPOINT: bodies.CheckpointBody(note=checkpoint.note_text() + "\nunsigned"),
     }[kind]
 
@@ -91,7 +100,9 @@ def test_a_role_may_ask_for_its_own_kinds_and_no_other(who: str, kind: Kind) -> 
         after = community.state.sections()
         assert [name for name, old, new in zip(SECTIONS, sections, after, strict=True) if old != new] == ["numbers"]
     else:
-        assert outcome in (Outcome.BOOKED, Outcome.UNKNOWN_THING, Outcome.NOT_BACKED), "an own kind is at least looked at"
+        assert outcome in (Outcome.BOOKED, Outcome.UNKNOWN_THING, Outcome.NOT_BACKED), (
+            "an own kind is at least looked at"
+        )
 
 
 @pytest.mark.parametrize("who", [who for who in OWN_KINDS if who != "operator"])

@@ -10,6 +10,7 @@ from professionals import BATTERY, PROFESSIONS, inspected, qualify, words
 from purse import TERMS, Purse
 
 from commonwatt.flows.rulebook import State, bodies, snapshot, trust_bodies
+from commonwatt.flows.rulebook import session_bodies as sessions
 from commonwatt.flows.rulebook import wallet_bodies as wallets
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.sequence import Sequencer, replay
@@ -33,7 +34,7 @@ from commonwatt.simulator.paper import PaperLog
 from commonwatt.simulator.world import salts
 from commonwatt.tokens.tsl import TOTAL_MICRO
 
-AUTHORS = ("operator", *ROLES, *MEMBERS[:2], *map(gateway, MEMBERS[:2]), *PROFESSIONS)
+AUTHORS = ("operator", *ROLES, *MEMBERS[:2], *map(gateway, MEMBERS[:2]), *PROFESSIONS, "pole", "car")
 KINDS = tuple(Kind)
 LATER_S = (0, 0, 1, 60, 900, 2_000, 90_000)
 _CHANGED = (Outcome.BOOKED, Outcome.SET_ASIDE)
@@ -54,9 +55,26 @@ def stood() -> tuple[bytes, int, PaperLog]:
     community.reserve("anna", "ben", Commodity.TSL, 5)
     community.pay_out("anna", 10_000)
     community.tell(wallets.MandateBody(account="anna", active=True))
+    _charge(community)
     community.sequencer.save_snapshot()
     assert isinstance(community.store, PaperLog)
     return snapshot.dump(community.state, community.now_s, bytes(32)), community.now_s, community.store
+
+
+def _charge(community: Purse) -> None:
+    """Let a car stand at a pole that sells through ben's connection, with a session that runs and one to come."""
+    for name, role in (("pole", "station"), ("car", "car")):
+        community.register_key(name, role, name)
+    community.pay("car", 10**6, "first car")
+    now_s = community.now_s
+    steps = (
+        ("ben", sessions.Equip(meter="ben-home", station="pole")),
+        ("pole", sessions.Tariff(meter="ben-home", valid_from_s=now_s, fee_micro_per_kwh=5)),
+        ("car", sessions.Authorise(station="pole", most_energy_wh=500, most_micro=10**5, until_s=now_s + 3_000)),
+        ("pole", sessions.Start(session=str(len(community.sequencer.tree) + 2), register_wh=10)),
+        ("car", sessions.Authorise(station="pole", most_energy_wh=500, most_micro=10**5, until_s=now_s + 900)),
+    )
+    assert {community.ask(who, Kind.SESSION, body) for who, body in steps} == {Outcome.BOOKED}
 
 
 def woken() -> Sequencer:
@@ -173,6 +191,7 @@ def said() -> Sequence[bytes]:
     items = encode_items([Item(start_s=now_s, register=n, import_wh=9, export_wh=0) for n in (0, 1)])
     trust_key = key("engineer").public.hex()
     reserved = next(str(row.position) for row in store.rows() if b'"what":"reserve"' in row.body)
+    session = next(str(row.position) for row in store.rows() if b'"what":"authorise"' in row.body)
     payout = next(str(row.position) for row in store.rows() if b'"kind":"payout"' in row.body)
     money = Commodity.ERGON
     against = wallets.InReturn(commodity=Commodity.WATT, amount=3)
@@ -255,6 +274,24 @@ def said() -> Sequence[bytes]:
         ),
         _said("ben", Kind.TRANSFER, wallets.Post(transfer=reserved, amount=2)),
         _said("ben", Kind.TRANSFER, wallets.Void(transfer=reserved), 6),
+        _said("ben", Kind.SESSION, sessions.Equip(meter="ben-home", station="pole")),
+        _said("pole", Kind.SESSION, sessions.Tariff(meter="ben-home", valid_from_s=now_s + 9)),
+        _said(
+            "car",
+            Kind.SESSION,
+            sessions.Authorise(station="pole", most_energy_wh=10**7, most_micro=9, until_s=now_s + 9),
+            3,
+        ),
+        _said("pole", Kind.SESSION, sessions.Start(session=session, register_wh=10**15)),
+        _said(
+            "pole",
+            Kind.SESSION,
+            sessions.Progress(session=session, counts=(sessions.Count(at_s=now_s + 900, energy_wh=90),)),
+            4,
+        ),
+        _said("car", Kind.SESSION, sessions.Stop(session=session), 2),
+        _said("pole", Kind.SESSION, sessions.Stop(session=session, energy_wh=0), 5),
+        _said(gateway("ben"), Kind.SESSION, sessions.Metered(session=session, start_wh=10, end_wh=10**15), 6),
         _said("anna", Kind.DELEGATE, trust_bodies.Grant(to=trust_key, kinds=("order",), until_s=now_s + 9)),
         _said("anna", Kind.DELEGATE, trust_bodies.Revoke(to=trust_key)),
         _said(

@@ -52,6 +52,7 @@ def replay(rows: Iterable[LeafRow], community: str, *, keep: bool = False) -> Re
         Corrupt: The log contradicts itself; says at which position and how.
     """
     state = State(community, Journal(keep=keep), doubted=[] if keep else None)
+    state.charging.receipts = {} if keep else None
     replayed = Replayed(state, MerkleTree() if keep else Frontier())
     go_on(replayed, rows)
     return replayed

@@ -13,6 +13,7 @@ from commonwatt.flexibility.permission import SAYS
 from commonwatt.flows.rulebook import (
     attesting,
     bodies,
+    charging,
     commission,
     consenting,
     delegating,
@@ -20,6 +21,7 @@ from commonwatt.flows.rulebook import (
     prepaying,
     readings,
     registry,
+    session_bodies,
     settling,
     stating,
     trading,
@@ -45,7 +47,7 @@ _MAY = {
     Kind.ORDER_BATCH: {"member"},
     Kind.AUCTION: {"member", "utility"},
     Kind.CONTRACT: {"member", "utility", "operator"},
-    Kind.SESSION: {"member", "station", "car"},
+    Kind.SESSION: {"member", "station", "car", "gateway"},
     Kind.INTERCHANGE: {"operator"},
     Kind.FACT: {"oracle"},
     Kind.SCHEDULE: {"planner"},
@@ -65,6 +67,7 @@ def begin(state: State, stamped_s: int) -> None:
     state.wallets.now_s = stamped_s
     commission.close_quarters(state, stamped_s)
     transferring.void_due(state, stamped_s)
+    charging.stop_due(state, stamped_s)
     trading.close_gates(state, stamped_s)
 
 
@@ -73,6 +76,7 @@ def end(state: State, stamped_s: int) -> None:
     first_s = state.settled_to_s
     settling.settle_due(state, stamped_s)
     commission.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    charging.settle(state, range(first_s, state.settled_to_s, SLOT_SECONDS), stamped_s)
     prepaying.watch(state, stamped_s)
     state.forget()
 
@@ -168,11 +172,13 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
         case _ if request.kind is Kind.PURCHASE:
             return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
         case _:
-            return _decide_standing(state, request, body, stamped_s)
+            return _decide_standing(state, request, body, position, stamped_s)
 
 
-def _decide_standing(state: State, request: Request, body: object, stamped_s: int) -> Outcome:
+def _decide_standing(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
     match body:
+        case _ if request.kind is Kind.SESSION:
+            return charging.session(state, request, cast("session_bodies.SessionBody", body), position, stamped_s)
         case bodies.CancelBody():
             return trading.cancel(state, request, body)
         case bodies.FactBody():

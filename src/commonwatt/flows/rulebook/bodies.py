@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from commonwatt.flows.rulebook.session_bodies import SESSION_BODIES
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
 from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
 from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
@@ -249,6 +250,7 @@ _BODIES: dict[Kind, object] = {
     Kind.CHECKPOINT: CheckpointBody,
     **TRUST_BODIES,
     **WALLET_BODIES,
+    **SESSION_BODIES,
 }
 KINDS = tuple(_BODIES)
 """Kinds of request that have rules."""

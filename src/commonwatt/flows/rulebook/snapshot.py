@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 import msgspec
 import numpy as np
 
+from commonwatt.flows.rulebook.sessions import Charging, KeptCharging
 from commonwatt.flows.rulebook.state import Gateway, State
 from commonwatt.flows.rulebook.wallets import Kept, Wallets
 from commonwatt.identity.directory import Directory
@@ -173,6 +174,7 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     Journal: (Journal.dump, tuple[int, bytes], lambda told: Journal.load(*told)),
     Book: (lambda book: list(book.orders()), list[Order], Book.load),
     Wallets: (Wallets.dump, Kept, Wallets.load),
+    Charging: (Charging.dump, KeptCharging, Charging.load),
     StorageClaims: (
         lambda claims: (claims.listing(), claims.minted.listing(), claims.lost.listing()),
         _Claims,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.flows.rulebook.proposed import Proposal
+from commonwatt.flows.rulebook.sessions import Charging
 from commonwatt.flows.rulebook.stated import Stated
 from commonwatt.flows.rulebook.trusted import Trusted
 from commonwatt.flows.rulebook.wallets import Wallets
@@ -145,6 +146,7 @@ class State:
     accounts: Accounts = field(default_factory=Accounts)
     wallets: Wallets = field(default_factory=Wallets)
     trusted: Trusted = field(default_factory=Trusted)
+    charging: Charging = field(default_factory=Charging)
     settled_to_s: int = 0
     cleared_to_s: int = 0
     losses_wh: dict[int, int] = field(default_factory=dict)
@@ -167,6 +169,7 @@ class State:
         self.wallets.note(entry, self.accounts)
         self.accounts.post(entry)
         self.journal.append(entry)
+        self.charging.note(entry)
         if GRID in (entry.source, entry.target):
             amount = entry.amount if entry.source == GRID else -entry.amount
             self._gave(entry.slot_s, entry.commodity, amount)
@@ -176,6 +179,7 @@ class State:
         self.wallets.note_many(postings.commodity, postings.sources, postings.targets)
         self.accounts.post_many(postings.commodity, postings.sources, postings.targets, postings.amounts)
         self.journal.append_many(postings)
+        self.charging.note_many(postings, self.accounts)
         grid = self.accounts.number(GRID)
         sent = int(postings.amounts[postings.sources == grid].sum())
         self._gave(postings.slot_s, postings.commodity, sent - int(postings.amounts[postings.targets == grid].sum()))
@@ -309,6 +313,7 @@ class State:
                 *({"order": order, "slot_s": slot_s} for slot_s in open_slots for order in self.slot_orders[slot_s]),
                 *({"clearing": self.clearings[slot_s], "slot_s": slot_s} for slot_s in cleared),
                 *({"order": order} for order in self.book.orders()),
+                *self.charging.leaves(),
             ]
         )
 
