@@ -491,6 +491,33 @@ def test_a_car_has_only_so_much_standing() -> None:
     assert community.authorise(most_micro=1)[1] is Outcome.OVER_LIMIT
 
 
+@pytest.mark.parametrize("began_s", [0, SLOT - 1])
+def test_a_session_that_ends_with_its_slot_lies_in_that_slot(began_s: int) -> None:
+    community = Sockets()
+    community.now_s += began_s
+    name, _ = community.authorise()
+    community.start(name)
+    community.now_s = NOON + SLOT
+    community.stop(name, energy_wh=3)
+    community.meter(name, 4)
+    community.pass_slot(4)
+    for number, told in (("gw-anna", community.home("anna", Flow())), (GATEWAY, {METER: (4, 0)})):
+        community.report(number, NOON, told)
+    community.report("gw-feeder", NOON, community.feeder(4))
+    assert [(line.slot_s, line.energy_wh) for line in community.receipt(name).lines] == [(NOON, 4)]
+
+
+def test_a_session_of_no_time_at_all_is_settled_too() -> None:
+    community = Sockets()
+    community.now_s += SLOT
+    name, _ = community.authorise()
+    community.start(name)
+    community.stop(name)
+    community.meter(name, 1)
+    community.wait(8 * SLOT)
+    assert [(line.slot_s, line.energy_wh) for line in community.receipt(name).lines] == [(NOON + SLOT, 1)]
+
+
 def test_all_that_has_come_due_in_a_long_silence_is_done_at_once() -> None:
     community = Sockets(correction_slots=1)
     name, _ = community.authorise()

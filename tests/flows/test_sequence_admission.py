@@ -274,11 +274,14 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
         },
         Kind.CHECKPOINT: {"note": ["tiny\n0\n\nstate \nslot 0\n\n", "\n\n", "tiny\n-1\n" + "A" * 44]},
         Kind.REGISTER: {
-            "what": ["asset", "gateway", "key", "community"],
+            "what": ["asset", "gateway", "key", "community", "licence", "buy licence"],
             "public": [key("anna").public.hex(), "04" + "00" * 32],
             "alg": ["secp256k1"],
             "role": ["member"],
-            "account": ["eve", "mint"],
+            "account": ["eve", "mint", "anna"],
+            "from_s": [0, NOON + 900],
+            "until_s": [0, NOON + 9_000, 32_503_680_000],
+            "months": [0, 1, 12],
             "gateway": ["gw-new", "gw-anna"],
         },
     }

@@ -9,7 +9,7 @@ from msgspec import Struct
 from professionals import BATTERY, PROFESSIONS, inspected, qualify, words
 from purse import TERMS, Purse
 
-from commonwatt.flows.rulebook import State, bodies, snapshot, trust_bodies
+from commonwatt.flows.rulebook import State, bodies, licence_bodies, snapshot, trust_bodies
 from commonwatt.flows.rulebook import session_bodies as sessions
 from commonwatt.flows.rulebook import wallet_bodies as wallets
 from commonwatt.flows.rulebook.state import SECTIONS
@@ -36,6 +36,12 @@ from commonwatt.tokens.tsl import TOTAL_MICRO
 
 AUTHORS = ("operator", *ROLES, *MEMBERS[:2], *map(gateway, MEMBERS[:2]), *PROFESSIONS, "pole", "car")
 KINDS = tuple(Kind)
+WALLETS = {"low_micro": 10, "clear_micro": 20, "meter_grace_s": 900}
+STORAGE = {
+    "operator_micro_per_kwh_charged": 7_000,
+    "operator_micro_per_kwh_discharged": 9_000,
+    "licence_micro_per_month": 500,
+}
 LATER_S = (0, 0, 1, 60, 900, 2_000, 90_000)
 _CHANGED = (Outcome.BOOKED, Outcome.SET_ASIDE)
 
@@ -43,7 +49,7 @@ _CHANGED = (Outcome.BOOKED, Outcome.SET_ASIDE)
 @cache
 def stood() -> tuple[bytes, int, PaperLog]:
     """Return a community's state with something of everything in it, as bytes, the log's time, and the log."""
-    community = Purse(2, terms=TERMS | {"low_micro": 10, "clear_micro": 20, "meter_grace_s": 900})
+    community = Purse(2, terms=TERMS | WALLETS | STORAGE)
     for role in PROFESSIONS:
         community.register_key(role, role, role)
         qualify(community, role, role)
@@ -274,6 +280,10 @@ def said() -> Sequence[bytes]:
         ),
         _said("ben", Kind.TRANSFER, wallets.Post(transfer=reserved, amount=2)),
         _said("ben", Kind.TRANSFER, wallets.Void(transfer=reserved), 6),
+        _said(
+            "operator", Kind.REGISTER, licence_bodies.Licence(account="ben", from_s=now_s + 60, until_s=now_s + 9_000)
+        ),
+        _said("anna", Kind.REGISTER, licence_bodies.BuyLicence(months=2), 4),
         _said("ben", Kind.SESSION, sessions.Equip(meter="ben-home", station="pole")),
         _said("pole", Kind.SESSION, sessions.Tariff(meter="ben-home", valid_from_s=now_s + 9)),
         _said(

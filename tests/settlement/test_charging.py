@@ -59,11 +59,15 @@ def test_what_the_register_counted_is_all_laid_over_slots(
 ) -> None:
     from_s, to_s, energy_wh = stretch
     streamed = by_slot(from_s, to_s, energy_wh)
-    told = fit(streamed, to_s, to_s + more_s, counted_wh)
+    told = fit(streamed, from_s, to_s, to_s + more_s, counted_wh)
     assert total(told) == counted_wh
     assert [slot_s for slot_s, _ in told] == sorted({slot_s for slot_s, _ in told})
+    assert all(from_s // SLOT_SECONDS <= slot_s // SLOT_SECONDS for slot_s, _ in told)
+    assert all(slot_s < max(to_s + more_s, from_s + 1) for slot_s, _ in told), "nothing flows after the end"
     if counted_wh >= energy_wh:
-        assert joined(streamed, by_slot(to_s, to_s + more_s, counted_wh - energy_wh)) == told
+        assert all(wh >= dict(streamed).get(slot_s, 0) for slot_s, wh in told)
+        if more_s:
+            assert joined(streamed, by_slot(to_s, to_s + more_s, counted_wh - energy_wh)) == told
     else:
         assert told == cut(streamed, counted_wh)
         assert all(wh <= dict(streamed)[slot_s] for slot_s, wh in told), "what was told last is cut first"

@@ -38,6 +38,9 @@ class WalletTerms:
     clear_micro: int | None = None
     meter_threshold_micro: int = 0
     meter_grace_s: int | None = None
+    operator_micro_per_kwh_charged: int = 0
+    operator_micro_per_kwh_discharged: int = 0
+    licence_micro_per_month: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

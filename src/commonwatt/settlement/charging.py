@@ -185,19 +185,23 @@ def cut(told: BySlot, total_wh: int) -> BySlot:
     return tuple(found)
 
 
-def fit(streamed: BySlot, counted_s: int, stopped_s: int, total_wh: int) -> BySlot:
+def fit(streamed: BySlot, started_s: int, counted_s: int, stopped_s: int, total_wh: int) -> BySlot:
     """Lay what a register counted over the slots that the running counts told of.
 
-    Where it counted less, what was told last is cut off; where it counted more, the rest flowed after the last count.
+    Where it counted less, what was told last is cut off; where it counted more, the rest flowed after the last count,
+    or in the session's last second where that was its end.
 
     Args:
         streamed: What the running counts told, in Wh.
-        counted_s: When the last of them was taken, seconds since 1970.
+        started_s: When the session began, seconds since 1970.
+        counted_s: When the last count was taken.
         stopped_s: When the session ended, not before that.
         total_wh: What the register counted, zero or more.
     """
     more_wh = total_wh - sum(wh for _, wh in streamed)
-    return joined(streamed, by_slot(counted_s, stopped_s, more_wh)) if more_wh > 0 else cut(streamed, total_wh)
+    if more_wh <= 0:
+        return cut(streamed, total_wh)
+    return joined(streamed, by_slot(max(started_s, min(counted_s, stopped_s - 1)), stopped_s, more_wh))
 
 
 def bill(

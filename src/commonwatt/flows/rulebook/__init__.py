@@ -13,10 +13,13 @@ from commonwatt.flexibility.permission import SAYS
 from commonwatt.flows.rulebook import (
     attesting,
     bodies,
+    charged,
     charging,
     commission,
     consenting,
     delegating,
+    licence_bodies,
+    licensing,
     paying,
     prepaying,
     readings,
@@ -76,7 +79,8 @@ def end(state: State, stamped_s: int) -> None:
     first_s = state.settled_to_s
     settling.settle_due(state, stamped_s)
     commission.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
-    charging.settle(state, range(first_s, state.settled_to_s, SLOT_SECONDS), stamped_s)
+    licensing.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    charged.settle(state, range(first_s, state.settled_to_s, SLOT_SECONDS), stamped_s)
     prepaying.watch(state, stamped_s)
     state.forget()
 
@@ -179,6 +183,8 @@ def _decide_standing(state: State, request: Request, body: object, position: int
     match body:
         case _ if request.kind is Kind.SESSION:
             return charging.session(state, request, cast("session_bodies.SessionBody", body), position, stamped_s)
+        case licence_bodies.Licence() | licence_bodies.BuyLicence():
+            return licensing.licence(state, request, body, position, stamped_s)
         case bodies.CancelBody():
             return trading.cancel(state, request, body)
         case bodies.FactBody():

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from commonwatt.flows.rulebook.licence_bodies import LicenceBody
 from commonwatt.flows.rulebook.session_bodies import SESSION_BODIES
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
 from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
@@ -60,6 +61,10 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     ERGON (rows H2, H4): at ``low_micro`` a notice is due, from ``clear_micro`` on the next fall is a new one; a meter
     is enabled while its account has more than ``meter_threshold_micro``, and ``meter_grace_s`` longer; without them
     nobody is told and no meter switched. A top-up is waited for ``topup_lasts_s``.
+
+    The operator's income (row W7): ``operator_micro_per_kwh_charged`` is owed for what storage takes in, and
+    ``operator_micro_per_kwh_discharged`` for what it gives; ``licence_micro_per_month`` buys thirty days without, none
+    where none is sold.
     """
 
     public: PublicKey
@@ -79,6 +84,9 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     meter_threshold_micro: Money = 0
     meter_grace_s: Annotated[int, Meta(ge=1, le=10**8)] | None = None
     topup_lasts_s: Annotated[int, Meta(ge=1, le=10**8)] = 259_200
+    operator_micro_per_kwh_charged: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    operator_micro_per_kwh_discharged: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    licence_micro_per_month: Money | None = None
 
 
 class RegisterKey(_Body, frozen=True, tag_field="what", tag="key"):
@@ -238,7 +246,7 @@ PurchaseBody = _PurchaseBody
 """By far the most common of `wallet_bodies`."""
 
 _BODIES: dict[Kind, object] = {
-    Kind.REGISTER: Register,
+    Kind.REGISTER: Register | LicenceBody,
     Kind.CONSTRAINT: ConstraintBody,
     Kind.READING_BATCH: ReadingBatch,
     Kind.ORDER: OrderBody,

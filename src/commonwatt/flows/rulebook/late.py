@@ -6,7 +6,7 @@ or more left it, than was told, WATT that has nothing behind it is burned, the o
 the event.
 """
 
-from commonwatt.flows.rulebook import storage
+from commonwatt.flows.rulebook import licensing, storage
 from commonwatt.flows.rulebook.state import State
 from commonwatt.metering.registers import difference
 from commonwatt.model import (
@@ -29,6 +29,7 @@ def settle_late(state: State, asset: Asset, older: Reading | None, reading: Read
         _connection(state, slot_s, asset, older or nothing, reading, "late" if older is None else "corrected")
     elif asset.kind is AssetKind.FEEDER and (older is not None or slot_s in state.stood_in):
         _feeder(state, slot_s, reading)
+    licensing.correct(state, slot_s, asset, older, reading)
     if asset.kind is AssetKind.BATTERY:
         # What it gave beyond what was told before has called nobody's WATT yet: such as stood before the slot's own.
         claims, more_wh = state.claims, max(0, difference(older or nothing, reading).export_wh)

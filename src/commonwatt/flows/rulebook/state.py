@@ -97,6 +97,9 @@ class Charter:
     meter_threshold_micro: int = 0
     meter_grace_s: int | None = None
     topup_lasts_s: int = 259_200
+    operator_micro_per_kwh_charged: int = 0
+    operator_micro_per_kwh_discharged: int = 0
+    licence_micro_per_month: int | None = None
     witnesses: tuple[Witness, ...] = ()
 
     def __post_init__(self) -> None:
@@ -147,6 +150,7 @@ class State:
     wallets: Wallets = field(default_factory=Wallets)
     trusted: Trusted = field(default_factory=Trusted)
     charging: Charging = field(default_factory=Charging)
+    licences: dict[AccountId, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     settled_to_s: int = 0
     cleared_to_s: int = 0
     losses_wh: dict[int, int] = field(default_factory=dict)
@@ -338,6 +342,13 @@ class State:
                 *({"price": self.prices[slot_s], "slot_s": slot_s} for slot_s in told),
                 *({"archived": day, "manifest": digest} for day, digest in sorted(self.archived.items())),
                 *self.wallets.leaves(),
+                *(
+                    {
+                        "account": account,
+                        "licensed": [span for span in self.licences[account] if span[1] > self.horizon_s],
+                    }
+                    for account in sorted(self.licences)
+                ),
             ]
         )
 
