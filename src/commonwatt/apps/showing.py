@@ -1,4 +1,4 @@
-"""What a run's folder can show of one asset: the chain of evidence of a slot, and what an inspector may read."""
+"""What a run's folder can show: the chain of evidence of a slot, what an inspector may read, receipts, commissions."""
 
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 from commonwatt.apps.wiring import open_key, open_log
 from commonwatt.flows.chain import make_chain, story
+from commonwatt.flows.charge_session import receipt
+from commonwatt.flows.commissions import Commissioned, commissions
 from commonwatt.flows.inspect import Dossier, dossier
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.prove import final_note
@@ -13,6 +15,7 @@ from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.sequence import replay
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.model import SLOT_SECONDS, Corrupt, InvalidValue, Refused, epoch, instant
+from commonwatt.settlement.charging import Receipt
 
 
 def prove_slot(folder: Path, asset: str, slot: str) -> tuple[bytes, list[str]]:
@@ -54,6 +57,32 @@ def inspect_asset(folder: Path, name: str, asset: str) -> Dossier:
     note, _ = final_note(rows)
     now = replay(rows, read_head(rows[0].body).community, keep=True)
     return dossier(now.state, now.whole_tree(), rows, note, key.id, asset, now.last_s)
+
+
+def session_receipt(folder: Path, session: str) -> Receipt:
+    """Return the receipt of a charging session, from a run's log that is run again.
+
+    Args:
+        folder: The run's.
+        session: Its name: where its authorisation stands in the log.
+
+    Raises:
+        Refused: There is no log, or no session of that name was settled.
+        Corrupt: The log contradicts itself.
+    """
+    rows = _rows(folder)
+    return receipt(rows, read_head(rows[0].body).community, session)
+
+
+def storage_commissions(folder: Path) -> list[Commissioned]:
+    """Return what each owner of storage owed the operator, and what a licence waived, from a run's log.
+
+    Raises:
+        Refused: There is no log.
+        Corrupt: The log contradicts itself.
+    """
+    rows = _rows(folder)
+    return commissions(replay(rows, read_head(rows[0].body).community, keep=True).state)
 
 
 def _rows(folder: Path) -> list[LeafRow]:

@@ -1,4 +1,4 @@
-"""`commonwatt prove` and `commonwatt inspect`: what a run's log shows of one asset, and to whom."""
+"""`commonwatt prove`, `inspect`, `receipt` and `commission`: what a run's log shows, and to whom."""
 
 import json as stdlib_json
 from pathlib import Path
@@ -11,7 +11,8 @@ from commonwatt.apps import showing
 from commonwatt.apps.cli.screen import as_json, screen
 from commonwatt.flows.inspect import Dossier
 from commonwatt.metering.batch import decode_items
-from commonwatt.model import instant
+from commonwatt.model import MICRO, instant
+from commonwatt.settlement.charging import Receipt
 
 Folder = Annotated[Path, typer.Argument(help="A run's folder.", exists=True, file_okay=False)]
 AssetName = Annotated[str, typer.Option(help="The asset, for example battery-03.")]
@@ -53,6 +54,76 @@ def inspect(
     console.print(f"limits in force: {limits}{'; SUSPENDED' if found.suspended else ''}", highlight=False)
     console.print(_leaves(found))
     console.print(_readings(found))
+
+
+def receipt(
+    folder: Folder,
+    session: Annotated[str, typer.Argument(help="The session: where its authorisation stands in the log.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")] = False,
+) -> None:
+    """Show what a charging session came to: energy, price and source slot by slot, the station's fee, what was paid."""
+    found = showing.session_receipt(folder, session)
+    if json:
+        typer.echo(as_json(found))
+        return
+    console = screen()
+    for line in _told(found):
+        console.print(line, highlight=False)
+    console.print(_receipt_lines(found))
+
+
+def commission(
+    folder: Folder,
+    json: Annotated[bool, typer.Option("--json", help="Print the sums as JSON.")] = False,
+) -> None:
+    """Show what owners of storage owed the operator for charging and discharging, and what licences waived."""
+    found = showing.storage_commissions(folder)
+    if json:
+        typer.echo(as_json(found))
+        return
+    table = Table("account", "charged", "discharged", "owed", "waived", "licences", box=None, header_style="bold")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for one in found:
+        money = (_money(micro) for micro in (one.owed_micro, one.waived_micro, one.licences_micro))
+        table.add_row(one.account, f"{one.charged_wh} Wh", f"{one.discharged_wh} Wh", *money)
+    screen().print(table)
+
+
+def _told(found: Receipt) -> list[str]:
+    began, ended = (f"{instant(at):%Y-%m-%d %H:%M:%S}" for at in (found.started_s, found.stopped_s))
+    counted = "no count of the meter yet" if found.metered_wh is None else f"meter {found.metered_wh} Wh"
+    if found.difference_wh:
+        counted += f", {found.difference_wh:+} Wh against the stream"
+    source = found.sources
+    return [
+        f"session {found.session}: {found.car} at {found.station}, meter {found.meter}",
+        f"from {began} to {ended} UTC, ended by: {found.why}",
+        f"streamed {found.streamed_wh} Wh, {counted}; sold {found.energy_wh} Wh, not sold {found.unsold_wh} Wh",
+        f"from neighbours {source.neighbours_wh} Wh, from storage {source.stored_wh} Wh, "
+        f"from the grid {source.grid_wh} Wh; wished {found.wish}: {found.wished_wh} Wh",
+        f"fee {_money(found.fee_micro)}, paid {_money(found.paid_micro)} of {_money(found.most_micro)} authorised"
+        f"{'' if found.final else '; not final, the meter may still speak'}",
+    ]
+
+
+def _receipt_lines(found: Receipt) -> Table:
+    table = Table("slot (UTC)", "Wh", "per kWh", "paid", "neighbours", "storage", "grid", box=None, header_style="bold")
+    for line in found.lines:
+        parts = (line.sources.neighbours_wh, line.sources.stored_wh, line.sources.grid_wh)
+        table.add_row(
+            f"{instant(line.slot_s):%Y-%m-%d %H:%M}",
+            str(line.energy_wh),
+            _money(line.price_micro_per_kwh),
+            _money(line.paid_micro),
+            *map(str, parts),
+        )
+    return table
+
+
+def _money(micro: int) -> str:
+    """Return an amount with all its six places, exactly."""
+    return f"{'-' if micro < 0 else ''}{abs(micro) // MICRO}.{abs(micro) % MICRO:06}"
 
 
 def _leaves(found: Dossier) -> Table:
