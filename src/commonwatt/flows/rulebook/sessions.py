@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.journal import Postings
 from commonwatt.model import (
@@ -186,20 +188,23 @@ class Charging:
             _feed(fed, entry.memo, entry.source, entry.target, entry.amount)
 
     def note_many(self, postings: Postings, accounts: Accounts) -> None:
-        """Take note of many entries that are booked: with the grid on one side, or from member to member."""
-        if not self.stations or postings.commodity is not Commodity.ENERGY:
+        """Take note of many entries that are booked, as `note` would one after the other."""
+        if not self.stations or postings.commodity is not Commodity.ENERGY or postings.memo in CHARGING:
             return
         fed = self._open(postings.slot_s)
         if fed is None:
             return
-        grid, someone = accounts.number(GRID), AccountId("")
-        given, taken = postings.sources == grid, postings.targets == grid
+        system = [accounts.number(name) for name in SYSTEM_ACCOUNTS]
+        losses = accounts.number(LOSSES)
+        member, sources, targets = AccountId(""), postings.sources, postings.targets
+        given, taken = np.isin(sources, system), np.isin(targets, system)
+        lost = (sources == losses) | (targets == losses)
         for here, source, target in (
-            (given, GRID, someone),
-            (taken, someone, GRID),
-            (~(given | taken), someone, someone),
+            (given & ~taken, GRID, member),
+            (taken & ~given, member, GRID),
+            (~(given | taken), member, member),
         ):
-            _feed(fed, postings.memo, source, target, int(postings.amounts[here].sum()))
+            _feed(fed, postings.memo, source, target, int(postings.amounts[here & ~lost].sum()))
 
     def _open(self, slot_s: int) -> Fed | None:
         """Return a slot's sums as long as it is not settled: what comes later changes no receipt."""
@@ -221,7 +226,7 @@ class Charging:
         yield from ({"meter": meter, "sells": self.equipped[meter]} for meter in sorted(self.equipped))
         yield from ({"session": session} for session in self._sorted())
         yield from ({"fed": self.fed[slot_s], "slot_s": slot_s} for slot_s in sorted(self.fed))
-        if self.stations:
+        if self.stations or self.from_s:
             yield {"fed_from_s": self.from_s}
 
     def dump(self) -> KeptCharging:
