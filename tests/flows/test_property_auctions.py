@@ -19,6 +19,7 @@ EXAMPLES = 2_000 if os.environ.get("COMMONWATT_NIGHTLY") else 60
 ROUND = [Form.ENGLISH, Form.FIRST_PRICE, Form.SECOND_PRICE]
 BOND, OWNER_BOND = 7_001, 9_001
 PEOPLE = (*MEMBERS, "utility")
+PRICES = (100_000, 150_000, 160_000, 200_000)
 RESERVE = {Side.ASK: 100_000, Side.BID: 200_000}
 bids = st.lists(
     st.tuples(
@@ -111,29 +112,44 @@ def test_the_winner_and_the_price_are_what_a_naive_reader_finds(
     assert hall.all_reserved() == 0
 
 
-story = st.lists(
-    st.tuples(
-        st.sampled_from(["open", "bid", "bid", "seal", "reveal", "reserve", "withdraw", "spend", "wait", "live"]),
-        st.sampled_from(PEOPLE),
-        st.integers(0, 2),
-        st.sampled_from([100_000, 150_000, 160_000, 200_000]),
-        st.booleans(),
-    ),
-    max_size=25,
+Step = tuple[str, str, int, int, bool]
+"""What is done, by whom, a number (of a form, or of an auction), a price, and a yes or no."""
+people, prices = st.sampled_from(PEOPLE), st.sampled_from(PRICES)
+step = st.tuples(
+    st.sampled_from(["open", "bid", "bid", "seal", "reveal", "reserve", "withdraw", "spend", "wait", "live"]),
+    people,
+    st.integers(0, 2),
+    prices,
+    st.booleans(),
 )
+
+
+@st.composite
+def spent(draw: st.DrawFn) -> list[Step]:
+    """Let anna sell by open bids, and bidders spend what they bid before the end; she may hide her reserve price."""
+    bidders = draw(st.lists(st.sampled_from(("ben", "cleo", "utility")), min_size=1, max_size=4))
+    bids: list[Step] = [("bid", who, 0, price, True) for who, price in zip(bidders, sorted(PRICES), strict=False)]
+    gone: list[Step] = [("spend", who, 0, 0, True) for who in draw(st.sets(st.sampled_from(bidders)))]
+    waits: list[Step] = [("wait", "anna", 0, 0, True)]
+    told: list[Step] = [("reserve", "anna", 0, 100_000, True)] if draw(st.booleans()) else []
+    return [("open", "anna", 0, 100_000, draw(st.booleans())), *bids, *gone, *waits, *told, *waits]
+
+
+story = st.tuples(spent() | st.just([]), st.lists(step, max_size=25)).map(lambda parts: [*parts[0], *parts[1]])
 
 
 @settings(max_examples=EXAMPLES)
 @given(story)
 def test_no_auction_makes_or_loses_anything_and_what_is_reserved_belongs_to_an_open_one(
-    steps: list[tuple[str, str, int, int, bool]],
+    steps: list[Step],
 ) -> None:
     hall = Hall(prepaid_micro=300_000, b_max_wh=1_500, journal=Noted())
     names: list[str] = []
     for what, who, number, price, flag in steps:
         name = names[number % len(names)] if names else "0"
         if what == "open":
-            form, side = list(Form)[number + flag], Side.ASK if flag else Side.BID
+            form = list(Form)[number + (price == max(PRICES))]
+            side = Side.ASK if who in ("anna", "ben") else Side.BID
             terms = {"tick_s": 60, "opening_price": 100_000 if side is Side.BID else 300_000, "step": 50_000}
             hidden = {"reserve_hash": sealed_reserve(who, price), "reveal_s": 100} if form is not Form.DUTCH else {}
             bonds = {} if form is Form.DUTCH else {"bidder_bond_micro": BOND}
