@@ -21,7 +21,7 @@ NOT_CHECKED = (
     " cosignatures (who else signed the note, so whether it is final); and what no bundle can show"
 )
 ROLES = dict.fromkeys(("register community", "register key", "register gateway"), "operator")
-ROLES |= {"register asset": "member", "order": "member", "delegate grant": "member"}
+ROLES |= {"register asset": "member", "order order": "member", "delegate grant": "member"}
 ROLES |= {"reading_batch": "gateway", "fact": "oracle"}
 SYSTEM = {"grid", "losses", "payment-port", "mint", "burn", "vault", "commission-pool", "education-pot", "network"}
 Json = dict[str, Any]

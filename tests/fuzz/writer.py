@@ -11,6 +11,7 @@ from purse import TERMS, Purse
 
 from commonwatt.flows.rulebook import State, bodies, snapshot, trust_bodies
 from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook.sealed_bodies import Amend, Sealed
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import sign_request
@@ -156,7 +157,7 @@ def _idle(state: State) -> bytes:
         author=KeyId(key(who).id),
         seq=state.keys.next_seq(key(who).id),
         on_behalf_of=AccountId(who),
-        body={"order": "none"},
+        body={"order": "none", "what": "cancel"},
     )
     return sign_request(request, key(who)).wire_bytes()
 
@@ -215,6 +216,14 @@ def said() -> Sequence[bytes]:
             bodies.OrderBody(side=Side.BID, energy_wh=90, price_micro_per_kwh=10**9, slot_s=now_s + 900),
         ),
         _said("ben", Kind.ORDER, bodies.OrderBody(side=Side.BID, energy_wh=100, price_micro_per_kwh=160_000)),
+        _said("ben", Kind.ORDER, bodies.OrderBody(side=Side.ASK, energy_wh=70)),
+        _said("ben", Kind.ORDER, Sealed(seal="0" * 64)),
+        _said(
+            "ben",
+            Kind.ORDER,
+            bodies.Reveal(place=1, order=bodies.OrderBody(side=Side.BID, energy_wh=1), salt="0" * 64),
+        ),
+        _said("anna", Kind.CANCEL, Amend(order="42", energy_wh=100)),
         _said("oracle", Kind.FACT, bodies.FactBody(start_s=NOON + 86_400, prices=[(10**9, -(10**9))] * 3)),
         _said(
             "planner",
