@@ -1,20 +1,13 @@
 """Kinds of order in the WATT book, through the log: for now, for any price, until a second, for less, and hidden."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from community import EXPORT, IMPORT, NOON, Flow
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from purse import Purse
+from community import EXPORT, IMPORT, NOON
+from pit import DEAR, SUNNY, amend, last, reveal, seal, town, traded, wish
 
 from commonwatt.flows.rulebook import bodies, trading
-from commonwatt.flows.rulebook.backing import free, room_wh
-from commonwatt.flows.rulebook.sealed_bodies import Amend, Sealed
-from commonwatt.flows.rulebook.snapshot import dump, load
-from commonwatt.flows.rulebook.state import State
-from commonwatt.flows.sequence import replay
+from commonwatt.flows.rulebook.backing import free
 from commonwatt.model import (
     SLOT_SECONDS,
     AccountId,
@@ -22,44 +15,7 @@ from commonwatt.model import (
     Kind,
     Outcome,
     Side,
-    Trade,
 )
-from oracles.watt_book import NaiveBook
-
-SUNNY = Flow(solar_wh=1_000, charge_wh=1_000)
-"""810 WATT."""
-SALT = "5a" * 32
-DEAR: dict[str, Any] = {"collateral_micro_per_kwh": 400_000, "forfeit_permille": 250, "seal_micro": 20_000}
-
-
-def town(homes: int = 2, **more: Any) -> Purse:
-    return Purse(homes, terms=more.pop("terms", {}), **more)
-
-
-def wish(side: Side, energy_wh: int, price: int | None, **more: Any) -> bodies.OrderBody:
-    return bodies.OrderBody(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, **more)
-
-
-def seal(community: Purse, who: str, order: bodies.OrderBody, salt: str = SALT) -> tuple[int, Outcome]:
-    """Return where the seal stands, and what became of it."""
-    outcome = community.ask(who, Kind.ORDER, Sealed(seal=bodies.seal_of(who, order, salt)))
-    return community.roots().leaves - 1, outcome
-
-
-def reveal(community: Purse, who: str, place: int, order: bodies.OrderBody, salt: str = SALT) -> Outcome:
-    return community.ask(who, Kind.ORDER, bodies.Reveal(place=place, order=order, salt=salt))
-
-
-def amend(community: Purse, who: str, place: int, energy_wh: int) -> Outcome:
-    return community.ask(who, Kind.CANCEL, Amend(order=str(place), energy_wh=energy_wh))
-
-
-def last(community: Purse) -> int:
-    return community.roots().leaves - 1
-
-
-def traded(community: Purse) -> list[tuple[str, str, int]]:
-    return community.entries("watt trade", Commodity.WATT)
 
 
 @pytest.mark.row("E4")
@@ -155,6 +111,32 @@ def test_a_bid_that_waits_for_money_trades_in_the_commit_that_brings_it() -> Non
     assert traded(community) == []
     community.pay("ben", 80_000, "now")
     assert traded(community) == [("anna", "ben", 400)]
+
+
+@pytest.mark.row("E6")
+@pytest.mark.parametrize("how", ["cancel", "settle"])
+def test_a_bid_trades_as_soon_as_money_promised_to_a_slot_is_free_again(how: str) -> None:
+    community = town(2, prepaid_micro=300_000)
+    community.live(anna=SUNNY)
+    community.order("ben", Side.BID, 1_000, IMPORT, community.slot_s)
+    place = last(community)
+    community.order("anna", Side.ASK, 400, 200_000)
+    community.order("ben", Side.BID, 400, 200_000)
+    assert traded(community) == []
+    if how == "cancel":
+        assert community.ask("ben", Kind.CANCEL, bodies.CancelBody(order=str(place))) is Outcome.BOOKED
+    else:
+        community.live()
+    assert traded(community) == [("anna", "ben", 400)]
+
+
+@pytest.mark.row("E6")
+def test_money_that_a_batch_promises_to_a_slot_makes_a_bid_wait() -> None:
+    community = town(2, prepaid_micro=300_000)
+    community.order("ben", Side.BID, 400, 200_000)
+    assert trading.quote(community.state).backed_selling == 200_000
+    assert community.orders("ben", (NOON + SLOT_SECONDS, 1_000, IMPORT, 0)) is Outcome.BOOKED
+    assert trading.quote(community.state).backed_selling is None
 
 
 @pytest.mark.row("E4")
@@ -277,107 +259,17 @@ def test_a_seal_that_nobody_opens_lapses_and_costs_its_deposit() -> None:
     assert (community.ergon("anna"), community.ergon("education-pot")) == (30_000, 20_000)
 
 
+@pytest.mark.row("E4")
+def test_a_seal_stands_on_where_what_it_hides_cannot_stand_yet() -> None:
+    community = town(1, prepaid_micro=100_000)
+    hidden = wish(Side.BID, 1_000, 200_000, slot_s=NOON + SLOT_SECONDS)
+    place, _ = seal(community, "anna", hidden)
+    assert reveal(community, "anna", place, hidden) is Outcome.NOT_BACKED
+    community.pay("anna", 100_000, "the deposit is part of what the order needs")
+    assert reveal(community, "anna", place, hidden) is Outcome.BOOKED
+
+
 def test_an_account_has_so_many_seals_and_no_more() -> None:
     community = town(2, terms={"seal_micro": 0})
     found = [seal(community, "anna", wish(Side.BID, 1, n))[1] for n in range(trading.MOST_SEALED + 1)]
     assert found == [Outcome.BOOKED] * trading.MOST_SEALED + [Outcome.OVER_LIMIT]
-
-
-class Balances:
-    """The balances of a state for the naive book, which finds no trade that it would have to move."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-
-    def backing(self, account: AccountId) -> int:
-        return free(self.state, account, Commodity.WATT)
-
-    def room(self, account: AccountId) -> int:
-        return room_wh(self.state, account)
-
-    def funds(self, account: AccountId) -> int:
-        return free(self.state, account, Commodity.ERGON)
-
-    def move(self, trade: Trade) -> None:
-        raise AssertionError(f"the book overlooked {trade}")
-
-
-def check(community: Purse) -> None:
-    """See that nothing is left that could trade, and that nothing was made from nothing."""
-    naive, state = NaiveBook(), community.state
-    naive.standing = list(state.book.orders())
-    naive.match(Balances(state))
-    quote = trading.quote(state)
-    assert (quote.buying, quote.selling, quote.backed_buying, quote.backed_selling) == naive.quote(Balances(state))
-    assert {state.accounts.total(commodity) for commodity in Commodity} == {0}
-
-
-WHO = st.sampled_from(["anna", "ben", "cleo"])
-PRICE = st.sampled_from([None, 0, 150_000, 200_000, 250_000])
-ENDS = st.sampled_from([None, NOON + 10, NOON + 1_000])
-ORDERS = st.builds(
-    lambda side, wh, price, now, until_s: wish(
-        side, wh, price, now=now, until_s=None if now or price is None else until_s
-    ),
-    st.sampled_from(Side), st.integers(1, 900), PRICE, st.booleans(), ENDS,
-)  # fmt: skip
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("order"), WHO, ORDERS),
-        st.tuples(st.just("order"), WHO, ORDERS),
-        st.tuples(st.just("seal"), WHO, ORDERS),
-        st.tuples(st.just("reveal"), WHO, st.integers(0, 3)),
-        st.tuples(st.just("cancel"), WHO, st.integers(0, 3)),
-        st.tuples(st.just("amend"), WHO, st.integers(1, 400)),
-        st.tuples(st.just("pay"), WHO, st.integers(1, 200_000)),
-        st.tuples(st.just("slot"), WHO, st.integers(1, 500)),
-        st.tuples(st.just("live"), WHO, st.booleans()),
-        st.tuples(st.just("wait"), WHO, st.just(0)),
-    ),
-    max_size=16,
-)
-
-
-class Walk:
-    def __init__(self) -> None:
-        self.community = town(3, terms=DEAR, prepaid_micro=200_000, b_max_wh=1_000)
-        self.sealed: list[tuple[str, int, bodies.OrderBody]] = []
-
-    def step(self, what: str, who: str, told: Any) -> None:
-        community = self.community
-        mine = [order for order in community.state.book.orders() if order.owner == who]
-        act: dict[str, Callable[[], object]] = {
-            "order": lambda: community.ask(who, Kind.ORDER, told),
-            "seal": lambda: self.sealed.append((who, seal(community, who, told)[0], told)),
-            "reveal": lambda: [reveal(community, *one) for one in self.sealed[told : told + 1]],
-            "cancel": lambda: [
-                community.ask(who, Kind.CANCEL, bodies.CancelBody(order=order.id)) for order in mine[told : told + 1]
-            ],
-            "amend": lambda: [amend(community, who, int(order.id), told) for order in mine[:1]],
-            "pay": lambda: community.pay(who, told, f"payment {last(community)}"),
-            "slot": lambda: community.order(who, Side.BID, told, IMPORT, community.slot_s + SLOT_SECONDS),
-            "live": lambda: community.live(**{who: SUNNY if told else Flow(load_wh=500)}),
-            "wait": self.wait,
-        }
-        act[what]()
-        check(community)
-
-    def wait(self) -> None:
-        self.community.now_s += 40
-        self.community.agree("anna", "anna-battery")
-
-
-@pytest.mark.row("E4")
-@pytest.mark.row("E6")
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(STEPS)
-def test_whatever_happens_nothing_is_overlooked_and_a_replay_agrees(steps: list[tuple[str, str, Any]]) -> None:
-    walk = Walk()
-    for step in steps:
-        walk.step(*step)
-    live = walk.community
-    found = replay(live.rows(), "tiny")
-    assert found.state.root() == live.state.root()
-    read, _ = load(dump(live.state, live.now_s, live.roots().log))
-    trading.match_book(read, live.now_s)
-    assert read.root() == live.state.root(), "a state that was written down has nothing left to do either"

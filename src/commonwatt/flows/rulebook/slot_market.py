@@ -129,7 +129,6 @@ def close_gates(state: State, stamped_s: int) -> None:
     """Clear every slot market whose gate has closed."""
     for slot_s in state.slot_market.due(stamped_s - state.charter.gate_s):
         known = traders(state)
-        state.book.changed_all()
         state.slot_market.close(slot_s, known.zones, known.zone, *state.prices[slot_s])
 
 
