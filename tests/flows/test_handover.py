@@ -139,6 +139,7 @@ def test_a_kept_state_that_is_not_the_one_that_was_cosigned_is_not_gone_on_from(
     rows = town.community.rows()
     closed = max(row.position for row in rows[: size - 5] if row.closes)
     then = replay(rows[: closed + 1], NAME)
+    at = content.index(b"anna")  # a bit that means something: the name of a part that is as ever may say anything
     shelf.state = {
         "bit": (size, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]),
         "short": (size, content[:100]),

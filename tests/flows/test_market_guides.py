@@ -12,7 +12,13 @@ from commonwatt.market.auctions import Terms
 from commonwatt.model import Kind
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
-SHOWN = [("auctions.md", 0, Kind.AUCTION), ("auctions.md", 1, Kind.TRANSFER), ("interchange.md", 0, Kind.INTERCHANGE)]
+SHOWN = [
+    ("market.md", 0, Kind.ORDER),
+    ("market.md", 1, Kind.CANCEL),
+    ("auctions.md", 0, Kind.AUCTION),
+    ("auctions.md", 1, Kind.TRANSFER),
+    ("interchange.md", 0, Kind.INTERCHANGE),
+]
 
 
 def shown(page: str, number: int) -> list[str]:

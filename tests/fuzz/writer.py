@@ -14,6 +14,7 @@ from commonwatt.flows.rulebook import auction_bodies as auctions
 from commonwatt.flows.rulebook import interchange_bodies as interchange
 from commonwatt.flows.rulebook import sale_bodies as sales
 from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook.sealing import commitment_of
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import sign_request
@@ -42,6 +43,9 @@ AUTHORS = ("operator", *ROLES, *MEMBERS[:2], *map(gateway, MEMBERS[:2]), *PROFES
 KINDS = tuple(Kind)
 LATER_S = (0, 0, 1, 60, 900, 2_000, 90_000)
 SALT = "5a" * 32
+SEALED = order_bodies.WattOrder(side=Side.ASK, energy_wh=50, price_micro_per_kwh=140_000)
+SEALED_AT = "45"
+"""Where it stands in the log of `stood`."""
 _CHANGED = (Outcome.BOOKED, Outcome.SET_ASIDE)
 
 
@@ -63,6 +67,9 @@ def stood() -> tuple[bytes, int, PaperLog]:
     opened(community)
     listing = sales.Listing(energy_wh=9, price_micro_per_kwh=5, until_s=community.now_s + 999)
     assert community.ask("anna", Kind.TRANSFER, listing) is Outcome.BOOKED
+    sealed = order_bodies.Sealed(commitment=commitment_of(AccountId("ben"), SEALED, SALT))
+    assert str(len(community.sequencer.tree)) == SEALED_AT
+    assert community.ask("ben", Kind.ORDER, sealed) is Outcome.BOOKED
     community.sequencer.save_snapshot()
     assert isinstance(community.store, PaperLog)
     return snapshot.dump(community.state, community.now_s, bytes(32)), community.now_s, community.store
@@ -179,7 +186,7 @@ def _idle(state: State) -> bytes:
         author=KeyId(key(who).id),
         seq=state.keys.next_seq(key(who).id),
         on_behalf_of=AccountId(who),
-        body={"order": "none"},
+        body={"what": "cancel", "order": "none"},
     )
     return sign_request(request, key(who)).wire_bytes()
 
@@ -239,6 +246,12 @@ def said() -> Sequence[bytes]:
             order_bodies.SlotOrder(side=Side.BID, energy_wh=90, price_micro_per_kwh=10**9, slot_s=now_s + 900),
         ),
         _said("ben", Kind.ORDER, order_bodies.WattOrder(side=Side.BID, energy_wh=100, price_micro_per_kwh=160_000)),
+        _said("ben", Kind.ORDER, order_bodies.WattOrder(side=Side.BID, energy_wh=100)),
+        _said("ben", Kind.ORDER, order_bodies.Reveal(sealed=SEALED_AT, salt=SALT, order=SEALED)),
+        _said("anna", Kind.ORDER, order_bodies.Sealed(commitment="ab" * 32)),
+        _said("anna", Kind.ORDER, order_bodies.AgentOn(buy_micro_per_kwh=1, sell_micro_per_kwh=10**9)),
+        _said("anna", Kind.CANCEL, order_bodies.AgentOff()),
+        _said("anna", Kind.CANCEL, order_bodies.Amend(order="34", energy_wh=1)),
         _said("oracle", Kind.FACT, bodies.FactBody(start_s=NOON + 86_400, prices=[(10**9, -(10**9))] * 3)),
         _said(
             "planner",

@@ -1,12 +1,13 @@
 """The WATT book against an obvious one, and in small stories."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commonwatt.market.book import Book, Quotes
+from commonwatt.market.book import Book, Look, Quotes
 from commonwatt.model import AccountId, InvalidValue, Order, OrderId, Side, Trade
 from oracles.book import RICH, NaiveBook, World, numbered
 
@@ -307,6 +308,31 @@ def test_a_book_that_was_put_away_trades_on_as_if_it_had_not_been() -> None:
     assert market.bid(BEN, 9, 180) == [("ana", "ben", 5, 180)]
     market.book.end(7)
     assert market.book.standing(DOT) == 0
+
+
+@pytest.mark.row("E4")
+def test_an_order_costs_a_look_at_whom_it_concerns_and_not_at_all_that_wait() -> None:
+    looked: list[AccountId] = []
+    market = Market()
+    for n in range(1, 1_000):
+        market.ask(AccountId(f"poor-{n}"), 10, 100 + n)
+        market.world.ergon[AccountId(f"broke-{n}")] = 0
+        market.bid(AccountId(f"broke-{n}"), 10, 2_000 + n)
+
+    def watched(find: Callable[[AccountId], int]) -> Callable[[AccountId], int]:
+        return lambda account: (looked.append(account), find(account))[1]
+
+    world = market.world
+    market.look = Look(watched(world.backing), watched(world.room), watched(world.funds), world.move)
+    world.watt[ANA] = 10
+    assert market.ask(ANA, 10, 1_500) == []
+    assert market.bid(CEM, 10, 1_500) == [("ana", "cem", 10, 1_500)]
+    assert set(looked) == {ANA, CEM}
+    assert len(looked) < 12
+    looked.clear()
+    assert market.mint(AccountId("poor-7"), 5) == []
+    assert market.pay(AccountId("broke-3"), 10) == [("poor-7", "broke-3", 4, 2_003)]
+    assert len(looked) < 15
 
 
 def test_a_book_in_which_nearly_all_is_cancelled_does_not_grow() -> None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from commonwatt.apps.wiring import open_key, open_log
 from commonwatt.flows.chain import make_chain, story
+from commonwatt.flows.fairness import Fairness, fairness
 from commonwatt.flows.inspect import Dossier, dossier
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.prove import final_note
@@ -104,6 +105,17 @@ def contracts_of(folder: Path) -> list[ContractWindow]:
         for one in book.contracts.values()
         for call in one.calls
     ]
+
+
+def fairness_of(folder: Path) -> Fairness:
+    """Return how the markets of a folder's log treated everyone.
+
+    Raises:
+        Refused: There is no log.
+        Corrupt: It contradicts itself.
+    """
+    rows = _rows(folder)
+    return fairness(rows, read_head(rows[0].body).community)
 
 
 def _rows(folder: Path) -> list[LeafRow]:

@@ -49,16 +49,7 @@ def order(state: State, owner: AccountId, body: bodies.WattOrder, position: int,
     """
     if body.by_agent and not acts_rightly(state, owner, body):
         return Outcome.NOT_ALLOWED
-    wish = Order(
-        id=OrderId(str(position)),
-        owner=owner,
-        side=body.side,
-        energy_wh=body.energy_wh,
-        price_micro_per_kwh=_ANY_PRICE[body.side] if body.price_micro_per_kwh is None else body.price_micro_per_kwh,
-        arrived=position,
-        until_s=body.until_s,
-        by_agent=body.by_agent,
-    )
+    wish = wish_of(owner, body, position)
     if body.now or body.price_micro_per_kwh is None:
         if body.until_s is not None:
             return Outcome.NOT_ALLOWED  # what never rests has no end
@@ -74,6 +65,20 @@ def order(state: State, owner: AccountId, body: bodies.WattOrder, position: int,
             return Outcome.NOT_BACKED
     state.book.place(wish, _look(state, stamped_s))
     return Outcome.BOOKED
+
+
+def wish_of(owner: AccountId, body: bodies.WattOrder, position: int) -> Order:
+    """Return what an order at a place in time is for the book."""
+    return Order(
+        id=OrderId(str(position)),
+        owner=owner,
+        side=body.side,
+        energy_wh=body.energy_wh,
+        price_micro_per_kwh=_ANY_PRICE[body.side] if body.price_micro_per_kwh is None else body.price_micro_per_kwh,
+        arrived=position,
+        until_s=body.until_s,
+        by_agent=body.by_agent,
+    )
 
 
 def cancel(state: State, owner: AccountId, name: str) -> bool:
