@@ -331,6 +331,31 @@ def test_called_watt_shows_on_the_receipt_as_what_it_is() -> None:
     assert (bill.lines[0].mix.watt_wh, bill.lines[0].mix.grid_wh) == (750, 2_250)
 
 
+@pytest.mark.row("E9")
+@pytest.mark.parametrize(
+    ("flow", "charged_wh", "mix"),
+    [
+        (Flow(discharge_wh=1_000), 4_000, (0, 1_000, 3_000)),  # charged from the grid before: no roof made it
+        (Flow(solar_wh=5_000), 2_000, (2_000, 0, 0)),  # the community gave to the grid: none of it came from there
+    ],
+)
+def test_a_receipt_calls_nothing_sun_that_no_roof_made_nor_grid_what_neighbours_gave(
+    flow: Flow, charged_wh: int, mix: tuple[int, int, int]
+) -> None:
+    plaza = Plaza()
+    plaza.pass_slot(anna=Flow(charge_wh=3_000))
+    session = plaza.authorised()
+    plaza.start(session)
+    plaza.pass_slot(charged_wh, anna=flow)
+    plaza.count(session, (0, charged_wh))
+    plaza.stop(session)
+    plaza.meter(session, charged_wh)
+    bill = plaza.receipt(session).bill
+    assert bill is not None
+    found = bill.lines[0].mix
+    assert (found.solar_wh, found.other_wh, found.grid_wh) == mix
+
+
 def test_a_sheet_of_many_members_counts_as_its_entries_do() -> None:
     plaza = Plaza()
     plaza.start(plaza.authorised())

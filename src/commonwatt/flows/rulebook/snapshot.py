@@ -71,6 +71,9 @@ def load(content: bytes) -> tuple[State, int]:
         for name, raw in kept.parts.items():
             form = _FORMS.get(hints[name])
             parts[name] = form[2](msgspec.msgpack.decode(raw, type=form[1])) if form else _plain(raw, hints[name])
+        if msgspec.msgpack.encode(parts["charter"]) != bytes(kept.parts["charter"]):
+            # A field whose name is damaged would be taken as not told, which the root cannot tell from its default.
+            raise InvalidValue("a charter tells each parameter by its name")
         state = _derived(State(**parts))
         root = state.root()
     except (msgspec.MsgspecError, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
