@@ -19,6 +19,7 @@ from commonwatt.flows.rulebook import (
     commission,
     consenting,
     contract_bodies,
+    contract_calling,
     contract_measuring,
     contracting,
     delegating,
@@ -100,7 +101,7 @@ def begin(state: State, stamped_s: int) -> None:
     transferring.void_due(state, stamped_s)
     slot_market.close_gates(state, stamped_s)
     auctioning.close_due(state, stamped_s)
-    contracting.advance(state, stamped_s)
+    contract_calling.advance(state, stamped_s)
     charging.stop_due(state, stamped_s)
     state.book.end(stamped_s)
     watt_book.follow(state, stamped_s)
@@ -258,10 +259,10 @@ def _decide_standing(state: State, request: Request, body: object, position: int
         case bodies.FactBody():
             outcome = registry.fact(state, request, body)
             if outcome is Outcome.BOOKED:
-                contracting.priced(state, stamped_s)
+                contract_calling.priced(state, stamped_s)
             return outcome
         case contract_bodies.FrequencyFact() | contract_bodies.EventFact():
-            return contracting.fact(state, request, body, stamped_s)
+            return contract_calling.fact(state, request, body, stamped_s)
         case bodies.AckBody():
             return registry.ack(state, request, body)
         case bodies.CheckpointBody():
