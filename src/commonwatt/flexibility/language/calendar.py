@@ -61,8 +61,8 @@ def from_ics(
                     raise Refused("a calendar states too much", most=MOST)
         except Refused as error:
             raise Refused(error.rule, entry=repr(str(event.get("SUMMARY", ""))), **error.found) from error
-        except (LookupError, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
-            # What the libraries say to damaged properties is no one error: a time zone is looked up as a file.
+        except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
+            # What the libraries say to damaged properties is no one error.
             raise Refused("an entry cannot be read", entry=repr(str(event.get("SUMMARY", "")))) from error
     return tuple(sorted(found, key=_begins))
 
@@ -72,7 +72,11 @@ def _events(text: str, zone: ZoneInfo) -> list[tuple[Component, Named]]:
     try:
         calendars = Calendar.from_ical(text, multiple=True)
         events = [event for one in calendars for event in one.walk("VEVENT")]
-    except (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError, OSError) as error:
+    except OSError as error:
+        # A zone is looked up as a file: here its name is a folder's, or longer than any. Where, is nobody's to know.
+        zone_name = str(error.filename).rpartition("zoneinfo/")[2]
+        raise Refused("an entry is in a time zone that is known", zone=repr(zone_name[:80])) from error
+    except (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise Refused("this is no calendar", because=str(error)) from error
     if not calendars:
         raise Refused("this is no calendar", begins=repr(text[:40]))
