@@ -23,8 +23,8 @@ from benchmarks.requests import p5, p14
 from benchmarks.solarhome.d2 import d2
 from benchmarks.stores import p37pg
 from benchmarks.tiles import p10
-from benchmarks.week import week
 from benchmarks.watt_book import book
+from benchmarks.week import week
 from benchmarks.workplace.d3 import d3, d3_real
 from commonwatt.kernels.cores import COLLECT_AFTER
 

@@ -152,7 +152,7 @@ class Neighbourhood:
                 wish = slot_order(line.import_wh - line.export_wh, *self.prices[slot_s])
                 if wish:
                     side, energy_wh, price = wish
-                    body = bodies.OrderBody(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, slot_s=slot_s)
+                    body = SlotOrder(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, slot_s=slot_s)
                     desk.write(self.key(house.account), house.account, Kind.ORDER, body)
         self.submit(desk.wires, slot_s + ORDERED_AFTER_S)
 
