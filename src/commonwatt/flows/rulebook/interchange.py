@@ -113,6 +113,7 @@ def _prepare(state: State, ours: AccountId, body: bodies.Prepare, position: int,
         _move(state, known, document, commodity, account, _held(known), amount, "interchange prepared", stamped_s)
     known.spoken = speak(known.spoken, document.number)
     state.neighbours.prepared(known, document)
+    state.wallets.moves(account)  # its room is less, even where it pays nothing
     return Outcome.BOOKED
 
 
@@ -148,6 +149,7 @@ def _decide(state: State, ours: AccountId, body: bodies.Decide, stamped_s: int) 
     ):
         return Outcome.OVER_LIMIT  # far beyond all ERGON that can be bought; the word still holds later
     state.neighbours.decided(known, document)
+    state.wallets.moves(known.account(document))
     for commodity, source, target, amount in moves:
         _move(state, known, document, commodity, source, target, amount, memo, stamped_s)
     return Outcome.BOOKED
