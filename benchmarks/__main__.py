@@ -6,19 +6,25 @@ from collections.abc import Callable
 
 import msgspec
 
+from benchmarks.baseline import baseline
 from benchmarks.citylearn.d1 import d1
 from benchmarks.figure import Figure
+from benchmarks.gode_sunder import gs
 from benchmarks.ledger import p36, p37
 from benchmarks.loop import p34, p35
+from benchmarks.market import p6, p7
 from benchmarks.meters import p9, p9_day, p9_single
 from benchmarks.month import month
+from benchmarks.nation import p8
 from benchmarks.planning import p4, p4_meter, p18, p32
 from benchmarks.planning_fleet import p1, p2, p3, p17, p19, p33
 from benchmarks.replaying import p15, p16, p30
-from benchmarks.requests import p14
+from benchmarks.requests import p5, p14
 from benchmarks.solarhome.d2 import d2
 from benchmarks.stores import p37pg
 from benchmarks.tiles import p10
+from benchmarks.watt_book import book
+from benchmarks.week import week
 from benchmarks.workplace.d3 import d3, d3_real
 from commonwatt.kernels.cores import COLLECT_AFTER
 
@@ -33,10 +39,15 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P19": p19,
     "P32": p32,
     "P33": p33,
+    "BASELINE": baseline,
     "D1": d1,
     "D2": d2,
     "D3": d3,
     "D3-REAL": d3_real,
+    "P5": p5,
+    "P6": p6,
+    "P7": p7,
+    "P8": p8,
     "P9": p9,
     "P9-1": p9_single,
     "P9-96": p9_day,
@@ -51,6 +62,9 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P37": p37,
     "P37PG": p37pg,
     "MONTH": month,
+    "GS": gs,
+    "WEEK": week,
+    "BOOK": book,
 }
 
 

@@ -70,20 +70,18 @@ def founding(gateways: int) -> Iterator[bytes]:
             member = f"member-{number}"
             body = bodies.RegisterKey(public=key(member).public.hex(), alg="secp256k1", role="member", account=member)
             yield signed(operator, Kind.REGISTER, seq, "operator", body)
-    yield signed(key("dso"), Kind.REGISTER, 1, "grid", _asset("feeder", "gw-feeder", AssetKind.FEEDER))
+    yield signed(key("dso"), Kind.REGISTER, 1, "grid", asset("feeder", "gw-feeder", AssetKind.FEEDER))
 
 
 def claims(first: int, last: int) -> list[bytes]:
     """Return the claims of some members: each a connection behind its own gateway."""
     return [
-        signed(
-            key(f"member-{n}"), Kind.REGISTER, 1, f"member-{n}", _asset(f"home-{n}", f"gw-{n}", AssetKind.CONNECTION)
-        )
+        signed(key(f"member-{n}"), Kind.REGISTER, 1, f"member-{n}", asset(f"home-{n}", f"gw-{n}", AssetKind.CONNECTION))
         for n in range(first, last)
     ]
 
 
-def _asset(name: str, gateway: str, kind: AssetKind) -> bodies.RegisterAsset:
+def asset(name: str, gateway: str, kind: AssetKind) -> bodies.RegisterAsset:
     watts = 20_000 if kind is AssetKind.CONNECTION else 10**9
     return bodies.RegisterAsset(
         asset=name, gateway=gateway, register=0, asset_kind=kind, zone="z", max_import_w=watts, max_export_w=watts
@@ -111,14 +109,19 @@ def batches(first: int, last: int, round_number: int, slots: int) -> list[bytes]
 
 def feeder_batch(round_number: int, slots: int) -> bytes:
     start_s = FOUNDED_S // SLOT_SECONDS * SLOT_SECONDS + SLOT_SECONDS * round_number * slots
+    return feeder_batch_at(round_number + 1, start_s, slots, 10_000_000)
+
+
+def feeder_batch_at(seq: int, start_s: int, slots: int, import_wh: int) -> bytes:
+    """Return the feeder's readings of so many slots from one on, each of so much import."""
     items = np.zeros(slots, ITEM_DTYPE)
     items["start_s"] = start_s + SLOT_SECONDS * np.arange(slots)
     items["seconds"] = SLOT_SECONDS
-    items["import_wh"] = 10_000_000
+    items["import_wh"] = import_wh
     items["level_wh"] = -1
     packed = items.tobytes()
     body = bodies.batch_head("gw-feeder", packed)
-    return signed(key("gw-feeder"), Kind.READING_BATCH, round_number + 1, "gw-feeder", body, packed)
+    return signed(key("gw-feeder"), Kind.READING_BATCH, seq, "gw-feeder", body, packed)
 
 
 def found(sequencer: Sequencer, pool: ProcessPoolExecutor, gateways: int) -> None:

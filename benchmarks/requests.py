@@ -1,4 +1,4 @@
-"""P14: individually signed requests over loopback, answered once they are durable."""
+"""P14 and P5: individually signed requests over loopback, answered once they are durable."""
 
 import asyncio
 import os
@@ -7,27 +7,31 @@ import socket
 import statistics
 import tempfile
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from random import Random
 from time import perf_counter, process_time
 
 from benchmarks.figure import Figure, figure
-from benchmarks.meters import FOUNDED_S, NAME, key, signed
+from benchmarks.meters import FOUNDED_S, NAME, asset, key, prices, signed
 from commonwatt.adapters.door.server import Door
 from commonwatt.adapters.door.wire import OUTCOMES, frame, read_outcomes, split_answers
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.flows.intake import read_head
-from commonwatt.flows.rulebook import bodies, wallet_bodies
+from commonwatt.flows.rulebook import bodies, order_bodies, wallet_bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import VerifyingKey
-from commonwatt.model import Commodity, Kind, Outcome
+from commonwatt.kernels.slot_orders import MOST_EACH
+from commonwatt.model import SLOT_SECONDS, SLOTS_PER_DAY, AssetKind, Commodity, Kind, Outcome, Side
 
 MEMBERS = 1_000
 REQUESTS = int(os.environ.get("COMMONWATT_P14_REQUESTS", "400000"))
 CONNECTIONS = 8
+TRADED_S = FOUNDED_S // SLOT_SECONDS * SLOT_SECONDS + 2 * SLOT_SECONDS
 OUTSTANDING = 48
 """Requests that a client waits for at once, on each connection."""
 
@@ -91,17 +95,58 @@ def client(port: int, wires: list[list[bytes]], pipe: Connection) -> None:
     pipe.send((latencies, booked, process_time() - began_cpu))
 
 
+def orders(member: int, count: int) -> list[bytes]:
+    """Return one member's orders for now, a few a slot; every other member sells."""
+    name, chance = f"member-{member}", Random(member)
+    wires = []
+    for n in range(count):
+        body = order_bodies.SlotOrder(
+            side=Side.ASK if member % 2 else Side.BID,
+            energy_wh=chance.randint(1, 400),
+            price_micro_per_kwh=chance.randint(100_000, 300_000),
+            slot_s=TRADED_S + n // MOST_EACH * SLOT_SECONDS,
+            now=True,
+        )
+        wires.append(signed(key(name), Kind.ORDER, n + 2, name, body))  # a claim came first
+    return wires
+
+
+def connected(members: int) -> list[bytes]:
+    """Return the requests that give members a connection each, and slots their prices."""
+    operator, seq = key("operator"), members + 3
+    oracle = bodies.RegisterKey(public=key("oracle").public.hex(), alg="secp256k1", role="oracle", account="oracle")
+    wires = [signed(operator, Kind.REGISTER, seq, "operator", oracle)]
+    for n in range(members):
+        gateway = bodies.RegisterGateway(gateway=f"gw-{n}", public=key(f"gw-{n}").public.hex(), alg="secp256k1")
+        wires.append(signed(operator, Kind.REGISTER, seq + 1 + n, "operator", gateway))
+        claim = asset(f"home-{n}", f"gw-{n}", AssetKind.CONNECTION)
+        wires.append(signed(key(f"member-{n}"), Kind.REGISTER, 1, f"member-{n}", claim))
+    return [*wires, *prices(SLOTS_PER_DAY, 3)]
+
+
 def p14(requests: int = REQUESTS) -> Figure:
     """Individually signed transfers per second: over loopback, verified, logged, applied, durable before the answer.
 
     The limit is two processes hashing (EIP-191) and verifying the same bytes, with nothing else done.
     """
+    return _measure("P14", requests, transfers, [])
+
+
+def p5(requests: int = REQUESTS) -> Figure:
+    """Individually signed orders per second: over loopback, verified, matched in the open market, durable, answered.
+
+    The limit is P14's: two processes hashing and verifying the same bytes.
+    """
+    return _measure("P5", requests, orders, connected(MEMBERS))
+
+
+def _measure(name: str, requests: int, make: Callable[[int, int], list[bytes]], first: list[bytes]) -> Figure:
     each = requests // MEMBERS
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, ProcessPoolExecutor() as pool:
         log = SqliteLog(Path(folder) / "log.sqlite", MasterKey(bytes(32)))
         sequencer = Sequencer(log, NAME, lambda position: position.to_bytes(32))
-        assert {*sequencer.submit(founding(MEMBERS), FOUNDED_S)} == {Outcome.BOOKED}
-        by_member = list(pool.map(transfers, range(MEMBERS), [each] * MEMBERS, chunksize=20))
+        assert {*sequencer.submit([*founding(MEMBERS), *first], FOUNDED_S)} == {Outcome.BOOKED}
+        by_member = list(pool.map(make, range(MEMBERS), [each] * MEMBERS, chunksize=20))
         share = MEMBERS // CONNECTIONS
         # A connection carries some members; their requests alternate, each member's in order.
         wires = [
@@ -110,12 +155,14 @@ def p14(requests: int = REQUESTS) -> Figure:
         ]
         limit = _limit(pool, wires[0][:20_000])
         spent_s, cpu_s, (latencies, booked, client_cpu_s) = asyncio.run(_drive(sequencer, wires))
+        market = sequencer.state.slot_market
+        trades = sum(len(market.trades(slot_s)) for slot_s in market.slots())
         log.close()
     count = len(latencies)
     assert booked == count, (booked, count)
     latencies.sort()
     return figure(
-        "P14", count / spent_s, "requests/s", limit, requests=count, seconds=round(spent_s, 1),
+        name, count / spent_s, "requests/s", limit, requests=count, seconds=round(spent_s, 1), trades=trades,
         p50_ms=round(1e3 * statistics.median(latencies), 1), p99_ms=round(1e3 * latencies[int(count * 0.99)], 1),
         server_cpu_s=round(cpu_s, 1), client_cpu_s=round(client_cpu_s, 1), connections=CONNECTIONS,
         outstanding=CONNECTIONS * OUTSTANDING, goals="0.75 of the limit, p99 50 ms",

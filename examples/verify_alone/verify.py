@@ -21,8 +21,8 @@ NOT_CHECKED = (
     " cosignatures (who else signed the note, so whether it is final); and what no bundle can show"
 )
 ROLES = dict.fromkeys(("register community", "register key", "register gateway"), "operator")
-ROLES |= {"register asset": "member", "order": "member", "delegate grant": "member"}
-ROLES |= {"reading_batch": "gateway", "fact": "oracle"}
+ROLES |= {"register asset": "member", "order slot": "member", "delegate grant": "member"}
+ROLES |= {"reading_batch": "gateway", "fact prices": "oracle"}
 SYSTEM = {"grid", "losses", "payment-port", "mint", "burn", "vault", "commission-pool", "education-pot", "network"}
 Json = dict[str, Any]
 Point = tuple[int, ...]
@@ -225,7 +225,7 @@ def check_reading(bundle: Json, leaves: list[Json]) -> tuple[int, int]:
 def check_settlement(bundle: Json, leaves: list[Json], metered_wh: tuple[int, int]) -> int:
     """Check that energy was booked as metered, and money as energy times price; return what the member has to pay."""
     account, trades = bundle["account"], {f"{one['bid']}/{one['ask']}": one for one in bundle["trades"]}
-    told, due, paid, booked_wh = only(leaves, "fact")["body"], [], [], [0, 0]
+    told, due, paid, booked_wh = only(leaves, "fact prices")["body"], [], [], [0, 0]
     bought, sold = {told["start_s"] + 900 * n: pair for n, pair in enumerate(told["prices"])}[bundle["slot_s"]]
     prices = {"grid import": bought, "late import": bought, "grid export": sold, "late export": sold}
     prices |= {"watt delivery": 0, "corrected import": 0, "corrected export": 0}
@@ -242,6 +242,7 @@ def check_settlement(bundle: Json, leaves: list[Json], metered_wh: tuple[int, in
             trade = trades.pop(ref)
             price, agreed = trade["price_micro_per_kwh"], (trade["seller"], trade["buyer"]) == (source, target)
             need(agreed and amount <= trade["energy_wh"], f"what is delivered was traded: {entry}")
+            need(trade["fee_micro_per_kwh"] == 0, f"there is no fee within one zone: {trade}")
         else:
             price = prices[memo]
         micro = round(Fraction(amount * price, 1000))  # halves to even

@@ -56,7 +56,9 @@ def test_it_tells_a_rehearsal_and_what_the_member_pays() -> None:
 
 def test_it_agrees_about_every_member_and_slot_of_the_street() -> None:
     lived = run(3)
-    cases = [(account, slot_s) for slot_s in lived.then.state.clearings for account in lived.then.state.members()]
+    cases = [
+        (account, slot_s) for slot_s in lived.then.state.slot_market.slots() for account in lived.then.state.members()
+    ]
     for case in Random(1).sample(cases, 8):
         content = lived.evidence(*case)
         assert (alone(content, lived.trust), ours(content, lived.trust)) == ("", "")

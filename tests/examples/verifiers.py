@@ -12,7 +12,7 @@ from test_rulebook_delegating import let
 from watched import ANNE, Watched, trust
 
 from commonwatt.flows.prove import default_case, final_note, make_evidence, read_note
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import order_bodies
 from commonwatt.flows.sequence import replay
 from commonwatt.flows.verify import verify_evidence
 from commonwatt.ledger.cosign import cosignature_line
@@ -47,7 +47,7 @@ def told(who: str = "ben", *, agent: bool = False) -> bytes:
     if agent:
         assert community.register_key("agent", "agent", "agent") is Outcome.BOOKED
         assert let(community, "agent", "order", until_s=NOON + 60) is Outcome.BOOKED
-    ask = bodies.OrderBody(side=Side.ASK, energy_wh=250, price_micro_per_kwh=EXPORT, slot_s=NOON)
+    ask = order_bodies.SlotOrder(side=Side.ASK, energy_wh=250, price_micro_per_kwh=EXPORT, slot_s=NOON)
     assert community.order("ben", Side.BID, 300, IMPORT, NOON) is Outcome.BOOKED
     assert community.ask("agent" if agent else "anna", Kind.ORDER, ask, account="anna") is Outcome.BOOKED
     slot_s = community.live(anna=Flow(solar_wh=400, load_wh=50), ben=Flow(load_wh=420))

@@ -4,16 +4,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
+import numpy as np
 from msgspec import Struct
 
 from commonwatt.flows.ports import LogStore
-from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook import State, bodies, order_bodies
+from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import SigningKey, sign_request
-from commonwatt.ledger.journal import Journal, Postings
+from commonwatt.kernels.slot_orders import SELLS
+from commonwatt.ledger.accounts import Accounts
+from commonwatt.ledger.journal import Journal
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree
+from commonwatt.ledger.sheet import Sheet
+from commonwatt.market.order_batch import ORDER_DTYPE
 from commonwatt.metering.batch import Flag, Item, Quality, encode_items
 from commonwatt.model import (
     MICRO,
@@ -47,6 +54,8 @@ CAPACITY_WH = 10_000
 EFFICIENCY = 900
 """One way, in thousandths: of a clean 1,000 Wh 900 are stored and 810 come out again."""
 LIMIT_W = 20_000
+LAPSE = SettlementTerms()
+"""Trades that are not delivered lapse, and nothing is shared."""
 
 
 @cache
@@ -93,13 +102,15 @@ class Noted(Journal):
         self.noted.append(entry)
         super().append(entry)
 
-    def append_many(self, postings: Postings) -> None:
-        self.noted += postings.entries()
-        super().append_many(postings)
+    def append_sheet(self, sheet: Sheet, accounts: Accounts) -> None:
+        self.noted += sheet.entries(accounts)
+        super().append_sheet(sheet, accounts)
 
 
 class Community:
     """Founded at noon: everyone registered, every asset claimed and agreed to, prices told, money paid in."""
+
+    name: str = NAME
 
     def __init__(
         self,
@@ -114,22 +125,28 @@ class Community:
         prepaid_micro: int = PREPAID,
         priced_slots: int = 96,
         witnesses: tuple[bodies.Witness, ...] = (),
+        name: str = NAME,
+        settlement: SettlementTerms = LAPSE,
+        **terms: Any,
     ) -> None:
+        self.name = name
         self.members = MEMBERS[:homes]
         self.store = PaperLog() if store is None else store
-        self.sequencer = Sequencer(self.store, NAME, salts("tiny"))
+        self.sequencer = Sequencer(self.store, name, salts("tiny"))
         self.sequencer.state.journal = journal or self.state.journal
         self.now_s = NOON
         self._booked: tuple[int, list[Entry]] = (0, [])
         self.levels_wh = dict.fromkeys(self.members, 0)
         charter = bodies.RegisterCommunity(
-            public=key("operator").public.hex(),
+            public=self.key("operator").public.hex(),
             timezone="Europe/London",
             b_max_wh=b_max_wh,
             grace_slots=grace_slots,
             gate_s=gate_s,
             correction_slots=correction_slots,
             witnesses=witnesses,
+            **terms,
+            settlement=settlement,
         )
         founded = [
             self.ask("operator", Kind.REGISTER, charter),
@@ -161,6 +178,10 @@ class Community:
             self.agree(member, f"{member}-battery"),
         ]
 
+    def key(self, who: str) -> SigningKey:
+        """Return somebody's key in this community."""
+        return key(who)
+
     @property
     def state(self) -> State:
         return self.sequencer.state
@@ -185,14 +206,14 @@ class Community:
     def booked(self) -> list[Entry]:
         """Return all entries, from a replay that keeps them and must reach the roots that were lived."""
         if self._booked[0] != self.store.size:
-            found = replay(self.rows(), NAME, keep=True)
+            found = replay(self.rows(), self.name, keep=True)
             assert (found.tree.root(), found.state.root()) == (self.roots().log, self.roots().state)
             self._booked = (self.store.size, found.state.entries)
         return self._booked[1]
 
     def tree(self) -> MerkleTree:
         """Return the log's tree with all its hashes."""
-        return replay(self.rows(), NAME, keep=True).whole_tree()
+        return replay(self.rows(), self.name, keep=True).whole_tree()
 
     def entries(self, memo: str, commodity: Commodity | None = None) -> list[tuple[str, str, int]]:
         """Return source, target and amount of the entries with a memo."""
@@ -219,20 +240,20 @@ class Community:
         *,
         account: str | None = None,
         seq: int | None = None,
-        community: str = NAME,
+        community: str | None = None,
         items: bytes = b"",
     ) -> bytes:
         """Return a signed request; number and account are the signer's own where none are given."""
         request = Request(
-            community=CommunityId(community),
+            community=CommunityId(community or self.name),
             kind=kind,
-            author=key(who).id,
-            seq=self.state.keys.next_seq(key(who).id) if seq is None else seq,
+            author=self.key(who).id,
+            seq=self.state.keys.next_seq(self.key(who).id) if seq is None else seq,
             on_behalf_of=AccountId(account or ROLES.get(who, who)),
             body=bodies.write_body(body) if isinstance(body, Struct) else body,
             items=items,
         )
-        return sign_request(request, key(who)).wire_bytes()
+        return sign_request(request, self.key(who)).wire_bytes()
 
     def send(self, wire: bytes) -> Outcome:
         (outcome,) = self.sequencer.submit([wire], self.now_s)
@@ -242,11 +263,11 @@ class Community:
         return self.send(self.wire(who, kind, body, account=account))
 
     def register_key(self, name: str, role: str, account: str, by: str = "operator") -> Outcome:
-        body = bodies.RegisterKey(public=key(name).public.hex(), alg="secp256k1", role=role, account=account)
+        body = bodies.RegisterKey(public=self.key(name).public.hex(), alg="secp256k1", role=role, account=account)
         return self.ask(by, Kind.REGISTER, body)
 
     def register_gateway(self, number: str, by: str = "operator") -> Outcome:
-        body = bodies.RegisterGateway(gateway=number, public=key(number).public.hex(), alg="secp256k1")
+        body = bodies.RegisterGateway(gateway=number, public=self.key(number).public.hex(), alg="secp256k1")
         return self.ask(by, Kind.REGISTER, body)
 
     def claim(self, who: str, asset: str, kind: AssetKind, **limits: int | str) -> Outcome:
@@ -277,10 +298,11 @@ class Community:
         body = bodies.ScheduleBody(asset=asset, issued_s=self.now_s, instructions=list(entries))
         return self.ask(by, Kind.SCHEDULE, body)
 
-    def order(self, member: str, side: Side, energy_wh: int, price: int, slot_s: int | None = None) -> Outcome:
+    def order(
+        self, member: str, side: Side, energy_wh: int, price: int | None, slot_s: int | None = None, **likes: Any
+    ) -> Outcome:
         """Order in a slot's market, or without slot in the WATT book."""
-        body = bodies.OrderBody(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, slot_s=slot_s)
-        return self.ask(member, Kind.ORDER, body)
+        return self.ask(member, Kind.ORDER, order_body(side, energy_wh, price, slot_s, **likes))
 
     def report(
         self,
@@ -318,6 +340,14 @@ class Community:
         ]
         return self.batch(number, encode_items(items), by or number)
 
+    def orders(self, member: str, *records: tuple[int, int, int, int], partner: str | None = None) -> Outcome:
+        """Sign a batch of orders: slot, Wh (below zero to sell), price, and flags beside the side."""
+        packed = np.zeros(len(records), ORDER_DTYPE)
+        for n, (slot_s, wh, price, flags) in enumerate(records):
+            packed[n] = (slot_s, abs(wh), price, 0, 0, flags | SELLS * (wh < 0), 0)
+        items = packed.tobytes()
+        return self.send(self.wire(member, Kind.ORDER_BATCH, bodies.orders_head(items, partner), items=items))
+
     def batch(self, number: str, items: bytes, by: str | None = None) -> bytes:
         """Return a signed batch of packed records."""
         return self.wire(by or number, Kind.READING_BATCH, bodies.batch_head(number, items), items=items)
@@ -345,6 +375,16 @@ class Community:
             wires.append(self.reading("gw-feeder", slot_s, self.feeder(net_wh)))
         assert {*self.sequencer.submit(wires, self.now_s)} <= {Outcome.BOOKED}
         return slot_s
+
+
+def order_body(
+    side: Side, energy_wh: int, price: int | None, slot_s: int | None = None, **likes: Any
+) -> order_bodies.OrderBody:
+    """Return an order in a slot's market, or without slot in the WATT book."""
+    told = {"side": side, "energy_wh": energy_wh, "price_micro_per_kwh": price, **likes}
+    if slot_s is None:
+        return order_bodies.WattOrder(**told)
+    return order_bodies.SlotOrder(slot_s=slot_s, **told)
 
 
 def instruction(power_w: int, start_s: int = NOON, end_s: int = NOON + SLOT_SECONDS) -> bodies.InstructionItem:

@@ -97,13 +97,13 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def flips(path: Path) -> Iterator[Flip]:
     """Yield the flips of every value that is read, of long ones a sample."""
-    count = 0
     with closing(sqlite3.connect(path)) as db:
         names = dict(db.execute("SELECT id, name FROM party"))
         used = {number for pair in db.execute("SELECT author, owner FROM leaf") for number in pair}
         for table, keys in KEYS.items():
             found = db.execute(f"SELECT * FROM {table}")
             columns = [column[0] for column in found.description]
+            count = 0  # of each table, so that however long the others are, the sample begins with its first value
             for row in found.fetchall():
                 told = dict(zip(columns, row, strict=True))
                 for column, old in told.items():
@@ -113,8 +113,9 @@ def flips(path: Path) -> Iterator[Flip]:
                     bits = 53 if isinstance(old, int) else 8 * len(_bytes(old))
                     step = 1 if NIGHTLY else SHORT_STEP if bits <= SHORT_BITS else LONG_STEP
                     for bit in range(bits):
+                        sampled = count % step == 0
                         count += 1
-                        if count % step == 0:
+                        if sampled:
                             key, place = tuple(told[name] for name in keys), _place(table, told, names)
                             yield Flip(table, column, key, old, _flipped(old, bit), place)
 

@@ -16,7 +16,7 @@ from commonwatt.flows.chain import make_chain, story
 from commonwatt.flows.evidence import Said, encode
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.prove import default_case, final_note, make_evidence, shown_leaf, trust_file
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import bodies, order_bodies
 from commonwatt.flows.rulebook.trust_bodies import Grant
 from commonwatt.flows.sequence import replay
 from commonwatt.flows.speakers import Key, chain_roles, check_signatures, needed
@@ -187,7 +187,7 @@ def test_evidence_about_a_slot_in_which_a_delegate_traded_holds() -> None:
     community = Community(2)
     community.register_key("agent", "agent", "agent")
     let(community, "agent", "order", until_s=NOON + SLOT_SECONDS)
-    bid = bodies.OrderBody(side=Side.BID, energy_wh=400, price_micro_per_kwh=250_000, slot_s=NOON)
+    bid = order_bodies.SlotOrder(side=Side.BID, energy_wh=400, price_micro_per_kwh=250_000, slot_s=NOON)
     assert community.ask("agent", Kind.ORDER, bid, account="anna") is Outcome.BOOKED
     assert community.order("ben", Side.ASK, 400, 150_000, NOON) is Outcome.BOOKED
     community.now_s += 60

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from community import NAME
+from community import NAME, key
 from watched import ANNE, BOB, CARDS, CARL, DirectLog, Watched, trusted
 
 from commonwatt.adapters.stores.notes import NoteFile
@@ -135,11 +135,13 @@ def test_a_kept_state_that_is_not_the_one_that_was_cosigned_is_not_gone_on_from(
         anne.look()
     assert shelf.state is not None
     size, content = shelf.state
+    at = content.index(key("anna").public) + 20
     rows = town.community.rows()
     closed = max(row.position for row in rows[: size - 5] if row.closes)
     then = replay(rows[: closed + 1], NAME)
+    at = content.index(b"anna")  # a bit that means something: the name of a part that is as ever may say anything
     shelf.state = {
-        "bit": (size, content[:500] + bytes([content[500] ^ 1]) + content[501:]),
+        "bit": (size, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]),
         "short": (size, content[:100]),
         "other size": (size - 1, content),
         "other state": (size, snapshot.dump(then.state, then.last_s, snapshot.log_root(content))),

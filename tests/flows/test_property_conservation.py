@@ -9,6 +9,7 @@ from community import (
     EFFICIENCY,
     EXPORT,
     IMPORT,
+    LAPSE,
     LIMIT_W,
     MEMBERS,
     Community,
@@ -21,7 +22,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from commonwatt.model import LOSSES, SLOT_SECONDS, AssetId, Commodity, Outcome, Side
+from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms, SharingBody
+from commonwatt.model import IMBALANCE, LOSSES, MARKET, SLOT_SECONDS, AssetId, Commodity, Outcome, Side
 
 EXAMPLES = 300 if os.environ.get("COMMONWATT_NIGHTLY") else 40
 MOST_WH = LIMIT_W * SLOT_SECONDS // 3600
@@ -39,10 +41,14 @@ wishes = st.fixed_dictionaries(
 class Street(RuleBasedStateMachine):
     """Three homes that trade and report as they like; some keep quiet for a while, some lie, some make no sense."""
 
+    terms = LAPSE
+
     def __init__(self) -> None:
         super().__init__()
         self.journal = Noted()
-        self.community = Community(3, b_max_wh=1_500, grace_slots=2, prepaid_micro=400_000, journal=self.journal)
+        self.community = Community(
+            3, b_max_wh=1_500, grace_slots=2, prepaid_micro=400_000, journal=self.journal, settlement=self.terms
+        )
         self.unsent: list[tuple[str, int, dict[str, tuple[int, ...]]]] = []
         self.paid: list[tuple[str, int]] = []
 
@@ -169,3 +175,28 @@ class Street(RuleBasedStateMachine):
 @pytest.mark.row("M2")
 def test_nothing_is_made_from_nothing_whatever_a_street_does() -> None:
     run_state_machine_as_test(Street, settings=settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None))
+
+
+class SharingStreet(Street):
+    """The same street where trades are firm, the rest is shared, and nobody is left worse off."""
+
+    terms = SettlementTerms(
+        imbalance="grid",
+        imbalance_markup_micro_per_kwh=7_777,
+        sharing=SharingBody(key="pairs", price_micro_per_kwh=211_111, fee_micro_per_kwh=33_333),
+        equalise="day",
+    )
+
+    @invariant()
+    def who_stands_in_between_holds_no_energy_and_the_market_no_money(self) -> None:
+        accounts = self.community.state.accounts
+        for account in (IMBALANCE, MARKET):
+            assert accounts.balance(account, Commodity.ENERGY) == 0
+        assert accounts.balance(MARKET, Commodity.ERGON) == 0
+
+
+@pytest.mark.row("M2")
+def test_nothing_is_made_from_nothing_where_a_street_shares_and_stands_by_its_word() -> None:
+    run_state_machine_as_test(
+        SharingStreet, settings=settings(max_examples=EXAMPLES // 4, stateful_step_count=40, deadline=None)
+    )

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 from purse import TSL_PER_KWH, Purse
 
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import order_bodies
 from commonwatt.flows.rulebook import wallet_bodies as wallets
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.metering.batch import Flag
@@ -180,7 +180,7 @@ class Ledger(RuleBasedStateMachine):
     def cancels(self, who: str, number: int) -> None:
         self.position()
         order = self.orders[-1 - number % len(self.orders)]
-        outcome = self.town.ask(who, Kind.CANCEL, bodies.CancelBody(order=str(order)))
+        outcome = self.town.ask(who, Kind.CANCEL, order_bodies.CancelBody(order=str(order)))
         self.done(outcome, self.model.cancel(order, who))
 
     # Time and meters.

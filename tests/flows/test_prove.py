@@ -61,7 +61,7 @@ def run(
 
 
 def slots_of(run: Run) -> list[int]:
-    return sorted(run.then.state.clearings)
+    return run.then.state.slot_market.slots()
 
 
 def test_a_bundle_of_the_default_case_verifies() -> None:
@@ -85,7 +85,7 @@ def test_a_bundle_shows_what_the_state_holds() -> None:
     account, slot_s = default_case(one.then.state)
     bundle = json.loads(one.evidence(account, slot_s))
     orders = [leaf["position"] for leaf in bundle["leaves"] if '"kind":"order"' in leaf["body"]]
-    assert [str(position) for position in orders] == [o.id for o in one.then.state.slot_orders[slot_s]]
+    assert [str(position) for position in orders] == [o.id for o in one.then.state.slot_market.orders(slot_s)]
     assert bundle["leaves"][0]["position"] == 0
     assert len(bundle["sections"]) == len(SECTIONS)
     traded = [shown["entry"]["amount"] for shown in bundle["entries"] if shown["entry"]["memo"] == "trade"]

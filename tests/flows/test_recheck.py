@@ -249,8 +249,8 @@ LIES: list[tuple[Callable[[Json], object], str, str]] = [
     (lambda b: own_order(b).update(stamped_s=b["slot_s"] + 60), "orders", "before the gate"),
     (
         lambda b: put(b, own_order(b) | {"position": own_order(b)["position"] + 15}),
-        "orders",
-        "one order in a slot",
+        "auction",
+        "what the auction gives",
     ),
     (lambda b: resigned(own_order(b), lambda x: x.update(energy_wh=9)), "auction", "what the auction gives"),
     (lambda b: b["trades"][0].update(energy_wh=1), "auction", "what the auction gives"),

@@ -13,7 +13,7 @@ from specified import inspect, plan, specify
 from commonwatt.apps.wiring import Scene, paper_day, scene
 from commonwatt.flexibility.dispatch import command
 from commonwatt.flows.outlook import outlook
-from commonwatt.flows.rulebook import bodies, snapshot
+from commonwatt.flows.rulebook import order_bodies, snapshot
 from commonwatt.flows.rulebook.attesting import narrowed
 from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.trusted import Attestation, Attested
@@ -90,7 +90,7 @@ def test_arrays_of_readings_see_the_narrower_limit_at_once() -> None:
 
 def test_a_connection_narrowed_carries_no_larger_order() -> None:
     community = staffed()
-    bid = bodies.OrderBody(side=Side.BID, energy_wh=300, price_micro_per_kwh=1, slot_s=NOON + SLOT_SECONDS)
+    bid = order_bodies.SlotOrder(side=Side.BID, energy_wh=300, price_micro_per_kwh=1, slot_s=NOON + SLOT_SECONDS)
     credential = words("engineer", limits("anna-home", max_import_w=1_000))
     assert attest(community, credential, "engineer", "anna-home") is Outcome.BOOKED
     assert community.ask("anna", Kind.ORDER, bid) is Outcome.OVER_LIMIT

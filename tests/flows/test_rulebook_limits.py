@@ -5,7 +5,7 @@ from community import IMPORT, NAME, NOON, Community, Flow, key
 from purse import Purse
 
 from commonwatt.flows.replay import replay
-from commonwatt.flows.rulebook import bodies, readings, stating, trading
+from commonwatt.flows.rulebook import bodies, order_bodies, readings, stating, watt_book
 from commonwatt.flows.rulebook import wallet_bodies as wallets
 from commonwatt.model import (
     GRID,
@@ -86,12 +86,12 @@ def test_what_a_rule_cannot_book_stops_the_writer_instead_of_being_answered(monk
 
 def test_an_account_has_so_many_orders_in_the_book_and_no_more() -> None:
     community = Community(2, prepaid_micro=0)
-    found = [community.order("anna", Side.BID, 1, 1 + n) for n in range(trading.MOST_STANDING)]
+    found = [community.order("anna", Side.BID, 1, 1 + n) for n in range(watt_book.MOST_STANDING)]
     assert set(found) == {Outcome.BOOKED}
     assert community.order("anna", Side.BID, 1, 1) is Outcome.OVER_LIMIT
     assert community.order("ben", Side.BID, 1, 1) is Outcome.BOOKED
     (first,) = [order.id for order in community.state.book.orders() if order.price_micro_per_kwh == 1][:1]
-    assert community.ask("anna", Kind.CANCEL, bodies.CancelBody(order=first)) is Outcome.BOOKED
+    assert community.ask("anna", Kind.CANCEL, order_bodies.CancelBody(order=first)) is Outcome.BOOKED
     assert community.order("anna", Side.BID, 1, 1) is Outcome.BOOKED
 
 
@@ -105,11 +105,14 @@ def test_the_grid_has_one_meter_at_the_feeder() -> None:
 def test_nobody_acts_for_what_is_no_name(account: str) -> None:
     community = Community(1)
     before = community.roots()
-    wire = community.wire("anna", Kind.CANCEL, bodies.CancelBody(order="7"))
+    wire = community.wire("anna", Kind.CANCEL, order_bodies.CancelBody(order="7"))
     forged = wire.replace(b'"on_behalf_of":"anna"', b'"on_behalf_of":"%s"' % account.encode())
     if "\n" not in account:
         assert community.send(forged) is Outcome.MALFORMED
-    assert community.ask("anna", Kind.CANCEL, bodies.CancelBody(order="7"), account=account or " ") is Outcome.MALFORMED
+    assert (
+        community.ask("anna", Kind.CANCEL, order_bodies.CancelBody(order="7"), account=account or " ")
+        is Outcome.MALFORMED
+    )
     assert community.roots() == before
 
 
@@ -198,3 +201,16 @@ def test_a_flood_of_doubts_costs_no_more_than_any_other_and_all_are_noted(monkey
     assert kept.state.set_aside == live.state.set_aside
     assert len(kept.state.doubted or []) == 15
     assert kept.state.root() == live.state.root() == community.state.root()
+
+
+@pytest.mark.parametrize("holder", ["operator", "utility"])
+def test_watt_that_no_member_holds_is_bought_back_like_any_other(holder: str) -> None:
+    community = Purse(1, terms={})
+    if holder == "utility":
+        assert community.register_key("utility", "utility", "utility") is Outcome.BOOKED
+    community.live(anna=Flow(solar_wh=1_000, charge_wh=1_000))
+    assert community.give("anna", holder, Commodity.WATT, 810) is Outcome.BOOKED
+    community.levels_wh["anna"] = 0  # driven away, or leaked: the meter counted nothing that went out
+    community.live()
+    assert (community.watt(holder), community.state.claims.total_wh) == (0, 0)
+    assert community.entries("watt bought back", Commodity.ERGON) == [("anna", holder, 243_000)]

@@ -9,11 +9,12 @@ from community import EXPORT, IMPORT, NOON, Community, Noted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from commonwatt.flows.rulebook import State, settling, snapshot, trading
+from commonwatt.flows.rulebook import State, settling, slot_market, snapshot
 from commonwatt.flows.rulebook import readings as rules
 from commonwatt.flows.rulebook.readings import Batch
 from commonwatt.metering.batch import Flag, Item, Quality, encode_items
 from commonwatt.model import (
+    MARKET,
     MINT,
     SLOT_SECONDS,
     AccountId,
@@ -22,10 +23,11 @@ from commonwatt.model import (
     Commodity,
     Entry,
     GatewayId,
-    Order,
     OrderId,
     Outcome,
     Side,
+    SlotOrder,
+    Zone,
 )
 
 SETTLED = 2
@@ -181,7 +183,10 @@ prices = st.sampled_from([(IMPORT, EXPORT), (333_333, 77_777), (-20_001, -50_003
     feeder=st.none() | told,
     batteries=st.dictionaries(st.sampled_from(["anna", "ben"]), st.tuples(st.integers(0, 2_000), st.integers(0, 900))),
     watt=st.dictionaries(st.sampled_from(MEMBERS[:4]), st.integers(1, 300)),
-    trades=st.booleans(),
+    orders=st.dictionaries(
+        st.sampled_from([*MEMBERS[:8], "anna", "ben"]), st.tuples(st.sampled_from(Side), st.integers(1, 90))
+    ),
+    fee=st.sampled_from([0, 0, 33_333]),
 )
 def test_arrays_settle_as_one_by_one(
     metered: dict[str, tuple[int, int]],
@@ -189,20 +194,20 @@ def test_arrays_settle_as_one_by_one(
     feeder: tuple[int, int] | None,
     batteries: dict[str, tuple[int, int]],
     watt: dict[str, int],
-    trades: bool,
+    orders: dict[str, tuple[Side, int]],
+    fee: int,
 ) -> None:
     ways = []
     for many in (1, 10**9):
         one = copied(crowd().state)
         one.prices[NOON] = price
         issue(one, watt)
-        if trades and price[0] > price[1] >= 0:
-            one.slot_orders[NOON] = [
-                order(MEMBERS[0], Side.BID, 40, price[0]),
-                order(MEMBERS[5], Side.ASK, 30, price[1]),
-            ]
-            trading.close_gates(one, NOON + SLOT_SECONDS)
-            assert one.clearings[NOON].trades
+        one.zones["lane"] = Zone(name="lane", fee_micro_per_kwh=fee)
+        if price[0] > price[1] >= 0:
+            for position, (who, (side, wh)) in enumerate(orders.items(), 1):
+                limit = price[0] if side is Side.BID else price[1]
+                one.slot_market.place(NOON, order(who, side, wh, limit), position)
+            slot_market.close_gates(one, NOON + SLOT_SECONDS)
         believe(one, metered, batteries)
         begun = len(noted(one))
         settling.settle(one, one.readings[NOON], feeder, many)
@@ -212,7 +217,8 @@ def test_arrays_settle_as_one_by_one(
     assert fast.losses_wh == slow.losses_wh
     assert list(fast.claims.listing()) == list(slow.claims.listing())
     assert fast.given == slow.given
-    assert Counter(map(repr, fast_entries)) == Counter(map(repr, slow_entries)), "each the same, in another order"
+    assert moved(fast_entries) == moved(slow_entries), "each the same, in another order"
+    assert not fast.accounts.balance(MARKET, Commodity.ENERGY) and not fast.accounts.balance(MARKET, Commodity.ERGON)
     for commodity in Commodity:
         assert fast.accounts.total(commodity) == 0
 
@@ -222,6 +228,18 @@ def noted(state: State) -> list[Entry]:
     return list(state.journal.noted)
 
 
+def moved(entries: list[Entry]) -> Counter[tuple[str, str, str, int]]:
+    """Return what each account got and gave in energy and money: of neighbours and of the grid apart."""
+    found: Counter[tuple[str, str, str, int]] = Counter()
+    for entry in entries:
+        for account, sign in ((entry.source, -1), (entry.target, 1)):
+            if account != MARKET:
+                about = "trade" if entry.memo in ("trade", "grid fee") else "other"
+                way = sign if entry.commodity is Commodity.ENERGY else 0  # of money only the balance is told
+                found[account, entry.commodity, about, way] += sign * entry.amount
+    return Counter({key: amount for key, amount in found.items() if amount})
+
+
 def issue(state: State, watt: dict[str, int]) -> None:
     """Give members WATT that stands against anna's battery."""
     for name, wh in watt.items():
@@ -229,8 +247,8 @@ def issue(state: State, watt: dict[str, int]) -> None:
         state.move(Commodity.WATT, MINT, AccountId(name), wh, slot_s=NOON, memo="a gift")
 
 
-def order(name: str, side: Side, energy_wh: int, price: int) -> Order:
-    return Order(id=OrderId(name), owner=AccountId(name), side=side, energy_wh=energy_wh, price_micro_per_kwh=price)
+def order(name: str, side: Side, energy_wh: int, price: int) -> SlotOrder:
+    return SlotOrder(id=OrderId(name), owner=AccountId(name), side=side, energy_wh=energy_wh, price_micro_per_kwh=price)
 
 
 def believe(state: State, metered: dict[str, tuple[int, int]], batteries: dict[str, tuple[int, int]]) -> None:

@@ -153,7 +153,7 @@ def test_who_was_silent_shares_in_no_trade_and_pays_the_grids_price() -> None:
     community.order("anna", Side.ASK, 300, EXPORT, NOON)
     community.live(silent=["ben"], anna=Flow(solar_wh=300), ben=Flow(load_wh=300))
     run_out_of_grace(community)
-    assert community.state.clearings[NOON].energy_wh == 300
+    assert community.state.slot_market.clearing(NOON).energy_wh == 300
     assert community.report("gw-ben", NOON, community.home("ben", Flow(load_wh=300))) is Outcome.BOOKED
     assert community.entries("trade") == []
     assert community.ergon("anna") == PREPAID + 1 + 30_000, "and a coin that woke the log"

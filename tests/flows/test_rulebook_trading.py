@@ -3,7 +3,7 @@
 import pytest
 from community import EXPORT, IMPORT, NOON, PREPAID, Community, Flow
 
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import order_bodies, watt_book
 from commonwatt.model import SLOT_SECONDS, AssetKind, Commodity, Kind, Outcome, Side
 
 SUNNY = Flow(solar_wh=1_000, charge_wh=1_000)
@@ -25,19 +25,20 @@ def test_a_slots_market_is_open_until_its_gate_and_not_after() -> None:
     assert community.order("ben", Side.ASK, 100, EXPORT, NOON) is Outcome.TOO_LATE
     assert community.order("ben", Side.ASK, 100, EXPORT, NOON - SLOT_SECONDS) is Outcome.TOO_LATE
     assert community.order("ben", Side.ASK, 100, EXPORT, NEXT) is Outcome.BOOKED
-    assert community.state.clearings[NOON].trades == ()
+    assert community.state.slot_market.clearing(NOON).trades == ()
 
 
 def test_an_order_is_for_a_slot_whose_price_is_known() -> None:
     community = Community(1)
     assert community.order("anna", Side.ASK, 1, 0, NOON + 96 * SLOT_SECONDS) is Outcome.UNKNOWN_THING
     assert community.order("anna", Side.ASK, 1, 0, NEXT + 1) is Outcome.TOO_LATE
-    assert community.state.slot_orders == {}
+    assert community.state.slot_market.slots() == []
 
 
-def test_a_member_places_one_order_per_slot() -> None:
+def test_a_member_stands_on_one_side_of_a_slot_with_a_few_price_steps() -> None:
     community = Community(2)
-    assert community.order("anna", Side.BID, 100, IMPORT, NEXT) is Outcome.BOOKED
+    for step in range(8):
+        assert community.order("anna", Side.BID, 100, IMPORT - step, NEXT) is Outcome.BOOKED
     assert community.order("anna", Side.BID, 100, IMPORT, NEXT) is Outcome.ALREADY_THERE
     assert community.order("anna", Side.ASK, 100, EXPORT, NEXT) is Outcome.ALREADY_THERE
     assert community.order("anna", Side.ASK, 100, EXPORT, NEXT + SLOT_SECONDS) is Outcome.BOOKED
@@ -71,7 +72,7 @@ def test_everyone_trades_at_the_midpoint_of_the_crossing() -> None:
     assert community.order("ben", Side.ASK, 600, 180_000, NOON) is Outcome.BOOKED
     close_gate(community)
     # 600 Wh of anna's and 400 Wh of ben's meet the bid; the last two limits that met are 260,000 and 180,000.
-    clearing = community.state.clearings[NOON]
+    clearing = community.state.slot_market.clearing(NOON)
     assert (clearing.price_micro_per_kwh, clearing.energy_wh) == (220_000, 1_000)
     assert [(t.seller, t.buyer, t.energy_wh, t.price_micro_per_kwh) for t in clearing.trades] == [
         ("anna", "cleo", 600, 220_000),
@@ -104,7 +105,7 @@ def test_there_is_no_auction_where_the_grid_pays_no_less_than_it_takes(bought: i
     community.order("ben", Side.BID, 1_000, 1_000_000, NOON)
     community.order("anna", Side.ASK, 1_000, 0, NOON)
     close_gate(community)
-    assert community.state.clearings[NOON].trades == ()
+    assert community.state.slot_market.clearing(NOON).trades == ()
     community.live(anna=Flow(solar_wh=1_000), ben=Flow(load_wh=1_000))
     assert community.ergon("ben") == PREPAID - bought
     assert community.ergon("anna") == PREPAID + sold
@@ -141,8 +142,8 @@ def test_an_ask_stands_before_its_energy_and_trades_once_the_meter_has_seen_it()
     community = Community(2)
     community.order("ben", Side.BID, 400, 250_000)
     assert community.order("anna", Side.ASK, 500, 200_000) is Outcome.BOOKED
-    assert community.state.book.buying_price == 200_000
-    assert community.state.book.selling_price == 250_000, "the book may overlap"
+    assert watt_book.quotes(community.state).buying == 200_000
+    assert watt_book.quotes(community.state).selling == 250_000, "the book may overlap"
     assert community.entries("watt trade") == []
     community.live(anna=SUNNY)
     assert community.entries("watt trade") == [("anna", "ben", 400), ("ben", "anna", 100_000)]
@@ -173,7 +174,7 @@ def test_an_order_in_the_book_is_taken_back_by_its_owner_alone() -> None:
     community = Community(2)
     community.order("anna", Side.ASK, 500, 200_000)
     (standing,) = community.state.book.orders()
-    cancel = bodies.CancelBody(order=standing.id)
+    cancel = order_bodies.CancelBody(order=standing.id)
     assert community.ask("ben", Kind.CANCEL, cancel) is Outcome.UNKNOWN_THING
     assert community.ask("anna", Kind.CANCEL, cancel) is Outcome.BOOKED
     assert community.ask("anna", Kind.CANCEL, cancel) is Outcome.UNKNOWN_THING
@@ -186,7 +187,7 @@ def test_the_grid_operator_deals_in_no_watt() -> None:
     assert community.register_key("utility", "member", "grid") is Outcome.NOT_ALLOWED
     community.live(anna=SUNNY)
     community.order("anna", Side.ASK, 810, EXPORT)
-    bid = bodies.OrderBody(side=Side.BID, energy_wh=810, price_micro_per_kwh=IMPORT)
+    bid = order_bodies.WattOrder(side=Side.BID, energy_wh=810, price_micro_per_kwh=IMPORT)
     assert community.ask("utility", Kind.ORDER, bid, account="grid") is Outcome.UNKNOWN_KEY
     assert community.ask("dso", Kind.ORDER, bid) is Outcome.NOT_ALLOWED
     assert (community.watt("anna"), community.watt("grid")) == (810, 0)
@@ -205,7 +206,7 @@ def test_nobody_orders_more_for_a_slot_than_their_fuse_bears() -> None:
     assert community.order("dora", Side.BID, 2_301, IMPORT, NOON) is Outcome.OVER_LIMIT
     assert community.order("dora", Side.ASK, 921, EXPORT, NOON) is Outcome.OVER_LIMIT
     assert community.order("dora", Side.BID, 10**9, 0, NOON) is Outcome.OVER_LIMIT
-    assert community.state.slot_orders == {}
+    assert community.state.slot_market.slots() == []
     assert community.order("dora", Side.BID, 2_300, IMPORT, NOON) is Outcome.BOOKED
     assert community.order("dora", Side.ASK, 920, EXPORT, NEXT) is Outcome.BOOKED
     assert community.order("dora", Side.BID, 10**6, 1) is Outcome.BOOKED, "the WATT book is not bound to a slot"

@@ -10,7 +10,7 @@ import pytest
 from commonwatt.flows.rulebook.wallets import Agreed, Kept, Wallets
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.transfers import Transfer
-from commonwatt.model import MINT, SLOT_SECONDS, AccountId, Commodity, Entry, InvalidValue, canonical_json
+from commonwatt.model import MINT, SLOT_SECONDS, AccountId, Commodity, Entry, canonical_json
 from commonwatt.tokens.ergon import Payout, PurchaseFact, Said, Stage
 from commonwatt.tokens.prepaid import AutoTopUp, Supply, Switched, TopUpRule
 
@@ -83,9 +83,8 @@ def test_of_many_entries_at_once_only_those_are_looked_at_who_may_matter() -> No
             entry = Entry(commodity=Commodity.ERGON, source=source, target=target, amount=amount, memo="m", slot_s=NOON)
             accounts.post(entry)
     numbers = np.array([accounts.number(name) for name in has], np.int64)
-    wallets.note_many(Commodity.ENERGY, numbers, numbers[::-1])
-    assert wallets.take_touched(accounts) == []
-    wallets.note_many(Commodity.ERGON, numbers[:4], numbers[4:])
+    wallets.note_many(numbers[:4])
+    wallets.note_many(numbers[4:])
     # Up to 40 a rule of somebody's may ask for money; Anna was told and Ben's meter is in its grace: both may rise.
     assert wallets.take_touched(accounts) == ["anna", "ben", "m0", "m1", "m2", "m3"]
     assert wallets.take_touched(accounts) == []
@@ -94,16 +93,10 @@ def test_of_many_entries_at_once_only_those_are_looked_at_who_may_matter() -> No
 def test_wallets_that_watch_nothing_note_nothing() -> None:
     accounts, wallets = Accounts(), Wallets()
     number = np.array([accounts.number(ANNA)], np.int64)
-    wallets.note_many(Commodity.ERGON, number, number)
+    wallets.note_many(number)
     entry = Entry(commodity=Commodity.ERGON, source=ANNA, target=BEN, amount=1, memo="m", slot_s=NOON)
     wallets.note(entry, accounts)
     assert wallets.take_touched(accounts) == []
     wallets.look_at(BEN)
     wallets.note(entry, accounts)
     assert wallets.take_touched(accounts) == ["anna", "ben"]
-
-
-def test_watt_is_never_booked_past_the_one_who_counts_the_time() -> None:
-    number = np.array([0], np.int64)
-    with pytest.raises(InvalidValue):
-        Wallets().note_many(Commodity.WATT, number, number)

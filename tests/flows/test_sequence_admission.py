@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 from community import NOON, PREPAID, Community, key
 from hypothesis import HealthCheck, given, settings
@@ -11,8 +12,11 @@ from hypothesis import strategies as st
 from standing import BOUGHT, PURCHASE, RECORDS, refused, standing
 
 from commonwatt.flows.intake import read_request
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import bodies, order_bodies
 from commonwatt.identity.keys import sign_request
+from commonwatt.kernels.slot_orders import SELLS
+from commonwatt.market.order_batch import ORDER_DTYPE, orders_root
+from commonwatt.market.slot_rows import NEAR, STRICT
 from commonwatt.metering.batch import batch_root
 from commonwatt.model import MAX_SAFE_INTEGER, CommonwattError, Kind, Outcome, Side
 
@@ -75,7 +79,7 @@ def test_a_repeat_gets_its_first_answer_and_stands_in_the_log_once() -> None:
     community = Community(1)
     booked = community.wire("payment", Kind.PURCHASE, PURCHASE)
     assert community.sequencer.submit([booked, booked], NOON) == [Outcome.BOOKED, Outcome.BOOKED]
-    backless = bodies.OrderBody(side=Side.BID, energy_wh=5_000, price_micro_per_kwh=10**9, slot_s=NOON)
+    backless = order_bodies.SlotOrder(side=Side.BID, energy_wh=5_000, price_micro_per_kwh=10**9, slot_s=NOON)
     order = community.wire("anna", Kind.ORDER, backless)
     assert community.send(order) is Outcome.NOT_BACKED
     community.pay("anna", 10**12, "now there is money")
@@ -126,10 +130,12 @@ def test_bytes_that_are_no_canonical_request_are_malformed(wire: bytes) -> None:
         (Kind.PURCHASE, "payment", BOUGHT | {"account": "anna\n"}),
         (Kind.PURCHASE, "payment", {name: value for name, value in BOUGHT.items() if name != "reference"}),
         (Kind.PURCHASE, "payment", BOUGHT | {"more": 1}),
-        (Kind.ORDER, "anna", {"side": "buy", "energy_wh": 1, "price_micro_per_kwh": 1}),
-        (Kind.ORDER, "anna", {"side": "bid", "energy_wh": 1, "price_micro_per_kwh": -1}),
-        (Kind.FACT, "oracle", {"start_s": NOON, "prices": []}),
-        (Kind.FACT, "oracle", {"start_s": MAX_SAFE_INTEGER, "prices": [[1, 1]]}),
+        (Kind.ORDER, "anna", {"what": "watt", "side": "buy", "energy_wh": 1, "price_micro_per_kwh": 1}),
+        (Kind.ORDER, "anna", {"what": "watt", "side": "bid", "energy_wh": 1, "price_micro_per_kwh": -1}),
+        (Kind.ORDER, "anna", {"side": "bid", "energy_wh": 1, "price_micro_per_kwh": 1}),
+        (Kind.ORDER, "anna", {"what": "watt", "side": "bid", "energy_wh": 1, "price_micro_per_kwh": 1, "slot_s": NOON}),
+        (Kind.FACT, "oracle", {"what": "prices", "start_s": NOON, "prices": []}),
+        (Kind.FACT, "oracle", {"what": "prices", "start_s": MAX_SAFE_INTEGER, "prices": [[1, 1]]}),
         (Kind.REGISTER, "operator", {"what": "key", "public": "00", "alg": "rsa", "role": "member", "account": "x"}),
         (Kind.REGISTER, "operator", {"what": "throne"}),
         (Kind.SCHEDULE, "planner", {"asset": "anna-battery", "issued_s": NOON, "instructions": []}),
@@ -185,6 +191,16 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
+ORDER_RECORDS = [
+    np.array(told, ORDER_DTYPE).tobytes()
+    for told in (
+        [(NOON + 900, 100, 200_000, 0, 0, 0, 0)],
+        [(NOON + 900, 10**9, 10**9, 10**9, 2, SELLS | NEAR | STRICT, 0)],
+        [(NOON + 900, 1, 0, 0, 2, 0, 0), (NOON + 900, 1, 0, 0, 0, SELLS, 0)],
+        [(NOON + 901, -1, -1, -1, 3, 255, 1)],
+        [(NOON + 900, 1, 0, 0, 0, 0, 0)] * 9,
+    )
+]
 SIGNERS = ("operator", "anna", "gw-anna", "planner", "oracle", "dso", "payment")
 
 
@@ -202,7 +218,36 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
             ],
             "said_s": [0, NOON, 32_503_680_000],
         },
-        Kind.FACT: {"start_s": [0, NOON + 96 * 900, 32_503_680_000], "prices": [[[0, 0]], [[-(10**9), 10**9]] * 400]},
+        Kind.FACT: {
+            "what": ["prices", "frequency", "event"],
+            "start_s": [0, NOON + 96 * 900, 32_503_680_000],
+            "prices": [[[0, 0]], [[-(10**9), 10**9]] * 400],
+            "imbalance": [[], [10**9] * 400],
+            "end_s": [NOON, NOON + 97 * 900],
+            "mhz": [0, 49_500],
+            "name": ["peak"],
+            "direction": ["charge", "give_back"],
+        },
+        Kind.CONTRACT: {
+            "what": ["offer", "close", "guarantee", "accept", "leave", "dispute", "resolve"],
+            "windows": [[{"direction": "charge", "price_micro_per_kwh": 1, "days": "all", "to_minute": 1440}]],
+            "most_windows": [1, 366],
+            "until_s": [0, NOON + 7 * 86_400, 32_503_680_000],
+            "accept_by_s": [NOON, NOON + 86_400],
+            "power_w": [1, 10**9],
+            "budget_micro": [0, 10**12],
+            "basis": ["on_top", "instead"],
+            "most_micro_per_kwh": [1, 10**9],
+            "offer": ["0", "12"],
+            "contract": ["0"],
+            "asset": ["anna-battery", "feeder"],
+            "charge_w": [0, 1000, 10**9],
+            "give_back_w": [0, 10**9],
+            "direct": [True, False],
+            "window_s": [NOON],
+            "reason": ["r"],
+            "net_micro": [-(10**12), 10**12],
+        },
         Kind.SCHEDULE: {
             "asset": ["anna-battery", "feeder"],
             "issued_s": [0, NOON, 32_503_680_000],
@@ -228,12 +273,36 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
             "personal": [None, "0" * 64],
         },
         Kind.ORDER: {
+            "what": ["watt", "slot", "sealed", "reveal", "agent"],
+            "until_s": [None, 0, NOON + 900, 32_503_680_000],
+            "by_agent": [True, False],
+            "commitment": ["0" * 64],
+            "sealed": ["0", "9" * 64],
+            "salt": ["1" * 64],
+            "order": [{"what": "watt", "side": "bid", "energy_wh": 1, "price_micro_per_kwh": 1}, {"what": "sealed"}],
+            "buy_micro_per_kwh": [0, 10**9],
+            "sell_micro_per_kwh": [1, 10**9],
             "side": ["bid", "ask"],
             "energy_wh": [1, 10**9],
-            "price_micro_per_kwh": [0, 10**9],
+            "price_micro_per_kwh": [None, 0, 10**9],
             "slot_s": [None, 0, NOON, NOON + 900, 32_503_680_000],
+            "source": ["any", "renewable", "solar"],
+            "near": [True, False],
+            "partner": ["anna", "ben", "grid"],
+            "premium_micro_per_kwh": [0, 10**9],
+            "strict": [True, False],
+            "now": [True, False],
         },
-        Kind.CANCEL: {"order": ["0", "99"]},
+        Kind.ORDER_BATCH: {
+            "count": [0, 1, 2, 672, 673],
+            "root": [*(orders_root(items).hex() for items in ORDER_RECORDS), "0" * 64],
+            "partner": [None, "anna", "ben", "grid"],
+        },
+        Kind.CANCEL: {
+            "what": ["cancel", "amend", "agent off"],
+            "order": ["0", "99", "12.3", "." * 9],
+            "energy_wh": [0, 1, 10**9],
+        },
         Kind.ACK: {
             "gateway": ["gw-anna"],
             "slot_s": [0, 32_503_680_000],
@@ -245,6 +314,20 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
             "amount_micro": [1, 10**12],
             "reference": ["r", "é"],
         },
+        Kind.SESSION: {
+            "what": ["tariff", "authorise", "start", "progress", "stop", "metered"],
+            "meter": ["anna-home", "feeder"],
+            "from_s": [0, NOON, 32_503_680_000],
+            "station": ["anna", "grid"],
+            "most_wh": [1, 10**9],
+            "most_micro": [1, 10**12],
+            "until_s": [0, NOON + 900],
+            "session": ["0", "12.3", "." * 9],
+            "register_wh": [0, 10**15],
+            "counts": [[], [{"at_s": 0, "energy_wh": 10**9}]],
+            "began_wh": [0, 10**15],
+            "ended_wh": [0, 10**15],
+        },
         Kind.CONSENT: {
             "what": ["consent", "decision"],
             "asset": ["anna-battery", "feeder", "x"],
@@ -255,9 +338,37 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
             "issued_s": [NOON],
             "accept": [True, False],
         },
+        Kind.INTERCHANGE: {
+            "what": ["neighbour", "prepare", "refuse", "decide"],
+            "community": ["tiny", "north"],
+            "operator": [key("anna").public.hex(), "02" + "f" * 64],
+            "note": ["north+00000000+AQ==", ""],
+            "most_wh": [0, 10**12],
+            "most_micro": [0, 10**15],
+            "number": [1, MAX_SAFE_INTEGER],
+            "proof": [{"note": "", "body": "", "closes": True, "outcome": "BOOKED", "position": 0, "path": []}],
+        },
+        Kind.AUCTION: {
+            "what": ["open", "bid", "seal", "reveal", "reserve", "withdraw"],
+            "form": ["english", "first_price", "second_price", "dutch"],
+            "side": ["ask", "bid"],
+            "good": ["watt", "slots", "capacity_up"],
+            "amount": [1, 10**9],
+            "start_s": [NOON, NOON + 900, 32_503_680_000],
+            "end_s": [NOON + 900, 32_503_680_000],
+            "reserve_price": [0, 10**9],
+            "auction": ["0", "7", "99"],
+            "price_micro_per_kwh": [0, 10**9],
+            "hash": ["0" * 64],
+            "salt": ["0" * 64],
+        },
         Kind.CHECKPOINT: {"note": ["tiny\n0\n\nstate \nslot 0\n\n", "\n\n", "tiny\n-1\n" + "A" * 44]},
         Kind.REGISTER: {
-            "what": ["asset", "gateway", "key", "community"],
+            "what": ["asset", "gateway", "key", "community", "licence", "buy licence", "sharing"],
+            "from_s": [0, NOON, 32_503_680_000],
+            "until_s": [0, NOON + 900],
+            "months": [0, 1, 12],
+            "sharing": [{}, {"key": "dynamic"}, {"key": "static", "permille": {"anna": 1_000}}, {"key": "static"}],
             "public": [key("anna").public.hex(), "04" + "00" * 32],
             "alg": ["secp256k1"],
             "role": ["member"],
@@ -279,7 +390,8 @@ def test_no_signed_request_whatever_breaks_the_log(data: st.DataObject) -> None:
     who = data.draw(st.sampled_from(SIGNERS))
     before = community.roots()
     try:
-        items = data.draw(st.sampled_from([b"", *RECORDS])) if kind is Kind.READING_BATCH else b""
+        records = {Kind.READING_BATCH: RECORDS, Kind.ORDER_BATCH: ORDER_RECORDS}.get(kind, [])
+        items = data.draw(st.sampled_from([b"", *records]))
         wire = community.wire(who, kind, body, items=items)
     except CommonwattError:
         return  # no canonical form, so it cannot be signed

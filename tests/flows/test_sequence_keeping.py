@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from community import NAME, Community
 
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import order_bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.model import Kind, Outcome, Refused
@@ -38,7 +38,7 @@ def slow() -> tuple[Community, SlowLog]:
 
 
 def cancel(community: Community) -> bytes:
-    return community.wire("anna", Kind.CANCEL, bodies.CancelBody(order="7"))
+    return community.wire("anna", Kind.CANCEL, order_bodies.CancelBody(order="7"))
 
 
 def test_nobody_is_answered_before_it_is_durable() -> None:

@@ -10,7 +10,7 @@ from msgspec import structs
 from standing import PURCHASE, RECORDS, refused
 
 from commonwatt.flows.ports import NO_TILES
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import bodies, order_bodies
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.ledger.journal import entry_leaf
 from commonwatt.ledger.leaf import LeafRow
@@ -77,7 +77,7 @@ def story() -> Community:
     community.live(anna=Flow(solar_wh=1_300, charge_wh=1_000), ben=Flow(load_wh=500))
     community.order("anna", Side.ASK, 500, 200_000)
     community.order("ben", Side.BID, 400, 200_000)
-    community.ask("anna", Kind.CANCEL, bodies.CancelBody(order="1"))
+    community.ask("anna", Kind.CANCEL, order_bodies.CancelBody(order="1"))
     seal(community)
     community.live(anna=Flow(discharge_wh=400), ben=Flow(load_wh=300))
     return community

@@ -12,7 +12,9 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
 from community import NAME, NOON, gateway, key
+from msgspec.structs import replace
 from professionals import BATTERY, limits, words
 from watched import ANNE, CARDS, LOG_VKEY, NOTE, Watched, trust
 from writer import charters, founded, said, submitted
@@ -26,6 +28,7 @@ from commonwatt.flexibility.instructions import table
 from commonwatt.flexibility.language import calendar
 from commonwatt.flows.evidence import read_trust
 from commonwatt.flows.intake import Arrived, check_batch, read_many, read_request
+from commonwatt.flows.interchange_words import prove_word
 from commonwatt.flows.prove import final_note, make_evidence
 from commonwatt.flows.receipts import (
     Receipt,
@@ -37,11 +40,15 @@ from commonwatt.flows.receipts import (
 )
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook import bodies, snapshot
+from commonwatt.flows.rulebook.foreign import read_word
+from commonwatt.flows.rulebook.interchange_bodies import Proof, Refuse, RegisterNeighbour
+from commonwatt.flows.rulebook.neighbours import Neighbour, Trusted
 from commonwatt.flows.verify import verify_file
 from commonwatt.identity.credentials import ES256K, CredentialKey, check_credential, key_urn, read_credential
-from commonwatt.identity.keys import VerifyingKey
+from commonwatt.identity.keys import NoteKey, VerifyingKey
+from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.ledger import tile_format
-from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, read_note, sign_note, split_note, verify_note
+from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, read_note, sign_note, split_note, verify_note, vkey
 from commonwatt.ledger.cosign import (
     FraudProof,
     cosignature_line,
@@ -51,6 +58,10 @@ from commonwatt.ledger.cosign import (
     verify_fraud_proof,
 )
 from commonwatt.ledger.leaf import pack_leaf, unpack_leaf
+from commonwatt.market.call.staged import tree
+from commonwatt.market.order_batch import ORDER_DTYPE, read_orders
+from commonwatt.market.slot_rows import ROW
+from commonwatt.market.slots import SlotMarket
 from commonwatt.metering.batch import Item, decode_items, encode_items, read_items
 from commonwatt.metering.personal import PersonalItem, decode_personal, encode_personal
 from commonwatt.model import AccountId, CommunityId, Corrupt, Interval, InvalidValue, Kind, Outcome, Refused
@@ -129,6 +140,25 @@ def batch(data: bytes) -> None:
     assert not items or encode_items(items) == data, "one form of each"
     with suppress(InvalidValue):
         decode_personal(data, max(0, (len(data) - 32) // 16))
+
+
+def orders(data: bytes) -> None:
+    with suppress(InvalidValue):
+        records = read_orders(data)
+        assert records.tobytes() == data
+        market = SlotMarket()
+        rows = np.zeros(len(records), ROW)
+        for name in ("wh", "limit", "premium", "source", "flags"):
+            rows[name] = records[name]
+        market.number(AccountId("anna"))
+        market.place_many(0, rows[:8])
+        market.close(0, tree(()), np.zeros(1, np.int32), 300_000, 100_000)
+        assert SlotMarket.load(market.dump()).dump() == market.dump()
+
+
+def order_batches() -> list[bytes]:
+    asks = [(1_790_000_100 + 900 * n, 100 + n, 200_000, n % 3, n % 3, SELLS if n % 2 else 0, 0) for n in range(8)]
+    return [np.array(asks, ORDER_DTYPE).tobytes(), np.array(asks[:1], ORDER_DTYPE).tobytes()]
 
 
 def tiles(data: bytes) -> None:
@@ -374,12 +404,48 @@ def _lines() -> list[bytes]:
     return [msgspec.json.encode(one) for one in said]
 
 
+def word(data: bytes) -> None:
+    """Read another log's word, once with a body and once with a note that somebody made up."""
+    trusted, good = border()
+    text = data.decode(errors="surrogateescape")
+    for told in (replace(good, body=text), replace(good, note=text)):
+        assert read_word(told, trusted) is None or told == good, "only a leaf of that log is believed"
+
+
+@cache
+def border() -> tuple[Neighbour, Proof]:
+    """Return what a community believes of the one in which a leaf is proven, and the proof."""
+    community = Watched()
+    refused = Refuse(community="north", number=1)
+    community.ask("operator", Kind.INTERCHANGE, said_of_north())
+    assert community.ask("operator", Kind.INTERCHANGE, refused) is Outcome.BOOKED
+    point, row = community.sequencer.checkpoint(NOON), community.rows()[-1]
+    signed = sign_note(point.note_text(), NAME, NOTE.private)
+    believed = Trusted(operator=OPERATOR.public.hex(), note=LOG_VKEY, cosigners=(), most_wh=1, most_micro=1)
+    good = prove_word(row, community.tree(), signed, point.size)
+    known = Neighbour(community=NAME, trusted=believed)
+    assert read_word(good, known) == refused
+    return known, good
+
+
+def said_of_north() -> RegisterNeighbour:
+    north = NoteKey.from_seed(b"north", "note")
+    return RegisterNeighbour(
+        community="north",
+        operator=key("ben").public.hex(),
+        note=vkey("north", north.public),
+        most_wh=10**12,
+        most_micro=10**15,
+    )
+
+
 TARGETS: dict[str, Target] = {
     "submitted": Target(submitted, said),
     "founded": Target(founded, charters),
     "request": Target(request, wires),
     "requests": Target(requests, lambda: [*wires(), b"\xff".join(wires()[-5:])]),
     "batch": Target(batch, lambda: [encode_items(ITEMS), encode_personal([PersonalItem()] * 2, bytes(32))]),
+    "orders": Target(orders, order_batches),
     "tiles": Target(
         tiles, lambda: [b"tile/0/x001/x234/067.p/17", b"tile/entries/000", tile_format.bundle([b"a" * 32, b"b"])]
     ),
@@ -395,6 +461,7 @@ TARGETS: dict[str, Target] = {
     "frames": Target(frames, lambda: [b"".join(map(frame, wires()[-2:])), answer(b"O", bytes(len(Outcome)))]),
     "lines": Target(lines, _lines),
     "leaf": Target(leaf, lambda: [pack_leaf(row) for row in town().rows()[-3:]]),
+    "word": Target(word, lambda: [border()[1].body.encode(), border()[1].note.encode()]),
     "schedule": Target(schedule, schedules),
     "constraint": Target(
         constraint,

@@ -9,11 +9,17 @@ from msgspec import Struct
 from professionals import BATTERY, PROFESSIONS, inspected, qualify, words
 from purse import TERMS, Purse
 
-from commonwatt.flows.rulebook import State, bodies, snapshot, trust_bodies
+from commonwatt.flows.rulebook import State, bodies, order_bodies, snapshot, trust_bodies
+from commonwatt.flows.rulebook import auction_bodies as auctions
+from commonwatt.flows.rulebook import interchange_bodies as interchange
+from commonwatt.flows.rulebook import sale_bodies as sales
 from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook.sealing import commitment_of
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import sign_request
+from commonwatt.market.auctions import Form, Good
+from commonwatt.market.auctions.sealed import commitment
 from commonwatt.metering.batch import Item, encode_items
 from commonwatt.model import (
     AccountId,
@@ -36,6 +42,10 @@ from commonwatt.tokens.tsl import TOTAL_MICRO
 AUTHORS = ("operator", *ROLES, *MEMBERS[:2], *map(gateway, MEMBERS[:2]), *PROFESSIONS)
 KINDS = tuple(Kind)
 LATER_S = (0, 0, 1, 60, 900, 2_000, 90_000)
+SALT = "5a" * 32
+SEALED = order_bodies.WattOrder(side=Side.ASK, energy_wh=50, price_micro_per_kwh=140_000)
+SEALED_AT = "45"
+"""Where it stands in the log of `stood`."""
 _CHANGED = (Outcome.BOOKED, Outcome.SET_ASIDE)
 
 
@@ -54,9 +64,29 @@ def stood() -> tuple[bytes, int, PaperLog]:
     community.reserve("anna", "ben", Commodity.TSL, 5)
     community.pay_out("anna", 10_000)
     community.tell(wallets.MandateBody(account="anna", active=True))
+    opened(community)
+    listing = sales.Listing(energy_wh=9, price_micro_per_kwh=5, until_s=community.now_s + 999)
+    assert community.ask("anna", Kind.TRANSFER, listing) is Outcome.BOOKED
+    sealed = order_bodies.Sealed(commitment=commitment_of(AccountId("ben"), SEALED, SALT))
+    assert str(len(community.sequencer.tree)) == SEALED_AT
+    assert community.ask("ben", Kind.ORDER, sealed) is Outcome.BOOKED
     community.sequencer.save_snapshot()
     assert isinstance(community.store, PaperLog)
     return snapshot.dump(community.state, community.now_s, bytes(32)), community.now_s, community.store
+
+
+def opened(community: Purse) -> None:
+    """Hold two auctions: one in which bids are open, and one in which a sealed one is to be revealed."""
+    terms = {"side": Side.ASK, "good": Good.WATT, "amount": 9, "start_s": community.now_s, "reserve_price": 5}
+    for form, end_s in ((Form.ENGLISH, 900), (Form.SECOND_PRICE, 1)):
+        reveal_s = 5_000 if form is Form.SECOND_PRICE else 0
+        body = auctions.Open(form=form, end_s=community.now_s + end_s, reveal_s=reveal_s, bidder_bond_micro=3, **terms)
+        auction = str(len(community.sequencer.tree))
+        community.ask("anna", Kind.AUCTION, body)
+        bid: Struct = auctions.Offer(auction=auction, amount=9, price_micro_per_kwh=7)
+        if form is Form.SECOND_PRICE:
+            bid = auctions.Seal(auction=auction, hash=commitment(auction, AccountId("ben"), 9, 7, SALT))
+        assert community.ask("ben", Kind.AUCTION, bid) is Outcome.BOOKED
 
 
 def woken() -> Sequencer:
@@ -156,7 +186,7 @@ def _idle(state: State) -> bytes:
         author=KeyId(key(who).id),
         seq=state.keys.next_seq(key(who).id),
         on_behalf_of=AccountId(who),
-        body={"order": "none"},
+        body={"what": "cancel", "order": "none"},
     )
     return sign_request(request, key(who)).wire_bytes()
 
@@ -173,6 +203,7 @@ def said() -> Sequence[bytes]:
     items = encode_items([Item(start_s=now_s, register=n, import_wh=9, export_wh=0) for n in (0, 1)])
     trust_key = key("engineer").public.hex()
     reserved = next(str(row.position) for row in store.rows() if b'"what":"reserve"' in row.body)
+    listing = next(str(row.position) for row in store.rows() if b'"what":"list"' in row.body)
     payout = next(str(row.position) for row in store.rows() if b'"kind":"payout"' in row.body)
     money = Commodity.ERGON
     against = wallets.InReturn(commodity=Commodity.WATT, amount=3)
@@ -212,9 +243,15 @@ def said() -> Sequence[bytes]:
         _said(
             "anna",
             Kind.ORDER,
-            bodies.OrderBody(side=Side.BID, energy_wh=90, price_micro_per_kwh=10**9, slot_s=now_s + 900),
+            order_bodies.SlotOrder(side=Side.BID, energy_wh=90, price_micro_per_kwh=10**9, slot_s=now_s + 900),
         ),
-        _said("ben", Kind.ORDER, bodies.OrderBody(side=Side.BID, energy_wh=100, price_micro_per_kwh=160_000)),
+        _said("ben", Kind.ORDER, order_bodies.WattOrder(side=Side.BID, energy_wh=100, price_micro_per_kwh=160_000)),
+        _said("ben", Kind.ORDER, order_bodies.WattOrder(side=Side.BID, energy_wh=100)),
+        _said("ben", Kind.ORDER, order_bodies.Reveal(sealed=SEALED_AT, salt=SALT, order=SEALED)),
+        _said("anna", Kind.ORDER, order_bodies.Sealed(commitment="ab" * 32)),
+        _said("anna", Kind.ORDER, order_bodies.AgentOn(buy_micro_per_kwh=1, sell_micro_per_kwh=10**9)),
+        _said("anna", Kind.CANCEL, order_bodies.AgentOff()),
+        _said("anna", Kind.CANCEL, order_bodies.Amend(order="34", energy_wh=1)),
         _said("oracle", Kind.FACT, bodies.FactBody(start_s=NOON + 86_400, prices=[(10**9, -(10**9))] * 3)),
         _said(
             "planner",
@@ -255,6 +292,42 @@ def said() -> Sequence[bytes]:
         ),
         _said("ben", Kind.TRANSFER, wallets.Post(transfer=reserved, amount=2)),
         _said("ben", Kind.TRANSFER, wallets.Void(transfer=reserved), 6),
+        *(
+            _said("ben", Kind.AUCTION, body, 2)
+            for auction in (str(row.position) for row in store.rows() if b'"what":"open"' in row.body)
+            for body in (
+                auctions.Offer(auction=auction, amount=9, price_micro_per_kwh=8),
+                auctions.Seal(auction=auction, hash="0" * 64),
+                auctions.Reveal(auction=auction, amount=9, price_micro_per_kwh=7, salt=SALT),
+                auctions.TakeDown(auction=auction),
+            )
+        ),
+        _said(
+            "anna",
+            Kind.AUCTION,
+            auctions.Open(
+                form=Form.DUTCH,
+                side=Side.BID,
+                good=Good.UP,
+                amount=9_000,
+                start_s=now_s,
+                end_s=now_s + 60,
+                tick_s=9,
+                opening_price=5,
+                reserve_price=9,
+                from_s=NOON + 90_000,
+                to_s=NOON + 91_800,
+            ),
+        ),
+        _said("anna", Kind.TRANSFER, sales.Listing(energy_wh=9, price_micro_per_kwh=5, until_s=now_s + 9, whole=True)),
+        _said("anna", Kind.TRANSFER, sales.Unlist(listing=listing)),
+        _said("ben", Kind.TRANSFER, sales.Take(listing=listing, seller="anna", energy_wh=3, most_micro=9), 2),
+        _said(
+            "operator",
+            Kind.INTERCHANGE,
+            interchange.RegisterNeighbour(community="north", operator=trust_key, note="n", most_wh=9, most_micro=9),
+        ),
+        _said("operator", Kind.INTERCHANGE, interchange.Refuse(community="north", number=3)),
         _said("anna", Kind.DELEGATE, trust_bodies.Grant(to=trust_key, kinds=("order",), until_s=now_s + 9)),
         _said("anna", Kind.DELEGATE, trust_bodies.Revoke(to=trust_key)),
         _said(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonwatt.market.agents import slot_order, zi_order
+from commonwatt.market.agents import Expected, forecast_orders, slot_order, zi_order
 from commonwatt.model import InvalidValue, Side
 
 BUY, SELL = 200_000, 260_000
@@ -75,3 +75,90 @@ def test_a_members_agent_orders_nothing_where_nothing_flows_or_no_auction_is_hel
     assert slot_order(700, 300_000, 300_000) is None
     assert slot_order(-700, 100_000, 300_000) is None
     assert slot_order(-700, -100_000, -100_001) == (Side.ASK, 700, -100_001)
+
+
+SLOT_S = 1_800_000_000
+GRID_TAKES, GRID_GIVES = 300_000, 100_000
+
+
+def forecast(*quantiles: tuple[int, int], buy: int = 10**9, sell: int = 0) -> list[tuple[Side, int, int]]:
+    expected = Expected(slot_s=SLOT_S, quantiles=quantiles, import_price=GRID_TAKES, export_price=GRID_GIVES)
+    return [(w.side, w.energy_wh, w.price_micro_per_kwh) for w in forecast_orders([expected], buy, sell)]
+
+
+@pytest.mark.row("E7")
+def test_what_is_needed_surely_is_bought_dearer_than_what_is_needed_perhaps() -> None:
+    assert forecast((100, 200), (500, 300), (900, 500)) == [
+        (Side.BID, 200, 280_000),
+        (Side.BID, 100, 200_000),
+        (Side.BID, 200, 120_000),
+    ]
+
+
+@pytest.mark.row("E7")
+def test_what_is_there_surely_is_sold_cheaper_than_what_is_there_perhaps() -> None:
+    assert forecast((100, -500), (500, -300), (900, -200)) == [
+        (Side.ASK, 200, 120_000),
+        (Side.ASK, 100, 200_000),
+        (Side.ASK, 200, 280_000),
+    ]
+
+
+def test_own_limits_bind_and_equal_prices_are_one_order() -> None:
+    assert forecast((100, 200), (500, 300), (900, 500), buy=200_000) == [
+        (Side.BID, 300, 200_000),
+        (Side.BID, 200, 120_000),
+    ]
+    assert forecast((100, 200), buy=99_999) == [], "the grid gives more than that"
+    assert forecast((900, -200), sell=300_001) == []
+
+
+def test_who_may_need_or_give_stands_on_the_side_on_which_more_is_expected() -> None:
+    assert forecast((100, -100), (900, 2_000)) == [(Side.BID, 2_000, 120_000)]
+    assert forecast((100, -2_000), (900, 100)) == [(Side.ASK, 2_000, 280_000)]
+    assert forecast((500, 0)) == []
+
+
+def test_there_is_nothing_to_gain_where_the_grid_gives_what_it_takes() -> None:
+    expected = Expected(slot_s=SLOT_S, quantiles=((500, 100),), import_price=100_000, export_price=100_000)
+    assert forecast_orders([expected], 10**9, 0) == []
+
+
+@pytest.mark.parametrize("quantiles", [(), ((0, 1),), ((1000, 1),), ((500, 1), (500, 2)), ((100, 2), (500, 1))])
+def test_quantiles_that_do_not_rise_are_none(quantiles: tuple[tuple[int, int], ...]) -> None:
+    with pytest.raises(InvalidValue):
+        Expected(slot_s=SLOT_S, quantiles=quantiles, import_price=2, export_price=1)
+
+
+@pytest.mark.row("E7")
+@given(
+    st.lists(st.integers(-900, 900), min_size=1, max_size=12),
+    st.sets(st.integers(1, 999), min_size=1, max_size=5),
+    st.integers(0, 400_000),
+    st.integers(0, 400_000),
+    st.tuples(st.integers(-50_000, 300_000), st.integers(1, 300_000)),
+)
+def test_the_forecasting_agent_expects_no_dearer_bill_than_with_the_grid_alone(
+    outcomes: list[int], levels: set[int], buy: int, sell: int, grid: tuple[int, int]
+) -> None:
+    """At any one price that the market may find, over outcomes that are as likely as the quantiles say."""
+    gives, takes = grid[0], grid[0] + grid[1]
+    ranked = sorted(outcomes)
+    quantiles = tuple((level, ranked[-(-level * len(ranked) // 1000) - 1]) for level in sorted(levels))
+    expected = Expected(slot_s=SLOT_S, quantiles=quantiles, import_price=takes, export_price=gives)
+    wishes = forecast_orders([expected], buy, sell)
+    assert len({wish.side for wish in wishes}) <= 1
+    for wish in wishes:
+        own = wish.price_micro_per_kwh <= buy if wish.side is Side.BID else wish.price_micro_per_kwh >= sell
+        assert own
+        assert gives <= wish.price_micro_per_kwh <= takes
+    for price in {wish.price_micro_per_kwh for wish in wishes} | {gives, takes}:
+        bought = sum(w.energy_wh for w in wishes if w.side is Side.BID and w.price_micro_per_kwh >= price)
+        sold = sum(w.energy_wh for w in wishes if w.side is Side.ASK and w.price_micro_per_kwh <= price)
+
+        def bill(net_wh: int, dealt_wh: int, at: int) -> int:
+            rest = net_wh - dealt_wh
+            return dealt_wh * at + rest * (takes if rest > 0 else gives)
+
+        alone = sum(bill(net, 0, 0) for net in outcomes)
+        assert sum(bill(net, bought - sold, price) for net in outcomes) <= alone

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonwatt.market.auction import Clearing, clear
-from commonwatt.model import AccountId, InvalidValue, Order, OrderId, Side, round_div
+from commonwatt.market.auction import Clearing, clear_slot
+from commonwatt.model import AccountId, InvalidValue, OrderId, Side, SlotOrder, round_div
 
 IMPORT, EXPORT = 300_000, 100_000
 SIDES = {"bid": Side.BID, "ask": Side.ASK}
@@ -16,9 +16,9 @@ PRICES = st.one_of(st.integers(EXPORT - 50_000, IMPORT + 50_000), st.sampled_fro
 WISHES = st.lists(st.tuples(st.integers(1, 40), PRICES), max_size=8)
 
 
-def orders(side: str, wishes: list[tuple[int, int]]) -> list[Order]:
+def orders(side: str, wishes: list[tuple[int, int]]) -> list[SlotOrder]:
     return [
-        Order(
+        SlotOrder(
             id=OrderId(f"{side}.{i}"),
             owner=AccountId(f"{side}er-{i}"),
             side=SIDES[side],
@@ -30,7 +30,7 @@ def orders(side: str, wishes: list[tuple[int, int]]) -> list[Order]:
 
 
 def cleared(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> Clearing:
-    return clear(orders("bid", bids), orders("ask", asks), import_price=IMPORT, export_price=EXPORT)
+    return clear_slot(orders("bid", bids) + orders("ask", asks), import_price=IMPORT, export_price=EXPORT)
 
 
 def bought(clearing: Clearing) -> dict[str, int]:
@@ -158,27 +158,19 @@ def test_limits_that_just_meet_trade_there_and_limits_that_just_miss_do_not() ->
 @pytest.mark.parametrize("export_price", [IMPORT, IMPORT + 1])
 def test_there_is_no_auction_where_the_grid_pays_as_much_as_it_takes(export_price: int) -> None:
     bids, asks = orders("bid", [(5, IMPORT)]), orders("ask", [(5, EXPORT)])
-    assert clear(bids, asks, import_price=IMPORT, export_price=export_price) == Clearing(None, 0, ())
-    assert clear(bids, asks, import_price=IMPORT, export_price=IMPORT - 1).energy_wh == 5
+    assert clear_slot(bids + asks, import_price=IMPORT, export_price=export_price) == Clearing(None, 0, ())
+    assert clear_slot(bids + asks, import_price=IMPORT, export_price=IMPORT - 1).energy_wh == 5
 
 
 def test_neighbours_trade_at_prices_below_zero_as_at_any_other() -> None:
     bids, asks = orders("bid", [(5, -20_000)]), orders("ask", [(7, -80_001)])
-    clearing = clear(bids, asks, import_price=-10_000, export_price=-90_000)
+    clearing = clear_slot(bids + asks, import_price=-10_000, export_price=-90_000)
     assert (clearing.price_micro_per_kwh, clearing.energy_wh) == (-50_000, 5)
 
 
 @pytest.mark.parametrize("export_price", [EXPORT, IMPORT])
 def test_an_owner_who_bids_and_asks_in_one_slot_is_refused(export_price: int) -> None:
     bid, ask = orders("bid", [(5, 250_000)])[0], orders("ask", [(5, 150_000)])[0]
-    own = Order(id=ask.id, owner=bid.owner, side=Side.ASK, energy_wh=5, price_micro_per_kwh=290_000)
+    own = SlotOrder(id=ask.id, owner=bid.owner, side=Side.ASK, energy_wh=5, price_micro_per_kwh=290_000)
     with pytest.raises(InvalidValue, match="bider-0"):
-        clear([bid], [ask, own], import_price=IMPORT, export_price=export_price)
-
-
-def test_an_order_on_the_wrong_side_is_refused() -> None:
-    bids, asks = orders("bid", [(5, 250_000)]), orders("ask", [(5, 150_000)])
-    with pytest.raises(InvalidValue, match=r"ask\.0"):
-        clear(bids + asks, [], import_price=IMPORT, export_price=EXPORT)
-    with pytest.raises(InvalidValue, match=r"bid\.0"):
-        clear([], bids, import_price=IMPORT, export_price=EXPORT)
+        clear_slot([bid, ask, own], import_price=IMPORT, export_price=export_price)

@@ -74,8 +74,10 @@ class Model:
             at_s = until_s
         self.now_s = now_s
         self.reserved = {name: one for name, one in self.reserved.items() if one[4] > now_s}
+        self.match()
 
     def end(self) -> None:
+        self.match()
         first_s = self.settled_to_s
         while (slot_s := self.settled_to_s) + SLOT_S <= self.now_s:
             complete = len(self.told[slot_s]) == len(self.members) and slot_s in self.feeder
@@ -86,6 +88,7 @@ class Model:
             self.match()
         for slot_s in range(first_s, self.settled_to_s, SLOT_S):
             self.commission(slot_s)
+        self.match()
 
     def settle(self, slot_s: int) -> None:
         homes = {who: self.told[slot_s][who] for who in self.members if who in self.told[slot_s]}
@@ -263,6 +266,8 @@ class Model:
         asks = sorted((price, n) for n, (_, side, _, price) in self.orders.items() if side == "ask")
         for _, bid in bids:
             buyer, _, wanted, limit = self.orders[bid]
+            if max(0, self.free(buyer, "ergon_micro")) * 1000 < limit:
+                continue  # it waits until its buyer could pay 1 Wh at its limit
             backing = {who: self.free(who, "watt_wh") for who in self.members}
             for price, ask in asks:
                 seller, _, offered, _ = self.orders[ask]

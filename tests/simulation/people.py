@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from random import Random
 
-from community import EXPORT, IMPORT, MEMBERS, NOON, Community
+from community import EXPORT, IMPORT, MEMBERS, NOON, Community, order_body
 
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import bodies, order_bodies
 from commonwatt.flows.rulebook import wallet_bodies as wallets
 from commonwatt.metering.batch import Item, encode_items
 from commonwatt.model import SLOT_SECONDS, Commodity, Kind, Side
@@ -56,8 +56,8 @@ def wish(pen: Community, chance: Random, now_s: int, name: str, seq: int) -> byt
         last = str(chance.randrange(pen.store.size + 1))
         kind, body = chance.choice(
             (
-                (Kind.ORDER, bodies.OrderBody(side=side, energy_wh=wh, price_micro_per_kwh=price, slot_s=slot_s)),
-                (Kind.CANCEL, bodies.CancelBody(order=last)),
+                (Kind.ORDER, order_body(side, wh, price, slot_s)),
+                (Kind.CANCEL, order_bodies.CancelBody(order=last)),
                 (Kind.TRANSFER, wallets.Give(target=target, commodity=commodity, amount=wh)),
                 (Kind.TRANSFER, wallets.Reserve(target=target, commodity=commodity, amount=wh, until_s=now_s + wh)),
                 (Kind.TRANSFER, wallets.Post(transfer=last)),

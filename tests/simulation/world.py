@@ -15,7 +15,7 @@ from people import EVENTS, Person, reading, wish
 from watched import LOG_VKEY, NOTE, trusted
 
 from commonwatt.flows.replay import replay
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import bodies, order_bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.flows.witness import FraudProven, Promise, Witness, WitnessKeys
 from commonwatt.ledger.checkpoint import Checkpoint, sign_note, split_note
@@ -113,8 +113,10 @@ class World:
                     old[:at] + bytes([old[at] ^ 1 << self.chance.randrange(8)]) + old[at + 1 :],
                     self.chance.randbytes(at % 50),
                     self._wish(person.name, ahead),
-                    self.pen.wire("stranger", Kind.CANCEL, bodies.CancelBody(order="x"), seq=1),
-                    self.pen.wire("anna", Kind.CANCEL, bodies.CancelBody(order="x"), seq=1, community="elsewhere"),
+                    self.pen.wire("stranger", Kind.CANCEL, order_bodies.CancelBody(order="x"), seq=1),
+                    self.pen.wire(
+                        "anna", Kind.CANCEL, order_bodies.CancelBody(order="x"), seq=1, community="elsewhere"
+                    ),
                 )
             )
         )

@@ -93,7 +93,7 @@ def test_what_makes_no_sense_is_refused_before_it_is_sent(tmp_path: Path) -> Non
     ):
         with pytest.raises(InvalidValue, match=says):
             command(*to, *words)
-    with pytest.raises(Refused, match="registered before it agrees"):
+    with pytest.raises(Refused, match="registered before it asks"):
         command("consent", folder, "stranger")
     with pytest.raises(Refused, match="a key is named"):
         command("consent", folder, "nobody", "--mode", "off")

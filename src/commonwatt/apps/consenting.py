@@ -5,10 +5,9 @@ from datetime import time
 from pathlib import Path
 
 from commonwatt.adapters.door.client import knock
-from commonwatt.apps.wiring import open_key, open_log
+from commonwatt.apps.asking import opened
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.onboard import consent_body
-from commonwatt.flows.replay import community_of, resume
 from commonwatt.flows.rulebook import State, bodies
 from commonwatt.flows.rulebook.proposed import Proposal
 from commonwatt.identity.keys import SigningKey
@@ -51,7 +50,7 @@ def standing(folder: Path, name: str) -> list[Standing]:
     Raises:
         Refused: There is no such key or log, or the log does not know it.
     """
-    _, account, state = _opened(folder, name)
+    _, account, state = opened(folder, name)
     clock = zone_of(state.charter.timezone)
     found = []
     for asset in state.assets.values():
@@ -78,7 +77,7 @@ def agree(folder: Path, name: str, asset: str | None, consent: Consent, host: st
         Refused: There is no such key or log, the log does not know it, or the request was refused; says how.
         OSError: There is no door.
     """
-    key, account, state = _opened(folder, name)
+    key, account, state = opened(folder, name)
     return _send(key, account, state, consent_body(consent, None if asset is None else AssetId(asset)), host, port)
 
 
@@ -88,7 +87,7 @@ def decide(folder: Path, name: str, asset: str, *, accept: bool, host: str, port
     Raises:
         Refused: Nothing waits for this asset, or as in `agree`.
     """
-    key, account, state = _opened(folder, name)
+    key, account, state = opened(folder, name)
     proposal = state.proposals.get(AssetId(asset))
     if proposal is None or proposal.accepted is not None:
         waits = sorted(one for one, known in state.proposals.items() if known.accepted is None)
@@ -129,16 +128,6 @@ def in_words(consent: Consent) -> str:
     if consent.decide_s is not None:
         told.append(f"decided {consent.decide_s // 60} minutes before the first instruction")
     return ", ".join(told)
-
-
-def _opened(folder: Path, name: str) -> tuple[SigningKey, AccountId, State]:
-    key = open_key(folder, name)
-    with open_log(folder) as log:
-        state = resume(log, community_of(log)).state
-    record = state.keys.get(key.id)
-    if record is None:
-        raise Refused("a key is registered before it agrees", named=name, key=key.id)
-    return key, record.account, state
 
 
 def _send(key: SigningKey, account: AccountId, state: State, body: bodies.Agreement, host: str, port: int) -> Agreed:

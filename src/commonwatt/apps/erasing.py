@@ -19,7 +19,7 @@ from commonwatt.flows.replay import community_of, resume
 from commonwatt.flows.rulebook import State, snapshot
 from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.ledger.leaf import LeafRow
-from commonwatt.model import SYSTEM_ACCOUNTS, AccountId, Refused
+from commonwatt.model import AccountId, Refused
 
 BESIDE = ("evidence.json", "summary.json", "report.html")
 """What a run leaves beside its log, made before anybody was erased."""
@@ -176,9 +176,8 @@ def keep_snapshot(log: LogStore, community: str, covered: int) -> int:
 def _owners(state: State, account: str) -> list[str]:
     """Return under whose keys a member's requests rest, their gateways' among them."""
     who = AccountId(account)
-    if who in SYSTEM_ACCOUNTS or not state.is_member(who):
-        known = {str(record.account) for record in state.keys if state.is_member(record.account)}
-        near = get_close_matches(account, sorted(known), 1)
+    if who not in state.members():
+        near = get_close_matches(account, [str(known) for known in state.members()], 1)
         raise Refused("there is no such member", account=account, did_you_mean=near[0] if near else "nobody near")
     gateways = sorted({asset.gateway for asset in state.assets.values() if asset.owner == who})
     return [account, *(str(one) for one in gateways if state.keys.next_seq(state.gateways[one].key) > 1)]

@@ -1,11 +1,13 @@
-"""What a run's folder can show of one asset: the chain of evidence of a slot, and what an inspector may read."""
+"""What a run's folder can show: the evidence of a slot, what an inspector may read of an asset, and contracts."""
 
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from commonwatt.apps.wiring import open_key, open_log
 from commonwatt.flows.chain import make_chain, story
+from commonwatt.flows.fairness import Fairness, fairness
 from commonwatt.flows.inspect import Dossier, dossier
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.prove import final_note
@@ -54,6 +56,66 @@ def inspect_asset(folder: Path, name: str, asset: str) -> Dossier:
     note, _ = final_note(rows)
     now = replay(rows, read_head(rows[0].body).community, keep=True)
     return dossier(now.state, now.whole_tree(), rows, note, key.id, asset, now.last_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractWindow:
+    """One window of one contract: Wh and micro, the latter from the utility's side."""
+
+    contract: str
+    offer: str
+    utility: str
+    member: str
+    asset: str
+    start_s: int
+    end_s: int
+    direction: str
+    status: str
+    promised_wh: int
+    delivered_wh: int
+    due_micro: int
+    paid_micro: int
+
+
+def contracts_of(folder: Path) -> list[ContractWindow]:
+    """Return every window of every contract in a folder's log, in order of acceptance.
+
+    Raises:
+        Refused: There is no log.
+        Corrupt: The log contradicts itself.
+    """
+    rows = _rows(folder)
+    book = replay(rows, read_head(rows[0].body).community, keep=True).state.contracted.book
+    return [
+        ContractWindow(
+            contract=one.id,
+            offer=one.offer,
+            utility=book.offers[one.offer].utility,
+            member=one.member,
+            asset=one.asset,
+            start_s=call.start_s,
+            end_s=call.end_s,
+            direction=book.terms(one).windows[call.window].direction.value,
+            status=call.status.value,
+            promised_wh=call.promised_wh,
+            delivered_wh=call.delivered_wh,
+            due_micro=call.due.net_micro,
+            paid_micro=call.paid_micro,
+        )
+        for one in book.contracts.values()
+        for call in one.calls
+    ]
+
+
+def fairness_of(folder: Path) -> Fairness:
+    """Return how the markets of a folder's log treated everyone.
+
+    Raises:
+        Refused: There is no log.
+        Corrupt: It contradicts itself.
+    """
+    rows = _rows(folder)
+    return fairness(rows, read_head(rows[0].body).community)
 
 
 def _rows(folder: Path) -> list[LeafRow]:

@@ -18,9 +18,10 @@ from commonwatt.flows.onboard import Cast, Charter, WalletTerms
 from commonwatt.flows.outlook import Terms
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.state import WattPrices
 from commonwatt.flows.rulebook.witnesses import check_witnesses
 from commonwatt.flows.sequence import Sequencer
-from commonwatt.flows.trading_day import Day, WattPrices
+from commonwatt.flows.trading_day import Day
 from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.model import MICRO, AssetId, AssetKind, GatewayId, InvalidValue, Refused, epoch
 from commonwatt.simulator import recorded as recordings
@@ -176,6 +177,12 @@ def _day(scene: Scene, log: LogStore, fleet: GatewayFleet, cast: Cast, *, v2g: b
             witnesses=street.witness,
             wallets=_wallets(street),
             consents={account(n): home.consent.consent() for n, home in enumerate(street.home, 1) if home.consent},
+            agents={
+                account(n): WattPrices(
+                    buy=home.watt_buy_pence * MICRO_PER_PENNY, sell=home.watt_sell_pence * MICRO_PER_PENNY
+                )
+                for n, home in enumerate(street.home, 1)
+            },
         ),
         terms=Terms(
             span=street.span,
@@ -189,12 +196,6 @@ def _day(scene: Scene, log: LogStore, fleet: GatewayFleet, cast: Cast, *, v2g: b
             reserve_wh=street.battery.reserve_wh,
             v2g=v2g,
         ),
-        watt_prices={
-            account(n): WattPrices(
-                buy=home.watt_buy_pence * MICRO_PER_PENNY, sell=home.watt_sell_pence * MICRO_PER_PENNY
-            )
-            for n, home in enumerate(street.home, 1)
-        },
         gateways=fleet,
         people=RecordedPeople(street, recorded),
         feeds=RecordedFeeds(street, recorded),

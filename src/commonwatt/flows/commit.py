@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from commonwatt.flows import rulebook
 from commonwatt.flows.intake import Arrived
-from commonwatt.flows.rulebook import Batch, State, bodies
+from commonwatt.flows.rulebook import Batch, OrderBatch, State, bodies
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.ledger.leaf import LeafRow, row_hashes
 from commonwatt.ledger.merkle import MerkleTree
@@ -24,12 +24,12 @@ class Taken:
     arrived: Arrived
     position: int
     outcome: Outcome | None = None
-    batch: Batch | None = None
+    batch: Batch | OrderBatch | None = None
 
 
 @dataclass(slots=True)
 class Commit:
-    """Requests that are decided together, at one moment: readings in runs, everything else one by one.
+    """Requests that are decided together, at one moment: batches of readings and orders in runs, all else one by one.
 
     Args:
         state: Changed as requests are taken.
@@ -43,7 +43,8 @@ class Commit:
     stamped_s: int
     salt: Callable[[int], bytes]
     taken: list[Taken] = field(default_factory=list)
-    _run: list[Batch] = field(default_factory=list)
+    _readings: list[Batch] = field(default_factory=list)
+    _orders: list[OrderBatch] = field(default_factory=list)
     _first: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,17 +71,24 @@ class Commit:
             rulebook.begin(state, self.stamped_s)
         taken = Taken(arrived, self._first + len(self.taken))
         if isinstance(arrived.body, bodies.ReadingBatch):
+            self._take_orders()
             taken.batch = rulebook.read_batch(state, request, arrived.body, taken.position)
-            self._run.append(taken.batch)
+            self._readings.append(taken.batch)
+        elif isinstance(arrived.body, bodies.OrderBatch):
+            self._take_readings()
+            taken.batch = rulebook.read_orders(state, request, arrived.body, taken.position, self.stamped_s)
+            self._orders.append(taken.batch)
         else:
-            self._settle_run()
+            self._take_readings()
+            self._take_orders()
             taken.outcome = rulebook.apply(state, request, arrived.body, taken.position, self.stamped_s)
         self.taken.append(taken)
         return taken
 
     def finish(self) -> list[LeafRow]:
         """Settle what has come due, put everything under the tree, and return the leaves of all that was taken."""
-        self._settle_run()
+        self._take_readings()
+        self._take_orders()
         if not self.taken:
             return []
         rulebook.end(self.state, self.stamped_s)
@@ -88,11 +96,17 @@ class Commit:
         self.tree.extend(row_hashes(rows))
         return rows
 
-    def _settle_run(self) -> None:
+    def _take_readings(self) -> None:
         """Judge the readings that have come in a row."""
-        if self._run:
-            rulebook.apply_readings(self.state, self._run, self.stamped_s)
-            self._run.clear()
+        if self._readings:
+            rulebook.apply_readings(self.state, self._readings, self.stamped_s)
+            self._readings.clear()
+
+    def _take_orders(self) -> None:
+        """Take in the batches of orders that have come in a row."""
+        if self._orders:
+            rulebook.apply_orders(self.state, self._orders, self.stamped_s)
+            self._orders.clear()
 
     def _row(self, taken: Taken) -> LeafRow:
         request = taken.arrived.request

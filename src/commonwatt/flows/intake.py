@@ -2,7 +2,7 @@
 
 import re
 from binascii import unhexlify
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -18,6 +18,8 @@ from commonwatt.kernels.envelope import HEAD_END, find_parts
 from commonwatt.kernels.keccak import signed_digests
 from commonwatt.kernels.secp256k1 import verify_many
 from commonwatt.kernels.sha256 import leaf_hashes, run_roots
+from commonwatt.market.order_batch import ORDER_BYTES, ORDER_DTYPE, orders_root, read_orders
+from commonwatt.market.order_batch import faulty as faulty_orders
 from commonwatt.metering.batch import (
     HASH_BYTES,
     ITEM_BYTES,
@@ -40,9 +42,11 @@ from commonwatt.model import (
 )
 
 SIGNATURE_HEX = 128
+RECORD_BYTES = {Kind.READING_BATCH: ITEM_BYTES, Kind.ORDER_BATCH: ORDER_BYTES}
+"""Kinds of request that have packed records behind them, of so many bytes each."""
 _TAIL_BYTES = len(',"signature":""}') + SIGNATURE_HEX
 _AUTHOR = slice(len('{"author":"'), len('{"author":"0x') + 40)
-_QUICK = {kind.value.encode(): kind for kind in Kind if kind is not Kind.REGISTER}
+_QUICK = {kind.value.encode(): kind for kind in bodies.KINDS if kind is not Kind.REGISTER}
 """Kinds that are read quickly; a community's founding is looked into before it has a rulebook."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 _SHARE = 64
@@ -155,9 +159,9 @@ def _read_quickly(wire: bytes, part: list[int]) -> Arrived | None:
     if kind is None or body is None:
         return None
     items = personal = b""
-    if isinstance(body, bodies.ReadingBatch):
+    if isinstance(body, bodies.ReadingBatch | bodies.OrderBatch):
         records = wire[head_end + 1 :]
-        size = body.count * ITEM_BYTES
+        size = body.count * RECORD_BYTES[kind]
         if head_end == len(wire) or size > len(records):
             return None
         items, personal = records[:size], records[size:]
@@ -185,11 +189,11 @@ def read_request(wire: bytes) -> Request:
     """
     head, parted, records = wire.partition(b"\n")
     told = _decode(head)
-    batch = told.kind is Kind.READING_BATCH
-    count = told.body.get("count") if batch else 0
-    if not isinstance(count, int) or not 0 <= count * ITEM_BYTES <= len(records) or bool(parted) != batch:
-        raise InvalidValue("a batch of readings, and nothing else, has its records behind it")
-    return _request(told, head, records[: count * ITEM_BYTES], records[count * ITEM_BYTES :])
+    each = RECORD_BYTES.get(told.kind, 0)
+    count = told.body.get("count") if each else 0
+    if not isinstance(count, int) or not 0 <= count * each <= len(records) or bool(parted) != bool(each):
+        raise InvalidValue("a batch, and nothing else, has its records behind it")
+    return _request(told, head, records[: count * each], records[count * each :])
 
 
 def read_head(head: bytes) -> Request:
@@ -231,16 +235,25 @@ def _request(told: _Wire, head: bytes, items: bytes = b"", personal: bytes = b""
     return remember(request, head)
 
 
-def check_batch(request: Request, body: bodies.ReadingBatch) -> None:
+def check_batch(request: Request, body: bodies.ReadingBatch | bodies.OrderBatch) -> None:
     """Hold a batch's records against what its head says of them.
 
     Raises:
         InvalidValue: They are not those that were signed for, or break a rule of their own.
     """
-    _check_personal(request, body)
-    if batch_root(request.items).hex() != body.root:
+    if isinstance(body, bodies.ReadingBatch):
+        _check_personal(request, body)
+        root = batch_root(request.items)
+    else:
+        if request.personal:
+            raise InvalidValue("orders are public, and have nothing behind their records")
+        root = orders_root(request.items)
+    if root.hex() != body.root:
         raise InvalidValue("a batch's records have the root that its head tells")
-    read_items(request.items)
+    if isinstance(body, bodies.ReadingBatch):
+        read_items(request.items)
+    else:
+        read_orders(request.items)
 
 
 def _check_personal(request: Request, body: bodies.ReadingBatch) -> None:
@@ -255,7 +268,7 @@ def _look_closer(found: list[Arrived | InvalidValue], places: Sequence[int]) -> 
     """Hold some batches' records against their heads, and put what is wrong in the place of what was read."""
     for place in places:
         one = found[place]
-        assert isinstance(one, Arrived) and isinstance(one.body, bodies.ReadingBatch)
+        assert isinstance(one, Arrived) and isinstance(one.body, bodies.ReadingBatch | bodies.OrderBatch)
         try:
             check_batch(one.request, one.body)
         except InvalidValue as error:
@@ -264,15 +277,35 @@ def _look_closer(found: list[Arrived | InvalidValue], places: Sequence[int]) -> 
 
 def _doubtful(batches: Sequence[Arrived | InvalidValue]) -> NDArray[np.bool_]:
     """Tell of many batches at once which need a closer look: wrong root, wrong record, or a personal part."""
-    requests = [one.request for one in batches if isinstance(one, Arrived)]
-    told = [one.body.root for one in batches if isinstance(one, Arrived) and isinstance(one.body, bodies.ReadingBatch)]
-    data = np.frombuffer(b"".join(request.items for request in requests), np.uint8).reshape(-1, ITEM_BYTES)
-    counts = np.array([len(request.items) // ITEM_BYTES for request in requests], np.int64)
+    doubtful = np.zeros(len(batches), np.bool_)
+    for shape, dtype, faults in (
+        (bodies.ReadingBatch, ITEM_DTYPE, faulty),
+        (bodies.OrderBatch, ORDER_DTYPE, faulty_orders),
+    ):
+        some = [
+            (n, one.request, one.body.root)
+            for n, one in enumerate(batches)
+            if isinstance(one, Arrived) and isinstance(one.body, shape)
+        ]
+        if some:
+            places, requests, roots = zip(*some, strict=True)
+            doubtful[list(places)] = _wrong(requests, roots, dtype, faults)
+    return doubtful
+
+
+def _wrong(
+    requests: Sequence[Request],
+    roots: Sequence[str],
+    dtype: np.dtype[np.void],
+    faults: Callable[[NDArray[np.void], NDArray[np.int64]], NDArray[np.bool_]],
+) -> NDArray[np.bool_]:
+    data = np.frombuffer(b"".join(request.items for request in requests), np.uint8).reshape(-1, dtype.itemsize)
+    counts = np.array([len(request.items) // dtype.itemsize for request in requests], np.int64)
     begins = np.cumsum(counts) - counts
-    roots = run_roots(leaf_hashes(data), counts)
-    right = np.frombuffer(unhexlify("".join(told)), np.uint8).reshape(-1, HASH_BYTES)
-    wrong: NDArray[np.bool_] = (roots != right).any(axis=1)
-    wrong |= np.logical_or.reduceat(faulty(data.view(ITEM_DTYPE)[:, 0], begins), begins)
+    found = run_roots(leaf_hashes(data), counts)
+    right = np.frombuffer(unhexlify("".join(roots)), np.uint8).reshape(-1, HASH_BYTES)
+    wrong: NDArray[np.bool_] = (found != right).any(axis=1)
+    wrong |= np.logical_or.reduceat(faults(data.view(dtype)[:, 0], begins), begins)
     return wrong | np.array([bool(request.personal) for request in requests], np.bool_)
 
 

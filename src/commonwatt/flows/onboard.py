@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from commonwatt.flows.desk import Desk
-from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook import State, bodies, order_bodies
+from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms
+from commonwatt.flows.rulebook.state import WattPrices
 from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.model import ALWAYS, GRID, AccountId, Asset, AssetId, Consent, GatewayId, Kind
 
@@ -38,11 +40,19 @@ class WalletTerms:
     clear_micro: int | None = None
     meter_threshold_micro: int = 0
     meter_grace_s: int | None = None
+    operator_micro_per_kwh_charged: int = 0
+    operator_micro_per_kwh_discharged: int = 0
+    licence_micro_per_month: int | None = None
+    unbacked_micro_per_kwh: int = 0
+    sealed_bond_micro: int = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charter:
-    """A community's parameters and what it is made of at the start; who is not in ``consents`` agrees to all plans."""
+    """A community's parameters and what it is made of at the start.
+
+    Who is not in ``consents`` agrees to all plans, and who is not in ``agents`` trades no WATT until they ask for it.
+    """
 
     timezone: str
     b_max_wh: int
@@ -56,6 +66,8 @@ class Charter:
     witnesses: tuple[bodies.Witness, ...] = ()
     wallets: WalletTerms = WalletTerms()
     consents: Mapping[AccountId, Consent] = field(default_factory=dict)
+    agents: Mapping[AccountId, WattPrices] = field(default_factory=dict)
+    settlement: SettlementTerms = field(default_factory=SettlementTerms)
 
 
 def onboard(state: State, cast: Cast, charter: Charter, now_s: int) -> list[bytes]:
@@ -85,6 +97,9 @@ def onboard(state: State, cast: Cast, charter: Charter, now_s: int) -> list[byte
     for account in cast.members:
         paid = bodies.PurchaseBody(account=account, amount_micro=charter.prepaid_micro, reference=f"first-{account}")
         desk.write(cast.payment, AccountId("payment"), Kind.PURCHASE, paid)
+    for account, prices in charter.agents.items():
+        on = order_bodies.AgentOn(buy_micro_per_kwh=prices.buy, sell_micro_per_kwh=prices.sell)
+        desk.write(cast.members[account], account, Kind.ORDER, on)
     for line in charter.dso:
         desk.write(cast.dso, GRID, Kind.CONSTRAINT, bodies.ConstraintBody(text=line, said_s=now_s))
     return desk.wires
@@ -112,6 +127,7 @@ def _community(cast: Cast, charter: Charter) -> bodies.RegisterCommunity:
         gate_s=charter.gate_s,
         **asdict(charter.wallets),
         witnesses=charter.witnesses,
+        settlement=charter.settlement,
     )
 
 

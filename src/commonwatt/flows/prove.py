@@ -18,12 +18,13 @@ from commonwatt.flows.evidence import (
     encode,
 )
 from commonwatt.flows.intake import read_head
-from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook import State, bodies, order_bodies
 from commonwatt.flows.speakers import needed
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree
+from commonwatt.market.slot_rows import ALONE, NOW
 from commonwatt.metering.batch import ITEM_BYTES, Flag, Item, Quality, decode_items, item_proof
 from commonwatt.model import (
     SLOT_SECONDS,
@@ -38,6 +39,8 @@ from commonwatt.model import (
 )
 
 _WAYS = ("import", "export")
+_BEYOND = frozenset({"trade kept", "imbalance", "shared", "shared import", "shared export", "grid fee"})
+"""Memos of what rests on others' meters as well, or on terms that no bundle shows."""
 
 
 def make_evidence(
@@ -70,6 +73,10 @@ def make_evidence(
         raise Refused("the state is that of the note, replay the log up to it", size=point.size)
     if slot_s >= state.settled_to_s:
         raise Refused("the slot is settled", slot_s=slot_s, settled_to_s=state.settled_to_s)
+    own = [entry for entry in state.entries if entry.slot_s == slot_s and account in (entry.source, entry.target)]
+    beyond = sorted({entry.memo for entry in own} & _BEYOND)
+    if beyond:
+        raise Refused("a bundle shows trades and the grid alone; a bill shows every entry", account=account, has=beyond)
     who = AccountId(account)
     log = ReadLog.read(rows, point.size)
     readings = _readings(log, state, who, slot_s)
@@ -189,14 +196,20 @@ class ReadLog:
 
 def _case(log: ReadLog, batches: Sequence[Said], state: State, account: AccountId, slot_s: int) -> list[Said]:
     """Return what the case rests on, in log order: what was said about it, and the keys of all who said it."""
-    ordered = {order.id for order in state.slot_orders.get(slot_s, [])}
+    rows = state.slot_market.rows(slot_s)
+    if state.zones or (rows["item"] != ALONE).any() or (rows["flags"] & NOW != 0).any():
+        raise Refused("a bundle shows orders that met at the gate, one by one and in one zone; replay shows all others")
+    told = {one.row.position for one in log.said if isinstance(one.body, order_bodies.SlotOrder)}
+    if not told.issuperset(rows["position"].tolist()):
+        raise Refused("a bundle shows orders that were told when they were placed; replay shows those that were sealed")
+    ordered = {order.id for order in state.slot_market.orders(slot_s)}
     connection = state.connections[account]
     spoken = list(batches)
     for one in log.said:
         match one.body:
             case bodies.RegisterAsset(asset=asset):
                 relevant = asset == connection
-            case bodies.OrderBody():
+            case order_bodies.SlotOrder():
                 relevant = str(one.row.position) in ordered
             case bodies.FactBody(start_s=start_s, prices=prices):
                 relevant = start_s <= slot_s < start_s + len(prices) * SLOT_SECONDS
@@ -343,6 +356,6 @@ def sided_path(tree: MerkleTree, index: int) -> list[str]:
 
 
 def _trades(state: State, account: AccountId, slot_s: int) -> list[Trade]:
-    clearing = state.clearings.get(slot_s)
+    clearing = state.slot_market.clearing(slot_s)
     trades: Sequence[Trade] = clearing.trades if clearing else ()
     return [trade for trade in trades if account in (trade.buyer, trade.seller)]

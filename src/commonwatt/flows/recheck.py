@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from commonwatt.flows.evidence import LATE, SETTLED, Bundle, Said, ShownItem, need
-from commonwatt.flows.rulebook import bodies
-from commonwatt.market.auction import clear
+from commonwatt.flows.rulebook import bodies, order_bodies
+from commonwatt.market.auction import clear_slot
 from commonwatt.metering.batch import Flag, Item, Quality, decode_items, verify_item
 from commonwatt.model import (
     GRID,
@@ -18,10 +18,10 @@ from commonwatt.model import (
     AssetKind,
     Commodity,
     Entry,
-    Order,
     OrderId,
     Refused,
-    Side,
+    SlotOrder,
+    Source,
     Trade,
     cost_micro,
 )
@@ -120,37 +120,40 @@ def prices(bundle: Bundle, said: Sequence[Said]) -> tuple[tuple[int, int], str]:
     return (bought, sold), f"import {bought} and export {sold} micro per kWh"
 
 
-def orders(bundle: Bundle, said: Sequence[Said], gate_s: int) -> tuple[list[Order], str]:
+def orders(bundle: Bundle, said: Sequence[Said], gate_s: int) -> tuple[list[SlotOrder], str]:
     """Return the slot's orders as the rulebook made them, in log order."""
-    found: list[Order] = []
+    found: list[SlotOrder] = []
     for one in said:
-        if not isinstance(one.body, bodies.OrderBody):
+        if not isinstance(one.body, order_bodies.SlotOrder):
             continue
         row, wish = one.row, one.body
         need(wish.slot_s == bundle.slot_s, "an order is for this slot", position=row.position, found=wish.slot_s)
         open_until_s = bundle.slot_s + gate_s
         need(row.stamped_s < open_until_s, "an order is in before the gate", position=row.position, at=row.stamped_s)
-        order = Order(
-            id=OrderId(str(row.position)),
-            owner=one.request.on_behalf_of,
-            side=wish.side,
-            energy_wh=wish.energy_wh,
-            price_micro_per_kwh=wish.price_micro_per_kwh,
+        need(not wish.now, "an order meets at the gate", position=row.position)
+        found.append(
+            SlotOrder(
+                id=OrderId(str(row.position)),
+                owner=one.request.on_behalf_of,
+                side=wish.side,
+                energy_wh=wish.energy_wh,
+                price_micro_per_kwh=wish.price_micro_per_kwh,
+                source=Source[wish.source.upper()],
+                near=wish.near,
+                partner=None if wish.partner is None else AccountId(wish.partner),
+                premium_micro_per_kwh=wish.premium_micro_per_kwh,
+                strict=wish.strict,
+            )
         )
-        found.append(order)
-    twice = [owner for owner, times in Counter(order.owner for order in found).items() if times > 1]
-    need(not twice, "a member has one order in a slot", found=twice)
-    return found, f"{len(found)} are shown, one a member"
+    sides = {(order.owner, order.side) for order in found}
+    twice = [owner for owner, times in Counter(owner for owner, _ in sides).items() if times > 1]
+    need(not twice, "a member has orders on one side of a slot", found=twice)
+    return found, f"{len(found)} are shown, of {len(sides)} members"
 
 
-def auction(bundle: Bundle, found: Sequence[Order], told: tuple[int, int]) -> tuple[None, str]:
+def auction(bundle: Bundle, found: Sequence[SlotOrder], told: tuple[int, int]) -> tuple[None, str]:
     """Clear the slot again and compare the member's trades."""
-    cleared = clear(
-        [order for order in found if order.side is Side.BID],
-        [order for order in found if order.side is Side.ASK],
-        import_price=told[0],
-        export_price=told[1],
-    )
+    cleared = clear_slot(found, import_price=told[0], export_price=told[1])
     right = [trade for trade in cleared.trades if bundle.account in (trade.buyer, trade.seller)]
     need(right == bundle.trades, "trades are what the auction gives", found=bundle.trades, auction=right)
     total_wh = sum(trade.energy_wh for trade in right)

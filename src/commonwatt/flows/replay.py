@@ -52,6 +52,8 @@ def replay(rows: Iterable[LeafRow], community: str, *, keep: bool = False) -> Re
         Corrupt: The log contradicts itself; says at which position and how.
     """
     state = State(community, Journal(keep=keep), doubted=[] if keep else None)
+    state.sessions.receipts = [] if keep else None
+    state.licences.waived = [] if keep else None
     replayed = Replayed(state, MerkleTree() if keep else Frontier())
     go_on(replayed, rows)
     return replayed

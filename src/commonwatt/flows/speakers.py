@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from commonwatt.flexibility import language
 from commonwatt.flexibility.permission import SAYS, claim_objection
 from commonwatt.flows.evidence import Said, need
-from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook import bodies, order_bodies
 from commonwatt.flows.rulebook.delegating import covers
 from commonwatt.flows.rulebook.trust_bodies import Grant
 from commonwatt.identity.keys import VerifyingKey
@@ -97,7 +97,7 @@ def check_signatures(
 def slot_roles(body: object) -> set[str]:
     """Return who may say what a case about a slot is made of."""
     match body:
-        case bodies.RegisterAsset() | bodies.OrderBody():
+        case bodies.RegisterAsset() | order_bodies.SlotOrder():
             return {"member"}
         case bodies.ReadingBatch():
             return {"gateway"}

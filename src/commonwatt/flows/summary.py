@@ -155,7 +155,7 @@ def summarise(
     feeder = next(asset.id for asset in state.assets.values() if asset.kind is AssetKind.FEEDER)
     net_wh = [_net(state, slot_s, feeder) for slot_s in slots]
     solar_wh, used_wh = _own(state, terms, slots)
-    clearings = [state.clearings.get(slot_s) for slot_s in slots]
+    clearings = [state.slot_market.clearing(slot_s) for slot_s in slots]
     traded = _moved(state, "trade", Commodity.ENERGY)
     return Summary(
         community=state.community,

@@ -7,17 +7,18 @@ from zoneinfo import ZoneInfo
 from commonwatt.flexibility.diary import in_force, line_w, schedules
 from commonwatt.flexibility.dispatch import command, consented_limits, own_limits
 from commonwatt.flexibility.problem import Plan, Problem, Unmet
+from commonwatt.flows.agents import acts
 from commonwatt.flows.agreement import allowed
 from commonwatt.flows.constraint_to_command import plan_ahead
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.onboard import OPERATOR, Cast, Charter, onboard
 from commonwatt.flows.outlook import Terms, homes, outlook
 from commonwatt.flows.ports import Feeds, Gateways, People
-from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook import State, bodies, order_bodies
 from commonwatt.flows.rulebook.consenting import last_level_wh, told_now, waiting
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.ledger.checkpoint import sign_note
-from commonwatt.market.agents import outlived, slot_order, zi_order
+from commonwatt.market.agents import slot_order
 from commonwatt.model import (
     SLOT_SECONDS,
     AccountId,
@@ -30,19 +31,10 @@ from commonwatt.model import (
     slot_from,
     slots_of,
 )
-from commonwatt.tokens.watt import thresholds
 
 PLANNED_AFTER_S = 30
 """Readings of the slot before are in at its end; half a minute later the plan is told."""
 PHASES = ("heard", "planned", "lived", "traded", "closed")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WattPrices:
-    """What a member's agent pays and takes for WATT, micro per kWh (row E7)."""
-
-    buy: int
-    sell: int
 
 
 @dataclass(slots=True)
@@ -61,7 +53,6 @@ class Day:
     cast: Cast
     charter: Charter
     terms: Terms
-    watt_prices: dict[AccountId, WattPrices]
     gateways: Gateways
     people: People
     feeds: Feeds
@@ -128,19 +119,10 @@ class Day:
 
     def _trade(self, slot_s: int) -> None:
         """Let members' agents act in the WATT book."""
-        state, desk = self.sequencer.state, self._desk()
-        low_wh, high_wh = thresholds(state.charter.b_max_wh)
-        for order in state.book.orders():
-            if outlived(order.side, state.watt(order.owner), low_wh, high_wh):
-                gone = bodies.CancelBody(order=order.id)
-                desk.write(self.cast.members[order.owner], order.owner, Kind.CANCEL, gone)
-        for account, prices in self.watt_prices.items():
-            open_order = state.book.standing(account) > 0
-            wish = zi_order(state.watt(account), low_wh, high_wh, prices.buy, prices.sell, has_open_order=open_order)
-            if wish:
-                side, energy_wh, price = wish
-                body = bodies.OrderBody(side=side, energy_wh=energy_wh, price_micro_per_kwh=price)
-                desk.write(self.cast.members[account], account, Kind.ORDER, body)
+        desk = self._desk()
+        for account, kind, body in acts(self.sequencer.state):
+            if account in self.cast.members:  # who holds the own key acts with it, or lets somebody
+                desk.write(self.cast.members[account], account, kind, body)
         self._submit(desk.wires, slot_s + SLOT_SECONDS, slot_s, "traded")
 
     def _close(self, slot_s: int) -> None:
@@ -179,7 +161,7 @@ class Day:
             wish = slot_order(line * SLOT_SECONDS // 3600, bought, sold)
             if wish:
                 side, energy_wh, price = wish
-                body = bodies.OrderBody(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, slot_s=slot_s)
+                body = order_bodies.SlotOrder(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, slot_s=slot_s)
                 desk.write(self.cast.members[account], account, Kind.ORDER, body)
 
     def _facts(self, desk: Desk, slot_s: int) -> None:

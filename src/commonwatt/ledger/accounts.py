@@ -1,16 +1,18 @@
 """Keep the books: who has how much of what, in double entry, one column a commodity."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.kernels.sha256 import leaf_hashes, tree_root
 from commonwatt.ledger.merkle import EMPTY_ROOT, MerkleTree
-from commonwatt.model import AccountId, Commodity, Entry, InvalidValue, canonical_json
+from commonwatt.model import AccountId, Commodity, Entry, InvalidValue
 from commonwatt.model.request import MAX_SAFE_INTEGER
 
 NAME_BYTES = 64
+MARK_BYTES = 16
 _COLUMN = {commodity: column for column, commodity in enumerate(Commodity)}
 _FIRST_ROOM = 64
 Numbers = NDArray[np.int64]
@@ -29,7 +31,7 @@ class Accounts:
         self._names: list[AccountId] = []
         self._balances = np.zeros((len(_COLUMN), _FIRST_ROOM), np.int64)
         self._order: NDArray[np.int64] | None = None
-        self._written: tuple[NDArray[np.uint8], NDArray[np.int64]] | None = None
+        self._marks = np.empty((0, MARK_BYTES), np.uint8)
 
     def number(self, account: AccountId) -> int:
         """Return an account's number; a new one where nobody knew it.
@@ -43,7 +45,7 @@ class Accounts:
                 raise InvalidValue(f"the name of an account has 1 to {NAME_BYTES} bytes, was {account!r}")
             number = self._numbers[account] = len(self._names)
             self._names.append(account)
-            self._order = self._written = None
+            self._order = None
             if number == self._balances.shape[1]:
                 self._balances = np.concatenate([self._balances, np.zeros_like(self._balances)], axis=1)
         return number
@@ -56,14 +58,13 @@ class Accounts:
         """Return the names of numbered accounts."""
         return [self._names[number] for number in numbers]
 
-    def written_names(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Return all names end to end, as JSON has them between quotes, and where each ends, with a leading 0."""
-        found = self._written
-        # Hashes are made beside, and may write this down for fewer names than have joined meanwhile.
-        if found is None or len(found[1]) <= len(self._names):
-            written = [canonical_json(name)[1:-1] for name in self._names]
-            found = self._written = np.frombuffer(b"".join(written), np.uint8), np.cumsum([0, *map(len, written)])
-        return found
+    def marks(self) -> NDArray[np.uint8]:
+        """Return the `mark` of every account, by number; (n, 16) bytes."""
+        known = len(self._marks)
+        if known < len(self._names):
+            more = b"".join(mark(name) for name in self._names[known:])
+            self._marks = np.concatenate([self._marks, np.frombuffer(more, np.uint8).reshape(-1, MARK_BYTES)])
+        return self._marks
 
     def post(self, entry: Entry) -> None:
         """Move the entry's amount from its source to its target.
@@ -80,26 +81,27 @@ class Accounts:
             raise InvalidValue(f"a balance is within +-(2^53-1), was {less} and {more} after {entry}")
         column[source], column[target] = less, more
 
-    def post_many(self, commodity: Commodity, sources: Numbers, targets: Numbers, amounts: Numbers) -> None:
-        """Move many amounts of one commodity at once, as `post` would one after the other.
+    def spread(self, commodity: Commodity, source: AccountId, targets: Numbers, amounts: Numbers) -> None:
+        """Move many amounts of one commodity from one account at once; those below zero go the other way.
 
         Args:
             commodity: What moves.
-            sources: Numbers of the accounts that are reduced; n values.
-            targets: Numbers of the accounts that grow; n values.
-            amounts: Whole base units, above zero; n values.
+            source: The account that is reduced by their sum.
+            targets: Numbers of the other accounts, each once; n values.
+            amounts: Whole base units; n values.
 
         Raises:
             InvalidValue: A balance could leave +-(2^53-1) on the way; nothing moved.
         """
         # The sum of floats is as exact up to the limit, and beyond it does not wrap around.
-        total = max(int(amounts.sum()), int(amounts.sum(dtype=np.float64)))
+        most = max(int(np.abs(amounts).sum()), int(np.abs(amounts).sum(dtype=np.float64)))
+        number = self.number(source)
         before = self._balances[_COLUMN[commodity]]
         # Within this margin no order of postings can leave the range, so none needs to be followed one by one.
-        if total > MAX_SAFE_INTEGER or int(np.abs(before).max()) + total > MAX_SAFE_INTEGER:
-            raise InvalidValue(f"a balance is within +-(2^53-1), {total} of {commodity} are to move at once")
-        np.subtract.at(before, sources, amounts)
-        np.add.at(before, targets, amounts)
+        if most > MAX_SAFE_INTEGER or int(np.abs(before).max()) + most > MAX_SAFE_INTEGER:
+            raise InvalidValue(f"a balance is within +-(2^53-1), {most} of {commodity} are to move at once")
+        before[targets] += amounts
+        before[number] -= int(amounts.sum())
 
     def balance(self, account: AccountId, commodity: Commodity) -> int:
         """Return what an account has, in base units; negative where it owes, 0 where nobody knows it."""
@@ -182,6 +184,11 @@ class Accounts:
         if self._order is None:
             self._order = np.array(sorted(range(len(self._names)), key=self._names.__getitem__), np.int64)
         return self._order[self._balances[:, self._order].any(axis=0)]
+
+
+def mark(account: AccountId) -> bytes:
+    """Return what stands for an account where there is no room for its name: the first half of its SHA-256."""
+    return sha256(account.encode()).digest()[:MARK_BYTES]
 
 
 def read_row(row: bytes) -> tuple[AccountId, dict[Commodity, int]]:

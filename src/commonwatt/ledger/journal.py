@@ -3,66 +3,22 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from commonwatt.kernels.cores import beside
-from commonwatt.kernels.native import SHA256_STATE_BYTES, sha256_final, sha256_init, sha256_update
-from commonwatt.kernels.sha256 import ragged_hashes, run_roots
+from commonwatt.kernels.sha256 import leaf_hashes, ragged_hashes, run_roots
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.merkle import EMPTY_ROOT, HASH_BYTES, MerkleTree, node_hash
-from commonwatt.model import Commodity, Entry, InvalidValue
+from commonwatt.ledger.sheet import Sheet
+from commonwatt.model import Entry, InvalidValue
 
 _MOST_COMING = 64
 """Pieces of entries whose hashes may still be in the making: a bound on memory, not on meaning."""
 _AT_ONCE = 512
 """Entries that came one by one and are hashed together."""
-_MOST_NUMBER = 16
-"""Digits of the largest number that may be signed, 2^53 - 1."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Postings:
-    """Many entries that differ in their accounts and amounts alone.
-
-    Args:
-        commodity: What moves.
-        accounts: Whose numbers the next two are.
-        sources: Numbers of the accounts that are reduced; n values.
-        targets: Numbers of the accounts that grow; n values.
-        amounts: Whole base units, above zero; n values.
-        memo: As in `Entry`; so is ``slot_s``.
-    """
-
-    commodity: Commodity
-    accounts: Accounts
-    sources: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    amounts: NDArray[np.int64]
-    memo: str
-    slot_s: int
-
-    def entries(self) -> list[Entry]:
-        """Return them one by one."""
-        name = self.accounts.name
-        return [
-            Entry(
-                commodity=self.commodity,
-                source=name(source),
-                target=name(target),
-                amount=amount,
-                memo=self.memo,
-                slot_s=self.slot_s,
-            )
-            for source, target, amount in zip(
-                self.sources.tolist(), self.targets.tolist(), self.amounts.tolist(), strict=True
-            )
-        ]
 
 
 class Journal:
@@ -74,13 +30,15 @@ class Journal:
     Args:
         keep: Whether to remember everything.
 
-    Source: RFC 6962 section 2.1; the leaf data of an entry is its RFC 8785 form.
+    Source: RFC 6962 section 2.1; the leaf data of an entry is its RFC 8785 form, that of a sheet's line its 52 bytes.
     """
 
     def __init__(self, *, keep: bool = False) -> None:
         self.keep = keep
         self.count = 0
         self.kept: list[Entry] = []
+        self.sheets = 0
+        """How many sheets were added: their entries have no leaves of their own."""
         self.tree = MerkleTree()
         self.listener: Callable[[Entry], None] | None = None
         """Told every entry as it is booked."""
@@ -103,16 +61,21 @@ class Journal:
             self._hash_singles()
             self._grow(_MOST_COMING)
 
-    def append_many(self, postings: Postings) -> None:
-        """Add many entries, as `append` would one after the other; their hashes are made beside."""
-        if self.keep or self.listener is not None:
-            for entry in postings.entries():
-                self.append(entry)
-            return
+    def append_sheet(self, sheet: Sheet, accounts: Accounts) -> None:
+        """Add a slot's lines, a leaf each; their hashes are made beside."""
+        if self.listener is not None:
+            for entry in sheet.entries(accounts):
+                self.listener(entry)
+        lines = sheet.lines(accounts)
+        if self.keep:
+            self.kept += sheet.entries(accounts)
+            for line in lines:
+                self.tree.append(line.tobytes())
         self._hash_singles()
-        widths = _widths(self.count, len(postings.amounts))
-        self.count += len(postings.amounts)
-        self._coming.append((widths, beside(_peaks, postings, widths)))
+        widths = _widths(self.count, len(lines))
+        self.count += len(lines)
+        self.sheets += 1
+        self._coming.append((widths, beside(_line_peaks, lines, widths)))
         self._grow(_MOST_COMING)
 
     def root(self) -> bytes:
@@ -181,9 +144,9 @@ def _widths(at: int, count: int) -> list[int]:
     return widths
 
 
-def _peaks(postings: Postings, widths: list[int]) -> NDArray[np.uint8]:
-    """Return the roots of the complete subtrees that entries make; (n, 32) bytes."""
-    return run_roots(posting_hashes(postings), np.array(widths, np.int64))
+def _line_peaks(lines: NDArray[np.uint8], widths: list[int]) -> NDArray[np.uint8]:
+    """Return the roots of the complete subtrees that lines make; (n, 32) bytes."""
+    return run_roots(leaf_hashes(lines), np.array(widths, np.int64))
 
 
 def _text_peaks(datas: list[bytes], widths: list[int]) -> NDArray[np.uint8]:
@@ -200,69 +163,3 @@ def entry_leaf(entry: Entry) -> bytes:
     `canonical_json`; a test compares them.
     """
     return msgspec.json.encode(entry, order="sorted")
-
-
-def posting_hashes(postings: Postings) -> NDArray[np.uint8]:
-    """Return the leaf hash of each entry, written and hashed without the interpreter; `entry_leaf` is its twin.
-
-    Returns:
-        (n, 32) bytes.
-    """
-    names, ends_of_names = postings.accounts.written_names()
-    memo, commodity = postings.memo, postings.commodity.value
-    fixed = [
-        b'\x00{"amount":',
-        f',"commodity":"{commodity}","memo":"{memo}","ref":"","slot_s":{postings.slot_s},"source":"'.encode(),
-        b'","target":"',
-        b'"}',
-    ]
-    ends = np.cumsum([len(piece) for piece in fixed])
-    out = np.empty((len(postings.amounts), HASH_BYTES), np.uint8)
-    text = np.frombuffer(b"".join(fixed), np.uint8)
-    longest = len(text) + _MOST_NUMBER + 2 * int(np.diff(ends_of_names).max())
-    _write_and_hash(
-        text, ends, names, ends_of_names, postings.sources, postings.targets, postings.amounts, longest, out
-    )
-    return out
-
-
-@njit(nogil=True, cache=True)
-def _write_and_hash(
-    text: Any,
-    ends: Any,
-    names: Any,
-    ends_of_names: Any,
-    sources: Any,
-    targets: Any,
-    amounts: Any,
-    longest: int,
-    out: Any,
-) -> None:
-    state, line, digits = np.empty(SHA256_STATE_BYTES, np.uint8), np.empty(longest, np.uint8), np.empty(20, np.uint8)
-    for i in range(len(amounts)):
-        at = ends[0]
-        line[:at] = text[:at]
-        left, count = amounts[i], 0
-        while left > 0:
-            digits[count] = 48 + left % 10
-            left //= 10
-            count += 1
-        for j in range(count):
-            line[at] = digits[count - 1 - j]
-            at += 1
-        at = _put(line, at, text, ends[0], ends[1])
-        at = _put(line, at, names, ends_of_names[sources[i]], ends_of_names[sources[i] + 1])
-        at = _put(line, at, text, ends[1], ends[2])
-        at = _put(line, at, names, ends_of_names[targets[i]], ends_of_names[targets[i] + 1])
-        at = _put(line, at, text, ends[2], ends[3])
-        sha256_init(state.ctypes.data)
-        sha256_update(state.ctypes.data, line.ctypes.data, np.uint64(at))
-        sha256_final(out[i].ctypes.data, state.ctypes.data)
-
-
-@njit(nogil=True, cache=True)
-def _put(line: Any, at: int, source: Any, start: int, end: int) -> int:
-    for i in range(start, end):
-        line[at] = source[i]
-        at += 1
-    return at

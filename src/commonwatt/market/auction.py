@@ -1,20 +1,26 @@
-"""Clear one slot: a call auction in which every matched order trades at one price."""
+"""Clear one slot from orders as they are told: the door to `market.call` for who has no columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
-from commonwatt.model import InvalidValue, Order, Side, Trade, round_div, share_wh
+import numpy as np
+
+from commonwatt.kernels.auctions import ASK, BID
+from commonwatt.market.call.staged import NOBODY, Orders, clear, tree
+from commonwatt.model import AccountId, InvalidValue, Side, SlotOrder, Trade, Zone, round_div
+
+NOWHERE: Mapping[AccountId, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Clearing:
-    """What an auction decided: one price, how much, and who owes whom.
+    """What an auction decided.
 
     Args:
-        price_micro_per_kwh: The price of every trade; None where nothing matched.
+        price_micro_per_kwh: What a kWh cost on average, fees apart; None where nothing matched. Where nobody prefers
+            anything, and all are in one zone, it is the one price of every trade.
         energy_wh: Sum of the trades.
-        trades: Best-priced orders first, equal prices in log order.
+        trades: Sub-auction by sub-auction; in each best-priced orders first, equal prices in log order.
     """
 
     price_micro_per_kwh: int | None
@@ -22,102 +28,83 @@ class Clearing:
     trades: tuple[Trade, ...]
 
 
-_Ranked = list[tuple[int, Order]]
-"""Limit prices, held between export and import price, and their orders; best first, then in log order."""
-
-
-def clear(bids: Sequence[Order], asks: Sequence[Order], *, import_price: int, export_price: int) -> Clearing:
-    """Match as much energy as the limits allow and price it at the midpoint of the crossing.
-
-    A bid above the import price counts as one at the import price, and an ask below the export price as one at the
-    export price: the grid serves everybody at those, so a limit beyond them states no more need and buys no better
-    place. The orders of the last matched price level share what is left for them in proportion to their energy.
+def clear_slot(
+    orders: Sequence[SlotOrder],
+    *,
+    import_price: int,
+    export_price: int,
+    zones: Sequence[Zone] = (),
+    zone_of: Mapping[AccountId, str] = NOWHERE,
+) -> Clearing:
+    """Match as much energy as limits allow, those first who prefer each other; see `market.call.staged.clear`.
 
     Args:
-        bids: Orders to buy in log order, Wh in the slot; equal remainders favour the earlier order.
-        asks: Orders to sell, likewise.
+        orders: Of one slot, in log order; equal remainders favour the earlier order.
         import_price: What the grid takes, in micro per kWh.
         export_price: What the grid gives, in micro per kWh.
+        zones: In which people trade; none for one without a fee.
+        zone_of: In which zone each owner's connection is; who is not named is in the outermost.
 
     Returns:
         The clearing; empty where no limits cross, or where the export price is not below the import price, since
-        neighbours then have nothing to share. The price lies between export and import price and within the limit
-        of every matched order; halves round to even.
+        neighbours then have nothing to share. Every price lies between export and import price and, with the fee that
+        the buyer pays beside it, within the limit of both orders (and a premium where it is owed).
 
     Raises:
-        InvalidValue: An order stands on the wrong side, or an owner has both a bid and an ask.
-
-    Source: RULES, Energy and money; k-double auction with k = 1/2, Rustichini, Satterthwaite & Williams 1994.
+        InvalidValue: An owner has both a bid and an ask.
     """
-    _check(bids, asks)
-    if export_price >= import_price:
-        return Clearing(None, 0, ())
-    buyers = [(min(bid.price_micro_per_kwh, import_price), bid) for bid in bids]
-    buyers.sort(key=lambda ranked: -ranked[0])
-    sellers = [(max(ask.price_micro_per_kwh, export_price), ask) for ask in asks]
-    sellers.sort(key=lambda ranked: ranked[0])
-    energy_wh, price = _crossing(buyers, sellers)
-    if price is None:
-        return Clearing(None, 0, ())
-    trades = _pairs(_fills(buyers, energy_wh), _fills(sellers, energy_wh), price)
-    return Clearing(price, energy_wh, tuple(trades))
-
-
-def _check(bids: Sequence[Order], asks: Sequence[Order]) -> None:
-    for orders, side in ((bids, Side.BID), (asks, Side.ASK)):
-        for order in orders:
-            if order.side is not side:
-                raise InvalidValue(f"order {order.id} stands among the {side}s, was a {order.side}")
-    buyers = {bid.owner for bid in bids}
-    for ask in asks:
-        if ask.owner in buyers:
+    buyers = {order.owner for order in orders if order.side is Side.BID}
+    for ask in orders:
+        if ask.side is Side.ASK and ask.owner in buyers:
             raise InvalidValue(f"nobody trades with themselves: {ask.owner} bids and asks in one slot")
+    columns = tree(zones, dict.fromkeys(zone_of.values()))
+    place = {name: n for n, name in enumerate(columns.names)}
+    number: dict[AccountId, int] = {}
+    for order in orders:
+        for account in (order.owner, order.partner):
+            if account is not None:
+                number.setdefault(account, len(number))
+    matched = clear(
+        Orders(
+            owner=np.array([number[order.owner] for order in orders], np.int32),
+            zone=np.array([place[zone_of[o.owner]] if o.owner in zone_of else 0 for o in orders], np.int32),
+            side=np.array([BID if order.side is Side.BID else ASK for order in orders], np.uint8),
+            wh=np.array([order.energy_wh for order in orders], np.int32),
+            limit=np.array([order.price_micro_per_kwh for order in orders], np.int32),
+            source=np.array([order.source for order in orders], np.uint8),
+            near=np.array([order.near for order in orders], np.bool_),
+            partner=np.array([NOBODY if o.partner is None else number[o.partner] for o in orders], np.int32),
+            premium=np.array([order.premium_micro_per_kwh for order in orders], np.int32),
+            strict=np.array([order.strict for order in orders], np.bool_),
+        ),
+        columns,
+        import_price,
+        export_price,
+    )
+    trades = tuple(
+        Trade(
+            buyer=orders[bid].owner,
+            seller=orders[ask].owner,
+            bid=orders[bid].id,
+            ask=orders[ask].id,
+            energy_wh=wh,
+            price_micro_per_kwh=price,
+            fee_micro_per_kwh=fee,
+        )
+        for bid, ask, wh, price, fee in zip(
+            matched.bid.tolist(),
+            matched.ask.tolist(),
+            matched.wh.tolist(),
+            matched.price.tolist(),
+            matched.fee.tolist(),
+            strict=True,
+        )
+    )
+    return Clearing(*mean_price(trades), trades)
 
 
-def _crossing(buyers: _Ranked, sellers: _Ranked) -> tuple[int, int | None]:
-    """Return the most energy that the limits allow, and the midpoint of the last two limits that met."""
-    energy_wh, price = 0, None
-    i = j = demand_wh = supply_wh = 0
-    while i < len(buyers) and j < len(sellers) and buyers[i][0] >= sellers[j][0]:
-        (bid_limit, bid), (ask_limit, ask) = buyers[i], sellers[j]
-        price = round_div(bid_limit + ask_limit, 2)
-        demanded_wh, supplied_wh = demand_wh + bid.energy_wh, supply_wh + ask.energy_wh
-        energy_wh = min(demanded_wh, supplied_wh)
-        if demanded_wh == energy_wh:
-            i, demand_wh = i + 1, demanded_wh
-        if supplied_wh == energy_wh:
-            j, supply_wh = j + 1, supplied_wh
-    return energy_wh, price
-
-
-def _fills(ranked: _Ranked, energy_wh: int) -> list[tuple[Order, int]]:
-    """Hand the energy out level by level; only the last level that gets any can get less than it wants."""
-    fills: list[tuple[Order, int]] = []
-    for _, level in groupby(ranked, key=lambda item: item[0]):
-        orders = [order for _, order in level]
-        wanted_wh = [order.energy_wh for order in orders]
-        given_wh = min(energy_wh, sum(wanted_wh))
-        fills += zip(orders, share_wh(given_wh, wanted_wh), strict=True)
-        energy_wh -= given_wh
-    return [(order, wh) for order, wh in fills if wh]
-
-
-def _pairs(bought: list[tuple[Order, int]], sold: list[tuple[Order, int]], price: int) -> Iterator[Trade]:
-    """Walk both sides at once, so that each filled Wh has one buyer and one seller; both sides sum alike."""
-    sellers = iter(sold)
-    ask, left_wh = next(sellers)
-    for bid, filled_wh in bought:
-        open_wh = filled_wh
-        while open_wh:
-            if not left_wh:
-                ask, left_wh = next(sellers)
-            energy_wh = min(open_wh, left_wh)
-            open_wh, left_wh = open_wh - energy_wh, left_wh - energy_wh
-            yield Trade(
-                buyer=bid.owner,
-                seller=ask.owner,
-                bid=bid.id,
-                ask=ask.id,
-                energy_wh=energy_wh,
-                price_micro_per_kwh=price,
-            )
+def mean_price(trades: Sequence[Trade]) -> tuple[int | None, int]:
+    """Return what a kWh cost on average, in micro, None without any; and how many Wh there were."""
+    energy_wh = sum(trade.energy_wh for trade in trades)
+    paid = sum(trade.energy_wh * trade.price_micro_per_kwh for trade in trades)
+    return (round_div(paid, energy_wh) if energy_wh else None), energy_wh

@@ -1,186 +1,338 @@
 """The continuous book for WATT: first come, first served, and only what is backed changes hands."""
 
-from bisect import bisect_left, insort
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from heapq import heappop, heappush
 
+from commonwatt.market.queue import Own, Queue, Standing
 from commonwatt.model import AccountId, InvalidValue, Order, OrderId, Side, Trade
 
 Balance = Callable[[AccountId], int]
 """Looks up a whole number of one account, as it stands at the moment of asking."""
+_MANY = 64
 
 
-@dataclass(slots=True)
-class _Standing:
-    order: Order
-    arrived: int
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the book sees balances, and who moves them.
+
+    Args:
+        backing: WATT in Wh that an account can give; it backs that account's asks in book order, partly if need be.
+        room: Wh that an account can still take, its B_max minus its balance (row E6).
+        funds: ERGON in micro that an account can spend.
+        on_trade: Told each trade once both orders have shrunk. It moves the balances of buyer and seller, and of nobody
+            else, before it returns, since they decide the next trade. It leaves the book alone.
+    """
+
+    backing: Balance
+    room: Balance
+    funds: Balance
+    on_trade: Callable[[Trade], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """The book's two prices in micro per kWh, each over all orders and over those alone that could trade (row E4).
+
+    Args:
+        buying: The lowest ask; None without asks.
+        selling: The highest bid; None without bids.
+        backed_buying: The lowest ask of which any is backed: what an immediate buy meets first.
+        backed_selling: The highest bid whose buyer has room and could pay.
+    """
+
+    buying: int | None
+    selling: int | None
+    backed_buying: int | None
+    backed_selling: int | None
 
     @property
-    def price(self) -> int:
-        return self.order.price_micro_per_kwh
-
-    @property
-    def rank(self) -> tuple[int, int]:
-        return (-self.price if self.order.side is Side.BID else self.price, self.arrived)
+    def unbacked_moves(self) -> tuple[int | None, int | None]:
+        """By how much orders that could not trade improve each price; None where nothing else stands."""
+        return (
+            None if self.backed_buying is None or self.buying is None else self.backed_buying - self.buying,
+            None if self.backed_selling is None or self.selling is None else self.selling - self.backed_selling,
+        )
 
 
 class Book:
     """Resting orders of one community, and the trades that follow from them (row E4).
 
-    An order may stand before its energy, money or room exists: it counts for the prices and trades once it can, at
-    its old place. So bids may stand above asks. Energy is in base units of WATT (1 = 1 Wh), prices in micro per kWh.
+    An order may stand before its energy, money or room exists: it counts for the prices and trades once it can, at its
+    old place in time. So bids may stand above asks. A bid waits while its buyer has no room, or could not pay 1 Wh at
+    its limit. Orders of one owner never meet; each meets what stands behind the other. Energy is in base units of WATT
+    (1 = 1 Wh), prices in micro per kWh.
 
-    `place` and `match` ask for balances as they go:
-        backing: WATT in Wh that an account can give; it backs that account's asks in book order, partly if need be.
-        room: Wh that an account can still take, its B_max minus its balance (row E6).
-        funds: ERGON in micro that an account can spend.
-        on_trade: Told each trade once both orders have shrunk. It moves the balances before it returns, since they
-            decide the next trade: bought WATT may back the buyer's own ask. It leaves the book alone.
-    Afterwards no two orders in the book could trade.
+    Two orders trade at the price of the one that arrived earlier, for as much as both want, the seller has, and the
+    buyer can take and pay; of all pairs that could, the best bid is served first, and by the best ask for it. After
+    `place`, `take` and `follow` no two orders in the book could trade. Whoever changes a balance says so to `follow`:
+    the book looks at nobody else again. So each of these costs what changes, and the logarithm of what rests.
     """
 
     def __init__(self) -> None:
-        self._bids: list[_Standing] = []
-        self._asks: list[_Standing] = []
-        self._by_id: dict[OrderId, _Standing] = {}
-        self._open: Counter[AccountId] = Counter()
-        self._arrivals = 0
+        self._by_id: dict[OrderId, Standing] = {}
+        self._own: dict[AccountId, Own] = {}
+        self._all = {Side.BID: Queue(_stands), Side.ASK: Queue(_stands)}
+        self._ready = {Side.BID: Queue(_is_ready), Side.ASK: Queue(_is_ready)}
+        self._ends: list[tuple[int, OrderId]] = []
+        self._changed: set[AccountId] = set()
+        self._left = 0
 
     @classmethod
     def load(cls, orders: Iterable[Order]) -> "Book":
-        """Return the book that has these orders, in order of arrival, none of which could trade; see `orders`."""
+        """Return the book that has these orders, none of which could trade; see `orders`."""
         book = cls()
         for order in orders:
             book._add(order)
         return book
 
-    def place(
-        self, order: Order, backing: Balance, room: Balance, funds: Balance, on_trade: Callable[[Trade], None]
-    ) -> list[Trade]:
+    def place(self, order: Order, look: Look) -> list[Trade]:
         """Take an order in and return the trades that follow, in order; what is left of it rests.
 
         Raises:
             InvalidValue: The order already rests here, or its price is below zero: it is the buyer's funds that are
                 looked at, so no seller may come to owe.
         """
+        self._check(order)
+        self._add(order)
+        return self.follow(look)
+
+    def take(self, order: Order, look: Look) -> list[Trade]:
+        """Return the trades that an order finds at once, and those that follow from them; what is left of it is gone.
+
+        It is served to its end before anything else. WATT of its owner that backs asks at its price or a better one is
+        not its own to sell.
+
+        Raises:
+            InvalidValue: As for `place`.
+        """
+        self._check(order)
+        trades = self.follow(look)
+        left_wh, sells = order.energy_wh, order.side is Side.ASK
+        others = self._ready[Side.BID if sells else Side.ASK]
+        while left_wh and (other := others.first_of_others(order.owner)) is not None:
+            if other.price < order.price_micro_per_kwh if sells else other.price > order.price_micro_per_kwh:
+                break
+            energy_wh = min(left_wh, other.ready_wh)
+            if sells:
+                energy_wh = min(energy_wh, look.backing(order.owner) - self._claimed_wh(order))
+            else:
+                energy_wh = min(energy_wh, look.room(order.owner))
+            buyer = other.owner if sells else order.owner
+            energy_wh = _affordable_wh(look.funds(buyer), other.price, energy_wh)
+            if energy_wh <= 0:
+                break
+            left_wh -= energy_wh
+            self._shrink(other, energy_wh)
+            pair = (other.order, order) if sells else (order, other.order)
+            trades.append(self._told(*pair, energy_wh, other.price, look))
+        return trades + self._meet(look)
+
+    def follow(self, look: Look, accounts: Iterable[AccountId] = ()) -> list[Trade]:
+        """Return the trades that have become possible since these accounts' balances changed."""
+        self._changed.update(account for account in accounts if account in self._own)
+        if not self._changed:
+            return []
+        self._look_again(look)
+        return self._meet(look)
+
+    def cancel(self, order_id: OrderId, owner: AccountId) -> bool:
+        """Take an order out; False where that owner has no such order here. `follow` is due then."""
+        standing = self._by_id.get(order_id)
+        if standing is None or standing.owner != owner:
+            return False
+        self._shrink(standing, standing.left_wh)
+        return True
+
+    def amend(self, order_id: OrderId, owner: AccountId, energy_wh: int) -> bool:
+        """Let an order want less and keep its place; False where it does not want more than that. `follow` is due.
+
+        Raises:
+            InvalidValue: Nothing would be left, or that owner has no such order here.
+        """
+        standing = self._by_id.get(order_id)
+        if standing is None or standing.owner != owner or energy_wh <= 0:
+            raise InvalidValue(f"an owner lets an own order want less, was {energy_wh} Wh in order {order_id}")
+        if energy_wh >= standing.left_wh:
+            return False
+        self._shrink(standing, standing.left_wh - energy_wh)
+        return True
+
+    def end(self, now_s: int) -> None:
+        """Take out every order whose time has come; `follow` is due then."""
+        while self._ends and self._ends[0][0] <= now_s:
+            _, order_id = heappop(self._ends)
+            if order_id in self._by_id:
+                self._shrink(self._by_id[order_id], self._by_id[order_id].left_wh)
+
+    def trim(self, owner: AccountId, backing_wh: int) -> bool:
+        """Take the unbacked part of an owner's last unbacked ask away; False where all are backed. `follow` is due."""
+        own = self._own.get(owner)
+        over_wh = own.asked_wh - max(0, backing_wh) if own else 0
+        if own is None or over_wh <= 0:
+            return False
+        last = own.asks[-1]
+        self._shrink(last, min(last.left_wh, over_wh))
+        return True
+
+    def quotes(self, look: Look) -> Quotes:
+        """Return the prices, with and without what could not trade."""
+        self._look_again(look)
+        firsts = [queues[side].first() for queues in (self._all, self._ready) for side in (Side.ASK, Side.BID)]
+        return Quotes(*(None if first is None else first.price for first in firsts))
+
+    def standing(self, owner: AccountId) -> int:
+        """Return how many orders an account has resting here."""
+        return len(self._own.get(owner, ()))
+
+    def asked_wh(self, owner: AccountId) -> int:
+        """Return how much an account offers here, backed or not."""
+        own = self._own.get(owner)
+        return own.asked_wh if own else 0
+
+    def order(self, order_id: OrderId) -> Order | None:
+        """Return what is left of an order, or None where none of that name rests here."""
+        standing = self._by_id.get(order_id)
+        return None if standing is None else standing.told()
+
+    def of(self, owner: AccountId) -> list[Order]:
+        """Return what an account has resting here, bids first, each side in book order."""
+        own = self._own.get(owner)
+        return [standing.told() for standing in (*own.bids, *own.asks)] if own else []
+
+    def orders(self) -> tuple[Order, ...]:
+        """Return what rests, in order of arrival; two books with equal listings trade alike."""
+        return tuple(sorted((standing.told() for standing in self._by_id.values()), key=lambda order: order.arrived))
+
+    def owners(self) -> list[AccountId]:
+        """Return who has orders here."""
+        return list(self._own)
+
+    def __contains__(self, owner: AccountId) -> bool:
+        return owner in self._own
+
+    def _check(self, order: Order) -> None:
         if order.id in self._by_id:
             raise InvalidValue(f"an order is placed once, {order.id} already rests in the book")
         if order.price_micro_per_kwh < 0:
             raise InvalidValue(f"WATT costs zero or more, was {order.price_micro_per_kwh} in order {order.id}")
-        self._add(order)
-        return self.match(backing, room, funds, on_trade)
-
-    def match(self, backing: Balance, room: Balance, funds: Balance, on_trade: Callable[[Trade], None]) -> list[Trade]:
-        """Return the trades that have become possible since balances changed, best bid first, then best ask.
-
-        Two orders of different owners trade where the bid is at or above the ask, at the price of the one that came
-        earlier, for as much as both want, the seller has, and the buyer can take and pay.
-        """
-        trades: list[Trade] = []
-        while trade := self._next_trade(backing, room, funds):
-            self._shrink(self._by_id[trade.bid], trade.energy_wh)
-            self._shrink(self._by_id[trade.ask], trade.energy_wh)
-            on_trade(trade)
-            trades.append(trade)
-        return trades
-
-    def cancel(self, order_id: OrderId, owner: AccountId) -> bool:
-        """Take an order out; False where that owner has no such order here."""
-        standing = self._by_id.get(order_id)
-        if standing is None or standing.order.owner != owner:
-            return False
-        self._remove(standing)
-        return True
-
-    @property
-    def buying_price(self) -> int | None:
-        """The lowest ask in micro per kWh, backed or not; None without asks."""
-        return self._asks[0].price if self._asks else None
-
-    @property
-    def selling_price(self) -> int | None:
-        """The highest bid in micro per kWh, payable or not; None without bids."""
-        return self._bids[0].price if self._bids else None
-
-    def backed_buying_price(self, backing: Balance) -> int | None:
-        """Return the lowest ask of which any is backed: what an immediate buy meets first."""
-        # An owner's first ask in book order is the first that the owner's WATT backs.
-        return next((ask.price for ask in self._asks if backing(ask.order.owner) > 0), None)
-
-    def standing(self, owner: AccountId) -> int:
-        """Return how many orders an account has resting here."""
-        return self._open[owner]
-
-    def orders(self) -> tuple[Order, ...]:
-        """Return what rests, in order of arrival; two books with equal listings trade alike."""
-        return tuple(standing.order for standing in self._by_id.values())
 
     def _add(self, order: Order) -> None:
-        standing = _Standing(order, self._arrivals)
-        self._arrivals += 1
-        insort(self._side(order), standing, key=lambda other: other.rank)
+        standing = Standing(order)
         self._by_id[order.id] = standing
-        self._open[order.owner] += 1
+        self._own.setdefault(order.owner, Own()).add(standing)
+        self._all[order.side].add(standing)
+        if order.until_s is not None:
+            heappush(self._ends, (order.until_s, order.id))
+        self._changed.add(order.owner)
 
-    def _side(self, order: Order) -> list[_Standing]:
-        return self._bids if order.side is Side.BID else self._asks
+    def _look_again(self, look: Look) -> None:
+        """See what of their orders could trade now whose balances or orders have changed."""
+        for account in self._changed:  # in any order: what one could trade does not depend on the others
+            own = self._own.get(account)
+            if own is not None:
+                self._look_at(account, own, look)
+        self._changed.clear()
 
-    def _next_trade(self, backing: Balance, room: Balance, funds: Balance) -> Trade | None:
-        if not self._bids:
+    def _look_at(self, account: AccountId, own: Own, look: Look) -> None:
+        if own.asks:
+            left_wh = max(0, look.backing(account))
+            for ask in own.asks:
+                ready_wh = min(ask.left_wh, left_wh)
+                left_wh -= ready_wh
+                self._set_ready(ask, ready_wh, Side.ASK)
+        if own.bids:
+            room_wh, funds = max(0, look.room(account)), max(0, look.funds(account)) * 1000
+            for bid in own.bids:
+                self._set_ready(bid, min(bid.left_wh, room_wh) if bid.price <= funds else 0, Side.BID)
+
+    def _set_ready(self, standing: Standing, ready_wh: int, side: Side) -> None:
+        standing.ready_wh = ready_wh
+        if ready_wh and not standing.queued:
+            standing.queued = True
+            self._ready[side].add(standing)
+
+    def _meet(self, look: Look) -> list[Trade]:
+        trades: list[Trade] = []
+        while pair := self._pair():
+            bid, ask = pair
+            price = bid.price if bid.arrived < ask.arrived else ask.price
+            energy_wh = _affordable_wh(look.funds(bid.owner), price, min(bid.ready_wh, ask.ready_wh))
+            self._shrink(bid, energy_wh)
+            self._shrink(ask, energy_wh)
+            trades.append(self._told(bid.order, ask.order, energy_wh, price, look))
+        return trades
+
+    def _pair(self) -> tuple[Standing, Standing] | None:
+        """Return the best bid that could trade, and the best ask for it."""
+        bids, asks = self._ready[Side.BID], self._ready[Side.ASK]
+        bid, ask = bids.first(), asks.first()
+        if bid is None or ask is None or bid.price < ask.price:
             return None
-        backed = self._backed_asks(backing, self._bids[0].price)
-        limits: dict[AccountId, tuple[int, int]] = {}
-        for bid in self._bids:
-            if not backed or bid.price < backed[0][0].price:
-                break
-            buyer = bid.order.owner
-            if buyer not in limits:
-                limits[buyer] = room(buyer), funds(buyer)
-            room_wh, funds_micro = limits[buyer]
-            wanted_wh = min(bid.order.energy_wh, room_wh)
-            if wanted_wh <= 0:
-                continue
-            for ask, backed_wh in backed:
-                if ask.price > bid.price:
-                    break
-                if ask.order.owner == buyer:
-                    continue
-                price = bid.price if bid.arrived < ask.arrived else ask.price
-                energy_wh = min(wanted_wh, backed_wh, _affordable_wh(funds_micro, price, wanted_wh))
-                if energy_wh:
-                    return _trade(bid.order, ask.order, energy_wh, price)
-        return None
+        if bid.owner != ask.owner:
+            return bid, ask
+        behind = asks.first_of_others(bid.owner)
+        if behind is not None and behind.price <= bid.price:
+            return bid, behind
+        # Nobody else asks as little as the best bid gives, so this owner's other bids find nobody either.
+        behind = bids.first_of_others(ask.owner)
+        return (behind, ask) if behind is not None and behind.price >= ask.price else None
 
-    def _backed_asks(self, backing: Balance, limit: int) -> list[tuple[_Standing, int]]:
-        """Return the asks up to a price of which any is backed, best first, and how much of each."""
-        free_wh: dict[AccountId, int] = {}
-        backed: list[tuple[_Standing, int]] = []
-        for ask in self._asks:
-            if ask.price > limit:
-                break
-            owner = ask.order.owner
-            if owner not in free_wh:
-                free_wh[owner] = backing(owner)
-            backed_wh = min(ask.order.energy_wh, free_wh[owner])
-            if backed_wh > 0:
-                free_wh[owner] -= backed_wh
-                backed.append((ask, backed_wh))
-        return backed
+    def _told(self, bid: Order, ask: Order, energy_wh: int, price: int, look: Look) -> Trade:
+        """Have a trade booked, and look again at whose balances it has moved."""
+        trade = Trade(
+            buyer=bid.owner,
+            seller=ask.owner,
+            bid=bid.id,
+            ask=ask.id,
+            energy_wh=energy_wh,
+            price_micro_per_kwh=price,
+        )
+        look.on_trade(trade)
+        self._changed |= {bid.owner, ask.owner}
+        self._look_again(look)
+        return trade
 
-    def _shrink(self, standing: _Standing, energy_wh: int) -> None:
-        if energy_wh == standing.order.energy_wh:
-            self._remove(standing)
-        else:
-            standing.order = replace(standing.order, energy_wh=standing.order.energy_wh - energy_wh)
+    def _claimed_wh(self, order: Order) -> int:
+        """Return how much WATT an owner's asks have a claim to before this one."""
+        own = self._own.get(order.owner)
+        before = (ask.left_wh for ask in own.asks if ask.price <= order.price_micro_per_kwh) if own else ()
+        return sum(before)
 
-    def _remove(self, standing: _Standing) -> None:
-        side = self._side(standing.order)
-        del side[bisect_left(side, standing.rank, key=lambda other: other.rank)]
+    def _shrink(self, standing: Standing, energy_wh: int) -> None:
+        owner, own = standing.owner, self._own[standing.owner]
+        standing.left_wh -= energy_wh
+        self._changed.add(owner)
+        if standing.order.side is Side.ASK:
+            own.asked_wh -= energy_wh
+        if standing.left_wh:
+            return
+        standing.ready_wh = 0
+        own.remove(standing)
+        if not len(own):
+            del self._own[owner]
         del self._by_id[standing.order.id]
-        self._open[standing.order.owner] -= 1
-        if not self._open[standing.order.owner]:
-            del self._open[standing.order.owner]
+        self._left += 1
+        if self._left > len(self._by_id) + _MANY:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Let go of what has left, so that a book in which much is cancelled does not grow."""
+        standing = self._by_id.values()
+        for side in Side:
+            mine = [one for one in standing if one.order.side is side]
+            self._all[side].sweep(mine)
+            self._ready[side].sweep(one for one in mine if one.queued)
+        self._ends = sorted((one.order.until_s, one.order.id) for one in standing if one.order.until_s is not None)
+        self._left = 0
+
+
+def _stands(standing: Standing) -> bool:
+    return standing.left_wh > 0
+
+
+def _is_ready(standing: Standing) -> bool:
+    return standing.ready_wh > 0
 
 
 def _affordable_wh(funds_micro: int, price_micro_per_kwh: int, wanted_wh: int) -> int:
@@ -191,14 +343,3 @@ def _affordable_wh(funds_micro: int, price_micro_per_kwh: int, wanted_wh: int) -
     if price_micro_per_kwh == 0:
         return wanted_wh
     return min(wanted_wh, max(0, funds_micro * 1000 // price_micro_per_kwh))
-
-
-def _trade(bid: Order, ask: Order, energy_wh: int, price_micro_per_kwh: int) -> Trade:
-    return Trade(
-        buyer=bid.owner,
-        seller=ask.owner,
-        bid=bid.id,
-        ask=ask.id,
-        energy_wh=energy_wh,
-        price_micro_per_kwh=price_micro_per_kwh,
-    )

@@ -55,19 +55,21 @@ def find_plain(
 
 
 def believe(
-    records: NDArray[np.void], places: Places, slot: SlotReadings, meters: Meters, verdicts: NDArray[np.uint8]
-) -> None:
+    records: NDArray[np.void], here: Places, places: Places, slot: SlotReadings, meters: Meters,
+    verdicts: NDArray[np.uint8],
+) -> None:  # fmt: skip
     """Believe what can be believed of a run of plain records about one slot, in their order.
 
     Args:
-        records: Of any slots; those of others are passed over.
+        records: Of any slots.
+        here: Which of them are about this one, in order.
         places: Of each record's meter.
         slot: Its columns are written to.
         meters: All meters.
         verdicts: One a record, set where the record is of this slot.
     """
     _believe(
-        records, places, slot.slot_s, slot.import_wh, slot.export_wh, slot.quality,
+        records, here, places, slot.slot_s, slot.import_wh, slot.export_wh, slot.quality,
         meters.most_import_wh, meters.most_export_wh, meters.joined_s, verdicts,
     )  # fmt: skip
 
@@ -105,13 +107,11 @@ def _find_plain(
 
 @njit(nogil=True, cache=True)
 def _believe(
-    records: Any, places: Any, slot_s: int, import_wh: Any, export_wh: Any, quality: Any,
+    records: Any, here: Any, places: Any, slot_s: int, import_wh: Any, export_wh: Any, quality: Any,
     most_import_wh: Any, most_export_wh: Any, joined_s: Any, verdicts: Any,
 ) -> None:  # fmt: skip
-    for i in range(len(records)):
+    for i in here:
         record, place = records[i], places[i]
-        if record.start_s != slot_s:
-            continue
         if slot_s < joined_s[place]:
             verdicts[i] = DOUBTED
         elif quality[place] == _MEASURED:

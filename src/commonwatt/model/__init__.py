@@ -5,11 +5,15 @@ from commonwatt.model.consent import ALWAYS, OFF, Consent, ConsentMode
 from commonwatt.model.constraint import AT_AN_INSTANT, Constraint, Priority, Quantity, Reach, Relation
 from commonwatt.model.droop import Armed, Droop
 from commonwatt.model.entry import (
+    ANYONE,
     BURN,
     COMMISSION_POOL,
     EDUCATION_POT,
     GRID,
+    GRID_FEES,
+    IMBALANCE,
     LOSSES,
+    MARKET,
     MINT,
     NETWORK,
     PAYMENT_PORT,
@@ -17,13 +21,15 @@ from commonwatt.model.entry import (
     VAULT,
     Commodity,
     Entry,
+    is_system,
+    neighbour_account,
 )
 from commonwatt.model.envelope import Envelope, Shift, Store, Warmth
 from commonwatt.model.errors import CommonwattError, Corrupt, Erased, InvalidValue, Refused
 from commonwatt.model.forecast import Forecast
 from commonwatt.model.ids import AccountId, AssetId, CommunityId, GatewayId, KeyId, OrderId
 from commonwatt.model.money import MICRO, cost_micro, round_div, share_wh
-from commonwatt.model.order import Order, Side, Trade
+from commonwatt.model.order import Order, Side, SlotOrder, Source, Trade, Zone
 from commonwatt.model.reading import Reading
 from commonwatt.model.repeating import EVERY_DAY, MINUTES_PER_DAY, Repeating, within
 from commonwatt.model.request import MAX_SAFE_INTEGER, Kind, Outcome, Request, Unread, canonical_json, remember
@@ -43,13 +49,17 @@ from commonwatt.model.wall_clock import moment, moments, zone_of
 
 __all__ = [
     "ALWAYS",
+    "ANYONE",
     "AT_AN_INSTANT",
     "BURN",
     "COMMISSION_POOL",
     "EDUCATION_POT",
     "EVERY_DAY",
     "GRID",
+    "GRID_FEES",
+    "IMBALANCE",
     "LOSSES",
+    "MARKET",
     "MAX_SAFE_INTEGER",
     "MICRO",
     "MINT",
@@ -103,17 +113,22 @@ __all__ = [
     "Schedule",
     "Shift",
     "Side",
+    "SlotOrder",
+    "Source",
     "Store",
     "Trade",
     "Unread",
     "Verb",
     "Warmth",
+    "Zone",
     "canonical_json",
     "cost_micro",
     "epoch",
     "instant",
+    "is_system",
     "moment",
     "moments",
+    "neighbour_account",
     "remember",
     "round_div",
     "share_wh",

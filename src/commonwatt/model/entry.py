@@ -20,6 +20,12 @@ GRID = AccountId("grid")
 """The retailer at the feeder: sells what the community imports, buys what it exports."""
 LOSSES = AccountId("losses")
 """Where the feeder's meter and the members' meters disagree."""
+MARKET = AccountId("market")
+"""Through which neighbours' trades and shares pass where many are settled at once; empty once a slot is settled."""
+GRID_FEES = AccountId("grid-fees")
+"""What the grid takes for energy that passes from neighbour to neighbour over its wires."""
+IMBALANCE = AccountId("imbalance")
+"""Stands in for whoever traded energy and did not deliver or take it: its energy is nothing once a slot is settled."""
 PAYMENT_PORT = AccountId("payment-port")
 """Stands for money outside: its ERGON balance is minus all ERGON that was bought."""
 MINT = AccountId("mint")
@@ -34,8 +40,37 @@ EDUCATION_POT = AccountId("education-pot")
 """Pays the welcome grants."""
 NETWORK = AccountId("network")
 """Pays the validators."""
-SYSTEM_ACCOUNTS = (GRID, LOSSES, PAYMENT_PORT, MINT, BURN, VAULT, COMMISSION_POOL, EDUCATION_POT, NETWORK)
+SYSTEM_ACCOUNTS = (
+    GRID,
+    LOSSES,
+    MARKET,
+    GRID_FEES,
+    IMBALANCE,
+    PAYMENT_PORT,
+    MINT,
+    BURN,
+    VAULT,
+    COMMISSION_POOL,
+    EDUCATION_POT,
+    NETWORK,
+)
 """Names that no member can have."""
+ANYONE = AccountId("*")
+"""In place of the target of a reservation for whoever will take it; no account has this name."""
+_NEIGHBOUR = "neighbour:"
+
+
+def neighbour_account(community: str) -> AccountId:
+    """Return the account that stands for another community in these books; no member's name holds a colon.
+
+    What it has is what this community owes that one; the account of this community in the other's books mirrors it.
+    """
+    return AccountId(_NEIGHBOUR + community)
+
+
+def is_system(account: AccountId) -> bool:
+    """Tell whether an account is the books' own, or stands for another community: nobody's who can hold WATT."""
+    return account in SYSTEM_ACCOUNTS or account.startswith(_NEIGHBOUR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

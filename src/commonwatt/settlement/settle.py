@@ -1,11 +1,18 @@
-"""Settle one slot: meters against trades, the rest with the grid, the feeder's difference to the losses."""
+"""Settle one slot: meters against trades, what is left shared, the rest with the grid, the feeder's rest to the losses.
+
+Trades are kept as far as the meters bear them out. What a community makes of the rest is its own choice: without
+imbalance prices a trade that is not delivered is no trade; with them it is one, see `Imbalance`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from commonwatt.model import (
     GRID,
+    GRID_FEES,
+    IMBALANCE,
     LOSSES,
+    MARKET,
     SYSTEM_ACCOUNTS,
     AccountId,
     Commodity,
@@ -13,7 +20,9 @@ from commonwatt.model import (
     InvalidValue,
     Trade,
     cost_micro,
+    share_wh,
 )
+from commonwatt.settlement.sharing import NO_SHARING, Sharing, SharingTerms, share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +78,33 @@ NOBODY_APART = Apart()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Imbalance:
+    """What is paid for energy that was traded and not delivered, or not taken, in micro per kWh.
+
+    A trade is firm then: whoever sent or took what they had agreed to gets the trade's price for it, whatever the
+    other did. `IMBALANCE` stands in for the other, and meets the grid with what is left of all that it stood in for.
+    Who sold more than they sent buys the lack at ``short``; who bought more than they took sells the excess at
+    ``long``. With one price for both this is single pricing, with the grid's two prices dual pricing.
+
+    Source: Commission Regulation (EU) 2017/2195, articles 52 to 55 (imbalance settlement).
+    """
+
+    short: int
+    long: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """One slot's postings and what they came to.
 
     Args:
-        entries: Deliveries, trades, grid and losses, in this order.
+        entries: Deliveries, trades, shares, grid and losses, in this order.
         traded_wh: Sum of what the trades moved.
         delivered: One value in Wh per trade: what of it the meters bear out.
         losses_wh: What the feeder saw and the members' meters did not; below zero the other way round.
         losses_micro: What `LOSSES` owes `GRID` for the slot; below zero where the community keeps the spread of energy
             that flowed from neighbour to neighbour without a trade.
+        shared_wh: What was shared beside the trades.
     """
 
     entries: tuple[Entry, ...]
@@ -86,6 +112,7 @@ class Settlement:
     delivered: tuple[int, ...]
     losses_wh: int
     losses_micro: int
+    shared_wh: int = 0
 
 
 def settle_slot(
@@ -98,12 +125,15 @@ def settle_slot(
     export_price: int,
     slot_s: int,
     apart: Apart = NOBODY_APART,
+    imbalance: Imbalance | None = None,
+    sharing: SharingTerms = NO_SHARING,
 ) -> Settlement:
     """Turn one slot's meter registers, trades and calls of stored energy into double entries.
 
     Energy flows from source to target and money the other way; a price below zero turns the money round. Called
-    energy comes first; then each trade takes what its seller still exports and its buyer still imports; the grid
-    supplies and takes the rest. An export sold to the grid earns ERGON from the retailer's account (row H5).
+    energy comes first; then each trade takes what its seller still exports and its buyer still imports, so that no Wh
+    ever serves two trades; what is left is shared; the grid supplies and takes the rest. An export sold to the grid
+    earns ERGON from the retailer's account (row H5).
 
     Args:
         points: Members' connection points, Wh; several points of one account add up.
@@ -114,11 +144,14 @@ def settle_slot(
         export_price: What the grid gives, in micro per kWh.
         slot_s: Start of the slot, seconds since 1970.
         apart: What others settled with the grid in the same slot; the feeder counted them too.
+        imbalance: What is paid for what was traded and not delivered; None where such trades lapse.
+        sharing: How what is left is shared among neighbours.
 
     Returns:
         The settlement. Each member's energy moves by import minus export, `GRID`'s by what the feeder counted, and
         `GRID`'s money by the feeder's import and export at its two prices; `LOSSES` bears both differences, so an
-        import that a member's meter hides shows there as losses above zero. Zero amounts make no entry.
+        import that a member's meter hides shows there as losses above zero. `MARKET` and `IMBALANCE` hold no energy
+        afterwards, `MARKET` no money either. Zero amounts make no entry.
 
     Raises:
         InvalidValue: The feeder or a trade counts below zero, a delivery is more than its seller exports or its buyer
@@ -131,7 +164,8 @@ def settle_slot(
     slot = _Slot(points, slot_s)
     for delivery in deliveries:
         slot.deliver(delivery)
-    delivered = tuple(slot.trade(trade) for trade in trades)
+    delivered = tuple(slot.trade(trade, imbalance) for trade in trades)
+    shared_wh = slot.share(sharing)
     slot.meet_grid(import_price, export_price)
     losses_wh, losses_micro = slot.meet_feeder(feeder, import_price, export_price, apart)
     return Settlement(
@@ -140,7 +174,11 @@ def settle_slot(
         delivered=delivered,
         losses_wh=losses_wh,
         losses_micro=losses_micro,
+        shared_wh=shared_wh,
     )
+
+
+_BETWEEN = (MARKET, IMBALANCE)
 
 
 class _Slot:
@@ -149,6 +187,7 @@ class _Slot:
     def __init__(self, points: Sequence[PointReading], slot_s: int) -> None:
         self.entries: list[Entry] = []
         self._slot_s = slot_s
+        self._stood_in_wh = 0  # what IMBALANCE gave less what it took
         self._import_wh = {point.account: 0 for point in points}
         self._export_wh = dict(self._import_wh)
         for point in points:
@@ -161,17 +200,93 @@ class _Slot:
             raise InvalidValue(f"a delivery is exported and imported, was {delivery} where {free_wh} Wh are left")
         self._exchange(delivery.seller, delivery.buyer, delivery.energy_wh, memo="watt delivery")
 
-    def trade(self, trade: Trade) -> int:
+    def trade(self, trade: Trade, imbalance: Imbalance | None) -> int:
         if trade.energy_wh < 0:
             raise InvalidValue(f"a trade is of zero or more, was {trade}")
-        energy_wh = min(trade.energy_wh, self._free_wh(trade.seller, trade.buyer))
-        ref = f"{trade.bid}/{trade.ask}"
-        self._exchange(trade.seller, trade.buyer, energy_wh, memo="trade", ref=ref)
+        seller, buyer, ref = trade.seller, trade.buyer, f"{trade.bid}/{trade.ask}"
+        sent_wh = min(trade.energy_wh, self._export_wh.get(seller, 0))
+        took_wh = min(trade.energy_wh, self._import_wh.get(buyer, 0))
+        energy_wh = min(sent_wh, took_wh)
+        self._exchange(seller, buyer, energy_wh, memo="trade", ref=ref)
         paid_micro = cost_micro(energy_wh, trade.price_micro_per_kwh)
-        self._book(Commodity.ERGON, trade.buyer, trade.seller, paid_micro, memo="trade", ref=ref)
+        self._book(Commodity.ERGON, buyer, seller, paid_micro, memo="trade", ref=ref)
+        if imbalance is not None:
+            self._stand_in(trade, energy_wh, sent_wh, took_wh, imbalance)
         return energy_wh
 
+    def _stand_in(self, trade: Trade, energy_wh: int, sent_wh: int, took_wh: int, imbalance: Imbalance) -> None:
+        """Take what the seller sent and the buyer did not, or give what is missing; and let each pay for their lack."""
+        price, ref = trade.price_micro_per_kwh, f"{trade.bid}/{trade.ask}"
+        paid_micro = cost_micro(energy_wh, price)
+        for source, target, wh, kept in (
+            (trade.seller, IMBALANCE, sent_wh - energy_wh, sent_wh),
+            (IMBALANCE, trade.buyer, took_wh - energy_wh, took_wh),
+        ):
+            if wh:
+                self._move_wh(source, target, wh, memo="trade kept", ref=ref)
+                more_micro = cost_micro(kept, price) - paid_micro
+                self._book(Commodity.ERGON, target, source, more_micro, memo="trade kept", ref=ref)
+        short_wh, long_wh = trade.energy_wh - sent_wh, trade.energy_wh - took_wh
+        for account, due_micro in (
+            (trade.seller, cost_micro(short_wh, imbalance.short) - cost_micro(short_wh, price)),
+            (trade.buyer, cost_micro(long_wh, price) - cost_micro(long_wh, imbalance.long)),
+        ):
+            self._book(Commodity.ERGON, account, IMBALANCE, due_micro, memo="imbalance", ref=ref)
+
+    def share(self, terms: SharingTerms) -> int:
+        """Share what is left of exports among what is left of imports, and return how much."""
+        givers = [account for account, wh in self._export_wh.items() if wh]
+        takers = [account for account, wh in self._import_wh.items() if wh]
+        shared = share(
+            terms.key,
+            [self._export_wh[account] for account in givers],
+            [self._import_wh[account] for account in takers],
+            [terms.permille.get(account, 0) for account in takers] if terms.key is Sharing.STATIC else (),
+            redistribute=terms.redistribute,
+        )
+        if shared.pairs_wh:
+            for giver, row in zip(givers, shared.pairs_wh, strict=True):
+                for taker, wh in zip(takers, row, strict=True):
+                    self._share_pair(giver, taker, wh, terms.price_micro_per_kwh)
+        else:
+            given, taken = (
+                {account: wh for account, wh in zip(accounts, amounts, strict=True) if wh}
+                for accounts, amounts in ((givers, shared.given_wh), (takers, shared.taken_wh))
+            )
+            self._share_pool(given, taken, terms.price_micro_per_kwh)
+        for taker, wh in zip(takers, shared.taken_wh, strict=True):
+            fee_micro = cost_micro(wh, terms.fee_micro_per_kwh)
+            self._book(Commodity.ERGON, taker, GRID_FEES, fee_micro, memo="grid fee")
+        return shared.total_wh
+
+    def _share_pair(self, giver: AccountId, taker: AccountId, wh: int, price: int) -> None:
+        ref = f"{giver}/{taker}"
+        if giver == taker:  # what they sent at one moment of the slot and took at another: nobody owes anybody
+            self._move_wh(giver, MARKET, wh, memo="shared", ref=ref)
+            self._move_wh(MARKET, taker, wh, memo="shared", ref=ref)
+            return
+        self._move_wh(giver, taker, wh, memo="shared", ref=ref)
+        self._book(Commodity.ERGON, taker, giver, cost_micro(wh, price), memo="shared", ref=ref)
+
+    def _share_pool(self, given: dict[AccountId, int], taken: dict[AccountId, int], price: int) -> None:
+        """Let what is shared pass through `MARKET`; what is paid in is paid out to the micro."""
+        total_micro = 0
+        for giver, wh in given.items():
+            self._move_wh(giver, MARKET, wh, memo="shared export")
+        for taker, wh in taken.items():
+            self._move_wh(MARKET, taker, wh, memo="shared import")
+            owed_micro = cost_micro(wh, price)
+            total_micro += owed_micro
+            self._book(Commodity.ERGON, taker, MARKET, owed_micro, memo="shared import")
+        if total_micro:
+            sign = 1 if total_micro > 0 else -1
+            for giver, micro in zip(given, share_wh(abs(total_micro), list(given.values())), strict=True):
+                self._book(Commodity.ERGON, MARKET, giver, sign * micro, memo="shared export")
+
     def meet_grid(self, import_price: int, export_price: int) -> None:
+        if self._stood_in_wh:
+            self._import_wh[IMBALANCE] = max(0, self._stood_in_wh)
+            self._export_wh[IMBALANCE] = max(0, -self._stood_in_wh)
         for account, import_wh in self._import_wh.items():
             self._book(Commodity.ENERGY, GRID, account, import_wh, memo="grid import")
             self._book(Commodity.ERGON, account, GRID, cost_micro(import_wh, import_price), memo="grid import")
@@ -196,10 +311,18 @@ class _Slot:
     def _exchange(self, seller: AccountId, buyer: AccountId, energy_wh: int, *, memo: str, ref: str = "") -> None:
         if seller == buyer:
             raise InvalidValue(f"energy goes from one member to another, was {memo} of {seller} with themselves")
-        if energy_wh:
-            self._export_wh[seller] -= energy_wh
-            self._import_wh[buyer] -= energy_wh
-            self._book(Commodity.ENERGY, seller, buyer, energy_wh, memo=memo, ref=ref)
+        self._move_wh(seller, buyer, energy_wh, memo=memo, ref=ref)
+
+    def _move_wh(self, source: AccountId, target: AccountId, wh: int, *, memo: str, ref: str = "") -> None:
+        """Book energy, and take it off what its source still exports and its target still imports."""
+        if wh:
+            if source not in _BETWEEN:
+                self._export_wh[source] -= wh
+            if target not in _BETWEEN:
+                self._import_wh[target] -= wh
+            if IMBALANCE in (source, target):
+                self._stood_in_wh += wh if source == IMBALANCE else -wh
+            self._book(Commodity.ENERGY, source, target, wh, memo=memo, ref=ref)
 
     def _book(
         self, commodity: Commodity, source: AccountId, target: AccountId, amount: int, *, memo: str, ref: str = ""

@@ -47,7 +47,7 @@ class Statement:
 
 
 _WATT_SALES = ("watt trade", "watt bought back")
-_NOT_EARNED = ("purchase", "refund", "charge back", "payout", "payout returned")
+NOT_EARNED = ("purchase", "refund", "charge back", "payout", "payout returned")
 """ERGON that changed form, not owner: it came from or went to the owner's money outside."""
 
 
@@ -58,7 +58,7 @@ def statement(account: AccountId, entries: Iterable[Entry]) -> Statement:
     for entry in entries:
         if account in (entry.source, entry.target):
             sums[entry.commodity].add(entry, received=entry.target == account)
-    purchased_micro, paid_out_micro = ergon.of(*_NOT_EARNED)
+    purchased_micro, paid_out_micro = ergon.of(*NOT_EARNED)
     given_micro, gave_micro = ergon.of("transfer")
     received_micro, sent_micro = ergon.whole()
     import_wh, export_wh = energy.whole()

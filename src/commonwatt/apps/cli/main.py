@@ -11,14 +11,18 @@ import typer
 
 from commonwatt.apps.cli import (
     accepting,
+    billing,
+    bills,
     checking,
     consenting,
+    contracting,
     delegating,
     erasing,
     keeping,
     planning,
     running,
     showing,
+    trading,
     trusting,
     watching,
 )
@@ -33,16 +37,24 @@ app = typer.Typer(
 )
 app.command("run")(running.run)
 app.command("accept")(accepting.accept)
+app.command("bill")(bills.bill)
 app.command("archive")(keeping.archive)
 app.command("query")(keeping.query)
 app.command("erase")(erasing.erase)
 app.command("check")(checking.check)
 app.command("consent")(consenting.consent)
+app.command("contracts")(contracting.contracts)
 app.command("delegate")(delegating.delegate)
 app.command("plan")(planning.plan)
 app.command("event", context_settings={"ignore_unknown_options": True})(planning.event)
+app.command("market")(trading.market)
+app.command("order")(trading.order)
+app.command("ask")(trading.ask)
 app.command("prove")(showing.prove)
 app.command("inspect")(showing.inspect)
+app.command("fairness")(showing.fairness)
+app.command("receipt")(billing.receipt)
+app.command("commission")(billing.commission)
 app.command("verify")(trusting.verify)
 app.command("replay")(trusting.replay)
 app.command("serve")(watching.serve)

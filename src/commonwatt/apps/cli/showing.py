@@ -1,4 +1,4 @@
-"""`commonwatt prove` and `commonwatt inspect`: what a run's log shows of one asset, and to whom."""
+"""`commonwatt prove`, `inspect` and `fairness`: what a run's log shows of one asset, and of how all were treated."""
 
 import json as stdlib_json
 from pathlib import Path
@@ -9,9 +9,10 @@ from rich.table import Table
 
 from commonwatt.apps import showing
 from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.flows.fairness import Deals
 from commonwatt.flows.inspect import Dossier
 from commonwatt.metering.batch import decode_items
-from commonwatt.model import instant
+from commonwatt.model import MICRO, instant
 
 Folder = Annotated[Path, typer.Argument(help="A run's folder.", exists=True, file_okay=False)]
 AssetName = Annotated[str, typer.Option(help="The asset, for example battery-03.")]
@@ -53,6 +54,40 @@ def inspect(
     console.print(f"limits in force: {limits}{'; SUSPENDED' if found.suspended else ''}", highlight=False)
     console.print(_leaves(found))
     console.print(_readings(found))
+
+
+def fairness(
+    folder: Folder, json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False
+) -> None:
+    """Tell how the markets treated each member: prices, priority, refusals, and who waited how long."""
+    found = showing.fairness_of(folder)
+    if json:
+        typer.echo(as_json(found))
+        return
+    console = screen()
+    for one in found.members:
+        console.print(f"[bold]{one.member}[/]", highlight=False)
+        table = Table("market", "orders", "Wh", "traded Wh", "price", "all paid", box=None, header_style="bold")
+        for market in ("watt_bought", "watt_sold", "slot_bought", "slot_sold"):
+            deals: Deals = getattr(one, market)
+            counts = (deals.orders, deals.wanted_wh, deals.filled_wh)
+            if deals.orders:
+                table.add_row(market, *map(str, counts), _price(deals.price), _price(deals.market_price))
+        console.print(table)
+        refused = ", ".join(f"{times} {why}" for why, times in one.refusals.items()) or "none"
+        console.print(f"waited {one.waited}, passed over {one.passed_over}, refused: {refused}", highlight=False)
+    for who, waits in (("agents", found.agents), ("everybody else", found.others)):
+        median = "-" if waits.median_s is None else f"{waits.median_s} s"
+        console.print(
+            f"WATT orders of {who}: {waits.orders}, {waits.matched} traded, {waits.at_once} at once, median {median}",
+            highlight=False,
+        )
+    kept = "kept" if not found.passed_over else f"broken {found.passed_over} times"
+    console.print(f"first come, first served: {kept}", highlight=False)
+
+
+def _price(micro: int | None) -> str:
+    return "-" if micro is None else f"{micro / MICRO:.4f}"
 
 
 def _leaves(found: Dossier) -> Table:

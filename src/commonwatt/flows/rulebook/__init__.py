@@ -12,29 +12,62 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from commonwatt.flexibility.permission import SAYS
 from commonwatt.flows.rulebook import (
     attesting,
+    auction_bodies,
+    auctioning,
     bodies,
+    charging,
     commission,
     consenting,
+    contract_bodies,
+    contract_calling,
+    contract_measuring,
+    contracting,
     delegating,
+    interchange,
+    interchange_bodies,
+    licence_bodies,
+    operating,
+    order_bodies,
+    ordering,
     paying,
     prepaying,
     readings,
     registry,
+    sale_bodies,
+    sealing,
+    selling,
+    session_bodies,
     settling,
+    slot_batches,
+    slot_market,
     stating,
-    trading,
     transferring,
     trust_bodies,
     wallet_bodies,
+    watt_book,
 )
 from commonwatt.flows.rulebook.readings import Batch
-from commonwatt.flows.rulebook.state import State
+from commonwatt.flows.rulebook.slot_batches import OrderBatch
+from commonwatt.flows.rulebook.state import WALLET_ROLES, State
 from commonwatt.flows.rulebook.witnesses import check_witnesses
 from commonwatt.identity.directory import KeyRecord
 from commonwatt.identity.keys import VerifyingKey
-from commonwatt.model import SLOT_SECONDS, GatewayId, InvalidValue, Kind, Outcome, Request
+from commonwatt.model import SLOT_SECONDS, AccountId, GatewayId, InvalidValue, Kind, Outcome, Request
 
-__all__ = ["Batch", "State", "admit", "apply", "apply_readings", "begin", "bodies", "end", "read_batch"]
+__all__ = [
+    "Batch",
+    "OrderBatch",
+    "State",
+    "admit",
+    "apply",
+    "apply_orders",
+    "apply_readings",
+    "begin",
+    "bodies",
+    "end",
+    "read_batch",
+    "read_orders",
+]
 
 _MAY = {
     Kind.REGISTER: {"operator", "member", "dso"},
@@ -42,13 +75,18 @@ _MAY = {
     Kind.READING_BATCH: {"gateway"},
     Kind.ORDER: {"member"},
     Kind.CANCEL: {"member"},
+    Kind.ORDER_BATCH: {"member"},
+    Kind.AUCTION: {"member", "utility"},
+    Kind.CONTRACT: {"member", "utility", "operator"},
+    Kind.SESSION: {"member", "station", "car", "gateway"},
+    Kind.INTERCHANGE: {"operator"},
     Kind.FACT: {"oracle"},
     Kind.SCHEDULE: {"planner"},
     Kind.CONSENT: {"member"},
     Kind.ACK: {"gateway"},
-    Kind.PURCHASE: {"payment", "member"},
-    Kind.PAYOUT: {"payment", "member"},
-    Kind.TRANSFER: {"member"},
+    Kind.PURCHASE: {"payment", *WALLET_ROLES},
+    Kind.PAYOUT: {"payment", *WALLET_ROLES},
+    Kind.TRANSFER: {"member", "utility", "station", "car"},
     Kind.DELEGATE: {"member"},
     Kind.ATTEST: {"operator", "member", "engineer", "inspector", "installer"},
     Kind.CHECKPOINT: {"operator"},
@@ -59,8 +97,14 @@ def begin(state: State, stamped_s: int) -> None:
     """Do what has come due by the moment of a batch of requests, before the first of them is decided."""
     state.wallets.now_s = stamped_s
     commission.close_quarters(state, stamped_s)
+    sealing.lapse(state, stamped_s)
     transferring.void_due(state, stamped_s)
-    trading.close_gates(state, stamped_s)
+    slot_market.close_gates(state, stamped_s)
+    auctioning.close_due(state, stamped_s)
+    contract_calling.advance(state, stamped_s)
+    charging.stop_due(state, stamped_s)
+    state.book.end(stamped_s)
+    watt_book.follow(state, stamped_s)
 
 
 def end(state: State, stamped_s: int) -> None:
@@ -68,7 +112,12 @@ def end(state: State, stamped_s: int) -> None:
     first_s = state.settled_to_s
     settling.settle_due(state, stamped_s)
     commission.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    contract_measuring.settled(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    contract_measuring.instructed(state, stamped_s)
+    operating.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
+    charging.settle(state, range(first_s, state.settled_to_s, SLOT_SECONDS), stamped_s)
     prepaying.watch(state, stamped_s)
+    watt_book.follow(state, stamped_s)
     state.forget()
 
 
@@ -114,6 +163,7 @@ def apply(state: State, request: Request, body: object, position: int, stamped_s
         outcome = registry.found(state, body, stamped_s)
     else:
         outcome = _decide(state, request, body, position, stamped_s)
+        watt_book.follow(state, stamped_s)
     state.keys.spoke(state.keys[request.author])
     return outcome
 
@@ -135,14 +185,36 @@ def read_batch(state: State, request: Request, body: bodies.ReadingBatch, positi
 def apply_readings(state: State, batches: Sequence[Batch], stamped_s: int) -> None:
     """Believe what can be believed of batches, one after the other, and set their outcomes."""
     readings.apply_batches(state, [batch for batch in batches if batch.outcome is Outcome.BOOKED], stamped_s)
+    watt_book.follow(state, stamped_s)
+
+
+def read_orders(state: State, request: Request, body: bodies.OrderBatch, position: int, stamped_s: int) -> OrderBatch:
+    """Return an admitted batch of orders, to be applied with others; its author's number is used up.
+
+    A batch whose outcome is not `BOOKED` is refused already, and must not be applied.
+    """
+    record = state.keys[request.author]
+    state.keys.spoke(record)
+    partner = None if body.partner is None else AccountId(body.partner)
+    batch = OrderBatch(request.on_behalf_of, position, request.items, partner)
+    if not _may(record, request) and not delegating.permits(state, request, body, stamped_s):
+        batch.outcome = Outcome.NOT_ALLOWED
+    return batch
+
+
+def apply_orders(state: State, batches: Sequence[OrderBatch], stamped_s: int) -> None:
+    """Take batches of orders in, one after the other, and set their outcomes."""
+    slot_batches.apply_batches(state, [batch for batch in batches if batch.outcome is Outcome.BOOKED], stamped_s)
+    state.wallets.moves(*(batch.owner for batch in batches))
+    watt_book.follow(state, stamped_s)
 
 
 def _decide(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
     if not _may(state.keys[request.author], request) and not delegating.permits(state, request, body, stamped_s):
         return Outcome.NOT_ALLOWED
     match body:
-        case bodies.OrderBody():
-            return trading.order(state, request, body, position, stamped_s)
+        case _ if request.kind in (Kind.ORDER, Kind.CANCEL):
+            return ordering.order(state, request, cast("order_bodies.Ordering", body), position, stamped_s)
         case bodies.ConstraintBody():
             outcome = stating.constraint(state, request, body, position, stamped_s)
             if outcome is Outcome.BOOKED:
@@ -158,24 +230,47 @@ def _decide(state: State, request: Request, body: object, position: int, stamped
             return paying.payout(state, request, body, position, stamped_s)
         case trust_bodies.Grant() | trust_bodies.Revoke():
             return delegating.delegate(state, request, body, position, stamped_s)
-        case _ if request.kind is Kind.ATTEST:
-            return attesting.attest(state, request, cast("trust_bodies.Attest", body), position, stamped_s)
-        case _ if request.kind is Kind.PURCHASE:
-            return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
+        case _ if request.kind in (Kind.ATTEST, Kind.PURCHASE, Kind.SESSION):
+            return _decide_many(state, request, body, position, stamped_s)
         case _:
-            return _decide_standing(state, request, body, stamped_s)
+            return _decide_standing(state, request, body, position, stamped_s)
 
 
-def _decide_standing(state: State, request: Request, body: object, stamped_s: int) -> Outcome:
+def _decide_many(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
+    """Decide what is of a kind with many shapes, which that kind's own rules tell apart."""
+    match request.kind:
+        case Kind.ATTEST:
+            return attesting.attest(state, request, cast("trust_bodies.Attest", body), position, stamped_s)
+        case Kind.SESSION:
+            return charging.session(state, request, cast("session_bodies.Session", body), position, stamped_s)
+        case _:
+            return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
+
+
+def _decide_standing(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
     match body:
-        case bodies.CancelBody():
-            return trading.cancel(state, request, body)
+        case sale_bodies.Listing() | sale_bodies.Take() | sale_bodies.Unlist():
+            return selling.sale(state, request, body, position, stamped_s)
+        case _ if request.kind is Kind.INTERCHANGE:
+            asked = cast("interchange_bodies.InterchangeBody", body)
+            return interchange.interchange(state, request, asked, position, stamped_s)
+        case _ if request.kind is Kind.AUCTION:
+            return auctioning.auction(state, request, cast("auction_bodies.AuctionBody", body), position, stamped_s)
         case bodies.FactBody():
-            return registry.fact(state, request, body)
+            outcome = registry.fact(state, request, body)
+            if outcome is Outcome.BOOKED:
+                contract_calling.priced(state, stamped_s)
+            return outcome
+        case contract_bodies.FrequencyFact() | contract_bodies.EventFact():
+            return contract_calling.fact(state, request, body, stamped_s)
         case bodies.AckBody():
             return registry.ack(state, request, body)
         case bodies.CheckpointBody():
             return registry.checkpoint(state, body)
+        case _ if request.kind is Kind.CONTRACT:
+            return contracting.contract(state, request, cast("contract_bodies.ContractBody", body), position, stamped_s)
+        case licence_bodies.Licence() | licence_bodies.BuyLicence():
+            return operating.licence(state, request, body, stamped_s)
         case _:
             assert isinstance(body, bodies.Register)
             return registry.register(state, request, body, stamped_s)

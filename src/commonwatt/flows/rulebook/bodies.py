@@ -6,12 +6,21 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from commonwatt.flows.rulebook.auction_bodies import AUCTION_BODIES
+from commonwatt.flows.rulebook.contract_bodies import CONTRACT_BODIES, ContractFact
+from commonwatt.flows.rulebook.interchange_bodies import INTERCHANGE_BODIES
+from commonwatt.flows.rulebook.licence_bodies import BuyLicence, Licence
+from commonwatt.flows.rulebook.order_bodies import ORDER_BODIES
+from commonwatt.flows.rulebook.sale_bodies import SALE_BODIES
+from commonwatt.flows.rulebook.session_bodies import SESSION_BODIES
+from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms, SharingKey
 from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
 from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
 from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
+from commonwatt.market.order_batch import MOST_ORDERS, orders_root, read_orders
 from commonwatt.metering.batch import ITEM_BYTES, MOST_ITEMS, batch_root
 from commonwatt.metering.personal import personal_hash
-from commonwatt.model import MAX_SAFE_INTEGER, AssetKind, ConsentMode, InvalidValue, Kind, Side, Verb
+from commonwatt.model import MAX_SAFE_INTEGER, AssetKind, ConsentMode, InvalidValue, Kind, Verb
 
 Whole = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 Count = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
@@ -59,6 +68,12 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     ERGON (rows H2, H4): at ``low_micro`` a notice is due, from ``clear_micro`` on the next fall is a new one; a meter
     is enabled while its account has more than ``meter_threshold_micro``, and ``meter_grace_s`` longer; without them
     nobody is told and no meter switched. A top-up is waited for ``topup_lasts_s``.
+
+    The operator's own (row W7): storage owes it so much per kWh charged and discharged, unless its owner holds a
+    licence, which costs ``licence_micro_per_month``; without a price none is for sale.
+    The WATT book: ``unbacked_micro_per_kwh`` of ERGON stands for what is asked for beyond the WATT that is there,
+    ``sealed_bond_micro`` for every order that is sealed, until it is revealed.
+    ``settlement`` says what becomes of broken trades and of what is left, see `sharing_bodies.SettlementTerms`.
     """
 
     public: PublicKey
@@ -78,6 +93,12 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     meter_threshold_micro: Money = 0
     meter_grace_s: Annotated[int, Meta(ge=1, le=10**8)] | None = None
     topup_lasts_s: Annotated[int, Meta(ge=1, le=10**8)] = 259_200
+    operator_micro_per_kwh_charged: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    operator_micro_per_kwh_discharged: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    licence_micro_per_month: Annotated[int, Meta(ge=1, le=10**12)] | None = None
+    unbacked_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    sealed_bond_micro: Annotated[int, Meta(ge=0, le=10**9)] = 100_000
+    settlement: SettlementTerms = SettlementTerms()
 
 
 class RegisterKey(_Body, frozen=True, tag_field="what", tag="key"):
@@ -116,7 +137,17 @@ class RegisterAsset(_Body, frozen=True, tag_field="what", tag="asset"):
     discharge_permille: Annotated[int, Meta(ge=1, le=1000)] = 1000
 
 
-Register = RegisterCommunity | RegisterKey | RegisterGateway | RegisterAsset
+class RegisterZone(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="zone"):
+    """A zone of the grid in which energy is traded, see `commonwatt.model.Zone`: the grid's or the operator's word."""
+
+    zone: Name
+    parent: Name | None = None
+    fee_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    most_out_wh: Annotated[int, Meta(ge=0, le=10**12)] | None = None
+    most_in_wh: Annotated[int, Meta(ge=0, le=10**12)] | None = None
+
+
+Register = RegisterCommunity | RegisterKey | RegisterGateway | RegisterAsset | RegisterZone | SharingKey
 
 
 class ConstraintBody(_Body, frozen=True):
@@ -142,26 +173,31 @@ class ReadingBatch(_Body, frozen=True, omit_defaults=True):
     personal: Hash | None = None
 
 
-class OrderBody(_Body, frozen=True, omit_defaults=True):
-    """A wish to buy or sell; ``slot_s`` for the slot market, none for the WATT book."""
+class OrderBatch(_Body, frozen=True, omit_defaults=True):
+    """So many packed orders for slots with this Merkle root, see `commonwatt.market.order_batch`.
 
-    side: Side
-    energy_wh: Annotated[int, Meta(gt=0, le=10**9)]
-    price_micro_per_kwh: Annotated[int, Meta(ge=0, le=10**9)]
-    slot_s: Moment | None = None
+    One signature covers all; the records travel behind the request. All are taken or none. ``partner`` is the account
+    that all of them would rather deal with.
+    """
 
-
-class CancelBody(_Body, frozen=True):
-    """Takes a WATT order out of the book."""
-
-    order: Name
+    count: Annotated[int, Meta(ge=1, le=MOST_ORDERS)]
+    root: Hash
+    partner: Name | None = None
 
 
-class FactBody(_Body, frozen=True):
-    """An oracle's fact: import and export price in micro per kWh, slot by slot from a start."""
+class FactBody(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="prices"):
+    """An oracle's fact, slot by slot from a start, in micro per kWh: import and export price, or the imbalance price.
+
+    The first two are known before a slot, the third after it, so a fact is of one or the other.
+    """
 
     start_s: Moment
-    prices: Annotated[list[tuple[Price, Price]], Meta(min_length=1, max_length=400)]
+    prices: Annotated[list[tuple[Price, Price]], Meta(max_length=400)] = []
+    imbalance: Annotated[list[Price], Meta(max_length=400)] = []
+
+    def __post_init__(self) -> None:
+        if bool(self.prices) == bool(self.imbalance):
+            raise ValueError("a fact tells prices or imbalance prices")
 
 
 class InstructionItem(_Body, frozen=True):
@@ -237,19 +273,26 @@ PurchaseBody = _PurchaseBody
 """By far the most common of `wallet_bodies`."""
 
 _BODIES: dict[Kind, object] = {
-    Kind.REGISTER: Register,
+    Kind.REGISTER: Register | Licence | BuyLicence,
     Kind.CONSTRAINT: ConstraintBody,
     Kind.READING_BATCH: ReadingBatch,
-    Kind.ORDER: OrderBody,
-    Kind.CANCEL: CancelBody,
-    Kind.FACT: FactBody,
+    Kind.ORDER_BATCH: OrderBatch,
+    Kind.FACT: FactBody | ContractFact,
     Kind.SCHEDULE: ScheduleBody,
     Kind.CONSENT: Agreement,
     Kind.ACK: AckBody,
     Kind.CHECKPOINT: CheckpointBody,
+    **ORDER_BODIES,
+    **CONTRACT_BODIES,
+    **SESSION_BODIES,
     **TRUST_BODIES,
     **WALLET_BODIES,
+    **AUCTION_BODIES,
+    **SALE_BODIES,
+    **INTERCHANGE_BODIES,
 }
+KINDS = tuple(_BODIES)
+"""Kinds of request that have rules."""
 
 
 def read_body(kind: Kind, body: Mapping[str, object]) -> object:
@@ -288,6 +331,15 @@ def write_body(body: Struct) -> dict[str, object]:
     plain = msgspec.to_builtins(body)
     assert isinstance(plain, dict)
     return {name: value for name, value in plain.items() if value is not None}
+
+
+def orders_head(items: bytes, partner: str | None = None) -> OrderBatch:
+    """Return what a member signs for packed orders.
+
+    Raises:
+        InvalidValue: The bytes are no whole records, or break a rule of their own.
+    """
+    return OrderBatch(count=len(read_orders(items)), root=orders_root(items).hex(), partner=partner)
 
 
 def batch_head(gateway: str, items: bytes, personal: bytes = b"") -> ReadingBatch:

@@ -7,9 +7,7 @@ from the moment at which it is booked.
 
 from collections.abc import Iterable
 
-import numpy as np
-
-from commonwatt.flows.rulebook.backing import available
+from commonwatt.flows.rulebook.backing import available, holders
 from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.state import State
 from commonwatt.model import (
@@ -17,7 +15,6 @@ from commonwatt.model import (
     EDUCATION_POT,
     MINT,
     SLOT_SECONDS,
-    SYSTEM_ACCOUNTS,
     VAULT,
     AccountId,
     AssetId,
@@ -31,12 +28,12 @@ def close_quarters(state: State, stamped_s: int) -> None:
     held, quarters = state.wallets.held, state.wallets.quarters
     if held is None or held.start_s + SLOT_SECONDS > stamped_s:
         return
-    holders, first_s = _holders(state), held.start_s
-    quarters[first_s] = held.close(first_s, holders)
+    held_wh, first_s = holders(state), held.start_s
+    quarters[first_s] = held.close(first_s, held_wh)
     second_s, running_s = held.start_s, stamped_s // SLOT_SECONDS * SLOT_SECONDS
     if second_s < running_s:
         # Nothing has changed since: all later ones are alike, however long the log was silent.
-        alike = held.close(second_s, holders)
+        alike = held.close(second_s, held_wh)
         quarters |= dict.fromkeys(range(second_s, running_s, SLOT_SECONDS), alike)
         state.wallets.held = tsl.HeldTime(running_s)
 
@@ -78,13 +75,6 @@ def welcome(state: State, account: AccountId, slot_s: int) -> None:
     ):
         granted_micro = tsl.welcome_grant_micro(state.tsl(source), wanted_micro)
         state.move(Commodity.TSL, source, account, granted_micro, slot_s=slot_s, memo=memo)
-
-
-def _holders(state: State) -> dict[AccountId, int]:
-    watt = state.accounts.column(Commodity.WATT)
-    numbers = np.flatnonzero(watt > 0)
-    held = zip(state.accounts.names(numbers.tolist()), watt[numbers].tolist(), strict=True)
-    return {account: wh for account, wh in held if account not in SYSTEM_ACCOUNTS}
 
 
 def _stored(state: State, slot_s: int) -> dict[AccountId, int]:

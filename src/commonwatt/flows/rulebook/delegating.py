@@ -29,7 +29,13 @@ INSPECT = "inspect"
 """To read about assets, see `commonwatt.flows.inspect`; no request of the log."""
 ABOUT_ASSETS = frozenset({Kind.CONSTRAINT.value, Kind.CONSENT.value, INSPECT})
 """What a delegation that is narrowed to assets can be about."""
-DELEGABLE = ABOUT_ASSETS | {Kind.REGISTER.value, Kind.ORDER.value, Kind.CANCEL.value, Kind.TRANSFER.value}
+DELEGABLE = ABOUT_ASSETS | {
+    Kind.REGISTER.value,
+    Kind.ORDER.value,
+    Kind.ORDER_BATCH.value,
+    Kind.CANCEL.value,
+    Kind.TRANSFER.value,
+}
 MOST_DELEGATES = 32
 """Of one account."""
 _DELEGATES = frozenset({"agent", "installer", "auditor", "aggregator", "engineer", "inspector", "member"})

@@ -3,10 +3,10 @@
 What was booked is never rewritten. Energy and money both, at the grid's prices: who was silent shares in no trade of
 that slot. Where a late or corrected reading of any meter behind a home shows that less clean energy entered a battery,
 or more left it, than was told, WATT that has nothing behind it is burned, the owner's first; nothing is minted after
-the event.
+the event. What storage owes the operator follows, see `operating`.
 """
 
-from commonwatt.flows.rulebook import storage
+from commonwatt.flows.rulebook import operating, storage
 from commonwatt.flows.rulebook.state import State
 from commonwatt.metering.registers import difference
 from commonwatt.model import (
@@ -29,6 +29,7 @@ def settle_late(state: State, asset: Asset, older: Reading | None, reading: Read
         _connection(state, slot_s, asset, older or nothing, reading, "late" if older is None else "corrected")
     elif asset.kind is AssetKind.FEEDER and (older is not None or slot_s in state.stood_in):
         _feeder(state, slot_s, reading)
+    operating.correct(state, slot_s, asset, older or nothing, reading)
     if asset.kind is AssetKind.BATTERY:
         # What it gave beyond what was told before has called nobody's WATT yet: such as stood before the slot's own.
         claims, more_wh = state.claims, max(0, difference(older or nothing, reading).export_wh)

@@ -93,7 +93,7 @@ def _is_provider(state: State, request: Request) -> bool:
 def _bought(state: State, body: bodies.PurchaseBody, position: int, stamped_s: int) -> Outcome:
     """Mint ERGON against money received; one payment reference counts once."""
     account, wallets = AccountId(body.account), state.wallets
-    if not state.is_member(account):
+    if not state.has_wallet(account):
         return Outcome.UNKNOWN_THING
     known = wallets.purchases.account(body.reference) is not None
     # Before anything is remembered: what could not be booked must leave no trace.
@@ -125,7 +125,7 @@ def _mint(state: State, decision: Decision, memo: str, position: int, stamped_s:
 
 def _uncollected(state: State, body: bodies.UncollectedBody) -> Outcome:
     account, topups = AccountId(body.account), state.wallets.topups
-    if not state.is_member(account):
+    if not state.has_wallet(account):
         return Outcome.UNKNOWN_THING
     asked = topups.asked(account)
     waited_for = asked is not None and asked.id == body.topup
@@ -134,7 +134,7 @@ def _uncollected(state: State, body: bodies.UncollectedBody) -> Outcome:
 
 def _mandate(state: State, body: bodies.MandateBody) -> Outcome:
     account, mandates = AccountId(body.account), state.wallets.mandates
-    if not state.is_member(account):
+    if not state.has_wallet(account):
         return Outcome.UNKNOWN_THING
     if (account in mandates) == body.active:
         return Outcome.ALREADY_THERE
@@ -147,7 +147,7 @@ def _mandate(state: State, body: bodies.MandateBody) -> Outcome:
 
 
 def _wish(state: State, account: AccountId, body: bodies.TopUpWish) -> Outcome:
-    if not state.is_member(account):
+    if not state.has_wallet(account):
         return Outcome.NOT_ALLOWED
     try:
         rule = TopUpRule(**structs.asdict(body.rule)) if body.rule else None
@@ -159,7 +159,7 @@ def _wish(state: State, account: AccountId, body: bodies.TopUpWish) -> Outcome:
 
 
 def _ask_payout(state: State, account: AccountId, name: str, amount_micro: int) -> Outcome:
-    if not state.is_member(account):
+    if not state.has_wallet(account):
         return Outcome.NOT_ALLOWED
     available_micro = free(state, account, Commodity.ERGON)
     decision = state.wallets.payouts.request(name, account, amount_micro, available_micro=available_micro)

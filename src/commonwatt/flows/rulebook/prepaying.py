@@ -13,7 +13,7 @@ def watch(state: State, stamped_s: int) -> None:
     """Look at every account whose ERGON has changed in this commit, and at every meter whose grace has run out."""
     low, switch = state.wallets.low, state.wallets.switch
     for account in state.wallets.take_touched(state.accounts):
-        if not state.is_member(account):
+        if not state.has_wallet(account):
             continue
         balance_micro = state.ergon(account)
         if account in state.wallets.mandates:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from commonwatt.flows.rulebook import late, storage
+from commonwatt.flows.rulebook import contract_measuring, late, storage
 from commonwatt.flows.rulebook.columns import Columns, columns
 from commonwatt.flows.rulebook.state import SetAside, State
+from commonwatt.kernels.slot_orders import by_slot
 from commonwatt.metering.batch import ITEM_BYTES, ITEM_DTYPE, MOST_WH, Flag, Item, Quality, decode_items
 from commonwatt.metering.bulk import BELIEVED, TAKEN, believe, find_plain
 from commonwatt.metering.check import fault
@@ -79,8 +80,12 @@ class _Run:
 def _apply_run(state: State, table: Columns, run: _Run) -> None:
     """Believe plain batches at once, slot by slot, and give each item that was not believed its reason."""
     verdicts = np.zeros(len(run.records), np.uint8)
-    for slot_s in np.unique(run.records["start_s"]).tolist():
-        believe(run.records, run.places, state.readings.at(slot_s), table.meters, verdicts)
+    first_s, last_s = int(run.records["start_s"].min()), int(run.records["start_s"].max())
+    # Plain records are about slots that are over and not settled: as many as that, and no more.
+    by_place, ends = by_slot(run.records, first_s, (last_s - first_s) // SLOT_SECONDS + 1, SLOT_SECONDS)
+    for number in np.flatnonzero(np.diff(ends)).tolist():
+        slot_s, here = first_s + number * SLOT_SECONDS, by_place[ends[number] : ends[number + 1]]
+        believe(run.records, here, run.places, state.readings.at(slot_s), table.meters, verdicts)
         state.readings.forget_empty(slot_s)
     for number in np.flatnonzero(verdicts != BELIEVED).tolist():
         owner = int(np.searchsorted(run.ends, number, side="right"))
@@ -163,6 +168,7 @@ def _believe(state: State, asset: Asset, item: Item) -> None:
     slot.set(asset.id, reading, item.quality)
     if item.start_s < state.settled_to_s:
         late.settle_late(state, asset, older, reading)
+        contract_measuring.corrected(state, asset.id, item.start_s, reading)
 
 
 def _doubt(state: State, batch: Batch, asset: AssetId | str, slot_s: int, why: str) -> None:

@@ -2,8 +2,9 @@
 
 from dataclasses import fields
 
-from commonwatt.flows.rulebook import bodies, commission
+from commonwatt.flows.rulebook import bodies, commission, sharing, slot_market
 from commonwatt.flows.rulebook.columns import columns
+from commonwatt.flows.rulebook.sharing_bodies import SharingKey
 from commonwatt.flows.rulebook.state import Answer, Charter, Gateway, State
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import read_note
@@ -30,6 +31,7 @@ def found(state: State, body: bodies.RegisterCommunity, stamped_s: int) -> Outco
     key = VerifyingKey(bytes.fromhex(body.public))
     state.operator = key.id
     state.charter = charter(body)
+    state.gains = None if body.settlement.equalise == "none" else {}
     state.keys.add(key, "operator", AccountId("operator"))
     state.registry_version += 1
     _open_wallets(state)
@@ -59,8 +61,13 @@ def register(state: State, request: Request, body: bodies.Register, stamped_s: i
         return Outcome.ALREADY_THERE
     if isinstance(body, bodies.RegisterAsset):
         return _claim(state, request, body, stamped_s)
+    if isinstance(body, bodies.RegisterZone):
+        grids = request.author == state.operator or state.keys[request.author].role == "dso"
+        return slot_market.zone(state, body) if grids else Outcome.NOT_ALLOWED
     if request.author != state.operator:
         return Outcome.NOT_ALLOWED
+    if isinstance(body, SharingKey):
+        return sharing.register_key(state, body, stamped_s)
     try:
         key = VerifyingKey(bytes.fromhex(body.public))
     except InvalidValue:
@@ -78,7 +85,7 @@ def register(state: State, request: Request, body: bodies.Register, stamped_s: i
     account = AccountId(body.account)
     if (account == GRID) != (body.role == "dso") or account in set(SYSTEM_ACCOUNTS) - {GRID}:
         return Outcome.NOT_ALLOWED
-    new = body.role == "member" and not state.is_member(account)
+    new = body.role == "member" and not state.keys.has_role(account, "member")
     state.keys.add(key, body.role, account)
     state.registry_version += 1
     if new:
@@ -135,6 +142,8 @@ def _claim(state: State, request: Request, body: bodies.RegisterAsset, stamped_s
 
 def fact(state: State, request: Request, body: bodies.FactBody) -> Outcome:
     """Take in published prices; a slot's price never changes once it is told, nor once it can matter no more."""
+    if body.imbalance:
+        return sharing.imbalance_fact(state, body)
     if body.start_s % SLOT_SECONDS:
         return Outcome.OVER_LIMIT
     told = {body.start_s + n * SLOT_SECONDS: (bought, sold) for n, (bought, sold) in enumerate(body.prices)}

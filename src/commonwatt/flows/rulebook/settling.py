@@ -1,19 +1,31 @@
 """Rules that settle a slot: tokens first, then trades, then the grid, and the feeder's difference to the losses."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from commonwatt.flows.rulebook import storage
-from commonwatt.flows.rulebook.columns import Flags, Numbers, columns
+from commonwatt.flows.rulebook import awarding, equalising, sharing, storage
+from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.paying import MOST_ERGON_MICRO
+from commonwatt.flows.rulebook.settling_many import plain_connections, settle_plain, trades_apart
 from commonwatt.flows.rulebook.state import State
-from commonwatt.flows.rulebook.trading import match_book
-from commonwatt.kernels.money import costs_micro
-from commonwatt.ledger.journal import Postings
+from commonwatt.flows.rulebook.watt_book import follow
+from commonwatt.kernels.slot_orders import SELLS
+from commonwatt.market.slot_rows import order_id
 from commonwatt.metering.table import UNTOLD, SlotReadings
-from commonwatt.model import GRID, SLOT_SECONDS, AssetId, Commodity, Reading, Trade
-from commonwatt.settlement.settle import Apart, PointReading, settle_slot
+from commonwatt.model import (
+    GRID_FEES,
+    SLOT_SECONDS,
+    AccountId,
+    AssetId,
+    AssetKind,
+    Commodity,
+    Reading,
+    Trade,
+    cost_micro,
+)
+from commonwatt.settlement.settle import PointReading, settle_slot
 
 MANY = 64
 """Connections from which on those with nothing behind them are settled as arrays."""
@@ -27,7 +39,7 @@ def settle_due(state: State, stamped_s: int) -> None:
         overdue = stamped_s >= slot_s + (1 + state.charter.grace_slots) * SLOT_SECONDS
         slot = state.readings.at(slot_s) if slot_s in state.readings else None
         complete = slot is not None and bool((slot.quality[table.points] != UNTOLD).all()) and len(slot) > 0
-        if not complete and not overdue:
+        if not overdue and (not complete or sharing.imbalance_due(state, slot_s)):
             return
         if slot is not None and slot_s not in state.prices:
             return  # without a price nothing can be owed; the oracle's fact will come
@@ -40,7 +52,11 @@ def settle_due(state: State, stamped_s: int) -> None:
         if feeder is None:
             state.stood_in.add(slot_s)
         state.settled_to_s = slot_s + SLOT_SECONDS
-        match_book(state, stamped_s)
+        state.slot_market.settled(slot_s)
+        state.wallets.moved = None  # whatever a slot's bids had reserved is free again
+        sharing.let_go(state)
+        equalising.close(state, slot_s)
+        follow(state, stamped_s)
 
 
 def _bookable(state: State, slot: SlotReadings) -> bool:
@@ -48,7 +64,8 @@ def _bookable(state: State, slot: SlotReadings) -> bool:
     price = max(map(abs, state.prices[slot.slot_s]))
     told_wh = int(slot.import_wh.sum(dtype=np.int64)) + int(slot.export_wh.sum(dtype=np.int64))
     most_wh = 2 * told_wh + 2 * state.claims.total_wh
-    most_micro = most_wh * price // 1000 + len(slot.quality)
+    most_micro = most_wh * price // 1000 + len(slot.quality) + sharing.most_micro(state, slot.slot_s)
+    most_wh += sharing.most_wh(state, slot.slot_s)
     accounts = state.accounts
     # Purchases and transfers of what was bought must find room beside it.
     room_micro = accounts.headroom(Commodity.ERGON) - 2 * MOST_ERGON_MICRO
@@ -66,11 +83,13 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     """
     slot_s = slot.slot_s
     bought, sold = state.prices[slot_s]
-    clearing = state.clearings.get(slot_s)
-    trades = clearing.trades if clearing else ()
     table = columns(state)
     connected = table.connection & slot.told()
-    plain = _plain(state, connected, trades, many)
+    agreed = awarding.trades(state, slot_s)
+    imbalance = sharing.imbalance_prices(state, slot_s)
+    plain = plain_connections(state, slot_s, connected, many, agreed)
+    if imbalance is not None or sharing.one_by_one(state, slot_s):
+        plain = np.zeros_like(plain)
     homes = {
         (asset := state.assets[state.readings.meters[place]]).owner: slot[asset.id]
         for place in np.flatnonzero(connected & ~plain)
@@ -80,73 +99,53 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
         told = {(meter := state.readings.meters[n]): slot[meter] for n in np.flatnonzero(slot.told() & ~plain)}
     into_wh, out_wh = int(slot.import_wh[connected].sum()), int(slot.export_wh[connected].sum())
     net_wh = into_wh - out_wh
+    trades = [*agreed, *trades_apart(state, slot_s, plain)]
+    # A firm trade binds who kept silent too: what was not heard was neither sent nor taken.
+    trades = [t for t in trades if imbalance is not None or (t.buyer in homes and t.seller in homes)]
+    trades = _as_sourced(state, slot_s, trades, told)
     deliveries = storage.mint_and_burn(state, slot_s, told, homes)
-    apart = _settle_plain(state, slot, plain, bought, sold)
+    apart = settle_plain(state, slot, plain, bought, sold)
     done = settle_slot(
         [
             PointReading(account=owner, import_wh=reading.import_wh, export_wh=reading.export_wh)
             for owner, reading in homes.items()
         ],
         feeder or (max(0, net_wh), max(0, -net_wh)),
-        [t for t in trades if t.buyer in homes and t.seller in homes],
+        trades,
         deliveries,
         import_price=bought,
         export_price=sold,
         slot_s=slot_s,
         apart=apart,
+        imbalance=imbalance,
+        sharing=sharing.sharing_terms(state, slot_s),
     )
+    for owner, reading in homes.items():
+        equalising.compare(state, owner, reading.import_wh, reading.export_wh, (bought, sold))
     for entry in done.entries:
         state.post(entry)
+    for trade, wh in zip(trades, done.delivered, strict=True):
+        fee = cost_micro(wh, trade.fee_micro_per_kwh)
+        ref = f"{trade.bid}/{trade.ask}"
+        state.move(Commodity.ERGON, trade.buyer, GRID_FEES, fee, slot_s=slot_s, memo="grid fee", ref=ref)
     state.losses_wh[slot_s] = done.losses_wh
 
 
-def _plain(state: State, connected: Flags, trades: Sequence[Trade], many: int) -> Flags:
-    """Tell which connections settle with the grid alone: nothing behind them, no trade, and no WATT to call."""
-    if int(connected.sum()) < many:
-        return np.zeros_like(connected)
-    table = columns(state)
-    plain = connected & table.alone
-    plain &= state.accounts.column(Commodity.WATT)[table.account] == 0
-    traders = {account for trade in trades for account in (trade.buyer, trade.seller)}
-    numbers = np.array([state.accounts.number(account) for account in sorted(traders)], np.int64)
-    return plain & ~np.isin(table.account, numbers)
-
-
-def _settle_plain(state: State, slot: SlotReadings, plain: Flags, bought: int, sold: int) -> Apart:
-    """Book what plain connections took from the grid and gave to it, and return what it came to."""
-    grid = state.accounts.number(GRID)
-    accounts = columns(state).account[plain]
-    net_wh = due_micro = 0
-    for way, wh, price, sign in (
-        ("import", slot.import_wh[plain], bought, 1),
-        ("export", slot.export_wh[plain], sold, -1),
-    ):
-        energy_wh = wh.astype(np.int64)
-        micro = costs_micro(energy_wh, price)
-        _book(state, slot.slot_s, Commodity.ENERGY, grid, accounts, sign * energy_wh, f"grid {way}")
-        _book(state, slot.slot_s, Commodity.ERGON, grid, accounts, -sign * micro, f"grid {way}")
-        net_wh += sign * int(energy_wh.sum())
-        due_micro += sign * int(micro.sum())
-    return Apart(net_wh, due_micro)
-
-
-def _book(
-    state: State, slot_s: int, commodity: Commodity, grid: int, accounts: Numbers, amounts: Numbers, memo: str
-) -> None:
-    """Book amounts from the grid to accounts; those below zero go the other way, and zeros not at all."""
-    for given in (True, False):
-        here = amounts > 0 if given else amounts < 0
-        if not here.any():
-            continue
-        others, grids = accounts[here], np.full(int(here.sum()), grid)
-        state.post_many(
-            Postings(
-                commodity=commodity,
-                accounts=state.accounts,
-                sources=grids if given else others,
-                targets=others if given else grids,
-                amounts=np.abs(amounts[here]),
-                memo=memo,
-                slot_s=slot_s,
-            )
-        )
+def _as_sourced(state: State, slot_s: int, trades: Sequence[Trade], told: Mapping[AssetId, Reading]) -> list[Trade]:
+    """Return trades with no more energy than their sellers' roofs made, where it was sold as sun (row M1)."""
+    rows = state.slot_market.rows(slot_s)
+    sunny = {order_id(row) for row in rows[(rows["flags"] & SELLS != 0) & (rows["source"] > 0)]}
+    if not sunny:
+        return list(trades)
+    left_wh: dict[AccountId, int] = {}
+    for meter, reading in told.items():
+        asset = state.assets[meter]
+        if asset.kind is AssetKind.SOLAR:
+            left_wh[asset.owner] = left_wh.get(asset.owner, 0) + reading.export_wh
+    found = []
+    for trade in trades:
+        wh = min(trade.energy_wh, left_wh.get(trade.seller, 0)) if trade.ask in sunny else trade.energy_wh
+        if trade.ask in sunny:
+            left_wh[trade.seller] = left_wh.get(trade.seller, 0) - wh
+        found.append(replace(trade, energy_wh=wh))
+    return found

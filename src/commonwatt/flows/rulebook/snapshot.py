@@ -7,19 +7,28 @@ from typing import Any, get_type_hints
 import msgspec
 import numpy as np
 
+from commonwatt.flows.rulebook.contracted import Contracted
+from commonwatt.flows.rulebook.contracted import Dumped as ContractDump
+from commonwatt.flows.rulebook.licences import KeptLicences, Licences
+from commonwatt.flows.rulebook.neighbours import Neighbour, Neighbours
+from commonwatt.flows.rulebook.seals import Seal, Seals
+from commonwatt.flows.rulebook.sessions import KeptSessions, Sessions
 from commonwatt.flows.rulebook.state import Gateway, State
 from commonwatt.flows.rulebook.wallets import Kept, Wallets
 from commonwatt.identity.directory import Directory
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.journal import Journal
+from commonwatt.market.auctions import Auction, Auctions
 from commonwatt.market.book import Book
+from commonwatt.market.slots import Dumped as SlotDump
+from commonwatt.market.slots import SlotMarket
 from commonwatt.metering.table import ReadingTable
 from commonwatt.model import AccountId, AssetId, AssetKind, Corrupt, GatewayId, InvalidValue, Order
 from commonwatt.tokens.watt import StorageClaims
 
-FORMAT = 5
-_DERIVED = frozenset({"columns", "_registry", "registry_version", "connections", "gateways", "doubted"})
+FORMAT = 6
+_DERIVED = frozenset({"columns", "traders", "_registry", "registry_version", "connections", "gateways", "doubted"})
 """Fields that follow from the others, which alone the state root binds; and what is only noted along the way."""
 
 
@@ -62,6 +71,9 @@ def load(content: bytes) -> tuple[State, int]:
         for name, raw in kept.parts.items():
             form = _FORMS.get(hints[name])
             parts[name] = form[2](msgspec.msgpack.decode(raw, type=form[1])) if form else _plain(raw, hints[name])
+        if msgspec.msgpack.encode(parts["charter"]) != bytes(kept.parts["charter"]):
+            # A field whose name is damaged would be taken as not told, which the root cannot tell from its default.
+            raise InvalidValue("a charter tells each parameter by its name")
         state = _derived(State(**parts))
         root = state.root()
     except (msgspec.MsgspecError, LookupError, AttributeError, TypeError, ValueError, OverflowError) as error:
@@ -171,8 +183,15 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     ReadingTable: (_dump_readings, _Readings, _load_readings),
     Accounts: (Accounts.dump, list[tuple[str, list[int]]], Accounts.load),
     Journal: (Journal.dump, tuple[int, bytes], lambda told: Journal.load(*told)),
+    SlotMarket: (SlotMarket.dump, SlotDump, SlotMarket.load),
     Book: (lambda book: list(book.orders()), list[Order], Book.load),
+    Neighbours: (Neighbours.items, list[Neighbour], Neighbours),
+    Seals: (Seals.items, list[Seal], Seals),
+    Auctions: (Auctions.items, list[Auction], Auctions),
+    Contracted: (Contracted.dump, ContractDump, Contracted.load),
     Wallets: (Wallets.dump, Kept, Wallets.load),
+    Licences: (Licences.dump, KeptLicences, Licences.load),
+    Sessions: (Sessions.dump, KeptSessions, Sessions.load),
     StorageClaims: (
         lambda claims: (claims.listing(), claims.minted.listing(), claims.lost.listing()),
         _Claims,

@@ -8,20 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.contracted import Contracted
+from commonwatt.flows.rulebook.licences import Licences
+from commonwatt.flows.rulebook.neighbours import Neighbours
 from commonwatt.flows.rulebook.proposed import Proposal
+from commonwatt.flows.rulebook.seals import Seals
+from commonwatt.flows.rulebook.sessions import Sessions
+from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms, SharingBody
 from commonwatt.flows.rulebook.stated import Stated
 from commonwatt.flows.rulebook.trusted import Trusted
 from commonwatt.flows.rulebook.wallets import Wallets
 from commonwatt.identity.directory import Directory
 from commonwatt.kernels.sha256 import leaf_hashes, tree_root
 from commonwatt.ledger.accounts import Accounts
-from commonwatt.ledger.journal import Journal, Postings
+from commonwatt.ledger.journal import Journal
 from commonwatt.ledger.merkle import EMPTY_ROOT, merkle_root
-from commonwatt.market.auction import Clearing
+from commonwatt.ledger.sheet import Sheet
+from commonwatt.market.auctions import Auctions
 from commonwatt.market.book import Book
+from commonwatt.market.listings import Listed
+from commonwatt.market.slots import SlotMarket
 from commonwatt.metering.table import ReadingTable
 from commonwatt.model import (
     GRID,
+    MARKET,
     OFF,
     SLOT_SECONDS,
     SYSTEM_ACCOUNTS,
@@ -35,12 +45,21 @@ from commonwatt.model import (
     GatewayId,
     InvalidValue,
     KeyId,
-    Order,
     Schedule,
+    Zone,
 )
 from commonwatt.tokens.tsl import TOTAL_MICRO
 from commonwatt.tokens.watt import StorageClaims
 
+WALLET_ROLES = ("member", "utility", "station", "car", "operator")
+"""Whose accounts hold tokens: members, who sells to them and buys their flexibility, what charges, and the operator."""
+COMPARED = frozenset(
+    {
+        *("trade", "trade kept", "shared", "shared import", "shared export", "grid import", "grid export", "grid fee"),
+        *("watt trade", "watt bought back"),
+    }
+)
+"""Memos of what a home pays for its energy, and is paid, as far as it is compared with the grid alone."""
 SECTIONS = ("entries", "accounts", "numbers", "registry", "market", "readings", "rest")
 """What the state root is made of, in this order."""
 
@@ -71,6 +90,14 @@ class Answer:
     ack: Ack
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WattPrices:
+    """What a member's agent pays and takes for WATT, micro per kWh (row E7)."""
+
+    buy: int
+    sell: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Charter:
     """A community's parameters, as its first leaf tells them; see `bodies.RegisterCommunity`.
@@ -94,7 +121,13 @@ class Charter:
     meter_threshold_micro: int = 0
     meter_grace_s: int | None = None
     topup_lasts_s: int = 259_200
+    operator_micro_per_kwh_charged: int = 0
+    operator_micro_per_kwh_discharged: int = 0
+    licence_micro_per_month: int | None = None
+    unbacked_micro_per_kwh: int = 0
+    sealed_bond_micro: int = 100_000
     witnesses: tuple[Witness, ...] = ()
+    settlement: SettlementTerms = field(default_factory=SettlementTerms)
 
     def __post_init__(self) -> None:
         if (self.low_micro is None) != (self.clear_micro is None):
@@ -110,12 +143,14 @@ class State:
     """What the rulebook keeps: as much as what is still open needs, however long the log grows.
 
     ``settled_to_s`` is the start of the first slot that is not settled yet; the community's founding slot at first.
-    ``cleared_to_s`` likewise for the slot market. ``joined_s`` is the slot in which an asset was registered,
+    ``joined_s`` is the slot in which an asset was registered,
     ``stood_in`` the settled slots in which the members' sum stands in for a silent feeder, ``given`` what the grid
     gave in each slot at hand, less what it took: Wh and micro. ``set_aside`` lists doubts that still matter, as
-    many as it has room for, ``doubted`` all there ever were, where somebody asks for them. Slots further back than the
-    charter's ``correction_slots`` are let go of, unless the journal keeps everything for whoever replays to prove or to
-    sum up.
+    many as it has room for, ``doubted`` all there ever were, where somebody asks for them. ``sharing`` are the keys by
+    the slot from which each holds, ``imbalance`` the prices told of slots that are not settled, micro per kWh, and
+    ``gains`` by how much each home paid less than the grid alone would have taken, in micro, where a charter
+    equalises. Slots further back than the charter's ``correction_slots`` are let go of, unless the journal keeps
+    everything for whoever replays to prove or to sum up.
     """
 
     community: str
@@ -136,23 +171,34 @@ class State:
     readings: ReadingTable = field(default_factory=ReadingTable)
     set_aside: list[SetAside] = field(default_factory=list)
     doubted: list[SetAside] | None = None
-    slot_orders: dict[int, list[Order]] = field(default_factory=dict)
-    clearings: dict[int, Clearing] = field(default_factory=dict)
+    zones: dict[str, Zone] = field(default_factory=dict)
+    slot_market: SlotMarket = field(default_factory=SlotMarket)
     book: Book = field(default_factory=Book)
+    seals: Seals = field(default_factory=Seals)
+    agents: dict[AccountId, WattPrices] = field(default_factory=dict)
+    auctions: Auctions = field(default_factory=Auctions)
+    listings: dict[str, Listed] = field(default_factory=dict)
     claims: StorageClaims = field(default_factory=StorageClaims)
     accounts: Accounts = field(default_factory=Accounts)
+    neighbours: Neighbours = field(default_factory=Neighbours)
     wallets: Wallets = field(default_factory=Wallets)
+    licences: Licences = field(default_factory=Licences)
+    sessions: Sessions = field(default_factory=Sessions)
     trusted: Trusted = field(default_factory=Trusted)
+    contracted: Contracted = field(default_factory=Contracted)
     settled_to_s: int = 0
-    cleared_to_s: int = 0
     losses_wh: dict[int, int] = field(default_factory=dict)
     given: dict[int, tuple[int, int]] = field(default_factory=dict)
+    sharing: dict[int, SharingBody] = field(default_factory=dict)
+    imbalance: dict[int, int] = field(default_factory=dict)
+    gains: dict[AccountId, int] | None = None
     joined_s: dict[AssetId, int] = field(default_factory=dict)
     stood_in: set[int] = field(default_factory=set)
     checked_s: int = -SLOT_SECONDS
     archived: dict[str, str] = field(default_factory=dict)
     registry_version: int = 0
     columns: tuple[int, object] | None = None
+    traders: tuple[int, object] | None = None
     _registry: tuple[int, bytes] = (-1, EMPTY_ROOT)
 
     @property
@@ -161,22 +207,37 @@ class State:
         return self.journal.kept
 
     def post(self, entry: Entry) -> None:
-        """Book an entry: with `post_many`, the only way by which anything changes hands."""
+        """Book an entry: with `post_sheet`, the only way by which anything changes hands."""
         self.wallets.note(entry, self.accounts)
+        if self.gains is not None and entry.commodity is Commodity.ERGON and entry.memo in COMPARED:
+            for account, micro in ((entry.source, -entry.amount), (entry.target, entry.amount)):
+                if account in self.connections:
+                    self.gains[account] = self.gains.get(account, 0) + micro
         self.accounts.post(entry)
         self.journal.append(entry)
+        self.sessions.note(entry)
         if GRID in (entry.source, entry.target):
             amount = entry.amount if entry.source == GRID else -entry.amount
             self._gave(entry.slot_s, entry.commodity, amount)
 
-    def post_many(self, postings: Postings) -> None:
-        """Book many entries at once; never of WATT."""
-        self.wallets.note_many(postings.commodity, postings.sources, postings.targets)
-        self.accounts.post_many(postings.commodity, postings.sources, postings.targets, postings.amounts)
-        self.journal.append_many(postings)
-        grid = self.accounts.number(GRID)
-        sent = int(postings.amounts[postings.sources == grid].sum())
-        self._gave(postings.slot_s, postings.commodity, sent - int(postings.amounts[postings.targets == grid].sum()))
+    def post_sheet(self, sheet: Sheet) -> None:
+        """Book a slot's settlement of many members at once."""
+        energy_wh = sheet.bought_wh - sheet.sold_wh
+        grid_wh = sheet.import_wh - sheet.export_wh
+        for other, commodity, amounts in (
+            (MARKET, Commodity.ENERGY, energy_wh),
+            (GRID, Commodity.ENERGY, grid_wh),
+            (MARKET, Commodity.ERGON, sheet.traded_micro),
+            (GRID, Commodity.ERGON, sheet.grid_micro),
+        ):
+            self.accounts.spread(commodity, other, sheet.members, amounts)
+        self.wallets.note_many(sheet.members)
+        self.journal.append_sheet(sheet, self.accounts)
+        self.sessions.note_many(
+            sheet.slot_s, int(sheet.sold_wh.sum()), int(sheet.import_wh.sum()), int(sheet.export_wh.sum())
+        )
+        self._gave(sheet.slot_s, Commodity.ENERGY, int(grid_wh.sum()))
+        self._gave(sheet.slot_s, Commodity.ERGON, int(sheet.grid_micro.sum()))
 
     def _gave(self, slot_s: int, commodity: Commodity, amount: int) -> None:
         energy_wh, micro = self.given.get(slot_s, (0, 0))
@@ -225,9 +286,9 @@ class State:
             said = self.consents_of.get(self.assets[asset].owner)
         return OFF if said is None else said
 
-    def is_member(self, account: AccountId) -> bool:
-        """Tell whether an account is a member's: such have wallets."""
-        return account not in SYSTEM_ACCOUNTS and self.keys.has_role(account, "member")
+    def has_wallet(self, account: AccountId) -> bool:
+        """Tell whether tokens can be an account's own: whoever trades, and is none of the books' own names."""
+        return account not in SYSTEM_ACCOUNTS and any(self.keys.has_role(account, role) for role in WALLET_ROLES)
 
     def members(self) -> list[AccountId]:
         """Return the accounts of all members, sorted."""
@@ -246,7 +307,9 @@ class State:
             return
         self.readings.forget_before(horizon_s)
         self.claims.forget_before(horizon_s)
-        for by_slot in (self.prices, self.slot_orders, self.clearings, self.losses_wh, self.given):
+        self.slot_market.forget_before(horizon_s)
+        self.contracted.book.forget_before(horizon_s)
+        for by_slot in (self.prices, self.losses_wh, self.given):
             for slot_s in [slot_s for slot_s in by_slot if slot_s < horizon_s]:
                 del by_slot[slot_s]
         self.stood_in = {slot_s for slot_s in self.stood_in if slot_s >= horizon_s}
@@ -294,19 +357,21 @@ class State:
                 *({"asset": asset, "joined_s": self.joined_s[asset.id]} for asset in self.assets.values()),
                 *({"asset": asset, "consents": self.consents[asset]} for asset in sorted(self.consents)),
                 *({"account": owner, "consents": self.consents_of[owner]} for owner in sorted(self.consents_of)),
+                *({"zone": self.zones[name]} for name in sorted(self.zones)),
                 *self.trusted.leaves(),
             ]
         )
 
     def market_leaves(self) -> list[bytes]:
-        """Return what stands in the markets, one leaf an order or a clearing."""
-        open_slots = sorted(slot_s for slot_s in self.slot_orders if slot_s >= self.settled_to_s)
-        cleared = sorted(slot_s for slot_s in self.clearings if slot_s >= self.settled_to_s)
+        """Return what stands in the markets: one leaf a slot, and one for each thing else."""
         return _leaves(
             [
-                *({"order": order, "slot_s": slot_s} for slot_s in open_slots for order in self.slot_orders[slot_s]),
-                *({"clearing": self.clearings[slot_s], "slot_s": slot_s} for slot_s in cleared),
+                *self.slot_market.leaves(),
                 *({"order": order} for order in self.book.orders()),
+                *self.seals.leaves(),
+                *({"agent_of": account, "prices": self.agents[account]} for account in sorted(self.agents)),
+                *self.auctions.leaves(),
+                *({"listed": self.listings[name], "reserved": name} for name in sorted(self.listings)),
             ]
         )
 
@@ -316,7 +381,7 @@ class State:
         return _leaves(
             [
                 {"charter": self.charter, "community": self.community, "operator": self.operator},
-                {"checked_s": self.checked_s, "cleared_to_s": self.cleared_to_s, "settled_to_s": self.settled_to_s},
+                {"checked_s": self.checked_s, "settled_to_s": self.settled_to_s},
                 *({"claim": asset, "issued_wh": wh} for asset, wh in self.claims.listing()),
                 *({"minted": h, "slot_s": slot_s} for slot_s, h in self.claims.minted.digests(self.horizon_s)),
                 *({"lost": h, "slot_s": slot_s} for slot_s, h in self.claims.lost.digests(self.horizon_s)),
@@ -330,7 +395,14 @@ class State:
                 *({"losses_wh": self.losses_wh[slot_s], "slot_s": slot_s} for slot_s in self._open(self.losses_wh)),
                 *({"price": self.prices[slot_s], "slot_s": slot_s} for slot_s in told),
                 *({"archived": day, "manifest": digest} for day, digest in sorted(self.archived.items())),
+                *({"sharing": self.sharing[from_s], "from_s": from_s} for from_s in sorted(self.sharing)),
+                *({"imbalance": self.imbalance[slot_s], "slot_s": slot_s} for slot_s in sorted(self.imbalance)),
+                *({"gain": account, "micro": micro} for account, micro in sorted((self.gains or {}).items())),
                 *self.wallets.leaves(),
+                *self.neighbours.leaves(),
+                *self.contracted.leaves(self.horizon_s),
+                *self.licences.leaves(),
+                *self.sessions.leaves(),
             ]
         )
 

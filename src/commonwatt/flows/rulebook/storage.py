@@ -10,7 +10,7 @@ WATT that a holder has reserved for somebody is called like any other: the energ
 
 from collections.abc import Mapping
 
-from commonwatt.flows.rulebook.backing import room_wh
+from commonwatt.flows.rulebook.backing import holders, room_wh
 from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.state import State
 from commonwatt.metering.aggregate import home_load_wh
@@ -90,8 +90,7 @@ def _mint(state: State, slot_s: int, asset: Asset, reading: Reading, clean_wh: i
 def _meet_level(state: State, slot_s: int, asset: Asset, reading: Reading) -> None:
     """Keep WATT within what the battery can give: the owner's burns first, the rest is bought back (RULES)."""
     lack = watt.shortfall(reading.level_wh or 0, asset, state.claims.issued_wh(asset.id), state.watt(asset.owner))
-    state.claims.lost.set(asset.id, slot_s, lack.burned_wh + lack.short_wh)
-    _take_back(state, slot_s, asset, lack)
+    state.claims.lost.set(asset.id, slot_s, _take_back(state, slot_s, asset, lack))
 
 
 def reconsider(state: State, slot_s: int, owner: AccountId) -> None:
@@ -110,15 +109,22 @@ def unmint(state: State, slot_s: int, asset: Asset, lost_wh: int) -> None:
     _take_back(state, slot_s, asset, watt.Shortfall(burned_wh, lost_wh - burned_wh))
 
 
-def _take_back(state: State, slot_s: int, asset: Asset, lack: watt.Shortfall) -> None:
+def _take_back(state: State, slot_s: int, asset: Asset, lack: watt.Shortfall) -> int:
+    """Burn and buy back what is lacking, as far as anybody here holds WATT, and return how much that was, in Wh.
+
+    What is owed to another community is not this one's to burn: it stands, and is taken back as soon as somebody here
+    holds as much again.
+    """
     if lack.burned_wh:
         _burn(state, slot_s, asset, asset.owner, lack.burned_wh, "watt burned on loss")
-    holders = [(member, state.watt(member)) for member in state.members() if state.watt(member) > 0]
+    held = holders(state)
+    short_wh = min(lack.short_wh, sum(held.values()))
     price = state.prices[slot_s][0]
-    for holder, wh in watt.buy_back(lack.short_wh, holders):
+    for holder, wh in watt.buy_back(short_wh, list(held.items())):
         _burn(state, slot_s, asset, holder, wh, "watt bought back")
         if holder != asset.owner and (owed := cost_micro(wh, max(0, price))):
             state.move(Commodity.ERGON, asset.owner, holder, owed, slot_s=slot_s, memo="watt bought back", ref=asset.id)
+    return lack.burned_wh + short_wh
 
 
 def _burn(state: State, slot_s: int, asset: Asset, account: AccountId, wh: int, memo: str) -> None:

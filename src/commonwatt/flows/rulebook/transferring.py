@@ -57,6 +57,32 @@ def void_due(state: State, stamped_s: int) -> None:
     """Let go of every reservation whose time has come."""
     for name in state.wallets.transfers.due(stamped_s):
         state.wallets.release(name)
+        state.listings.pop(name, None)
+
+
+def exchange(
+    state: State,
+    legs: Iterable[tuple[Commodity, AccountId, AccountId, int]],
+    ref: str,
+    stamped_s: int,
+    released: Transfer | None = None,
+) -> Outcome:
+    """Book what goes from whom to whom in one instant, all of it or nothing; a sale where it is WATT against ERGON.
+
+    Args:
+        state: Whoever gives has enough: that was looked at.
+        legs: Commodity, source, target and amount; legs of zero are left out.
+        ref: What it derives from.
+        stamped_s: The log's time.
+        released: The reservation that ends with it.
+    """
+    real = [_Leg(*leg) for leg in legs]
+    if refusal := _no_right(state, real, released):
+        return refusal
+    if released:
+        state.wallets.release(released.id)
+    _book(state, real, ref, stamped_s)
+    return Outcome.BOOKED
 
 
 def _give(state: State, source: AccountId, body: bodies.Give, position: int, stamped_s: int) -> Outcome:
@@ -81,7 +107,7 @@ def _reserve(state: State, source: AccountId, body: bodies.Reserve, position: in
         return Outcome.NOT_ALLOWED
     if body.arbiter in (source, target):
         return Outcome.NOT_ALLOWED  # a source that may let go could take back
-    if body.arbiter and not state.is_member(AccountId(body.arbiter)):
+    if body.arbiter and not state.has_wallet(AccountId(body.arbiter)):
         return Outcome.UNKNOWN_THING
     if body.until_s <= stamped_s:
         return Outcome.TOO_LATE
@@ -145,9 +171,9 @@ def _void(state: State, account: AccountId, body: bodies.Void) -> Outcome:
 
 def _strangers(state: State, source: AccountId, target: AccountId, commodity: Commodity) -> Outcome | None:
     """Return why nothing can go from one to the other: members give tokens to other members."""
-    if not state.is_member(target):
+    if not state.has_wallet(target):
         return Outcome.UNKNOWN_THING
-    if source == target or not state.is_member(source) or commodity not in _TOKENS:
+    if source == target or not state.has_wallet(source) or commodity not in _TOKENS:
         return Outcome.NOT_ALLOWED
     return None
 
@@ -173,7 +199,7 @@ def _no_right(state: State, legs: Iterable[_Leg], released: Transfer | None = No
         more_wh, more_tsl = change.get((account, Commodity.WATT), 0), change.get((account, Commodity.TSL), 0)
         if released and (released.source, released.commodity) == (account, Commodity.TSL):
             more_tsl += released.amount  # it gave no right while it was reserved
-        watt_wh = max(0, state.watt(account) + more_wh)
+        watt_wh = max(0, state.watt(account) + more_wh) + state.neighbours.coming_wh(account)
         tsl_micro = max(0, available(state, account, Commodity.TSL) + more_tsl)
         if more_wh > 0 and watt_wh > min(state.charter.b_max_wh, right_wh(tsl_micro, rate)):
             return Outcome.OVER_LIMIT

@@ -10,7 +10,8 @@ from commonwatt.model import Kind
 Role = Annotated[
     str,
     Meta(
-        pattern=r"^(member|planner|oracle|dso|tso|payment|agent|installer|auditor|aggregator|engineer|inspector)\Z",
+        pattern=r"^(member|utility|station|car|planner|oracle|dso|tso|payment|agent|installer|auditor|aggregator"
+        r"|engineer|inspector)\Z",
     ),
 ]
 """As what the operator registers a key; see `commonwatt.flows.rulebook` for who may ask for what."""

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.transfers import Transfer, Transfers
-from commonwatt.model import SYSTEM_ACCOUNTS, AccountId, Commodity, Entry, InvalidValue
+from commonwatt.model import AccountId, Commodity, Entry, is_system
 from commonwatt.tokens.ergon import Payout, Payouts, PurchaseFact, Purchases
 from commonwatt.tokens.prepaid import AutoTopUp, LowBalance, MeterSwitch, Switched, TopUps
 from commonwatt.tokens.tsl import HeldTime
-
-_HOLD_NOTHING = frozenset(SYSTEM_ACCOUNTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +51,9 @@ class Wallets:
     """All of it for one community; `low`, `switch` and `held` are None where its charter asks for no such thing.
 
     ``quarters`` are the Wh-seconds that were held in quarter-hours which have ended and are not settled yet,
-    ``touched`` whose ERGON has changed since `take_touched`, ``now_s`` the moment of the running commit: the log's
-    time at which balances change. The last two mean nothing between commits and are no part of the state.
+    ``touched`` whose ERGON has changed since `take_touched`, ``moved`` who can give or take something else than at
+    `take_moved` (None for anybody), ``now_s`` the moment of the running commit: the log's time, at which balances
+    change. The last three mean nothing between commits and are no part of the state.
     """
 
     transfers: Transfers = field(default_factory=Transfers)
@@ -69,6 +68,7 @@ class Wallets:
     quarters: dict[int, dict[AccountId, int]] = field(default_factory=dict)
     now_s: int = 0
     touched: set[AccountId] = field(default_factory=set)
+    moved: set[AccountId] | None = field(default_factory=set)
     _touched_many: list[NDArray[np.int64]] = field(default_factory=list)
     _pending: Counter[AccountId] = field(default_factory=Counter)
     _watching: bool = False
@@ -90,24 +90,32 @@ class Wallets:
         self._watching = low is not None or switch is not None
 
     def note(self, entry: Entry, accounts: Accounts) -> None:
-        """Take note of an entry that is about to be booked: who held how much WATT until now, whose ERGON changes."""
+        """Take note of an entry that is about to be booked: who held how much WATT until now, whose balance changes."""
+        if entry.commodity is not Commodity.ENERGY:
+            self.moves(entry.source, entry.target)
         if entry.commodity is Commodity.WATT:
             if self.held is not None:
-                for account in {entry.source, entry.target} - _HOLD_NOTHING:
-                    self.held.changed(account, accounts.balance(account, Commodity.WATT), self.now_s)
+                for account in (entry.source, entry.target):
+                    if not is_system(account):
+                        self.held.changed(account, accounts.balance(account, Commodity.WATT), self.now_s)
         elif self._watching and entry.commodity is Commodity.ERGON:
             self.touched |= {entry.source, entry.target}
 
-    def note_many(self, commodity: Commodity, sources: NDArray[np.int64], targets: NDArray[np.int64]) -> None:
-        """Take note of many entries that are about to be booked.
+    def note_many(self, members: NDArray[np.int64]) -> None:
+        """Take note of members, by number, whose ERGON is changed at once."""
+        self.moved = None
+        if self._watching:
+            self._touched_many.append(members)
 
-        Raises:
-            InvalidValue: They move WATT, of which every change is counted one by one.
-        """
-        if commodity is Commodity.WATT:
-            raise InvalidValue("WATT is booked entry by entry, so that the time it is held can be counted")
-        if self._watching and commodity is Commodity.ERGON:
-            self._touched_many += [sources, targets]
+    def moves(self, *accounts: AccountId) -> None:
+        """Take note that accounts can give or take something else than before."""
+        if self.moved is not None:
+            self.moved.update(accounts)
+
+    def take_moved(self) -> set[AccountId] | None:
+        """Return who can give or take something else than at the last call, or None for anybody."""
+        moved, self.moved = self.moved, set()
+        return moved
 
     def look_at(self, account: AccountId) -> None:
         """See to it that an account is looked at when the commit ends, and whenever its ERGON changes from now on."""
@@ -138,6 +146,7 @@ class Wallets:
     def reserve(self, transfer: Transfer, agreed: Agreed | None = None) -> None:
         """Set an amount aside at its source; see `Transfers.reserve`."""
         self.transfers.reserve(transfer)
+        self.moves(transfer.source)
         self._pending[transfer.source] += 1
         if agreed:
             self.agreed[transfer.id] = agreed
@@ -146,6 +155,7 @@ class Wallets:
         """End a reservation without booking anything, and return it; None where none of that name is pending."""
         transfer = self.transfers.void(name)
         if transfer is not None:
+            self.moves(transfer.source)
             self._pending[transfer.source] -= 1
             if not self._pending[transfer.source]:
                 del self._pending[transfer.source]
@@ -155,6 +165,11 @@ class Wallets:
     def pending_of(self, account: AccountId) -> int:
         """Return how many reservations an account has standing."""
         return self._pending[account]
+
+    @property
+    def any_pending(self) -> bool:
+        """Tell whether anybody has a reservation standing."""
+        return bool(self._pending)
 
     def leaves(self) -> Iterator[Mapping[str, object]]:
         """Yield everything that decides what may happen next, in one order whatever the way that led to it."""

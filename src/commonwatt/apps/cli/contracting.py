@@ -1,0 +1,48 @@
+"""`commonwatt contracts`: what was offered, promised, delivered and paid under a community's contracts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from commonwatt.apps import showing
+from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.model import instant
+
+Folder = Annotated[Path, typer.Argument(help="A run's folder.", exists=True, file_okay=False)]
+
+
+def contracts(
+    folder: Folder, json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False
+) -> None:
+    """List contracts window by window: how far each is, what was promised, delivered and paid."""
+    found = showing.contracts_of(folder)
+    if json:
+        typer.echo(as_json(found))
+        return
+    table = Table(
+        "contract",
+        "offer",
+        "member",
+        "asset",
+        "window (UTC)",
+        "asks to",
+        "status",
+        "promised Wh",
+        "delivered Wh",
+        "due ERGON",
+        "paid ERGON",
+        box=None,
+        header_style="bold",
+    )
+    for one in found:
+        due, paid = f"{one.due_micro / 1_000_000:.6f}", f"{one.paid_micro / 1_000_000:.6f}"
+        told = (one.contract, one.offer, one.member, one.asset, f"{instant(one.start_s):%Y-%m-%d %H:%M}")
+        energy = (str(one.promised_wh), str(one.delivered_wh))
+        table.add_row(*told, one.direction.replace("_", " "), one.status, *energy, due, paid)
+    console = screen()
+    if not found:
+        console.print("no contracts")
+        return
+    console.print(table)

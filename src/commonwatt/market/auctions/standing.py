@@ -1,0 +1,102 @@
+"""All auctions of a community that still matter: by name, by when something is due, by who has how many."""
+
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from commonwatt.market.auctions.auction import Auction
+from commonwatt.model import AccountId, InvalidValue
+
+
+class Auctions:
+    """Auctions in the order in which they were opened; whoever changes one here does it inside `changing`.
+
+    Args:
+        items: The `items` of the one to rebuild.
+    """
+
+    def __init__(self, items: Iterable[Auction] = ()) -> None:
+        self._by_id: dict[str, Auction] = {}
+        self._due: list[tuple[int, int]] = []
+        self._over: list[tuple[int, int]] = []
+        self._of_owner: Counter[AccountId] = Counter()
+        self._bidding: Counter[AccountId] = Counter()
+        for auction in items:
+            self.add(auction)
+
+    def add(self, auction: Auction) -> None:
+        """Take in an auction.
+
+        Raises:
+            InvalidValue: There is one of that name already.
+        """
+        if auction.id in self._by_id:
+            raise InvalidValue(f"an auction is opened once, {auction.id} stands")
+        self._by_id[auction.id] = auction
+        self._of_owner[auction.owner] += 1
+        self._note(auction, 1)
+
+    def get(self, name: str) -> Auction | None:
+        """Return an auction, or None."""
+        return self._by_id.get(name)
+
+    def change(self, auction: Auction) -> "_Changing":
+        """Return a context in which an auction may be changed, so that it is found again afterwards."""
+        return _Changing(self, auction)
+
+    def forget(self, auction: Auction) -> None:
+        """Let go of an auction."""
+        self._note(auction, -1)
+        del self._by_id[auction.id]
+        self._of_owner[auction.owner] -= 1
+        if not self._of_owner[auction.owner]:
+            del self._of_owner[auction.owner]
+
+    def of_owner(self, account: AccountId) -> int:
+        """Return how many auctions of an account stand, results that are kept included."""
+        return self._of_owner[account]
+
+    def bidding(self, account: AccountId) -> int:
+        """Return in how many auctions that are not closed an account has a bid."""
+        return self._bidding[account]
+
+    def due(self, now_s: int) -> list[Auction]:
+        """Return the auctions about which something is due, first due first, then as they were opened."""
+        return [self._by_id[str(number)] for _, number in self._due[: bisect_left(self._due, (now_s + 1, 0))]]
+
+    def over(self, before_s: int) -> list[Auction]:
+        """Return the auctions of which nothing is owed any more, and what was won was over before a time."""
+        return [self._by_id[str(number)] for _, number in self._over[: bisect_left(self._over, (before_s, 0))]]
+
+    def items(self) -> list[Auction]:
+        """Return all auctions as they were opened: all the state there is."""
+        return list(self._by_id.values())
+
+    def leaves(self) -> Iterator[Mapping[str, object]]:
+        """Yield everything that decides what may happen next."""
+        yield from ({"auction": auction} for auction in self._by_id.values())
+
+    def _note(self, auction: Auction, sign: int) -> None:
+        """Note, or note no longer, when an auction is due and who bids in it."""
+        times, entry = (self._over if auction.done else self._due), (auction.due_s, int(auction.id))
+        if sign > 0:
+            insort(times, entry)
+        else:
+            del times[bisect_left(times, entry)]
+        if auction.result is None:
+            for bidder in {*auction.bids, *auction.sealed}:
+                self._bidding[bidder] += sign
+                if not self._bidding[bidder]:
+                    del self._bidding[bidder]
+
+
+class _Changing:
+    def __init__(self, auctions: Auctions, auction: Auction) -> None:
+        self._auctions, self._auction = auctions, auction
+
+    def __enter__(self) -> Auction:
+        self._auctions._note(self._auction, -1)
+        return self._auction
+
+    def __exit__(self, *error: object) -> None:
+        self._auctions._note(self._auction, 1)

@@ -1,0 +1,1 @@
+"""Call auctions over whole columns of orders, in the order in which people would rather meet."""

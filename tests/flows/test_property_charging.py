@@ -1,0 +1,117 @@
+"""Whatever cars and stations do, in whatever order: money conserves, nobody overpays, receipts add up to entries."""
+
+from collections import Counter
+
+import pytest
+from charging_place import GATEWAY, POST, STATION, Plaza
+from community import Flow
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from commonwatt.flows.rulebook import snapshot
+from commonwatt.flows.rulebook.sessions import Receipt
+from commonwatt.model import MICRO, AssetKind, Commodity, Entry, Outcome, Side, share_wh
+
+CARS = st.sampled_from(["zoe", "guest"])
+NUMBER = st.integers(0, 3)
+DEEDS = st.one_of(
+    st.tuples(st.just("authorise"), CARS, st.integers(1, 6), st.integers(1, 12)),
+    st.tuples(st.just("start"), NUMBER),
+    st.tuples(st.just("count"), NUMBER, st.integers(0, 120), st.integers(0, 9_000), st.sampled_from([POST, GATEWAY])),
+    st.tuples(st.just("stop"), NUMBER, st.sampled_from([POST, "zoe", "guest"])),
+    st.tuples(st.just("meter"), NUMBER, st.integers(0, 9_000)),
+    st.tuples(st.just("wait"), st.integers(1, 600)),
+    st.tuples(st.just("slot"), st.integers(0, 4_000), st.integers(0, 4_000), st.integers(0, 2_000)),
+    st.tuples(st.just("trade"), st.integers(1, 3_000)),
+    st.tuples(
+        st.just("restart"),
+    ),
+)
+
+
+def session_of(plaza: Plaza, number: int) -> str:
+    """Return one of the sessions that stand, or a name that nothing has."""
+    names = list(plaza.state.sessions.standing)
+    return names[number] if number < len(names) else "999"
+
+
+def do(plaza: Plaza, deed: tuple[object, ...]) -> None:
+    match deed:
+        case ("authorise", str(car), int(micro), int(quarters)):
+            plaza.authorise(car, wh=8_000, micro=micro * MICRO, lasts_s=quarters * 900)
+        case ("start", int(number)):
+            plaza.start(session_of(plaza, number))
+        case ("count", int(number), int(ago_s), int(wh), str(by)):
+            plaza.count(session_of(plaza, number), (ago_s, wh), by=by)
+        case ("stop", int(number), str(by)):
+            plaza.stop(session_of(plaza, number), by=by)
+        case ("meter", int(number), int(wh)):
+            plaza.meter(session_of(plaza, number), wh)
+        case ("wait", int(seconds)):
+            plaza.now_s = min(plaza.now_s + seconds, plaza.slot_s + 899)
+        case ("slot", int(charged_wh), int(solar_wh), int(load_wh)):
+            plaza.pass_slot(charged_wh, anna=Flow(solar_wh=solar_wh), ben=Flow(load_wh=load_wh))
+        case ("trade", int(wh)):
+            plaza.order("anna", Side.ASK, wh, 150_000, plaza.slot_s + 900)
+            plaza.order("ben", Side.BID, wh, 250_000, plaza.slot_s + 900)
+        case _:
+            state, _ = snapshot.load(snapshot.dump(plaza.state, plaza.now_s, plaza.sequencer.tree.root()))
+            plaza.sequencer.state = state
+
+
+@pytest.mark.row("E9")
+@settings(max_examples=40, deadline=None)
+@given(st.lists(DEEDS, max_size=40))
+def test_money_conserves_and_every_receipt_adds_up_to_its_entries(deeds: list[tuple[object, ...]]) -> None:
+    plaza = Plaza()
+    first = plaza.authorised(micro=2 * MICRO)  # so that there is always something to be done
+    assert plaza.start(first) is Outcome.BOOKED
+    for deed in deeds:
+        do(plaza, deed)
+        assert plaza.reserved("zoe") <= 10 * MICRO
+    for _ in range(60):
+        if not plaza.state.sessions.standing:
+            break
+        plaza.pass_slot()
+    assert not plaza.state.sessions.standing, "nothing stands for ever"
+    assert plaza.reserved("zoe") == plaza.reserved("guest") == 0
+    for commodity in (Commodity.ERGON, Commodity.ENERGY):
+        assert plaza.state.accounts.total(commodity) == 0
+    entries = [entry for entry in plaza.booked() if entry.memo in ("charging", "charging corrected")]
+    paid, passed = Counter[str](), Counter[str]()
+    for entry in entries:
+        assert {entry.source, entry.target} in ({"zoe", STATION}, {"guest", STATION})
+        sums, giver = (paid, STATION) if entry.commodity is Commodity.ERGON else (passed, "")
+        sign = 1 if (entry.target == STATION) == (giver == STATION) else -1
+        sums[entry.ref] += sign * entry.amount
+    receipts = plaza.receipts()
+    for receipt in receipts:
+        bill = receipt.bill
+        assert paid[receipt.session.id] == (bill.due_micro if bill else 0) <= receipt.session.most_micro
+        assert passed[receipt.session.id] == (bill.energy_wh if bill else 0) <= receipt.session.most_wh
+    assert {entry.ref for entry in entries} <= {receipt.session.id for receipt in receipts}
+    check_sources(plaza, receipts)
+
+
+def check_sources(plaza: Plaza, receipts: list[Receipt]) -> None:
+    """Compare each line of each receipt with a slow sum over the log's entries of its slot."""
+    entries = plaza.booked()
+    for line in (line for receipt in receipts if receipt.bill for line in receipt.bill.lines):
+        weights = slow_mix(plaza, [entry for entry in entries if entry.slot_s == line.slot_s])
+        shares = share_wh(line.energy_wh, weights) if any(weights) else [0, 0, 0, line.energy_wh]
+        assert [line.mix.solar_wh, line.mix.watt_wh, line.mix.other_wh, line.mix.grid_wh] == shares
+
+
+def slow_mix(plaza: Plaza, entries: list[Entry]) -> list[int]:
+    """Return sun, calls, other exports and grid of a slot, looking at each entry again for each member."""
+    energy = [entry for entry in entries if entry.commodity is Commodity.ENERGY]
+    sun = other = 0
+    for member in ("anna", "ben", STATION):
+        sold = sum(e.amount for e in energy if e.source == member and e.memo in ("trade", "grid export"))
+        roofs = [a.id for a in plaza.state.assets.values() if (a.owner, a.kind) == (member, AssetKind.SOLAR)]
+        made = sum(plaza.state.readings[e.slot_s][roof].export_wh for roof in roofs for e in energy[:1])
+        sun, other = sun + min(sold, made), other + max(0, sold - made)
+    calls = sum(e.amount for e in energy if e.memo == "watt delivery")
+    taken = sum(e.amount for e in energy if e.memo == "grid import")
+    given = sum(e.amount for e in energy if e.memo == "grid export")
+    return [sun, calls, other, max(0, taken - given)]
