@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonwatt.model import GRID, LOSSES, MINT, PAYMENT_PORT, AccountId, Commodity, Entry, InvalidValue
+from commonwatt.model import GRID, LOSSES, MINT, PAYMENT_PORT, AccountId, Commodity, Entry, InvalidValue, Memo
 from commonwatt.settlement.bill import Bill, LineClass, bill
+from commonwatt.settlement.statement import NOT_EARNED
 
 ANA, BEN = AccountId("ana"), AccountId("ben")
 NAMES = (ANA, BEN, GRID, PAYMENT_PORT, LOSSES)
@@ -125,3 +126,40 @@ def test_a_bill_of_no_time_or_with_a_rate_below_zero_is_refused() -> None:
         bill(ANA, [], 900, 900)
     with pytest.raises(InvalidValue, match="rates"):
         bill(ANA, [], 0, 900, tax_permille={LineClass.ENERGY: -1})
+
+
+NO_MEMBERS_ERGON = {Memo.LOSSES, Memo.COMMISSION, Memo.COMMISSION_SHARE, Memo.GENESIS, Memo.ENDOWMENT}
+NO_MEMBERS_ERGON |= {Memo.INITIAL_DISTRIBUTION, Memo.WELCOME_GRANT}
+
+
+@pytest.mark.parametrize("memo", sorted(set(Memo) - NO_MEMBERS_ERGON - set(NOT_EARNED)))
+@pytest.mark.parametrize("pair", [(ANA, BEN), (BEN, ANA)])
+def test_a_bill_has_words_for_whatever_can_be_booked(memo: Memo, pair: tuple[AccountId, AccountId]) -> None:
+    told = bill(ANA, numbered([entry(Commodity.ERGON, *pair, 7, memo)]), 0, 900)
+    assert [line.label == memo for line in told.lines] == [False]
+
+
+def test_what_comes_back_from_another_community_stands_where_it_was_given() -> None:
+    held = AccountId("neighbour:west:held")
+    told = bill(
+        ANA,
+        numbered(
+            [
+                entry(Commodity.ERGON, ANA, held, 90, Memo.INTERCHANGE_PREPARED, 0, "1"),
+                entry(Commodity.WATT, held, ANA, 400, Memo.INTERCHANGE, 900, "1"),
+                entry(Commodity.ERGON, ANA, held, 50, Memo.INTERCHANGE_PREPARED, 0, "2"),
+                entry(Commodity.ERGON, held, ANA, 50, Memo.INTERCHANGE_RELEASED, 900, "2"),
+                entry(Commodity.WATT, ANA, held, 300, Memo.INTERCHANGE_PREPARED, 0, "3"),
+                entry(Commodity.ERGON, held, ANA, 60, Memo.INTERCHANGE, 900, "3"),
+                entry(Commodity.WATT, ANA, held, 200, Memo.INTERCHANGE_PREPARED, 0, "4"),
+                entry(Commodity.WATT, held, ANA, 200, Memo.INTERCHANGE_RELEASED, 900, "4"),
+            ]
+        ),
+        0,
+        1800,
+        tax_permille={LineClass.STORAGE: 1000},
+    )
+    assert [(line.label, line.watt_wh, line.amount_micro, line.tax_micro) for line in told.lines] == [
+        ("WATT bought from another community", 400, 90, 45),
+        ("WATT sold to another community", -300, -60, 0),
+    ]

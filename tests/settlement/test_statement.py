@@ -123,3 +123,21 @@ def test_what_one_account_sends_another_receives(entries: list[Entry]) -> None:
 def test_entries_of_others_change_nothing() -> None:
     others = [entry(Commodity.ENERGY, GRID, BEN, 5, "grid import"), entry(Commodity.ERGON, BEN, GRID, 5, "grid import")]
     assert statement(ANA, others) == statement(ANA, [])
+
+
+def test_what_is_prepared_for_another_community_and_given_back_is_neither_spent_nor_earned() -> None:
+    held = AccountId("neighbour:west:held")
+    told = statement(
+        ANA,
+        [
+            entry(Commodity.ERGON, ANA, held, 90, "interchange prepared"),
+            entry(Commodity.WATT, held, ANA, 400, "interchange"),
+            entry(Commodity.ERGON, ANA, held, 50, "interchange prepared"),
+            entry(Commodity.ERGON, held, ANA, 50, "interchange released"),
+            entry(Commodity.WATT, ANA, held, 300, "interchange prepared"),
+            entry(Commodity.ERGON, held, ANA, 60, "interchange"),
+            entry(Commodity.WATT, ANA, held, 200, "interchange prepared"),
+            entry(Commodity.WATT, held, ANA, 200, "interchange released"),
+        ],
+    )
+    assert (told.watt_bought_wh, told.watt_sold_wh, told.paid_micro, told.earned_micro) == (400, 300, 90, 60)

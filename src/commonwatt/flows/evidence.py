@@ -12,14 +12,14 @@ from commonwatt.flows.rulebook.bodies import Hash
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import leaf_hash, node_hash
-from commonwatt.model import AccountId, Corrupt, Entry, Outcome, Refused, Request, Trade
+from commonwatt.model import AccountId, Corrupt, Entry, Memo, Outcome, Refused, Request, Trade
 
 EVIDENCE_FORMAT = "commonwatt-evidence-1"
 CHAIN_FORMAT = "commonwatt-chain-1"
 TRUST_FORMAT = "commonwatt-trust-1"
-LATE = ("late import", "late export", "corrected import", "corrected export")
+LATE = (Memo.LATE_IMPORT, Memo.LATE_EXPORT, Memo.CORRECTED_IMPORT, Memo.CORRECTED_EXPORT)
 """The memos of what a reading changed that came, or was corrected, after its slot was settled."""
-SETTLED = ("trade", "watt delivery", "grid import", "grid export", *LATE)
+SETTLED = (Memo.TRADE, Memo.WATT_DELIVERY, Memo.GRID_IMPORT, Memo.GRID_EXPORT, *LATE)
 """The memos of what a bundle shows: how the registers of a member's connection were settled, energy and money."""
 Step = Annotated[str, Meta(pattern=r"^(left|right) [0-9a-f]{64}\Z")]
 

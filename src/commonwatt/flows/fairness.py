@@ -18,10 +18,10 @@ from commonwatt.flows.rulebook.backing import free, room_wh
 from commonwatt.ledger.journal import Journal
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree
-from commonwatt.model import SLOT_SECONDS, AccountId, Commodity, Entry, Kind, Order, Outcome, Side, round_div
+from commonwatt.model import SLOT_SECONDS, AccountId, Commodity, Entry, Kind, Memo, Order, Outcome, Side, round_div
 
 _ORDERING = frozenset({Kind.ORDER, Kind.ORDER_BATCH, Kind.CANCEL})
-_MEMO = "watt trade"
+_MEMO = Memo.WATT_TRADE
 
 
 class Deals(Struct, frozen=True, kw_only=True):

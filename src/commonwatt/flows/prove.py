@@ -33,13 +33,16 @@ from commonwatt.model import (
     Entry,
     KeyId,
     Kind,
+    Memo,
     Outcome,
     Refused,
     Trade,
 )
 
 _WAYS = ("import", "export")
-_BEYOND = frozenset({"trade kept", "imbalance", "shared", "shared import", "shared export", "grid fee"})
+_BEYOND = frozenset(
+    {Memo.TRADE_KEPT, Memo.IMBALANCE, Memo.SHARED, Memo.SHARED_IMPORT, Memo.SHARED_EXPORT, Memo.GRID_FEE}
+)
 """Memos of what rests on others' meters as well, or on terms that no bundle shows."""
 
 
@@ -158,7 +161,7 @@ def default_case(state: State) -> tuple[AccountId, int]:
     """
     traded_wh: Counter[tuple[AccountId, int]] = Counter()
     for entry in state.entries:
-        if entry.commodity is Commodity.ENERGY and entry.memo == "trade":
+        if entry.commodity is Commodity.ENERGY and entry.memo == Memo.TRADE:
             traded_wh[entry.source, entry.slot_s] += entry.amount
             traded_wh[entry.target, entry.slot_s] += entry.amount
     if not traded_wh:

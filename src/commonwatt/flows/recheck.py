@@ -18,6 +18,7 @@ from commonwatt.model import (
     AssetKind,
     Commodity,
     Entry,
+    Memo,
     OrderId,
     Refused,
     SlotOrder,
@@ -199,14 +200,14 @@ def _check_settled(bundle: Bundle, settled: Sequence[Entry]) -> None:
     trades = {_ref(trade): trade for trade in bundle.trades}
     for entry in settled:
         match entry.memo:
-            case "trade":
+            case Memo.TRADE:
                 trade = trades.pop(entry.ref, None)
                 agreed = trade and (trade.seller, trade.buyer) == (entry.source, entry.target)
                 if not trade or not agreed or entry.amount > trade.energy_wh:
                     raise Refused("what is delivered was traded, and no more", found=entry, trade=trade)
-            case "grid import":
+            case Memo.GRID_IMPORT:
                 need(entry.source == GRID and not entry.ref, "an import comes from the grid", found=entry)
-            case "grid export":
+            case Memo.GRID_EXPORT:
                 need(entry.target == GRID and not entry.ref, "an export goes to the grid", found=entry)
             case _:
                 neighbours = not {entry.source, entry.target} & set(SYSTEM_ACCOUNTS)
@@ -250,11 +251,11 @@ def _entries(bundle: Bundle) -> list[Entry]:
 def _due(bundle: Bundle, told: tuple[int, int]) -> Iterator[Entry]:
     """Yield what is owed for each energy entry; a price below zero turns the money round, as in settlement."""
     price_of = {_ref(trade): trade.price_micro_per_kwh for trade in bundle.trades}
-    grid_price = {"grid import": told[0], "grid export": told[1]}
+    grid_price: dict[str, int] = {Memo.GRID_IMPORT: told[0], Memo.GRID_EXPORT: told[1]}
     for entry in _entries(bundle):
         if entry.commodity is not Commodity.ENERGY or entry.memo in LATE:
             continue
-        price = price_of[entry.ref] if entry.memo == "trade" else grid_price.get(entry.memo, 0)
+        price = price_of[entry.ref] if entry.memo == Memo.TRADE else grid_price.get(entry.memo, 0)
         owed = cost_micro(entry.amount, price)
         if owed:
             payer, payee = (entry.target, entry.source) if owed > 0 else (entry.source, entry.target)

@@ -29,6 +29,7 @@ from commonwatt.model import (
     CommunityId,
     Interval,
     Kind,
+    Memo,
     Outcome,
     epoch,
     round_div,
@@ -156,7 +157,7 @@ def summarise(
     net_wh = [_net(state, slot_s, feeder) for slot_s in slots]
     solar_wh, used_wh = _own(state, terms, slots)
     clearings = [state.slot_market.clearing(slot_s) for slot_s in slots]
-    traded = _moved(state, "trade", Commodity.ENERGY)
+    traded = _moved(state, Memo.TRADE, Commodity.ENERGY)
     return Summary(
         community=state.community,
         timezone=state.charter.timezone,
@@ -181,8 +182,8 @@ def summarise(
         stored_after_wh=_stored_wh(state, slots[-1]),
         watt_minted_wh=-state.accounts.balance(MINT, Commodity.WATT),
         watt_burned_wh=state.accounts.balance(BURN, Commodity.WATT),
-        watt_traded_wh=sum(_moved(state, "watt trade", Commodity.WATT).values()),
-        watt_traded_micro=sum(_moved(state, "watt trade", Commodity.ERGON).values()),
+        watt_traded_wh=sum(_moved(state, Memo.WATT_TRADE, Commodity.WATT).values()),
+        watt_traded_micro=sum(_moved(state, Memo.WATT_TRADE, Commodity.ERGON).values()),
         scores=_scores(state, terms, slots),
         diary=diary(state, rows),
         statements=[*{stated.position: stated.text for stated in state.stated}.values()],

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from commonwatt.kernels.sha256 import leaf_hashes
 from commonwatt.ledger.accounts import MARK_BYTES, Accounts
-from commonwatt.model import GRID, MARKET, SLOT_SECONDS, Commodity, Entry, InvalidValue
+from commonwatt.model import GRID, MARKET, SLOT_SECONDS, Commodity, Entry, InvalidValue, Memo
 
 Numbers = NDArray[np.int64]
 LINE = np.dtype(
@@ -78,12 +78,12 @@ class Sheet:
         for line in range(len(self)):
             member = accounts.name(int(self.members[line]))
             for commodity, other, amount, memo in (
-                (Commodity.ENERGY, MARKET, int(self.bought_wh[line]), "trade"),
-                (Commodity.ENERGY, MARKET, -int(self.sold_wh[line]), "trade"),
-                (Commodity.ENERGY, GRID, int(self.import_wh[line]), "grid import"),
-                (Commodity.ENERGY, GRID, -int(self.export_wh[line]), "grid export"),
-                (Commodity.ERGON, MARKET, int(self.traded_micro[line]), "trade"),
-                (Commodity.ERGON, GRID, int(self.grid_micro[line]), "grid balance"),
+                (Commodity.ENERGY, MARKET, int(self.bought_wh[line]), Memo.TRADE),
+                (Commodity.ENERGY, MARKET, -int(self.sold_wh[line]), Memo.TRADE),
+                (Commodity.ENERGY, GRID, int(self.import_wh[line]), Memo.GRID_IMPORT),
+                (Commodity.ENERGY, GRID, -int(self.export_wh[line]), Memo.GRID_EXPORT),
+                (Commodity.ERGON, MARKET, int(self.traded_micro[line]), Memo.TRADE),
+                (Commodity.ERGON, GRID, int(self.grid_micro[line]), Memo.GRID_BALANCE),
             ):
                 if amount:
                     source, target = (other, member) if amount > 0 else (member, other)

@@ -28,6 +28,7 @@ from commonwatt.model.envelope import Envelope, Shift, Store, Warmth
 from commonwatt.model.errors import CommonwattError, Corrupt, Erased, InvalidValue, Refused
 from commonwatt.model.forecast import Forecast
 from commonwatt.model.ids import AccountId, AssetId, CommunityId, GatewayId, KeyId, OrderId
+from commonwatt.model.memo import Memo
 from commonwatt.model.money import MICRO, cost_micro, round_div, share_wh
 from commonwatt.model.order import Order, Side, SlotOrder, Source, Trade, Zone
 from commonwatt.model.reading import Reading
@@ -99,6 +100,7 @@ __all__ = [
     "InvalidValue",
     "KeyId",
     "Kind",
+    "Memo",
     "Order",
     "OrderId",
     "Outcome",

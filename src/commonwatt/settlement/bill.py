@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from commonwatt.model import AccountId, Commodity, Entry, InvalidValue, round_div
+from commonwatt.model import AccountId, Commodity, Entry, InvalidValue, Memo, round_div
 from commonwatt.settlement.statement import NOT_EARNED
 
 
@@ -37,36 +37,59 @@ def _both(name: str, kind: LineClass) -> _Tariff:
     return _Tariff(name, name, kind)
 
 
-_E, _S = LineClass.ENERGY, LineClass.STORAGE
-_TARIFFS = {
-    "trade": _Tariff("Energy bought from neighbours", "Energy sold to neighbours", _E),
-    "trade kept": _Tariff("Energy bought, though not sent", "Energy sold, though not taken", _E),
-    "shared": _Tariff("Energy shared by neighbours", "Energy shared with neighbours", _E),
-    "shared import": _both("Energy shared by neighbours", _E),
-    "shared export": _both("Energy shared with neighbours", _E),
-    "grid import": _both("Energy from the grid", _E),
-    "grid export": _both("Energy to the grid", _E),
-    "grid balance": _Tariff("Energy from the grid", "Energy to the grid", _E),
-    "late import": _both("Energy from the grid, read late", _E),
-    "late export": _both("Energy to the grid, read late", _E),
-    "corrected import": _both("Energy from the grid, corrected", _E),
-    "corrected export": _both("Energy to the grid, corrected", _E),
-    "imbalance": _both("Energy agreed and not kept", _E),
-    "watt delivery": _Tariff("Stored energy called for WATT", "Stored energy given for WATT", _S),
-    "watt trade": _Tariff("WATT bought", "WATT sold", _S),
-    "watt bought back": _both("WATT bought back for lack of energy", _S),
-    "watt minted": _both("WATT minted for own sun", _S),
-    "watt burned on use": _both("WATT used", _S),
-    "watt burned on loss": _both("WATT lost with stored energy", _S),
-    "grid fee": _both("Fee for the grid's wires", LineClass.FEES),
-    "equalisation": _both("Equalisation among members", LineClass.OTHER),
-    "transfer": _Tariff("Given by others", "Given to others", LineClass.OTHER),
+_E, _S, _V = LineClass.ENERGY, LineClass.STORAGE, LineClass.SERVICES
+_ABROAD = ("WATT bought from another community", "WATT sold to another community")
+_TARIFFS: dict[str, _Tariff] = {
+    Memo.TRADE: _Tariff("Energy bought from neighbours", "Energy sold to neighbours", _E),
+    Memo.TRADE_KEPT: _Tariff("Energy bought, though not sent", "Energy sold, though not taken", _E),
+    Memo.SHARED: _Tariff("Energy shared by neighbours", "Energy shared with neighbours", _E),
+    Memo.SHARED_IMPORT: _both("Energy shared by neighbours", _E),
+    Memo.SHARED_EXPORT: _both("Energy shared with neighbours", _E),
+    Memo.GRID_IMPORT: _both("Energy from the grid", _E),
+    Memo.GRID_EXPORT: _both("Energy to the grid", _E),
+    Memo.GRID_BALANCE: _Tariff("Energy from the grid", "Energy to the grid", _E),
+    Memo.LATE_IMPORT: _both("Energy from the grid, read late", _E),
+    Memo.LATE_EXPORT: _both("Energy to the grid, read late", _E),
+    Memo.CORRECTED_IMPORT: _both("Energy from the grid, corrected", _E),
+    Memo.CORRECTED_EXPORT: _both("Energy to the grid, corrected", _E),
+    Memo.IMBALANCE: _both("Energy agreed and not kept", _E),
+    Memo.WATT_DELIVERY: _Tariff("Stored energy called for WATT", "Stored energy given for WATT", _S),
+    Memo.WATT_TRADE: _Tariff("WATT bought", "WATT sold", _S),
+    Memo.WATT_BOUGHT_BACK: _both("WATT bought back for lack of energy", _S),
+    Memo.WATT_MINTED: _both("WATT minted for own sun", _S),
+    Memo.WATT_BURNED_ON_USE: _both("WATT used", _S),
+    Memo.WATT_BURNED_ON_LOSS: _both("WATT lost with stored energy", _S),
+    Memo.INTERCHANGE_PREPARED: _Tariff(*_ABROAD, _S),
+    Memo.INTERCHANGE: _Tariff(*_ABROAD, _S),
+    Memo.INTERCHANGE_RELEASED: _Tariff(_ABROAD[1], _ABROAD[0], _S),  # what comes back to a buyer is the buyer's money
+    Memo.GRID_FEE: _both("Fee for the grid's wires", LineClass.FEES),
+    Memo.CHARGING: _Tariff("Charging at a station", "Energy given to cars", _V),
+    Memo.CHARGING_CORRECTED: _Tariff("Charging at a station, corrected", "Energy given to cars, corrected", _V),
+    Memo.OPERATOR_COMMISSION: _both("Operator's commission on storage", _V),
+    Memo.OPERATOR_COMMISSION_CORRECTED: _both("Operator's commission on storage", _V),
+    Memo.LICENCE: _both("Premium licence", _V),
+    Memo.FLEXIBILITY_PAYMENT: _Tariff("Flexibility called from others", "Flexibility given when called", _V),
+    Memo.FLEXIBILITY_AVAILABILITY: _Tariff("Flexibility of others held ready", "Flexibility held ready", _V),
+    Memo.FLEXIBILITY_PENALTY: _both("Penalty for flexibility agreed and not given", _V),
+    Memo.FLEXIBILITY_SETTLEMENT: _both("Flexibility, after a dispute", _V),
+    Memo.CAPACITY: _Tariff("Capacity of others, by auction", "Capacity, by auction", _V),
+    Memo.BOND_FORFEITED: _both("Bond of an auction, forfeited", LineClass.OTHER),
+    Memo.SEAL_LAPSED: _both("Bond of a sealed order, forfeited", LineClass.OTHER),
+    Memo.EQUALISATION: _both("Equalisation among members", LineClass.OTHER),
+    Memo.TRANSFER: _Tariff("Given by others", "Given to others", LineClass.OTHER),
 }
 """In the order of the bill."""
 _EARNS = frozenset(
     {
-        *(tariff.went for tariff in _TARIFFS.values() if tariff.came != tariff.went),
-        *(_TARIFFS[memo].went for memo in ("shared export", "grid export", "late export", "corrected export")),
+        *(
+            tariff.went
+            for memo, tariff in _TARIFFS.items()
+            if tariff.came != tariff.went and memo != Memo.INTERCHANGE_RELEASED
+        ),
+        *(
+            _TARIFFS[memo].went
+            for memo in (Memo.SHARED_EXPORT, Memo.GRID_EXPORT, Memo.LATE_EXPORT, Memo.CORRECTED_EXPORT)
+        ),
     }
 )
 """Lines of what the member sells: a small seller's supply, which bears no tax here."""
@@ -223,7 +246,7 @@ def _sums(account: AccountId, own: Sequence[tuple[int, Entry]]) -> dict[_Key, _S
     sums: dict[_Key, _Sum] = {}
     for number, entry in own:
         inward = entry.target == account
-        if entry.commodity is Commodity.ERGON and entry.memo != "transfer":
+        if entry.commodity is Commodity.ERGON and entry.memo != Memo.TRANSFER:
             # Money goes to the line of what it was paid for; where nothing else moved, whoever pays is the one who got.
             inward = came.get(_thing(entry), not inward)
         line = sums.setdefault(_line(entry.memo, inward=inward), _Sum())
@@ -239,18 +262,12 @@ def _thing(entry: Entry) -> tuple[str, int, str]:
 
 def _line(memo: str, *, inward: bool) -> _Key:
     if memo not in _TARIFFS:
-        return len(_TARIFFS), memo, _class_of(memo)
+        return len(_TARIFFS), memo, LineClass.OTHER
     tariff = _TARIFFS[memo]
     label = tariff.came if inward else tariff.went
     # Lines of one name are one line, in the place of the first that has it.
     place = next(n for n, other in enumerate(_TARIFFS.values()) if label in (other.came, other.went))
     return place, label, tariff.kind
-
-
-def _class_of(memo: str) -> LineClass:
-    """Return the class of a memo that has no tariff here: payments for services, or whatever it is."""
-    words = ("charging", "session", "service", "contract", "flexibility", "commission", "penalty", "auction")
-    return LineClass.SERVICES if any(word in memo for word in words) else LineClass.OTHER
 
 
 def _gain(entry: Entry, account: AccountId) -> int:

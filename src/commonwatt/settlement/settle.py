@@ -18,6 +18,7 @@ from commonwatt.model import (
     Commodity,
     Entry,
     InvalidValue,
+    Memo,
     Trade,
     cost_micro,
     share_wh,
@@ -198,7 +199,7 @@ class _Slot:
         free_wh = self._free_wh(delivery.seller, delivery.buyer)
         if delivery.energy_wh > free_wh:
             raise InvalidValue(f"a delivery is exported and imported, was {delivery} where {free_wh} Wh are left")
-        self._exchange(delivery.seller, delivery.buyer, delivery.energy_wh, memo="watt delivery")
+        self._exchange(delivery.seller, delivery.buyer, delivery.energy_wh, memo=Memo.WATT_DELIVERY)
 
     def trade(self, trade: Trade, imbalance: Imbalance | None) -> int:
         if trade.energy_wh < 0:
@@ -207,9 +208,9 @@ class _Slot:
         sent_wh = min(trade.energy_wh, self._export_wh.get(seller, 0))
         took_wh = min(trade.energy_wh, self._import_wh.get(buyer, 0))
         energy_wh = min(sent_wh, took_wh)
-        self._exchange(seller, buyer, energy_wh, memo="trade", ref=ref)
+        self._exchange(seller, buyer, energy_wh, memo=Memo.TRADE, ref=ref)
         paid_micro = cost_micro(energy_wh, trade.price_micro_per_kwh)
-        self._book(Commodity.ERGON, buyer, seller, paid_micro, memo="trade", ref=ref)
+        self._book(Commodity.ERGON, buyer, seller, paid_micro, memo=Memo.TRADE, ref=ref)
         if imbalance is not None:
             self._stand_in(trade, energy_wh, sent_wh, took_wh, imbalance)
         return energy_wh
@@ -223,15 +224,15 @@ class _Slot:
             (IMBALANCE, trade.buyer, took_wh - energy_wh, took_wh),
         ):
             if wh:
-                self._move_wh(source, target, wh, memo="trade kept", ref=ref)
+                self._move_wh(source, target, wh, memo=Memo.TRADE_KEPT, ref=ref)
                 more_micro = cost_micro(kept, price) - paid_micro
-                self._book(Commodity.ERGON, target, source, more_micro, memo="trade kept", ref=ref)
+                self._book(Commodity.ERGON, target, source, more_micro, memo=Memo.TRADE_KEPT, ref=ref)
         short_wh, long_wh = trade.energy_wh - sent_wh, trade.energy_wh - took_wh
         for account, due_micro in (
             (trade.seller, cost_micro(short_wh, imbalance.short) - cost_micro(short_wh, price)),
             (trade.buyer, cost_micro(long_wh, price) - cost_micro(long_wh, imbalance.long)),
         ):
-            self._book(Commodity.ERGON, account, IMBALANCE, due_micro, memo="imbalance", ref=ref)
+            self._book(Commodity.ERGON, account, IMBALANCE, due_micro, memo=Memo.IMBALANCE, ref=ref)
 
     def share(self, terms: SharingTerms) -> int:
         """Share what is left of exports among what is left of imports, and return how much."""
@@ -256,43 +257,43 @@ class _Slot:
             self._share_pool(given, taken, terms.price_micro_per_kwh)
         for taker, wh in zip(takers, shared.taken_wh, strict=True):
             fee_micro = cost_micro(wh, terms.fee_micro_per_kwh)
-            self._book(Commodity.ERGON, taker, GRID_FEES, fee_micro, memo="grid fee")
+            self._book(Commodity.ERGON, taker, GRID_FEES, fee_micro, memo=Memo.GRID_FEE)
         return shared.total_wh
 
     def _share_pair(self, giver: AccountId, taker: AccountId, wh: int, price: int) -> None:
         ref = f"{giver}/{taker}"
         if giver == taker:  # what they sent at one moment of the slot and took at another: nobody owes anybody
-            self._move_wh(giver, MARKET, wh, memo="shared", ref=ref)
-            self._move_wh(MARKET, taker, wh, memo="shared", ref=ref)
+            self._move_wh(giver, MARKET, wh, memo=Memo.SHARED, ref=ref)
+            self._move_wh(MARKET, taker, wh, memo=Memo.SHARED, ref=ref)
             return
-        self._move_wh(giver, taker, wh, memo="shared", ref=ref)
-        self._book(Commodity.ERGON, taker, giver, cost_micro(wh, price), memo="shared", ref=ref)
+        self._move_wh(giver, taker, wh, memo=Memo.SHARED, ref=ref)
+        self._book(Commodity.ERGON, taker, giver, cost_micro(wh, price), memo=Memo.SHARED, ref=ref)
 
     def _share_pool(self, given: dict[AccountId, int], taken: dict[AccountId, int], price: int) -> None:
         """Let what is shared pass through `MARKET`; what is paid in is paid out to the micro."""
         total_micro = 0
         for giver, wh in given.items():
-            self._move_wh(giver, MARKET, wh, memo="shared export")
+            self._move_wh(giver, MARKET, wh, memo=Memo.SHARED_EXPORT)
         for taker, wh in taken.items():
-            self._move_wh(MARKET, taker, wh, memo="shared import")
+            self._move_wh(MARKET, taker, wh, memo=Memo.SHARED_IMPORT)
             owed_micro = cost_micro(wh, price)
             total_micro += owed_micro
-            self._book(Commodity.ERGON, taker, MARKET, owed_micro, memo="shared import")
+            self._book(Commodity.ERGON, taker, MARKET, owed_micro, memo=Memo.SHARED_IMPORT)
         if total_micro:
             sign = 1 if total_micro > 0 else -1
             for giver, micro in zip(given, share_wh(abs(total_micro), list(given.values())), strict=True):
-                self._book(Commodity.ERGON, MARKET, giver, sign * micro, memo="shared export")
+                self._book(Commodity.ERGON, MARKET, giver, sign * micro, memo=Memo.SHARED_EXPORT)
 
     def meet_grid(self, import_price: int, export_price: int) -> None:
         if self._stood_in_wh:
             self._import_wh[IMBALANCE] = max(0, self._stood_in_wh)
             self._export_wh[IMBALANCE] = max(0, -self._stood_in_wh)
         for account, import_wh in self._import_wh.items():
-            self._book(Commodity.ENERGY, GRID, account, import_wh, memo="grid import")
-            self._book(Commodity.ERGON, account, GRID, cost_micro(import_wh, import_price), memo="grid import")
+            self._book(Commodity.ENERGY, GRID, account, import_wh, memo=Memo.GRID_IMPORT)
+            self._book(Commodity.ERGON, account, GRID, cost_micro(import_wh, import_price), memo=Memo.GRID_IMPORT)
             export_wh = self._export_wh[account]
-            self._book(Commodity.ENERGY, account, GRID, export_wh, memo="grid export")
-            self._book(Commodity.ERGON, GRID, account, cost_micro(export_wh, export_price), memo="grid export")
+            self._book(Commodity.ENERGY, account, GRID, export_wh, memo=Memo.GRID_EXPORT)
+            self._book(Commodity.ERGON, GRID, account, cost_micro(export_wh, export_price), memo=Memo.GRID_EXPORT)
 
     def meet_feeder(
         self, feeder: tuple[int, int], import_price: int, export_price: int, apart: Apart
@@ -301,19 +302,19 @@ class _Slot:
         losses_wh = into_wh - out_wh - _sent(self.entries, Commodity.ENERGY) - apart.net_wh
         due_micro = cost_micro(into_wh, import_price) - cost_micro(out_wh, export_price)
         losses_micro = due_micro + _sent(self.entries, Commodity.ERGON) - apart.due_micro
-        self._book(Commodity.ENERGY, GRID, LOSSES, losses_wh, memo="losses")
-        self._book(Commodity.ERGON, LOSSES, GRID, losses_micro, memo="losses")
+        self._book(Commodity.ENERGY, GRID, LOSSES, losses_wh, memo=Memo.LOSSES)
+        self._book(Commodity.ERGON, LOSSES, GRID, losses_micro, memo=Memo.LOSSES)
         return losses_wh, losses_micro
 
     def _free_wh(self, seller: AccountId, buyer: AccountId) -> int:
         return min(self._export_wh.get(seller, 0), self._import_wh.get(buyer, 0))
 
-    def _exchange(self, seller: AccountId, buyer: AccountId, energy_wh: int, *, memo: str, ref: str = "") -> None:
+    def _exchange(self, seller: AccountId, buyer: AccountId, energy_wh: int, *, memo: Memo, ref: str = "") -> None:
         if seller == buyer:
             raise InvalidValue(f"energy goes from one member to another, was {memo} of {seller} with themselves")
         self._move_wh(seller, buyer, energy_wh, memo=memo, ref=ref)
 
-    def _move_wh(self, source: AccountId, target: AccountId, wh: int, *, memo: str, ref: str = "") -> None:
+    def _move_wh(self, source: AccountId, target: AccountId, wh: int, *, memo: Memo, ref: str = "") -> None:
         """Book energy, and take it off what its source still exports and its target still imports."""
         if wh:
             if source not in _BETWEEN:
@@ -325,7 +326,7 @@ class _Slot:
             self._book(Commodity.ENERGY, source, target, wh, memo=memo, ref=ref)
 
     def _book(
-        self, commodity: Commodity, source: AccountId, target: AccountId, amount: int, *, memo: str, ref: str = ""
+        self, commodity: Commodity, source: AccountId, target: AccountId, amount: int, *, memo: Memo, ref: str = ""
     ) -> None:
         if amount < 0:
             source, target, amount = target, source, -amount

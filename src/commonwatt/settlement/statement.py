@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from commonwatt.model import AccountId, Commodity, Entry
+from commonwatt.model import AccountId, Commodity, Entry, Memo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,8 @@ class Statement:
         return self.earned_micro - self.paid_micro
 
 
-_WATT_SALES = ("watt trade", "watt bought back")
-NOT_EARNED = ("purchase", "refund", "charge back", "payout", "payout returned")
+_WATT_SALES = (Memo.WATT_TRADE, Memo.WATT_BOUGHT_BACK, Memo.INTERCHANGE, Memo.INTERCHANGE_PREPARED)
+NOT_EARNED = (Memo.PURCHASE, Memo.REFUND, Memo.CHARGE_BACK, Memo.PAYOUT, Memo.PAYOUT_RETURNED)
 """ERGON that changed form, not owner: it came from or went to the owner's money outside."""
 
 
@@ -59,12 +59,14 @@ def statement(account: AccountId, entries: Iterable[Entry]) -> Statement:
         if account in (entry.source, entry.target):
             sums[entry.commodity].add(entry, received=entry.target == account)
     purchased_micro, paid_out_micro = ergon.of(*NOT_EARNED)
-    given_micro, gave_micro = ergon.of("transfer")
+    given_micro, gave_micro = ergon.of(Memo.TRANSFER)
     received_micro, sent_micro = ergon.whole()
+    returned_micro, _ = ergon.of(Memo.INTERCHANGE_RELEASED)  # paid and paid back: neither spent nor earned
     import_wh, export_wh = energy.whole()
-    bought_wh, sold_wh = energy.of("trade")
-    called_wh, supplied_wh = energy.of("watt delivery")
+    bought_wh, sold_wh = energy.of(Memo.TRADE)
+    called_wh, supplied_wh = energy.of(Memo.WATT_DELIVERY)
     watt_bought_wh, watt_sold_wh = watt.of(*_WATT_SALES)
+    watt_sold_wh -= watt.of(Memo.INTERCHANGE_RELEASED)[0]
     return Statement(
         account=account,
         import_wh=import_wh,
@@ -75,8 +77,8 @@ def statement(account: AccountId, entries: Iterable[Entry]) -> Statement:
         supplied_wh=supplied_wh,
         watt_bought_wh=watt_bought_wh,
         watt_sold_wh=watt_sold_wh,
-        paid_micro=sent_micro - paid_out_micro - gave_micro,
-        earned_micro=received_micro - purchased_micro - given_micro,
+        paid_micro=sent_micro - returned_micro - paid_out_micro - gave_micro,
+        earned_micro=received_micro - returned_micro - purchased_micro - given_micro,
         purchased_micro=purchased_micro - paid_out_micro,
         given_micro=given_micro - gave_micro,
     )

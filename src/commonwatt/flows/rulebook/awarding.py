@@ -20,6 +20,7 @@ from commonwatt.model import (
     SLOT_SECONDS,
     AccountId,
     Commodity,
+    Memo,
     Outcome,
     Side,
     Trade,
@@ -112,7 +113,7 @@ def fulfil(state: State, found: Auction, stamped_s: int) -> None:
     for number in range(len(found.result.awards)):
         held = state.wallets.release(_due_name(found, number))
         if held and found.terms.good in CAPACITY and not _full(state, [held.source, held.target]):
-            _move(state, found, Commodity.ERGON, held.source, held.target, held.amount, "capacity", stamped_s)
+            _move(state, found, Commodity.ERGON, held.source, held.target, held.amount, Memo.CAPACITY, stamped_s)
     with state.auctions.change(found):
         found.done = True
 
@@ -159,8 +160,8 @@ def _book(state: State, found: Auction, award: Award, number: int, stamped_s: in
     giver, payer = (found.owner, award.bidder) if sells else (award.bidder, found.owner)
     due_micro = _due_micro(found, award)
     if found.terms.good is Good.WATT:
-        _move(state, found, Commodity.WATT, giver, payer, award.amount, "watt trade", stamped_s)
-        _move(state, found, Commodity.ERGON, payer, giver, due_micro, "watt trade", stamped_s)
+        _move(state, found, Commodity.WATT, giver, payer, award.amount, Memo.WATT_TRADE, stamped_s)
+        _move(state, found, Commodity.ERGON, payer, giver, due_micro, Memo.WATT_TRADE, stamped_s)
     else:
         hold(state, _due_name(found, number), Commodity.ERGON, payer, giver, due_micro)
 
@@ -181,7 +182,7 @@ def _forfeit(
     state: State, found: Auction, loser: AccountId, to: Iterable[tuple[AccountId, int]], stamped_s: int
 ) -> None:
     for account, amount in to:
-        _move(state, found, Commodity.ERGON, loser, account, amount, "bond forfeited", stamped_s)
+        _move(state, found, Commodity.ERGON, loser, account, amount, Memo.BOND_FORFEITED, stamped_s)
 
 
 def _move(
@@ -191,7 +192,7 @@ def _move(
     source: AccountId,
     target: AccountId,
     amount: int,
-    memo: str,
+    memo: Memo,
     stamped_s: int,
 ) -> None:
     slot_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS

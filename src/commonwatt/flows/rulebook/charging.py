@@ -32,13 +32,14 @@ from commonwatt.model import (
     AssetId,
     AssetKind,
     Commodity,
+    Memo,
     Outcome,
     Request,
     round_div,
 )
 from commonwatt.settlement.charging import Bill, Fees, Mix, SlotTerms, bill, slots_between, spread_wh
 
-PAID, CORRECTED = "charging", "charging corrected"
+PAID, CORRECTED = Memo.CHARGING, Memo.CHARGING_CORRECTED
 MOST_STANDING = 4
 """Sessions that one car may have that are not closed: one it charges in, and some that wait for a meter."""
 MOST_TARIFFS = 8

@@ -19,6 +19,7 @@ from commonwatt.model import (
     AccountId,
     AssetId,
     Commodity,
+    Memo,
 )
 from commonwatt.tokens import tsl
 
@@ -55,23 +56,23 @@ def charge(state: State, slots: Iterable[int]) -> None:
             carried_micro=carried_micro,
         )
         for paid in done.payments:
-            memo = "commission" if paid.target == COMMISSION_POOL else "commission share"
+            memo = Memo.COMMISSION if paid.target == COMMISSION_POOL else Memo.COMMISSION_SHARE
             state.move(Commodity.TSL, paid.source, paid.target, paid.amount_micro, slot_s=slot_s, memo=memo)
 
 
 def endow(state: State, slot_s: int) -> None:
     """Book all the TSL there will ever be to the vault, and what the charter gives to the education pot."""
-    state.move(Commodity.TSL, MINT, VAULT, tsl.TOTAL_MICRO, slot_s=slot_s, memo="genesis")
+    state.move(Commodity.TSL, MINT, VAULT, tsl.TOTAL_MICRO, slot_s=slot_s, memo=Memo.GENESIS)
     given_micro = state.charter.education_tsl_micro
-    state.move(Commodity.TSL, VAULT, EDUCATION_POT, given_micro, slot_s=slot_s, memo="endowment")
+    state.move(Commodity.TSL, VAULT, EDUCATION_POT, given_micro, slot_s=slot_s, memo=Memo.ENDOWMENT)
 
 
 def welcome(state: State, account: AccountId, slot_s: int) -> None:
     """Give a new member what the charter gives: from the vault, and from the education pot."""
     charter = state.charter
     for source, wanted_micro, memo in (
-        (VAULT, charter.member_tsl_micro, "initial distribution"),
-        (EDUCATION_POT, charter.welcome_grant_micro, "welcome grant"),
+        (VAULT, charter.member_tsl_micro, Memo.INITIAL_DISTRIBUTION),
+        (EDUCATION_POT, charter.welcome_grant_micro, Memo.WELCOME_GRANT),
     ):
         granted_micro = tsl.welcome_grant_micro(state.tsl(source), wanted_micro)
         state.move(Commodity.TSL, source, account, granted_micro, slot_s=slot_s, memo=memo)

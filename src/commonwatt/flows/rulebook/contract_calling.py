@@ -21,6 +21,7 @@ from commonwatt.model import (
     Asset,
     Commodity,
     ConsentMode,
+    Memo,
     Outcome,
     Request,
     zone_of,
@@ -80,7 +81,7 @@ def call_by_known(state: State, one: Contract, call: Call, stamped_s: int) -> No
     _called_by_price(state, one, call, stamped_s)
 
 
-def pay(state: State, one: Contract, call: Call, parts: list[tuple[str, int]], stamped_s: int) -> None:
+def pay(state: State, one: Contract, call: Call, parts: list[tuple[Memo, int]], stamped_s: int) -> None:
     """Pay what a window comes to, and keep aside from now on what the rest may come to."""
     book = state.contracted.book
     offer = book.offers[one.offer]
@@ -134,9 +135,9 @@ def _advance(state: State, one: Contract, stamped_s: int) -> None:
             if state.accounts.headroom(Commodity.ERGON) <= payment + availability + penalty:
                 continue  # the books end at 2^53-1; it is owed until there is room
             parts = [
-                ("flexibility payment", payment),
-                ("flexibility availability", availability),
-                ("flexibility penalty", -penalty),
+                (Memo.FLEXIBILITY_PAYMENT, payment),
+                (Memo.FLEXIBILITY_AVAILABILITY, availability),
+                (Memo.FLEXIBILITY_PENALTY, -penalty),
             ]
             pay(state, one, call, parts, stamped_s)
     over = not one.calls or (one.calls[-1].end_s <= stamped_s and _next(state, one, one.calls[-1].end_s) is None)

@@ -32,6 +32,7 @@ from commonwatt.model import (
     AssetId,
     Commodity,
     InvalidValue,
+    Memo,
     Outcome,
     Request,
     zone_of,
@@ -203,7 +204,7 @@ def _resolve(state: State, account: AccountId, body: bodies.Resolve, stamped_s: 
     except InvalidValue:
         return Outcome.OVER_LIMIT
     if net_micro is not None:
-        pay(state, one, call, [("flexibility settlement", net_micro)], stamped_s)
+        pay(state, one, call, [(Memo.FLEXIBILITY_SETTLEMENT, net_micro)], stamped_s)
     return Outcome.BOOKED
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from commonwatt.flows.rulebook.paying import MOST_ERGON_MICRO
 from commonwatt.flows.rulebook.state import State
-from commonwatt.model import MARKET, SLOT_SECONDS, AccountId, Commodity, cost_micro, instant, share_wh
+from commonwatt.model import MARKET, SLOT_SECONDS, AccountId, Commodity, Memo, cost_micro, instant, share_wh
 from commonwatt.model.wall_clock import zone_of
 
 
@@ -38,9 +38,9 @@ def close(state: State, slot_s: int) -> None:
     if not pool_micro:
         return
     for account, micro in zip(winners, share_wh(pool_micro, list(winners.values())), strict=True):
-        state.move(Commodity.ERGON, account, MARKET, micro, slot_s=slot_s, memo="equalisation")
+        state.move(Commodity.ERGON, account, MARKET, micro, slot_s=slot_s, memo=Memo.EQUALISATION)
     for account, micro in zip(losers, share_wh(pool_micro, list(losers.values())), strict=True):
-        state.move(Commodity.ERGON, MARKET, account, micro, slot_s=slot_s, memo="equalisation")
+        state.move(Commodity.ERGON, MARKET, account, micro, slot_s=slot_s, memo=Memo.EQUALISATION)
 
 
 def _period(state: State, slot_s: int) -> tuple[int, int, int]:

@@ -35,6 +35,7 @@ from commonwatt.model import (
     Commodity,
     Corrupt,
     InvalidValue,
+    Memo,
     Outcome,
     Request,
     neighbour_account,
@@ -110,7 +111,7 @@ def _prepare(state: State, ours: AccountId, body: bodies.Prepare, position: int,
     if body.reservation is not None:
         state.wallets.release(body.reservation)
     for commodity, amount in _given(known, document):
-        _move(state, known, document, commodity, account, _held(known), amount, "interchange prepared", stamped_s)
+        _move(state, known, document, commodity, account, _held(known), amount, Memo.INTERCHANGE_PREPARED, stamped_s)
     known.spoken = speak(known.spoken, document.number)
     state.neighbours.prepared(known, document)
     state.wallets.moves(account)  # its room is less, even where it pays nothing
@@ -139,11 +140,11 @@ def _decide(state: State, ours: AccountId, body: bodies.Decide, stamped_s: int) 
     if word is None or not _about(state, known, document, word):
         return Outcome.NOT_ALLOWED
     if isinstance(word, bodies.Prepare) and word.document.read() == document:
-        moves, memo = _booking(ours, known, document), "interchange"
+        moves, memo = _booking(ours, known, document), Memo.INTERCHANGE
     else:
         account = known.account(document)
         moves = [(commodity, _held(known), account, amount) for commodity, amount in _given(known, document)]
-        memo = "interchange released"
+        memo = Memo.INTERCHANGE_RELEASED
     if any(
         state.accounts.balance(target, commodity) + amount > MAX_SAFE_INTEGER for commodity, _, target, amount in moves
     ):
@@ -259,7 +260,7 @@ def _move(
     source: AccountId,
     target: AccountId,
     amount: int,
-    memo: str,
+    memo: Memo,
     stamped_s: int,
 ) -> None:
     slot_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS

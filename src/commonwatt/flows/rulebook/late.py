@@ -15,10 +15,14 @@ from commonwatt.model import (
     Asset,
     AssetKind,
     Commodity,
+    Memo,
     Reading,
     cost_micro,
     epoch,
 )
+
+_LATE = (Memo.LATE_IMPORT, Memo.LATE_EXPORT)
+_CORRECTED = (Memo.CORRECTED_IMPORT, Memo.CORRECTED_EXPORT)
 
 
 def settle_late(state: State, asset: Asset, older: Reading | None, reading: Reading) -> None:
@@ -26,7 +30,7 @@ def settle_late(state: State, asset: Asset, older: Reading | None, reading: Read
     slot_s = epoch(reading.interval.start)
     nothing = Reading(asset=asset.id, interval=reading.interval, import_wh=0, export_wh=0)
     if asset.kind is AssetKind.CONNECTION:
-        _connection(state, slot_s, asset, older or nothing, reading, "late" if older is None else "corrected")
+        _connection(state, slot_s, asset, older or nothing, reading, _LATE if older is None else _CORRECTED)
     elif asset.kind is AssetKind.FEEDER and (older is not None or slot_s in state.stood_in):
         _feeder(state, slot_s, reading)
     operating.correct(state, slot_s, asset, older or nothing, reading)
@@ -37,7 +41,9 @@ def settle_late(state: State, asset: Asset, older: Reading | None, reading: Read
         storage.unmint(state, slot_s, asset, min(claims.discharge_left(asset.id, slot_s, more_wh), before_wh))
 
 
-def _connection(state: State, slot_s: int, asset: Asset, older: Reading, reading: Reading, word: str) -> None:
+def _connection(
+    state: State, slot_s: int, asset: Asset, older: Reading, reading: Reading, memos: tuple[Memo, Memo]
+) -> None:
     """Give a member what the slot's feeder saw and no member told: it stands as a loss.
 
     Where the feeder was silent too, the others' sum stood in for it, so there the grid itself is the other side.
@@ -51,14 +57,14 @@ def _connection(state: State, slot_s: int, asset: Asset, older: Reading, reading
             cost_micro(reading.import_wh, bought) - cost_micro(older.import_wh, bought),
             other,
             asset.owner,
-            f"{word} import",
+            memos[0],
         ),
         (
             more.export_wh,
             cost_micro(reading.export_wh, sold) - cost_micro(older.export_wh, sold),
             asset.owner,
             other,
-            f"{word} export",
+            memos[1],
         ),
     ):
         state.move(Commodity.ENERGY, source, target, wh, slot_s=slot_s, memo=memo, ref=asset.id)
@@ -73,7 +79,7 @@ def _feeder(state: State, slot_s: int, reading: Reading) -> None:
     given_wh, given_micro = state.given.get(slot_s, (0, 0))
     energy_wh = reading.import_wh - reading.export_wh - given_wh
     owed = cost_micro(reading.import_wh, bought) - cost_micro(reading.export_wh, sold) + given_micro
-    state.move(Commodity.ENERGY, GRID, LOSSES, energy_wh, slot_s=slot_s, memo="losses")
-    state.move(Commodity.ERGON, LOSSES, GRID, owed, slot_s=slot_s, memo="losses")
+    state.move(Commodity.ENERGY, GRID, LOSSES, energy_wh, slot_s=slot_s, memo=Memo.LOSSES)
+    state.move(Commodity.ERGON, LOSSES, GRID, owed, slot_s=slot_s, memo=Memo.LOSSES)
     state.losses_wh[slot_s] = state.losses_wh.get(slot_s, 0) + energy_wh
     state.stood_in.discard(slot_s)

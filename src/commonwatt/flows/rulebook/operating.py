@@ -23,6 +23,7 @@ from commonwatt.model import (
     AccountId,
     Asset,
     Commodity,
+    Memo,
     Outcome,
     Reading,
     Request,
@@ -33,7 +34,7 @@ OPERATOR = AccountId("operator")
 MONTH_S = 30 * 86_400
 LONGEST_S = 3_660 * 86_400
 """How far ahead a licence may reach."""
-OWED, CORRECTED, BOUGHT = "operator commission", "operator commission corrected", "licence"
+OWED, CORRECTED, BOUGHT = Memo.OPERATOR_COMMISSION, Memo.OPERATOR_COMMISSION_CORRECTED, Memo.LICENCE
 
 
 def charge(state: State, slots: range) -> None:
@@ -75,7 +76,7 @@ def _is_rated(state: State) -> bool:
     return state.charter.operator_micro_per_kwh_charged > 0 or state.charter.operator_micro_per_kwh_discharged > 0
 
 
-def _owe(state: State, slot_s: int, asset: Asset, micro: int, memo: str) -> None:
+def _owe(state: State, slot_s: int, asset: Asset, micro: int, memo: Memo) -> None:
     if not micro or asset.owner == OPERATOR:
         return
     if state.licences.holds(asset.owner, slot_s):

@@ -19,6 +19,7 @@ from commonwatt.model import (
     AccountId,
     Commodity,
     InvalidValue,
+    Memo,
     Outcome,
     Request,
 )
@@ -51,10 +52,10 @@ def purchase(state: State, request: Request, body: bodies.Purchase, position: in
                 body.amount_micro,
                 available_micro=free(state, account, Commodity.ERGON) if account else 0,
             )
-            return _mint(state, decision, "refund", position, stamped_s)
+            return _mint(state, decision, Memo.REFUND, position, stamped_s)
         case bodies.ChargeBackBody():
             decision = state.wallets.purchases.charge_back(body.reference, body.purchase, body.amount_micro)
-            return _mint(state, decision, "charge back", position, stamped_s)
+            return _mint(state, decision, Memo.CHARGE_BACK, position, stamped_s)
         case bodies.UncollectedBody():
             return _uncollected(state, body)
         case bodies.MandateBody():
@@ -77,11 +78,11 @@ def payout(state: State, request: Request, body: bodies.PayoutBody, position: in
         decision = payouts.confirm(body.payout)
         if decision.verdict is Verdict.NEW:
             wallets.release(_reserved_as(body.payout))
-        return _mint(state, decision, "payout", position, stamped_s)
+        return _mint(state, decision, Memo.PAYOUT, position, stamped_s)
     decision = payouts.fail(body.payout)
     if decision.verdict is Verdict.NEW:
         wallets.release(_reserved_as(body.payout))
-    return _mint(state, decision, "payout returned", position, stamped_s)
+    return _mint(state, decision, Memo.PAYOUT_RETURNED, position, stamped_s)
 
 
 def _is_provider(state: State, request: Request) -> bool:
@@ -104,10 +105,10 @@ def _bought(state: State, body: bodies.PurchaseBody, position: int, stamped_s: i
     asked = wallets.topups.asked(account)
     if decision.verdict is Verdict.NEW and asked and asked.id == body.topup:
         wallets.topups.arrived(asked.id)
-    return _mint(state, decision, "purchase", position, stamped_s)
+    return _mint(state, decision, Memo.PURCHASE, position, stamped_s)
 
 
-def _mint(state: State, decision: Decision, memo: str, position: int, stamped_s: int) -> Outcome:
+def _mint(state: State, decision: Decision, memo: Memo, position: int, stamped_s: int) -> Outcome:
     """Book what was decided, if anything, and return what is answered."""
     if decision.account:
         slot_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS

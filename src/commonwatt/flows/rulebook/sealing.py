@@ -27,6 +27,7 @@ from commonwatt.model import (
     SLOT_SECONDS,
     AccountId,
     Commodity,
+    Memo,
     Outcome,
     Request,
     canonical_json,
@@ -101,7 +102,7 @@ def lapse(state: State, stamped_s: int) -> None:
         state.wallets.release(found.bond)
         if state.ergon(NETWORK) + found.bond_micro <= MAX_SAFE_INTEGER:
             amount, ref = found.bond_micro, str(found.position)
-            state.move(Commodity.ERGON, found.owner, NETWORK, amount, slot_s=slot_s, memo="seal lapsed", ref=ref)
+            state.move(Commodity.ERGON, found.owner, NETWORK, amount, slot_s=slot_s, memo=Memo.SEAL_LAPSED, ref=ref)
 
 
 def _hold(state: State, seal: Seal) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from commonwatt.model import AccountId, AssetId, Commodity, Entry, InvalidValue
+from commonwatt.model import AccountId, AssetId, Commodity, Entry, InvalidValue, Memo
 from commonwatt.settlement.charging import Bill, Fees, SlotTerms
 
 BY_ITSELF = ("silence", "time")
@@ -222,13 +222,13 @@ class Sessions:
         if entry.commodity is not Commodity.ENERGY or not self._started:
             return
         flowed = self.flowing.setdefault(entry.slot_s, Flowed())
-        if entry.memo == "watt delivery":
+        if entry.memo == Memo.WATT_DELIVERY:
             flowed.called_wh += entry.amount
-        elif entry.memo in ("trade", "grid export"):
+        elif entry.memo in (Memo.TRADE, Memo.GRID_EXPORT):
             flowed.exported[entry.source] = flowed.exported.get(entry.source, 0) + entry.amount
-        if entry.memo == "grid import":
+        if entry.memo == Memo.GRID_IMPORT:
             flowed.net_wh += entry.amount
-        elif entry.memo == "grid export":
+        elif entry.memo == Memo.GRID_EXPORT:
             flowed.net_wh -= entry.amount
 
     def note_many(self, slot_s: int, sold_wh: int, import_wh: int, export_wh: int) -> None:

@@ -21,6 +21,7 @@ from commonwatt.model import (
     AssetId,
     AssetKind,
     Commodity,
+    Memo,
     Reading,
     Trade,
     cost_micro,
@@ -127,7 +128,7 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     for trade, wh in zip(trades, done.delivered, strict=True):
         fee = cost_micro(wh, trade.fee_micro_per_kwh)
         ref = f"{trade.bid}/{trade.ask}"
-        state.move(Commodity.ERGON, trade.buyer, GRID_FEES, fee, slot_s=slot_s, memo="grid fee", ref=ref)
+        state.move(Commodity.ERGON, trade.buyer, GRID_FEES, fee, slot_s=slot_s, memo=Memo.GRID_FEE, ref=ref)
     state.losses_wh[slot_s] = done.losses_wh
 
 

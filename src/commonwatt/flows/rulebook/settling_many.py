@@ -12,7 +12,7 @@ from commonwatt.kernels.settling import deliver
 from commonwatt.ledger.sheet import Sheet
 from commonwatt.market.slot_rows import Rows
 from commonwatt.metering.table import SlotReadings
-from commonwatt.model import GRID_FEES, MARKET, Commodity, Trade
+from commonwatt.model import GRID_FEES, MARKET, Commodity, Memo, Trade
 from commonwatt.settlement.settle import NOBODY_APART, Apart
 
 NOWHERE = -1
@@ -92,7 +92,7 @@ def settle_plain(state: State, slot: SlotReadings, plain: Flags, bought: int, so
         )
     )
     fees_micro = -int(traded_micro.sum())
-    state.move(Commodity.ERGON, MARKET, GRID_FEES, fees_micro, slot_s=slot.slot_s, memo="grid fee")
+    state.move(Commodity.ERGON, MARKET, GRID_FEES, fees_micro, slot_s=slot.slot_s, memo=Memo.GRID_FEE)
     return Apart(int(import_wh.sum() - export_wh.sum()), -int(grid_micro.sum()))
 
 

@@ -45,6 +45,7 @@ from commonwatt.model import (
     GatewayId,
     InvalidValue,
     KeyId,
+    Memo,
     Schedule,
     Zone,
 )
@@ -55,8 +56,17 @@ WALLET_ROLES = ("member", "utility", "station", "car", "operator")
 """Whose accounts hold tokens: members, who sells to them and buys their flexibility, what charges, and the operator."""
 COMPARED = frozenset(
     {
-        *("trade", "trade kept", "shared", "shared import", "shared export", "grid import", "grid export", "grid fee"),
-        *("watt trade", "watt bought back"),
+        *(
+            Memo.TRADE,
+            Memo.TRADE_KEPT,
+            Memo.SHARED,
+            Memo.SHARED_IMPORT,
+            Memo.SHARED_EXPORT,
+            Memo.GRID_IMPORT,
+            Memo.GRID_EXPORT,
+            Memo.GRID_FEE,
+        ),
+        *(Memo.WATT_TRADE, Memo.WATT_BOUGHT_BACK),
     }
 )
 """Memos of what a home pays for its energy, and is paid, as far as it is compared with the grid alone."""
@@ -254,7 +264,7 @@ class State:
         amount: int,
         *,
         slot_s: int,
-        memo: str,
+        memo: Memo,
         ref: str = "",
     ) -> None:
         """Book an amount as an entry: none for zero, and one below zero goes the other way."""

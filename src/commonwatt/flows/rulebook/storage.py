@@ -23,6 +23,7 @@ from commonwatt.model import (
     AssetId,
     AssetKind,
     Commodity,
+    Memo,
     Reading,
     cost_micro,
 )
@@ -68,7 +69,7 @@ def _call(
         owner_balance_wh=state.watt(asset.owner),
     )
     for account, wh in burn.burned:
-        _burn(state, slot_s, asset, account, wh, "watt burned on use")
+        _burn(state, slot_s, asset, account, wh, Memo.WATT_BURNED_ON_USE)
     return burn.delivered
 
 
@@ -84,7 +85,7 @@ def _mint(state: State, slot_s: int, asset: Asset, reading: Reading, clean_wh: i
     minted_wh = max(0, min(watt.mint_wh(asset, clean_wh), recoverable_wh, room_wh(state, asset.owner)))
     if minted_wh:
         state.claims.issue(asset.id, minted_wh, slot_s)
-        state.move(Commodity.WATT, MINT, asset.owner, minted_wh, slot_s=slot_s, memo="watt minted", ref=asset.id)
+        state.move(Commodity.WATT, MINT, asset.owner, minted_wh, slot_s=slot_s, memo=Memo.WATT_MINTED, ref=asset.id)
 
 
 def _meet_level(state: State, slot_s: int, asset: Asset, reading: Reading) -> None:
@@ -116,18 +117,20 @@ def _take_back(state: State, slot_s: int, asset: Asset, lack: watt.Shortfall) ->
     holds as much again.
     """
     if lack.burned_wh:
-        _burn(state, slot_s, asset, asset.owner, lack.burned_wh, "watt burned on loss")
+        _burn(state, slot_s, asset, asset.owner, lack.burned_wh, Memo.WATT_BURNED_ON_LOSS)
     held = holders(state)
     short_wh = min(lack.short_wh, sum(held.values()))
     price = state.prices[slot_s][0]
     for holder, wh in watt.buy_back(short_wh, list(held.items())):
-        _burn(state, slot_s, asset, holder, wh, "watt bought back")
+        _burn(state, slot_s, asset, holder, wh, Memo.WATT_BOUGHT_BACK)
         if holder != asset.owner and (owed := cost_micro(wh, max(0, price))):
-            state.move(Commodity.ERGON, asset.owner, holder, owed, slot_s=slot_s, memo="watt bought back", ref=asset.id)
+            state.move(
+                Commodity.ERGON, asset.owner, holder, owed, slot_s=slot_s, memo=Memo.WATT_BOUGHT_BACK, ref=asset.id
+            )
     return lack.burned_wh + short_wh
 
 
-def _burn(state: State, slot_s: int, asset: Asset, account: AccountId, wh: int, memo: str) -> None:
+def _burn(state: State, slot_s: int, asset: Asset, account: AccountId, wh: int, memo: Memo) -> None:
     state.claims.burn(asset.id, wh)
     state.move(Commodity.WATT, account, BURN, wh, slot_s=slot_s, memo=memo, ref=asset.id)
 

@@ -22,7 +22,7 @@ from commonwatt.flows.rulebook.backing import available, free
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.wallets import Agreed
 from commonwatt.ledger.transfers import Transfer
-from commonwatt.model import MAX_SAFE_INTEGER, SLOT_SECONDS, AccountId, Commodity, Outcome, Request
+from commonwatt.model import MAX_SAFE_INTEGER, SLOT_SECONDS, AccountId, Commodity, Memo, Outcome, Request
 from commonwatt.tokens.tsl import right_wh, tsl_needed_micro
 
 MOST_PENDING = 100
@@ -212,6 +212,6 @@ def _book(state: State, legs: list[_Leg], ref: str, stamped_s: int) -> None:
     """Book all legs; WATT against ERGON is a trade of WATT like any other."""
     slot_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
     sold = len(legs) == len(_SALE) and {leg.commodity for leg in legs} == _SALE
-    memo = "watt trade" if sold else "transfer"
+    memo = Memo.WATT_TRADE if sold else Memo.TRANSFER
     for leg in legs:
         state.move(leg.commodity, leg.source, leg.target, leg.amount, slot_s=slot_s, memo=memo, ref=ref)

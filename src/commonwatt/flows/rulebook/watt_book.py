@@ -21,6 +21,7 @@ from commonwatt.model import (
     SLOT_SECONDS,
     AccountId,
     Commodity,
+    Memo,
     Order,
     OrderId,
     Outcome,
@@ -141,6 +142,6 @@ def _look(state: State, stamped_s: int) -> Look:
             (Commodity.WATT, trade.seller, trade.buyer, trade.energy_wh),
             (Commodity.ERGON, trade.buyer, trade.seller, owed),
         ):
-            state.move(commodity, source, target, amount, slot_s=slot_s, memo="watt trade", ref=ref)
+            state.move(commodity, source, target, amount, slot_s=slot_s, memo=Memo.WATT_TRADE, ref=ref)
 
     return Look(backing, room, funds, book)
