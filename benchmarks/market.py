@@ -15,7 +15,8 @@ from benchmarks.figure import Figure, figure
 from benchmarks.meters import AT_ONCE, FOUNDED_S, NAME, _limit, found, key, prices, signed
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
-from commonwatt.flows.rulebook import bodies, wallet_bodies
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.tokens import wallet_bodies
 from commonwatt.flows.sequence import Decided, Sequencer, replay
 from commonwatt.kernels.auctions import ASK, BID, call, pairs
 from commonwatt.kernels.slot_orders import SELLS

@@ -10,8 +10,8 @@ from commonwatt.flows.onboard import OPERATOR, Cast, Charter, onboard
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.replay import Replayed, replay
 from commonwatt.flows.rulebook import State, bodies
-from commonwatt.flows.rulebook.order_bodies import SlotOrder
-from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms
+from commonwatt.flows.rulebook.market.order_bodies import SlotOrder
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import NoteKey, SigningKey, sign_request
 from commonwatt.ledger.checkpoint import sign_note

@@ -22,7 +22,9 @@ from commonwatt.adapters.door.wire import OUTCOMES, frame, read_outcomes, split_
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.flows.intake import read_head
-from commonwatt.flows.rulebook import bodies, order_bodies, wallet_bodies
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.rulebook.tokens import wallet_bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.kernels.slot_orders import MOST_EACH

@@ -13,7 +13,7 @@ from benchmarks.neighbourhood import House, neighbourhood, proven
 from benchmarks.workplace.sessions import DATA
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
-from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms, SharingBody
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody
 from commonwatt.model import (
     SLOT_SECONDS,
     SLOTS_PER_HOUR,

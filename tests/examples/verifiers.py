@@ -12,7 +12,7 @@ from test_rulebook_delegating import let
 from watched import ANNE, Watched, trust
 
 from commonwatt.flows.prove import default_case, final_note, make_evidence, read_note
-from commonwatt.flows.rulebook import order_bodies
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.flows.sequence import replay
 from commonwatt.flows.verify import verify_evidence
 from commonwatt.ledger.cosign import cosignature_line

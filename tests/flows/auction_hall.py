@@ -5,7 +5,7 @@ from typing import Any
 from community import MEMBERS, NAME, Community, Flow
 from msgspec import Struct
 
-from commonwatt.flows.rulebook import auction_bodies as bodies
+from commonwatt.flows.rulebook.market.auctions import auction_bodies as bodies
 from commonwatt.flows.rulebook.snapshot import dump, load
 from commonwatt.flows.sequence import replay
 from commonwatt.ledger.merkle import HASH_BYTES

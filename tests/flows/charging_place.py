@@ -2,8 +2,8 @@
 
 from community import NAME, Community, Flow
 
-from commonwatt.flows.rulebook import session_bodies
-from commonwatt.flows.rulebook.sessions import ChargingSession, Receipt
+from commonwatt.flows.rulebook.charging import session_bodies
+from commonwatt.flows.rulebook.charging.sessions import ChargingSession, Receipt
 from commonwatt.flows.sequence import replay
 from commonwatt.model import MICRO, SLOT_SECONDS, AssetKind, Kind, Outcome
 

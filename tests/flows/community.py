@@ -10,8 +10,9 @@ import numpy as np
 from msgspec import Struct
 
 from commonwatt.flows.ports import LogStore
-from commonwatt.flows.rulebook import State, bodies, order_bodies
-from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms
+from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import SigningKey, sign_request
 from commonwatt.kernels.slot_orders import SELLS

@@ -4,7 +4,7 @@ from typing import Literal
 
 from community import NAME, NOON, Community, key
 
-from commonwatt.flows.rulebook.trust_bodies import AttestAsset, Authorise, Qualify, Withdraw
+from commonwatt.flows.rulebook.identity.trust_bodies import AttestAsset, Authorise, Qualify, Withdraw
 from commonwatt.identity.credentials import (
     Claim,
     Credential,

@@ -6,8 +6,8 @@ from community import NAME, Community
 from msgspec import Struct, structs
 
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.rulebook import wallet_bodies as wallets
 from commonwatt.flows.rulebook.snapshot import dump, load
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.flows.sequence import replay
 from commonwatt.ledger.merkle import HASH_BYTES
 from commonwatt.model import MICRO, SYSTEM_ACCOUNTS, AccountId, AssetKind, Commodity, Kind, Outcome

@@ -4,8 +4,8 @@ from typing import Any
 
 from community import Community, order_body
 
-from commonwatt.flows.rulebook import order_bodies
-from commonwatt.flows.rulebook.sealing import commitment_of
+from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.rulebook.market.sealing import commitment_of
 from commonwatt.model import AccountId, Kind, Outcome
 
 SALT = "5a" * 32

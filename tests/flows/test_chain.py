@@ -16,8 +16,9 @@ from commonwatt.flows.chain import make_chain, story
 from commonwatt.flows.evidence import Said, encode
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.prove import default_case, final_note, make_evidence, shown_leaf, trust_file
-from commonwatt.flows.rulebook import bodies, order_bodies
-from commonwatt.flows.rulebook.trust_bodies import Grant
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.identity.trust_bodies import Grant
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.flows.sequence import replay
 from commonwatt.flows.speakers import Key, chain_roles, check_signatures, needed
 from commonwatt.flows.verify import Report, verify_chain, verify_file

@@ -7,7 +7,7 @@ from test_rulebook_agency import B_MAX_WH, act, on
 from test_rulebook_book import stored
 
 from commonwatt.flows.fairness import Deals, Fairness, MemberFairness, Waits, fairness
-from commonwatt.flows.rulebook import order_bodies
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.market.queue import Queue, Standing
 from commonwatt.model import Kind, Side
 

@@ -13,7 +13,7 @@ from test_rulebook_delegating import grant
 from commonwatt.flows.evidence import encode
 from commonwatt.flows.inspect import Dossier, ReadRight, dossier
 from commonwatt.flows.prove import final_note
-from commonwatt.flows.rulebook.trust_bodies import Qualify, Revoke
+from commonwatt.flows.rulebook.identity.trust_bodies import Qualify, Revoke
 from commonwatt.flows.sequence import replay
 from commonwatt.identity.credentials import ProfessionalQualification, key_urn
 from commonwatt.ledger.checkpoint import read_note

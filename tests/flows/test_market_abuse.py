@@ -8,8 +8,8 @@ from test_rulebook_agency import B_MAX_WH, act, on
 from test_rulebook_book import RATE, last, resting, stored, traded
 
 from commonwatt.flows.receipts import check_receipt, receipt_path
-from commonwatt.flows.rulebook import order_bodies, watt_book
-from commonwatt.flows.rulebook.trust_bodies import Grant
+from commonwatt.flows.rulebook.identity.trust_bodies import Grant
+from commonwatt.flows.rulebook.market import order_bodies, watt_book
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.model import NETWORK, AccountId, Commodity, Kind, Outcome, Refused, Side
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.rulebook import interchange_bodies as interchange
+from commonwatt.flows.rulebook.market.interchange import interchange_bodies as interchange
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.market.auctions import Terms
 from commonwatt.model import Kind

@@ -12,7 +12,7 @@ from commonwatt.adapters.payments.client import HttpProvider
 from commonwatt.adapters.payments.webhook import Doubts, webhook_app
 from commonwatt.flows.payments import PaymentDesk, Round
 from commonwatt.flows.ports import Asked
-from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.model import MICRO, Commodity, InvalidValue, Kind, Outcome, Refused
 from commonwatt.simulator.sandbox_bank import BAD_CARD, GOOD_CARD, SandboxBank, serving
 from commonwatt.tokens.ergon import Stage

@@ -9,7 +9,7 @@ from community import MEMBERS, Noted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.market.auctions import Auction, Form
 from commonwatt.market.auctions.auction import Why
 from commonwatt.model import Commodity, Kind, Outcome, Side, cost_micro

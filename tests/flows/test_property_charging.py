@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonwatt.flows.rulebook import snapshot
-from commonwatt.flows.rulebook.sessions import Receipt
+from commonwatt.flows.rulebook.charging.sessions import Receipt
 from commonwatt.model import MICRO, AssetKind, Commodity, Entry, Outcome, Side, share_wh
 
 CARS = st.sampled_from(["zoe", "guest"])

@@ -22,7 +22,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms, SharingBody
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody
 from commonwatt.model import IMBALANCE, LOSSES, MARKET, SLOT_SECONDS, AssetId, Commodity, Outcome, Side
 
 EXAMPLES = 300 if os.environ.get("COMMONWATT_NIGHTLY") else 40

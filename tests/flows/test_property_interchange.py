@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from two_towns import LASTS_S, Town, document, prepare, towns
 
-from commonwatt.flows.rulebook import interchange_bodies as bodies
+from commonwatt.flows.rulebook.market.interchange import interchange_bodies as bodies
 from commonwatt.model import Commodity, Outcome
 
 EXAMPLES, STEPS = (500, 60) if os.environ.get("COMMONWATT_NIGHTLY") else (25, 30)

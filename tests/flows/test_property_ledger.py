@@ -19,8 +19,8 @@ from hypothesis.stateful import (
 )
 from purse import TSL_PER_KWH, Purse
 
-from commonwatt.flows.rulebook import order_bodies
-from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.metering.batch import Flag
 from commonwatt.model import MICRO, SLOT_SECONDS, SYSTEM_ACCOUNTS, Commodity, Kind, Outcome, Side

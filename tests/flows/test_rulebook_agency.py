@@ -5,7 +5,7 @@ from community import NOON, Community, Flow
 from test_rulebook_delegating import let
 
 from commonwatt.flows.agents import acts
-from commonwatt.flows.rulebook import order_bodies
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.flows.sequence import replay
 from commonwatt.model import AccountId, Kind, Outcome, Side
 

@@ -13,10 +13,11 @@ from specified import inspect, plan, specify
 from commonwatt.apps.wiring import Scene, paper_day, scene
 from commonwatt.flexibility.dispatch import command
 from commonwatt.flows.outlook import outlook
-from commonwatt.flows.rulebook import order_bodies, snapshot
-from commonwatt.flows.rulebook.attesting import narrowed
+from commonwatt.flows.rulebook import snapshot
 from commonwatt.flows.rulebook.columns import columns
-from commonwatt.flows.rulebook.trusted import Attestation, Attested
+from commonwatt.flows.rulebook.identity.attesting import narrowed
+from commonwatt.flows.rulebook.identity.trusted import Attestation, Attested
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.flows.sequence import replay
 from commonwatt.model import (
     SLOT_SECONDS,

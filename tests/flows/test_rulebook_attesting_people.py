@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from professionals import BATTERY, PROFESSIONS, attest, authorise, inspected, limits, qualify, revoke, staffed, words
 from specified import inspect, plan, specify
 
-from commonwatt.flows.rulebook.trust_bodies import Withdraw
+from commonwatt.flows.rulebook.identity.trust_bodies import Withdraw
 from commonwatt.identity.credentials import Credential, Registration, asset_urn, issue_credential, key_urn
 from commonwatt.model import Kind, Outcome
 

@@ -6,9 +6,9 @@ import pytest
 from auction_hall import LASTS_S, SALT, SUNNY, Hall, sealed_reserve
 from community import NAME, PREPAID, Flow
 
-from commonwatt.flows.rulebook import auction_bodies as bodies
-from commonwatt.flows.rulebook import auctioning
-from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook.market.auctions import auction_bodies as bodies
+from commonwatt.flows.rulebook.market.auctions import auctioning
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.market.auctions import Form, Good
 from commonwatt.market.auctions.auction import Why

@@ -6,8 +6,8 @@ import pytest
 from auction_hall import LASTS_S, SUNNY, Hall
 from community import LIMIT_W, Flow
 
-from commonwatt.flows.rulebook import awarding
-from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook.market.auctions import awarding
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.market.auctions import Form, Good
 from commonwatt.market.auctions.auction import Why
 from commonwatt.model import MICRO, SLOT_SECONDS, Commodity, Kind, Outcome, Side

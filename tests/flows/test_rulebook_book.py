@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from community import EXPORT, IMPORT, NOON, PREPAID, Community, Flow
 
-from commonwatt.flows.rulebook import order_bodies, snapshot, wallet_bodies, watt_book
+from commonwatt.flows.rulebook import snapshot
+from commonwatt.flows.rulebook.market import order_bodies, watt_book
+from commonwatt.flows.rulebook.tokens import wallet_bodies
 from commonwatt.flows.sequence import replay
 from commonwatt.market.book import Book, Quotes
 from commonwatt.model import MICRO, SLOT_SECONDS, Commodity, Kind, Outcome, Side

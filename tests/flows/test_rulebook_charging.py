@@ -18,9 +18,11 @@ from charging_place import (
 )
 from community import IMPORT, NOON, Flow, gain
 
-from commonwatt.flows.rulebook import session_bodies, snapshot, wallet_bodies
-from commonwatt.flows.rulebook.charging import MOST_STANDING, MOST_TARIFFS
-from commonwatt.flows.rulebook.sessions import Register
+from commonwatt.flows.rulebook import snapshot
+from commonwatt.flows.rulebook.charging import session_bodies
+from commonwatt.flows.rulebook.charging.charging import MOST_STANDING, MOST_TARIFFS
+from commonwatt.flows.rulebook.charging.sessions import Register
+from commonwatt.flows.rulebook.tokens import wallet_bodies
 from commonwatt.ledger.sheet import Sheet
 from commonwatt.model import MICRO, SLOT_SECONDS, AccountId, Commodity, Kind, Outcome, Side, cost_micro
 

@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_rulebook_delegating import let
 
-from commonwatt.flows.rulebook import bodies, consenting, snapshot
+from commonwatt.flows.rulebook import bodies, snapshot
+from commonwatt.flows.rulebook.flexibility import consenting
 from commonwatt.flows.sequence import replay
 from commonwatt.flows.trading_day import commands
 from commonwatt.metering.batch import Item, encode_items

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from community import EXPORT, IMPORT, NOON, Community, instruction
 
-from commonwatt.flows.rulebook import bodies, contract_bodies, snapshot
+from commonwatt.flows.rulebook import bodies, snapshot
+from commonwatt.flows.rulebook.market.contracts import contract_bodies
 from commonwatt.market.contracts import BaselineRule, Basis, Days, Direction, PaymentRule, Status, TriggerKind
 from commonwatt.metering.batch import Flag, Item, Quality, encode_items
 from commonwatt.model import MICRO, SLOT_SECONDS, AccountId, AssetId, Commodity, ConsentMode, Kind, Outcome

@@ -8,19 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from commonwatt.flows.rulebook import (
-    auction_bodies,
-    bodies,
-    contract_bodies,
-    interchange_bodies,
-    order_bodies,
-    session_bodies,
-    snapshot,
-    wallet_bodies,
-)
-from commonwatt.flows.rulebook.delegating import DELEGABLE, INSPECT, MOST_DELEGATES
+from commonwatt.flows.rulebook import bodies, snapshot
+from commonwatt.flows.rulebook.charging import session_bodies
+from commonwatt.flows.rulebook.identity.delegating import DELEGABLE, INSPECT, MOST_DELEGATES
+from commonwatt.flows.rulebook.identity.trust_bodies import Grant, Revoke, Withdraw
+from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.rulebook.market.auctions import auction_bodies
+from commonwatt.flows.rulebook.market.contracts import contract_bodies
+from commonwatt.flows.rulebook.market.interchange import interchange_bodies
 from commonwatt.flows.rulebook.state import SECTIONS
-from commonwatt.flows.rulebook.trust_bodies import Grant, Revoke, Withdraw
+from commonwatt.flows.rulebook.tokens import wallet_bodies
 from commonwatt.flows.sequence import replay
 from commonwatt.model import ALWAYS, AssetKind, Commodity, ConsentMode, Kind, Outcome, Priority, Side
 

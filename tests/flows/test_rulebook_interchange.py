@@ -9,9 +9,9 @@ from two_towns import LASTS_S, SUNNY, Town, agreed, document, note_key, prepare,
 from watched import ANNE, BOB, CARL
 
 from commonwatt.flows.interchange_words import prove_word
-from commonwatt.flows.rulebook import interchange as rules
-from commonwatt.flows.rulebook import interchange_bodies as bodies
-from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook.market.interchange import interchange as rules
+from commonwatt.flows.rulebook.market.interchange import interchange_bodies as bodies
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.ledger.checkpoint import Checkpoint, sign_note, split_note, vkey
 from commonwatt.ledger.cosign import cosignature_line
 from commonwatt.ledger.merkle import MerkleTree

@@ -5,8 +5,11 @@ from community import IMPORT, NAME, NOON, Community, Flow, key
 from purse import Purse
 
 from commonwatt.flows.replay import replay
-from commonwatt.flows.rulebook import bodies, order_bodies, readings, stating, watt_book
-from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.flexibility import stating
+from commonwatt.flows.rulebook.market import order_bodies, watt_book
+from commonwatt.flows.rulebook.metering import readings
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.model import (
     GRID,
     LOSSES,
@@ -74,7 +77,7 @@ def test_a_seller_whose_books_are_full_sells_no_watt() -> None:
 def test_what_a_rule_cannot_book_stops_the_writer_instead_of_being_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     community = Community(1)
     rich(community, "anna", 99)
-    monkeypatch.setattr("commonwatt.flows.rulebook.paying.MAX_SAFE_INTEGER", 2**63)
+    monkeypatch.setattr("commonwatt.flows.rulebook.tokens.paying.MAX_SAFE_INTEGER", 2**63)
     size = community.store.size
     with pytest.raises(ValueError, match="2\\^53-1"):
         community.pay("anna", 100, "bank 1")

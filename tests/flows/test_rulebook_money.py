@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from purse import Purse
 
-from commonwatt.flows.rulebook import wallet_bodies as wallets
-from commonwatt.flows.rulebook.prepaying import sure_to_s
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
+from commonwatt.flows.rulebook.tokens.prepaying import sure_to_s
 from commonwatt.metering.batch import Quality
 from commonwatt.model import MICRO, SLOT_SECONDS, AccountId, Commodity, Kind, Outcome
 from commonwatt.tokens.ergon import Stage

@@ -5,9 +5,10 @@ from community import NAME, NOON, Community, Flow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commonwatt.flows.rulebook import bodies, licence_bodies, snapshot
-from commonwatt.flows.rulebook.licences import Licences
-from commonwatt.flows.rulebook.operating import BOUGHT, CORRECTED, MONTH_S, OWED
+from commonwatt.flows.rulebook import bodies, snapshot
+from commonwatt.flows.rulebook.charging import licence_bodies
+from commonwatt.flows.rulebook.charging.licences import Licences
+from commonwatt.flows.rulebook.charging.operating import BOUGHT, CORRECTED, MONTH_S, OWED
 from commonwatt.flows.sequence import replay
 from commonwatt.metering.batch import Flag
 from commonwatt.model import MICRO, SLOT_SECONDS, AssetKind, Kind, Outcome, cost_micro

@@ -9,9 +9,11 @@ from community import EXPORT, IMPORT, NOON, Community, Noted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from commonwatt.flows.rulebook import State, settling, slot_market, snapshot
-from commonwatt.flows.rulebook import readings as rules
-from commonwatt.flows.rulebook.readings import Batch
+from commonwatt.flows.rulebook import State, snapshot
+from commonwatt.flows.rulebook.market import slot_market
+from commonwatt.flows.rulebook.metering import readings as rules
+from commonwatt.flows.rulebook.metering.readings import Batch
+from commonwatt.flows.rulebook.settlement import settling
 from commonwatt.metering.batch import Flag, Item, Quality, encode_items
 from commonwatt.model import (
     MARKET,

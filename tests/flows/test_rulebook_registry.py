@@ -6,17 +6,15 @@ import numpy as np
 import pytest
 from community import LIMIT_W, NOON, PREPAID, Community, battery, instruction, key
 
-from commonwatt.flows.rulebook import (
-    auction_bodies,
-    bodies,
-    contract_bodies,
-    interchange_bodies,
-    order_bodies,
-    session_bodies,
-    trust_bodies,
-    wallet_bodies,
-)
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.charging import session_bodies
+from commonwatt.flows.rulebook.identity import trust_bodies
+from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.rulebook.market.auctions import auction_bodies
+from commonwatt.flows.rulebook.market.contracts import contract_bodies
+from commonwatt.flows.rulebook.market.interchange import interchange_bodies
 from commonwatt.flows.rulebook.state import SECTIONS
+from commonwatt.flows.rulebook.tokens import wallet_bodies
 from commonwatt.market.order_batch import ORDER_DTYPE
 from commonwatt.metering.batch import Item, encode_items
 from commonwatt.model import (

@@ -7,9 +7,10 @@ from test_chain import close
 from test_rulebook_book import resting, same_at_rest, stored, traded
 
 from commonwatt.flows.prove import final_note, make_evidence
-from commonwatt.flows.rulebook import order_bodies, wallet_bodies
-from commonwatt.flows.rulebook.sealing import MOST_SEALED, REVEAL_S, commitment_of
-from commonwatt.flows.rulebook.trust_bodies import Grant
+from commonwatt.flows.rulebook.identity.trust_bodies import Grant
+from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.rulebook.market.sealing import MOST_SEALED, REVEAL_S, commitment_of
+from commonwatt.flows.rulebook.tokens import wallet_bodies
 from commonwatt.flows.sequence import replay
 from commonwatt.model import NETWORK, SLOT_SECONDS, AccountId, Commodity, Kind, Outcome, Refused, Side
 

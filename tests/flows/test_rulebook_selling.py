@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from purse import TSL_PER_KWH, Purse
 
-from commonwatt.flows.rulebook import sale_bodies as bodies
-from commonwatt.flows.rulebook import transferring
+from commonwatt.flows.rulebook.market import sale_bodies as bodies
+from commonwatt.flows.rulebook.tokens import transferring
 from commonwatt.metering.batch import Flag
 from commonwatt.model import MICRO, AccountId, Commodity, Kind, Outcome, Side, cost_micro
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from commonwatt.flows.prove import make_evidence
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook import bodies, snapshot
-from commonwatt.flows.rulebook.sharing import MOST_KEYS
-from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms, SharingBody, SharingKey
+from commonwatt.flows.rulebook.settlement.sharing import MOST_KEYS
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody, SharingKey
 from commonwatt.model import IMBALANCE, MARKET, SLOT_SECONDS, AssetKind, Commodity, Kind, Outcome, Refused, Side
 
 NEXT = NOON + SLOT_SECONDS

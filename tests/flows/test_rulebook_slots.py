@@ -6,7 +6,8 @@ from community import EXPORT, IMPORT, NOON, Community, key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commonwatt.flows.rulebook import bodies, order_bodies, snapshot
+from commonwatt.flows.rulebook import bodies, snapshot
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.market.order_batch import ORDER_DTYPE, faulty, orders_root, read_orders
 from commonwatt.model import SLOT_SECONDS, AccountId, InvalidValue, Kind, Outcome, Side

@@ -15,7 +15,7 @@ from commonwatt.flows.constraint_to_command import plan_ahead
 from commonwatt.flows.outlook import outlook
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook import bodies, snapshot
-from commonwatt.flows.rulebook.stated import Stated
+from commonwatt.flows.rulebook.flexibility.stated import Stated
 from commonwatt.flows.summary import missed
 from commonwatt.flows.verify import verify_file
 from commonwatt.model import AccountId, AssetKind, Interval, InvalidValue, Kind, Outcome, Priority, Reach, instant

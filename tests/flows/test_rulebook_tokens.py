@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from purse import TERMS, TSL_PER_KWH, Purse
 
-from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.metering.batch import Quality
 from commonwatt.model import MICRO, SLOT_SECONDS, Commodity, Kind, Outcome, Side, round_div, share_wh

@@ -3,7 +3,7 @@
 import pytest
 from community import EXPORT, IMPORT, NOON, PREPAID, Community, Flow
 
-from commonwatt.flows.rulebook import order_bodies, watt_book
+from commonwatt.flows.rulebook.market import order_bodies, watt_book
 from commonwatt.model import SLOT_SECONDS, AssetKind, Commodity, Kind, Outcome, Side
 
 SUNNY = Flow(solar_wh=1_000, charge_wh=1_000)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from purse import TERMS, TSL_PER_KWH, Purse
 
-from commonwatt.flows.rulebook import transferring
-from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook.tokens import transferring
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.model import MICRO, SLOT_SECONDS, AccountId, Commodity, Kind, Outcome, Side
 from commonwatt.tokens.tsl import TOTAL_MICRO
 

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from commonwatt.flows.rulebook.wallets import Agreed, Kept, Wallets
+from commonwatt.flows.rulebook.tokens.wallets import Agreed, Kept, Wallets
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.transfers import Transfer
 from commonwatt.model import MINT, SLOT_SECONDS, AccountId, Commodity, Entry, canonical_json

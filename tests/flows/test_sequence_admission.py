@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from standing import BOUGHT, PURCHASE, RECORDS, refused, standing
 
 from commonwatt.flows.intake import read_request
-from commonwatt.flows.rulebook import bodies, order_bodies
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.identity.keys import sign_request
 from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.market.order_batch import ORDER_DTYPE, orders_root

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from community import NAME, Community
 
-from commonwatt.flows.rulebook import order_bodies
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.model import Kind, Outcome, Refused

@@ -10,7 +10,8 @@ from msgspec import structs
 from standing import PURCHASE, RECORDS, refused
 
 from commonwatt.flows.ports import NO_TILES
-from commonwatt.flows.rulebook import bodies, order_bodies
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.ledger.journal import entry_leaf
 from commonwatt.ledger.leaf import LeafRow

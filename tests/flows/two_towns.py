@@ -7,9 +7,9 @@ from community import Community, Flow, Noted
 from msgspec import structs
 
 from commonwatt.flows.interchange_words import prove_word, sign_document
-from commonwatt.flows.rulebook import interchange_bodies as bodies
-from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook.market.interchange import interchange_bodies as bodies
 from commonwatt.flows.rulebook.snapshot import dump
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.ledger.checkpoint import sign_note, vkey

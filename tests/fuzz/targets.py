@@ -40,9 +40,9 @@ from commonwatt.flows.receipts import (
 )
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook import bodies, snapshot
-from commonwatt.flows.rulebook.foreign import read_word
-from commonwatt.flows.rulebook.interchange_bodies import Proof, Refuse, RegisterNeighbour
-from commonwatt.flows.rulebook.neighbours import Neighbour, Trusted
+from commonwatt.flows.rulebook.market.interchange.foreign import read_word
+from commonwatt.flows.rulebook.market.interchange.interchange_bodies import Proof, Refuse, RegisterNeighbour
+from commonwatt.flows.rulebook.market.interchange.neighbours import Neighbour, Trusted
 from commonwatt.flows.verify import verify_file
 from commonwatt.identity.credentials import ES256K, CredentialKey, check_credential, key_urn, read_credential
 from commonwatt.identity.keys import NoteKey, VerifyingKey

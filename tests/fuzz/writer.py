@@ -9,13 +9,15 @@ from msgspec import Struct
 from professionals import BATTERY, PROFESSIONS, inspected, qualify, words
 from purse import TERMS, Purse
 
-from commonwatt.flows.rulebook import State, bodies, order_bodies, snapshot, trust_bodies
-from commonwatt.flows.rulebook import auction_bodies as auctions
-from commonwatt.flows.rulebook import interchange_bodies as interchange
-from commonwatt.flows.rulebook import sale_bodies as sales
-from commonwatt.flows.rulebook import wallet_bodies as wallets
-from commonwatt.flows.rulebook.sealing import commitment_of
+from commonwatt.flows.rulebook import State, bodies, snapshot
+from commonwatt.flows.rulebook.identity import trust_bodies
+from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.rulebook.market import sale_bodies as sales
+from commonwatt.flows.rulebook.market.auctions import auction_bodies as auctions
+from commonwatt.flows.rulebook.market.interchange import interchange_bodies as interchange
+from commonwatt.flows.rulebook.market.sealing import commitment_of
 from commonwatt.flows.rulebook.state import SECTIONS
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.identity.keys import sign_request
 from commonwatt.market.auctions import Form, Good

@@ -5,8 +5,9 @@ from random import Random
 
 from community import EXPORT, IMPORT, MEMBERS, NOON, Community, order_body
 
-from commonwatt.flows.rulebook import bodies, order_bodies
-from commonwatt.flows.rulebook import wallet_bodies as wallets
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.metering.batch import Item, encode_items
 from commonwatt.model import SLOT_SECONDS, Commodity, Kind, Side
 

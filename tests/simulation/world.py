@@ -15,7 +15,8 @@ from people import EVENTS, Person, reading, wish
 from watched import LOG_VKEY, NOTE, trusted
 
 from commonwatt.flows.replay import replay
-from commonwatt.flows.rulebook import bodies, order_bodies
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.flows.witness import FraudProven, Promise, Witness, WitnessKeys
 from commonwatt.ledger.checkpoint import Checkpoint, sign_note, split_note

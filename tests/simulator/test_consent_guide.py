@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from commonwatt.apps.cli.main import app
 from commonwatt.flows.onboard import consent_body
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.rulebook.consenting import consent_of
+from commonwatt.flows.rulebook.flexibility.consenting import consent_of
 from commonwatt.model import Consent, ConsentMode, Kind
 from commonwatt.simulator.street import HomeSpec
 

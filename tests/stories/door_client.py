@@ -12,7 +12,7 @@ from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.apps.wiring import MASTER_KEY
 from commonwatt.flows.receipts import Receipt
-from commonwatt.flows.rulebook import wallet_bodies
+from commonwatt.flows.rulebook.tokens import wallet_bodies
 from commonwatt.identity.keys import NoteKey
 from commonwatt.model import Commodity, Kind, Outcome
 

@@ -31,8 +31,8 @@ from commonwatt.apps.publishing import serve_folder
 from commonwatt.apps.wiring import MASTER_KEY, open_log
 from commonwatt.flows.publish import checkpoint_note
 from commonwatt.flows.replay import replay
-from commonwatt.flows.rulebook import wallet_bodies
-from commonwatt.flows.rulebook.trusted import Delegation
+from commonwatt.flows.rulebook.identity.trusted import Delegation
+from commonwatt.flows.rulebook.tokens import wallet_bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.ledger.checkpoint import read_note, verify_note
 from commonwatt.model import MICRO, SLOT_SECONDS, AccountId, Corrupt, InvalidValue, KeyId, Kind, Outcome, Refused

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.neighbourhood import House, neighbourhood, proven
 
 from commonwatt.apps.wiring import scene
-from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms, SharingBody
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody
 from commonwatt.model import SLOT_SECONDS, SLOTS_PER_DAY, AssetKind, Commodity, epoch
 from commonwatt.simulator.home import Home, HomeState
 from commonwatt.simulator.paper import PaperLog

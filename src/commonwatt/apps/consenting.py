@@ -9,7 +9,7 @@ from commonwatt.apps.asking import opened
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.onboard import consent_body
 from commonwatt.flows.rulebook import State, bodies
-from commonwatt.flows.rulebook.proposed import Proposal
+from commonwatt.flows.rulebook.flexibility.proposed import Proposal
 from commonwatt.identity.keys import SigningKey
 from commonwatt.model import AccountId, AssetId, Consent, InvalidValue, Kind, Outcome, Refused, epoch, instant, zone_of
 

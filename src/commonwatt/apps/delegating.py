@@ -8,7 +8,7 @@ from commonwatt.adapters.door.client import knock
 from commonwatt.apps.wiring import open_key, open_log
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.replay import community_of, resume
-from commonwatt.flows.rulebook import trust_bodies
+from commonwatt.flows.rulebook.identity import trust_bodies
 from commonwatt.model import AccountId, InvalidValue, Kind, Outcome, Refused, epoch
 
 

@@ -21,7 +21,7 @@ from commonwatt.flows.archiving import DayOfLog, take_day
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.onboard import OPERATOR
 from commonwatt.flows.replay import community_of, resume
-from commonwatt.flows.rulebook import trust_bodies
+from commonwatt.flows.rulebook.identity import trust_bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.model import CommunityId, InvalidValue, Kind, Outcome, Refused
 

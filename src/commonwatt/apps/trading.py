@@ -7,7 +7,8 @@ from pathlib import Path
 
 from commonwatt.apps.wiring import open_log
 from commonwatt.flows.replay import community_of, resume
-from commonwatt.flows.rulebook import State, watt_book
+from commonwatt.flows.rulebook import State
+from commonwatt.flows.rulebook.market import watt_book
 from commonwatt.model import MICRO, Refused, Side, instant, zone_of
 
 

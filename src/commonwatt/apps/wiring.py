@@ -18,8 +18,8 @@ from commonwatt.flows.onboard import Cast, Charter, WalletTerms
 from commonwatt.flows.outlook import Terms
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.identity.witnesses import check_witnesses
 from commonwatt.flows.rulebook.state import WattPrices
-from commonwatt.flows.rulebook.witnesses import check_witnesses
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.flows.trading_day import Day
 from commonwatt.identity.keys import NoteKey, SigningKey

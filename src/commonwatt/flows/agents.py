@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from commonwatt.flows.rulebook import State, agency, order_bodies
+from commonwatt.flows.rulebook import State
+from commonwatt.flows.rulebook.market import agency, order_bodies
 from commonwatt.market.agents import outlived
 from commonwatt.model import AccountId, Kind
 from commonwatt.tokens.watt import thresholds

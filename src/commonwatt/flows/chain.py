@@ -12,7 +12,7 @@ from commonwatt.flows.evidence import CHAIN_FORMAT, Chain, Said, ShownItem, enco
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.prove import ReadLog, shown_leaf
 from commonwatt.flows.rulebook import State, bodies
-from commonwatt.flows.rulebook.stating import undated
+from commonwatt.flows.rulebook.flexibility.stating import undated
 from commonwatt.flows.speakers import needed
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.ledger.leaf import LeafRow

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.rulebook import State
-from commonwatt.flows.rulebook.session_bodies import Authorise, CountItem, Metered, Progress, Start, Stop
-from commonwatt.flows.rulebook.sessions import ChargingSession
+from commonwatt.flows.rulebook.charging.session_bodies import Authorise, CountItem, Metered, Progress, Start, Stop
+from commonwatt.flows.rulebook.charging.sessions import ChargingSession
 from commonwatt.identity.keys import SigningKey
 from commonwatt.model import AccountId, Kind
 

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.replay import Replayed, go_on
-from commonwatt.flows.rulebook import State, bodies, order_bodies, watt_book
-from commonwatt.flows.rulebook.backing import free, room_wh
+from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook.market import order_bodies, watt_book
+from commonwatt.flows.rulebook.tokens.backing import free, room_wh
 from commonwatt.ledger.journal import Journal
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree

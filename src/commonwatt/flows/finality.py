@@ -6,7 +6,7 @@ from commonwatt.flows.ports import LogStore
 from commonwatt.flows.publish import NoteBook, checkpoint_note
 from commonwatt.flows.replay import store_tile
 from commonwatt.flows.rulebook.bodies import Witness
-from commonwatt.flows.rulebook.witnesses import weights
+from commonwatt.flows.rulebook.identity.witnesses import weights
 from commonwatt.ledger import tiles
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.ledger.cosign import weight

@@ -8,9 +8,10 @@ import msgspec
 from commonwatt.flows.evidence import ShownItem, ShownLeaf
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.prove import shown_leaf
-from commonwatt.flows.rulebook import State, bodies, trust_bodies
-from commonwatt.flows.rulebook.delegating import INSPECT, standing_delegation
-from commonwatt.flows.rulebook.trusted import Attested
+from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook.identity import trust_bodies
+from commonwatt.flows.rulebook.identity.delegating import INSPECT, standing_delegation
+from commonwatt.flows.rulebook.identity.trusted import Attested
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree

@@ -1,6 +1,6 @@
 """Make what communities hand to each other: a document's signature, and the proof of what a log has said of it."""
 
-from commonwatt.flows.rulebook.interchange_bodies import Proof
+from commonwatt.flows.rulebook.market.interchange.interchange_bodies import Proof
 from commonwatt.identity.keys import SigningKey
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree

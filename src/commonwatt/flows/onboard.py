@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from commonwatt.flows.desk import Desk
-from commonwatt.flows.rulebook import State, bodies, order_bodies
-from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms
+from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms
 from commonwatt.flows.rulebook.state import WattPrices
 from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.model import ALWAYS, GRID, AccountId, Asset, AssetId, Consent, GatewayId, Kind

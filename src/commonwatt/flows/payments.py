@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.ports import Asked, Provider
-from commonwatt.flows.rulebook import wallet_bodies as bodies
+from commonwatt.flows.rulebook.tokens import wallet_bodies as bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import SigningKey
 from commonwatt.model import AccountId, InvalidValue, Kind, Outcome, Refused

@@ -6,7 +6,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Protocol
 
-from commonwatt.flows.rulebook.proposed import Proposal
+from commonwatt.flows.rulebook.flexibility.proposed import Proposal
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.model import AccountId, AssetId, Command, GatewayId
 

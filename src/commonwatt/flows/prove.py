@@ -18,7 +18,8 @@ from commonwatt.flows.evidence import (
     encode,
 )
 from commonwatt.flows.intake import read_head
-from commonwatt.flows.rulebook import State, bodies, order_bodies
+from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.flows.speakers import needed
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import read_note

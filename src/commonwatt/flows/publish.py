@@ -13,7 +13,7 @@ from commonwatt.flows.intake import read_head
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.replay import restored
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.rulebook.witnesses import weights
+from commonwatt.flows.rulebook.identity.witnesses import weights
 from commonwatt.identity.eip712 import verify_checkpoint
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, split_note, verify_note

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from commonwatt.flows.evidence import LATE, SETTLED, Bundle, Said, ShownItem, need
-from commonwatt.flows.rulebook import bodies, order_bodies
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.market.auction import clear_slot
 from commonwatt.metering.batch import Flag, Item, Quality, decode_items, verify_item
 from commonwatt.model import (

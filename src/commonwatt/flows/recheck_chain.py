@@ -9,7 +9,7 @@ from commonwatt.flexibility.dispatch import command_id
 from commonwatt.flexibility.permission import Known, Statement, objection
 from commonwatt.flows.evidence import Chain, Said, need
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.rulebook.consenting import consent_of, goes_beyond, instruction_of
+from commonwatt.flows.rulebook.flexibility.consenting import consent_of, goes_beyond, instruction_of
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.metering.batch import decode_items, verify_item
 from commonwatt.model import (

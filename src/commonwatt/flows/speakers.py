@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from commonwatt.flexibility import language
 from commonwatt.flexibility.permission import SAYS, claim_objection
 from commonwatt.flows.evidence import Said, need
-from commonwatt.flows.rulebook import bodies, order_bodies
-from commonwatt.flows.rulebook.delegating import covers
-from commonwatt.flows.rulebook.trust_bodies import Grant
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.identity.delegating import covers
+from commonwatt.flows.rulebook.identity.trust_bodies import Grant
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.model import KeyId, Outcome, Refused, instant, zone_of
 

@@ -14,8 +14,9 @@ from commonwatt.flows.desk import Desk
 from commonwatt.flows.onboard import OPERATOR, Cast, Charter, onboard
 from commonwatt.flows.outlook import Terms, homes, outlook
 from commonwatt.flows.ports import Feeds, Gateways, People
-from commonwatt.flows.rulebook import State, bodies, order_bodies
-from commonwatt.flows.rulebook.consenting import last_level_wh, told_now, waiting
+from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook.flexibility.consenting import last_level_wh, told_now, waiting
+from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.ledger.checkpoint import sign_note
 from commonwatt.market.agents import slot_order

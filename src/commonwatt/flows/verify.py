@@ -41,8 +41,8 @@ from commonwatt.flows.evidence import (
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.receipts import WITHHELD_FORMAT, Withheld, check_withheld
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.identity.witnesses import weights
 from commonwatt.flows.rulebook.state import SECTIONS
-from commonwatt.flows.rulebook.witnesses import weights
 from commonwatt.flows.speakers import Key, chain_roles, check_signatures, slot_roles
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, split_note, verify_note

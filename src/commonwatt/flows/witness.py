@@ -22,7 +22,7 @@ from commonwatt.flows.handover import read_handed, vouched
 from commonwatt.flows.publish import MOST_LEAVES_AT_ONCE, checkpoint_note
 from commonwatt.flows.replay import Replayed
 from commonwatt.flows.rulebook import State, snapshot
-from commonwatt.flows.rulebook.witnesses import weights
+from commonwatt.flows.rulebook.identity.witnesses import weights
 from commonwatt.flows.witness_ports import Log, Memory, Promise, Seen, Shelf, WitnessKeys
 from commonwatt.identity.eip712 import sign_checkpoint
 from commonwatt.kernels.sha256 import leaf_hashes

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from commonwatt.flows.rulebook.session_bodies import Authorise
+from commonwatt.flows.rulebook.charging.session_bodies import Authorise
 
 SECONDS_PER_HOUR = 3600
 

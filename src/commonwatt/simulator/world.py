@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Callable, Sequence
 
 from commonwatt.flexibility import language
-from commonwatt.flows.rulebook.proposed import Proposal
+from commonwatt.flows.rulebook.flexibility.proposed import Proposal
 from commonwatt.model import (
     SLOT_SECONDS,
     AssetId,

@@ -15,8 +15,8 @@ from commonwatt.adapters.payments.translate import (
     sign,
     signature_header,
 )
-from commonwatt.flows.rulebook import wallet_bodies as wallets
 from commonwatt.flows.rulebook.bodies import read_body, write_body
+from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.model import InvalidValue, Kind, Refused
 
 pytestmark = pytest.mark.row("H2")

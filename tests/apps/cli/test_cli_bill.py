@@ -13,7 +13,7 @@ from commonwatt.flows.billing import make_bill, prove_entry
 from commonwatt.flows.evidence import climbed
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms, SharingBody
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody
 from commonwatt.identity.keys import NoteKey
 from commonwatt.ledger.checkpoint import read_note, sign_note
 from commonwatt.ledger.journal import entry_leaf

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from commonwatt.flows.rulebook import wallet_bodies as bodies
+from commonwatt.flows.rulebook.tokens import wallet_bodies as bodies
 from commonwatt.model import MAX_SAFE_INTEGER, MICRO, InvalidValue, Refused
 
 MICRO_PER_MINOR = MICRO // 100

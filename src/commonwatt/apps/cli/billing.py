@@ -1,4 +1,4 @@
-"""`commonwatt receipt` and `commonwatt commission`: what charging came to, and what storage owes the operator."""
+"""`commonwatt bill`: what a member pays for a period, as figures, page, PDF or JSON."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,80 +8,60 @@ from rich.table import Table
 
 from commonwatt.apps import billing
 from commonwatt.apps.cli.screen import as_json, screen
-from commonwatt.model import MICRO, instant
+from commonwatt.apps.report import bill as report
+from commonwatt.model import InvalidValue
+from commonwatt.settlement.bill import LineClass
 
 Folder = Annotated[Path, typer.Argument(help="A run's folder.", exists=True, file_okay=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
 
 
-def receipt(
+def bill(
     folder: Folder,
-    session: Annotated[str, typer.Argument(help="The session: the position of its authorisation in the log.")],
-    json: AsJson = False,
+    member: Annotated[str, typer.Argument(help="The member's account, for example member-03.")],
+    first: Annotated[
+        str | None, typer.Option("--from", help="First day, 2018-11-14; without it from the start.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="The day after the last; without it all that is settled.")
+    ] = None,
+    vat: Annotated[
+        list[str] | None,
+        typer.Option(help="Tax in the prices, in thousandths: energy=50; also fees, storage, services."),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Where to put the page.", dir_okay=False)] = None,
+    pdf: Annotated[Path | None, typer.Option(help="Where to put the PDF.", dir_okay=False)] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON, with the numbers of all entries.")] = False,
+    entry: Annotated[int | None, typer.Option(help="Print this entry of the ledger with its proof instead.")] = None,
 ) -> None:
-    """Show a charging session: who counted what, what it cost slot by slot, and where the energy came from."""
-    found = billing.session_receipt(folder, session)
-    if json:
-        typer.echo(as_json(found))
+    """Tell what a member pays and is paid for a period, line by line, and from which entries."""
+    if entry is not None:
+        typer.echo(as_json(billing.entry_of(folder, entry)))
         return
-    lines = [f"session {found.session}: {found.car} at {found.station}, {found.state}"]
-    if found.started_s is not None:
-        ended = "" if found.ended_s is None else f", ended {_time(found.ended_s)} by {found.ended_by}"
-        lines.append(f"started {_time(found.started_s)} UTC{ended}")
-    read = "not read yet" if found.metered is None else f"read {found.metered[1] - found.metered[0]} Wh"
-    lines.append(f"counted {found.counted_wh} Wh, register {read}, billed {found.billed_wh} Wh")
-    if found.difference_wh:
-        lines.append(f"count and register differ by {found.difference_wh} Wh")
-    for line in lines:
-        typer.echo(line)
-    if found.lines:
-        screen().print(_slots(found))
-    energy, service = _money(found.energy_micro), _money(found.service_micro)
-    typer.echo(f"energy {energy}, service {service}, paid {_money(found.paid_micro)}")
-    typer.echo(f"authorised {found.authorised_wh} Wh and {_money(found.authorised_micro)}")
-    if found.unpaid_micro:
-        typer.echo(f"beyond what was authorised, and not paid: {_money(found.unpaid_micro)}")
-    if found.source != "any":
-        typer.echo(f"of the {found.source} energy that was wished, {found.met_wh} Wh came")
-
-
-def commission(folder: Folder, json: AsJson = False) -> None:
-    """Show what storage owed the operator per kWh charged and discharged, by whom, and for whom it was waived."""
-    found = billing.earnings(folder)
+    told, timezone = billing.bill_of(folder, member, (first, last), _rates(vat or []))
+    billing.write_files(told, timezone, html=html, pdf=pdf)
     if json:
-        typer.echo(as_json(found))
+        typer.echo(as_json(told))
         return
-    rates = f"{found.charged_micro_per_kwh} micro per kWh charged, {found.discharged_micro_per_kwh} discharged"
-    typer.echo(rates)
-    table = Table("owner", "asset", "owed", "waived", box=None, header_style="bold")
-    for one in found.assets:
-        table.add_row(one.owner, one.asset, _money(one.owed_micro), _money(one.waived_micro))
-    screen().print(table)
-    for account, micro in found.licences:
-        typer.echo(f"licences of {account}: {_money(micro)}")
-    totals = f"commission {_money(found.commission_micro)}, licences {_money(found.licences_micro)}"
-    typer.echo(f"{totals}, waived {_money(found.waived_micro)}")
+    words = report.told(told, timezone)
+    console = screen()
+    console.print(f"Bill of {words.account}, {words.period}", highlight=False)
+    table = Table("", "quantity", "unit", "pence a unit", "amount", "entries", box=None, header_style="bold")
+    for column in (table.columns[1], *table.columns[3:]):
+        column.justify = "right"
+    for row in words.rows:
+        table.add_row(row.label, row.quantity, row.unit, row.price, row.amount, str(row.count))
+    console.print(table)
+    console.print(f"{words.headline}: {words.total}", highlight=False)
+    for line in (words.tax and f"of which tax {words.tax}", words.before, *report.notes(words)):
+        if line:
+            console.print(line, highlight=False)
 
 
-def _slots(found: billing.SessionReceipt) -> Table:
-    table = Table("slot (UTC)", "Wh", "per kWh", "cost", "sun", "WATT", "other", "grid", box=None, header_style="bold")
-    for line in found.lines:
-        mix = line.mix
-        table.add_row(
-            _time(line.slot_s),
-            str(line.energy_wh),
-            _money(line.price_micro_per_kwh),
-            _money(line.cost_micro),
-            *(str(wh) for wh in (mix.solar_wh, mix.watt_wh, mix.other_wh, mix.grid_wh)),
-        )
-    return table
-
-
-def _time(at_s: int) -> str:
-    return f"{instant(at_s):%Y-%m-%d %H:%M}"
-
-
-def _money(micro: int) -> str:
-    """Return ERGON to the micro: a receipt must add up."""
-    sign = "-" if micro < 0 else ""
-    return f"{sign}{abs(micro) // MICRO}.{abs(micro) % MICRO:06d} ERGON"
+def _rates(told: list[str]) -> dict[LineClass, int]:
+    rates = {}
+    for one in told:
+        name, _, permille = one.partition("=")
+        if name not in set(LineClass) or not permille.isdecimal() or int(permille) > 1000:
+            raise InvalidValue(f"a rate of tax looks like energy=50, of {', '.join(LineClass)}, was {one!r}")
+        rates[LineClass(name)] = int(permille)
+    return rates

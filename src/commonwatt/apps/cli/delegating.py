@@ -7,7 +7,8 @@ import typer
 
 from commonwatt.apps import delegating
 from commonwatt.apps.cli.screen import as_json
-from commonwatt.flows.rulebook import bodies, trust_bodies
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.identity import trust_bodies
 from commonwatt.model import Kind
 
 

@@ -12,7 +12,7 @@ import typer
 from commonwatt.apps.cli import (
     accepting,
     billing,
-    bills,
+    charging,
     checking,
     consenting,
     contracting,
@@ -37,7 +37,7 @@ app = typer.Typer(
 )
 app.command("run")(running.run)
 app.command("accept")(accepting.accept)
-app.command("bill")(bills.bill)
+app.command("bill")(billing.bill)
 app.command("archive")(keeping.archive)
 app.command("query")(keeping.query)
 app.command("erase")(erasing.erase)
@@ -53,8 +53,8 @@ app.command("ask")(trading.ask)
 app.command("prove")(showing.prove)
 app.command("inspect")(showing.inspect)
 app.command("fairness")(showing.fairness)
-app.command("receipt")(billing.receipt)
-app.command("commission")(billing.commission)
+app.command("receipt")(charging.receipt)
+app.command("commission")(charging.commission)
 app.command("verify")(trusting.verify)
 app.command("replay")(trusting.replay)
 app.command("serve")(watching.serve)

@@ -10,46 +10,35 @@ from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from commonwatt.flexibility.permission import SAYS
-from commonwatt.flows.rulebook import (
-    attesting,
-    auction_bodies,
-    auctioning,
-    bodies,
-    charging,
-    commission,
-    consenting,
+from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.charging import charging, licence_bodies, operating, session_bodies
+from commonwatt.flows.rulebook.flexibility import consenting, stating
+from commonwatt.flows.rulebook.identity import attesting, delegating, registry, trust_bodies
+from commonwatt.flows.rulebook.identity.witnesses import check_witnesses
+from commonwatt.flows.rulebook.market import (
+    order_bodies,
+    ordering,
+    sale_bodies,
+    sealing,
+    selling,
+    slot_batches,
+    slot_market,
+    watt_book,
+)
+from commonwatt.flows.rulebook.market.auctions import auction_bodies, auctioning
+from commonwatt.flows.rulebook.market.contracts import (
     contract_bodies,
     contract_calling,
     contract_measuring,
     contracting,
-    delegating,
-    interchange,
-    interchange_bodies,
-    licence_bodies,
-    operating,
-    order_bodies,
-    ordering,
-    paying,
-    prepaying,
-    readings,
-    registry,
-    sale_bodies,
-    sealing,
-    selling,
-    session_bodies,
-    settling,
-    slot_batches,
-    slot_market,
-    stating,
-    transferring,
-    trust_bodies,
-    wallet_bodies,
-    watt_book,
 )
-from commonwatt.flows.rulebook.readings import Batch
-from commonwatt.flows.rulebook.slot_batches import OrderBatch
+from commonwatt.flows.rulebook.market.interchange import interchange, interchange_bodies
+from commonwatt.flows.rulebook.market.slot_batches import OrderBatch
+from commonwatt.flows.rulebook.metering import readings
+from commonwatt.flows.rulebook.metering.readings import Batch
+from commonwatt.flows.rulebook.settlement import settling
 from commonwatt.flows.rulebook.state import WALLET_ROLES, State
-from commonwatt.flows.rulebook.witnesses import check_witnesses
+from commonwatt.flows.rulebook.tokens import commission, paying, prepaying, transferring, wallet_bodies
 from commonwatt.identity.directory import KeyRecord
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.model import SLOT_SECONDS, AccountId, GatewayId, InvalidValue, Kind, Outcome, Request

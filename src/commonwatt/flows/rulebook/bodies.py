@@ -6,17 +6,17 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from commonwatt.flows.rulebook.auction_bodies import AUCTION_BODIES
-from commonwatt.flows.rulebook.contract_bodies import CONTRACT_BODIES, ContractFact
-from commonwatt.flows.rulebook.interchange_bodies import INTERCHANGE_BODIES
-from commonwatt.flows.rulebook.licence_bodies import BuyLicence, Licence
-from commonwatt.flows.rulebook.order_bodies import ORDER_BODIES
-from commonwatt.flows.rulebook.sale_bodies import SALE_BODIES
-from commonwatt.flows.rulebook.session_bodies import SESSION_BODIES
-from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms, SharingKey
-from commonwatt.flows.rulebook.trust_bodies import TRUST_BODIES, Role
-from commonwatt.flows.rulebook.wallet_bodies import WALLET_BODIES, Money, Tsl
-from commonwatt.flows.rulebook.wallet_bodies import PurchaseBody as _PurchaseBody
+from commonwatt.flows.rulebook.charging.licence_bodies import BuyLicence, Licence
+from commonwatt.flows.rulebook.charging.session_bodies import SESSION_BODIES
+from commonwatt.flows.rulebook.identity.trust_bodies import TRUST_BODIES, Role
+from commonwatt.flows.rulebook.market.auctions.auction_bodies import AUCTION_BODIES
+from commonwatt.flows.rulebook.market.contracts.contract_bodies import CONTRACT_BODIES, ContractFact
+from commonwatt.flows.rulebook.market.interchange.interchange_bodies import INTERCHANGE_BODIES
+from commonwatt.flows.rulebook.market.order_bodies import ORDER_BODIES
+from commonwatt.flows.rulebook.market.sale_bodies import SALE_BODIES
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingKey
+from commonwatt.flows.rulebook.tokens.wallet_bodies import WALLET_BODIES, Money, Tsl
+from commonwatt.flows.rulebook.tokens.wallet_bodies import PurchaseBody as _PurchaseBody
 from commonwatt.market.order_batch import MOST_ORDERS, orders_root, read_orders
 from commonwatt.metering.batch import ITEM_BYTES, MOST_ITEMS, batch_root
 from commonwatt.metering.personal import personal_hash

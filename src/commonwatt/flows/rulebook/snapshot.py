@@ -7,14 +7,14 @@ from typing import Any, get_type_hints
 import msgspec
 import numpy as np
 
-from commonwatt.flows.rulebook.contracted import Contracted
-from commonwatt.flows.rulebook.contracted import Dumped as ContractDump
-from commonwatt.flows.rulebook.licences import KeptLicences, Licences
-from commonwatt.flows.rulebook.neighbours import Neighbour, Neighbours
-from commonwatt.flows.rulebook.seals import Seal, Seals
-from commonwatt.flows.rulebook.sessions import KeptSessions, Sessions
+from commonwatt.flows.rulebook.charging.licences import KeptLicences, Licences
+from commonwatt.flows.rulebook.charging.sessions import KeptSessions, Sessions
+from commonwatt.flows.rulebook.market.contracts.contracted import Contracted
+from commonwatt.flows.rulebook.market.contracts.contracted import Dumped as ContractDump
+from commonwatt.flows.rulebook.market.interchange.neighbours import Neighbour, Neighbours
+from commonwatt.flows.rulebook.market.seals import Seal, Seals
 from commonwatt.flows.rulebook.state import Gateway, State
-from commonwatt.flows.rulebook.wallets import Kept, Wallets
+from commonwatt.flows.rulebook.tokens.wallets import Kept, Wallets
 from commonwatt.identity.directory import Directory
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.accounts import Accounts

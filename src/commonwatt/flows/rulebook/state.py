@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook.bodies import Witness
-from commonwatt.flows.rulebook.contracted import Contracted
-from commonwatt.flows.rulebook.licences import Licences
-from commonwatt.flows.rulebook.neighbours import Neighbours
-from commonwatt.flows.rulebook.proposed import Proposal
-from commonwatt.flows.rulebook.seals import Seals
-from commonwatt.flows.rulebook.sessions import Sessions
-from commonwatt.flows.rulebook.sharing_bodies import SettlementTerms, SharingBody
-from commonwatt.flows.rulebook.stated import Stated
-from commonwatt.flows.rulebook.trusted import Trusted
-from commonwatt.flows.rulebook.wallets import Wallets
+from commonwatt.flows.rulebook.charging.licences import Licences
+from commonwatt.flows.rulebook.charging.sessions import Sessions
+from commonwatt.flows.rulebook.flexibility.proposed import Proposal
+from commonwatt.flows.rulebook.flexibility.stated import Stated
+from commonwatt.flows.rulebook.identity.trusted import Trusted
+from commonwatt.flows.rulebook.market.contracts.contracted import Contracted
+from commonwatt.flows.rulebook.market.interchange.neighbours import Neighbours
+from commonwatt.flows.rulebook.market.seals import Seals
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody
+from commonwatt.flows.rulebook.tokens.wallets import Wallets
 from commonwatt.identity.directory import Directory
 from commonwatt.kernels.sha256 import leaf_hashes, tree_root
 from commonwatt.ledger.accounts import Accounts

@@ -1,0 +1,87 @@
+"""`commonwatt receipt` and `commonwatt commission`: what charging came to, and what storage owes the operator."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from commonwatt.apps import charging
+from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.model import MICRO, instant
+
+Folder = Annotated[Path, typer.Argument(help="A run's folder.", exists=True, file_okay=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
+
+
+def receipt(
+    folder: Folder,
+    session: Annotated[str, typer.Argument(help="The session: the position of its authorisation in the log.")],
+    json: AsJson = False,
+) -> None:
+    """Show a charging session: who counted what, what it cost slot by slot, and where the energy came from."""
+    found = charging.session_receipt(folder, session)
+    if json:
+        typer.echo(as_json(found))
+        return
+    lines = [f"session {found.session}: {found.car} at {found.station}, {found.state}"]
+    if found.started_s is not None:
+        ended = "" if found.ended_s is None else f", ended {_time(found.ended_s)} by {found.ended_by}"
+        lines.append(f"started {_time(found.started_s)} UTC{ended}")
+    read = "not read yet" if found.metered is None else f"read {found.metered[1] - found.metered[0]} Wh"
+    lines.append(f"counted {found.counted_wh} Wh, register {read}, billed {found.billed_wh} Wh")
+    if found.difference_wh:
+        lines.append(f"count and register differ by {found.difference_wh} Wh")
+    for line in lines:
+        typer.echo(line)
+    if found.lines:
+        screen().print(_slots(found))
+    energy, service = _money(found.energy_micro), _money(found.service_micro)
+    typer.echo(f"energy {energy}, service {service}, paid {_money(found.paid_micro)}")
+    typer.echo(f"authorised {found.authorised_wh} Wh and {_money(found.authorised_micro)}")
+    if found.unpaid_micro:
+        typer.echo(f"beyond what was authorised, and not paid: {_money(found.unpaid_micro)}")
+    if found.source != "any":
+        typer.echo(f"of the {found.source} energy that was wished, {found.met_wh} Wh came")
+
+
+def commission(folder: Folder, json: AsJson = False) -> None:
+    """Show what storage owed the operator per kWh charged and discharged, by whom, and for whom it was waived."""
+    found = charging.earnings(folder)
+    if json:
+        typer.echo(as_json(found))
+        return
+    rates = f"{found.charged_micro_per_kwh} micro per kWh charged, {found.discharged_micro_per_kwh} discharged"
+    typer.echo(rates)
+    table = Table("owner", "asset", "owed", "waived", box=None, header_style="bold")
+    for one in found.assets:
+        table.add_row(one.owner, one.asset, _money(one.owed_micro), _money(one.waived_micro))
+    screen().print(table)
+    for account, micro in found.licences:
+        typer.echo(f"licences of {account}: {_money(micro)}")
+    totals = f"commission {_money(found.commission_micro)}, licences {_money(found.licences_micro)}"
+    typer.echo(f"{totals}, waived {_money(found.waived_micro)}")
+
+
+def _slots(found: charging.SessionReceipt) -> Table:
+    table = Table("slot (UTC)", "Wh", "per kWh", "cost", "sun", "WATT", "other", "grid", box=None, header_style="bold")
+    for line in found.lines:
+        mix = line.mix
+        table.add_row(
+            _time(line.slot_s),
+            str(line.energy_wh),
+            _money(line.price_micro_per_kwh),
+            _money(line.cost_micro),
+            *(str(wh) for wh in (mix.solar_wh, mix.watt_wh, mix.other_wh, mix.grid_wh)),
+        )
+    return table
+
+
+def _time(at_s: int) -> str:
+    return f"{instant(at_s):%Y-%m-%d %H:%M}"
+
+
+def _money(micro: int) -> str:
+    """Return ERGON to the micro: a receipt must add up."""
+    sign = "-" if micro < 0 else ""
+    return f"{sign}{abs(micro) // MICRO}.{abs(micro) % MICRO:06d} ERGON"

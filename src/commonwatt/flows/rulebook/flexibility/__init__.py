@@ -1,0 +1,1 @@
+"""Rules for statements, and for plans and the consent to them."""

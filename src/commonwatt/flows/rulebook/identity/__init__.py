@@ -1,0 +1,1 @@
+"""Rules for who is who: registration, grants of keys, attestations, witnesses."""

@@ -1,0 +1,1 @@
+"""Rules for trading: the WATT book, the slots' market, sealed orders, agents, direct sales."""

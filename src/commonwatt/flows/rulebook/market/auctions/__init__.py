@@ -1,0 +1,1 @@
+"""Rules for auctions and reverse auctions of one lot."""

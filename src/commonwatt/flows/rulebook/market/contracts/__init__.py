@@ -1,0 +1,1 @@
+"""Rules for contracts between a utility and whoever is flexible."""

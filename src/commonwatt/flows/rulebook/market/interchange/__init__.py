@@ -1,0 +1,1 @@
+"""Rules for trade between communities that keep a ledger each."""

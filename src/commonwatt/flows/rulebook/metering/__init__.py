@@ -1,0 +1,1 @@
+"""Rules for readings: as they come, and where they come late or correct older ones."""

@@ -1,0 +1,1 @@
+"""Rules for what a slot comes to: trades, shares, imbalance, and nobody worse off."""
