@@ -1,13 +1,18 @@
 """What every kind of asset owes: its steps do what its envelope says."""
 
 from collections.abc import Callable, Sequence
+from math import inf
 
 from commonwatt.assets import levels
 from commonwatt.model import Envelope
 
 
 def agrees(
-    envelope: Envelope, power_w: Sequence[int], step: Callable[[int, int, int], int], wh_per_slot: float = 1.5
+    envelope: Envelope,
+    power_w: Sequence[int],
+    step: Callable[[int, int, int], int],
+    wh_per_slot: float = 1.5,
+    empty_wh: float = -inf,
 ) -> None:
     """Follow powers inside an envelope with the asset's own step, slot by slot, and compare levels with the envelope's.
 
@@ -16,6 +21,7 @@ def agrees(
         power_w: Wanted powers; one that would leave a bound is left out, as a planner would.
         step: From level, slot and power to the level after.
         wh_per_slot: What whole watt-hours and rounded factors may move in a slot.
+        empty_wh: At which level nothing more can be taken out, though the envelope's use of it goes on.
     """
     store = envelope.store
     assert store is not None
@@ -31,5 +37,7 @@ def agrees(
                 break
         else:
             return  # a corner that only looking ahead avoids
+        if after < empty_wh:
+            return  # what is not there is not used, and what the planner misses from here on is comfort
         planned, lived = after, step(lived, slot, power)
         assert abs(planned - lived) <= wh_per_slot * (slot + 1), (slot, power, planned, lived)
