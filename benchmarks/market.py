@@ -2,8 +2,6 @@
 
 import os
 import tempfile
-from collections import deque
-from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -12,12 +10,13 @@ from time import perf_counter, process_time
 import numpy as np
 
 from benchmarks.figure import Figure, figure
-from benchmarks.meters import AT_ONCE, FOUNDED_S, NAME, _limit, found, key, prices, signed
+from benchmarks.meters import FOUNDED_S, NAME, _limit, found, key, prices, signed
+from benchmarks.submitting import submit, written
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.tokens import wallet_bodies
-from commonwatt.flows.sequence import Decided, Sequencer, replay
+from commonwatt.flows.sequence import Sequencer, replay
 from commonwatt.kernels.auctions import ASK, BID, call, pairs
 from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.market.order_batch import ORDER_DTYPE
@@ -65,49 +64,13 @@ def payment_key(seq: int) -> bytes:
     return signed(key("operator"), Kind.REGISTER, seq, "operator", body)
 
 
-def spread(pool: ProcessPoolExecutor, make: Callable[..., list[bytes]], members: int, *more: int) -> list[bytes]:
-    """Let all processes write and sign requests of some members each, and return them in order."""
-    step = max(1, min(2_500, members // 4))
-    firsts = list(range(0, members, step))
-    lasts = [min(at + step, members) for at in firsts]
-    made = pool.map(make, firsts, lasts, *([each] * len(firsts) for each in more))
-    return [wire for wires in made for wire in wires]
-
-
 def set_up(sequencer: Sequencer, pool: ProcessPoolExecutor, members: int, days: int) -> None:
     """Bring everyone into the log, with prices told and money paid in."""
     found(sequencer, pool, members)
     operator = sequencer.state.keys.next_seq(key("operator").id)
     told = [*prices(SLOTS_PER_DAY, days + 1), payment_key(operator)]
     assert {*sequencer.submit(told, FOUNDED_S)} == {Outcome.BOOKED}
-    for wires in chunks(spread(pool, pay_in, members, 10**9)):
-        assert {*sequencer.submit(wires, FOUNDED_S)} == {Outcome.BOOKED}
-
-
-def chunks(wires: list[bytes]) -> list[list[bytes]]:
-    return [wires[at : at + AT_ONCE] for at in range(0, len(wires), AT_ONCE)]
-
-
-def submit(sequencer: Sequencer, some: Sequence[tuple[list[bytes], int]]) -> tuple[float, float]:
-    """Submit commits with their times: one is read while another is decided and two become durable, as at the door.
-
-    Returns:
-        Seconds in all, and of the slowest from its decision until it was durable.
-    """
-    slowest_s, began = 0.0, perf_counter()
-    keeping: deque[tuple[float, Decided]] = deque()
-    ahead = sequencer.read(some[0][0])
-    for number, (_, stamped_s) in enumerate(some):
-        here, now = ahead, perf_counter()
-        if number + 1 < len(some):
-            ahead = sequencer.read(some[number + 1][0])
-        keeping.append((now, sequencer.decide(here, stamped_s)))
-        while len(keeping) > (2 if number + 1 < len(some) else 0):
-            since, decided = keeping.popleft()
-            outcomes = {*decided.wait()}
-            assert outcomes == {Outcome.BOOKED}, outcomes
-            slowest_s = max(slowest_s, perf_counter() - since)
-    return perf_counter() - began, slowest_s
+    submit(sequencer, ((wires, FOUNDED_S) for wires in written(pool, pay_in, members, 10**9)))
 
 
 def p6(members: int = MEMBERS, days: int = DAYS) -> Figure:
@@ -123,7 +86,7 @@ def p6(members: int = MEMBERS, days: int = DAYS) -> Figure:
         seq = sequencer.state.keys.next_seq(key("operator").id)
         for day in range(days):
             day_s = FIRST_S + SLOT_SECONDS * SLOTS_PER_DAY * day
-            commits += [(some, day_s - 60) for some in chunks(spread(pool, order_batches, members, day))]
+            commits += [(some, day_s - 60) for some in written(pool, order_batches, members, day)]
             # A request of no matter after the day's last gate: what it comes upon is a market that has to be cleared.
             last_s = day_s + SLOT_SECONDS * SLOTS_PER_DAY - 60
             other = bodies.RegisterKey(

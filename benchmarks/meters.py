@@ -2,20 +2,19 @@
 
 import os
 import tempfile
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from itertools import islice
 from pathlib import Path
 from time import perf_counter, process_time
 
 import numpy as np
 
 from benchmarks.figure import Figure, figure
+from benchmarks.submitting import AT_ONCE, submit, written
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.sequence import Decided, Sequencer
+from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import SigningKey, VerifyingKey, sign_request
 from commonwatt.kernels.cores import beside, shares
 from commonwatt.kernels.secp256k1 import verify_many
@@ -27,8 +26,8 @@ SEED = b"meters"
 FOUNDED_S = 1_790_000_100
 GATEWAYS = int(os.environ.get("COMMONWATT_P9_GATEWAYS", "100000"))
 SECONDS = float(os.environ.get("COMMONWATT_P9_SECONDS", "60"))
-AT_ONCE = 4_096
-"""Requests a commit: one fsync each."""
+FIRST_S = FOUNDED_S // SLOT_SECONDS * SLOT_SECONDS
+"""The slot of the founding."""
 IMPORT, EXPORT = 300_000, 100_000
 
 
@@ -49,28 +48,31 @@ def signed(key: SigningKey, kind: Kind, seq: int, account: str, body: object, it
     return sign_request(request, key).wire_bytes()
 
 
-def founding(gateways: int) -> Iterator[bytes]:
-    """Yield the requests of the operator's desk: everyone registered, the feeder claimed, prices told."""
-    operator, seq = key("operator"), 1
+def founding() -> list[bytes]:
+    """Return the first requests of the operator's desk: the community, and the grid's feeder with its gateway."""
+    operator = key("operator")
     charter = bodies.RegisterCommunity(
         public=operator.public.hex(), timezone="UTC", b_max_wh=10_000, grace_slots=96, gate_s=60, correction_slots=32
     )
-    yield signed(operator, Kind.REGISTER, seq, "operator", charter)
-    for role, account in (("oracle", "oracle"), ("dso", "grid")):
-        seq += 1
-        body = bodies.RegisterKey(public=key(role).public.hex(), alg="secp256k1", role=role, account=account)
-        yield signed(operator, Kind.REGISTER, seq, "operator", body)
-    for number in range(-1, gateways):
-        name = f"gw-{number}" if number >= 0 else "gw-feeder"
-        seq += 1
+    gateway = bodies.RegisterGateway(gateway="gw-feeder", public=key("gw-feeder").public.hex(), alg="secp256k1")
+    told = [charter, *(_member(role, account, role) for role, account in (("oracle", "oracle"), ("dso", "grid")))]
+    wires = [signed(operator, Kind.REGISTER, seq, "operator", body) for seq, body in enumerate([*told, gateway], 1)]
+    return [*wires, signed(key("dso"), Kind.REGISTER, 1, "grid", asset("feeder", "gw-feeder", AssetKind.FEEDER))]
+
+
+def registered(first: int, last: int) -> list[bytes]:
+    """Return the registrations of some gateways and members, the operator's next requests after the founding."""
+    operator, wires = key("operator"), []
+    for n in range(first, last):
+        name = f"gw-{n}"
         gateway = bodies.RegisterGateway(gateway=name, public=key(name).public.hex(), alg="secp256k1")
-        yield signed(operator, Kind.REGISTER, seq, "operator", gateway)
-        if number >= 0:
-            seq += 1
-            member = f"member-{number}"
-            body = bodies.RegisterKey(public=key(member).public.hex(), alg="secp256k1", role="member", account=member)
-            yield signed(operator, Kind.REGISTER, seq, "operator", body)
-    yield signed(key("dso"), Kind.REGISTER, 1, "grid", asset("feeder", "gw-feeder", AssetKind.FEEDER))
+        for more, body in enumerate((gateway, _member(f"member-{n}", f"member-{n}", "member"))):
+            wires.append(signed(operator, Kind.REGISTER, 5 + 2 * n + more, "operator", body))
+    return wires
+
+
+def _member(name: str, account: str, role: str) -> bodies.RegisterKey:
+    return bodies.RegisterKey(public=key(name).public.hex(), alg="secp256k1", role=role, account=account)
 
 
 def claims(first: int, last: int) -> list[bytes]:
@@ -90,7 +92,7 @@ def asset(name: str, gateway: str, kind: AssetKind) -> bodies.RegisterAsset:
 
 def batches(first: int, last: int, round_number: int, slots: int) -> list[bytes]:
     """Return one batch of each of some gateways: so many slots in a row, of the round's number."""
-    start_s = FOUNDED_S // SLOT_SECONDS * SLOT_SECONDS + SLOT_SECONDS * round_number * slots
+    start_s = FIRST_S + SLOT_SECONDS * round_number * slots
     wires = []
     chance = np.random.default_rng(round_number * 1_000_003 + first)
     for n in range(first, last):
@@ -108,7 +110,7 @@ def batches(first: int, last: int, round_number: int, slots: int) -> list[bytes]
 
 
 def feeder_batch(round_number: int, slots: int) -> bytes:
-    start_s = FOUNDED_S // SLOT_SECONDS * SLOT_SECONDS + SLOT_SECONDS * round_number * slots
+    start_s = FIRST_S + SLOT_SECONDS * round_number * slots
     return feeder_batch_at(round_number + 1, start_s, slots, 10_000_000)
 
 
@@ -126,20 +128,16 @@ def feeder_batch_at(seq: int, start_s: int, slots: int, import_wh: int) -> bytes
 
 def found(sequencer: Sequencer, pool: ProcessPoolExecutor, gateways: int) -> None:
     """Bring everyone into the log."""
-    wires = founding(gateways)
-    while some := list(islice(wires, 8_192)):
-        assert {*sequencer.submit(some, FOUNDED_S)} == {Outcome.BOOKED}
-    step = max(1, min(2_500, gateways // 4))
-    for some in pool.map(claims, range(0, gateways, step), range(step, gateways + step, step)):
-        assert {*sequencer.submit(some[:gateways], FOUNDED_S)} == {Outcome.BOOKED}
+    assert {*sequencer.submit(founding(), FOUNDED_S)} == {Outcome.BOOKED}
+    for make in (registered, claims):
+        submit(sequencer, ((wires, FOUNDED_S) for wires in written(pool, make, gateways)))
 
 
 def prices(slots: int, rounds: int) -> Iterator[bytes]:
-    first_s = FOUNDED_S // SLOT_SECONDS * SLOT_SECONDS
     count = slots * rounds + 2
     for n, begin in enumerate(range(0, count, 400)):
         body = bodies.FactBody(
-            start_s=first_s + begin * SLOT_SECONDS, prices=[(IMPORT, EXPORT)] * min(400, count - begin)
+            start_s=FIRST_S + begin * SLOT_SECONDS, prices=[(IMPORT, EXPORT)] * min(400, count - begin)
         )
         yield signed(key("oracle"), Kind.FACT, n + 1, "oracle", body)
 
@@ -157,28 +155,15 @@ def p9(slots: int = 16, seconds: float = SECONDS, gateways: int = GATEWAYS) -> F
         found(sequencer, pool, gateways)
         assert {*sequencer.submit(list(prices(slots, rounds)), FOUNDED_S)} == {Outcome.BOOKED}
         set_up_s = perf_counter() - began
-        step = max(1, min(2_500, gateways // 4))
-        wires = [
-            [
-                feeder_batch(number, slots),
-                *(
-                    wire
-                    for some in pool.map(
-                        batches,
-                        range(0, gateways, step),
-                        range(step, gateways + step, step),
-                        [number] * gateways,
-                        [slots] * gateways,
-                    )
-                    for wire in some
-                ),
-            ][: gateways + 1]
+        commits = [
+            (wires, FIRST_S + SLOT_SECONDS * slots * (number + 1))
             for number in range(rounds)
+            for wires in ([feeder_batch(number, slots)], *written(pool, batches, gateways, number, slots))
         ]
         cpu_s = process_time()
-        spent_s, slowest_s = _run(sequencer, wires, slots)
+        spent_s, slowest_s = submit(sequencer, commits)
         cpu_s = process_time() - cpu_s
-        settled = (sequencer.state.settled_to_s - FOUNDED_S // SLOT_SECONDS * SLOT_SECONDS) // SLOT_SECONDS
+        settled = (sequencer.state.settled_to_s - FIRST_S) // SLOT_SECONDS
         assert settled == slots * rounds, (settled, slots, rounds)
         bytes_on_disk = (Path(folder) / "log.sqlite").stat().st_size
         log.close()
@@ -201,32 +186,6 @@ def p9_single() -> Figure:
 def p9_day() -> Figure:
     """The same with 96 readings per signature: a day at once."""
     return p9(96)
-
-
-def _run(sequencer: Sequencer, rounds: Sequence[Sequence[bytes]], slots: int) -> tuple[float, float]:
-    """Submit everything: one chunk is read while another is decided and two become durable, as at the door.
-
-    Returns:
-        Seconds in all, and of the slowest from its decision until it was durable.
-    """
-    chunks = [
-        (wires[at : at + AT_ONCE], FOUNDED_S // SLOT_SECONDS * SLOT_SECONDS + SLOT_SECONDS * slots * (number + 1))
-        for number, wires in enumerate(rounds)
-        for at in range(0, len(wires), AT_ONCE)
-    ]
-    slowest_s, began = 0.0, perf_counter()
-    keeping: deque[tuple[float, Decided]] = deque()
-    ahead = sequencer.read(chunks[0][0])
-    for number, (_, stamped_s) in enumerate(chunks):
-        here, now = ahead, perf_counter()
-        if number + 1 < len(chunks):
-            ahead = sequencer.read(chunks[number + 1][0])
-        keeping.append((now, sequencer.decide(here, stamped_s)))
-        while len(keeping) > (2 if number + 1 < len(chunks) else 0):
-            since, decided = keeping.popleft()
-            assert {*decided.wait()} == {Outcome.BOOKED}
-            slowest_s = max(slowest_s, perf_counter() - since)
-    return perf_counter() - began, slowest_s
 
 
 def _limit(count: int = 40_000) -> float:

@@ -2,9 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from itertools import islice
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from time import perf_counter, process_time
@@ -12,8 +11,9 @@ from time import perf_counter, process_time
 import numpy as np
 
 from benchmarks.figure import Figure, figure
-from benchmarks.market import FIRST_S, pay_in, payment_key
-from benchmarks.meters import NAME, _limit, claims, feeder_batch_at, founding, key, prices, signed
+from benchmarks.market import FIRST_S, set_up
+from benchmarks.meters import NAME, _limit, feeder_batch_at, key, signed
+from benchmarks.submitting import submit
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.flows.replay import replay
@@ -22,7 +22,7 @@ from commonwatt.flows.sequence import Sequencer
 from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.market.order_batch import ORDER_DTYPE
 from commonwatt.metering.batch import ITEM_DTYPE
-from commonwatt.model import GRID, MARKET, SLOT_SECONDS, SLOTS_PER_DAY, Commodity, Kind, Outcome
+from commonwatt.model import GRID, MARKET, SLOT_SECONDS, SLOTS_PER_DAY, Commodity, Kind
 
 HOMES = int(os.environ.get("COMMONWATT_P8_HOMES", "1000000"))
 AT_ONCE = 8_192
@@ -73,27 +73,6 @@ def _read(path: Path) -> list[bytes]:
     return [data[at:to] for at, to in zip(begins.tolist(), ends.tolist(), strict=True)]
 
 
-def found(sequencer: Sequencer, pool: ProcessPoolExecutor, homes: int) -> None:
-    """Bring everyone into the log, with prices told and money paid in."""
-    wires = founding(homes)
-    while some := list(islice(wires, AT_ONCE)):
-        assert {*sequencer.submit(some, FIRST_S - 900)} == {Outcome.BOOKED}
-    seq = sequencer.state.keys.next_seq(key("operator").id)
-    told = [*prices(SLOTS_PER_DAY, 2), payment_key(seq)]
-    assert {*sequencer.submit(told, FIRST_S - 900)} == {Outcome.BOOKED}
-    for make, more in ((claims, ()), (pay_in, (10**9,))):
-        for some in _by_piece(pool, make, homes, *more):
-            assert {*sequencer.submit(some, FIRST_S - 900)} == {Outcome.BOOKED}
-
-
-def _by_piece(
-    pool: ProcessPoolExecutor, make: Callable[..., list[bytes]], homes: int, *more: int
-) -> Iterator[list[bytes]]:
-    firsts = list(range(0, homes, AT_ONCE))
-    lasts = [min(at + AT_ONCE, homes) for at in firsts]
-    return iter(pool.map(make, firsts, lasts, *([each] * len(firsts) for each in more)))
-
-
 def p8(homes: int = HOMES) -> Figure:
     """Seconds for a million homes' day: ordered, cleared, metered, settled, chained in the log; and to verify it again.
 
@@ -103,18 +82,15 @@ def p8(homes: int = HOMES) -> Figure:
         log = SqliteLog(Path(folder) / "log.sqlite", MasterKey(bytes(32)))
         sequencer = Sequencer(log, NAME, lambda position: position.to_bytes(32))
         began = perf_counter()
-        found(sequencer, pool, homes)
+        set_up(sequencer, pool, homes, 1)
         firsts = list(range(0, homes, AT_ONCE))
         lasts = [min(at + AT_ONCE, homes) for at in firsts]
         paths = {kind: [Path(folder) / f"{kind}-{at}" for at in firsts] for kind in ("orders", "readings")}
         list(pool.map(write_orders, paths["orders"], firsts, lasts))
         list(pool.map(write_readings, paths["readings"], firsts, lasts))
         set_up_s = perf_counter() - began
-        commits = [
-            *((path, FIRST_S - 60) for path in paths["orders"]),
-            *((path, ENDS_S) for path in paths["readings"]),
-        ]
-        size, cpu_s, spent_s = log.size, process_time(), _live(sequencer, commits, homes)
+        size, cpu_s = log.size, process_time()
+        spent_s, _ = submit(sequencer, _day(paths["orders"], paths["readings"], homes))
         cpu_s, state = process_time() - cpu_s, sequencer.state
         assert state.settled_to_s == ENDS_S, "every slot is settled"
         assert state.accounts.total(Commodity.ENERGY) == state.accounts.total(Commodity.ERGON) == 0
@@ -135,22 +111,13 @@ def p8(homes: int = HOMES) -> Figure:
     )  # fmt: skip
 
 
-def _live(sequencer: Sequencer, commits: list[tuple[Path, int]], homes: int) -> float:
-    """Submit everything, the next file read while one is decided, and the feeder's readings last."""
-    began = perf_counter()
-    ahead = sequencer.read(_read(commits[0][0]))
-    waiting = []
-    for number, (_, stamped_s) in enumerate(commits):
-        here = ahead
-        if number + 1 < len(commits):
-            ahead = sequencer.read(_read(commits[number + 1][0]))
-        waiting.append(sequencer.decide(here, stamped_s))
-        while len(waiting) > 2:
-            assert {*waiting.pop(0).wait()} == {Outcome.BOOKED}
-    waiting.append(sequencer.decide([feeder_batch_at(1, FIRST_S, SLOTS_PER_DAY, homes * 10)], ENDS_S))
-    for decided in waiting:
-        assert {*decided.wait()} == {Outcome.BOOKED}
-    return perf_counter() - began
+def _day(orders: list[Path], readings: list[Path], homes: int) -> Iterator[tuple[list[bytes], int]]:
+    """Yield a day's commits as they are read: all orders before the first gate, all readings after the last slot."""
+    for path in orders:
+        yield _read(path), FIRST_S - 60
+    for path in readings:
+        yield _read(path), ENDS_S
+    yield [feeder_batch_at(1, FIRST_S, SLOTS_PER_DAY, homes * 10)], ENDS_S
 
 
 def _again(log: SqliteLog, root: bytes) -> float:
