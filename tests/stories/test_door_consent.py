@@ -97,7 +97,7 @@ def test_what_makes_no_sense_is_refused_before_it_is_sent(tmp_path: Path) -> Non
         command("consent", folder, "stranger")
     with pytest.raises(Refused, match="a key is named"):
         command("consent", folder, "nobody", "--mode", "off")
-    with pytest.raises(OSError):
+    with pytest.raises(Refused, match="`commonwatt accept` opens one"):
         command(*to, "--mode", "off", "--port", 9)
     assert command(*to, "no-battery") == "0 anna has no such asset that stores\n"
 

@@ -42,7 +42,7 @@ def ask(
     Raises:
         Refused: There is no such key or log, the log does not know it, or the request was refused; says how.
         InvalidValue: The body is none of this kind; says which field is wrong.
-        OSError: There is no door.
+        OSError: The line to the door broke.
     """
     key, own, state = opened(folder, name)
     about = AccountId(account) if account else own

@@ -75,7 +75,7 @@ def agree(folder: Path, name: str, asset: str | None, consent: Consent, host: st
 
     Raises:
         Refused: There is no such key or log, the log does not know it, or the request was refused; says how.
-        OSError: There is no door.
+        OSError: The line to the door broke.
     """
     key, account, state = opened(folder, name)
     return _send(key, account, state, consent_body(consent, None if asset is None else AssetId(asset)), host, port)

@@ -33,7 +33,7 @@ def delegate(folder: Path, name: str, body: trust_bodies.Delegate, host: str, po
 
     Raises:
         Refused: There is no such key or log, the log does not know it, or the request was refused; says how.
-        OSError: There is no door.
+        OSError: The line to the door broke.
     """
     key = open_key(folder, name)
     with open_log(folder) as log:

@@ -26,12 +26,16 @@ def knock(
         within_s: How long to wait for anything to come.
 
     Raises:
-        Refused: The door said why it takes nothing.
+        Refused: Nobody keeps a door open there, or the door said why it takes nothing.
         Corrupt: What it said cannot be read.
-        OSError: There is no door, or it said nothing in time.
+        OSError: The line broke, or the door said nothing in time.
     """
     outcomes, receipts, buffer = list[Outcome](), list[Receipt](), bytearray()
-    with socket.create_connection((host, port), timeout=within_s) as line:
+    try:
+        door = socket.create_connection((host, port), timeout=within_s)
+    except OSError as error:
+        raise Refused("no door is open there: `commonwatt accept` opens one", host=host, port=port, why=error) from error
+    with door as line:
         line.sendall(b"".join(map(frame, wires)))
         while len(outcomes) < len(wires):
             data = line.recv(65_536)
