@@ -140,10 +140,14 @@ def _finish(stage: Scene, day: Day, folder: Path, smart_w: list[int]) -> Summary
         rows = list(log.rows())
     note, size = final_note(rows)
     closed = replay(rows[:size], stage.street.community, keep=True)
-    account, slot_s = default_case(closed.state)
+    summary = summarise(closed, rows, day.terms, before(stage), smart_w)
+    try:
+        account, slot_s = default_case(closed.state)
+    except Refused as error:  # where everything is shared or firm no bundle shows a slot, and the log is the proof
+        return msgspec.structs.replace(summary, unproven=str(error))
     evidence = make_evidence(closed.state, closed.whole_tree(), rows, cosigned(folder, note), account, slot_s)
     save_secret(folder / "evidence.json", evidence)
-    return summarise(closed, rows, day.terms, before(stage), smart_w)
+    return summary
 
 
 class Roots(msgspec.Struct, frozen=True, kw_only=True):

@@ -176,6 +176,7 @@ def _day(scene: Scene, log: LogStore, fleet: GatewayFleet, cast: Cast, *, v2g: b
             dso=street.dso,
             witnesses=street.witness,
             wallets=_wallets(street),
+            settlement=street.settlement,
             consents={account(n): home.consent.consent() for n, home in enumerate(street.home, 1) if home.consent},
             agents={
                 account(n): WattPrices(
@@ -206,11 +207,17 @@ def _day(scene: Scene, log: LogStore, fleet: GatewayFleet, cast: Cast, *, v2g: b
 
 def _wallets(street: Street) -> WalletTerms:
     """Return what the street asks and gives in tokens; without its section on TSL, no right is needed to store."""
-    prepaid, tsl = street.prepaid, street.tsl
+    prepaid, charges, tsl = street.prepaid, street.charges, street.tsl
+    licence = charges.licence_pounds_per_month
     terms = WalletTerms(
         low_micro=prepaid.low_pounds * MICRO,
         clear_micro=prepaid.clear_pounds * MICRO,
         meter_grace_s=prepaid.meter_grace_hours * 3600,
+        unbacked_micro_per_kwh=charges.unbacked_pence_per_kwh * MICRO_PER_PENNY,
+        sealed_bond_micro=charges.sealed_bond_pence * MICRO_PER_PENNY,
+        operator_micro_per_kwh_charged=charges.operator_pence_per_kwh_charged * MICRO_PER_PENNY,
+        operator_micro_per_kwh_discharged=charges.operator_pence_per_kwh_discharged * MICRO_PER_PENNY,
+        licence_micro_per_month=None if licence is None else licence * MICRO,
     )
     if tsl is None:
         return terms

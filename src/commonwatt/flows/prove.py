@@ -78,7 +78,7 @@ def make_evidence(
     if slot_s >= state.settled_to_s:
         raise Refused("the slot is settled", slot_s=slot_s, settled_to_s=state.settled_to_s)
     own = [entry for entry in state.entries if entry.slot_s == slot_s and account in (entry.source, entry.target)]
-    beyond = sorted({entry.memo for entry in own} & _BEYOND)
+    beyond = sorted({str(entry.memo) for entry in own} & _BEYOND)
     if beyond:
         raise Refused("a bundle shows trades and the grid alone; a bill shows every entry", account=account, has=beyond)
     who = AccountId(account)
@@ -157,16 +157,25 @@ def trust_file(
 def default_case(state: State) -> tuple[AccountId, int]:
     """Return the member and the settled slot with the most energy traded; of equals the earliest slot, then by name.
 
+    Only slots in which the member's energy was traded or the grid's are looked at, see `make_evidence`.
+
     Raises:
-        Refused: Nobody has traded yet.
+        Refused: Nobody has traded yet in such a slot.
     """
     traded_wh: Counter[tuple[AccountId, int]] = Counter()
+    beyond: set[tuple[str, int]] = set()
     for entry in state.entries:
+        if entry.memo in _BEYOND:
+            beyond |= {(entry.source, entry.slot_s), (entry.target, entry.slot_s)}
         if entry.commodity is Commodity.ENERGY and entry.memo == Memo.TRADE:
             traded_wh[entry.source, entry.slot_s] += entry.amount
             traded_wh[entry.target, entry.slot_s] += entry.amount
+    for case in beyond & traded_wh.keys():
+        del traded_wh[case]
     if not traded_wh:
-        raise Refused("a case has a trade, nobody has traded yet", entries=len(state.entries))
+        raise Refused(
+            "a case has a trade in a slot of trades and the grid alone, found none", entries=len(state.entries)
+        )
     return min(traded_wh, key=lambda case: (-traded_wh[case], case[1], case[0]))
 
 

@@ -96,7 +96,8 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A day in figures. Curves are mean W at the feeder per slot, import positive; prices micro per kWh.
 
-    ``foreseen_micro`` is what the day's first plan expected the grid to be paid.
+    ``foreseen_micro`` is what the day's first plan expected the grid to be paid, ``unproven`` why no bundle shows a
+    slot of the day; empty where one does.
     """
 
     community: str
@@ -133,6 +134,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     entries: int
     log_root: str
     state_root: str
+    unproven: str = ""
 
 
 def summarise(

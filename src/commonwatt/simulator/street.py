@@ -1,7 +1,7 @@
 """A street as its file describes it: who lives there, with what, from when to when."""
 
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms
 from commonwatt.model import (
     AccountId,
     Asset,
@@ -85,6 +86,21 @@ class TslSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChargesSpec:
+    """What markets and storage cost beside the energy.
+
+    ``unbacked_pence_per_kwh`` stands on the seller's money for what is asked without WATT, ``sealed_bond_pence`` for a
+    sealed order; the operator takes its two rates for what storage takes and gives, unless a premium licence is held.
+    """
+
+    unbacked_pence_per_kwh: int = 0
+    sealed_bond_pence: int = 10
+    operator_pence_per_kwh_charged: int = 0
+    operator_pence_per_kwh_discharged: int = 0
+    licence_pounds_per_month: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentSpec:
     """How a home's member lets battery and car be scheduled, see `commonwatt.model.Consent`.
 
@@ -144,6 +160,8 @@ class Street:
     home: tuple[HomeSpec, ...]
     witness: tuple[Witness, ...] = ()
     tsl: TslSpec | None = None
+    charges: ChargesSpec = ChargesSpec()
+    settlement: SettlementTerms = field(default_factory=SettlementTerms)
     days: int = 1
 
     @property

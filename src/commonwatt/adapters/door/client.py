@@ -34,7 +34,9 @@ def knock(
     try:
         door = socket.create_connection((host, port), timeout=within_s)
     except OSError as error:
-        raise Refused("no door is open there: `commonwatt accept` opens one", host=host, port=port, why=error) from error
+        raise Refused(
+            "no door is open there: `commonwatt accept` opens one", host=host, port=port, why=error
+        ) from error
     with door as line:
         line.sendall(b"".join(map(frame, wires)))
         while len(outcomes) < len(wires):

@@ -42,12 +42,13 @@ def run(
         typer.echo(as_json(summary))
     else:
         show(summary, console)
-        console.print(_where(folder, page), markup=False, highlight=False, soft_wrap=True)
+        console.print(_where(folder, page, summary.unproven), markup=False, highlight=False, soft_wrap=True)
 
 
-def _where(folder: Path, page: Path) -> str:
+def _where(folder: Path, page: Path, unproven: str) -> str:
+    verify = f"commonwatt verify {folder / 'evidence.json'} --trust {folder / 'community.pub'}"
     return (
         f"\npage      {page}"
-        f"\nevidence  commonwatt verify {folder / 'evidence.json'} --trust {folder / 'community.pub'}"
+        f"\nevidence  {f'none: {unproven}' if unproven else verify}"
         f"\nlog       commonwatt replay {folder}"
     )
