@@ -1,4 +1,4 @@
-"""Sign a request with a key of a community's folder, and send it through the community's door."""
+"""Sign a request with a key of a community's folder, and send it through the community's door: for all who do so."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +14,10 @@ from commonwatt.flows.rulebook import State, bodies
 from commonwatt.identity.keys import SigningKey
 from commonwatt.model import AccountId, Kind, Outcome, Refused
 
+TRIES = 5
+"""How often a request is numbered anew where somebody signed with the same key meanwhile, as the open door does."""
+_TAKEN = (Outcome.SEEN_BEFORE, Outcome.WRONG_SEQUENCE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -28,7 +32,7 @@ class Asked:
 def ask(
     folder: Path, name: str, kind: str, body: Mapping[str, object], host: str, port: int, account: str | None = None
 ) -> Asked:
-    """Sign a request with a key of a folder, and send it through the community's door.
+    """Sign a request whose body is told in words, and send it; see `send`.
 
     Args:
         folder: The community's, with the key.
@@ -40,23 +44,46 @@ def ask(
         account: For whom it is asked, where the key is a delegate's.
 
     Raises:
-        Refused: There is no such key or log, the log does not know it, or the request was refused; says how.
+        Refused: There is no such kind, or as in `send`.
         InvalidValue: The body is none of this kind; says which field is wrong.
         OSError: The line to the door broke.
     """
-    key, own, state = opened(folder, name)
-    about = AccountId(account) if account else own
-    known = Kind(kind) if kind in bodies.KINDS else None
-    if known is None:
+    if kind not in bodies.KINDS:
         raise Refused("a request is of a kind that has rules", found=kind, kinds=", ".join(sorted(bodies.KINDS)))
-    told = bodies.read_body(known, body)
-    desk = Desk(state)
+    told = bodies.read_body(Kind(kind), body)
     assert isinstance(told, msgspec.Struct)
-    desk.write(key, about, known, told)
-    (outcome,), _ = knock(host, port, desk.wires)
+    return send(folder, name, Kind(kind), told, host, port, account)
+
+
+def send(
+    folder: Path, name: str, kind: Kind, body: msgspec.Struct, host: str, port: int, account: str | None = None
+) -> Asked:
+    """Sign a request with a key of a folder, and send it through the community's door.
+
+    Args:
+        folder: The community's, with the key; its log tells the key's next number.
+        name: Of the key, as its file in the folder's keys.
+        kind: Of the request.
+        body: Of the request.
+        host: Where the door is.
+        port: Likewise.
+        account: For whom it is asked; whose the key is, where it is left out.
+
+    Raises:
+        Refused: There is no such key or log, the log does not know it, or the request was refused; says how.
+        OSError: The line to the door broke.
+    """
+    outcome, about = Outcome.WRONG_SEQUENCE, AccountId("")
+    for _ in range(TRIES):
+        key, own, state = opened(folder, name)
+        about, desk = AccountId(account) if account else own, Desk(state)
+        desk.write(key, about, kind, body)
+        (outcome,), _ = knock(host, port, desk.wires)
+        if outcome not in _TAKEN:
+            break
     if outcome not in (Outcome.BOOKED, Outcome.WAITING):
-        raise Refused("the log takes what its rules allow", kind=known.value, outcome=outcome)
-    return Asked(account=about, kind=known, body=bodies.write_body(told), outcome=outcome)
+        raise Refused("the log takes what its rules allow", kind=kind.value, account=about, outcome=outcome)
+    return Asked(account=about, kind=kind, body=bodies.write_body(body), outcome=outcome)
 
 
 def opened(folder: Path, name: str) -> tuple[SigningKey, AccountId, State]:
@@ -65,10 +92,18 @@ def opened(folder: Path, name: str) -> tuple[SigningKey, AccountId, State]:
     Raises:
         Refused: There is no such key or log, or the log does not know the key.
     """
-    key = open_key(folder, name)
-    with open_log(folder) as log:
-        state = resume(log, community_of(log)).state
+    key, state = open_key(folder, name), state_of(folder)
     record = state.keys.get(key.id)
     if record is None:
         raise Refused("a key is registered before it asks for anything", named=name, key=key.id)
     return key, record.account, state
+
+
+def state_of(folder: Path) -> State:
+    """Return what holds at the end of a folder's log.
+
+    Raises:
+        Refused: There is no log, or no key to it.
+    """
+    with open_log(folder) as log:
+        return resume(log, community_of(log)).state

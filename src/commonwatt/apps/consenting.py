@@ -4,13 +4,10 @@ from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
 
-from commonwatt.adapters.door.client import knock
-from commonwatt.apps.asking import opened
-from commonwatt.flows.desk import Desk
+from commonwatt.apps.asking import opened, send
 from commonwatt.flows.onboard import consent_body
-from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.flexibility.proposed import Proposal
-from commonwatt.identity.keys import SigningKey
 from commonwatt.model import AccountId, AssetId, Consent, InvalidValue, Kind, Outcome, Refused, epoch, instant, zone_of
 
 
@@ -77,8 +74,9 @@ def agree(folder: Path, name: str, asset: str | None, consent: Consent, host: st
         Refused: There is no such key or log, the log does not know it, or the request was refused; says how.
         OSError: The line to the door broke.
     """
-    key, account, state = opened(folder, name)
-    return _send(key, account, state, consent_body(consent, None if asset is None else AssetId(asset)), host, port)
+    body = consent_body(consent, None if asset is None else AssetId(asset))
+    done = send(folder, name, Kind.CONSENT, body, host, port)
+    return Agreed(account=done.account, body=body, outcome=done.outcome)
 
 
 def decide(folder: Path, name: str, asset: str, *, accept: bool, host: str, port: int) -> Agreed:
@@ -87,7 +85,7 @@ def decide(folder: Path, name: str, asset: str, *, accept: bool, host: str, port
     Raises:
         Refused: Nothing waits for this asset, or as in `agree`.
     """
-    key, account, state = opened(folder, name)
+    _, _, state = opened(folder, name)
     proposal = state.proposals.get(AssetId(asset))
     if proposal is None or proposal.accepted is not None:
         waits = sorted(one for one, known in state.proposals.items() if known.accepted is None)
@@ -95,7 +93,8 @@ def decide(folder: Path, name: str, asset: str, *, accept: bool, host: str, port
             "a decision is about a schedule that waits for it", asset=asset, waiting=", ".join(waits) or "none"
         )
     decision = bodies.DecisionBody(asset=asset, issued_s=epoch(proposal.schedule.issued), accept=accept)
-    return _send(key, account, state, decision, host, port)
+    done = send(folder, name, Kind.CONSENT, decision, host, port)
+    return Agreed(account=done.account, body=decision, outcome=done.outcome)
 
 
 def minute(text: str) -> int:
@@ -128,12 +127,3 @@ def in_words(consent: Consent) -> str:
     if consent.decide_s is not None:
         told.append(f"decided {consent.decide_s // 60} minutes before the first instruction")
     return ", ".join(told)
-
-
-def _send(key: SigningKey, account: AccountId, state: State, body: bodies.Agreement, host: str, port: int) -> Agreed:
-    desk = Desk(state)
-    desk.write(key, account, Kind.CONSENT, body)
-    (outcome,), _ = knock(host, port, desk.wires)
-    if outcome is not Outcome.BOOKED:
-        raise Refused("the log takes what its rules allow", asset=body.asset or "all", outcome=outcome)
-    return Agreed(account=account, body=body, outcome=outcome)

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from commonwatt.adapters.door.client import knock
-from commonwatt.apps.wiring import open_key, open_log
-from commonwatt.flows.desk import Desk
-from commonwatt.flows.replay import community_of, resume
+from commonwatt.apps.asking import send
+from commonwatt.apps.wiring import open_key
 from commonwatt.flows.rulebook.identity import trust_bodies
-from commonwatt.model import AccountId, InvalidValue, Kind, Outcome, Refused, epoch
+from commonwatt.model import AccountId, InvalidValue, Kind, Outcome, epoch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,18 +33,8 @@ def delegate(folder: Path, name: str, body: trust_bodies.Delegate, host: str, po
         Refused: There is no such key or log, the log does not know it, or the request was refused; says how.
         OSError: The line to the door broke.
     """
-    key = open_key(folder, name)
-    with open_log(folder) as log:
-        state = resume(log, community_of(log)).state
-    record = state.keys.get(key.id)
-    if record is None:
-        raise Refused("a key is registered before it grants", named=name, key=key.id)
-    desk = Desk(state)
-    desk.write(key, record.account, Kind.DELEGATE, body)
-    (outcome,), _ = knock(host, port, desk.wires)
-    if outcome is not Outcome.BOOKED:
-        raise Refused("the log takes what its rules allow", to=body.to, outcome=outcome)
-    return Delegated(account=record.account, to=body.to, outcome=outcome)
+    done = send(folder, name, Kind.DELEGATE, body, host, port)
+    return Delegated(account=done.account, to=body.to, outcome=done.outcome)
 
 
 def public_key(folder: Path, to: str) -> str:

@@ -83,7 +83,7 @@ def onboard(state: State, cast: Cast, charter: Charter, now_s: int) -> list[byte
         *((key, "member", account) for account, key in cast.members.items()),
     ]
     for key, role, account in roles:
-        desk.write(cast.operator, OPERATOR, Kind.REGISTER, _key(key, role, account))
+        desk.write(cast.operator, OPERATOR, Kind.REGISTER, key_body(key, role, account))
     for gateway, public in charter.gateways.items():
         register = bodies.RegisterGateway(gateway=gateway, public=public.hex(), alg="secp256k1")
         desk.write(cast.operator, OPERATOR, Kind.REGISTER, register)
@@ -132,7 +132,8 @@ def _community(cast: Cast, charter: Charter) -> bodies.RegisterCommunity:
     )
 
 
-def _key(key: SigningKey, role: str, account: AccountId) -> bodies.RegisterKey:
+def key_body(key: SigningKey, role: str, account: AccountId) -> bodies.RegisterKey:
+    """Return the registration of a key as the operator signs it."""
     return bodies.RegisterKey(public=key.public.hex(), alg="secp256k1", role=role, account=account)
 
 

@@ -18,6 +18,7 @@ from commonwatt.apps.cli import (
     contracting,
     delegating,
     erasing,
+    joining,
     keeping,
     planning,
     running,
@@ -47,6 +48,7 @@ app.command("contracts")(contracting.contracts)
 app.command("delegate")(delegating.delegate)
 app.command("plan")(planning.plan)
 app.command("event", context_settings={"ignore_unknown_options": True})(planning.event)
+app.command("key")(joining.key)
 app.command("market")(trading.market)
 app.command("order")(trading.order)
 app.command("ask")(trading.ask)
