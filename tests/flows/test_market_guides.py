@@ -15,6 +15,8 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 SHOWN = [
     ("market.md", 0, Kind.ORDER),
     ("market.md", 1, Kind.CANCEL),
+    ("slots.md", 0, Kind.ORDER),
+    ("slots.md", 1, Kind.REGISTER),
     ("auctions.md", 0, Kind.AUCTION),
     ("auctions.md", 1, Kind.TRANSFER),
     ("interchange.md", 0, Kind.INTERCHANGE),

@@ -53,6 +53,16 @@ def test_watt_goes_one_way_and_ergon_the_other_across_two_ledgers() -> None:
         town.restart(snapshot=True)
 
 
+def test_any_member_may_carry_the_other_log_s_word_so_that_no_operator_sits_on_it() -> None:
+    east, west = prepared()
+    word = bodies.Decide(community="east", number=1, proof=proof_of(east))
+    assert west.ask("ben", Kind.INTERCHANGE, word) is Outcome.BOOKED
+    assert (west.watt("ben"), west.ergon("operator")) == (100, 1_000), "the fee is the operator's, whoever carries"
+    assert west.ask("ben", Kind.INTERCHANGE, prepare(document(2))) is Outcome.NOT_ALLOWED
+    assert west.ask("dso", Kind.INTERCHANGE, word) is Outcome.NOT_ALLOWED
+    west.restart(snapshot=True)
+
+
 def test_a_side_that_nobody_answers_waits_however_long() -> None:
     east, west = towns()
     mine, _ = agreed(east, west, document(decide_by_s=east.now_s + 100))

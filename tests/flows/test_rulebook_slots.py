@@ -1,5 +1,6 @@
 """Orders for slots: batches that stand as the same orders one by one, the open market, zones, and snapshots."""
 
+import msgspec
 import numpy as np
 import pytest
 from community import EXPORT, IMPORT, NOON, Community, key
@@ -10,7 +11,7 @@ from commonwatt.flows.rulebook import bodies, snapshot
 from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.market.order_batch import ORDER_DTYPE, faulty, orders_root, read_orders
-from commonwatt.model import SLOT_SECONDS, AccountId, InvalidValue, Kind, Outcome, Side
+from commonwatt.model import SLOT_SECONDS, AccountId, AssetId, InvalidValue, Kind, Outcome, Side
 
 NEXT = NOON + SLOT_SECONDS
 BODIES = st.tuples(
@@ -202,3 +203,23 @@ def test_zones_are_the_grids_to_tell_and_their_fee_is_kept_off_what_buyers_offer
     assert (trade.price_micro_per_kwh, trade.fee_micro_per_kwh) == (195_000, 10_000)
     again = snapshot.load(snapshot.dump(community.state, community.now_s, bytes(32)))[0]
     assert (again.zones, again.root()) == (community.state.zones, community.state.root())
+
+
+@pytest.mark.row("E15")
+def test_in_which_zone_a_connection_lies_is_the_grids_word() -> None:
+    community = Community(2)
+    for zone in (bodies.RegisterZone(zone="town", fee_micro_per_kwh=40_000), bodies.RegisterZone(zone="mews")):
+        assert community.ask("dso", Kind.REGISTER, zone) is Outcome.BOOKED
+    community.register_key("dora", "member", "dora")
+    community.register_gateway("gw-dora")
+    watts = {"max_import_w": 9_000, "max_export_w": 9_000}
+    assert community.claim("dora", "dora-home", "connection", zone="mews", **watts) is Outcome.NOT_ALLOWED
+    assert community.claim("dora", "dora-home", "connection", zone="elsewhere", **watts) is Outcome.BOOKED
+    there = bodies.PlaceConnection(asset="dora-home", zone="mews")
+    assert community.ask("dora", Kind.REGISTER, there) is Outcome.NOT_ALLOWED
+    for wrong in ({"asset": "anna-battery"}, {"asset": "nothing"}, {"zone": "elsewhere"}):
+        assert community.ask("dso", Kind.REGISTER, msgspec.structs.replace(there, **wrong)) is Outcome.UNKNOWN_THING
+    assert community.ask("dso", Kind.REGISTER, there) is Outcome.BOOKED
+    assert community.state.assets[AssetId("dora-home")].zone == "mews"
+    again = snapshot.load(snapshot.dump(community.state, community.now_s, bytes(32)))[0]
+    assert again.root() == community.state.root()

@@ -68,7 +68,7 @@ _MAY = {
     Kind.AUCTION: {"member", "utility"},
     Kind.CONTRACT: {"member", "utility", "operator"},
     Kind.SESSION: {"member", "station", "car", "gateway"},
-    Kind.INTERCHANGE: {"operator"},
+    Kind.INTERCHANGE: {"operator", "member"},
     Kind.FACT: {"oracle"},
     Kind.SCHEDULE: {"planner"},
     Kind.CONSENT: {"member"},

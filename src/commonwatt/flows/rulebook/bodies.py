@@ -147,7 +147,16 @@ class RegisterZone(_Body, frozen=True, omit_defaults=True, tag_field="what", tag
     most_in_wh: Annotated[int, Meta(ge=0, le=10**12)] | None = None
 
 
-Register = RegisterCommunity | RegisterKey | RegisterGateway | RegisterAsset | RegisterZone | SharingKey
+class PlaceConnection(_Body, frozen=True, tag_field="what", tag="place"):
+    """In which zone a connection lies: the grid's or the operator's word, since fees and borders hang on it."""
+
+    asset: Name
+    zone: Name
+
+
+Register = (
+    RegisterCommunity | RegisterKey | RegisterGateway | RegisterAsset | RegisterZone | PlaceConnection | SharingKey
+)
 
 
 class ConstraintBody(_Body, frozen=True):

@@ -1,6 +1,6 @@
 """Rules for who and what exists, and which facts count; see `stating` for statements, `consenting` for schedules."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.columns import columns
@@ -64,9 +64,11 @@ def register(state: State, request: Request, body: bodies.Register, stamped_s: i
         return Outcome.ALREADY_THERE
     if isinstance(body, bodies.RegisterAsset):
         return _claim(state, request, body, stamped_s)
-    if isinstance(body, bodies.RegisterZone):
+    if isinstance(body, bodies.RegisterZone | bodies.PlaceConnection):
         grids = request.author == state.operator or state.keys[request.author].role == "dso"
-        return slot_market.zone(state, body) if grids else Outcome.NOT_ALLOWED
+        if not grids:
+            return Outcome.NOT_ALLOWED
+        return slot_market.zone(state, body) if isinstance(body, bodies.RegisterZone) else _place(state, body)
     if request.author != state.operator:
         return Outcome.NOT_ALLOWED
     if isinstance(body, SharingKey):
@@ -116,6 +118,8 @@ def _claim(state: State, request: Request, body: bodies.RegisterAsset, stamped_s
         return Outcome.OVER_LIMIT
     if body.asset_kind is AssetKind.CONNECTION and owner in state.connections:
         return Outcome.ALREADY_THERE
+    if body.asset_kind is AssetKind.CONNECTION and body.zone in state.zones:
+        return Outcome.NOT_ALLOWED  # what a zone costs and who is near in it is not for its members to choose
     if feeder and columns(state).feeder:
         return Outcome.ALREADY_THERE  # the grid's account is what one meter counts
     try:
@@ -139,6 +143,18 @@ def _claim(state: State, request: Request, body: bodies.RegisterAsset, stamped_s
     state.readings.join(AssetId(body.asset))
     if body.asset_kind is AssetKind.CONNECTION:
         state.connections[owner] = AssetId(body.asset)
+    state.registry_version += 1
+    return Outcome.BOOKED
+
+
+def _place(state: State, body: bodies.PlaceConnection) -> Outcome:
+    """Say in which registered zone a connection lies; orders that stand meet there from the next gate on."""
+    asset = state.assets.get(AssetId(body.asset))
+    if asset is None or asset.kind is not AssetKind.CONNECTION or body.zone not in state.zones:
+        return Outcome.UNKNOWN_THING
+    state.assets[asset.id] = replace(asset, zone=body.zone)
+    if known := state.trusted.attested.get(asset.id):  # what comes back where a specification is revoked
+        state.trusted.attested[asset.id] = replace(known, claimed=replace(known.claimed, zone=body.zone))
     state.registry_version += 1
     return Outcome.BOOKED
 

@@ -49,10 +49,17 @@ MOST_GAPS = 1_000
 
 
 def interchange(state: State, request: Request, body: bodies.InterchangeBody, position: int, stamped_s: int) -> Outcome:
-    """Register a neighbour, prepare or refuse a document, or decide one that is prepared."""
+    """Register a neighbour, prepare or refuse a document, or decide one that is prepared.
+
+    The other log's word proves itself, so any member may bring it: an operator cannot keep a side waiting that the
+    other has booked. All else is the operator's.
+    """
+    assert state.operator is not None
+    if request.author != state.operator and not isinstance(body, bodies.Decide):
+        return Outcome.NOT_ALLOWED
     if isinstance(body, bodies.RegisterNeighbour):
         return _register(state, body)
-    ours = request.on_behalf_of
+    ours = state.keys[state.operator].account
     match body:
         case bodies.Prepare():
             return _prepare(state, ours, body, position, stamped_s)
