@@ -18,6 +18,7 @@ from commonwatt.apps.cli import (
     contracting,
     delegating,
     erasing,
+    interchanging,
     joining,
     keeping,
     planning,
@@ -52,6 +53,7 @@ app.command("key")(joining.key)
 app.command("market")(trading.market)
 app.command("order")(trading.order)
 app.command("ask")(trading.ask)
+app.add_typer(interchanging.app, name="interchange")
 app.command("prove")(showing.prove)
 app.command("inspect")(showing.inspect)
 app.command("fairness")(showing.fairness)
