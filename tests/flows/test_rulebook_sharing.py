@@ -3,15 +3,17 @@
 from collections import Counter
 
 import pytest
-from community import EXPORT, IMPORT, NOON, PREPAID, Community, Flow
+from community import EXPORT, IMPORT, NAME, NOON, PREPAID, Community, Flow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonwatt.flows.prove import make_evidence
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook import bodies, snapshot
-from commonwatt.flows.rulebook.settlement.sharing import MOST_KEYS
+from commonwatt.flows.rulebook.market.auctions import auction_bodies
+from commonwatt.flows.rulebook.settlement.sharing import MOST_KEYS, imbalance_prices
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody, SharingKey
+from commonwatt.flows.rulebook.state import Charter, State
 from commonwatt.model import IMBALANCE, MARKET, SLOT_SECONDS, AssetKind, Commodity, Kind, Outcome, Refused, Side
 
 NEXT = NOON + SLOT_SECONDS
@@ -69,6 +71,68 @@ def test_a_markup_makes_failing_dearer_and_the_account_keeps_it() -> None:
     community.live(ben=Flow(load_wh=1_000))
     assert community.ergon("anna") == PREPAID + MIDPOINT - IMPORT - 50_000
     assert community.ergon("imbalance") == 50_000
+
+
+def test_what_a_kwh_not_kept_can_cost_is_bounded_and_beyond_the_bound_nothing_is_firm() -> None:
+    most = SettlementTerms(
+        imbalance="told", imbalance_markup_micro_per_kwh=50_000, imbalance_most_micro_per_kwh=320_000
+    )
+    for told, paid in ((900_000, 320_000), (-900_000, -320_000), (100_000, 150_000)):
+        community = trading(most)
+        slot_s = community.live(ben=Flow(load_wh=1_000))
+        assert tell_imbalance(community, slot_s, told) is Outcome.BOOKED
+        assert community.ergon("anna") == PREPAID + MIDPOINT - paid
+    below_the_grid = SettlementTerms(imbalance="grid", imbalance_most_micro_per_kwh=IMPORT - 1)
+    community = trading(below_the_grid)
+    community.live(ben=Flow(load_wh=1_000))
+    assert community.entries("imbalance") == [] == community.entries("trade kept")
+    assert community.ergon("anna") == PREPAID
+
+
+@given(
+    st.integers(-(10**9), 10**9),
+    st.integers(-(10**9), 10**9),
+    st.none() | st.integers(-(10**9), 10**9),
+    st.integers(0, 10**9),
+    st.integers(0, 10**9),
+)
+def test_imbalance_prices_lie_within_the_charters_most_and_around_the_grids(
+    bought: int, sold: int, told: int | None, markup: int, most: int
+) -> None:
+    terms = SettlementTerms(imbalance="told", imbalance_markup_micro_per_kwh=markup, imbalance_most_micro_per_kwh=most)
+    state = State(NAME, charter=Charter(settlement=terms), prices={NOON: (bought, sold)})
+    if told is not None:
+        state.imbalance[NOON] = told
+    prices = imbalance_prices(state, NOON)
+    if prices is None:
+        assert max(abs(bought), abs(sold)) > most
+    else:
+        assert -most <= prices.long <= prices.short <= most
+        assert told is not None or prices.long <= min(bought, sold) <= max(bought, sold) <= prices.short
+
+
+def test_nobody_without_money_sells_what_they_may_not_send() -> None:
+    for imbalance, outcome in (("none", Outcome.BOOKED), ("told", Outcome.NOT_BACKED)):
+        community = Community(2, settlement=SettlementTerms(imbalance=imbalance), prepaid_micro=0)
+        assert community.order("anna", Side.ASK, 5_000, EXPORT, NOON) is outcome
+
+
+def test_where_the_grid_gives_more_than_it_takes_the_imbalance_account_owes_nothing() -> None:
+    community = Community(2, settlement=GRID_PRICES, priced_slots=0)
+    first_s = NOON + 4 * SLOT_SECONDS
+    community.tell_prices(NOON, [(IMPORT, EXPORT)] * 4 + [(-50_000, 50_000)] * 4)
+    name = str(len(community.sequencer.tree))
+    lot = auction_bodies.Open(
+        form="dutch", side="ask", good="slots", amount=2_000, start_s=NOON, end_s=NOON + 60, reserve_price=0,
+        opening_price=1, step=1, tick_s=60, from_s=first_s, to_s=first_s + 4 * SLOT_SECONDS,
+    )  # fmt: skip
+    assert community.ask("anna", Kind.AUCTION, lot) is Outcome.BOOKED
+    offer = auction_bodies.Offer(auction=name, amount=2_000, price_micro_per_kwh=1)
+    assert community.ask("ben", Kind.AUCTION, offer) is Outcome.BOOKED
+    for _ in range(8):
+        community.live()
+    assert community.ergon("imbalance") == 200_000, "both failed: the one bought at 5 ct, the other sold at -5 ct"
+    same_again(community)
 
 
 def test_who_kept_silent_has_not_delivered_and_what_comes_late_is_the_grids() -> None:

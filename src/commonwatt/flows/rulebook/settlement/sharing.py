@@ -55,16 +55,26 @@ def imbalance_due(state: State, slot_s: int) -> bool:
     return waits and bool(_trades(state, slot_s))
 
 
+def stake_micro(state: State, energy_wh: int) -> int:
+    """Return what must stand behind energy that somebody agrees to send or take; 0 where trades are not firm."""
+    return state.charter.settlement.stake_micro(energy_wh)
+
+
 def imbalance_prices(state: State, slot_s: int) -> Imbalance | None:
-    """Return what is paid in a slot for what was traded and not delivered; None where it lapses."""
+    """Return what is paid in a slot for what was traded and not delivered; None where it lapses.
+
+    Who lacks pays the dearer of the grid's two prices and who has too much gets the lower, so that whatever passes
+    between the grid and those who failed, the account in between is never out of pocket. Where the grid itself is
+    dearer than the charter's most, no stake covers a lack, and trades lapse.
+    """
     terms = state.charter.settlement
-    if terms.imbalance == "none":
+    most, markup = terms.imbalance_most_micro_per_kwh, terms.imbalance_markup_micro_per_kwh
+    long, short = sorted(state.prices[slot_s])
+    if terms.imbalance == "none" or max(short, -long) > most:
         return None
-    short, long = state.prices[slot_s]
     if slot_s in state.imbalance:
         short = long = state.imbalance[slot_s]
-    markup = terms.imbalance_markup_micro_per_kwh
-    return Imbalance(short=short + markup, long=long - markup)
+    return Imbalance(short=max(-most, min(most, short + markup)), long=max(-most, min(most, long - markup)))
 
 
 def key_in_force(state: State, slot_s: int) -> SharingBody:
