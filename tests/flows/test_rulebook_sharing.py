@@ -111,6 +111,17 @@ def test_imbalance_prices_lie_within_the_charters_most_and_around_the_grids(
         assert told is not None or prices.long <= min(bought, sold) <= max(bought, sold) <= prices.short
 
 
+@pytest.mark.row("M1")
+@pytest.mark.parametrize("source", ["any", "solar"])
+def test_who_sold_sun_and_sent_none_pays_for_the_lack_like_who_sold_anything(source: str) -> None:
+    community = Community(2, settlement=GRID_PRICES)
+    assert community.order("ben", Side.BID, 1_000, IMPORT, NOON) is Outcome.BOOKED
+    assert community.order("anna", Side.ASK, 1_000, EXPORT, NOON, source=source) is Outcome.BOOKED
+    community.live(ben=Flow(load_wh=1_000))
+    assert community.ergon("anna") - PREPAID == MIDPOINT - IMPORT
+    assert community.ergon("ben") - PREPAID == -MIDPOINT
+
+
 def test_nobody_without_money_sells_what_they_may_not_send() -> None:
     for imbalance, outcome in (("none", Outcome.BOOKED), ("told", Outcome.NOT_BACKED)):
         community = Community(2, settlement=SettlementTerms(imbalance=imbalance), prepaid_micro=0)
