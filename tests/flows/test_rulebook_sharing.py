@@ -107,6 +107,8 @@ def test_imbalance_prices_lie_within_the_charters_most_and_around_the_grids(
     if prices is None:
         assert max(abs(bought), abs(sold)) > most
     else:
+        assert prices.short_unheard is not None and prices.long_unheard is not None
+        assert prices.short_unheard >= prices.short and prices.long_unheard <= prices.long
         assert -most <= prices.long <= prices.short <= most
         assert told is not None or prices.long <= min(bought, sold) <= max(bought, sold) <= prices.short
 
@@ -178,6 +180,25 @@ def test_a_told_imbalance_price_is_waited_for_as_long_as_a_silent_meter() -> Non
     assert community.state.settled_to_s == NEXT + SLOT_SECONDS
     community.live()
     assert community.state.settled_to_s == NEXT + 2 * SLOT_SECONDS, "nothing was traded, so no price is needed"
+
+
+@pytest.mark.parametrize("told", [-200_000, 0, EXPORT, 250_000, 900_000])
+@pytest.mark.parametrize("who", ["anna", "ben"])
+def test_a_meter_that_waits_for_the_told_price_before_it_reports_gains_nothing(who: str, told: int) -> None:
+    came_to = []
+    for silent in ([], [who]):
+        community = trading(SettlementTerms(imbalance="told"))
+        flows = {"anna": Flow(solar_wh=1_000), "ben": Flow(load_wh=1_000)}
+        slot_s = community.live(silent=silent, **flows)
+        assert tell_imbalance(community, slot_s, told) is Outcome.BOOKED
+        community.now_s += 3 * SLOT_SECONDS
+        community.pay("anna" if who == "ben" else "ben", 1, "wakes the log")
+        if silent:
+            assert community.report(f"gw-{who}", slot_s, community.home(who, flows[who])) is Outcome.BOOKED
+        came_to.append(community.ergon(who))
+        same_again(community)
+    kept, waited = came_to
+    assert waited <= kept
 
 
 def test_an_imbalance_price_that_never_comes_is_the_grids() -> None:
