@@ -14,7 +14,8 @@ from commonwatt.flows.rulebook.market.auctions import auction_bodies
 from commonwatt.flows.rulebook.settlement.sharing import MOST_KEYS, imbalance_prices
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody, SharingKey
 from commonwatt.flows.rulebook.state import Charter, State
-from commonwatt.model import IMBALANCE, MARKET, SLOT_SECONDS, AssetKind, Commodity, Kind, Outcome, Refused, Side
+from commonwatt.flows.rulebook.tokens import wallet_bodies
+from commonwatt.model import IMBALANCE, MARKET, MICRO, SLOT_SECONDS, AssetKind, Commodity, Kind, Outcome, Refused, Side
 
 NEXT = NOON + SLOT_SECONDS
 MIDPOINT = (IMPORT + EXPORT) // 2
@@ -364,6 +365,49 @@ def test_gains_that_are_not_enough_make_all_whole_in_proportion() -> None:
         ("market", "ben", 6_000),
         ("market", "cleo", 4_000),
     ]
+
+
+def equalising_day(deal: str) -> Community:
+    """Cleo gains by an honest trade; anna and ben also deal with each other at a price that nobody else would pay."""
+    community = Community(3, settlement=SettlementTerms(equalise="day"), prepaid_micro=20 * MICRO)
+    community.live(anna=Flow(solar_wh=1_000, charge_wh=1_000))
+    first_s = community.slot_s + 2 * SLOT_SECONDS
+    name = str(len(community.sequencer.tree))
+    if deal == "watt":
+        assert community.order("anna", Side.ASK, 19, 10**9) is Outcome.BOOKED
+        assert community.order("ben", Side.BID, 19, 10**9) is Outcome.BOOKED
+    elif deal == "energy":
+        lot = auction_bodies.Open(
+            form="dutch", side="ask", good="slots", amount=100, start_s=community.now_s, end_s=community.now_s + 60,
+            reserve_price=0, opening_price=100_000_000, step=1, tick_s=60, from_s=first_s,
+            to_s=first_s + SLOT_SECONDS,
+        )  # fmt: skip
+        assert community.ask("anna", Kind.AUCTION, lot) is Outcome.BOOKED
+        offer = auction_bodies.Offer(auction=name, amount=100, price_micro_per_kwh=100_000_000)
+        assert community.ask("ben", Kind.AUCTION, offer) is Outcome.BOOKED
+    elif deal == "gift":
+        body = wallet_bodies.Give(target="ben", commodity=Commodity.WATT, amount=800)
+        assert community.ask("anna", Kind.TRANSFER, body) is Outcome.BOOKED
+    slot_s = community.slot_s + SLOT_SECONDS
+    assert community.order("anna", Side.BID, 1_000, IMPORT, slot_s) is Outcome.BOOKED
+    assert community.order("cleo", Side.ASK, 1_000, EXPORT, slot_s) is Outcome.BOOKED
+    community.live()
+    community.live(cleo=Flow(solar_wh=1_000), anna=Flow(load_wh=1_000))
+    community.live(anna=Flow(solar_wh=100), ben=Flow(load_wh=100))
+    community.live(anna=Flow(discharge_wh=700), ben=Flow(load_wh=700))
+    return community
+
+
+@pytest.mark.parametrize("deal", ["watt", "energy", "gift"])
+def test_no_price_between_two_members_takes_the_gains_of_a_third(deal: str) -> None:
+    community = equalising_day(deal)
+    gains = community.state.gains
+    assert gains is not None
+    assert gains["cleo"] == 1_000 * (MIDPOINT - EXPORT) // 1_000
+    assert min(gains.values()) >= 0, "nobody is made whole for what they agreed to"
+    live_to_midnight(community)
+    assert community.entries("equalisation") == []
+    same_again(community)
 
 
 def test_what_somebody_pays_for_breaking_their_word_is_not_made_whole_by_others() -> None:

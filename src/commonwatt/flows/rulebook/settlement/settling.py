@@ -122,8 +122,7 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
         sharing=sharing.sharing_terms(state, slot_s),
         as_sun=_as_sun(state, slot_s, trades, told),
     )
-    for owner, reading in homes.items():
-        equalising.compare(state, owner, reading.import_wh, reading.export_wh, (bought, sold))
+    equalising.compare(state, homes, trades, deliveries, done, (bought, sold))
     for entry in done.entries:
         state.post(entry)
     for trade, wh in zip(trades, done.delivered, strict=True):
