@@ -18,9 +18,7 @@ from commonwatt.metering.table import UNTOLD, SlotReadings
 from commonwatt.model import (
     GRID_FEES,
     SLOT_SECONDS,
-    AccountId,
     AssetId,
-    AssetKind,
     Commodity,
     Memo,
     Reading,
@@ -120,7 +118,7 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
         apart=apart,
         imbalance=imbalance,
         sharing=sharing.sharing_terms(state, slot_s),
-        as_sun=_as_sun(state, slot_s, trades, told),
+        as_sun=_as_sun(state, slot_s, trades),
     )
     equalising.compare(state, homes, trades, deliveries, done, (bought, sold))
     for entry in done.entries:
@@ -132,8 +130,8 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     state.losses_wh[slot_s] = done.losses_wh
 
 
-def _as_sun(state: State, slot_s: int, trades: Sequence[Trade], told: Mapping[AssetId, Reading]) -> SoldAsSun:
-    """Return which trades were sold as sun, and what their sellers' roofs made (row M1).
+def _as_sun(state: State, slot_s: int, trades: Sequence[Trade]) -> SoldAsSun:
+    """Return which trades were sold as sun, and how much their sellers had to sell (row M1).
 
     A firm trade is not smaller for it: what the roof did not make is the seller's lack, like any other.
     """
@@ -142,9 +140,7 @@ def _as_sun(state: State, slot_s: int, trades: Sequence[Trade], told: Mapping[As
     places = frozenset(n for n, trade in enumerate(trades) if trade.ask in sunny)
     if not places:
         return NO_SUN
-    made_wh: dict[AccountId, int] = {}
-    for meter, reading in told.items():
-        asset = state.assets[meter]
-        if asset.kind is AssetKind.SOLAR:
-            made_wh[asset.owner] = made_wh.get(asset.owner, 0) + reading.export_wh
-    return SoldAsSun(trades=places, sun_wh=made_wh)
+    sellers = {trades[n].seller for n in places}
+    return SoldAsSun(
+        trades=places, sun_wh={seller: storage.sun_to_sell_wh(state, slot_s, seller) for seller in sellers}
+    )

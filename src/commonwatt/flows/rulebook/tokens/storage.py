@@ -156,3 +156,20 @@ def clean_by_battery(state: State, slot_s: int, owner: AccountId) -> dict[AssetI
         clean[battery.id] = watt.clean_charge_wh(others[battery.id].import_wh, load_wh, sun_wh)
         sun_wh -= clean[battery.id]
     return clean
+
+
+def sun_to_sell_wh(state: State, slot_s: int, owner: AccountId) -> int:
+    """Return how much sun a home has left to sell in a slot, in Wh: what it used and what it stored is not sold again.
+
+    Load comes first, then storage, then export (row E1), as for minting; so no Wh is both WATT and sold as sun. Where a
+    meter behind the home is silent, nobody knows what it used, and what the others tell is taken off.
+    """
+    slot = state.readings.told(slot_s)
+    behind = [a for a in columns(state).owned.get(owner, ()) if state.joined_s[a.id] <= slot_s]
+    home = slot.get(state.connections.get(owner, AssetId("")))
+    told = {a.id: slot[a.id] for a in behind if a.id in slot and a.kind is not AssetKind.CONNECTION}
+    sun_wh = sum(told[a.id].export_wh for a in behind if a.kind is AssetKind.SOLAR and a.id in told)
+    used_wh = sum(reading.import_wh for reading in told.values())
+    if home is not None and len(told) + 1 == len(behind):
+        used_wh += home_load_wh(home, list(told.values()))
+    return max(0, sun_wh - used_wh)
