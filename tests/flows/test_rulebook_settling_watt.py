@@ -1,10 +1,14 @@
 """WATT that readings mint, burn, deliver and buy back: every Wh and every micro, by hand."""
 
+import community as community_of
 import pytest
 from community import CAPACITY_WH, EFFICIENCY, EXPORT, IMPORT, NOON, Community, Flow, battery, gateway
 from settled import SUNNY, run_out_of_grace
 
-from commonwatt.model import SLOT_SECONDS, AssetId, AssetKind, Commodity, Outcome, Side
+from commonwatt.flows.rulebook import snapshot
+from commonwatt.flows.rulebook.tokens import wallet_bodies
+from commonwatt.flows.rulebook.tokens.backing import holders
+from commonwatt.model import SLOT_SECONDS, AssetId, AssetKind, Commodity, Kind, Outcome, Side
 
 
 def seller_and_buyer(sold_wh: int, price: int) -> Community:
@@ -194,6 +198,39 @@ def test_watt_never_exceeds_a_settled_level_though_the_connections_reading_is_se
     level_wh = community.state.readings[slot_s][battery("anna")].level_wh
     recoverable_wh = community.state.assets[battery("anna")].recoverable_wh(level_wh or 0)
     assert community.state.claims.total_wh <= recoverable_wh
+
+
+@pytest.mark.row("E2")
+@pytest.mark.parametrize("members", [("anna", "ben", "cleo"), ("anna", "cleo", "ben")])
+def test_scarce_storage_is_dealt_out_in_proportion_and_an_odd_wh_by_registration(
+    members: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(community_of, "MEMBERS", members)
+    community = Community(3)
+    community.live(anna=SUNNY)
+    for who in ("ben", "cleo"):
+        give = wallet_bodies.Give(target=who, commodity=Commodity.WATT, amount=300)
+        assert community.ask("anna", Kind.TRANSFER, give) is Outcome.BOOKED
+    community.live(anna=Flow(discharge_wh=301), ben=Flow(load_wh=300), cleo=Flow(load_wh=300))
+    first, second = members[1:]
+    assert community.entries("watt delivery") == [("anna", first, 151), ("anna", second, 150)]
+
+
+@pytest.mark.parametrize("members", [("anna", "ben", "cleo"), ("anna", "cleo", "ben")])
+def test_an_odd_wh_is_bought_back_from_who_registered_first(
+    members: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(community_of, "MEMBERS", members)
+    community = Community(3)
+    community.live(anna=SUNNY)
+    for who in reversed(members[1:]):
+        give = wallet_bodies.Give(target=who, commodity=Commodity.WATT, amount=405)
+        assert community.ask("anna", Kind.TRANSFER, give) is Outcome.BOOKED
+    community.live(anna=Flow(load_wh=300, discharge_wh=300))
+    bought = community.entries("watt bought back", Commodity.WATT)
+    assert [(who, wh) for who, _, wh in bought] == [(members[1], 151), (members[2], 150)]
+    again = snapshot.load(snapshot.dump(community.state, community.now_s, bytes(32)))[0]
+    assert list(holders(again)) == list(holders(community.state)) == list(members[1:])
 
 
 def two_batteries() -> Community:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import community as community_of
 import pytest
 from community import EXPORT, IMPORT, NAME, NOON, PREPAID, Community, Flow
 from hypothesis import given, settings
@@ -11,11 +12,24 @@ from commonwatt.flows.prove import make_evidence
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook import bodies, snapshot
 from commonwatt.flows.rulebook.market.auctions import auction_bodies
+from commonwatt.flows.rulebook.settlement import equalising
 from commonwatt.flows.rulebook.settlement.sharing import MOST_KEYS, imbalance_prices
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody, SharingKey
 from commonwatt.flows.rulebook.state import Charter, State
 from commonwatt.flows.rulebook.tokens import wallet_bodies
-from commonwatt.model import IMBALANCE, MARKET, MICRO, SLOT_SECONDS, AssetKind, Commodity, Kind, Outcome, Refused, Side
+from commonwatt.model import (
+    IMBALANCE,
+    MARKET,
+    MICRO,
+    SLOT_SECONDS,
+    AccountId,
+    AssetKind,
+    Commodity,
+    Kind,
+    Outcome,
+    Refused,
+    Side,
+)
 
 NEXT = NOON + SLOT_SECONDS
 MIDPOINT = (IMPORT + EXPORT) // 2
@@ -354,6 +368,19 @@ def test_a_month_is_not_over_at_midnight_and_without_the_charters_word_nothing_i
         assert community.entries("equalisation") == []
 
 
+@pytest.mark.parametrize("first", ["anna", "cleo"])
+def test_an_odd_micro_of_equalisation_goes_to_who_registered_first_not_by_name(
+    first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = (first, "ben", *({"anna", "cleo"} - {first}))
+    monkeypatch.setattr(community_of, "MEMBERS", members)
+    odd = SharingBody(key="dynamic", price_micro_per_kwh=100_001)
+    community = Community(3, settlement=SettlementTerms(sharing=odd, equalise="day"))
+    community.state.gains = {AccountId("ben"): 3, AccountId("anna"): -4, AccountId("cleo"): -4}
+    equalising.close(community.state, NOON + 43 * SLOT_SECONDS)
+    assert {who: community.ergon(who) - PREPAID for who in members} == {members[0]: 2, members[2]: 1, "ben": -3}
+
+
 def test_gains_that_are_not_enough_make_all_whole_in_proportion() -> None:
     fee = SharingBody(key="dynamic", price_micro_per_kwh=110_000, fee_micro_per_kwh=400_000)
     community = Community(3, settlement=SettlementTerms(sharing=fee, equalise="day"))
@@ -403,7 +430,7 @@ def test_no_price_between_two_members_takes_the_gains_of_a_third(deal: str) -> N
     community = equalising_day(deal)
     gains = community.state.gains
     assert gains is not None
-    assert gains["cleo"] == 1_000 * (MIDPOINT - EXPORT) // 1_000
+    assert gains[AccountId("cleo")] == 1_000 * (MIDPOINT - EXPORT) // 1_000
     assert min(gains.values()) >= 0, "nobody is made whole for what they agreed to"
     live_to_midnight(community)
     assert community.entries("equalisation") == []

@@ -75,7 +75,8 @@ def close(state: State, slot_s: int) -> None:
     if state.gains is None or _period(state, slot_s) == _period(state, slot_s + SLOT_SECONDS):
         return
     gains, state.gains = state.gains, {}
-    homes = [account for account in sorted(gains) if account in state.connections]
+    # In the order of registration: an odd micro goes to who came first, whatever their name.
+    homes = [account for account in state.connections if account in gains]
     winners = {account: gains[account] for account in homes if gains[account] > 0}
     losers = {account: -gains[account] for account in homes if gains[account] < 0}
     room_micro = max(0, state.accounts.headroom(Commodity.ERGON) - 2 * MOST_ERGON_MICRO)

@@ -60,8 +60,9 @@ def room_wh(state: State, account: AccountId) -> int:
 
 
 def holders(state: State) -> dict[AccountId, int]:
-    """Return whoever has WATT and is no system account, sorted by name, and how much in Wh."""
+    """Return whoever has WATT and is no system account, in order of registration, and how much in Wh."""
     watt = state.accounts.column(Commodity.WATT)
     numbers = np.flatnonzero(watt > 0)
     held = zip(state.accounts.names(numbers.tolist()), watt[numbers].tolist(), strict=True)
-    return {account: wh for account, wh in sorted(held) if not is_system(account)}
+    own = [(account, wh) for account, wh in held if not is_system(account)]
+    return dict(sorted(own, key=lambda one: state.keys.place(one[0])))

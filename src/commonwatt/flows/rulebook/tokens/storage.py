@@ -58,7 +58,8 @@ def mint_and_burn(
 def _call(
     state: State, slot_s: int, asset: Asset, reading: Reading, import_left: dict[AccountId, int], export_wh: int
 ) -> tuple[tuple[AccountId, int], ...]:
-    others = [member for member in sorted(import_left) if member != asset.owner]
+    # Homes stand in the order in which their connections were registered.
+    others = [member for member in import_left if member != asset.owner]
     holders = [(m, wh, import_left[m]) for m in others if (wh := _callable_wh(state, m)) > 0]
     burn = watt.call_stored(
         reading.export_wh,
