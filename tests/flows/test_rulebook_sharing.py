@@ -145,6 +145,40 @@ def test_nobody_without_money_sells_what_they_may_not_send() -> None:
         assert community.order("anna", Side.ASK, 5_000, EXPORT, NOON) is outcome
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["anna", "ben", "cleo"]),
+            st.sampled_from(Side),
+            st.integers(1, 5_000),
+            st.integers(0, 10**6),
+        ),
+        max_size=8,
+    ),
+    st.sampled_from(["grid", "told"]),
+    st.integers(0, 10**6),
+    st.integers(0, 3 * 10**6),
+    st.integers(-(10**9), 10**9),
+)
+def test_whoever_keeps_nothing_of_what_they_agreed_to_can_pay_for_it_and_nobody_gains_what_others_did_not_have(
+    orders: list[tuple[str, Side, int, int]], imbalance: str, markup: int, most: int, told: int
+) -> None:
+    terms = SettlementTerms(
+        imbalance=imbalance, imbalance_markup_micro_per_kwh=markup, imbalance_most_micro_per_kwh=most
+    )
+    community = Community(3, settlement=terms)
+    for who, side, wh, price in orders:
+        community.order(who, side, wh, price, NOON)
+    if imbalance == "told":
+        tell_imbalance(community, NOON, told)
+    community.live()
+    assert community.state.settled_to_s == NEXT
+    left = [community.ergon(who) for who in community.members]
+    assert min(left) >= 0
+    assert sum(left) == 3 * PREPAID - community.ergon("imbalance") <= 3 * PREPAID
+
+
 def test_where_the_grid_gives_more_than_it_takes_the_imbalance_account_owes_nothing() -> None:
     community = Community(2, settlement=GRID_PRICES, priced_slots=0)
     first_s = NOON + 4 * SLOT_SECONDS
