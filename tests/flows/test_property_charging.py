@@ -102,14 +102,23 @@ def check_sources(plaza: Plaza, receipts: list[Receipt]) -> None:
         assert [line.mix.solar_wh, line.mix.watt_wh, line.mix.other_wh, line.mix.grid_wh] == shares
 
 
+def unused_sun(plaza: Plaza, member: str, slot_s: int) -> int:
+    """Return what a home's roof made beyond what it drew and stored itself."""
+    slot = plaza.state.readings[slot_s]
+    behind = {a.id: a.kind for a in plaza.state.assets.values() if a.owner == member}
+    net = {kind: slot[asset].export_wh - slot[asset].import_wh for asset, kind in behind.items()}
+    load = max(0, sum(net.values()) - 2 * net[AssetKind.CONNECTION])
+    charged = sum(slot[asset].import_wh for asset, kind in behind.items() if kind is not AssetKind.CONNECTION)
+    return sum(slot[asset].export_wh for asset, kind in behind.items() if kind is AssetKind.SOLAR) - load - charged
+
+
 def slow_mix(plaza: Plaza, entries: list[Entry]) -> list[int]:
     """Return sun, calls, other exports and grid of a slot, looking at each entry again for each member."""
     energy = [entry for entry in entries if entry.commodity is Commodity.ENERGY]
     sun = other = 0
     for member in ("anna", "ben", STATION):
         sold = sum(e.amount for e in energy if e.source == member and e.memo in ("trade", "grid export"))
-        roofs = [a.id for a in plaza.state.assets.values() if (a.owner, a.kind) == (member, AssetKind.SOLAR)]
-        made = sum(plaza.state.readings[e.slot_s][roof].export_wh for roof in roofs for e in energy[:1])
+        made = max(0, unused_sun(plaza, member, energy[0].slot_s)) if energy else 0
         sun, other = sun + min(sold, made), other + max(0, sold - made)
     calls = sum(e.amount for e in energy if e.memo == "watt delivery")
     taken = sum(e.amount for e in energy if e.memo == "grid import")

@@ -3,7 +3,7 @@
 from itertools import permutations
 
 import pytest
-from community import NOON, PREPAID, Flow
+from community import IMPORT, NOON, PREPAID, Flow
 from msgspec import structs
 from two_towns import LASTS_S, SUNNY, Town, agreed, document, note_key, prepare, town_key, towns
 from watched import ANNE, BOB, CARL
@@ -15,7 +15,7 @@ from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.ledger.checkpoint import Checkpoint, sign_note, split_note, vkey
 from commonwatt.ledger.cosign import cosignature_line
 from commonwatt.ledger.merkle import MerkleTree
-from commonwatt.model import MICRO, Commodity, Kind, Outcome
+from commonwatt.model import MICRO, Commodity, Kind, Outcome, cost_micro
 
 pytestmark = pytest.mark.row("E15")
 WATT, ERGON = Commodity.WATT, Commodity.ERGON
@@ -269,10 +269,59 @@ def test_what_is_prepared_cannot_be_called_and_room_is_kept_for_what_comes() -> 
     assert east.hear("west", 1, proof_of(west)) is Outcome.BOOKED
     assert west.hear("east", 1, proof_of(east)) is Outcome.BOOKED
     assert west.watt("ben") == 900
+    assert east.state.claims.total_wh == 90 == east.owed("west", WATT), "nothing that is only prepared was bought back"
     east.live(), east.live()
-    assert east.state.claims.total_wh == 90 == east.owed("west", WATT), "what is owed abroad no loss here burns"
+    assert east.state.claims.total_wh == 0 == east.owed("west", WATT)
+    assert east.held("west") == cost_micro(90, IMPORT), "but what is owed abroad and gone was"
     over = document(2, energy_wh=1)
     assert west.say(prepare(over, west.reserve("ben", over))) is Outcome.OVER_LIMIT
+
+
+def test_who_uses_up_at_home_what_was_sold_abroad_pays_the_import_price_for_it_and_owes_no_watt_any_more() -> None:
+    east, west = towns()
+    told = document(energy_wh=810)
+    mine, theirs = agreed(east, west, told)
+    assert (east.say(mine), west.say(theirs)) == (Outcome.BOOKED, Outcome.BOOKED)
+    assert east.hear("west", 1, proof_of(west)) is Outcome.BOOKED
+    assert west.hear("east", 1, proof_of(east)) is Outcome.BOOKED
+    before = east.ergon("anna")
+    east.live(anna=Flow(load_wh=810, discharge_wh=810))
+    paid = cost_micro(810, IMPORT)
+    assert east.ergon("anna") == before - paid
+    assert (east.owed("west", WATT), east.owed("west", ERGON)) == (0, -told.read().cost_micro)
+    assert east.held("west") == paid
+    assert east.state.claims.total_wh == 0
+    for _ in range(3):
+        east.live()
+    assert east.ergon("anna") == before - paid, "once"
+    east.live(anna=SUNNY)
+    assert east.watt("anna") == 810, "and her battery mints again"
+    assert (west.watt("ben"), west.owed("east", WATT)) == (810, -810), "the other log has heard of nothing"
+    for town in (east, west):
+        assert all(town.state.accounts.total(commodity) == 0 for commodity in Commodity)
+        town.restart(snapshot=True)
+    east.booked()
+
+
+def test_who_holds_watt_at_home_is_bought_back_from_first_and_then_communities_in_proportion() -> None:
+    east, west = towns()
+    north = Town("north")
+    assert east.knows("north") is north.knows("east") is Outcome.BOOKED
+    for other, number, wh in ((west, 1, 300), (north, 1, 301)):
+        told = document(number, taker=other.name, energy_wh=wh)
+        mine, theirs = agreed(east, other, told)
+        assert (east.say(mine), other.say(theirs)) == (Outcome.BOOKED, Outcome.BOOKED)
+        row = other.word(1)
+        assert row is not None
+        assert east.hear(other.name, 1, other.proof(row)) is Outcome.BOOKED
+    assert east.ask("anna", Kind.TRANSFER, wallets.Give(target="ben", commodity=WATT, amount=209)) is Outcome.BOOKED
+    before = east.ergon("ben")
+    east.live(anna=Flow(load_wh=509, discharge_wh=509))
+    assert east.ergon("ben") - before == cost_micro(209, IMPORT)
+    # A level in whole Wh lacks one more: 301 Wh for 300 and 301 of 601.
+    assert (east.owed("west", WATT), east.owed("north", WATT)) == (150, 150)
+    assert (east.held("west"), east.held("north")) == (cost_micro(150, IMPORT), cost_micro(151, IMPORT))
+    east.restart(snapshot=True)
 
 
 def test_no_more_is_owed_either_way_than_the_neighbour_is_trusted_with() -> None:

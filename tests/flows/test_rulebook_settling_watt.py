@@ -1,10 +1,14 @@
 """WATT that readings mint, burn, deliver and buy back: every Wh and every micro, by hand."""
 
+import community as community_of
 import pytest
-from community import EXPORT, NOON, Community, Flow, battery, gateway
+from community import CAPACITY_WH, EFFICIENCY, EXPORT, IMPORT, NOON, Community, Flow, battery, gateway
 from settled import SUNNY, run_out_of_grace
 
-from commonwatt.model import SLOT_SECONDS, AssetId, AssetKind, Commodity, Outcome, Side
+from commonwatt.flows.rulebook import snapshot
+from commonwatt.flows.rulebook.tokens import wallet_bodies
+from commonwatt.flows.rulebook.tokens.backing import holders
+from commonwatt.model import SLOT_SECONDS, AssetId, AssetKind, Commodity, Kind, Outcome, Side
 
 
 def seller_and_buyer(sold_wh: int, price: int) -> Community:
@@ -194,3 +198,88 @@ def test_watt_never_exceeds_a_settled_level_though_the_connections_reading_is_se
     level_wh = community.state.readings[slot_s][battery("anna")].level_wh
     recoverable_wh = community.state.assets[battery("anna")].recoverable_wh(level_wh or 0)
     assert community.state.claims.total_wh <= recoverable_wh
+
+
+@pytest.mark.row("E2")
+@pytest.mark.parametrize("members", [("anna", "ben", "cleo"), ("anna", "cleo", "ben")])
+def test_scarce_storage_is_dealt_out_in_proportion_and_an_odd_wh_by_registration(
+    members: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(community_of, "MEMBERS", members)
+    community = Community(3)
+    community.live(anna=SUNNY)
+    for who in ("ben", "cleo"):
+        give = wallet_bodies.Give(target=who, commodity=Commodity.WATT, amount=300)
+        assert community.ask("anna", Kind.TRANSFER, give) is Outcome.BOOKED
+    community.live(anna=Flow(discharge_wh=301), ben=Flow(load_wh=300), cleo=Flow(load_wh=300))
+    first, second = members[1:]
+    assert community.entries("watt delivery") == [("anna", first, 151), ("anna", second, 150)]
+
+
+@pytest.mark.parametrize("members", [("anna", "ben", "cleo"), ("anna", "cleo", "ben")])
+def test_an_odd_wh_is_bought_back_from_who_registered_first(
+    members: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(community_of, "MEMBERS", members)
+    community = Community(3)
+    community.live(anna=SUNNY)
+    for who in reversed(members[1:]):
+        give = wallet_bodies.Give(target=who, commodity=Commodity.WATT, amount=405)
+        assert community.ask("anna", Kind.TRANSFER, give) is Outcome.BOOKED
+    community.live(anna=Flow(load_wh=300, discharge_wh=300))
+    bought = community.entries("watt bought back", Commodity.WATT)
+    assert [(who, wh) for who, _, wh in bought] == [(members[1], 151), (members[2], 150)]
+    again = snapshot.load(snapshot.dump(community.state, community.now_s, bytes(32)))[0]
+    assert list(holders(again)) == list(holders(community.state)) == list(members[1:])
+
+
+def two_batteries() -> Community:
+    """Return two homes; anna's second battery was filled from the grid."""
+    community = Community(2)
+    limits = {"capacity_wh": CAPACITY_WH, "charge_permille": EFFICIENCY, "discharge_permille": EFFICIENCY}
+    assert community.claim("anna", "anna-old", AssetKind.BATTERY, **limits) is Outcome.BOOKED
+    told(community, home=(2_000, 0), old=(2_000, 0, 1_800))
+    return community
+
+
+def told(
+    community: Community,
+    *,
+    home: tuple[int, int],
+    solar_wh: int = 0,
+    stored: tuple[int, int, int] = (0, 0, 0),
+    old: tuple[int, int, int] = (0, 0, 1_800),
+    bens_load_wh: int = 0,
+) -> None:
+    """Let a slot pass; anna's meters tell import, export and level as given."""
+    slot_s = community.slot_s
+    community.now_s = slot_s + SLOT_SECONDS
+    annas = {"anna-home": home, "anna-solar": (0, solar_wh), "anna-battery": stored, "anna-old": old}
+    wires = [
+        community.reading("gw-anna", slot_s, annas),
+        community.reading("gw-ben", slot_s, community.home("ben", Flow(load_wh=bens_load_wh))),
+        community.reading("gw-feeder", slot_s, community.feeder(home[0] - home[1] + bens_load_wh)),
+    ]
+    assert set(community.sequencer.submit(wires, community.now_s)) == {Outcome.BOOKED}
+
+
+@pytest.mark.row("E2")
+@pytest.mark.row("M1")
+def test_the_same_sun_is_never_both_stored_as_watt_and_sold_as_sun() -> None:
+    community = two_batteries()
+    likes = {"source": "solar", "strict": True}
+    assert community.order("ben", Side.BID, 1_000, IMPORT, community.slot_s, **likes) is Outcome.BOOKED
+    assert community.order("anna", Side.ASK, 1_000, EXPORT, community.slot_s, source="solar") is Outcome.BOOKED
+    # The roof fills one battery, and the other gives what the grid once gave it.
+    told(community, home=(0, 1_000), solar_wh=1_000, stored=(1_000, 0, 900), old=(0, 1_000, 688), bens_load_wh=1_000)
+    assert community.watt("anna") == 810
+    assert community.entries("trade") == []
+
+
+def test_what_a_home_neither_used_nor_stored_is_sold_as_sun() -> None:
+    community = two_batteries()
+    assert community.order("ben", Side.BID, 1_000, IMPORT, community.slot_s, source="solar") is Outcome.BOOKED
+    assert community.order("anna", Side.ASK, 1_000, EXPORT, community.slot_s, source="solar") is Outcome.BOOKED
+    told(community, home=(0, 1_600), solar_wh=1_000, stored=(300, 0, 270), old=(0, 1_000, 688), bens_load_wh=1_000)
+    assert community.watt("anna") == 243, "300 Wh were stored, and 100 ran the house"
+    assert community.entries("trade", Commodity.ENERGY) == [("anna", "ben", 600)]

@@ -1,125 +1,42 @@
-"""Firm trades, sharing keys and equalisation through the real log, with money by hand."""
+"""Sharing keys and equalisation through the real log, with money by hand."""
 
 from collections import Counter
 
+import community as community_of
 import pytest
 from community import EXPORT, IMPORT, NOON, PREPAID, Community, Flow
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from settled import NEXT, same_again, trading
 
 from commonwatt.flows.prove import make_evidence
 from commonwatt.flows.replay import replay
-from commonwatt.flows.rulebook import bodies, snapshot
+from commonwatt.flows.rulebook.market.auctions import auction_bodies
+from commonwatt.flows.rulebook.settlement import equalising
 from commonwatt.flows.rulebook.settlement.sharing import MOST_KEYS
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody, SharingKey
-from commonwatt.model import IMBALANCE, MARKET, SLOT_SECONDS, AssetKind, Commodity, Kind, Outcome, Refused, Side
+from commonwatt.flows.rulebook.tokens import wallet_bodies
+from commonwatt.model import (
+    IMBALANCE,
+    MARKET,
+    MICRO,
+    SLOT_SECONDS,
+    AccountId,
+    AssetKind,
+    Commodity,
+    Kind,
+    Outcome,
+    Refused,
+    Side,
+)
 
-NEXT = NOON + SLOT_SECONDS
 MIDPOINT = (IMPORT + EXPORT) // 2
 GRID_PRICES = SettlementTerms(imbalance="grid")
 DYNAMIC = SettlementTerms(sharing=SharingBody(key="dynamic"))
 
 
-def trading(terms: SettlementTerms) -> Community:
-    """Anna sells 1,000 Wh of the first slot to ben, at the midpoint."""
-    community = Community(2, settlement=terms)
-    assert community.order("ben", Side.BID, 1_000, IMPORT, NOON) is Outcome.BOOKED
-    assert community.order("anna", Side.ASK, 1_000, EXPORT, NOON) is Outcome.BOOKED
-    return community
-
-
-def tell_imbalance(community: Community, start_s: int, *prices: int) -> Outcome:
-    return community.ask("oracle", Kind.FACT, bodies.FactBody(start_s=start_s, imbalance=list(prices)))
-
-
 def change(community: Community, from_s: int, sharing: SharingBody, by: str = "operator") -> Outcome:
     return community.ask(by, Kind.REGISTER, SharingKey(from_s=from_s, sharing=sharing))
-
-
-def same_again(community: Community) -> None:
-    """A replay from zero and one from a snapshot reach the state that was lived."""
-    replay(community.rows(), community.state.community, keep=True)
-    restored, _ = snapshot.load(snapshot.dump(community.state, community.now_s, community.sequencer.tree.root()))
-    assert restored.root() == community.state.root()
-    for name in ("sharing", "imbalance", "gains"):
-        assert getattr(restored, name) == getattr(community.state, name)
-    assert replay(community.rows(), community.state.community).state.root() == community.state.root()
-
-
-@pytest.mark.row("M1")
-def test_a_firm_trade_leaves_the_buyer_whole_whose_seller_fails() -> None:
-    community = trading(GRID_PRICES)
-    community.live(anna=Flow(solar_wh=300), ben=Flow(load_wh=1_000))
-    assert community.ergon("ben") == PREPAID - MIDPOINT
-    assert community.ergon("anna") == PREPAID + MIDPOINT - 700 * IMPORT // 1_000
-    assert (community.ergon("imbalance"), community.ergon("losses")) == (0, 0)
-    assert community.state.accounts.balance(IMBALANCE, Commodity.ENERGY) == 0
-    same_again(community)
-
-
-def test_without_imbalance_prices_a_broken_trade_lapses() -> None:
-    community = trading(SettlementTerms())
-    community.live(anna=Flow(solar_wh=300), ben=Flow(load_wh=1_000))
-    assert community.ergon("ben") == PREPAID - 60_000 - 210_000
-    assert community.entries("imbalance") == []
-
-
-def test_a_markup_makes_failing_dearer_and_the_account_keeps_it() -> None:
-    community = trading(SettlementTerms(imbalance="grid", imbalance_markup_micro_per_kwh=50_000))
-    community.live(ben=Flow(load_wh=1_000))
-    assert community.ergon("anna") == PREPAID + MIDPOINT - IMPORT - 50_000
-    assert community.ergon("imbalance") == 50_000
-
-
-def test_who_kept_silent_has_not_delivered_and_what_comes_late_is_the_grids() -> None:
-    community = trading(GRID_PRICES)
-    slot_s = community.live(silent=["anna"], anna=Flow(solar_wh=1_000), ben=Flow(load_wh=1_000))
-    community.now_s += 2 * SLOT_SECONDS
-    community.pay("ben", 1, "wakes the log")
-    assert community.ergon("ben") == PREPAID + 1 - MIDPOINT
-    assert community.ergon("anna") == PREPAID + MIDPOINT - IMPORT
-    community.report("gw-anna", slot_s, community.home("anna", Flow(solar_wh=1_000)))
-    assert community.ergon("anna") == PREPAID + MIDPOINT - IMPORT + EXPORT
-    assert community.moved("anna", Commodity.ENERGY, slot_s) == -1_000, "her energy is counted once"
-    assert community.moved("losses", Commodity.ENERGY, slot_s) == 0
-    same_again(community)
-
-
-def test_a_told_imbalance_price_is_waited_for_as_long_as_a_silent_meter() -> None:
-    community = trading(SettlementTerms(imbalance="told"))
-    slot_s = community.live(anna=Flow(solar_wh=300), ben=Flow(load_wh=1_000))
-    assert community.state.settled_to_s == slot_s
-    before = community.state.root()
-    assert tell_imbalance(community, slot_s, 250_000, 260_000) is Outcome.BOOKED
-    assert community.state.settled_to_s == slot_s + SLOT_SECONDS
-    assert community.state.root() != before
-    assert community.ergon("anna") == PREPAID + MIDPOINT - 700 * 250
-    assert community.state.imbalance == {NEXT: 260_000}, "what is settled is let go of"
-    same_again(community)
-    assert tell_imbalance(community, slot_s, 1) is Outcome.TOO_LATE
-    assert tell_imbalance(community, NEXT, 1) is Outcome.ALREADY_THERE
-    assert tell_imbalance(community, NEXT + 1, 1) is Outcome.OVER_LIMIT
-    community.live()
-    assert community.state.settled_to_s == NEXT + SLOT_SECONDS
-    community.live()
-    assert community.state.settled_to_s == NEXT + 2 * SLOT_SECONDS, "nothing was traded, so no price is needed"
-
-
-def test_an_imbalance_price_that_never_comes_is_the_grids() -> None:
-    community = trading(SettlementTerms(imbalance="told"))
-    slot_s = community.live(anna=Flow(solar_wh=300), ben=Flow(load_wh=1_000))
-    community.now_s += 2 * SLOT_SECONDS
-    community.pay("ben", 1, "wakes the log")
-    assert community.state.settled_to_s > slot_s
-    assert community.ergon("anna") == PREPAID + MIDPOINT - 210_000
-
-
-def test_imbalance_prices_are_the_oracles_word_where_the_charter_asks_for_it() -> None:
-    assert tell_imbalance(trading(GRID_PRICES), NOON, 1) is Outcome.NOT_ALLOWED
-    community = trading(SettlementTerms(imbalance="told"))
-    assert community.ask("operator", Kind.FACT, bodies.FactBody(start_s=NOON, imbalance=[1])) is Outcome.NOT_ALLOWED
-    for body in ({"start_s": NOON}, {"start_s": NOON, "prices": [[1, 1]], "imbalance": [1]}):
-        assert community.send(community.wire("oracle", Kind.FACT, body)) is Outcome.MALFORMED
 
 
 def test_what_is_left_after_trades_is_shared_at_the_midpoint() -> None:
@@ -257,6 +174,19 @@ def test_a_month_is_not_over_at_midnight_and_without_the_charters_word_nothing_i
         assert community.entries("equalisation") == []
 
 
+@pytest.mark.parametrize("first", ["anna", "cleo"])
+def test_an_odd_micro_of_equalisation_goes_to_who_registered_first_not_by_name(
+    first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = (first, "ben", *({"anna", "cleo"} - {first}))
+    monkeypatch.setattr(community_of, "MEMBERS", members)
+    odd = SharingBody(key="dynamic", price_micro_per_kwh=100_001)
+    community = Community(3, settlement=SettlementTerms(sharing=odd, equalise="day"))
+    community.state.gains = {AccountId("ben"): 3, AccountId("anna"): -4, AccountId("cleo"): -4}
+    equalising.close(community.state, NOON + 43 * SLOT_SECONDS)
+    assert {who: community.ergon(who) - PREPAID for who in members} == {members[0]: 2, members[2]: 1, "ben": -3}
+
+
 def test_gains_that_are_not_enough_make_all_whole_in_proportion() -> None:
     fee = SharingBody(key="dynamic", price_micro_per_kwh=110_000, fee_micro_per_kwh=400_000)
     community = Community(3, settlement=SettlementTerms(sharing=fee, equalise="day"))
@@ -268,6 +198,49 @@ def test_gains_that_are_not_enough_make_all_whole_in_proportion() -> None:
         ("market", "ben", 6_000),
         ("market", "cleo", 4_000),
     ]
+
+
+def equalising_day(deal: str) -> Community:
+    """Cleo gains by an honest trade; anna and ben also deal with each other at a price that nobody else would pay."""
+    community = Community(3, settlement=SettlementTerms(equalise="day"), prepaid_micro=20 * MICRO)
+    community.live(anna=Flow(solar_wh=1_000, charge_wh=1_000))
+    first_s = community.slot_s + 2 * SLOT_SECONDS
+    name = str(len(community.sequencer.tree))
+    if deal == "watt":
+        assert community.order("anna", Side.ASK, 19, 10**9) is Outcome.BOOKED
+        assert community.order("ben", Side.BID, 19, 10**9) is Outcome.BOOKED
+    elif deal == "energy":
+        lot = auction_bodies.Open(
+            form="dutch", side="ask", good="slots", amount=100, start_s=community.now_s, end_s=community.now_s + 60,
+            reserve_price=0, opening_price=100_000_000, step=1, tick_s=60, from_s=first_s,
+            to_s=first_s + SLOT_SECONDS,
+        )  # fmt: skip
+        assert community.ask("anna", Kind.AUCTION, lot) is Outcome.BOOKED
+        offer = auction_bodies.Offer(auction=name, amount=100, price_micro_per_kwh=100_000_000)
+        assert community.ask("ben", Kind.AUCTION, offer) is Outcome.BOOKED
+    elif deal == "gift":
+        body = wallet_bodies.Give(target="ben", commodity=Commodity.WATT, amount=800)
+        assert community.ask("anna", Kind.TRANSFER, body) is Outcome.BOOKED
+    slot_s = community.slot_s + SLOT_SECONDS
+    assert community.order("anna", Side.BID, 1_000, IMPORT, slot_s) is Outcome.BOOKED
+    assert community.order("cleo", Side.ASK, 1_000, EXPORT, slot_s) is Outcome.BOOKED
+    community.live()
+    community.live(cleo=Flow(solar_wh=1_000), anna=Flow(load_wh=1_000))
+    community.live(anna=Flow(solar_wh=100), ben=Flow(load_wh=100))
+    community.live(anna=Flow(discharge_wh=700), ben=Flow(load_wh=700))
+    return community
+
+
+@pytest.mark.parametrize("deal", ["watt", "energy", "gift"])
+def test_no_price_between_two_members_takes_the_gains_of_a_third(deal: str) -> None:
+    community = equalising_day(deal)
+    gains = community.state.gains
+    assert gains is not None
+    assert gains[AccountId("cleo")] == 1_000 * (MIDPOINT - EXPORT) // 1_000
+    assert min(gains.values()) >= 0, "nobody is made whole for what they agreed to"
+    live_to_midnight(community)
+    assert community.entries("equalisation") == []
+    same_again(community)
 
 
 def test_what_somebody_pays_for_breaking_their_word_is_not_made_whole_by_others() -> None:

@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 
 from commonwatt.flows.rulebook import bodies, snapshot
 from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms
+from commonwatt.flows.rulebook.tokens.backing import free
 from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.market.order_batch import ORDER_DTYPE, faulty, orders_root, read_orders
-from commonwatt.model import SLOT_SECONDS, AccountId, AssetId, InvalidValue, Kind, Outcome, Side
+from commonwatt.model import SLOT_SECONDS, AccountId, AssetId, Commodity, InvalidValue, Kind, Outcome, Side
 
 NEXT = NOON + SLOT_SECONDS
+FIRM = SettlementTerms(imbalance="grid", imbalance_most_micro_per_kwh=999_999)
 BODIES = st.tuples(
     st.sampled_from([NEXT, NEXT + SLOT_SECONDS, NOON, NOON - SLOT_SECONDS, NEXT + 200 * SLOT_SECONDS]),
     st.sampled_from([-400, -50, 50, 400, 5_000, 5_001]),
@@ -30,16 +33,19 @@ def same(one: Community, other: Community) -> bool:
         ]
         for c in (one, other)
     ]
-    held = [[c.state.slot_market.reserved_micro(AccountId(who)) for who in c.members] for c in (one, other)]
+    held = [[free(c.state, AccountId(who), Commodity.ERGON) for who in c.members] for c in (one, other)]
     return told[0] == told[1] and held[0] == held[1]
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(["anna", "ben"]), st.lists(BODIES, min_size=1, max_size=9)), max_size=5))
+@given(
+    st.lists(st.tuples(st.sampled_from(["anna", "ben"]), st.lists(BODIES, min_size=1, max_size=9)), max_size=5),
+    st.sampled_from([SettlementTerms(), FIRM]),
+)
 def test_a_batch_stands_as_its_orders_would_one_by_one_or_not_at_all(
-    told: list[tuple[str, list[tuple[int, int, int]]]],
+    told: list[tuple[str, list[tuple[int, int, int]]]], terms: SettlementTerms
 ) -> None:
-    batched, single = Community(2), Community(2)
+    batched, single = Community(2, settlement=terms), Community(2, settlement=terms)
     for community in (batched, single):
         community.now_s += 30
     for who, wishes in told:
@@ -79,6 +85,33 @@ def test_many_batches_in_one_commit_are_each_judged_with_those_before() -> None:
         for n in range(2)
     ]
     assert community.sequencer.submit(wires, community.now_s) == [Outcome.BOOKED, Outcome.NOT_BACKED]
+
+
+def test_under_firm_terms_every_order_stands_on_money_for_not_keeping_it_until_its_slot_is_settled() -> None:
+    community = Community(2, settlement=FIRM, prepaid_micro=1_000_000)
+    anna, ben = AccountId("anna"), AccountId("ben")
+
+    def left(who: AccountId) -> int:
+        return free(community.state, who, Commodity.ERGON)
+
+    assert community.order("anna", Side.ASK, 1_001, EXPORT, NEXT) is Outcome.NOT_BACKED, "1,001 Wh may cost 1,000,999"
+    assert community.orders("anna", (NEXT, -1_001, EXPORT, 0)) is Outcome.NOT_BACKED
+    assert community.order("anna", Side.ASK, 501, EXPORT, NEXT) is Outcome.BOOKED
+    assert left(anna) == 1_000_000 - 501_000, "rounded up to a micro"
+    assert community.orders("anna", (NEXT, -500, EXPORT, 0)) is Outcome.NOT_BACKED
+    assert community.orders("anna", (NEXT + SLOT_SECONDS, -499, EXPORT, 0)) is Outcome.BOOKED
+    assert left(anna) == 1
+    name = community.state.slot_market.orders(NEXT + SLOT_SECONDS)[0].id
+    assert community.ask("anna", Kind.CANCEL, order_bodies.CancelBody(order=name)) is Outcome.BOOKED
+    assert left(anna) == 499_000
+    assert community.order("ben", Side.BID, 501, 200_000, NEXT) is Outcome.BOOKED
+    assert left(ben) == 1_000_000 - 501_000 - 100_200, "and a bid on its price beside it"
+    again = snapshot.load(snapshot.dump(community.state, community.now_s, bytes(32)))[0]
+    assert free(again, ben, Commodity.ERGON) == left(ben)
+    for _ in range(2):
+        community.live()
+    assert (left(anna), left(ben)) == (community.ergon("anna"), community.ergon("ben"))
+    assert community.ergon("anna") < 1_000_000, "neither kept their word, and paid for it out of that"
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,53 @@ def test_tax_is_the_part_of_what_was_paid_and_of_nothing_sold() -> None:
     assert (told.total_micro, told.tax_micro) == (39, 9)
 
 
+RATE = dict.fromkeys(LineClass, 1000)
+
+
+@pytest.mark.parametrize("memo", sorted(set(Memo) - {Memo.CORRECTED_IMPORT, Memo.INTERCHANGE_RELEASED, *NOT_EARNED}))
+@pytest.mark.parametrize("commodity", [Commodity.ENERGY, Commodity.WATT, None])
+def test_what_a_member_sells_bears_no_tax_whatever_it_is_called(memo: Memo, commodity: Commodity | None) -> None:
+    entries = [entry(Commodity.ERGON, BEN, ANA, 60, memo)]
+    if commodity is not None:
+        entries.append(entry(commodity, ANA, BEN, 5, memo))
+    assert bill(ANA, numbered(entries), 0, 900, tax_permille=RATE).tax_micro == 0
+
+
+@given(ENTRIES)
+def test_a_line_holds_tax_only_where_the_member_paid_under_it(entries: list[Entry]) -> None:
+    told = bill(ANA, numbered(entries), 0, 3_600, tax_permille=RATE)
+    paid = {e.memo for e in entries if e.commodity is Commodity.ERGON and e.source == ANA}
+    for line in told.lines:
+        memos = {entries[n].memo for n in line.entries}
+        assert line.tax_micro <= 0 or memos & paid
+
+
+def test_one_line_may_hold_what_was_bought_and_what_was_sold_and_taxes_the_one_alone() -> None:
+    memo = Memo.WATT_BOUGHT_BACK
+    told = bill(
+        ANA,
+        numbered(
+            [
+                entry(Commodity.WATT, ANA, MINT, 400, memo, 0, "ben-battery"),
+                entry(Commodity.ERGON, BEN, ANA, 120, memo, 0, "ben-battery"),
+                entry(Commodity.ERGON, ANA, BEN, 60, memo, 0, "ana-battery"),
+            ]
+        ),
+        0,
+        900,
+        tax_permille=RATE,
+    )
+    assert [(line.amount_micro, line.tax_micro) for line in told.lines] == [(-60, 30)]
+
+
+def test_energy_that_turns_out_not_to_have_come_gives_its_tax_back() -> None:
+    back = [
+        entry(Commodity.ENERGY, ANA, GRID, 100, Memo.CORRECTED_IMPORT),
+        entry(Commodity.ERGON, GRID, ANA, 30, Memo.CORRECTED_IMPORT),
+    ]
+    assert bill(ANA, numbered(back), 0, 900, tax_permille=RATE).tax_micro == -15
+
+
 def test_a_bill_of_no_time_or_with_a_rate_below_zero_is_refused() -> None:
     with pytest.raises(InvalidValue, match="period"):
         bill(ANA, [], 900, 900)

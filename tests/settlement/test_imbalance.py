@@ -19,7 +19,7 @@ from commonwatt.model import (
     Trade,
     cost_micro,
 )
-from commonwatt.settlement.settle import Imbalance, PointReading, Settlement, settle_slot
+from commonwatt.settlement.settle import NO_SUN, Imbalance, PointReading, Settlement, SoldAsSun, settle_slot
 from commonwatt.settlement.sharing import NO_SHARING, Sharing, SharingTerms
 
 ANA, BEN, CEM, DOT = PEOPLE = tuple(AccountId(name) for name in ("ana", "ben", "cem", "dot"))
@@ -42,6 +42,7 @@ def settled(
     imbalance: Imbalance | None = DUAL,
     sharing: SharingTerms = NO_SHARING,
     prices: tuple[int, int] = (IMPORT, EXPORT),
+    as_sun: SoldAsSun = NO_SUN,
 ) -> Settlement:
     net_wh = sum(p.import_wh - p.export_wh for p in points)
     return settle_slot(
@@ -54,6 +55,7 @@ def settled(
         slot_s=900,
         imbalance=imbalance,
         sharing=sharing,
+        as_sun=as_sun,
     )
 
 
@@ -129,6 +131,32 @@ def test_what_a_seller_sent_for_a_buyer_who_failed_is_not_sold_again_to_the_next
     assert sums(settlement, Commodity.ENERGY)[IMBALANCE] == 0
 
 
+@pytest.mark.row("M1")
+@pytest.mark.parametrize("imbalance", [None, DUAL])
+def test_what_is_sent_as_sun_is_no_more_than_the_roof_made_and_the_rest_is_the_sellers_lack(
+    imbalance: Imbalance | None,
+) -> None:
+    points = [point(ANA, 0, 1_000), point(BEN, 100, 0), point(CEM, 1_000, 0)]
+    trades = [sale(ANA, BEN, 400), sale(ANA, CEM, 1_000), sale(ANA, CEM, 100)]
+    sun = SoldAsSun(trades=frozenset({0, 1}), sun_wh={ANA: 600})
+    settlement = settled(points, trades, imbalance, as_sun=sun)
+    if imbalance is None:
+        assert settlement.delivered == (100, 500, 100), "what ben did not take of the sun cem may have"
+        return
+    assert (settlement.sent_wh, settlement.took_wh) == ((400, 200, 100), (100, 1_000, 0))
+    agreed, lack = 1_500 * 200, 800 * 300
+    unsold = 300 * 100
+    assert money(settlement)[ANA] == agreed - lack + unsold
+
+
+def test_who_was_not_heard_is_settled_at_the_price_for_the_unheard() -> None:
+    prices = Imbalance(short=250_000, long=250_000, short_unheard=300_000, long_unheard=100_000)
+    trades = [sale(ANA, BEN, 1_000)]
+    assert money(settled([point(ANA, 0, 0), point(BEN, 0, 0)], trades, prices))[ANA] == -50_000
+    silent = money(settled([], trades, prices))
+    assert (silent[ANA], silent[BEN]) == (200_000 - 300_000, 100_000 - 200_000)
+
+
 WH = st.integers(0, 3_000)
 MONEY = st.integers(-400_000, 400_000)
 POINTS = st.lists(st.builds(point, st.sampled_from(PEOPLE), WH, WH), max_size=6)
@@ -195,12 +223,13 @@ def test_everybody_pays_what_their_own_meter_and_trades_say_and_nothing_for_othe
     assert {person: paid[person] for person in PEOPLE} == {person: -due[person] for person in PEOPLE}
 
 
-@given(POINTS, TRADES.map(lambda trades: [t for t in trades if t.price_micro_per_kwh > 0]), st.integers(0, 50_000))
-def test_at_the_grids_prices_and_a_markup_the_imbalance_account_never_owes(
-    points: list[PointReading], trades: list[Trade], markup: int
+@given(POINTS, TRADES, st.tuples(MONEY, MONEY), st.integers(0, 50_000))
+def test_at_the_dearer_and_the_lower_of_the_grids_prices_the_imbalance_account_never_owes(
+    points: list[PointReading], trades: list[Trade], grid: tuple[int, int], markup: int
 ) -> None:
-    prices = Imbalance(short=IMPORT + markup, long=EXPORT - markup)
-    assert money(settled(points, trades, prices))[IMBALANCE] >= -2 * (len(trades) + 1), "but for what rounds"
+    prices = Imbalance(short=max(grid) + markup, long=min(grid) - markup)
+    owed = -money(settled(points, trades, prices, prices=grid))[IMBALANCE]
+    assert owed <= 2 * (len(trades) + 1), "but for what rounds"
 
 
 def test_shared_energy_is_paid_at_the_communitys_price_and_its_way_to_the_grid() -> None:

@@ -94,10 +94,11 @@ def test_a_discharge_burns_holders_watt_first_and_then_the_owners() -> None:
 
 
 @pytest.mark.row("E2")
-def test_holders_are_served_in_order_and_only_from_what_was_exported() -> None:
+def test_what_was_exported_is_dealt_out_among_holders_in_proportion_to_what_each_could_have() -> None:
     burn = call_stored(1_000, 350, 5_000, ANA, [(BEN, 300, 300), (CEM, 300, 300), (DOT, 9, 9)], owner_balance_wh=500)
-    assert burn.delivered == ((BEN, 300), (CEM, 50))
-    assert burn.burned == ((BEN, 300), (CEM, 50), (ANA, 500))
+    # 350 Wh for 300 + 300 + 9: 172.4, 172.4 and 5.2; of equal remainders the earlier one's comes first.
+    assert burn.delivered == ((BEN, 173), (CEM, 172), (DOT, 5))
+    assert burn.burned == ((BEN, 173), (CEM, 172), (DOT, 5), (ANA, 500))
 
 
 @pytest.mark.row("E2")
@@ -124,6 +125,12 @@ def test_a_burn_never_passes_any_of_its_limits(
     assert sum(wh for _, wh in burn.delivered) == to_others_wh
     assert burn.total_wh == to_others_wh + min(own_wh, min(discharge_wh, issued_wh) - to_others_wh)
     assert all(wh > 0 for _, wh in burn.burned)
+    got, could = Counter[AccountId](), Counter[AccountId]()
+    for account, wh in burn.delivered:
+        got[account] += wh
+    for account, held, used in holders:
+        could[account] += min(held, used)
+    assert got <= could
 
 
 def test_a_call_on_oneself_or_below_zero_is_refused() -> None:

@@ -1,5 +1,6 @@
 """From a log's entries to a member's bill: its period, the one before, and where an entry stands in the books."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +10,10 @@ from commonwatt.flows.rulebook import State
 from commonwatt.model import SLOT_SECONDS, AccountId, Entry, InvalidValue, Refused, epoch, instant
 from commonwatt.model.wall_clock import moment, zone_of
 from commonwatt.settlement.bill import Bill, LineClass, bill
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
+"""No request tells of a moment outside; and a period before or after still lies in the calendar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +48,8 @@ def make_bill(
         state: Of that replay.
         account: The member, or whoever else holds money.
         founded_s: The log's first moment.
-        span: First day and the day after the last, as ISO dates of the community's clock; without them all that is
-            settled, from the founding on.
+        span: First day and the day after the last, written YYYY-MM-DD, of the community's clock; without them all that
+            is settled, from the founding on.
         tax_permille: See `commonwatt.settlement.bill.bill`.
 
     Returns:
@@ -53,7 +58,7 @@ def make_bill(
 
     Raises:
         Refused: Nobody has this account, or the period is not settled.
-        InvalidValue: A date is none, or the period is empty.
+        InvalidValue: A date is none, or lies before 1970 or after 2999, or the period is empty.
     """
     who = AccountId(account)
     if not state.has_wallet(who):
@@ -65,6 +70,8 @@ def make_bill(
     if to_s > state.settled_to_s:
         settled = f"{instant(state.settled_to_s):%Y-%m-%d %H:%M} UTC"
         raise Refused("a bill is of settled slots", settled_to=settled, asked_to=f"{instant(to_s):%Y-%m-%d %H:%M} UTC")
+    if to_s <= from_s:
+        raise InvalidValue(f"a bill is of a period, was {from_s} to {to_s}")
     entries = list(enumerate(state.entries))
     before = None
     if first is not None and last is not None:
@@ -102,9 +109,15 @@ def prove_entry(state: State, note: str, number: int) -> ProvenEntry:
 def _midnight(state: State, day: str) -> datetime:
     """Return when a day begins on the community's clock."""
     try:
-        return moment(datetime.fromisoformat(f"{day}T00:00"), zone_of(state.charter.timezone))
-    except ValueError as error:
-        raise InvalidValue(f"a day looks like 2018-11-14, was {day!r}") from error
+        # The standard library reads weeks and days without dashes too; a bill's day has one form.
+        shown = datetime.fromisoformat(day) if _DAY.fullmatch(day) else None
+    except ValueError:
+        shown = None
+    if shown is None:
+        raise InvalidValue(f"a day looks like 2018-11-14, was {day!r}")
+    if not _FIRST_YEAR <= shown.year <= _LAST_YEAR:
+        raise InvalidValue(f"a day of a bill lies from {_FIRST_YEAR} to {_LAST_YEAR}, was {day}")
+    return moment(shown, zone_of(state.charter.timezone))
 
 
 def _before(state: State, first: datetime, last: datetime) -> datetime:

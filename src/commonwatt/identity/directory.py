@@ -30,6 +30,7 @@ class Directory:
     def __init__(self) -> None:
         self._records: dict[KeyId, KeyRecord] = {}
         self._roles: set[tuple[AccountId, str]] = set()
+        self._places: dict[AccountId, int] = {}
         self._points = np.zeros((_FIRST_ROOM, POINT_BYTES), np.uint8)
         self._next = np.ones(_FIRST_ROOM, np.int64)
 
@@ -49,6 +50,7 @@ class Directory:
         record = KeyRecord(number=number, verifying=key, role=role, account=account, gateway=gateway)
         self._records[key.id] = record
         self._roles.add((account, role))
+        self._places.setdefault(account, number)
         return record
 
     def get(self, key: KeyId) -> KeyRecord | None:
@@ -58,6 +60,10 @@ class Directory:
     def has_role(self, account: AccountId, role: str) -> bool:
         """Tell whether any key acts for an account in a role."""
         return (account, role) in self._roles
+
+    def place(self, account: AccountId) -> int:
+        """Return an account's place in the order in which accounts were first registered; last without any key."""
+        return self._places.get(account, len(self._records))
 
     def accounts(self, role: str) -> list[AccountId]:
         """Return the accounts for which any key acts in a role, sorted."""

@@ -45,11 +45,30 @@ def _by_slot(start_s: Any, first_s: int, slots: int, seconds: int, ends: Any, pl
         at[slot] += 1
 
 
-def asked_micro(records: NDArray[np.void], begins: Numbers) -> Numbers:
-    """Return what the bids of each batch may come to at limit and premium, in micro, each rounded half to even."""
+def asked_micro(records: NDArray[np.void], begins: Numbers, open_wh: Numbers, stake_micro_per_kwh: int) -> Numbers:
+    """Return what each batch asks of its owner's money, in micro: for its bids, and as a stake for all its orders.
+
+    Args:
+        records: Of all batches, end to end.
+        begins: Where each batch begins, and where the last ends.
+        open_wh: Of how many Wh each owner's orders are that stand already.
+        stake_micro_per_kwh: What stands behind every kWh that is ordered, up to 10^9.
+
+    Returns:
+        One value a batch: its bids at limit and premium, each rounded half to even, and by how much the owner's stake
+        grows, which is rounded up as a whole.
+    """
     asked = np.zeros(len(begins) - 1, np.int64)
-    _asked(records, begins, asked)
+    _asked(records, begins, open_wh, np.int64(stake_micro_per_kwh), asked)
     return asked
+
+
+def stakes_micro(energy_wh: Numbers, stake_micro_per_kwh: int) -> Numbers:
+    """Return what stands behind each amount of energy, in micro, rounded up; amounts are zero or more, n values."""
+    whole, rest = np.divmod(energy_wh, 1000)
+    # In two parts, so that no product of many Wh leaves 64 bits.
+    stakes: Numbers = whole * stake_micro_per_kwh + -(-rest * stake_micro_per_kwh // 1000)
+    return stakes
 
 
 @njit(nogil=True, cache=True)
@@ -60,12 +79,21 @@ def _cost(wh: Any, price: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _asked(records: Any, begins: Any, asked: Any) -> None:
+def _stake(wh: Any, rate: Any) -> Any:
+    return wh // 1000 * rate + (wh % 1000 * rate + 999) // 1000
+
+
+@njit(nogil=True, cache=True)
+def _asked(records: Any, begins: Any, before_wh: Any, rate: Any, asked: Any) -> None:
     for batch in range(len(asked)):
+        wh = np.int64(0)
         for i in range(begins[batch], begins[batch + 1]):
             record = records[i]
+            wh += record.wh
             if not record.flags & SELLS:
                 asked[batch] += _cost(record.wh, np.int64(record.limit) + record.premium)
+        if rate:
+            asked[batch] += _stake(before_wh[batch] + wh, rate) - _stake(before_wh[batch], rate)
 
 
 @njit(nogil=True, cache=True)
@@ -95,7 +123,7 @@ def judge(
 @njit(nogil=True, cache=True)
 def write(
     records: Any, places: Any, whose: Any, begins: Any, owners: Any, partners: Any, positions: Any, why: Any,
-    rows: Any, at: int, sides: Any, stands_wh: Any, reserved: Any,
+    rows: Any, at: int, sides: Any, stands_wh: Any, reserved: Any, open_wh: Any,
 ) -> int:  # fmt: skip
     """Write the orders of batches that stand into one slot's rows, and note their owners; return where the rows end."""
     for n in range(len(places)):
@@ -112,6 +140,7 @@ def write(
         at += 1
         sides[owner] += 1
         stands_wh[owner] += record.wh
+        open_wh[owner] += record.wh
         if record.flags & SELLS:
             sides[owner] |= SELLER
         else:

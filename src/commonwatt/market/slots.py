@@ -90,13 +90,14 @@ class SlotMarket:
 
     Before its gate a slot is an open market for orders that are meant for *now*: they meet at once, inside one zone, at
     the earlier one's price. What is left of them and all other orders meet at the gate, see `market.call.staged`. Bids
-    reserve what they may come to, until the slot is settled.
+    reserve what they may come to, until the slot is settled; of how many Wh all orders are is counted as long.
     """
 
     def __init__(self) -> None:
         self._names: list[AccountId] = []
         self._numbers: dict[AccountId, int] = {}
         self._reserved: Numbers = np.zeros(16, np.int64)
+        self._open_wh: Numbers = np.zeros(16, np.int64)
         self._slots: dict[int, _Slot] = {}
 
     def number(self, owner: AccountId) -> int:
@@ -107,6 +108,7 @@ class SlotMarket:
             self._names.append(owner)
             if number == len(self._reserved):
                 self._reserved = np.concatenate([self._reserved, np.zeros_like(self._reserved)])
+                self._open_wh = np.concatenate([self._open_wh, np.zeros_like(self._open_wh)])
         return number
 
     def name(self, number: int) -> AccountId:
@@ -125,6 +127,15 @@ class SlotMarket:
     def reserved_of(self, owners: NDArray[np.int32]) -> Numbers:
         """Return the same for many, by number."""
         return self._reserved[owners]
+
+    def open_wh(self, owner: AccountId) -> int:
+        """Return of how many Wh an account's orders of slots are that are not settled, on either side."""
+        number = self._numbers.get(owner)
+        return 0 if number is None else int(self._open_wh[number])
+
+    def open_of(self, owners: NDArray[np.int32]) -> Numbers:
+        """Return the same for many, by number."""
+        return self._open_wh[owners]
 
     def standing(self, slot_s: int, owner: AccountId) -> tuple[Side | None, int, int]:
         """Return on which side an account stands in a slot, with how many orders, and of how many Wh."""
@@ -155,6 +166,7 @@ class SlotMarket:
         slot.count, slot.digest = at + 1, None
         slot.sides[owner] = (slot.sides.item(owner) + 1) | (SELLER if sells else 0)
         slot.stands_wh[owner] += wh
+        self._open_wh[owner] += wh
         if not sells:
             self._reserved[owner] += cost_micro(wh, limit + premium)
         if at and slot.rows["position"].item(at - 1) > position:
@@ -171,6 +183,7 @@ class SlotMarket:
         standing = rows["wh"] > 0
         np.add.at(slot.sides, rows["owner"][standing], 1)
         np.add.at(slot.stands_wh, rows["owner"], rows["wh"])
+        np.add.at(self._open_wh, rows["owner"], rows["wh"])
         slot.sides[rows["owner"][standing & sells]] |= SELLER
         np.add.at(self._reserved, rows["owner"][~sells], costs(rows[~sells]))
 
@@ -211,7 +224,7 @@ class SlotMarket:
         before = slot.count
         slot.count = slot_orders.write(
             told.records, places, told.whose, told.begins, told.owners, told.partners, told.positions, told.why,
-            slot.rows, slot.count, slot.sides, slot.stands_wh, self._reserved,
+            slot.rows, slot.count, slot.sides, slot.stands_wh, self._reserved, self._open_wh,
         )  # fmt: skip
         if slot.count > before:
             slot.digest = None
@@ -247,6 +260,7 @@ class SlotMarket:
             return False
         owner, before = int(row["owner"]), int(costs(slot.rows[at : at + 1])[0])
         slot.stands_wh[owner] -= int(row["wh"] - row["taken"])
+        self._open_wh[owner] -= int(row["wh"] - row["taken"])
         row["wh"], slot.digest, slot.waiting = row["taken"], None, None
         if not row["flags"] & SELLS:
             self._reserved[owner] += int(costs(slot.rows[at : at + 1])[0]) - before
@@ -292,10 +306,11 @@ class SlotMarket:
         slot.cleared, slot.digest, slot.waiting = True, None, None
 
     def settled(self, slot_s: int) -> None:
-        """Release what a slot's bids had reserved."""
+        """Release what a slot's orders had reserved."""
         slot = self._slots.get(slot_s)
         if slot is not None and not slot.settled:
             bids = slot.orders()[slot.orders()["flags"] & SELLS == 0]
+            np.subtract.at(self._open_wh, slot.orders()["owner"], slot.orders()["wh"])
             np.subtract.at(self._reserved, bids["owner"], costs(bids))
             slot.settled = True
 

@@ -79,20 +79,10 @@ _TARIFFS: dict[str, _Tariff] = {
     Memo.TRANSFER: _Tariff("Given by others", "Given to others", LineClass.OTHER),
 }
 """In the order of the bill."""
-_EARNS = frozenset(
-    {
-        *(
-            tariff.went
-            for memo, tariff in _TARIFFS.items()
-            if tariff.came != tariff.went and memo != Memo.INTERCHANGE_RELEASED
-        ),
-        *(
-            _TARIFFS[memo].went
-            for memo in (Memo.SHARED_EXPORT, Memo.GRID_EXPORT, Memo.LATE_EXPORT, Memo.CORRECTED_EXPORT)
-        ),
-    }
-)
-"""Lines of what the member sells: a small seller's supply, which bears no tax here."""
+_TAXED = frozenset({Memo.CORRECTED_IMPORT, Memo.INTERCHANGE_RELEASED})
+"""What takes back, as a rule, something that bore tax: energy that was not used, a purchase that came to nothing."""
+_UNTAXED = frozenset({Memo.CORRECTED_EXPORT, Memo.TRANSFER})
+"""What takes back something that was sold, and gifts."""
 _PURCHASES = frozenset(NOT_EARNED)
 
 
@@ -186,8 +176,8 @@ def bill(
         before: The bill of the period before, to compare with.
 
     Returns:
-        The bill. Tax is amount * rate / (1000 + rate) of each line, halves to even, rounded line by line; what a
-        member sells bears none.
+        The bill. Tax is amount * rate / (1000 + rate) of what each line bought, halves to even, rounded line by line.
+        What a member sells bears none, whatever the line is called: energy, WATT or a service went, and money came.
 
     Raises:
         InvalidValue: The period is empty, or a rate is below zero.
@@ -224,18 +214,30 @@ _Key = tuple[int, str, LineClass]
 class _Sum:
     gains: Counter[Commodity] = field(default_factory=Counter)
     entries: list[int] = field(default_factory=list)
+    bought_micro: int = 0
+    """What was paid for energy or WATT that came."""
+    alone_micro: int = 0
+    """What was paid, less what was got, where nothing else moved."""
+
+    def pay(self, memo: str, micro: int, came: bool | None) -> None:
+        """Add an amount that was paid, or got where it is below zero, and whether what it was for came or went."""
+        if memo in _TAXED or (came and memo not in _UNTAXED):
+            self.bought_micro += micro
+        elif came is None and memo not in _UNTAXED:
+            self.alone_micro += micro
 
     def line(self, key: _Key, rates: Mapping[LineClass, int]) -> Line:
         _, label, kind = key
-        amount_micro = -self.gains[Commodity.ERGON]
-        permille = 0 if label in _EARNS else rates.get(kind, 0)
+        permille = rates.get(kind, 0)
+        # Who is paid for a service sells it, so what is left of such a line bears tax only where the member pays.
+        taxed_micro = self.bought_micro + max(0, self.alone_micro)
         return Line(
             label=label,
             kind=kind,
             energy_wh=self.gains[Commodity.ENERGY],
             watt_wh=self.gains[Commodity.WATT],
-            amount_micro=amount_micro,
-            tax_micro=round_div(amount_micro * permille, 1000 + permille),
+            amount_micro=-self.gains[Commodity.ERGON],
+            tax_micro=round_div(taxed_micro * permille, 1000 + permille),
             entries=tuple(self.entries),
         )
 
@@ -245,11 +247,14 @@ def _sums(account: AccountId, own: Sequence[tuple[int, Entry]]) -> dict[_Key, _S
     came = {_thing(entry): entry.target == account for _, entry in own if entry.commodity is not Commodity.ERGON}
     sums: dict[_Key, _Sum] = {}
     for number, entry in own:
-        inward = entry.target == account
+        inward, what_came = entry.target == account, None
         if entry.commodity is Commodity.ERGON and entry.memo != Memo.TRANSFER:
             # Money goes to the line of what it was paid for; where nothing else moved, whoever pays is the one who got.
-            inward = came.get(_thing(entry), not inward)
+            what_came = came.get(_thing(entry))
+            inward = not inward if what_came is None else what_came
         line = sums.setdefault(_line(entry.memo, inward=inward), _Sum())
+        if entry.commodity is Commodity.ERGON:
+            line.pay(entry.memo, -_gain(entry, account), what_came)
         line.entries.append(number)
         line.gains[entry.commodity] += _gain(entry, account)
     return sums

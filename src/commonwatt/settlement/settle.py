@@ -4,8 +4,8 @@ Trades are kept as far as the meters bear them out. What a community makes of th
 imbalance prices a trade that is not delivered is no trade; with them it is one, see `Imbalance`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from commonwatt.model import (
     GRID,
@@ -87,11 +87,41 @@ class Imbalance:
     Who sold more than they sent buys the lack at ``short``; who bought more than they took sells the excess at
     ``long``. With one price for both this is single pricing, with the grid's two prices dual pricing.
 
+    Whose connection told nothing pays and gets ``short_unheard`` and ``long_unheard`` where they are given: who may
+    still report, at the grid's prices, must not gain by waiting for a better price of the lack.
+
     Source: Commission Regulation (EU) 2017/2195, articles 52 to 55 (imbalance settlement).
     """
 
     short: int
     long: int
+    short_unheard: int | None = None
+    long_unheard: int | None = None
+
+    def of_lack(self, *, heard: bool) -> int:
+        """Return what a seller pays for what was not sent."""
+        return self.short if heard or self.short_unheard is None else self.short_unheard
+
+    def of_excess(self, *, heard: bool) -> int:
+        """Return what a buyer gets for what was not taken."""
+        return self.long if heard or self.long_unheard is None else self.long_unheard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoldAsSun:
+    """Which trades promise energy that a roof made in the slot (row M1).
+
+    Args:
+        trades: Their places among all trades.
+        sun_wh: What each seller's roof made and nothing else has used, in Wh; nothing where an account is not named.
+    """
+
+    trades: frozenset[int] = frozenset()
+    sun_wh: Mapping[AccountId, int] = field(default_factory=dict)
+
+
+NO_SUN = SoldAsSun()
+"""Nothing was sold as sun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +132,8 @@ class Settlement:
         entries: Deliveries, trades, shares, grid and losses, in this order.
         traded_wh: Sum of what the trades moved.
         delivered: One value in Wh per trade: what of it the meters bear out.
+        sent_wh: Likewise what its seller is paid for as sent: beyond ``delivered`` where a firm trade's buyer failed.
+        took_wh: Likewise what its buyer pays for as taken.
         losses_wh: What the feeder saw and the members' meters did not; below zero the other way round.
         losses_micro: What `LOSSES` owes `GRID` for the slot; below zero where the community keeps the spread of energy
             that flowed from neighbour to neighbour without a trade.
@@ -114,6 +146,8 @@ class Settlement:
     losses_wh: int
     losses_micro: int
     shared_wh: int = 0
+    sent_wh: tuple[int, ...] = ()
+    took_wh: tuple[int, ...] = ()
 
 
 def settle_slot(
@@ -128,6 +162,7 @@ def settle_slot(
     apart: Apart = NOBODY_APART,
     imbalance: Imbalance | None = None,
     sharing: SharingTerms = NO_SHARING,
+    as_sun: SoldAsSun = NO_SUN,
 ) -> Settlement:
     """Turn one slot's meter registers, trades and calls of stored energy into double entries.
 
@@ -147,6 +182,7 @@ def settle_slot(
         apart: What others settled with the grid in the same slot; the feeder counted them too.
         imbalance: What is paid for what was traded and not delivered; None where such trades lapse.
         sharing: How what is left is shared among neighbours.
+        as_sun: Trades under which no more can be sent than a roof made; what else is exported is not what was sold.
 
     Returns:
         The settlement. Each member's energy moves by import minus export, `GRID`'s by what the feeder counted, and
@@ -162,10 +198,11 @@ def settle_slot(
     """
     if min(feeder) < 0:
         raise InvalidValue(f"the feeder counts zero or more, was {feeder} Wh")
-    slot = _Slot(points, slot_s)
+    slot = _Slot(points, slot_s, as_sun.sun_wh)
     for delivery in deliveries:
         slot.deliver(delivery)
-    delivered = tuple(slot.trade(trade, imbalance) for trade in trades)
+    kept = [slot.trade(trade, imbalance, as_sun=n in as_sun.trades) for n, trade in enumerate(trades)]
+    delivered = tuple(min(sent_wh, took_wh) for sent_wh, took_wh in kept)
     shared_wh = slot.share(sharing)
     slot.meet_grid(import_price, export_price)
     losses_wh, losses_micro = slot.meet_feeder(feeder, import_price, export_price, apart)
@@ -176,6 +213,8 @@ def settle_slot(
         losses_wh=losses_wh,
         losses_micro=losses_micro,
         shared_wh=shared_wh,
+        sent_wh=tuple(sent_wh for sent_wh, _ in kept),
+        took_wh=tuple(took_wh for _, took_wh in kept),
     )
 
 
@@ -185,12 +224,13 @@ _BETWEEN = (MARKET, IMBALANCE)
 class _Slot:
     """What is not yet settled of each member's import and export, and the entries so far."""
 
-    def __init__(self, points: Sequence[PointReading], slot_s: int) -> None:
+    def __init__(self, points: Sequence[PointReading], slot_s: int, sun_wh: Mapping[AccountId, int]) -> None:
         self.entries: list[Entry] = []
         self._slot_s = slot_s
         self._stood_in_wh = 0  # what IMBALANCE gave less what it took
         self._import_wh = {point.account: 0 for point in points}
         self._export_wh = dict(self._import_wh)
+        self._sun_wh = dict(sun_wh)
         for point in points:
             self._import_wh[point.account] += point.import_wh
             self._export_wh[point.account] += point.export_wh
@@ -201,19 +241,26 @@ class _Slot:
             raise InvalidValue(f"a delivery is exported and imported, was {delivery} where {free_wh} Wh are left")
         self._exchange(delivery.seller, delivery.buyer, delivery.energy_wh, memo=Memo.WATT_DELIVERY)
 
-    def trade(self, trade: Trade, imbalance: Imbalance | None) -> int:
+    def trade(self, trade: Trade, imbalance: Imbalance | None, *, as_sun: bool) -> tuple[int, int]:
+        """Settle a trade, and return what counts as sent under it and as taken."""
         if trade.energy_wh < 0:
             raise InvalidValue(f"a trade is of zero or more, was {trade}")
         seller, buyer, ref = trade.seller, trade.buyer, f"{trade.bid}/{trade.ask}"
         sent_wh = min(trade.energy_wh, self._export_wh.get(seller, 0))
+        if as_sun:
+            sent_wh = min(sent_wh, self._sun_wh.get(seller, 0))
         took_wh = min(trade.energy_wh, self._import_wh.get(buyer, 0))
         energy_wh = min(sent_wh, took_wh)
         self._exchange(seller, buyer, energy_wh, memo=Memo.TRADE, ref=ref)
         paid_micro = cost_micro(energy_wh, trade.price_micro_per_kwh)
         self._book(Commodity.ERGON, buyer, seller, paid_micro, memo=Memo.TRADE, ref=ref)
-        if imbalance is not None:
+        if imbalance is None:
+            sent_wh = took_wh = energy_wh
+        else:
             self._stand_in(trade, energy_wh, sent_wh, took_wh, imbalance)
-        return energy_wh
+        if as_sun and sent_wh:
+            self._sun_wh[seller] -= sent_wh
+        return sent_wh, took_wh
 
     def _stand_in(self, trade: Trade, energy_wh: int, sent_wh: int, took_wh: int, imbalance: Imbalance) -> None:
         """Take what the seller sent and the buyer did not, or give what is missing; and let each pay for their lack."""
@@ -228,9 +275,11 @@ class _Slot:
                 more_micro = cost_micro(kept, price) - paid_micro
                 self._book(Commodity.ERGON, target, source, more_micro, memo=Memo.TRADE_KEPT, ref=ref)
         short_wh, long_wh = trade.energy_wh - sent_wh, trade.energy_wh - took_wh
+        short = imbalance.of_lack(heard=trade.seller in self._export_wh)
+        long = imbalance.of_excess(heard=trade.buyer in self._import_wh)
         for account, due_micro in (
-            (trade.seller, cost_micro(short_wh, imbalance.short) - cost_micro(short_wh, price)),
-            (trade.buyer, cost_micro(long_wh, price) - cost_micro(long_wh, imbalance.long)),
+            (trade.seller, cost_micro(short_wh, short) - cost_micro(short_wh, price)),
+            (trade.buyer, cost_micro(long_wh, price) - cost_micro(long_wh, long)),
         ):
             self._book(Commodity.ERGON, account, IMBALANCE, due_micro, memo=Memo.IMBALANCE, ref=ref)
 

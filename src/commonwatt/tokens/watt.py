@@ -226,15 +226,17 @@ def call_stored(
 ) -> Burn:
     """Decide whose WATT a discharge uses up: importing holders' first, then the owner's.
 
-    Holders can only have what left through the connection point; they are served in the order given, each up to
-    their WATT and their import. The owner's burns for the rest, used at home or exported.
+    Holders can only have what left through the connection point, each up to their WATT and their import; where it is
+    not enough for all, in proportion to what each could have, by largest remainders. The owner's burns for the rest,
+    used at home or exported.
 
     Args:
         discharge_wh: Out of the storage in the slot, at its AC meter.
         export_wh: Out of the owner's connection point in the slot, as far as it is not delivered to anyone yet.
         issued_wh: WATT outstanding against this storage; nothing beyond it is burned.
         owner: Who owns the storage.
-        holders: Other members: account, WATT in Wh, import in Wh that nothing has been delivered to yet.
+        holders: Other members: account, WATT in Wh, import in Wh that nothing has been delivered to yet. Of equal
+            remainders the earlier one's comes first.
         owner_balance_wh: The owner's own WATT in Wh.
 
     Raises:
@@ -245,16 +247,14 @@ def call_stored(
     if min(discharge_wh, export_wh, issued_wh, owner_balance_wh) < 0:
         raise InvalidValue(f"a discharge of {owner} counts zero or more, was {discharge_wh} Wh of {issued_wh} issued")
     left_wh = min(discharge_wh, issued_wh)
-    exported_wh = min(left_wh, export_wh)
-    delivered: list[tuple[AccountId, int]] = []
     for holder, balance_wh, import_wh in holders:
         if holder == owner or min(balance_wh, import_wh) < 0:
             raise InvalidValue(f"holders are others and count zero or more, was {holder} for storage of {owner}")
-        called_wh = min(balance_wh, import_wh, exported_wh)
-        if called_wh:
-            delivered.append((holder, called_wh))
-            exported_wh -= called_wh
-            left_wh -= called_wh
+    wanted_wh = [min(balance_wh, import_wh) for _, balance_wh, import_wh in holders]
+    called_wh = min(left_wh, export_wh, sum(wanted_wh))
+    shares_wh = share_wh(called_wh, wanted_wh) if called_wh else []
+    delivered = [(holder, wh) for (holder, _, _), wh in zip(holders, shares_wh, strict=False) if wh]
+    left_wh -= called_wh
     own_wh = min(left_wh, owner_balance_wh)
     own = ((owner, own_wh),) if own_wh else ()
     return Burn(burned=(*delivered, *own), delivered=tuple(delivered))

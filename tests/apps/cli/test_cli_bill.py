@@ -120,7 +120,16 @@ def test_what_cannot_be_billed_is_refused(folder: Path, community: Community) ->
         ("nobody", (None, None), Refused, "holds money"),
         ("ben", (None, "2026-07-01"), Refused, "settled"),
         ("ben", ("tomorrow", None), InvalidValue, "a day looks like"),
+        ("ben", ("2018-W01-1", None), InvalidValue, "a day looks like"),
+        ("ben", ("20180101", None), InvalidValue, "a day looks like"),
+        ("ben", ("2018-02-30", None), InvalidValue, "a day looks like"),
+        ("ben", ("\u0662\u0660\u0662\u0666-06-01", None), InvalidValue, "a day looks like"),
+        ("ben", ("0001-01-01", "0001-01-02"), InvalidValue, "from 1970"),
+        ("ben", ("0001-01-01", "0001-02-01"), InvalidValue, "from 1970"),
+        ("ben", ("9999-12-31", None), InvalidValue, "to 2999"),
         ("ben", ("2026-06-02", "2026-06-02"), InvalidValue, "period"),
+        ("ben", ("2026-06-01", "2026-05-01"), InvalidValue, "period"),
+        ("ben", ("2026-06-02", "1970-01-01"), InvalidValue, "period"),
     ):
         with pytest.raises(error, match=match):
             make_bill(state, member, NOON, span)

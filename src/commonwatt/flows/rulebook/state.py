@@ -56,20 +56,15 @@ WALLET_ROLES = ("member", "utility", "station", "car", "operator")
 """Whose accounts hold tokens: members, who sells to them and buys their flexibility, what charges, and the operator."""
 COMPARED = frozenset(
     {
-        *(
-            Memo.TRADE,
-            Memo.TRADE_KEPT,
-            Memo.SHARED,
-            Memo.SHARED_IMPORT,
-            Memo.SHARED_EXPORT,
-            Memo.GRID_IMPORT,
-            Memo.GRID_EXPORT,
-            Memo.GRID_FEE,
-        ),
-        *(Memo.WATT_TRADE, Memo.WATT_BOUGHT_BACK),
+        Memo.SHARED,
+        Memo.SHARED_IMPORT,
+        Memo.SHARED_EXPORT,
+        Memo.GRID_IMPORT,
+        Memo.GRID_EXPORT,
+        Memo.GRID_FEE,
     }
 )
-"""Memos of what a home pays for its energy, and is paid, as far as it is compared with the grid alone."""
+"""Memos of what a home pays for its energy, and is paid, at prices that no two accounts make between themselves."""
 SECTIONS = ("entries", "accounts", "numbers", "registry", "market", "readings", "rest")
 """What the state root is made of, in this order."""
 

@@ -26,9 +26,9 @@ from commonwatt.flows.rulebook.charging.sessions import (
     Register,
     StationTariff,
 )
-from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.tokens.backing import free
+from commonwatt.flows.rulebook.tokens.storage import sun_to_sell_wh
 from commonwatt.flows.rulebook.tokens.transferring import MOST_PENDING
 from commonwatt.ledger.transfers import FOR_EVER_S, Transfer
 from commonwatt.model import (
@@ -330,17 +330,14 @@ def _close(state: State, known: ChargingSession, done: Bill | None) -> None:
 def _mix(state: State, slot_s: int, flowed: Flowed) -> Mix:
     """Return where a slot's energy in the community came from.
 
-    Members' exports count as sun up to what their own solar meters made in the slot, as called WATT where a delivery
+    Members' exports count as sun up to what their roofs had left to sell in the slot, as called WATT where a delivery
     was booked, and else as of unknown source; the grid gave what members took from it beyond what they gave to it.
     """
-    slot = state.readings.get(slot_s)
     solar_wh = other_wh = 0
     for owner, exported_wh in flowed.exported.items():
-        behind = columns(state).owned.get(owner, ()) if slot is not None else ()
-        suns = [asset.id for asset in behind if asset.kind is AssetKind.SOLAR and slot is not None and asset.id in slot]
-        made_wh = sum(slot[sun].export_wh for sun in suns) if slot is not None else 0
-        solar_wh += min(exported_wh, made_wh)
-        other_wh += max(0, exported_wh - made_wh)
+        sun_wh = min(exported_wh, sun_to_sell_wh(state, slot_s, owner))
+        solar_wh += sun_wh
+        other_wh += exported_wh - sun_wh
     return Mix(
         solar_wh=solar_wh,
         watt_wh=flowed.called_wh,

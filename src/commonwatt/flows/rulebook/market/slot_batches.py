@@ -9,7 +9,7 @@ from commonwatt.flows.rulebook.market.slot_market import MOST_AHEAD_S, slot_refu
 from commonwatt.flows.rulebook.market.traders import Numbers, Traders, traders
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.tokens.backing import free
-from commonwatt.kernels.slot_orders import NO_SOURCE, NO_SUCH_SLOT, TAKEN, TOO_MUCH, asked_micro, by_slot
+from commonwatt.kernels.slot_orders import NO_SOURCE, NO_SUCH_SLOT, TAKEN, TOO_MUCH, asked_micro, by_slot, stakes_micro
 from commonwatt.market.call.staged import NOBODY
 from commonwatt.market.order_batch import ORDER_BYTES, ORDER_DTYPE
 from commonwatt.market.slot_rows import Batched
@@ -97,7 +97,8 @@ def _columns(state: State, batches: Sequence[OrderBatch]) -> Batched:
 
 def _judge_owners(state: State, batches: Sequence[OrderBatch], told: Batched, known: Traders) -> None:
     """Refuse batches of owners without the money, or with a partner that there is not."""
-    asked = asked_micro(told.records, told.begins)
+    rate, open_wh = state.charter.settlement.stake_micro_per_kwh, state.slot_market.open_of(told.owners)
+    asked = asked_micro(told.records, told.begins, open_wh, rate)
     for n in np.flatnonzero(asked > _free_micro(state, batches, told, known)).tolist():
         # Whoever has reserved something has less: all others were looked at as a whole.
         if asked[n] > max(0, free(state, batches[n].owner, Commodity.ERGON)):
@@ -114,6 +115,7 @@ def _free_micro(state: State, batches: Sequence[OrderBatch], told: Batched, know
     """Return what each batch's owner can give; of who has reservations nothing, to be looked at closer."""
     held = state.accounts.column(Commodity.ERGON)[known.account[told.owners]]
     left = held - state.slot_market.reserved_of(told.owners)
+    left -= stakes_micro(state.slot_market.open_of(told.owners), state.charter.settlement.stake_micro_per_kwh)
     promised = state.charter.unbacked_micro_per_kwh > 0
     if state.wallets.any_pending or promised:
         left[

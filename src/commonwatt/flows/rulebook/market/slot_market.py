@@ -57,7 +57,7 @@ def order(state: State, request: Request, body: order_bodies.SlotOrder, position
         return Outcome.ALREADY_THERE
     if stands_wh + wish.energy_wh > _most_wh(state, wish):
         return Outcome.OVER_LIMIT
-    if wish.side is Side.BID and free(state, owner, Commodity.ERGON) < _cost(wish):
+    if max(0, free(state, owner, Commodity.ERGON)) < _needed_micro(state, wish):
         return Outcome.NOT_BACKED
     state.slot_market.place(slot_s, wish, position, _open_market(state, slot_s) if body.now else None)
     state.wallets.moves(owner)
@@ -96,8 +96,13 @@ def _most_wh(state: State, wish: SlotOrder) -> int:
     return (point.max_import_w if wish.side is Side.BID else point.max_export_w) * SLOT_SECONDS // 3600
 
 
-def _cost(wish: SlotOrder) -> int:
-    return cost_micro(wish.energy_wh, wish.price_micro_per_kwh + wish.premium_micro_per_kwh)
+def _needed_micro(state: State, wish: SlotOrder) -> int:
+    """Return what must be free for an order: the money of a bid, and what either side may owe for not keeping it."""
+    terms, open_wh = state.charter.settlement, state.slot_market.open_wh(wish.owner)
+    needed = terms.stake_micro(open_wh + wish.energy_wh) - terms.stake_micro(open_wh)
+    if wish.side is Side.BID:
+        needed += cost_micro(wish.energy_wh, wish.price_micro_per_kwh + wish.premium_micro_per_kwh)
+    return needed
 
 
 def _open_market(state: State, slot_s: int) -> OpenMarket | None:

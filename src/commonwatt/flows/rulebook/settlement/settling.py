@@ -1,7 +1,6 @@
 """Rules that settle a slot: tokens first, then trades, then the grid, and the feeder's difference to the losses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -19,16 +18,14 @@ from commonwatt.metering.table import UNTOLD, SlotReadings
 from commonwatt.model import (
     GRID_FEES,
     SLOT_SECONDS,
-    AccountId,
     AssetId,
-    AssetKind,
     Commodity,
     Memo,
     Reading,
     Trade,
     cost_micro,
 )
-from commonwatt.settlement.settle import PointReading, settle_slot
+from commonwatt.settlement.settle import NO_SUN, PointReading, SoldAsSun, settle_slot
 
 MANY = 64
 """Connections from which on those with nothing behind them are settled as arrays."""
@@ -105,7 +102,6 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     trades = [*agreed, *trades_apart(state, slot_s, plain)]
     # A firm trade binds who kept silent too: what was not heard was neither sent nor taken.
     trades = [t for t in trades if imbalance is not None or (t.buyer in homes and t.seller in homes)]
-    trades = _as_sourced(state, slot_s, trades, told)
     deliveries = storage.mint_and_burn(state, slot_s, told, homes)
     apart = settle_plain(state, slot, plain, bought, sold)
     done = settle_slot(
@@ -122,9 +118,9 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
         apart=apart,
         imbalance=imbalance,
         sharing=sharing.sharing_terms(state, slot_s),
+        as_sun=_as_sun(state, slot_s, trades),
     )
-    for owner, reading in homes.items():
-        equalising.compare(state, owner, reading.import_wh, reading.export_wh, (bought, sold))
+    equalising.compare(state, homes, trades, deliveries, done, (bought, sold))
     for entry in done.entries:
         state.post(entry)
     for trade, wh in zip(trades, done.delivered, strict=True):
@@ -134,21 +130,17 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     state.losses_wh[slot_s] = done.losses_wh
 
 
-def _as_sourced(state: State, slot_s: int, trades: Sequence[Trade], told: Mapping[AssetId, Reading]) -> list[Trade]:
-    """Return trades with no more energy than their sellers' roofs made, where it was sold as sun (row M1)."""
+def _as_sun(state: State, slot_s: int, trades: Sequence[Trade]) -> SoldAsSun:
+    """Return which trades were sold as sun, and how much their sellers had to sell (row M1).
+
+    A firm trade is not smaller for it: what the roof did not make is the seller's lack, like any other.
+    """
     rows = state.slot_market.rows(slot_s)
     sunny = {order_id(row) for row in rows[(rows["flags"] & SELLS != 0) & (rows["source"] > 0)]}
-    if not sunny:
-        return list(trades)
-    left_wh: dict[AccountId, int] = {}
-    for meter, reading in told.items():
-        asset = state.assets[meter]
-        if asset.kind is AssetKind.SOLAR:
-            left_wh[asset.owner] = left_wh.get(asset.owner, 0) + reading.export_wh
-    found = []
-    for trade in trades:
-        wh = min(trade.energy_wh, left_wh.get(trade.seller, 0)) if trade.ask in sunny else trade.energy_wh
-        if trade.ask in sunny:
-            left_wh[trade.seller] = left_wh.get(trade.seller, 0) - wh
-        found.append(replace(trade, energy_wh=wh))
-    return found
+    places = frozenset(n for n, trade in enumerate(trades) if trade.ask in sunny)
+    if not places:
+        return NO_SUN
+    sellers = {trades[n].seller for n in places}
+    return SoldAsSun(
+        trades=places, sun_wh={seller: storage.sun_to_sell_wh(state, slot_s, seller) for seller in sellers}
+    )

@@ -4,6 +4,8 @@ A key is registered by the operator and holds from a later slot on, so that nobo
 metered. An imbalance price is the oracle's fact about a slot that is not settled yet.
 """
 
+from dataclasses import astuple
+
 import numpy as np
 
 from commonwatt.flows.rulebook import bodies
@@ -55,16 +57,40 @@ def imbalance_due(state: State, slot_s: int) -> bool:
     return waits and bool(_trades(state, slot_s))
 
 
+def stake_micro(state: State, energy_wh: int) -> int:
+    """Return what must stand behind energy that somebody agrees to send or take; 0 where trades are not firm."""
+    return state.charter.settlement.stake_micro(energy_wh)
+
+
 def imbalance_prices(state: State, slot_s: int) -> Imbalance | None:
-    """Return what is paid in a slot for what was traded and not delivered; None where it lapses."""
+    """Return what is paid in a slot for what was traded and not delivered; None where it lapses.
+
+    Who lacks pays the dearer of the grid's two prices and who has too much gets the lower, so that whatever passes
+    between the grid and those who failed, the account in between is never out of pocket. Where the grid itself is
+    dearer than the charter's most, no stake covers a lack, and trades lapse.
+
+    A told price is known before a silent meter reports, and what it reports late is the grid's. So who was not heard
+    gets the worse of the told and the grid's price: keeping silent is no choice between the two.
+    """
     terms = state.charter.settlement
-    if terms.imbalance == "none":
+    most, markup = terms.imbalance_most_micro_per_kwh, terms.imbalance_markup_micro_per_kwh
+    long, short = sorted(state.prices[slot_s])
+    if terms.imbalance == "none" or max(short, -long) > most:
         return None
-    short, long = state.prices[slot_s]
-    if slot_s in state.imbalance:
-        short = long = state.imbalance[slot_s]
-    markup = terms.imbalance_markup_micro_per_kwh
-    return Imbalance(short=short + markup, long=long - markup)
+    told = state.imbalance.get(slot_s)
+    worst = (short, long) if told is None else (max(short, told), min(long, told))
+    if told is not None:
+        short = long = told
+
+    def bounded(price: int) -> int:
+        return max(-most, min(most, price))
+
+    return Imbalance(
+        short=bounded(short + markup),
+        long=bounded(long - markup),
+        short_unheard=bounded(worst[0] + markup),
+        long_unheard=bounded(worst[1] - markup),
+    )
 
 
 def key_in_force(state: State, slot_s: int) -> SharingBody:
@@ -95,7 +121,7 @@ def most_micro(state: State, slot_s: int) -> int:
     """Return what imbalance and sharing of a slot can come to at most, in micro."""
     imbalance, shared, owed = imbalance_prices(state, slot_s), sharing_terms(state, slot_s), 0
     if imbalance is not None:
-        prices = max(abs(imbalance.short), abs(imbalance.long))
+        prices = max(abs(price) for price in astuple(imbalance))
         # Paid as agreed, made up for by the one who stands in, and the lack on either side.
         owed += sum(
             4 * (t.energy_wh * max(prices, abs(t.price_micro_per_kwh)) // 1000 + 1) for t in _trades(state, slot_s)

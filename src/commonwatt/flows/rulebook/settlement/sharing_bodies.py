@@ -53,16 +53,29 @@ class SettlementTerms(_Body, frozen=True):
     ``imbalance``: ``none`` lets them lapse; under ``grid`` who fails pays the grid's import or gets its export price;
     under ``told`` the oracle tells one price for both after the slot, for which settlement waits as long as for a
     silent meter, and takes the grid's where none came. ``imbalance_markup_micro_per_kwh`` comes on top of what is paid
-    and off what is got. ``sharing`` holds from the first slot on, see `SharingKey`. ``ex_post`` is for a community
-    whose law wants sharing after metering alone: it has no slot market. ``equalise`` makes whole, each day or month of
-    the community's clock, who paid more than the grid alone would have cost them; see `equalising`.
+    and off what is got. ``imbalance_most_micro_per_kwh`` is the most that a kWh not kept can cost, either way: so much
+    stands behind every order, and in a slot whose grid's prices lie beyond it trades lapse.
+
+    ``sharing`` holds from the first slot on, see `SharingKey`. ``ex_post`` is for a community whose law wants sharing
+    after metering alone: it has no slot market. ``equalise`` makes whole, each day or month of the community's clock,
+    who paid more than the grid alone would have cost them; see `equalising`.
     """
 
     imbalance: Literal["none", "grid", "told"] = "none"
     imbalance_markup_micro_per_kwh: _Markup = 0
+    imbalance_most_micro_per_kwh: _Markup = 1_000_000
     sharing: SharingBody = SharingBody()
     ex_post: bool = False
     equalise: Literal["none", "day", "month"] = "none"
+
+    @property
+    def stake_micro_per_kwh(self) -> int:
+        """What must stand behind a kWh that is traded: the most it can cost if it is not kept, 0 where it lapses."""
+        return 0 if self.imbalance == "none" else self.imbalance_most_micro_per_kwh
+
+    def stake_micro(self, energy_wh: int) -> int:
+        """Return what must stand behind an amount of energy that is traded, rounded up."""
+        return -(-energy_wh * self.stake_micro_per_kwh // 1000)
 
 
 def accounts_of(body: SharingBody) -> list[AccountId]:

@@ -10,12 +10,14 @@ from commonwatt.tokens.tsl import right_wh, tsl_needed_micro
 def free(state: State, account: AccountId, commodity: Commodity) -> int:
     """Return what an account can give of a token, in base units; below zero where more is promised than is there.
 
-    ERGON that a bid of an unsettled slot may need is not free, nor what stands for asks without WATT; nor is TSL that
-    WATT is stored on (row E3): who wants to part with the right to store parts with the WATT first.
+    ERGON that a bid of an unsettled slot may need is not free, nor what an order there may cost if it is not kept, nor
+    what stands for asks without WATT; nor is TSL that WATT is stored on (row E3): who wants to part with the right to
+    store parts with the WATT first.
     """
     left = available(state, account, commodity)
     if commodity is Commodity.ERGON:
         left -= state.slot_market.reserved_micro(account) + collateral_micro(state, account)
+        left -= state.charter.settlement.stake_micro(state.slot_market.open_wh(account))
     elif commodity is Commodity.TSL:
         kept_wh = max(0, state.watt(account)) + state.neighbours.coming_wh(account)
         left -= tsl_needed_micro(kept_wh, state.charter.tsl_micro_per_kwh)
@@ -58,8 +60,9 @@ def room_wh(state: State, account: AccountId) -> int:
 
 
 def holders(state: State) -> dict[AccountId, int]:
-    """Return whoever has WATT and is no system account, sorted by name, and how much in Wh."""
+    """Return whoever has WATT and is no system account, in order of registration, and how much in Wh."""
     watt = state.accounts.column(Commodity.WATT)
     numbers = np.flatnonzero(watt > 0)
     held = zip(state.accounts.names(numbers.tolist()), watt[numbers].tolist(), strict=True)
-    return {account: wh for account, wh in sorted(held) if not is_system(account)}
+    own = [(account, wh) for account, wh in held if not is_system(account)]
+    return dict(sorted(own, key=lambda one: state.keys.place(one[0])))

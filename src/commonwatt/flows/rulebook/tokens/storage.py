@@ -58,7 +58,8 @@ def mint_and_burn(
 def _call(
     state: State, slot_s: int, asset: Asset, reading: Reading, import_left: dict[AccountId, int], export_wh: int
 ) -> tuple[tuple[AccountId, int], ...]:
-    others = [member for member in sorted(import_left) if member != asset.owner]
+    # Homes stand in the order in which their connections were registered.
+    others = [member for member in import_left if member != asset.owner]
     holders = [(m, wh, import_left[m]) for m in others if (wh := _callable_wh(state, m)) > 0]
     burn = watt.call_stored(
         reading.export_wh,
@@ -111,23 +112,33 @@ def unmint(state: State, slot_s: int, asset: Asset, lost_wh: int) -> None:
 
 
 def _take_back(state: State, slot_s: int, asset: Asset, lack: watt.Shortfall) -> int:
-    """Burn and buy back what is lacking, as far as anybody here holds WATT, and return how much that was, in Wh.
+    """Burn and buy back what is lacking, as far as anybody holds WATT, and return how much that was, in Wh.
 
-    What is owed to another community is not this one's to burn: it stands, and is taken back as soon as somebody here
-    holds as much again.
+    What nobody here holds was sold to another community, and its energy was used here all the same. Whoever lost it
+    pays for it too: the other community is owed so much less WATT, and the money is held for it. The other log hears
+    of nothing by itself, so its books go on saying what was owed to it before.
     """
     if lack.burned_wh:
         _burn(state, slot_s, asset, asset.owner, lack.burned_wh, Memo.WATT_BURNED_ON_LOSS)
     held = holders(state)
     short_wh = min(lack.short_wh, sum(held.values()))
-    price = state.prices[slot_s][0]
     for holder, wh in watt.buy_back(short_wh, list(held.items())):
-        _burn(state, slot_s, asset, holder, wh, Memo.WATT_BOUGHT_BACK)
-        if holder != asset.owner and (owed := cost_micro(wh, max(0, price))):
-            state.move(
-                Commodity.ERGON, asset.owner, holder, owed, slot_s=slot_s, memo=Memo.WATT_BOUGHT_BACK, ref=asset.id
-            )
-    return lack.burned_wh + short_wh
+        _buy_back(state, slot_s, asset, holder, holder, wh)
+    abroad = {known.owed: known for known in state.neighbours.items() if state.watt(known.owed) > 0}
+    owed = [(account, state.watt(account)) for account in abroad]
+    abroad_wh = min(lack.short_wh - short_wh, sum(wh for _, wh in owed))
+    for account, wh in watt.buy_back(abroad_wh, owed):
+        _buy_back(state, slot_s, asset, account, abroad[account].held, wh)
+    return lack.burned_wh + short_wh + abroad_wh
+
+
+def _buy_back(state: State, slot_s: int, asset: Asset, holder: AccountId, payee: AccountId, wh: int) -> None:
+    """Burn a holder's WATT, and let the storage's owner pay the slot's import price for it."""
+    _burn(state, slot_s, asset, holder, wh, Memo.WATT_BOUGHT_BACK)
+    if payee != asset.owner:
+        owed_micro = cost_micro(wh, max(0, state.prices[slot_s][0]))
+        memo = Memo.WATT_BOUGHT_BACK
+        state.move(Commodity.ERGON, asset.owner, payee, owed_micro, slot_s=slot_s, memo=memo, ref=asset.id)
 
 
 def _burn(state: State, slot_s: int, asset: Asset, account: AccountId, wh: int, memo: Memo) -> None:
@@ -156,3 +167,20 @@ def clean_by_battery(state: State, slot_s: int, owner: AccountId) -> dict[AssetI
         clean[battery.id] = watt.clean_charge_wh(others[battery.id].import_wh, load_wh, sun_wh)
         sun_wh -= clean[battery.id]
     return clean
+
+
+def sun_to_sell_wh(state: State, slot_s: int, owner: AccountId) -> int:
+    """Return how much sun a home has left to sell in a slot, in Wh: what it used and what it stored is not sold again.
+
+    Load comes first, then storage, then export (row E1), as for minting; so no Wh is both WATT and sold as sun. Where a
+    meter behind the home is silent, nobody knows what it used, and what the others tell is taken off.
+    """
+    slot = state.readings.told(slot_s)
+    behind = [a for a in columns(state).owned.get(owner, ()) if state.joined_s[a.id] <= slot_s]
+    home = slot.get(state.connections.get(owner, AssetId("")))
+    told = {a.id: slot[a.id] for a in behind if a.id in slot and a.kind is not AssetKind.CONNECTION}
+    sun_wh = sum(told[a.id].export_wh for a in behind if a.kind is AssetKind.SOLAR and a.id in told)
+    used_wh = sum(reading.import_wh for reading in told.values())
+    if home is not None and len(told) + 1 == len(behind):
+        used_wh += home_load_wh(home, list(told.values()))
+    return max(0, sun_wh - used_wh)

@@ -15,7 +15,8 @@ says it deals in small amounts, for which the registered limits are. A log that 
 fraud like any other, which witnesses are for: where a neighbour has some, only a final checkpoint counts.
 
 What a community owes another stands in an account for it here, and mirrored in the other ledger: summed over both
-they are zero, in WATT and in ERGON. What WATT is owed for stays stored at the giver's.
+they are zero, in WATT and in ERGON. What WATT is owed for stays stored at the giver's; who uses it up there pays for
+it, and then the account here says less WATT and the money waits, see `storage`.
 """
 
 from commonwatt.flows.rulebook.market.interchange import interchange_bodies as bodies
@@ -38,7 +39,6 @@ from commonwatt.model import (
     Memo,
     Outcome,
     Request,
-    neighbour_account,
 )
 
 MOST_NEIGHBOURS = 64
@@ -118,7 +118,7 @@ def _prepare(state: State, ours: AccountId, body: bodies.Prepare, position: int,
     if body.reservation is not None:
         state.wallets.release(body.reservation)
     for commodity, amount in _given(known, document):
-        _move(state, known, document, commodity, account, _held(known), amount, Memo.INTERCHANGE_PREPARED, stamped_s)
+        _move(state, known, document, commodity, account, known.held, amount, Memo.INTERCHANGE_PREPARED, stamped_s)
     known.spoken = speak(known.spoken, document.number)
     state.neighbours.prepared(known, document)
     state.wallets.moves(account)  # its room is less, even where it pays nothing
@@ -150,7 +150,7 @@ def _decide(state: State, ours: AccountId, body: bodies.Decide, stamped_s: int) 
         moves, memo = _booking(ours, known, document), Memo.INTERCHANGE
     else:
         account = known.account(document)
-        moves = [(commodity, _held(known), account, amount) for commodity, amount in _given(known, document)]
+        moves = [(commodity, known.held, account, amount) for commodity, amount in _given(known, document)]
         memo = Memo.INTERCHANGE_RELEASED
     if any(
         state.accounts.balance(target, commodity) + amount > MAX_SAFE_INTEGER for commodity, _, target, amount in moves
@@ -188,8 +188,7 @@ def _too_much(state: State, known: Neighbour, document: Interchange) -> bool:
     wh = sum(other.energy_wh for other in alike) + document.energy_wh
     micro = sum(other.cost_micro for other in alike) + document.cost_micro
     owed_wh, owed_micro = (
-        state.accounts.balance(neighbour_account(known.community), commodity)
-        for commodity in (Commodity.WATT, Commodity.ERGON)
+        state.accounts.balance(known.owed, commodity) for commodity in (Commodity.WATT, Commodity.ERGON)
     )
     if known.gives(document):
         return wh - owed_wh > known.trusted.most_wh or micro + owed_micro > known.trusted.most_micro
@@ -241,7 +240,7 @@ def _booking(
     ours: AccountId, known: Neighbour, document: Interchange
 ) -> list[tuple[Commodity, AccountId, AccountId, int]]:
     """Return what is booked here once both logs have prepared: in the other ledger the mirror of it."""
-    account, theirs, held = known.account(document), neighbour_account(known.community), _held(known)
+    account, theirs, held = known.account(document), known.owed, known.held
     if not known.gives(document):
         return [
             (Commodity.WATT, held, theirs, document.energy_wh),
@@ -252,11 +251,6 @@ def _booking(
         (Commodity.ERGON, held, ours, document.fee_micro),
         (Commodity.WATT, theirs, account, document.energy_wh),
     ]
-
-
-def _held(known: Neighbour) -> AccountId:
-    """Return the account in which what is prepared waits; nobody's, so that nothing can call or spend it."""
-    return neighbour_account(f"{known.community}:held")
 
 
 def _move(

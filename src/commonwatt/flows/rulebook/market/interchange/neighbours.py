@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from commonwatt.market.interchange import Interchange, Ranges
-from commonwatt.model import AccountId
+from commonwatt.model import AccountId, neighbour_account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,16 @@ class Neighbour:
     trusted: Trusted
     spoken: Ranges = ()
     sides: dict[int, Interchange] = field(default_factory=dict)
+
+    @property
+    def owed(self) -> AccountId:
+        """Return the account of what is owed to it here; below zero what it owes."""
+        return neighbour_account(self.community)
+
+    @property
+    def held(self) -> AccountId:
+        """Return the account of what is set aside here: for documents, and money in place of WATT that is gone."""
+        return neighbour_account(f"{self.community}:held")
 
     def gives(self, document: Interchange) -> bool:
         """Tell whether the other community is the one that gives WATT."""
@@ -88,8 +98,8 @@ class Neighbours:
         return self._coming_wh.get(account, 0)
 
     def items(self) -> list[Neighbour]:
-        """Return all of them, sorted by name: all the state there is."""
-        return [self._by_name[name] for name in sorted(self._by_name)]
+        """Return all of them, in order of registration: all the state there is."""
+        return list(self._by_name.values())
 
     def leaves(self) -> Iterator[Mapping[str, object]]:
         """Yield everything that decides what may happen next."""
