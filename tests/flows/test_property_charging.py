@@ -1,14 +1,17 @@
-"""Whatever cars and stations do, in whatever order: money conserves, nobody overpays, receipts add up to entries."""
+"""Whatever cars and stations do, in whatever order: money conserves, nobody overpays, receipts add up to entries.
+
+And whoever slept in between, and woke from a snapshot, books the same.
+"""
 
 from collections import Counter
 
 import pytest
 from charging_place import GATEWAY, POST, STATION, Plaza
 from community import Flow
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from waking import check_woken, sleep
 
-from commonwatt.flows.rulebook import snapshot
 from commonwatt.flows.rulebook.charging.sessions import Receipt
 from commonwatt.model import MICRO, AssetKind, Commodity, Entry, Outcome, Side, share_wh
 
@@ -23,10 +26,10 @@ DEEDS = st.one_of(
     st.tuples(st.just("wait"), st.integers(1, 600)),
     st.tuples(st.just("slot"), st.integers(0, 4_000), st.integers(0, 4_000), st.integers(0, 2_000)),
     st.tuples(st.just("trade"), st.integers(1, 3_000)),
-    st.tuples(
-        st.just("restart"),
-    ),
+    st.tuples(st.just("whole"), NUMBER, st.integers(1, 4_000)),
+    st.tuples(st.just("sleep")),
 )
+MOST_SLEEPS = 3
 
 
 def session_of(plaza: Plaza, number: int) -> str:
@@ -54,14 +57,32 @@ def do(plaza: Plaza, deed: tuple[object, ...]) -> None:
         case ("trade", int(wh)):
             plaza.order("anna", Side.ASK, wh, 150_000, plaza.slot_s + 900)
             plaza.order("ben", Side.BID, wh, 250_000, plaza.slot_s + 900)
+        case ("whole", int(number), int(wh)):
+            session = session_of(plaza, number)
+            plaza.start(session)
+            plaza.now_s = min(plaza.now_s + 60, plaza.slot_s + 899)
+            plaza.count(session, (0, wh))
+            plaza.stop(session)
+            plaza.meter(session, wh)
         case _:
-            state, _ = snapshot.load(snapshot.dump(plaza.state, plaza.now_s, plaza.sequencer.tree.root()))
-            plaza.sequencer.state = state
+            if len(list(plaza.store.snapshots())) < MOST_SLEEPS:
+                sleep(plaza)
 
 
 @pytest.mark.row("E9")
 @settings(max_examples=40, deadline=None)
 @given(st.lists(DEEDS, max_size=40))
+@example(
+    [
+        ("stop", 0, POST),
+        ("authorise", "zoe", 2, 8),
+        ("authorise", "guest", 2, 8),
+        ("whole", 2, 1_000),
+        ("whole", 1, 1_000),
+        ("sleep",),
+        ("slot", 2_000, 0, 0),
+    ]
+)
 def test_money_conserves_and_every_receipt_adds_up_to_its_entries(deeds: list[tuple[object, ...]]) -> None:
     plaza = Plaza()
     first = plaza.authorised(micro=2 * MICRO)  # so that there is always something to be done
@@ -91,6 +112,7 @@ def test_money_conserves_and_every_receipt_adds_up_to_its_entries(deeds: list[tu
         assert passed[receipt.session.id] == (bill.energy_wh if bill else 0) <= receipt.session.most_wh
     assert {entry.ref for entry in entries} <= {receipt.session.id for receipt in receipts}
     check_sources(plaza, receipts)
+    check_woken(plaza)
 
 
 def check_sources(plaza: Plaza, receipts: list[Receipt]) -> None:

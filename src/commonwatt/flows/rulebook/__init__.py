@@ -105,8 +105,8 @@ def end(state: State, stamped_s: int) -> None:
     contract_measuring.instructed(state, stamped_s)
     operating.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
     charging.settle(state, range(first_s, state.settled_to_s, SLOT_SECONDS), stamped_s)
-    prepaying.watch(state, stamped_s)
     watt_book.follow(state, stamped_s)
+    prepaying.watch(state, stamped_s)  # last: whose ERGON has changed is forgotten by who sleeps after this commit
     state.forget()
 
 

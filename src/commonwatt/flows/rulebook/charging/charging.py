@@ -97,8 +97,8 @@ def settle(state: State, slots: range, stamped_s: int) -> None:
                     slot_s=slot_s, price_micro_per_kwh=price, mix=_mix(state, slot_s, flowed)
                 )
     sessions.flowing.clear()
-    for name in list(sessions.ended):
-        _settle_one(state, sessions.standing[name], stamped_s)
+    for known in sessions.waiting():
+        _settle_one(state, known, stamped_s)
     if sessions.terms:
         began = [known.started_s for known in sessions.standing.values() if known.started_s is not None]
         first_s = min(began, default=MAX_SAFE_INTEGER) - SLOT_SECONDS

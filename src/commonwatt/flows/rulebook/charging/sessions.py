@@ -164,7 +164,7 @@ class Sessions:
     receipts: list[Receipt] | None = None
     flowing: dict[int, Flowed] = field(default_factory=dict)
     busy: dict[AccountId, str] = field(default_factory=dict)
-    ended: dict[str, None] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
     _of_car: Counter[AccountId] = field(default_factory=Counter)
     _started: int = 0
     soonest_s: int = _NEVER_S
@@ -181,14 +181,14 @@ class Sessions:
             if session.ended_s is None:
                 self.busy[session.station] = session.id
             else:
-                self.ended[session.id] = None
+                self.ended.add(session.id)
         self.soonest_s = min(self.soonest_s, session.due_s)
 
     def close(self, session: ChargingSession) -> None:
         """Let go of a session."""
         self._forget(session)
         del self.standing[session.id]
-        self.ended.pop(session.id, None)
+        self.ended.discard(session.id)
 
     def _forget(self, session: ChargingSession) -> None:
         self._of_car[session.car] -= 1
@@ -211,6 +211,10 @@ class Sessions:
         later = (session.due_s for session in self.standing.values() if session.due_s > now_s)
         self.soonest_s = min(later, default=_NEVER_S)
         return found
+
+    def waiting(self) -> list[ChargingSession]:
+        """Return the sessions that have ended and are not closed, in log order: a snapshot knows no other."""
+        return [self.standing[name] for name in sorted(self.ended, key=int)]
 
     @property
     def watching(self) -> bool:
