@@ -7,12 +7,13 @@ from collections import Counter
 
 import pytest
 from charging_place import GATEWAY, POST, STATION, Plaza
-from community import Flow
+from community import LAPSE, Flow
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from waking import check_woken, sleep
 
 from commonwatt.flows.rulebook.charging.sessions import Receipt
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody
 from commonwatt.model import MICRO, AssetKind, Commodity, Entry, Outcome, Side, share_wh
 
 CARS = st.sampled_from(["zoe", "guest"])
@@ -30,6 +31,11 @@ DEEDS = st.one_of(
     st.tuples(st.just("sleep")),
 )
 MOST_SLEEPS = 3
+SETTLEMENTS = (
+    LAPSE,
+    SettlementTerms(imbalance="grid"),
+    *(SettlementTerms(sharing=SharingBody(key=key)) for key in ("dynamic", "pairs")),
+)
 
 
 def session_of(plaza: Plaza, number: int) -> str:
@@ -71,8 +77,9 @@ def do(plaza: Plaza, deed: tuple[object, ...]) -> None:
 
 @pytest.mark.row("E9")
 @settings(max_examples=40, deadline=None)
-@given(st.lists(DEEDS, max_size=40))
+@given(st.sampled_from(SETTLEMENTS), st.lists(DEEDS, max_size=40))
 @example(
+    LAPSE,
     [
         ("stop", 0, POST),
         ("authorise", "zoe", 2, 8),
@@ -81,10 +88,12 @@ def do(plaza: Plaza, deed: tuple[object, ...]) -> None:
         ("whole", 1, 1_000),
         ("sleep",),
         ("slot", 2_000, 0, 0),
-    ]
+    ],
 )
-def test_money_conserves_and_every_receipt_adds_up_to_its_entries(deeds: list[tuple[object, ...]]) -> None:
-    plaza = Plaza()
+def test_money_conserves_and_every_receipt_adds_up_to_its_entries(
+    settlement: SettlementTerms, deeds: list[tuple[object, ...]]
+) -> None:
+    plaza = Plaza(settlement=settlement)
     first = plaza.authorised(micro=2 * MICRO)  # so that there is always something to be done
     assert plaza.start(first) is Outcome.BOOKED
     for deed in deeds:
@@ -124,12 +133,15 @@ def check_sources(plaza: Plaza, receipts: list[Receipt]) -> None:
         assert [line.mix.solar_wh, line.mix.watt_wh, line.mix.other_wh, line.mix.grid_wh] == shares
 
 
+SOLD = ("trade", "trade kept", "shared", "shared export", "grid export")
+
+
 def slow_mix(plaza: Plaza, entries: list[Entry]) -> list[int]:
     """Return sun, calls, other exports and grid of a slot, looking at each entry again for each member."""
     energy = [entry for entry in entries if entry.commodity is Commodity.ENERGY]
     sun = other = 0
     for member in ("anna", "ben", STATION):
-        sold = sum(e.amount for e in energy if e.source == member and e.memo in ("trade", "grid export"))
+        sold = sum(e.amount for e in energy if e.source == member and e.memo in SOLD)
         roofs = [a.id for a in plaza.state.assets.values() if (a.owner, a.kind) == (member, AssetKind.SOLAR)]
         made = sum(plaza.state.readings[e.slot_s][roof].export_wh for roof in roofs for e in energy[:1])
         sun, other = sun + min(sold, made), other + max(0, sold - made)

@@ -92,7 +92,7 @@ def settle(state: State, slots: range, stamped_s: int) -> None:
         for slot_s in slots:
             if slot_s in state.prices:
                 flowed = sessions.flowing.get(slot_s, Flowed())
-                price = standard_price(state, slot_s)
+                price = standard_price(state, slot_s, flowed)
                 sessions.terms[slot_s] = SlotTerms(
                     slot_s=slot_s, price_micro_per_kwh=price, mix=_mix(state, slot_s, flowed)
                 )
@@ -106,15 +106,12 @@ def settle(state: State, slots: range, stamped_s: int) -> None:
             del sessions.terms[slot_s]
 
 
-def standard_price(state: State, slot_s: int) -> int:
-    """Return what a kWh costs in a priced slot, in micro: what neighbours paid on average, else what the grid takes."""
-    trades = state.slot_market.trades(slot_s)
-    traded_wh = int(trades["wh"].sum(dtype="int64"))
-    if not traded_wh:
-        return state.prices[slot_s][0]
-    # Python's whole numbers: the sum of many products may leave 64 bits.
-    paid = sum(wh * price for wh, price in zip(trades["wh"].tolist(), trades["price"].tolist(), strict=True))
-    return round_div(paid, traded_wh)
+def standard_price(state: State, slot_s: int, flowed: Flowed) -> int:
+    """Return what a kWh costs in a priced slot, in micro: what neighbours paid on average, else what the grid takes.
+
+    Only what meters bear out counts, traded or shared: a word that nobody kept moves no third party's price.
+    """
+    return round_div(flowed.worth, flowed.bought_wh) if flowed.bought_wh else state.prices[slot_s][0]
 
 
 def _tariff(state: State, request: Request, body: bodies.Tariff, stamped_s: int) -> Outcome:
@@ -330,8 +327,9 @@ def _close(state: State, known: ChargingSession, done: Bill | None) -> None:
 def _mix(state: State, slot_s: int, flowed: Flowed) -> Mix:
     """Return where a slot's energy in the community came from.
 
-    Members' exports count as sun up to what their own solar meters made in the slot, as called WATT where a delivery
-    was booked, and else as of unknown source; the grid gave what members took from it beyond what they gave to it.
+    Members' exports, be they sold, shared or the grid's, count as sun up to what their own solar meters made in the
+    slot, as called WATT where a delivery was booked, and else as of unknown source; the grid gave what members took
+    from it beyond what they gave to it.
     """
     slot = state.readings.get(slot_s)
     solar_wh = other_wh = 0

@@ -1,10 +1,10 @@
 """Charging sessions that are not closed yet, stations' tariffs, and what their slots cost: a part of the state."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from commonwatt.model import AccountId, AssetId, Commodity, Entry, InvalidValue, Memo
+from commonwatt.model import SYSTEM_ACCOUNTS, AccountId, AssetId, Commodity, Entry, InvalidValue, Memo
 from commonwatt.settlement.charging import Bill, Fees, SlotTerms
 
 BY_ITSELF = ("silence", "time")
@@ -12,6 +12,8 @@ BY_ITSELF = ("silence", "time")
 MOST_SPANS = 64
 """Stretches of a register that are remembered apart; a station's are one, unless something else feeds from it."""
 _NEVER_S = 2**62
+_EXPORTS = frozenset({Memo.TRADE, Memo.TRADE_KEPT, Memo.SHARED, Memo.SHARED_EXPORT, Memo.GRID_EXPORT})
+"""Memos under which energy leaves a member's home; what passes through the market or stands in left one before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,12 +142,15 @@ class Flowed:
     """What the entries of one slot say of members' energy, in Wh: exports by owner, calls, and the rest.
 
     ``many_wh`` is what members exported that were settled as a sheet: nothing is behind their connections.
+    ``bought_wh`` is what neighbours bought of each other and got, ``worth`` the sum of each Wh times its price.
     """
 
     exported: dict[AccountId, int] = field(default_factory=dict)
     called_wh: int = 0
     many_wh: int = 0
     net_wh: int = 0
+    bought_wh: int = 0
+    worth: int = 0
 
 
 @dataclass(slots=True)
@@ -228,7 +233,7 @@ class Sessions:
         flowed = self.flowing.setdefault(entry.slot_s, Flowed())
         if entry.memo == Memo.WATT_DELIVERY:
             flowed.called_wh += entry.amount
-        elif entry.memo in (Memo.TRADE, Memo.GRID_EXPORT):
+        elif entry.memo in _EXPORTS and entry.source not in SYSTEM_ACCOUNTS:
             flowed.exported[entry.source] = flowed.exported.get(entry.source, 0) + entry.amount
         if entry.memo == Memo.GRID_IMPORT:
             flowed.net_wh += entry.amount
@@ -241,6 +246,14 @@ class Sessions:
             flowed = self.flowing.setdefault(slot_s, Flowed())
             flowed.many_wh += sold_wh + export_wh
             flowed.net_wh += import_wh - export_wh
+
+    def note_bought(self, slot_s: int, bought: Iterable[tuple[int, int]]) -> None:
+        """Take note of what neighbours bought of each other and got: each Wh and micro per kWh."""
+        if self._started:
+            flowed = self.flowing.setdefault(slot_s, Flowed())
+            for wh, price in bought:
+                flowed.bought_wh += wh
+                flowed.worth += wh * price
 
     def leaves(self) -> Iterator[Mapping[str, object]]:
         """Yield everything that decides what may happen next, in one order whatever the way that led to it."""

@@ -108,6 +108,7 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     trades = _as_sourced(state, slot_s, trades, told)
     deliveries = storage.mint_and_burn(state, slot_s, told, homes)
     apart = settle_plain(state, slot, plain, bought, sold)
+    shared = sharing.sharing_terms(state, slot_s)
     done = settle_slot(
         [
             PointReading(account=owner, import_wh=reading.import_wh, export_wh=reading.export_wh)
@@ -121,7 +122,14 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
         slot_s=slot_s,
         apart=apart,
         imbalance=imbalance,
-        sharing=sharing.sharing_terms(state, slot_s),
+        sharing=shared,
+    )
+    state.sessions.note_bought(
+        slot_s,
+        [
+            *((wh, trade.price_micro_per_kwh) for trade, wh in zip(trades, done.delivered, strict=True)),
+            (sharing.bought_wh(done.entries), shared.price_micro_per_kwh),
+        ],
     )
     for owner, reading in homes.items():
         equalising.compare(state, owner, reading.import_wh, reading.export_wh, (bought, sold))
