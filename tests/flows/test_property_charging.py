@@ -6,7 +6,7 @@ And whoever slept in between, and woke from a snapshot, books the same.
 from collections import Counter
 
 import pytest
-from charging_place import GATEWAY, POST, STATION, Plaza
+from charging_place import GATEWAY, POINT, POST, STATION, Plaza
 from community import LAPSE, Flow
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ from waking import check_woken, sleep
 
 from commonwatt.flows.rulebook.charging.sessions import Receipt
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody
-from commonwatt.model import MICRO, AssetKind, Commodity, Entry, Outcome, Side, share_wh
+from commonwatt.model import MICRO, AssetId, AssetKind, Commodity, Entry, Outcome, Side, share_wh
 
 CARS = st.sampled_from(["zoe", "guest"])
 NUMBER = st.integers(0, 3)
@@ -121,7 +121,17 @@ def test_money_conserves_and_every_receipt_adds_up_to_its_entries(
         assert passed[receipt.session.id] == (bill.energy_wh if bill else 0) <= receipt.session.most_wh
     assert {entry.ref for entry in entries} <= {receipt.session.id for receipt in receipts}
     check_sources(plaza, receipts)
+    check_meter(plaza, receipts)
     check_woken(plaza)
+
+
+def check_meter(plaza: Plaza, receipts: list[Receipt]) -> None:
+    """Hold that all sessions of a slot together were billed no more than the station's connection took."""
+    billed = Counter[int]()
+    for line in (line for receipt in receipts if receipt.bill for line in receipt.bill.lines):
+        billed[line.slot_s] += line.energy_wh
+    for slot_s, wh in billed.items():
+        assert wh <= plaza.state.readings[slot_s][AssetId(POINT)].import_wh
 
 
 def check_sources(plaza: Plaza, receipts: list[Receipt]) -> None:

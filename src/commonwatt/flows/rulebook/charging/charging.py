@@ -6,10 +6,11 @@ stops; a station that falls silent, or a word that ends, stops the session at th
 the station's register, and no stretch of a register is billed twice.
 
 A session is settled once its slots are, by what the gateway read: at most what was authorised and, where it stopped by
-itself, what was counted. Where the gateway stays silent for the charter's grace, the count is settled; what is left of
-the reservation then waits as long once more, and a reading that comes late books the difference. Energy goes from the
-station's account to the car's and ERGON the other way, in one instant. The station itself has settled that energy with
-the community as any member does: what it bought stands on its account, and is passed on here.
+itself, what was counted; and of no slot more than the station's connection took in it, of which the sessions that were
+authorised first have first. Where the gateway stays silent for the charter's grace, the count is settled; what is left
+of the reservation then waits as long once more, and a reading that comes late books the difference. Energy goes from
+the station's account to the car's and ERGON the other way, in one instant. The station itself has settled that energy
+with the community as any member does: what it bought stands on its account, and is passed on here.
 
 What a kWh costs is `standard_price`, plus the station's own fee. Where it came from is the mix of its slot, as far as
 entries and meters tell at settlement, see `_mix`; what is corrected later changes no receipt.
@@ -90,6 +91,7 @@ def settle(state: State, slots: range, stamped_s: int) -> None:
     sessions = state.sessions
     if sessions.watching:
         for slot_s in slots:
+            sessions.note_drawn(slot_s, state.readings.told(slot_s))
             if slot_s in state.prices:
                 flowed = sessions.flowing.get(slot_s, Flowed())
                 price = standard_price(state, slot_s, flowed)
@@ -99,11 +101,7 @@ def settle(state: State, slots: range, stamped_s: int) -> None:
     sessions.flowing.clear()
     for known in sessions.waiting():
         _settle_one(state, known, stamped_s)
-    if sessions.terms:
-        began = [known.started_s for known in sessions.standing.values() if known.started_s is not None]
-        first_s = min(began, default=MAX_SAFE_INTEGER) - SLOT_SECONDS
-        for slot_s in [slot_s for slot_s in sessions.terms if slot_s <= first_s]:
-            del sessions.terms[slot_s]
+    sessions.forget()
 
 
 def standard_price(state: State, slot_s: int, flowed: Flowed) -> int:
@@ -220,6 +218,8 @@ def _metered(state: State, request: Request, body: bodies.Metered, known: Chargi
     if known.metered is not None:
         return Outcome.ALREADY_THERE
     register = state.sessions.registers.setdefault(known.terms.meter, Register())
+    if body.began_wh < known.register_wh:
+        return Outcome.NOT_ALLOWED  # what flowed before the start is another's
     if body.ended_wh < body.began_wh or not register.is_free(body.began_wh, body.ended_wh):
         return Outcome.NOT_ALLOWED
     register.take(body.began_wh, body.ended_wh)
@@ -240,19 +240,27 @@ def _settle_one(state: State, known: ChargingSession, stamped_s: int) -> None:
     assert known.ended_s is not None
     grace_s = (1 + state.charter.grace_slots) * SLOT_SECONDS
     waited_s = stamped_s - known.stopped_s // SLOT_SECONDS * SLOT_SECONDS
-    if known.metered is None and (waited_s < grace_s or (known.settled and waited_s < 2 * grace_s)):
+    slots = slots_between(known.started_s, known.ended_s)
+    drawn, meter = state.sessions.drawn, known.terms.meter
+    told = known.metered is not None and all(drawn.is_told(meter, slot_s) for slot_s in slots)
+    if not told and (waited_s < grace_s or (known.settled and waited_s < 2 * grace_s)):
         return
-    found = [_terms(state, slot_s) for slot_s in slots_between(known.started_s, known.ended_s)]
+    found = [_terms(state, slot_s) for slot_s in slots]
     terms = [term for term in found if term is not None]
     if len(terms) < len(found):
         return
-    done = bill(_billed_wh(known), dict(known.flowed), terms, known.terms.fees, known.most_micro)
+    room_wh = {slot_s: _room_wh(state, known, slot_s) for slot_s in slots}
+    done = bill(_billed_wh(known), dict(known.flowed), terms, room_wh, known.terms.fees, known.most_micro)
     if not _has_room(state, known, done):
         return  # the books end at 2^53-1, and a log that stopped there would never start again
-    last = known.metered is not None or known.settled
+    last = told or known.settled
     state.wallets.release(known.id)
     _book(state, known, done, stamped_s)
-    known = replace(known, settled=True, billed_wh=done.energy_wh, paid_micro=done.due_micro)
+    billed = tuple((line.slot_s, line.energy_wh) for line in done.lines)
+    for sign, lines in ((-1, known.billed), (1, billed)):
+        for slot_s, wh in lines:
+            drawn.bill(meter, slot_s, sign * wh)
+    known = replace(known, settled=True, billed=billed, paid_micro=done.due_micro)
     if last:
         _close(state, known, done)
     else:
@@ -272,6 +280,16 @@ def _terms(state: State, slot_s: int) -> SlotTerms | None:
         return None
     price = state.prices[slot_s][0] if slot_s >= state.horizon_s else 0
     return SlotTerms(slot_s=slot_s, price_micro_per_kwh=price, mix=Mix())
+
+
+def _room_wh(state: State, known: ChargingSession, slot_s: int) -> int:
+    """Return what a session may be billed of a slot, in Wh: what the connection took, less what is others'.
+
+    Others' is what was billed, and what is counted in sessions that were authorised before and still wait.
+    """
+    own_wh = dict(known.billed).get(slot_s, 0)
+    waiting_wh = sum(dict(other.flowed).get(slot_s, 0) for other in state.sessions.before(known))
+    return max(0, state.sessions.drawn.left_wh(known.terms.meter, slot_s) + own_wh - waiting_wh)
 
 
 def _billed_wh(known: ChargingSession) -> int:

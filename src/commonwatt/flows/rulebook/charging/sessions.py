@@ -4,7 +4,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from commonwatt.model import SYSTEM_ACCOUNTS, AccountId, AssetId, Commodity, Entry, InvalidValue, Memo
+from commonwatt.flows.rulebook.charging.drawn import Drawn
+from commonwatt.flows.rulebook.charging.drawn import Kept as KeptDrawn
+from commonwatt.model import (
+    MAX_SAFE_INTEGER,
+    SLOT_SECONDS,
+    SYSTEM_ACCOUNTS,
+    AccountId,
+    AssetId,
+    Commodity,
+    Entry,
+    InvalidValue,
+    Memo,
+    Reading,
+)
 from commonwatt.settlement.charging import Bill, Fees, SlotTerms
 
 BY_ITSELF = ("silence", "time")
@@ -50,7 +63,7 @@ class ChargingSession:
         ended_by: ``car``, ``station``, ``energy`` (all that was authorised), ``silence`` or ``time``.
         metered: What the gateway read of the register at start and end; None before.
         settled: Whether the count was settled without waiting for the gateway any longer.
-        billed_wh: What was booked so far.
+        billed: What was booked so far, by slot, in order of slots.
         paid_micro: What was paid so far.
     """
 
@@ -73,8 +86,13 @@ class ChargingSession:
     ended_by: str = ""
     metered: tuple[int, int] | None = None
     settled: bool = False
-    billed_wh: int = 0
+    billed: tuple[tuple[int, int], ...] = ()
     paid_micro: int = 0
+
+    @property
+    def billed_wh(self) -> int:
+        """What was booked so far."""
+        return sum(wh for _, wh in self.billed)
 
     @property
     def due_s(self) -> int:
@@ -107,6 +125,7 @@ class KeptSessions:
     standing: list[ChargingSession]
     terms: list[SlotTerms]
     registers: list[tuple[AssetId, int, list[tuple[int, int]]]]
+    drawn: KeptDrawn
 
 
 @dataclass(slots=True)
@@ -166,12 +185,13 @@ class Sessions:
     standing: dict[str, ChargingSession] = field(default_factory=dict)
     terms: dict[int, SlotTerms] = field(default_factory=dict)
     registers: dict[AssetId, Register] = field(default_factory=dict)
+    drawn: Drawn = field(default_factory=Drawn)
     receipts: list[Receipt] | None = None
     flowing: dict[int, Flowed] = field(default_factory=dict)
     busy: dict[AccountId, str] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     _of_car: Counter[AccountId] = field(default_factory=Counter)
-    _started: int = 0
+    _started: Counter[AssetId] = field(default_factory=Counter)
     soonest_s: int = _NEVER_S
 
     def put(self, session: ChargingSession) -> None:
@@ -182,7 +202,7 @@ class Sessions:
         self.standing[session.id] = session
         self._of_car[session.car] += 1
         if session.started_s is not None:
-            self._started += 1
+            self._started[session.terms.meter] += 1
             if session.ended_s is None:
                 self.busy[session.station] = session.id
             else:
@@ -200,7 +220,9 @@ class Sessions:
         if not self._of_car[session.car]:
             del self._of_car[session.car]
         if session.started_s is not None:
-            self._started -= 1
+            self._started[session.terms.meter] -= 1
+            if not self._started[session.terms.meter]:
+                del self._started[session.terms.meter]
             if self.busy.get(session.station) == session.id:
                 del self.busy[session.station]
 
@@ -224,7 +246,31 @@ class Sessions:
     @property
     def watching(self) -> bool:
         """Tell whether a session has started, so that it matters what its slots are made of."""
-        return self._started > 0
+        return bool(self._started)
+
+    def note_drawn(self, slot_s: int, told: Mapping[AssetId, Reading]) -> None:
+        """Take note of what stations' connections took in a settled slot, as far as they told, be it late."""
+        for meter in self._started:
+            if meter in told:
+                self.drawn.tell(meter, slot_s, told[meter].import_wh)
+
+    def before(self, session: ChargingSession) -> list[ChargingSession]:
+        """Return the sessions at the same connection that were authorised before one, have started, and wait."""
+        found = []
+        for other in self.standing.values():
+            if other.id == session.id:
+                break
+            if other.terms.meter == session.terms.meter and other.started_s is not None and not other.settled:
+                found.append(other)
+        return found
+
+    def forget(self) -> None:
+        """Let go of what slots cost and gave before all sessions that stand."""
+        began = (known.started_s for known in self.standing.values() if known.started_s is not None)
+        first_s = min(began, default=MAX_SAFE_INTEGER) // SLOT_SECONDS * SLOT_SECONDS
+        for slot_s in [slot_s for slot_s in self.terms if slot_s < first_s]:
+            del self.terms[slot_s]
+        self.drawn.forget_before(first_s)
 
     def note(self, entry: Entry) -> None:
         """Take note of energy that an entry moves between members and to or from the grid, for its slot's mix."""
@@ -262,6 +308,7 @@ class Sessions:
         yield from ({"terms": self.terms[slot_s]} for slot_s in sorted(self.terms))
         for meter, register in sorted(self.registers.items()):
             yield {"billed": register.spans, "floor_wh": register.floor_wh, "meter": meter}
+        yield from self.drawn.leaves()
 
     def dump(self) -> KeptSessions:
         """Return all of it in plain form: a snapshot's."""
@@ -270,6 +317,7 @@ class Sessions:
             standing=list(self.standing.values()),
             terms=[self.terms[slot_s] for slot_s in sorted(self.terms)],
             registers=[(meter, r.floor_wh, r.spans) for meter, r in sorted(self.registers.items())],
+            drawn=self.drawn.dump(),
         )
 
     @classmethod
@@ -285,6 +333,7 @@ class Sessions:
             tariffs=dict(kept.tariffs),
             terms={term.slot_s: term for term in kept.terms},
             registers={meter: Register(floor_wh, spans) for meter, floor_wh, spans in kept.registers},
+            drawn=Drawn.load(kept.drawn),
         )
         for session in kept.standing:
             sessions.put(session)
