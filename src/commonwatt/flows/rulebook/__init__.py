@@ -66,7 +66,7 @@ _MAY = {
     Kind.CANCEL: {"member"},
     Kind.ORDER_BATCH: {"member"},
     Kind.AUCTION: {"member", "utility"},
-    Kind.CONTRACT: {"member", "utility", "operator"},
+    Kind.CONTRACT: {*contracting.SPEAKERS},
     Kind.SESSION: {"member", "station", "car", "gateway"},
     Kind.INTERCHANGE: {"operator"},
     Kind.FACT: {"oracle"},
