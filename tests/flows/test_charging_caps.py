@@ -5,6 +5,7 @@ from charging_place import AUTHORISED_MICRO, GATEWAY, POINT, REGISTER_WH, STATIO
 from community import IMPORT
 from waking import check_woken, sleep
 
+from commonwatt.metering.batch import Flag
 from commonwatt.model import SLOT_SECONDS, Commodity, Outcome
 
 pytestmark = pytest.mark.row("E9")
@@ -75,4 +76,19 @@ def test_while_the_connection_is_silent_nothing_is_billed_and_its_late_word_stil
     assert billed_wh(plaza, session) == 900
     (line,) = plaza.receipt(session).bill.lines
     assert line.price_micro_per_kwh == IMPORT
+    check_woken(plaza)
+
+
+def test_a_connection_that_corrects_itself_while_the_register_is_waited_for_is_believed() -> None:
+    plaza = Plaza()
+    session = stopped(plaza, plaza.authorised(), 1_000)
+    slot_s = plaza.pass_slot(1_000)
+    plaza.pass_slot()
+    plaza.pass_slot()
+    assert plaza.standing(session).billed_wh == 1_000, "the count is settled without the register"
+    sleep(plaza)
+    assert plaza.report(GATEWAY, slot_s, {POINT: (600, 0)}, flags=Flag.CORRECTS) is Outcome.BOOKED
+    assert plaza.meter(session, 1_000) is Outcome.BOOKED
+    assert billed_wh(plaza, session) == 600
+    assert plaza.entries("charging corrected", Commodity.ENERGY) == [("zoe", STATION, 400)]
     check_woken(plaza)

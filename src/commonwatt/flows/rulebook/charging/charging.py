@@ -16,6 +16,7 @@ What a kWh costs is `standard_price`, plus the station's own fee. Where it came 
 entries and meters tell at settlement, see `_mix`; what is corrected later changes no receipt.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from commonwatt.flows.rulebook.charging import session_bodies as bodies
@@ -249,7 +250,7 @@ def _settle_one(state: State, known: ChargingSession, stamped_s: int) -> None:
     terms = [term for term in found if term is not None]
     if len(terms) < len(found):
         return
-    room_wh = {slot_s: _room_wh(state, known, slot_s) for slot_s in slots}
+    room_wh = _room_wh(state, known, slots)
     done = bill(_billed_wh(known), dict(known.flowed), terms, room_wh, known.terms.fees, known.most_micro)
     if not _has_room(state, known, done):
         return  # the books end at 2^53-1, and a log that stopped there would never start again
@@ -282,14 +283,18 @@ def _terms(state: State, slot_s: int) -> SlotTerms | None:
     return SlotTerms(slot_s=slot_s, price_micro_per_kwh=price, mix=Mix())
 
 
-def _room_wh(state: State, known: ChargingSession, slot_s: int) -> int:
-    """Return what a session may be billed of a slot, in Wh: what the connection took, less what is others'.
+def _room_wh(state: State, known: ChargingSession, slots: Sequence[int]) -> dict[int, int]:
+    """Return what a session may be billed of each slot, in Wh: what the connection took, less what is others'.
 
     Others' is what was billed, and what is counted in sessions that were authorised before and still wait.
     """
-    own_wh = dict(known.billed).get(slot_s, 0)
-    waiting_wh = sum(dict(other.flowed).get(slot_s, 0) for other in state.sessions.before(known))
-    return max(0, state.sessions.drawn.left_wh(known.terms.meter, slot_s) + own_wh - waiting_wh)
+    drawn, meter = state.sessions.drawn, known.terms.meter
+    left_wh = {slot_s: drawn.left_wh(meter, slot_s) for slot_s in slots}
+    for slot_s, wh in known.billed:
+        left_wh[slot_s] += wh
+    for slot_s, wh in (flow for other in state.sessions.before(known) for flow in other.flowed):
+        left_wh[slot_s] = left_wh.get(slot_s, 0) - wh
+    return {slot_s: max(0, left_wh[slot_s]) for slot_s in slots}
 
 
 def _billed_wh(known: ChargingSession) -> int:

@@ -25,9 +25,12 @@ class Drawn:
         return meter in self.told.get(slot_s, {})
 
     def left_wh(self, meter: AssetId, slot_s: int) -> int:
-        """Return what a connection took in a slot and nobody was billed for yet; nothing while its meter is silent."""
+        """Return what a connection took in a slot and nobody was billed for yet, in Wh; a silent meter took nothing.
+
+        Below zero where more was billed than it tells by now.
+        """
         told_wh, billed_wh = (by.get(slot_s, {}).get(meter, 0) for by in (self.told, self.billed))
-        return max(0, told_wh - billed_wh)
+        return told_wh - billed_wh
 
     def bill(self, meter: AssetId, slot_s: int, wh: int) -> None:
         """Note what of a slot is billed; below zero where less is than before."""
