@@ -1,16 +1,20 @@
-"""Whatever cars and stations do, in whatever order: money conserves, nobody overpays, receipts add up to entries."""
+"""Whatever cars and stations do, in whatever order: money conserves, nobody overpays, receipts add up to entries.
+
+And whoever slept in between, and woke from a snapshot, books the same.
+"""
 
 from collections import Counter
 
 import pytest
-from charging_place import GATEWAY, POST, STATION, Plaza
-from community import Flow
-from hypothesis import given, settings
+from charging_place import GATEWAY, POINT, POST, STATION, Plaza
+from community import LAPSE, Flow
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from waking import check_woken, sleep
 
-from commonwatt.flows.rulebook import snapshot
 from commonwatt.flows.rulebook.charging.sessions import Receipt
-from commonwatt.model import MICRO, AssetKind, Commodity, Entry, Outcome, Side, share_wh
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody
+from commonwatt.model import MICRO, AssetId, AssetKind, Commodity, Entry, Outcome, Side, share_wh
 
 CARS = st.sampled_from(["zoe", "guest"])
 NUMBER = st.integers(0, 3)
@@ -23,9 +27,14 @@ DEEDS = st.one_of(
     st.tuples(st.just("wait"), st.integers(1, 600)),
     st.tuples(st.just("slot"), st.integers(0, 4_000), st.integers(0, 4_000), st.integers(0, 2_000)),
     st.tuples(st.just("trade"), st.integers(1, 3_000)),
-    st.tuples(
-        st.just("restart"),
-    ),
+    st.tuples(st.just("whole"), NUMBER, st.integers(1, 4_000)),
+    st.tuples(st.just("sleep")),
+)
+MOST_SLEEPS = 3
+SETTLEMENTS = (
+    LAPSE,
+    SettlementTerms(imbalance="grid"),
+    *(SettlementTerms(sharing=SharingBody(key=key)) for key in ("dynamic", "pairs")),
 )
 
 
@@ -54,16 +63,37 @@ def do(plaza: Plaza, deed: tuple[object, ...]) -> None:
         case ("trade", int(wh)):
             plaza.order("anna", Side.ASK, wh, 150_000, plaza.slot_s + 900)
             plaza.order("ben", Side.BID, wh, 250_000, plaza.slot_s + 900)
+        case ("whole", int(number), int(wh)):
+            session = session_of(plaza, number)
+            plaza.start(session)
+            plaza.now_s = min(plaza.now_s + 60, plaza.slot_s + 899)
+            plaza.count(session, (0, wh))
+            plaza.stop(session)
+            plaza.meter(session, wh)
         case _:
-            state, _ = snapshot.load(snapshot.dump(plaza.state, plaza.now_s, plaza.sequencer.tree.root()))
-            plaza.sequencer.state = state
+            if len(list(plaza.store.snapshots())) < MOST_SLEEPS:
+                sleep(plaza)
 
 
 @pytest.mark.row("E9")
 @settings(max_examples=40, deadline=None)
-@given(st.lists(DEEDS, max_size=40))
-def test_money_conserves_and_every_receipt_adds_up_to_its_entries(deeds: list[tuple[object, ...]]) -> None:
-    plaza = Plaza()
+@given(st.sampled_from(SETTLEMENTS), st.lists(DEEDS, max_size=40))
+@example(
+    LAPSE,
+    [
+        ("stop", 0, POST),
+        ("authorise", "zoe", 2, 8),
+        ("authorise", "guest", 2, 8),
+        ("whole", 2, 1_000),
+        ("whole", 1, 1_000),
+        ("sleep",),
+        ("slot", 2_000, 0, 0),
+    ],
+)
+def test_money_conserves_and_every_receipt_adds_up_to_its_entries(
+    settlement: SettlementTerms, deeds: list[tuple[object, ...]]
+) -> None:
+    plaza = Plaza(settlement=settlement)
     first = plaza.authorised(micro=2 * MICRO)  # so that there is always something to be done
     assert plaza.start(first) is Outcome.BOOKED
     for deed in deeds:
@@ -91,6 +121,17 @@ def test_money_conserves_and_every_receipt_adds_up_to_its_entries(deeds: list[tu
         assert passed[receipt.session.id] == (bill.energy_wh if bill else 0) <= receipt.session.most_wh
     assert {entry.ref for entry in entries} <= {receipt.session.id for receipt in receipts}
     check_sources(plaza, receipts)
+    check_meter(plaza, receipts)
+    check_woken(plaza)
+
+
+def check_meter(plaza: Plaza, receipts: list[Receipt]) -> None:
+    """Hold that all sessions of a slot together were billed no more than the station's connection took."""
+    billed = Counter[int]()
+    for line in (line for receipt in receipts if receipt.bill for line in receipt.bill.lines):
+        billed[line.slot_s] += line.energy_wh
+    for slot_s, wh in billed.items():
+        assert wh <= plaza.state.readings[slot_s][AssetId(POINT)].import_wh
 
 
 def check_sources(plaza: Plaza, receipts: list[Receipt]) -> None:
@@ -100,6 +141,9 @@ def check_sources(plaza: Plaza, receipts: list[Receipt]) -> None:
         weights = slow_mix(plaza, [entry for entry in entries if entry.slot_s == line.slot_s])
         shares = share_wh(line.energy_wh, weights) if any(weights) else [0, 0, 0, line.energy_wh]
         assert [line.mix.solar_wh, line.mix.watt_wh, line.mix.other_wh, line.mix.grid_wh] == shares
+
+
+SOLD = ("trade", "trade kept", "shared", "shared export", "grid export")
 
 
 def unused_sun(plaza: Plaza, member: str, slot_s: int) -> int:
@@ -117,7 +161,7 @@ def slow_mix(plaza: Plaza, entries: list[Entry]) -> list[int]:
     energy = [entry for entry in entries if entry.commodity is Commodity.ENERGY]
     sun = other = 0
     for member in ("anna", "ben", STATION):
-        sold = sum(e.amount for e in energy if e.source == member and e.memo in ("trade", "grid export"))
+        sold = sum(e.amount for e in energy if e.source == member and e.memo in SOLD)
         made = max(0, unused_sun(plaza, member, energy[0].slot_s)) if energy else 0
         sun, other = sun + min(sold, made), other + max(0, sold - made)
     calls = sum(e.amount for e in energy if e.memo == "watt delivery")

@@ -39,6 +39,7 @@ def test_what_is_kept_is_enough_for_the_baseline_of_any_day_that_comes(data: st.
             rows.put(day, slot, wh)
             told[day, slot] = wh
             assert rows.at(day, slot) == wh
+        rows.forget_before(day - 2)
         assert len(rows.dump()) <= 26
     assert DayRows.load(rows.dump()).dump() == rows.dump()
 
@@ -59,6 +60,23 @@ def test_what_comes_late_for_a_day_long_gone_is_forgotten() -> None:
     before = rows.dump()
     rows.put(FIRST, 0, 999)
     assert rows.dump() == before
+
+
+def test_a_late_word_of_a_day_on_which_something_was_asked_makes_it_no_day_like_others() -> None:
+    rows = DayRows()
+    for day in range(21):
+        rows.put(FIRST + day, 0, 100)
+        if day == 1:
+            rows.call(FIRST + day)
+    rows.put(FIRST + 1, 0, 9_999)
+    assert rows.baseline_wh(FIRST + 21, [0]) == [100]
+    rows.rest()
+    for day in range(5):
+        rows.put(FIRST + day, 0, 100)
+    assert rows.baseline_wh(FIRST + 7, [0]) == [None], "only four of these were like it"
+    rows.rest()
+    rows.forget_before(FIRST + 2)
+    assert not rows, "nothing can be told any more of the day that was called"
 
 
 def test_days_of_another_length_are_refused() -> None:

@@ -54,7 +54,8 @@ def test_a_bill_adds_up_and_stays_within_what_was_authorised(
 ) -> None:
     terms = [SlotTerms(slot_s=900 * n, price_micro_per_kwh=price, mix=mix) for n, (_, price, mix) in enumerate(slots)]
     flowed = {900 * n: wh for n, (wh, _, _) in enumerate(slots)} if told else {}
-    done = bill(energy_wh, flowed, terms, Fees(micro_per_kwh=per_kwh, micro_per_session=per_session), most_micro)
+    room = {900 * n: energy_wh for n in range(len(slots))}
+    done = bill(energy_wh, flowed, terms, room, Fees(micro_per_kwh=per_kwh, micro_per_session=per_session), most_micro)
     assert done.energy_wh == energy_wh == sum(line.mix.total_wh for line in done.lines)
     weights = [flowed.get(term.slot_s, 0) for term in terms]
     weights = weights if any(weights) else [1] * len(terms)
@@ -74,9 +75,9 @@ def test_a_bill_adds_up_and_stays_within_what_was_authorised(
 
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(InvalidValue, match="has its terms"):
-        bill(1, {900: 1}, [SlotTerms(slot_s=0, price_micro_per_kwh=1, mix=Mix())], Fees(), 1)
+        bill(1, {900: 1}, [SlotTerms(slot_s=0, price_micro_per_kwh=1, mix=Mix())], {0: 1}, Fees(), 1)
     with pytest.raises(InvalidValue, match="has its terms"):
-        bill(1, {}, [], Fees(), 1)
+        bill(1, {}, [], {}, Fees(), 1)
     with pytest.raises(InvalidValue, match="later count is later"):
         spread_wh(1, 5, 5)
     with pytest.raises(InvalidValue, match="later count is later"):
@@ -85,3 +86,15 @@ def test_what_makes_no_sense_is_refused() -> None:
         Mix(solar_wh=-1)
     with pytest.raises(InvalidValue, match="a fee is zero"):
         Fees(micro_per_kwh=-1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 900), st.integers(0, 900)), min_size=1, max_size=8), st.integers(0, 9_000))
+def test_no_slot_is_billed_more_than_it_has_room_for_and_what_fits_elsewhere_is_not_lost(
+    slots: Sequence[tuple[int, int]], energy_wh: int
+) -> None:
+    terms = [SlotTerms(slot_s=900 * n, price_micro_per_kwh=1, mix=Mix()) for n in range(len(slots))]
+    flowed = {900 * n: wh for n, (wh, _) in enumerate(slots)}
+    room = {900 * n: wh for n, (_, wh) in enumerate(slots)}
+    done = bill(energy_wh, flowed, terms, room, Fees(), 10**9)
+    assert all(line.energy_wh <= room[line.slot_s] for line in done.lines)
+    assert done.energy_wh == min(energy_wh, sum(room.values()))

@@ -157,6 +157,18 @@ def open_key(folder: Path, name: str) -> SigningKey:
     return SigningKey.from_pem(load_secret(path), passphrase(keys / "passphrase"))
 
 
+def open_gateway_key(folder: Path, number: GatewayId) -> SigningKey:
+    """Open the key of a gateway that is simulated on this machine: in a folder of its own, or with the others.
+
+    Raises:
+        Refused: There is none, others may read it, or the passphrase beside it does not open it.
+    """
+    own = folder / "gateways" / number
+    if not (own / "key.pem").exists():
+        return open_key(folder, number)
+    return SigningKey.from_pem(load_secret(own / "key.pem"), passphrase(own / "passphrase"))
+
+
 def _day(scene: Scene, log: LogStore, fleet: GatewayFleet, cast: Cast, *, v2g: bool = True) -> Day:
     street, recorded = scene.street, scene.recorded
     start_s = epoch(street.span.start)

@@ -18,8 +18,8 @@ class Desk:
         self._pending: Counter[KeyId] = Counter()
         self.wires: list[bytes] = []
 
-    def write(self, key: SigningKey, account: AccountId, kind: Kind, body: Struct) -> None:
-        """Sign a request for an account and put it on the pile."""
+    def write(self, key: SigningKey, account: AccountId, kind: Kind, body: Struct, items: bytes = b"") -> None:
+        """Sign a request for an account, with the packed records of a batch where it is one; put it on the pile."""
         seq = self._state.keys.next_seq(key.id) + self._pending[key.id]
         self._pending[key.id] += 1
         request = Request(
@@ -29,5 +29,6 @@ class Desk:
             seq=seq,
             on_behalf_of=account,
             body=write_body(body),
+            items=items,
         )
         self.wires.append(sign_request(request, key).wire_bytes())

@@ -56,8 +56,9 @@ class DayRows:
     """One meter's recent days, slot by slot of the local clock, as many as baselines need.
 
     Of either kind of day (working days, and weekends) the newest eleven without activation are kept, one of which may
-    be today, and days with activation while they are younger than three days. An hour that the clocks show twice
-    counts as it was the second time.
+    be today, and days with activation while they are younger than three days. That there was one is remembered as
+    long as anything may still be told of the day, see `forget_before`: else a late word would make it a day like
+    others. An hour that the clocks show twice counts as it was the second time.
     """
 
     def __init__(self) -> None:
@@ -86,6 +87,17 @@ class DayRows:
         """Note that a day is none to compare with: somebody was asked for something."""
         self._called.add(day)
 
+    def forget_before(self, day: int) -> None:
+        """Let go of what was asked on days before one, of which nothing can be told any more."""
+        self._called = {called for called in self._called if called in self._rows or called >= day}
+
+    def rest(self) -> None:
+        """Let go of what was counted, since nobody counts on this meter any more; what was asked is remembered."""
+        self._rows.clear()
+
+    def __bool__(self) -> bool:
+        return bool(self._rows or self._called)
+
     def at(self, day: int, slot: int) -> int | None:
         """Return what was counted, net Wh; None where it is not known."""
         row = self._rows.get(day)
@@ -111,7 +123,6 @@ class DayRows:
                 keep = clean[weekend(day)] <= LIKE_DAYS + 1
             if not keep:
                 del self._rows[day]
-        self._called = {day for day in self._called if day in self._rows or day > newest - 3}
 
     def dump(self) -> list[tuple[int, bool, bytes]]:
         """Return all of it, in order of days: the day, whether somebody was asked, and its 96 values."""

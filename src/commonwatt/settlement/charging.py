@@ -103,17 +103,26 @@ class Bill:
         return sum(line.energy_wh for line in self.lines)
 
 
-def bill(energy_wh: int, flowed: Mapping[int, int], terms: Sequence[SlotTerms], fees: Fees, most_micro: int) -> Bill:
+def bill(
+    energy_wh: int,
+    flowed: Mapping[int, int],
+    terms: Sequence[SlotTerms],
+    room_wh: Mapping[int, int],
+    fees: Fees,
+    most_micro: int,
+) -> Bill:
     """Return what a session's energy costs.
 
     Each slot's energy is priced and rounded once, halves to even; so is the service. A session in which nothing
-    flowed costs nothing.
+    flowed costs nothing. What a slot has no room for goes to the session's other slots, the earliest first, and what
+    none has room for is not billed.
 
     Args:
-        energy_wh: What the meter bears out, within what was authorised; zero or more.
+        energy_wh: What the register bears out, within what was authorised; zero or more.
         flowed: Slot to what was said to flow in it, in Wh: the energy is split in this proportion. Where nothing was
             said it is spread over all slots alike.
         terms: Of each slot of the session, in order; at least one, and all of those that ``flowed`` names.
+        room_wh: Of each slot the most Wh that can have flowed in it; nothing where none is named.
         fees: Of the station.
         most_micro: What the car authorised.
 
@@ -124,6 +133,7 @@ def bill(energy_wh: int, flowed: Mapping[int, int], terms: Sequence[SlotTerms], 
         raise InvalidValue(f"each slot of a session has its terms, was {terms} for {flowed}")
     weights = [flowed.get(term.slot_s, 0) for term in terms]
     shares = share_wh(energy_wh, weights if any(weights) else [1] * len(terms))
+    shares = _fit_wh(shares, [room_wh.get(term.slot_s, 0) for term in terms])
     lines = tuple(
         Line(
             slot_s=term.slot_s,
@@ -136,7 +146,8 @@ def bill(energy_wh: int, flowed: Mapping[int, int], terms: Sequence[SlotTerms], 
         if wh
     )
     energy_micro = sum(line.cost_micro for line in lines)
-    service_micro = cost_micro(energy_wh, fees.micro_per_kwh) + fees.micro_per_session if energy_wh else 0
+    billed_wh = sum(shares)
+    service_micro = cost_micro(billed_wh, fees.micro_per_kwh) + fees.micro_per_session if billed_wh else 0
     owed_micro = max(0, energy_micro + service_micro)
     due_micro = min(owed_micro, most_micro)
     return Bill(
@@ -146,6 +157,16 @@ def bill(energy_wh: int, flowed: Mapping[int, int], terms: Sequence[SlotTerms], 
         due_micro=due_micro,
         unpaid_micro=owed_micro - due_micro,
     )
+
+
+def _fit_wh(shares: Sequence[int], room_wh: Sequence[int]) -> list[int]:
+    """Return shares within the room of each slot; what does not fit goes to the earliest slots that have room left."""
+    fitted = [min(wh, room) for wh, room in zip(shares, room_wh, strict=True)]
+    over_wh = sum(shares) - sum(fitted)
+    for n, room in enumerate(room_wh):
+        more_wh = min(over_wh, room - fitted[n])
+        fitted[n], over_wh = fitted[n] + more_wh, over_wh - more_wh
+    return fitted
 
 
 def slots_between(from_s: int, to_s: int) -> range:

@@ -1,13 +1,15 @@
-"""`commonwatt receipt` and `commonwatt commission`: what charging came to, and what storage owes the operator."""
+"""`commonwatt charge`, `receipt` and `commission`: a car charges, what it came to, and what storage owes."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from commonwatt.apps import charging
+from commonwatt.apps import charging, plugging, trading
 from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.apps.cli.trading import Host, Port
 from commonwatt.model import MICRO, instant
 
 Folder = Annotated[Path, typer.Argument(help="A run's folder.", exists=True, file_okay=False)]
@@ -20,7 +22,36 @@ def receipt(
     json: AsJson = False,
 ) -> None:
     """Show a charging session: who counted what, what it cost slot by slot, and where the energy came from."""
-    found = charging.session_receipt(folder, session)
+    _show(charging.session_receipt(folder, session), json=json)
+
+
+def charge(
+    folder: Folder,
+    car: Annotated[str, typer.Argument(help="The car's key, as its file in keys/.")],
+    station: Annotated[str, typer.Argument(help="The station's key, likewise.")],
+    wh: Annotated[int, typer.Option(help="How much the car wants, Wh.", min=1, max=10**8)] = 500,
+    most: Annotated[str, typer.Option(help="What it pays at most, ERGON.")] = "1",
+    power_w: Annotated[int | None, typer.Option(help="Of the charge point, W; 11 kW if its connection can.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait for the slot's end, and tell what the connection took.")] = True,
+    host: Host = "127.0.0.1",
+    port: Port = 7420,
+    json: AsJson = False,
+) -> None:
+    """Let a simulated car charge at a simulated station through the open door, and show the receipt as it stands."""
+    console = screen()
+    place = plugging.Place(
+        host=host,
+        port=port,
+        now_s=lambda: int(time.time()),
+        pause=lambda: time.sleep(1),
+        on_word=(lambda word: None) if json else (lambda word: console.print(word, highlight=False, soft_wrap=True)),
+    )
+    plug = plugging.Plug(wants_wh=wh, most_micro=trading.micro(most), power_w=power_w)
+    session = plugging.charge(folder, car, station, plug, place, wait=wait)
+    _show(charging.session_receipt(folder, session), json=json)
+
+
+def _show(found: charging.SessionReceipt, *, json: bool) -> None:
     if json:
         typer.echo(as_json(found))
         return

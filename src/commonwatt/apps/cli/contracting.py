@@ -1,5 +1,6 @@
 """`commonwatt contracts`: what was offered, promised, delivered and paid under a community's contracts."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ def contracts(
         header_style="bold",
     )
     for one in found:
-        due, paid = f"{one.due_micro / 1_000_000:.6f}", f"{one.paid_micro / 1_000_000:.6f}"
+        due, paid = ergon(one.due_micro), ergon(one.paid_micro)
         told = (one.contract, one.offer, one.member, one.asset, f"{instant(one.start_s):%Y-%m-%d %H:%M}")
         energy = (str(one.promised_wh), str(one.delivered_wh))
         table.add_row(*told, one.direction.replace("_", " "), one.status, *energy, due, paid)
@@ -46,3 +47,8 @@ def contracts(
         console.print("no contracts")
         return
     console.print(table)
+
+
+def ergon(micro: int) -> str:
+    """Return an amount in ERGON, to the micro."""
+    return f"{Decimal(micro).scaleb(-6):.6f}"

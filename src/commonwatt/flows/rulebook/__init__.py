@@ -66,7 +66,7 @@ _MAY = {
     Kind.CANCEL: {"member"},
     Kind.ORDER_BATCH: {"member"},
     Kind.AUCTION: {"member", "utility"},
-    Kind.CONTRACT: {"member", "utility", "operator"},
+    Kind.CONTRACT: {*contracting.SPEAKERS},
     Kind.SESSION: {"member", "station", "car", "gateway"},
     Kind.INTERCHANGE: {"operator", "member"},
     Kind.FACT: {"oracle"},
@@ -105,8 +105,8 @@ def end(state: State, stamped_s: int) -> None:
     contract_measuring.instructed(state, stamped_s)
     operating.charge(state, range(first_s, state.settled_to_s, SLOT_SECONDS))
     charging.settle(state, range(first_s, state.settled_to_s, SLOT_SECONDS), stamped_s)
-    prepaying.watch(state, stamped_s)
     watt_book.follow(state, stamped_s)
+    prepaying.watch(state, stamped_s)  # last: whose ERGON has changed is forgotten by who sleeps after this commit
     state.forget()
 
 

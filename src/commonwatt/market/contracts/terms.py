@@ -153,6 +153,16 @@ class Window:
         )
         return (start, end) if start < end else None
 
+    def meets(self, other: "Window", zone: ZoneInfo) -> bool:
+        """Tell whether two windows have a moment in common, on whatever day."""
+        if self.days and other.days:
+            same_day = Days.ALL in (self.days, other.days) or self.days is other.days
+            return same_day and self.from_minute < other.to_minute and other.from_minute < self.to_minute
+        once, repeats = (self, other) if self.days is None else (other, self)
+        first = _midnight(once.start_s, zone)
+        found = [repeats.from_day(first + timedelta(days=ahead), zone) for ahead in range(2)]
+        return any(span is not None and span[0] < once.end_s and once.start_s < span[1] for span in found)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -225,7 +235,7 @@ class Terms:
 
         Of two that start together the first named stands. None where the contract ends before.
         """
-        local = instant(after_s).astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        local = _midnight(after_s, zone)
         found = [
             (start_s, number, end_s)
             for number, start_s, end_s in self._around(local, zone)
@@ -236,9 +246,18 @@ class Terms:
         start_s, number, end_s = min(found)
         return number, start_s, end_s
 
+    def meets(self, other: "Terms", zone: ZoneInfo) -> bool:
+        """Tell whether some window of one has a moment in common with some window of the other."""
+        return any(mine.meets(theirs, zone) for mine in self.windows for theirs in other.windows)
+
     def _around(self, local: datetime, zone: ZoneInfo) -> Iterator[tuple[int, int, int]]:
         for number, window in enumerate(self.windows):
             for ahead in range(_LOOK_DAYS if window.days else 1):
                 found = window.from_day(local + timedelta(days=ahead), zone)
                 if found:
                     yield number, *found
+
+
+def _midnight(at_s: int, zone: ZoneInfo) -> datetime:
+    """Return the local midnight before an instant, as a clock on the wall shows it."""
+    return instant(at_s).astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)

@@ -6,15 +6,17 @@ stops; a station that falls silent, or a word that ends, stops the session at th
 the station's register, and no stretch of a register is billed twice.
 
 A session is settled once its slots are, by what the gateway read: at most what was authorised and, where it stopped by
-itself, what was counted. Where the gateway stays silent for the charter's grace, the count is settled; what is left of
-the reservation then waits as long once more, and a reading that comes late books the difference. Energy goes from the
-station's account to the car's and ERGON the other way, in one instant. The station itself has settled that energy with
-the community as any member does: what it bought stands on its account, and is passed on here.
+itself, what was counted; and of no slot more than the station's connection took in it, of which the sessions that were
+authorised first have first. Where the gateway stays silent for the charter's grace, the count is settled; what is left
+of the reservation then waits as long once more, and a reading that comes late books the difference. Energy goes from
+the station's account to the car's and ERGON the other way, in one instant. The station itself has settled that energy
+with the community as any member does: what it bought stands on its account, and is passed on here.
 
 What a kWh costs is `standard_price`, plus the station's own fee. Where it came from is the mix of its slot, as far as
 entries and meters tell at settlement, see `_mix`; what is corrected later changes no receipt.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from commonwatt.flows.rulebook.charging import session_bodies as bodies
@@ -90,31 +92,25 @@ def settle(state: State, slots: range, stamped_s: int) -> None:
     sessions = state.sessions
     if sessions.watching:
         for slot_s in slots:
+            sessions.note_drawn(slot_s, state.readings.told(slot_s))
             if slot_s in state.prices:
                 flowed = sessions.flowing.get(slot_s, Flowed())
-                price = standard_price(state, slot_s)
+                price = standard_price(state, slot_s, flowed)
                 sessions.terms[slot_s] = SlotTerms(
                     slot_s=slot_s, price_micro_per_kwh=price, mix=_mix(state, slot_s, flowed)
                 )
     sessions.flowing.clear()
-    for name in list(sessions.ended):
-        _settle_one(state, sessions.standing[name], stamped_s)
-    if sessions.terms:
-        began = [known.started_s for known in sessions.standing.values() if known.started_s is not None]
-        first_s = min(began, default=MAX_SAFE_INTEGER) - SLOT_SECONDS
-        for slot_s in [slot_s for slot_s in sessions.terms if slot_s <= first_s]:
-            del sessions.terms[slot_s]
+    for known in sessions.waiting():
+        _settle_one(state, known, stamped_s)
+    sessions.forget()
 
 
-def standard_price(state: State, slot_s: int) -> int:
-    """Return what a kWh costs in a priced slot, in micro: what neighbours paid on average, else what the grid takes."""
-    trades = state.slot_market.trades(slot_s)
-    traded_wh = int(trades["wh"].sum(dtype="int64"))
-    if not traded_wh:
-        return state.prices[slot_s][0]
-    # Python's whole numbers: the sum of many products may leave 64 bits.
-    paid = sum(wh * price for wh, price in zip(trades["wh"].tolist(), trades["price"].tolist(), strict=True))
-    return round_div(paid, traded_wh)
+def standard_price(state: State, slot_s: int, flowed: Flowed) -> int:
+    """Return what a kWh costs in a priced slot, in micro: what neighbours paid on average, else what the grid takes.
+
+    Only what meters bear out counts, traded or shared: a word that nobody kept moves no third party's price.
+    """
+    return round_div(flowed.worth, flowed.bought_wh) if flowed.bought_wh else state.prices[slot_s][0]
 
 
 def _tariff(state: State, request: Request, body: bodies.Tariff, stamped_s: int) -> Outcome:
@@ -223,6 +219,8 @@ def _metered(state: State, request: Request, body: bodies.Metered, known: Chargi
     if known.metered is not None:
         return Outcome.ALREADY_THERE
     register = state.sessions.registers.setdefault(known.terms.meter, Register())
+    if body.began_wh < known.register_wh:
+        return Outcome.NOT_ALLOWED  # what flowed before the start is another's
     if body.ended_wh < body.began_wh or not register.is_free(body.began_wh, body.ended_wh):
         return Outcome.NOT_ALLOWED
     register.take(body.began_wh, body.ended_wh)
@@ -243,19 +241,27 @@ def _settle_one(state: State, known: ChargingSession, stamped_s: int) -> None:
     assert known.ended_s is not None
     grace_s = (1 + state.charter.grace_slots) * SLOT_SECONDS
     waited_s = stamped_s - known.stopped_s // SLOT_SECONDS * SLOT_SECONDS
-    if known.metered is None and (waited_s < grace_s or (known.settled and waited_s < 2 * grace_s)):
+    slots = slots_between(known.started_s, known.ended_s)
+    drawn, meter = state.sessions.drawn, known.terms.meter
+    told = known.metered is not None and all(drawn.is_told(meter, slot_s) for slot_s in slots)
+    if not told and (waited_s < grace_s or (known.settled and waited_s < 2 * grace_s)):
         return
-    found = [_terms(state, slot_s) for slot_s in slots_between(known.started_s, known.ended_s)]
+    found = [_terms(state, slot_s) for slot_s in slots]
     terms = [term for term in found if term is not None]
     if len(terms) < len(found):
         return
-    done = bill(_billed_wh(known), dict(known.flowed), terms, known.terms.fees, known.most_micro)
+    room_wh = _room_wh(state, known, slots)
+    done = bill(_billed_wh(known), dict(known.flowed), terms, room_wh, known.terms.fees, known.most_micro)
     if not _has_room(state, known, done):
         return  # the books end at 2^53-1, and a log that stopped there would never start again
-    last = known.metered is not None or known.settled
+    last = told or known.settled
     state.wallets.release(known.id)
     _book(state, known, done, stamped_s)
-    known = replace(known, settled=True, billed_wh=done.energy_wh, paid_micro=done.due_micro)
+    billed = tuple((line.slot_s, line.energy_wh) for line in done.lines)
+    for sign, lines in ((-1, known.billed), (1, billed)):
+        for slot_s, wh in lines:
+            drawn.bill(meter, slot_s, sign * wh)
+    known = replace(known, settled=True, billed=billed, paid_micro=done.due_micro)
     if last:
         _close(state, known, done)
     else:
@@ -275,6 +281,20 @@ def _terms(state: State, slot_s: int) -> SlotTerms | None:
         return None
     price = state.prices[slot_s][0] if slot_s >= state.horizon_s else 0
     return SlotTerms(slot_s=slot_s, price_micro_per_kwh=price, mix=Mix())
+
+
+def _room_wh(state: State, known: ChargingSession, slots: Sequence[int]) -> dict[int, int]:
+    """Return what a session may be billed of each slot, in Wh: what the connection took, less what is others'.
+
+    Others' is what was billed, and what is counted in sessions that were authorised before and still wait.
+    """
+    drawn, meter = state.sessions.drawn, known.terms.meter
+    left_wh = {slot_s: drawn.left_wh(meter, slot_s) for slot_s in slots}
+    for slot_s, wh in known.billed:
+        left_wh[slot_s] += wh
+    for slot_s, wh in (flow for other in state.sessions.before(known) for flow in other.flowed):
+        left_wh[slot_s] = left_wh.get(slot_s, 0) - wh
+    return {slot_s: max(0, left_wh[slot_s]) for slot_s in slots}
 
 
 def _billed_wh(known: ChargingSession) -> int:
@@ -330,8 +350,9 @@ def _close(state: State, known: ChargingSession, done: Bill | None) -> None:
 def _mix(state: State, slot_s: int, flowed: Flowed) -> Mix:
     """Return where a slot's energy in the community came from.
 
-    Members' exports count as sun up to what their roofs had left to sell in the slot, as called WATT where a delivery
-    was booked, and else as of unknown source; the grid gave what members took from it beyond what they gave to it.
+    Members' exports, be they sold, shared or the grid's, count as sun up to what their roofs had left to sell in the
+    slot, as called WATT where a delivery was booked, and else as of unknown source; the grid gave what members took
+    from it beyond what they gave to it.
     """
     solar_wh = other_wh = 0
     for owner, exported_wh in flowed.exported.items():

@@ -1,10 +1,23 @@
 """Charging sessions that are not closed yet, stations' tariffs, and what their slots cost: a part of the state."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from commonwatt.model import AccountId, AssetId, Commodity, Entry, InvalidValue, Memo
+from commonwatt.flows.rulebook.charging.drawn import Drawn
+from commonwatt.flows.rulebook.charging.drawn import Kept as KeptDrawn
+from commonwatt.model import (
+    MAX_SAFE_INTEGER,
+    SLOT_SECONDS,
+    SYSTEM_ACCOUNTS,
+    AccountId,
+    AssetId,
+    Commodity,
+    Entry,
+    InvalidValue,
+    Memo,
+    Reading,
+)
 from commonwatt.settlement.charging import Bill, Fees, SlotTerms
 
 BY_ITSELF = ("silence", "time")
@@ -12,6 +25,8 @@ BY_ITSELF = ("silence", "time")
 MOST_SPANS = 64
 """Stretches of a register that are remembered apart; a station's are one, unless something else feeds from it."""
 _NEVER_S = 2**62
+_EXPORTS = frozenset({Memo.TRADE, Memo.TRADE_KEPT, Memo.SHARED, Memo.SHARED_EXPORT, Memo.GRID_EXPORT})
+"""Memos under which energy leaves a member's home; what passes through the market or stands in left one before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +63,7 @@ class ChargingSession:
         ended_by: ``car``, ``station``, ``energy`` (all that was authorised), ``silence`` or ``time``.
         metered: What the gateway read of the register at start and end; None before.
         settled: Whether the count was settled without waiting for the gateway any longer.
-        billed_wh: What was booked so far.
+        billed: What was booked so far, by slot, in order of slots.
         paid_micro: What was paid so far.
     """
 
@@ -71,8 +86,13 @@ class ChargingSession:
     ended_by: str = ""
     metered: tuple[int, int] | None = None
     settled: bool = False
-    billed_wh: int = 0
+    billed: tuple[tuple[int, int], ...] = ()
     paid_micro: int = 0
+
+    @property
+    def billed_wh(self) -> int:
+        """What was booked so far."""
+        return sum(wh for _, wh in self.billed)
 
     @property
     def due_s(self) -> int:
@@ -105,6 +125,7 @@ class KeptSessions:
     standing: list[ChargingSession]
     terms: list[SlotTerms]
     registers: list[tuple[AssetId, int, list[tuple[int, int]]]]
+    drawn: KeptDrawn
 
 
 @dataclass(slots=True)
@@ -140,12 +161,15 @@ class Flowed:
     """What the entries of one slot say of members' energy, in Wh: exports by owner, calls, and the rest.
 
     ``many_wh`` is what members exported that were settled as a sheet: nothing is behind their connections.
+    ``bought_wh`` is what neighbours bought of each other and got, ``worth`` the sum of each Wh times its price.
     """
 
     exported: dict[AccountId, int] = field(default_factory=dict)
     called_wh: int = 0
     many_wh: int = 0
     net_wh: int = 0
+    bought_wh: int = 0
+    worth: int = 0
 
 
 @dataclass(slots=True)
@@ -161,12 +185,13 @@ class Sessions:
     standing: dict[str, ChargingSession] = field(default_factory=dict)
     terms: dict[int, SlotTerms] = field(default_factory=dict)
     registers: dict[AssetId, Register] = field(default_factory=dict)
+    drawn: Drawn = field(default_factory=Drawn)
     receipts: list[Receipt] | None = None
     flowing: dict[int, Flowed] = field(default_factory=dict)
     busy: dict[AccountId, str] = field(default_factory=dict)
-    ended: dict[str, None] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
     _of_car: Counter[AccountId] = field(default_factory=Counter)
-    _started: int = 0
+    _started: Counter[AssetId] = field(default_factory=Counter)
     soonest_s: int = _NEVER_S
 
     def put(self, session: ChargingSession) -> None:
@@ -177,25 +202,27 @@ class Sessions:
         self.standing[session.id] = session
         self._of_car[session.car] += 1
         if session.started_s is not None:
-            self._started += 1
+            self._started[session.terms.meter] += 1
             if session.ended_s is None:
                 self.busy[session.station] = session.id
             else:
-                self.ended[session.id] = None
+                self.ended.add(session.id)
         self.soonest_s = min(self.soonest_s, session.due_s)
 
     def close(self, session: ChargingSession) -> None:
         """Let go of a session."""
         self._forget(session)
         del self.standing[session.id]
-        self.ended.pop(session.id, None)
+        self.ended.discard(session.id)
 
     def _forget(self, session: ChargingSession) -> None:
         self._of_car[session.car] -= 1
         if not self._of_car[session.car]:
             del self._of_car[session.car]
         if session.started_s is not None:
-            self._started -= 1
+            self._started[session.terms.meter] -= 1
+            if not self._started[session.terms.meter]:
+                del self._started[session.terms.meter]
             if self.busy.get(session.station) == session.id:
                 del self.busy[session.station]
 
@@ -212,10 +239,38 @@ class Sessions:
         self.soonest_s = min(later, default=_NEVER_S)
         return found
 
+    def waiting(self) -> list[ChargingSession]:
+        """Return the sessions that have ended and are not closed, in log order: a snapshot knows no other."""
+        return [self.standing[name] for name in sorted(self.ended, key=int)]
+
     @property
     def watching(self) -> bool:
         """Tell whether a session has started, so that it matters what its slots are made of."""
-        return self._started > 0
+        return bool(self._started)
+
+    def note_drawn(self, slot_s: int, told: Mapping[AssetId, Reading]) -> None:
+        """Take note of what stations' connections took in a settled slot, as far as they told, be it late."""
+        for meter in self._started:
+            if meter in told:
+                self.drawn.tell(meter, slot_s, told[meter].import_wh)
+
+    def before(self, session: ChargingSession) -> list[ChargingSession]:
+        """Return the sessions at the same connection that were authorised before one, have started, and wait."""
+        found = []
+        for other in self.standing.values():
+            if other.id == session.id:
+                break
+            if other.terms.meter == session.terms.meter and other.started_s is not None and not other.settled:
+                found.append(other)
+        return found
+
+    def forget(self) -> None:
+        """Let go of what slots cost and gave before all sessions that stand."""
+        began = (known.started_s for known in self.standing.values() if known.started_s is not None)
+        first_s = min(began, default=MAX_SAFE_INTEGER) // SLOT_SECONDS * SLOT_SECONDS
+        for slot_s in [slot_s for slot_s in self.terms if slot_s < first_s]:
+            del self.terms[slot_s]
+        self.drawn.forget_before(first_s)
 
     def note(self, entry: Entry) -> None:
         """Take note of energy that an entry moves between members and to or from the grid, for its slot's mix."""
@@ -224,7 +279,7 @@ class Sessions:
         flowed = self.flowing.setdefault(entry.slot_s, Flowed())
         if entry.memo == Memo.WATT_DELIVERY:
             flowed.called_wh += entry.amount
-        elif entry.memo in (Memo.TRADE, Memo.GRID_EXPORT):
+        elif entry.memo in _EXPORTS and entry.source not in SYSTEM_ACCOUNTS:
             flowed.exported[entry.source] = flowed.exported.get(entry.source, 0) + entry.amount
         if entry.memo == Memo.GRID_IMPORT:
             flowed.net_wh += entry.amount
@@ -238,6 +293,14 @@ class Sessions:
             flowed.many_wh += sold_wh + export_wh
             flowed.net_wh += import_wh - export_wh
 
+    def note_bought(self, slot_s: int, bought: Iterable[tuple[int, int]]) -> None:
+        """Take note of what neighbours bought of each other and got: each Wh and micro per kWh."""
+        if self._started:
+            flowed = self.flowing.setdefault(slot_s, Flowed())
+            for wh, price in bought:
+                flowed.bought_wh += wh
+                flowed.worth += wh * price
+
     def leaves(self) -> Iterator[Mapping[str, object]]:
         """Yield everything that decides what may happen next, in one order whatever the way that led to it."""
         yield from ({"station": account, "tariffs": self.tariffs[account]} for account in sorted(self.tariffs))
@@ -245,6 +308,7 @@ class Sessions:
         yield from ({"terms": self.terms[slot_s]} for slot_s in sorted(self.terms))
         for meter, register in sorted(self.registers.items()):
             yield {"billed": register.spans, "floor_wh": register.floor_wh, "meter": meter}
+        yield from self.drawn.leaves()
 
     def dump(self) -> KeptSessions:
         """Return all of it in plain form: a snapshot's."""
@@ -253,6 +317,7 @@ class Sessions:
             standing=list(self.standing.values()),
             terms=[self.terms[slot_s] for slot_s in sorted(self.terms)],
             registers=[(meter, r.floor_wh, r.spans) for meter, r in sorted(self.registers.items())],
+            drawn=self.drawn.dump(),
         )
 
     @classmethod
@@ -268,6 +333,7 @@ class Sessions:
             tariffs=dict(kept.tariffs),
             terms={term.slot_s: term for term in kept.terms},
             registers={meter: Register(floor_wh, spans) for meter, floor_wh, spans in kept.registers},
+            drawn=Drawn.load(kept.drawn),
         )
         for session in kept.standing:
             sessions.put(session)

@@ -32,6 +32,7 @@ def settle_late(state: State, asset: Asset, older: Reading | None, reading: Read
     nothing = Reading(asset=asset.id, interval=reading.interval, import_wh=0, export_wh=0)
     if asset.kind is AssetKind.CONNECTION:
         _connection(state, slot_s, asset, older or nothing, reading, _LATE if older is None else _CORRECTED)
+        state.sessions.note_drawn(slot_s, {asset.id: reading})
     elif asset.kind is AssetKind.FEEDER and (older is not None or slot_s in state.stood_in):
         _feeder(state, slot_s, reading)
     operating.correct(state, slot_s, asset, older or nothing, reading)

@@ -170,7 +170,7 @@ def _believe(state: State, asset: Asset, item: Item) -> None:
     slot.set(asset.id, reading, item.quality)
     if item.start_s < state.settled_to_s:
         late.settle_late(state, asset, older, reading)
-        contract_measuring.corrected(state, asset.id, item.start_s, reading)
+        contract_measuring.corrected(state, asset.id, item.start_s)
 
 
 def _doubt(state: State, batch: Batch, asset: AssetId | str, slot_s: int, why: str) -> None:

@@ -104,6 +104,7 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     trades = [t for t in trades if imbalance is not None or (t.buyer in homes and t.seller in homes)]
     deliveries = storage.mint_and_burn(state, slot_s, told, homes)
     apart = settle_plain(state, slot, plain, bought, sold)
+    shared = sharing.sharing_terms(state, slot_s)
     done = settle_slot(
         [
             PointReading(account=owner, import_wh=reading.import_wh, export_wh=reading.export_wh)
@@ -117,8 +118,15 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
         slot_s=slot_s,
         apart=apart,
         imbalance=imbalance,
-        sharing=sharing.sharing_terms(state, slot_s),
+        sharing=shared,
         as_sun=_as_sun(state, slot_s, trades),
+    )
+    state.sessions.note_bought(
+        slot_s,
+        [
+            *((wh, trade.price_micro_per_kwh) for trade, wh in zip(trades, done.delivered, strict=True)),
+            (sharing.bought_wh(done.entries), shared.price_micro_per_kwh),
+        ],
     )
     equalising.compare(state, homes, trades, deliveries, done, (bought, sold))
     for entry in done.entries:

@@ -74,7 +74,9 @@ def settle_plain(state: State, slot: SlotReadings, plain: Flags, bought: int, so
     rows = state.slot_market.trades(slot.slot_s)
     buyer, seller = _meters(state, rows, slot.slot_s)
     here = (buyer != NOWHERE) & plain[buyer] & (seller != NOWHERE) & plain[seller]
-    bought_wh, sold_wh, traded_micro, _ = deliver(rows[here], buyer[here], seller[here], import_wh, export_wh)
+    made = rows[here]
+    bought_wh, sold_wh, traded_micro, got_wh = deliver(made, buyer[here], seller[here], import_wh, export_wh)
+    state.sessions.note_bought(slot.slot_s, zip(got_wh.tolist(), made["price"].tolist(), strict=True))
     grid_micro = costs_micro(export_wh, sold) - costs_micro(import_wh, bought)
     told = np.flatnonzero(plain & ((bought_wh | sold_wh | import_wh | export_wh) != 0))
     if not len(told):

@@ -4,6 +4,7 @@ A key is registered by the operator and holds from a later slot on, so that nobo
 metered. An imbalance price is the oracle's fact about a slot that is not settled yet.
 """
 
+from collections.abc import Iterable
 from dataclasses import astuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.market.auctions import awarding
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SharingBody, SharingKey, accounts_of
 from commonwatt.flows.rulebook.state import State
-from commonwatt.model import SLOT_SECONDS, AccountId, Outcome, Trade, round_div
+from commonwatt.model import MARKET, SLOT_SECONDS, AccountId, Commodity, Entry, Memo, Outcome, Trade, round_div
 from commonwatt.settlement.settle import Imbalance
 from commonwatt.settlement.sharing import Sharing, SharingTerms
 
@@ -141,6 +142,19 @@ def most_wh(state: State, slot_s: int) -> int:
 def _trades(state: State, slot_s: int) -> list[Trade]:
     clearing = state.slot_market.clearing(slot_s)
     return [*awarding.trades(state, slot_s), *(clearing.trades if clearing else ())]
+
+
+def bought_wh(entries: Iterable[Entry]) -> int:
+    """Return what members paid others for of what was shared in a slot, in Wh: nobody pays themselves."""
+    return sum(
+        entry.amount
+        for entry in entries
+        if entry.commodity is Commodity.ENERGY
+        and (
+            entry.memo == Memo.SHARED_IMPORT
+            or (entry.memo == Memo.SHARED and MARKET not in (entry.source, entry.target))
+        )
+    )
 
 
 def let_go(state: State) -> None:

@@ -197,7 +197,7 @@ def _call(state: State, one: Contract, call: Call, start_s: int, end_s: int) -> 
 def _end(state: State, one: Contract, stamped_s: int) -> None:
     book = state.contracted.book
     book.end(one, stamped_s)
-    state.contracted.days.pop(one.asset, None)
+    state.contracted.days[one.asset].rest()
     secure(state, book.offers[one.offer])
     secure_member(state, one)
 

@@ -1,12 +1,18 @@
-"""What contracts measure: each slot's readings as it is settled or corrected, against baseline or instruction."""
+"""What contracts measure: each slot's readings as it is settled or corrected, against baseline or instruction.
+
+Only what a registered meter saw counts: what was estimated, or put in by hand, earns nothing and is part of no
+baseline. Such a slot stays unknown until a measurement takes its place.
+"""
 
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
+from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.state import State
 from commonwatt.market.contracts import BaselineRule, Call, Contract, Status
 from commonwatt.market.contracts.paying import rate_micro_per_kwh
-from commonwatt.metering.baseline import ADJUSTED_BY, adjustment_wh, place
+from commonwatt.metering.baseline import ADJUSTED_BY, DayRows, adjustment_wh, place
+from commonwatt.metering.table import SlotReadings
 from commonwatt.model import SLOT_SECONDS, AssetId, Reading, epoch, instant, zone_of
 from commonwatt.model.money import round_div
 
@@ -16,12 +22,11 @@ def settled(state: State, slots: Sequence[int]) -> None:
     contracted = state.contracted
     if not contracted.days or not slots:
         return
+    contracted.forget_days_before(_place(state.horizon_s, _zone(state))[0])
     running = contracted.book.running()
     for slot_s in slots:
-        told = state.readings.told(slot_s)
         for one in running:
-            if one.asset in told:
-                _note(state, one, slot_s, told[one.asset])
+            _note_measured(state, one, slot_s)
     for one in running:
         for call in one.calls:
             if call.status in (Status.STANDBY, Status.CALLED) and call.end_s <= state.settled_to_s:
@@ -30,23 +35,28 @@ def settled(state: State, slots: Sequence[int]) -> None:
                 contracted.book.measure(one, call, state.wallets.now_s)
 
 
-def corrected(state: State, asset: AssetId, slot_s: int, reading: Reading) -> None:
-    """Take note of a reading of a settled slot; what is measured and not paid yet is measured again."""
+def corrected(state: State, asset: AssetId, slot_s: int) -> None:
+    """Take note of a new reading of a settled slot; what is measured and not paid yet is measured again."""
     book = state.contracted.book
     one = book.pledge(asset) if asset in state.contracted.days else None
     if one is None:
         return
-    _note(state, one, slot_s, reading)
+    _note_measured(state, one, slot_s)
     for call in one.calls:
         if slot_s in call.slots() and call.status in (Status.MEASURED, Status.DISPUTED):
             book.measure(one, call, state.wallets.now_s)
 
 
 def begin_measuring(state: State, one: Contract, call: Call) -> None:
-    """Take note that a window was called: its days are none to compare with, and what is instructed in it so far."""
-    zone = _zone(state)
-    for slot_s in call.slots():
-        state.contracted.days[one.asset].call(_place(slot_s, zone)[0])
+    """Take note that a window was called: its days are none to compare with, and what is instructed in it so far.
+
+    Neither are they for the connection before the asset, nor for what is behind a connection that was called.
+    """
+    called = {_place(slot_s, _zone(state))[0] for slot_s in call.slots()}
+    for asset in _moved_with(state, one.asset):
+        days = state.contracted.days.setdefault(asset, DayRows())
+        for day in called:
+            days.call(day)
     _instruct(state, one, call, 0)
 
 
@@ -61,8 +71,23 @@ def instructed(state: State, stamped_s: int) -> None:
 def backfill(state: State, one: Contract) -> None:
     """Begin an asset's days with what can still be corrected, which every replay has at hand."""
     for slot_s in sorted(state.readings):
-        if state.horizon_s <= slot_s < state.settled_to_s and one.asset in state.readings[slot_s]:
-            _note(state, one, slot_s, state.readings[slot_s][one.asset])
+        if state.horizon_s <= slot_s < state.settled_to_s:
+            _note_measured(state, one, slot_s)
+
+
+def _moved_with(state: State, asset: AssetId) -> list[AssetId]:
+    """Return an asset, and what a call of it may move beside it."""
+    owner = state.assets[asset].owner
+    connection = state.connections.get(owner)
+    if asset == connection:
+        return [other.id for other in columns(state).owned[owner]]
+    return [asset] if connection is None else [asset, connection]
+
+
+def _note_measured(state: State, one: Contract, slot_s: int) -> None:
+    told = state.readings.told(slot_s)
+    if isinstance(told, SlotReadings) and one.asset in told and told.quality_of(one.asset).mints:
+        _note(state, one, slot_s, told[one.asset])
 
 
 def _note(state: State, one: Contract, slot_s: int, reading: Reading) -> None:

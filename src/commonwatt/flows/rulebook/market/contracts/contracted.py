@@ -22,10 +22,21 @@ class Dumped:
 
 @dataclass(slots=True)
 class Contracted:
-    """``days`` are recent days of the assets that running contracts count on, longer than readings are kept."""
+    """``days`` are recent days of the assets that running contracts count on, longer than readings are kept.
+
+    Of others it remembers on which days they were called, as long as readings of these may still be taken in.
+    """
 
     book: Contracts = field(default_factory=Contracts)
     days: dict[AssetId, DayRows] = field(default_factory=dict)
+
+    def forget_days_before(self, day: int) -> None:
+        """Let go of what was asked on days of which nothing can be told any more."""
+        pledged = {one.asset for one in self.book.running()}
+        for asset, days in list(self.days.items()):
+            days.forget_before(day)
+            if not days and asset not in pledged:
+                del self.days[asset]
 
     def leaves(self, horizon_s: int) -> Iterator[Mapping[str, object]]:
         """Yield everything that decides what may happen next, in one order whatever the way that led to it."""

@@ -3,7 +3,8 @@
 - An offer reserves its budget, an acceptance what its member's penalties could come to: nobody owes what they cannot
   pay. What a contract needs no more is free again.
 - Only an asset that is controlled directly backs a guarantee: one whose owner lets schedules come into force without
-  asking. One contract at a time counts on it, so nothing is promised, measured or paid twice.
+  asking. One contract at a time counts on it, and none on what is behind a connection that another counts on in the
+  same hours, or the other way round: so nothing is promised, measured or paid twice.
 - An owner's ``off`` wins. What it leaves undelivered costs what the contract says, and no more.
 - What is measured is paid when nobody disputed it in time. Corrections until then count; afterwards nothing changes.
 """
@@ -44,6 +45,8 @@ from commonwatt.model import (
     zone_of,
 )
 
+SPEAKERS = frozenset({"member", "utility", "operator"})
+"""Whose keys may sign a contract request."""
 MOST_OFFERS = 20
 """Of one utility: open, or with contracts that run."""
 MOST_CONTRACTS = 32
@@ -84,7 +87,7 @@ def _offer(state: State, utility: AccountId, body: bodies.MakeOffer, position: i
         return Outcome.OVER_LIMIT
     if not all(state.keys.has_role(oracle, "oracle") for oracle in terms.trigger.oracles):
         return Outcome.UNKNOWN_THING
-    if terms.arbiter is not None and (terms.arbiter == utility or not state.has_wallet(terms.arbiter)):
+    if terms.arbiter is not None and (terms.arbiter == utility or not _can_speak(state, terms.arbiter)):
         return Outcome.NOT_ALLOWED
     if terms.accept_by_s <= stamped_s:
         return Outcome.TOO_LATE
@@ -141,7 +144,7 @@ def _accept(state: State, member: AccountId, body: bodies.Accept, position: int,
         return Outcome.NOT_ALLOWED
     if not _guaranteed(state, asset, body, terms):
         return Outcome.NOT_ALLOWED
-    if book.pledge(asset.id):
+    if book.pledge(asset.id) or _is_counted_on(state, asset, terms):
         return Outcome.ALREADY_THERE
     running = book.running()
     mine = sum(one.member == member for one in running)
@@ -159,7 +162,7 @@ def _accept(state: State, member: AccountId, body: bodies.Accept, position: int,
     made.calls.append(Call(window=first[0], start_s=first[1], end_s=first[2]))
     secure(state, offer)
     secure_member(state, made)
-    state.contracted.days[asset.id] = DayRows()
+    state.contracted.days.setdefault(asset.id, DayRows())
     backfill(state, made)
     call_by_known(state, made, made.calls[0], stamped_s)
     return Outcome.BOOKED
@@ -233,9 +236,26 @@ def _guaranteed(state: State, asset: Asset, body: bodies.Accept, terms: Terms) -
     return all((power_w > 0) == (direction in asked) for direction, power_w in promised.items())
 
 
+def _is_counted_on(state: State, asset: Asset, terms: Terms) -> bool:
+    """Tell whether what an asset would deliver is paid already: to whom pledged the connection that it moves.
+
+    Whatever is behind a connection moves it too, and is part of its baseline at all times.
+    """
+    book, connection = state.contracted.book, state.connections.get(asset.owner)
+    if asset.id == connection:
+        return any(one.member == asset.owner for one in book.running())
+    one = book.pledge(connection) if connection else None
+    return one is not None and book.terms(one).meets(terms, zone_of(state.charter.timezone))
+
+
 def _most_back_w(asset: Asset) -> int:
     """Return what an asset can give back: what it can give, and for what only draws, what it can leave off."""
     return asset.max_export_w or asset.max_import_w
+
+
+def _can_speak(state: State, account: AccountId) -> bool:
+    """Tell whether an account has a key that may resolve a dispute, and is none of the books' own names."""
+    return state.has_wallet(account) and any(state.keys.has_role(account, role) for role in SPEAKERS)
 
 
 def _full(state: State, account: AccountId) -> bool:
