@@ -34,14 +34,29 @@ def test_a_sealed_order_stands_at_the_place_that_was_fixed_before_anybody_could_
 
 
 @pytest.mark.row("E4")
-def test_what_was_traded_meanwhile_stays_and_the_earlier_order_names_the_price() -> None:
+def test_what_was_traded_meanwhile_stays_and_who_came_meanwhile_has_the_own_price() -> None:
     community = stored()
     name, _ = seal(community, "cleo", Side.BID, 700, 250_000)
     community.order("anna", Side.ASK, 300, 200_000)
     community.order("ben", Side.BID, 100, 200_000)
     assert reveal(community, "cleo", name, Side.BID, 700, 250_000) is Outcome.BOOKED
     assert traded(community) == [("anna", "ben", 100), ("anna", "cleo", 200)]
-    assert community.ergon("cleo") == PREPAID - 50_000, "its place is the earlier one, so its price holds"
+    assert community.ergon("cleo") == PREPAID - 40_000, "a limit that nobody could read drew nobody in"
+    same_at_rest(community)
+    community.order("ben", Side.ASK, 100, 210_000)
+    assert community.ergon("cleo") == PREPAID - 40_000 - 25_000, "what came after it was told came for its limit"
+
+
+@pytest.mark.row("E4")
+def test_a_sealed_order_goes_before_an_older_reader_at_the_same_price_and_takes_no_price_from_its_place() -> None:
+    community = stored()
+    name, _ = seal(community, "anna", Side.ASK, 400, 180_000)
+    community.order("ben", Side.ASK, 400, 200_000)
+    community.order("cleo", Side.BID, 500, 190_000)
+    assert reveal(community, "anna", name, Side.ASK, 400, 180_000) is Outcome.BOOKED
+    assert traded(community) == [("anna", "cleo", 400)]
+    assert community.ergon("anna") == PREPAID + 76_000, "the bid could be read before the ask: 190,000 a kWh"
+    same_at_rest(community)
 
 
 @pytest.mark.row("E4")

@@ -106,11 +106,11 @@ class Twins:
         self.compare()
 
     def order(self, owner: AccountId, side: Side, wh: int, price: int, how: int) -> None:
-        """Place one in seven with an end, and one with an old place in time; two in ten take at once."""
+        """Place one in seven with an end, and one with an older place from a seal; two in ten take at once."""
         self.count += 1
         until_s = self.now_s + 2 if how == 0 else None
-        number = self.count - 500 if how == 1 else self.count
-        order = numbered(number, owner, side, wh, price, until_s)
+        sealed = self.count - 500 if how == 1 else None
+        order = numbered(self.count, owner, side, wh, price, until_s, sealed=sealed)
         if how > 7:
             assert self.book.take(order, self.look) == self.naive.take(order)
         else:

@@ -128,7 +128,7 @@ class NaiveBook:
             return None
         if bid is not take and self.waits(bid):
             return None
-        price = min(bid, ask, key=lambda order: order.arrived).price_micro_per_kwh
+        price = min(bid, ask, key=lambda order: order.readable).price_micro_per_kwh
         asks = self.ranked(Side.ASK)
         energy_wh = min(self.backed_wh(ask, asks[: asks.index(ask)]), self.payable_wh(bid, price))
         if not energy_wh:
@@ -150,15 +150,24 @@ class NaiveBook:
 
 
 def numbered(
-    number: int, owner: AccountId, side: Side, energy_wh: int, price: int, until_s: int | None = None
+    number: int,
+    owner: AccountId,
+    side: Side,
+    energy_wh: int,
+    price: int,
+    until_s: int | None = None,
+    *,
+    sealed: int | None = None,
 ) -> Order:
-    """Return an order that is named after its place in time."""
+    """Return an order that is named after its place in time, which a seal may have fixed before it was told."""
+    place = number if sealed is None else sealed
     return Order(
-        id=OrderId(str(number)),
+        id=OrderId(str(place)),
         owner=owner,
         side=side,
         energy_wh=energy_wh,
         price_micro_per_kwh=price,
-        arrived=number,
+        arrived=place,
         until_s=until_s,
+        told=None if sealed is None else number,
     )

@@ -157,7 +157,7 @@ class _Seen:
             case order_bodies.WattOrder() as wish:
                 self._add(watt_book.wish_of(owner, wish, row.position), row.stamped_s)
             case order_bodies.Reveal(order=order_bodies.WattOrder() as wish) as reveal:
-                self._add(watt_book.wish_of(owner, wish, int(reveal.sealed)), row.stamped_s)
+                self._add(watt_book.wish_of(owner, wish, int(reveal.sealed), row.position), row.stamped_s)
             case order_bodies.CancelBody() | order_bodies.Amend():
                 self.taken_back[owner] += 1
 
@@ -225,7 +225,7 @@ class _Watch:
         bid, ask = (self._seen.orders.get(name) for name in entry.ref.partition("/")[::2])
         if entry.memo != _MEMO or entry.commodity is not Commodity.WATT or bid is None or ask is None:
             return  # not of the book: a sale or a transfer may be called a trade too
-        price = min(bid, ask, key=lambda order: order.arrived).price_micro_per_kwh
+        price = min(bid, ask, key=lambda order: order.readable).price_micro_per_kwh
         self.tally.trade(
             bid.owner, ask.owner, self._state.wallets.now_s // SLOT_SECONDS * SLOT_SECONDS, entry.amount, price
         )

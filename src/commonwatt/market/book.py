@@ -63,8 +63,10 @@ class Book:
     its limit. Orders of one owner never meet; each meets what stands behind the other. Energy is in base units of WATT
     (1 = 1 Wh), prices in micro per kWh.
 
-    Two orders trade at the price of the one that arrived earlier, for as much as both want, the seller has, and the
-    buyer can take and pay; of all pairs that could, the best bid is served first, and by the best ask for it. After
+    Two orders trade at the price of the one that could be read earlier, for as much as both want, the seller has, and
+    the buyer can take and pay; of all pairs that could, the best bid is served first, and by the best ask for it. An
+    order that was sealed has its place in time from the seal, and names a price only to what came after it was told:
+    a limit that nobody could read drew nobody in, and who came meanwhile came for their own price. After
     `place`, `take` and `follow` no two orders in the book could trade. Whoever changes a balance says so to `follow`:
     the book looks at nobody else again. So each of these costs what changes, and the logarithm of what rests.
     """
@@ -256,7 +258,7 @@ class Book:
         trades: list[Trade] = []
         while pair := self._pair():
             bid, ask = pair
-            price = bid.price if bid.arrived < ask.arrived else ask.price
+            price = bid.price if bid.order.readable < ask.order.readable else ask.price
             energy_wh = _affordable_wh(look.funds(bid.owner), price, min(bid.ready_wh, ask.ready_wh))
             self._shrink(bid, energy_wh)
             self._shrink(ask, energy_wh)

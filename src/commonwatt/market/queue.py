@@ -26,11 +26,6 @@ class Standing:
         self.ready_wh = 0
         self.queued = False
 
-    @property
-    def arrived(self) -> int:
-        """Its place in time."""
-        return self.order.arrived
-
     def told(self) -> Order:
         """Return the order with what is left of it."""
         return self.order if self.left_wh == self.order.energy_wh else replace(self.order, energy_wh=self.left_wh)

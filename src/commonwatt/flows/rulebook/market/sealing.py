@@ -69,7 +69,7 @@ def seal(state: State, owner: AccountId, body: bodies.Sealed, position: int, sta
     return Outcome.BOOKED
 
 
-def reveal(state: State, request: Request, body: bodies.Reveal, stamped_s: int) -> Outcome:
+def reveal(state: State, request: Request, body: bodies.Reveal, position: int, stamped_s: int) -> Outcome:
     """Let a sealed order stand at its place in time, in its market."""
     owner, found = request.on_behalf_of, state.seals.at(body.sealed)
     if found is None or found.owner != owner:
@@ -84,7 +84,7 @@ def reveal(state: State, request: Request, body: bodies.Reveal, stamped_s: int) 
         case bodies.WattOrder(price_micro_per_kwh=None):
             outcome = Outcome.NOT_ALLOWED
         case bodies.WattOrder():
-            outcome = watt_book.order(state, owner, body.order, found.position, stamped_s)
+            outcome = watt_book.order(state, owner, body.order, found.position, stamped_s, told=position)
         case bodies.SlotOrder():
             outcome = slot_market.order(state, request, body.order, found.position, stamped_s)
     if outcome is Outcome.BOOKED:

@@ -38,7 +38,9 @@ _ANY_PRICE = {Side.BID: 10**9, Side.ASK: 0}
 """What a limit may be at the most and at the least: an order without one takes whatever stands."""
 
 
-def order(state: State, owner: AccountId, body: bodies.WattOrder, position: int, stamped_s: int) -> Outcome:
+def order(
+    state: State, owner: AccountId, body: bodies.WattOrder, position: int, stamped_s: int, told: int | None = None
+) -> Outcome:
     """Place an order in the WATT book, or let it take at once what it can.
 
     Args:
@@ -47,10 +49,11 @@ def order(state: State, owner: AccountId, body: bodies.WattOrder, position: int,
         body: What is wanted.
         position: Its place in time.
         stamped_s: The log's time.
+        told: Where it was told, if its place was sealed before.
     """
     if body.by_agent and not acts_rightly(state, owner, body):
         return Outcome.NOT_ALLOWED
-    wish = wish_of(owner, body, position)
+    wish = wish_of(owner, body, position, told)
     if body.now or body.price_micro_per_kwh is None:
         if body.until_s is not None:
             return Outcome.NOT_ALLOWED  # what never rests has no end
@@ -68,8 +71,8 @@ def order(state: State, owner: AccountId, body: bodies.WattOrder, position: int,
     return Outcome.BOOKED
 
 
-def wish_of(owner: AccountId, body: bodies.WattOrder, position: int) -> Order:
-    """Return what an order at a place in time is for the book."""
+def wish_of(owner: AccountId, body: bodies.WattOrder, position: int, told: int | None = None) -> Order:
+    """Return what an order at a place in time is for the book, told there or later."""
     return Order(
         id=OrderId(str(position)),
         owner=owner,
@@ -79,6 +82,7 @@ def wish_of(owner: AccountId, body: bodies.WattOrder, position: int) -> Order:
         arrived=position,
         until_s=body.until_s,
         by_agent=body.by_agent,
+        told=told,
     )
 
 
