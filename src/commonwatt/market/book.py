@@ -160,22 +160,28 @@ class Book:
         self._shrink(standing, standing.left_wh - energy_wh)
         return True
 
-    def end(self, now_s: int) -> None:
-        """Take out every order whose time has come; `follow` is due then."""
+    def end(self, now_s: int) -> list[OrderId]:
+        """Take out every order whose time has come, and return their names; `follow` is due then."""
+        ended = []
         while self._ends and self._ends[0][0] <= now_s:
             _, order_id = heappop(self._ends)
             if order_id in self._by_id:
                 self._shrink(self._by_id[order_id], self._by_id[order_id].left_wh)
+                ended.append(order_id)
+        return ended
 
-    def trim(self, owner: AccountId, backing_wh: int) -> bool:
-        """Take the unbacked part of an owner's last unbacked ask away; False where all are backed. `follow` is due."""
+    def trim(self, owner: AccountId, backing_wh: int) -> OrderId | None:
+        """Take the unbacked part of an owner's last unbacked ask away, and return its name; `follow` is due.
+
+        None where all are backed.
+        """
         own = self._own.get(owner)
         over_wh = own.asked_wh - max(0, backing_wh) if own else 0
         if own is None or over_wh <= 0:
-            return False
+            return None
         last = own.asks[-1]
         self._shrink(last, min(last.left_wh, over_wh))
-        return True
+        return last.order.id
 
     def quotes(self, look: Look) -> Quotes:
         """Return the prices, with and without what could not trade."""

@@ -5,6 +5,7 @@ an order to the member's prices, to the thresholds, and to there being no open o
 the log shows it. What an agent has standing goes in the instant in which it is switched or its prices change.
 """
 
+from commonwatt.flows.rulebook.market import bonds
 from commonwatt.flows.rulebook.market import order_bodies as bodies
 from commonwatt.flows.rulebook.state import State, WattPrices
 from commonwatt.market.agents import zi_order
@@ -25,6 +26,7 @@ def switch(state: State, owner: AccountId, body: bodies.AgentOn | bodies.AgentOf
     for standing in state.book.of(owner):
         if standing.by_agent:
             state.book.cancel(standing.id, owner)
+            bonds.left(state, standing.id)
     return Outcome.BOOKED
 
 

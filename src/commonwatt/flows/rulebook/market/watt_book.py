@@ -11,6 +11,7 @@ order's end: nobody is punished for a cloud. What a promise that was never meant
 is made against it, and the prices without such orders are told beside those with them (`quotes`).
 """
 
+from commonwatt.flows.rulebook.market import bonds
 from commonwatt.flows.rulebook.market import order_bodies as bodies
 from commonwatt.flows.rulebook.market.agency import acts_rightly
 from commonwatt.flows.rulebook.state import State
@@ -88,7 +89,10 @@ def wish_of(owner: AccountId, body: bodies.WattOrder, position: int, told: int |
 
 def cancel(state: State, owner: AccountId, name: str) -> bool:
     """Take an order out of the WATT book; False where its owner has none of that name there."""
-    return state.book.cancel(OrderId(name), owner)
+    found = state.book.cancel(OrderId(name), owner)
+    if found:
+        bonds.left(state, name)
+    return found
 
 
 def amend(state: State, owner: AccountId, body: bodies.Amend) -> Outcome:
@@ -96,7 +100,16 @@ def amend(state: State, owner: AccountId, body: bodies.Amend) -> Outcome:
     standing = state.book.order(OrderId(body.order))
     if standing is None or standing.owner != owner:
         return Outcome.UNKNOWN_THING
-    return Outcome.BOOKED if state.book.amend(standing.id, owner, body.energy_wh) else Outcome.OVER_LIMIT
+    if not state.book.amend(standing.id, owner, body.energy_wh):
+        return Outcome.OVER_LIMIT
+    bonds.left(state, body.order)
+    return Outcome.BOOKED
+
+
+def end(state: State, stamped_s: int) -> None:
+    """Let go of the orders whose time has come."""
+    for name in state.book.end(stamped_s):
+        bonds.left(state, name)
 
 
 def follow(state: State, stamped_s: int) -> None:
@@ -121,8 +134,8 @@ def _keep_covered(state: State, account: AccountId) -> None:
     if not collateral_micro(state, account):
         return
     backing_wh = available(state, account, Commodity.WATT)
-    while free(state, account, Commodity.ERGON) < 0 and state.book.trim(account, backing_wh):
-        pass
+    while free(state, account, Commodity.ERGON) < 0 and (name := state.book.trim(account, backing_wh)) is not None:
+        bonds.left(state, name)
 
 
 def _look(state: State, stamped_s: int) -> Look:
@@ -147,5 +160,8 @@ def _look(state: State, stamped_s: int) -> Look:
             (Commodity.ERGON, trade.buyer, trade.seller, owed),
         ):
             state.move(commodity, source, target, amount, slot_s=slot_s, memo=Memo.WATT_TRADE, ref=ref)
+        for name in (trade.bid, trade.ask):
+            if state.book.order(name) is None:
+                bonds.filled(state, name)
 
     return Look(backing, room, funds, book)
