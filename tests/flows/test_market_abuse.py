@@ -59,6 +59,18 @@ def test_a_bid_that_nobody_could_pay_moves_one_published_price_and_no_trade() ->
 
 
 @pytest.mark.row("E4")
+def test_a_price_that_rests_on_one_wh_says_so() -> None:
+    """Leaves a proof: beside the price stands for how many Wh it is good."""
+    community = stored(prepaid_micro=0)
+    community.pay("cleo", 1_000, "a little")
+    community.order("cleo", Side.BID, 10**9, 900_000)
+    community.order("ben", Side.ASK, 300, 950_000)
+    quotes = watt_book.quotes(community.state)
+    assert (quotes.backed_selling, quotes.backed_selling_wh) == (900_000, 1)
+    assert (quotes.selling_wh, quotes.backed_buying_wh) == (10**9, 300)
+
+
+@pytest.mark.row("E4")
 def test_nobody_washes_a_trade_with_their_own_account() -> None:
     """Impossible: orders of one account never meet, not at once, not sealed, not by the account's agent."""
     community = stored()

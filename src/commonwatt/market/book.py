@@ -34,17 +34,27 @@ class Look:
 class Quotes:
     """The book's two prices in micro per kWh, each over all orders and over those alone that could trade (row E4).
 
+    Beside each stands for how many Wh it is good: a price that could trade may rest on a single one.
+
     Args:
         buying: The lowest ask; None without asks.
         selling: The highest bid; None without bids.
         backed_buying: The lowest ask of which any is backed: what an immediate buy meets first.
         backed_selling: The highest bid whose buyer has room and could pay.
+        buying_wh: What is asked for at that price; 0 without asks.
+        selling_wh: What is bid for at that price.
+        backed_buying_wh: What of the asks at that price is backed.
+        backed_selling_wh: What the bids at that price could take and pay.
     """
 
     buying: int | None
     selling: int | None
     backed_buying: int | None
     backed_selling: int | None
+    buying_wh: int = 0
+    selling_wh: int = 0
+    backed_buying_wh: int = 0
+    backed_selling_wh: int = 0
 
     @property
     def unbacked_moves(self) -> tuple[int | None, int | None]:
@@ -184,10 +194,20 @@ class Book:
         return last.order.id
 
     def quotes(self, look: Look) -> Quotes:
-        """Return the prices, with and without what could not trade."""
+        """Return the prices, with and without what could not trade, and how much stands at each."""
         self._look_again(look)
-        firsts = [queues[side].first() for queues in (self._all, self._ready) for side in (Side.ASK, Side.BID)]
-        return Quotes(*(None if first is None else first.price for first in firsts))
+        asks, bids = self._all[Side.ASK].all_first(), self._all[Side.BID].all_first()
+        backed, able = self._ready[Side.ASK].all_first(), self._ready[Side.BID].all_first()
+        return Quotes(
+            buying=_price(asks),
+            selling=_price(bids),
+            backed_buying=_price(backed),
+            backed_selling=_price(able),
+            buying_wh=sum(ask.left_wh for ask in asks),
+            selling_wh=sum(bid.left_wh for bid in bids),
+            backed_buying_wh=sum(ask.ready_wh for ask in backed),
+            backed_selling_wh=sum(_able_wh(owner, mine, look) for owner, mine in _by_owner(able).items()),
+        )
 
     def standing(self, owner: AccountId) -> int:
         """Return how many orders an account has resting here."""
@@ -341,6 +361,23 @@ def _stands(standing: Standing) -> bool:
 
 def _is_ready(standing: Standing) -> bool:
     return standing.ready_wh > 0
+
+
+def _price(best: list[Standing]) -> int | None:
+    return best[0].price if best else None
+
+
+def _by_owner(orders: Iterable[Standing]) -> dict[AccountId, list[Standing]]:
+    found: dict[AccountId, list[Standing]] = {}
+    for standing in orders:
+        found.setdefault(standing.owner, []).append(standing)
+    return found
+
+
+def _able_wh(owner: AccountId, bids: list[Standing], look: Look) -> int:
+    """Return what an owner's bids at one price could take and pay together."""
+    wanted_wh = min(sum(bid.left_wh for bid in bids), max(0, look.room(owner)))
+    return _affordable_wh(look.funds(owner), bids[0].price, wanted_wh)
 
 
 def _affordable_wh(funds_micro: int, price_micro_per_kwh: int, wanted_wh: int) -> int:

@@ -89,6 +89,19 @@ class Queue:
             heappop(heap)
         return None
 
+    def all_first(self) -> list[Standing]:
+        """Return every order that counts at the best price, in no order; costs as much as there are at that price."""
+        if (best := self.first()) is None:
+            return []
+        found, heap, look_at = [], self._heap, [0]
+        while look_at:  # whatever has the best price hangs together at the top of the heap
+            at = look_at.pop()
+            if at < len(heap) and heap[at][2].price == best.price:
+                look_at += [2 * at + 1, 2 * at + 2]
+                if self._counts(heap[at][2]):
+                    found.append(heap[at][2])
+        return found
+
     def first_of_others(self, owner: AccountId) -> Standing | None:
         """Return the best order that counts and is not this owner's, or None; costs as much as the owner has better."""
         mine: list[_Entry] = []
