@@ -131,7 +131,7 @@ class Book:
             else:
                 energy_wh = min(energy_wh, look.room(order.owner))
             buyer = other.owner if sells else order.owner
-            energy_wh = _affordable_wh(look.funds(buyer), other.price, energy_wh)
+            energy_wh = affordable_wh(look.funds(buyer), other.price, energy_wh)
             if energy_wh <= 0:
                 break
             left_wh -= energy_wh
@@ -285,7 +285,7 @@ class Book:
         while pair := self._pair():
             bid, ask = pair
             price = bid.price if bid.order.readable < ask.order.readable else ask.price
-            energy_wh = _affordable_wh(look.funds(bid.owner), price, min(bid.ready_wh, ask.ready_wh))
+            energy_wh = affordable_wh(look.funds(bid.owner), price, min(bid.ready_wh, ask.ready_wh))
             self._shrink(bid, energy_wh)
             self._shrink(ask, energy_wh)
             trades.append(self._told(bid.order, ask.order, energy_wh, price, look))
@@ -377,10 +377,10 @@ def _by_owner(orders: Iterable[Standing]) -> dict[AccountId, list[Standing]]:
 def _able_wh(owner: AccountId, bids: list[Standing], look: Look) -> int:
     """Return what an owner's bids at one price could take and pay together."""
     wanted_wh = min(sum(bid.left_wh for bid in bids), max(0, look.room(owner)))
-    return _affordable_wh(look.funds(owner), bids[0].price, wanted_wh)
+    return affordable_wh(look.funds(owner), bids[0].price, wanted_wh)
 
 
-def _affordable_wh(funds_micro: int, price_micro_per_kwh: int, wanted_wh: int) -> int:
+def affordable_wh(funds_micro: int, price_micro_per_kwh: int, wanted_wh: int) -> int:
     """Return the most Wh, up to what is wanted, whose cost the funds cover before it is rounded.
 
     After rounding, a few Wh could cost nothing, and the next few again: someone without money would empty the book.
