@@ -1,5 +1,6 @@
 """Members' agents: switched by a signed request, bound to two prices, thresholds, and one open order."""
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from commonwatt.flows.agents import acts
 from commonwatt.flows.rulebook.market import order_bodies, sale_bodies
 from commonwatt.flows.rulebook.tokens import wallet_bodies
 from commonwatt.flows.sequence import replay
-from commonwatt.model import AccountId, Commodity, Kind, Outcome, Side
+from commonwatt.model import SLOT_SECONDS, AccountId, Commodity, Kind, Outcome, Side
 
 BUY, SELL = 150_000, 250_000
 B_MAX_WH = 1_000
@@ -34,7 +35,7 @@ def by_agent(side: Side, energy_wh: int, price: int, **ends: Any) -> order_bodie
 
 def act(community: Community) -> list[tuple[str, Outcome]]:
     """Let whoever's agent wants something do it, signed by the members themselves."""
-    wishes = list(acts(community.state))
+    wishes = list(acts(community.state, community.sequencer.tree.root(), community.slot_s))
     return [(owner, community.ask(owner, kind, body)) for owner, kind, body in wishes]
 
 
@@ -48,8 +49,8 @@ def test_an_agent_acts_at_its_thresholds_at_its_members_prices() -> None:
     community = Community(3, b_max_wh=B_MAX_WH)
     community.live(anna=SUNNY)
     assert {on(community, member) for member in community.members} == {Outcome.BOOKED}
-    assert act(community) == [("anna", Outcome.BOOKED), ("ben", Outcome.BOOKED), ("cleo", Outcome.BOOKED)]
-    assert resting(community) == [
+    assert sorted(act(community)) == [("anna", Outcome.BOOKED), ("ben", Outcome.BOOKED), ("cleo", Outcome.BOOKED)]
+    assert sorted(resting(community)) == [
         ("anna", "ask", 72, SELL),
         ("ben", "bid", 100, BUY),
         ("cleo", "bid", 100, BUY),
@@ -101,7 +102,7 @@ def test_a_delegate_switches_an_agent_and_lets_it_act() -> None:
     assert on(community, "anna", by="agent") is Outcome.NOT_ALLOWED
     let(community, "agent", "order", until_s=NOON + 86_400)
     assert on(community, "anna", by="agent") is Outcome.BOOKED
-    (owner, kind, body), *_ = acts(community.state)
+    (owner, kind, body), *_ = acts(community.state, b"", community.slot_s)
     assert owner == AccountId("anna")
     assert community.ask("agent", kind, body, account="anna") is Outcome.BOOKED
     assert resting(community) == [("anna", "bid", 100, BUY)]
@@ -144,3 +145,19 @@ def test_an_agent_buys_only_what_its_member_has_free_money_for() -> None:
     poor = Community(1, b_max_wh=B_MAX_WH, prepaid_micro=0)
     on(poor, "anna")
     assert act(poor) == [], "an order that nobody could fill would keep it from every other"
+
+
+@pytest.mark.row("E7")
+def test_which_agent_goes_first_is_drawn_for_every_slot_and_anybody_can_draw_again() -> None:
+    community = Community(3, b_max_wh=B_MAX_WH)
+    for member in community.members:
+        on(community, member)
+    root, first = community.sequencer.tree.root(), set[str]()
+    for slot_s in range(NOON, NOON + 20 * SLOT_SECONDS, SLOT_SECONDS):
+        order = [owner for owner, _, _ in acts(community.state, root, slot_s)]
+        assert order == [owner for owner, _, _ in acts(community.state, root, slot_s)]
+        assert order == sorted(order, key=lambda one: sha256(root + slot_s.to_bytes(8) + one.encode()).digest())
+        first.add(order[0])
+    assert first == {"anna", "ben", "cleo"}
+    other = [next(acts(community.state, bytes([n] * 32), NOON))[0] for n in range(20)]
+    assert len({*other}) == 3, "and nobody knows it before the log stands"

@@ -121,7 +121,7 @@ class Day:
     def _trade(self, slot_s: int) -> None:
         """Let members' agents act in the WATT book."""
         desk = self._desk()
-        for account, kind, body in acts(self.sequencer.state):
+        for account, kind, body in acts(self.sequencer.state, self.sequencer.tree.root(), slot_s):
             if account in self.cast.members:  # who holds the own key acts with it, or lets somebody
                 desk.write(self.cast.members[account], account, kind, body)
         self._submit(desk.wires, slot_s + SLOT_SECONDS, slot_s, "traded")
