@@ -74,6 +74,12 @@ def test_what_cannot_be_meant_is_refused_before_it_is_sent(tmp_path: Path) -> No
     order = ("order", folder, "anna")
     with pytest.raises(Refused, match=r"a number like 0\.21"):
         command(*order, "buy", 5, "cheap")
+    for endless in ("Infinity", "nan", "1e9999999", "1e20", "9" * 5_000):
+        with pytest.raises(Refused, match=r"a number like 0\.21"):
+            command(*order, "sell", 5, endless)
+    for depth in (900, 3_000):
+        with pytest.raises((Refused, InvalidValue), match="a body"):
+            command("ask", folder, "anna", "order", '{"what":' + "[" * depth + "]" * depth + "}")
     with pytest.raises(Refused, match="six decimals"):
         command(*order, "buy", 5, "0.1234567")
     with pytest.raises(Refused, match="a date and time like"):

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from commonwatt.apps.wiring import open_log
 from commonwatt.flows.replay import community_of, resume
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.rulebook.market import watt_book
-from commonwatt.model import MICRO, Refused, Side, instant, zone_of
+from commonwatt.model import MAX_SAFE_INTEGER, MICRO, Refused, Side, instant, zone_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +78,16 @@ def micro(price: str) -> int:
     """Return an amount of money as whole millionths.
 
     Raises:
-        Refused: It is no amount, or has more than six decimals.
+        Refused: It is no amount, has more than six decimals, or is more than any account could hold.
     """
     try:
         exact = Decimal(price) * MICRO
-    except InvalidOperation as error:
-        raise Refused("a price is a number like 0.21", found=price) from error
+    except ArithmeticError as error:
+        raise Refused("a price is a number like 0.21", found=price[:80]) from error
+    if not exact.is_finite() or abs(exact) > MAX_SAFE_INTEGER:
+        raise Refused("a price is a number like 0.21", found=price[:80])
     if exact != exact.to_integral_value():
-        raise Refused("money has six decimals at most", found=price)
+        raise Refused("money has six decimals at most", found=price[:80])
     return int(exact)
 
 

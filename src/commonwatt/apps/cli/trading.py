@@ -103,7 +103,7 @@ def ask(
     """Sign any request, and send it through the open door."""
     try:
         told = stdlib_json.loads(typer.get_text_stream("stdin").read() if body == "-" else body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # what is nested too deep is no body either
         raise Refused("a body is a JSON object", found=body[:80]) from error
     if not isinstance(told, dict):
         raise Refused("a body is a JSON object", found=body[:80])
