@@ -3,6 +3,7 @@
 import pytest
 from community import NOON, PREPAID, Community, key
 from seals_of import reveal, seal
+from test_belated import judged, late
 from test_receipts import check, claim, due, receipt_at
 from test_rulebook_agency import B_MAX_WH, act, on
 from test_rulebook_book import RATE, last, resting, stored, traded
@@ -166,9 +167,8 @@ def test_the_operator_who_put_its_own_order_first_has_signed_what_shows_it() -> 
     (row,) = [row for row in community.rows() if row.author == key("anna").id and b'"what":"watt"' in row.body]
     assert row.position > receipt.stands_by
     with pytest.raises(Refused):
-        check(
-            claim(community, [wire], receipt)
-        )  # it is in the log: the claim is about its place, not about its absence
+        check(claim(community, [wire], receipt))  # it is in the log: another claim is about its place
+    assert f"it stands at position {row.position}" in judged(late(community, [wire], receipt))
 
 
 @pytest.mark.row("E7")
