@@ -9,7 +9,7 @@ from commonwatt.flows.agents import acts
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import SigningKey
-from commonwatt.model import AccountId, InvalidValue, Refused
+from commonwatt.model import AccountId, Corrupt, Refused
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Agents:
         if account not in self._keys:
             try:
                 key = open_key(self.folder, account)
-            except (Refused, InvalidValue):
+            except (Refused, Corrupt):
                 return None
             record = self.sequencer.state.keys.get(key.id)
             if record is None or record.role != "member" or record.account != account:
