@@ -25,7 +25,9 @@ def switch(state: State, owner: AccountId, body: bodies.AgentOn | bodies.AgentOf
     else:
         if body.buy_micro_per_kwh >= body.sell_micro_per_kwh:
             return Outcome.NOT_ALLOWED  # it would trade with itself for ever
-        state.agents[owner] = WattPrices(buy=body.buy_micro_per_kwh, sell=body.sell_micro_per_kwh)
+        state.agents[owner] = WattPrices(
+            buy=body.buy_micro_per_kwh, sell=body.sell_micro_per_kwh, forecast=body.forecast
+        )
     for standing in state.book.of(owner):
         if standing.by_agent:
             state.book.cancel(standing.id, owner)
