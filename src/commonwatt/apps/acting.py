@@ -9,7 +9,7 @@ from commonwatt.flows.agents import acts
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import SigningKey
-from commonwatt.model import AccountId, Corrupt, Refused
+from commonwatt.model import SLOT_SECONDS, AccountId, Corrupt, Refused
 
 
 @dataclass(slots=True)
@@ -42,7 +42,8 @@ class Agents:
             return
         self._acted_s = state.settled_to_s
         desk = Desk(state)
-        for account, kind, body in acts(state, self.sequencer.tree.root(), self._acted_s):
+        settled_s = self._acted_s - SLOT_SECONDS
+        for account, kind, body in acts(state, self.sequencer.tree.root(), settled_s):
             key = self._key(account)
             if key is not None:
                 desk.write(key, account, kind, body)

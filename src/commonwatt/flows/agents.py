@@ -21,7 +21,7 @@ def acts(state: State, log_root: bytes, slot_s: int) -> Iterator[tuple[AccountId
     Args:
         state: As it stands.
         log_root: Root over all leaves that led to it.
-        slot_s: In which slot they act.
+        slot_s: After which slot they act.
     """
     low_wh, high_wh = thresholds(state.charter.b_max_wh)
     for owner in sorted(state.agents, key=lambda account: _lot(log_root, slot_s, account)):
