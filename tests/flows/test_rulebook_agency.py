@@ -127,10 +127,10 @@ def test_an_agent_sells_no_watt_that_is_promised_elsewhere() -> None:
     assert community.ask("anna", Kind.TRANSFER, listed) is Outcome.BOOKED
     assert act(community) == [("anna", Outcome.BOOKED)]
     assert resting(community) == [("anna", "ask", 40, SELL)]
-    community.ask("anna", Kind.CANCEL, order_bodies.CancelBody(order=community.state.book.orders()[0].id))
     listed = sale_bodies.Listing(energy_wh=40, price_micro_per_kwh=SELL, until_s=community.now_s + 60)
     assert community.ask("anna", Kind.TRANSFER, listed) is Outcome.BOOKED
-    assert act(community) == []
+    assert act(community) == [("anna", Outcome.BOOKED)], "it takes its order back"
+    assert (resting(community), act(community)) == ([], [])
     assert community.ask("anna", Kind.ORDER, by_agent(Side.ASK, 72, SELL)) is Outcome.NOT_ALLOWED
 
 

@@ -45,11 +45,11 @@ def wanted(state: State, owner: AccountId, *, has_open_order: bool) -> tuple[Sid
     if wish is None:
         return None
     side, energy_wh, price = wish
-    energy_wh = min(energy_wh, _most_wh(state, owner, side, price))
+    energy_wh = min(energy_wh, most_wh(state, owner, side, price))
     return (side, energy_wh, price) if energy_wh > 0 else None
 
 
-def _most_wh(state: State, owner: AccountId, side: Side, price: int) -> int:
+def most_wh(state: State, owner: AccountId, side: Side, price: int) -> int:
     """Return what an agent can deal in: what its member has promised elsewhere is not the agent's to sell or to spend.
 
     An order beyond it would stand open without a trade, and keep the agent from every other.
