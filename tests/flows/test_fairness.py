@@ -1,15 +1,17 @@
 """The fairness report: what each member asked for, got and paid, and whether first come was first served."""
 
 import pytest
-from community import IMPORT, Community, Flow
+from auction_hall import LASTS_S, Hall
+from community import IMPORT, NOON, Community, Flow, key
 from seals_of import reveal, seal
 from test_rulebook_agency import B_MAX_WH, act, on
 from test_rulebook_book import stored
+from test_rulebook_delegating import let
 
 from commonwatt.flows.fairness import Deals, Fairness, MemberFairness, Waits, fairness
-from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.rulebook.market import order_bodies, sale_bodies
 from commonwatt.market.queue import Queue, Standing
-from commonwatt.model import Kind, Side
+from commonwatt.model import Kind, Outcome, Side
 
 
 def report(community: Community) -> Fairness:
@@ -89,6 +91,61 @@ def test_a_sealed_order_is_reported_at_its_place_in_time() -> None:
     assert of(community, "ben").waited == 0, "it came later"
 
 
+@pytest.mark.row("E4")
+def test_who_ran_ahead_of_a_sealed_order_as_it_was_told_is_seen() -> None:
+    community = stored()
+    name, _ = seal(community, "cleo", Side.BID, 300, 250_000)
+    community.order("anna", Side.ASK, 300, 200_000)
+    community.order("ben", Side.BID, 300, 200_000, now=True)
+    community.order("ben", Side.ASK, 300, 250_000)
+    assert reveal(community, "cleo", name, Side.BID, 300, 250_000) is Outcome.BOOKED
+    assert (of(community, "cleo").run_ahead, of(community, "ben").run_ahead) == (1, 0)
+    honest = stored()
+    honest.order("ben", Side.BID, 10, 200_000)
+    name, _ = seal(honest, "cleo", Side.BID, 300, 250_000)
+    honest.order("anna", Side.ASK, 10, 200_000)
+    honest.order("ben", Side.ASK, 300, 250_000)
+    reveal(honest, "cleo", name, Side.BID, 300, 250_000)
+    assert of(honest, "cleo").run_ahead == 0, "ben's bid stood before the seal"
+
+
+@pytest.mark.row("H11")
+def test_direct_sales_auctions_and_transfers_count_with_what_was_refused_of_them() -> None:
+    hall = Hall()
+    name, _ = hall.open(amount=300)
+    hall.bid("ben", name, 90_000, 300)
+    hall.bid("ben", name, 210_000, 300)
+    hall.at(hall.now_s + LASTS_S)
+    listing = str(len(hall.sequencer.tree))
+    offer = sale_bodies.Listing(energy_wh=100, price_micro_per_kwh=150_000, until_s=hall.now_s + 60)
+    assert hall.ask("anna", Kind.TRANSFER, offer) is Outcome.BOOKED
+    for seller in ("ben", "anna"):
+        take = sale_bodies.Take(listing=listing, seller=seller, energy_wh=100, most_micro=10**6)
+        hall.ask("cleo", Kind.TRANSFER, take)
+    ben, cleo, anna = (of(hall, who) for who in ("ben", "cleo", "anna"))
+    assert ben.direct_bought.filled_wh == 300 and ben.direct_bought.price is not None
+    assert 100_000 <= ben.direct_bought.price <= 210_000
+    assert (cleo.direct_bought.filled_wh, cleo.direct_bought.price) == (100, 150_000)
+    assert (anna.direct_sold.orders, anna.direct_sold.filled_wh) == (2, 400)
+    assert sum(ben.refusals.values()) == 1 and cleo.refusals == {"NOT_ALLOWED": 1}
+    assert anna.watt_sold == Deals(), "none of it came through the book"
+
+
+@pytest.mark.row("E7")
+def test_orders_that_others_could_sign_are_told_apart_whatever_they_call_themselves() -> None:
+    community = Community(2)
+    community.register_key("agent", "agent", "agent")
+    let(community, "agent", "order", until_s=NOON + 86_400)
+    body = order_bodies.WattOrder(side=Side.BID, energy_wh=5, price_micro_per_kwh=200_000)
+    assert community.ask("agent", Kind.ORDER, body, account="anna") is Outcome.BOOKED
+    community.order("anna", Side.BID, 5, 200_000)
+    community.order("ben", Side.BID, 5, 200_000)
+    told = report(community)
+    assert (told.agents.orders, told.platform.orders, told.others.orders) == (0, 1, 2)
+    told = fairness(community.rows(), "tiny", {key("ben").id})
+    assert (told.agents.orders, told.platform.orders, told.others.orders) == (0, 2, 1)
+
+
 def test_a_book_that_passes_somebody_over_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The report asks the orders that stood, and not the queue that chose among them."""
     honest = Queue.first
@@ -111,4 +168,4 @@ def test_a_book_that_passes_somebody_over_is_found_out(monkeypatch: pytest.Monke
 def test_the_report_of_a_log_without_markets_is_empty() -> None:
     community = Community(2)
     nobody = Waits(orders=0, matched=0, at_once=0, median_s=None, longest_s=None)
-    assert report(community) == Fairness(members=[], agents=nobody, others=nobody, passed_over=0)
+    assert report(community) == Fairness(members=[], agents=nobody, platform=nobody, others=nobody, passed_over=0)

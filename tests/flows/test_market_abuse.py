@@ -3,6 +3,7 @@
 import pytest
 from community import NOON, PREPAID, Community, key
 from seals_of import reveal, seal
+from test_belated import judged, late
 from test_receipts import check, claim, due, receipt_at
 from test_rulebook_agency import B_MAX_WH, act, on
 from test_rulebook_book import RATE, last, resting, stored, traded
@@ -56,6 +57,18 @@ def test_a_bid_that_nobody_could_pay_moves_one_published_price_and_no_trade() ->
     quotes = watt_book.quotes(community.state)
     assert (quotes.selling, quotes.backed_selling) == (10**9, None)
     assert traded(community) == []
+
+
+@pytest.mark.row("E4")
+def test_a_price_that_rests_on_one_wh_says_so() -> None:
+    """Leaves a proof: beside the price stands for how many Wh it is good."""
+    community = stored(prepaid_micro=0)
+    community.pay("cleo", 1_000, "a little")
+    community.order("cleo", Side.BID, 10**9, 900_000)
+    community.order("ben", Side.ASK, 300, 950_000)
+    quotes = watt_book.quotes(community.state)
+    assert (quotes.backed_selling, quotes.backed_selling_wh) == (900_000, 1)
+    assert (quotes.selling_wh, quotes.backed_buying_wh) == (10**9, 300)
 
 
 @pytest.mark.row("E4")
@@ -154,9 +167,8 @@ def test_the_operator_who_put_its_own_order_first_has_signed_what_shows_it() -> 
     (row,) = [row for row in community.rows() if row.author == key("anna").id and b'"what":"watt"' in row.body]
     assert row.position > receipt.stands_by
     with pytest.raises(Refused):
-        check(
-            claim(community, [wire], receipt)
-        )  # it is in the log: the claim is about its place, not about its absence
+        check(claim(community, [wire], receipt))  # it is in the log: another claim is about its place
+    assert f"it stands at position {row.position}" in judged(late(community, [wire], receipt))
 
 
 @pytest.mark.row("E7")

@@ -158,8 +158,18 @@ def test_both_prices_are_published_with_and_without_orders_that_could_not_trade(
     community.order("cleo", Side.ASK, 500, 150_000)
     community.order("anna", Side.ASK, 500, 220_000)
     community.order("ben", Side.BID, 500, 210_000)
-    assert watt_book.quotes(community.state) == Quotes(150_000, 210_000, 220_000, 210_000)
-    assert watt_book.quotes(community.state).unbacked_moves == (70_000, 0)
+    quotes = watt_book.quotes(community.state)
+    assert quotes == Quotes(
+        buying=150_000,
+        selling=210_000,
+        backed_buying=220_000,
+        backed_selling=210_000,
+        buying_wh=500,
+        selling_wh=500,
+        backed_buying_wh=500,
+        backed_selling_wh=238,
+    )
+    assert quotes.unbacked_moves == (70_000, 0)
     same_at_rest(community)
 
 

@@ -1,5 +1,7 @@
 """Sealed orders: a place in time first, what they are later; revealed once, by the same account, in time."""
 
+from typing import Any
+
 import pytest
 from community import EXPORT, IMPORT, NOON, PREPAID, Community, Flow, key
 from seals_of import SALT, reveal, seal
@@ -34,14 +36,29 @@ def test_a_sealed_order_stands_at_the_place_that_was_fixed_before_anybody_could_
 
 
 @pytest.mark.row("E4")
-def test_what_was_traded_meanwhile_stays_and_the_earlier_order_names_the_price() -> None:
+def test_what_was_traded_meanwhile_stays_and_who_came_meanwhile_has_the_own_price() -> None:
     community = stored()
     name, _ = seal(community, "cleo", Side.BID, 700, 250_000)
     community.order("anna", Side.ASK, 300, 200_000)
     community.order("ben", Side.BID, 100, 200_000)
     assert reveal(community, "cleo", name, Side.BID, 700, 250_000) is Outcome.BOOKED
     assert traded(community) == [("anna", "ben", 100), ("anna", "cleo", 200)]
-    assert community.ergon("cleo") == PREPAID - 50_000, "its place is the earlier one, so its price holds"
+    assert community.ergon("cleo") == PREPAID - 40_000, "a limit that nobody could read drew nobody in"
+    same_at_rest(community)
+    community.order("ben", Side.ASK, 100, 210_000)
+    assert community.ergon("cleo") == PREPAID - 40_000 - 25_000, "what came after it was told came for its limit"
+
+
+@pytest.mark.row("E4")
+def test_a_sealed_order_goes_before_an_older_reader_at_the_same_price_and_takes_no_price_from_its_place() -> None:
+    community = stored()
+    name, _ = seal(community, "anna", Side.ASK, 400, 180_000)
+    community.order("ben", Side.ASK, 400, 200_000)
+    community.order("cleo", Side.BID, 500, 190_000)
+    assert reveal(community, "anna", name, Side.ASK, 400, 180_000) is Outcome.BOOKED
+    assert traded(community) == [("anna", "cleo", 400)]
+    assert community.ergon("anna") == PREPAID + 76_000, "the bid could be read before the ask: 190,000 a kWh"
+    same_at_rest(community)
 
 
 @pytest.mark.row("E4")
@@ -145,16 +162,91 @@ def test_a_seal_that_is_not_opened_lapses_and_its_bond_goes_to_the_network() -> 
 
 
 def test_an_order_that_can_stand_no_more_is_not_revealed_and_may_be_until_its_seal_lapses() -> None:
-    community = Community(2, prepaid_micro=BOND + 30_000)
+    community = Community(2, prepaid_micro=BOND + 130_000)
     slot_s = community.slot_s + SLOT_SECONDS
     name, _ = seal(community, "anna", Side.BID, 434, IMPORT, slot_s)
     assert reveal(community, "anna", name, Side.BID, 434, IMPORT, slot_s) is Outcome.NOT_BACKED, "130,200 are needed"
     community.pay("anna", 200, "bank 1")
-    assert reveal(community, "anna", name, Side.BID, 434, IMPORT, slot_s) is Outcome.BOOKED, "its bond is free for it"
-    assert community.state.wallets.transfers.pending(f"seal {name}") is None
+    assert reveal(community, "anna", name, Side.BID, 434, IMPORT, slot_s) is Outcome.BOOKED
+    assert community.state.wallets.transfers.pending(f"seal {name}") is not None, "it stands for the order alone"
     late, _ = seal(community, "ben", Side.ASK, 100, EXPORT, NOON)
     community.now_s = NOON + 60
     assert reveal(community, "ben", late, Side.ASK, 100, EXPORT, NOON) is Outcome.TOO_LATE
+    same_at_rest(community)
+
+
+@pytest.mark.row("E4")
+def test_a_place_that_was_told_and_not_kept_costs_as_much_as_one_that_was_not_told() -> None:
+    community = stored()
+    prices = (150_000, 180_000, 210_000, 240_000)
+    names = [seal(community, "cleo", Side.BID, 700, price)[0] for price in prices]
+    community.order("ben", Side.BID, 700, 210_000)
+    community.now_s += REVEAL_S - 10
+    for name, price in zip(names, prices, strict=True):
+        assert reveal(community, "cleo", name, Side.BID, 700, price) is Outcome.BOOKED
+        if price != 210_000:
+            assert community.ask("cleo", Kind.CANCEL, order_bodies.CancelBody(order=name)) is Outcome.BOOKED
+    assert community.entries("seal lapsed") == [("cleo", NETWORK, BOND)] * 3, "only one of four places was meant"
+    same_at_rest(community)
+    community.order("anna", Side.ASK, 700, 210_000)
+    assert traded(community) == [("anna", "cleo", 700)]
+    assert not community.state.wallets.pending_of(AccountId("cleo")), "a fill frees the bond"
+    same_at_rest(community)
+
+
+def told(community: Community, who: str = "anna", side: Side = Side.ASK, **likes: Any) -> str:
+    """Seal an order, tell it, and return its name."""
+    name, _ = seal(community, who, side, 400, 200_000, **likes)
+    assert reveal(community, who, name, side, 400, 200_000, **likes) is Outcome.BOOKED
+    return name
+
+
+def test_an_order_that_wants_less_or_ends_before_its_seal_does_loses_its_bond() -> None:
+    community = stored()
+    less = order_bodies.Amend(order=told(community), energy_wh=399)
+    assert community.ask("anna", Kind.CANCEL, less) is Outcome.BOOKED
+    told(community, "ben", until_s=community.now_s + 60)
+    community.now_s += 60
+    same_at_rest(community)
+    assert community.agree("ben", "ben-battery") is Outcome.BOOKED
+    assert community.entries("seal lapsed") == [("anna", NETWORK, BOND), ("ben", NETWORK, BOND)]
+    same_at_rest(community)
+
+
+def test_a_sealed_order_of_an_agent_that_is_switched_off_loses_its_bond() -> None:
+    community = Community(1, b_max_wh=1_000)
+    switched = order_bodies.AgentOn(buy_micro_per_kwh=200_000, sell_micro_per_kwh=300_000)
+    assert community.ask("anna", Kind.ORDER, switched) is Outcome.BOOKED
+    wish = (Side.BID, 100, 200_000)
+    name, _ = seal(community, "anna", *wish, by_agent=True)
+    assert reveal(community, "anna", name, *wish, by_agent=True) is Outcome.BOOKED
+    assert community.ask("anna", Kind.CANCEL, order_bodies.AgentOff()) is Outcome.BOOKED
+    assert community.entries("seal lapsed") == [("anna", NETWORK, BOND)]
+
+
+def test_an_ask_that_its_money_stands_for_no_more_loses_its_bond() -> None:
+    community = Community(2, prepaid_micro=BOND + 50_000, unbacked_micro_per_kwh=100_000)
+    community.now_s += 60
+    told(community)
+    community.live(anna=Flow(load_wh=100))
+    assert resting(community) == [], "20,000 more stood for it than were left"
+    assert community.entries("seal lapsed") == [("anna", NETWORK, BOND)]
+    same_at_rest(community)
+
+
+def test_a_told_order_is_bound_until_its_seals_time_is_over_and_free_then() -> None:
+    community = Community(3)
+    slot_s = community.slot_s + 2 * SLOT_SECONDS
+    kept, dropped = told(community, slot_s=slot_s), told(community, "ben", slot_s=slot_s)
+    assert community.ask("ben", Kind.CANCEL, order_bodies.CancelBody(order=dropped)) is Outcome.BOOKED
+    assert community.entries("seal lapsed") == [("ben", NETWORK, BOND)]
+    held = wallet_bodies.Give(target="cleo", commodity=Commodity.ERGON, amount=PREPAID - BOND + 1)
+    assert community.ask("anna", Kind.TRANSFER, held) is Outcome.NOT_BACKED
+    same_at_rest(community)
+    community.now_s += REVEAL_S
+    assert community.ask("anna", Kind.CANCEL, order_bodies.CancelBody(order=kept)) is Outcome.BOOKED
+    assert community.ergon("anna") == PREPAID
+    assert not community.state.wallets.pending_of(AccountId("anna"))
     same_at_rest(community)
 
 

@@ -12,8 +12,8 @@ from purse import TSL_PER_KWH, Purse
 
 from commonwatt.flows.rulebook.market import sale_bodies as bodies
 from commonwatt.flows.rulebook.tokens import transferring
-from commonwatt.metering.batch import Flag
-from commonwatt.model import MICRO, AccountId, Commodity, Kind, Outcome, Side, cost_micro
+from commonwatt.metering.batch import Flag, Quality
+from commonwatt.model import MICRO, SLOT_SECONDS, AccountId, Commodity, Kind, Outcome, Side, cost_micro
 
 pytestmark = pytest.mark.row("H11")
 SUNNY = Flow(solar_wh=1_000, charge_wh=1_000)
@@ -126,15 +126,31 @@ def test_nobody_posts_or_voids_a_listing_as_if_it_were_a_transfer() -> None:
         assert fair.void("ben", told) is Outcome.UNKNOWN_THING
 
 
-def test_a_seller_whose_meter_is_silent_beyond_the_grace_sells_nothing_until_it_speaks() -> None:
+def test_a_seller_whose_meters_are_silent_sells_nothing_until_all_of_them_have_measured() -> None:
     fair = Fair(grace_slots=2)
     name, _ = fair.offer(until_s=NOON + 86_400)
-    for _ in range(2):
-        fair.live(silent=["anna"])
-        assert fair.take("ben", name, 10) is Outcome.BOOKED, "within its grace"
     last_s = fair.live(silent=["anna"])
+    assert fair.take("ben", name, 10) is Outcome.NOT_BACKED, "nobody knows what the last slot burned"
+    assert fair.report("gw-anna", last_s, {"anna-home": (0, 0)}) is Outcome.BOOKED
+    assert fair.take("ben", name, 10) is Outcome.NOT_BACKED, "the battery has not spoken"
+    level_wh = fair.levels_wh["anna"]
+    guess = {"anna-battery": (0, 0, level_wh)}
+    assert fair.report("gw-anna", last_s, guess, quality=Quality.ESTIMATED) is Outcome.BOOKED
+    assert fair.take("ben", name, 10) is Outcome.NOT_BACKED, "an estimate burns nothing"
+    assert fair.report("gw-anna", last_s, guess, flags=Flag.CORRECTS) is Outcome.BOOKED
+    assert fair.take("ben", name, 10) is Outcome.BOOKED
+    fair.check_rebuilt()
+
+
+def test_what_the_meters_told_before_the_slot_before_is_too_long_ago() -> None:
+    fair = Fair()
+    name, _ = fair.offer(until_s=NOON + 86_400)
+    fair.now_s += SLOT_SECONDS - 1
+    assert fair.take("ben", name, 10) is Outcome.BOOKED
+    fair.now_s += 1
     assert fair.take("ben", name, 10) is Outcome.NOT_BACKED
-    assert fair.report("gw-anna", last_s, {"anna-home": (0, 0)}, flags=Flag.NONE) is Outcome.BOOKED
+    fair.now_s -= SLOT_SECONDS
+    fair.live()
     assert fair.take("ben", name, 10) is Outcome.BOOKED
 
 

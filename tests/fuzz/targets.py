@@ -26,6 +26,7 @@ from commonwatt.flexibility import instructions, language
 from commonwatt.flexibility.droop import arm, symmetric
 from commonwatt.flexibility.instructions import table
 from commonwatt.flexibility.language import calendar
+from commonwatt.flows.belated import Belated, check_belated, make_belated
 from commonwatt.flows.evidence import read_trust
 from commonwatt.flows.intake import Arrived, check_batch, read_many, read_request
 from commonwatt.flows.interchange_words import prove_word
@@ -82,6 +83,11 @@ class Target:
 
 @cache
 def town() -> Watched:
+    """Return one community for all who only look."""
+    return lived()
+
+
+def lived() -> Watched:
     """Return a community that has lived through an hour and signed for it."""
     community = Watched()
     for _ in range(3):
@@ -248,12 +254,15 @@ def verify(data: bytes) -> None:
 def promises() -> list[bytes]:
     heads = [row.body for row in town().rows()[-3:]]
     receipt = give_receipt(key("operator"), CommunityId(NAME), heads, NOON, 10)
-    community = town()
+    community = lived()
     held = [community.wire("anna", Kind.CONSENT, {"asset": "anna-battery", "mode": "off", "what": "consent"})]
     promise = give_receipt(key("operator"), CommunityId(NAME), held, community.now_s + 1, 10)
     note = sign_note(community.sequencer.checkpoint(community.slot_s).note_text(), NAME, NOTE.private)
     case = make_withheld(community.state, community.tree(), community.rows(), note, promise, held, 0)
-    return [msgspec.json.encode(receipt), case]
+    community.send(held[0])
+    note = sign_note(community.sequencer.checkpoint(community.slot_s).note_text(), NAME, NOTE.private)
+    late = make_belated(community.state, community.tree(), community.rows(), note, promise, held, 0)
+    return [msgspec.json.encode(receipt), case, late]
 
 
 def receipts(data: bytes) -> None:
@@ -263,6 +272,8 @@ def receipts(data: bytes) -> None:
     with suppress(msgspec.MsgspecError, UnicodeDecodeError, Refused, Corrupt, InvalidValue):
         case = msgspec.json.decode(data, type=Withheld)
         check_withheld(case, OPERATOR, LOG_VKEY)
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, Refused, Corrupt, InvalidValue):
+        check_belated(msgspec.json.decode(data, type=Belated), OPERATOR, LOG_VKEY)
 
 
 @cache

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from commonwatt.market.book import Book, Look, Quotes
 from commonwatt.model import AccountId, InvalidValue, Order, OrderId, Side, Trade
-from oracles.book import RICH, NaiveBook, World, numbered
+from oracles.book import RICH, NaiveBook, World, numbered, prices
 
 ANA, BEN, CEM, DOT = (AccountId(name) for name in ("ana", "ben", "cem", "dot"))
 PEOPLE = (ANA, BEN, CEM, DOT)
@@ -106,11 +106,11 @@ class Twins:
         self.compare()
 
     def order(self, owner: AccountId, side: Side, wh: int, price: int, how: int) -> None:
-        """Place one in seven with an end, and one with an old place in time; two in ten take at once."""
+        """Place one in seven with an end, and one with an older place from a seal; two in ten take at once."""
         self.count += 1
         until_s = self.now_s + 2 if how == 0 else None
-        number = self.count - 500 if how == 1 else self.count
-        order = numbered(number, owner, side, wh, price, until_s)
+        sealed = self.count - 500 if how == 1 else None
+        order = numbered(self.count, owner, side, wh, price, until_s, sealed=sealed)
         if how > 7:
             assert self.book.take(order, self.look) == self.naive.take(order)
         else:
@@ -224,7 +224,7 @@ def test_a_bid_waits_until_its_buyer_can_pay_one_watt_hour_at_its_limit() -> Non
     market = Market(watt={ANA: 10}, ergon={CEM: 199})
     market.ask(ANA, 10, 190_000)
     assert market.bid(CEM, 50, 200_000) == []
-    assert market.quotes() == Quotes(190_000, 200_000, 190_000, None)
+    assert prices(market.quotes()) == (190_000, 200_000, 190_000, None)
     assert market.pay(CEM, 200) == [("ana", "cem", 1, 190_000)]
 
 
@@ -235,7 +235,7 @@ def test_both_prices_are_told_with_and_without_what_could_not_trade() -> None:
     market.ask(BEN, 50, 220)
     market.bid(CEM, 50, 210)
     market.bid(DOT, 50, 170)
-    assert market.quotes() == Quotes(180, 210, 220, 170)
+    assert prices(market.quotes()) == (180, 210, 220, 170)
     assert market.quotes().unbacked_moves == (40, 40)
     market.book.cancel(OrderId("2"), BEN)
     assert market.quotes().unbacked_moves == (None, 40), "nothing that is asked is backed"
@@ -304,7 +304,7 @@ def test_a_book_that_was_put_away_trades_on_as_if_it_had_not_been() -> None:
     market.bid(CEM, 50, 170)
     market.book.place(numbered(9, DOT, Side.ASK, 1, 190, until_s=7), market.look)
     market.book = Book.load(market.book.orders())
-    assert market.quotes() == Quotes(180, 170, 180, 170)
+    assert prices(market.quotes()) == (180, 170, 180, 170)
     assert market.bid(BEN, 9, 180) == [("ana", "ben", 5, 180)]
     market.book.end(7)
     assert market.book.standing(DOT) == 0

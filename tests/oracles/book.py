@@ -128,7 +128,7 @@ class NaiveBook:
             return None
         if bid is not take and self.waits(bid):
             return None
-        price = min(bid, ask, key=lambda order: order.arrived).price_micro_per_kwh
+        price = min(bid, ask, key=lambda order: order.readable).price_micro_per_kwh
         asks = self.ranked(Side.ASK)
         energy_wh = min(self.backed_wh(ask, asks[: asks.index(ask)]), self.payable_wh(bid, price))
         if not energy_wh:
@@ -146,19 +146,45 @@ class NaiveBook:
         asks, bids = self.ranked(Side.ASK), self.ranked(Side.BID)
         backed = [ask for n, ask in enumerate(asks) if self.backed_wh(ask, asks[:n])]
         able = [bid for bid in bids if not self.waits(bid)]
-        return Quotes(*(side[0].price_micro_per_kwh if side else None for side in (asks, bids, backed, able)))
+        best = [
+            [o for o in side if o.price_micro_per_kwh == side[0].price_micro_per_kwh]
+            for side in (asks, bids, backed, able)
+        ]
+        wanted_wh = [sum(order.energy_wh for order in side) for side in best[:2]]
+        backed_wh = sum(self.backed_wh(ask, asks[: asks.index(ask)]) for ask in best[2])
+        able_wh = 0
+        for owner in {bid.owner for bid in best[3]}:
+            mine = [bid for bid in best[3] if bid.owner == owner]
+            able_wh += self.payable_wh(
+                replace(mine[0], energy_wh=sum(bid.energy_wh for bid in mine)), mine[0].price_micro_per_kwh
+            )
+        return Quotes(*(side[0].price_micro_per_kwh if side else None for side in best), *wanted_wh, backed_wh, able_wh)
+
+
+def prices(quotes: Quotes) -> tuple[int | None, ...]:
+    """Return the lowest ask and the highest bid of all, and of those that could trade."""
+    return quotes.buying, quotes.selling, quotes.backed_buying, quotes.backed_selling
 
 
 def numbered(
-    number: int, owner: AccountId, side: Side, energy_wh: int, price: int, until_s: int | None = None
+    number: int,
+    owner: AccountId,
+    side: Side,
+    energy_wh: int,
+    price: int,
+    until_s: int | None = None,
+    *,
+    sealed: int | None = None,
 ) -> Order:
-    """Return an order that is named after its place in time."""
+    """Return an order that is named after its place in time, which a seal may have fixed before it was told."""
+    place = number if sealed is None else sealed
     return Order(
-        id=OrderId(str(number)),
+        id=OrderId(str(place)),
         owner=owner,
         side=side,
         energy_wh=energy_wh,
         price_micro_per_kwh=price,
-        arrived=number,
+        arrived=place,
         until_s=until_s,
+        told=None if sealed is None else number,
     )

@@ -11,6 +11,7 @@ from commonwatt.apps.wiring import Scene, paper_day
 from commonwatt.flexibility.diary import in_force
 from commonwatt.flexibility.dispatch import command
 from commonwatt.flows.desk import Desk
+from commonwatt.flows.intake import read_head
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.sequence import replay
 from commonwatt.identity.keys import SigningKey
@@ -301,3 +302,21 @@ def test_a_member_who_joins_during_the_day_does_not_stop_it() -> None:
         if n == 2:
             break
     assert len(day.sequencer.state.schedules) >= 2
+
+
+@pytest.mark.row("E7")
+@pytest.mark.row("X9")
+def test_an_agent_that_trades_forecasts_orders_price_steps_and_its_neighbours_one_order_a_slot() -> None:
+    told = stage(3)
+    first = replace(told.street.home[0], trades_forecast=True, watt_buy_pence=30, watt_sell_pence=31)
+    lived = live(Scene(replace(told.street, home=(first, *told.street.home[1:])), told.recorded), 12)
+    orders: dict[tuple[str, int], list[tuple[Outcome, int]]] = {}
+    for row in lived.rows:
+        request = read_head(row.body)
+        if request.kind is Kind.ORDER and request.body["what"] == "slot":
+            priced = row.outcome, int(str(request.body["price_micro_per_kwh"]))
+            orders.setdefault((request.on_behalf_of, int(str(request.body["slot_s"]))), []).append(priced)
+    mine = [told for (account, _), told in orders.items() if account == "member-01"]
+    others = [told for (account, _), told in orders.items() if account != "member-01"]
+    assert max(map(len, mine)) > 1 and {len(told) for told in others} == {1}
+    assert {outcome for told in mine for outcome, _ in told} == {Outcome.BOOKED}

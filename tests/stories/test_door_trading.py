@@ -6,12 +6,18 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from community import key
+from community import NAME, NOON, Community, key
 from door_client import found_folder
-from test_door_kept import Kept, command
+from test_door_kept import Kept, command, until
 
 from commonwatt.adapters.stores.keyfile import save_secret
-from commonwatt.model import InvalidValue, Refused
+from commonwatt.adapters.stores.sqlite import SqliteLog
+from commonwatt.adapters.stores.vault import MasterKey
+from commonwatt.apps.wiring import MASTER_KEY, open_log
+from commonwatt.flows.replay import resume
+from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.sequence import Sequencer
+from commonwatt.model import SLOT_SECONDS, AccountId, InvalidValue, Kind, Order, Outcome, Refused, Side
 
 
 @pytest.fixture
@@ -42,7 +48,7 @@ def test_orders_are_said_seen_and_taken_back_through_the_door(tmp_path: Path, do
     (name, owner, side, wh, price) = shown["watt_orders"][0]
     assert (owner, side, wh, price) == ("ben", "ask", 50, 300_000)
     page = command("market", folder)
-    assert "lowest ask 0.3000, highest bid -" in page
+    assert "lowest ask 0.3000 for 50 Wh, highest bid -" in page
     assert "of what could trade now: lowest ask -, highest bid -" in page
     assert "2026-06-01 18:00" in page
     gone = ("order", folder, "anna", "buy", 50)
@@ -68,6 +74,12 @@ def test_what_cannot_be_meant_is_refused_before_it_is_sent(tmp_path: Path) -> No
     order = ("order", folder, "anna")
     with pytest.raises(Refused, match=r"a number like 0\.21"):
         command(*order, "buy", 5, "cheap")
+    for endless in ("Infinity", "nan", "1e9999999", "1e20", "9" * 5_000):
+        with pytest.raises(Refused, match=r"a number like 0\.21"):
+            command(*order, "sell", 5, endless)
+    for depth in (900, 3_000):
+        with pytest.raises((Refused, InvalidValue), match="a body"):
+            command("ask", folder, "anna", "order", '{"what":' + "[" * depth + "]" * depth + "}")
     with pytest.raises(Refused, match="six decimals"):
         command(*order, "buy", 5, "0.1234567")
     with pytest.raises(Refused, match="a date and time like"):
@@ -81,3 +93,39 @@ def test_what_cannot_be_meant_is_refused_before_it_is_sent(tmp_path: Path) -> No
         command("ask", folder, "anna", "cancel", '{"what": "cancel", "order": 5}')
     with pytest.raises(Refused, match="registered before"):
         command("ask", folder, "stranger", "cancel", '{"what": "cancel", "order": "5"}')
+
+
+def standing(folder: Path, who: str) -> list[tuple[Side, int, int, bool]]:
+    with open_log(folder) as log:
+        orders: list[Order] = resume(log, NAME).state.book.of(AccountId(who))
+    return [(order.side, order.energy_wh, order.price_micro_per_kwh, order.by_agent) for order in orders]
+
+
+@pytest.mark.row("E7")
+def test_the_door_lets_agents_act_once_a_slot_for_members_whose_keys_it_keeps(tmp_path: Path, doors: ExitStack) -> None:
+    folder = tmp_path / "town"
+    found_folder(folder)
+    save_secret(folder / "keys" / "anna.pem", key("anna").to_pem(b"open"))
+    save_secret(folder / "keys" / "ben.pem", key("cleo").to_pem(b"open"))
+    pen = Community()
+    with SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
+        town = Sequencer(log, NAME, lambda _: bytes(32))
+        switched = order_bodies.AgentOn(buy_micro_per_kwh=150_000, sell_micro_per_kwh=250_000)
+        wires = [pen.wire(who, Kind.ORDER, switched) for who in ("anna", "ben")]
+        assert town.submit(wires, NOON) == [Outcome.BOOKED] * 2
+    door = Kept(folder).open()
+    doors.callback(door.close)
+    until(lambda: len(door.notes()) == 1)
+    assert standing(folder, "anna") == [], "nothing is settled yet"
+    for n in (1, 2, 3):
+        door.now_s = NOON + n * SLOT_SECONDS + 1
+        until(lambda n=n: len(door.notes()) == n + 1)
+    until(lambda: standing(folder, "anna") == [(Side.BID, 500, 150_000, True)])
+    assert standing(folder, "ben") == [], "a file that is called like a member holds no key of theirs"
+    at = ("--port", door.port)
+    name = json.loads(command("market", folder, "--json")[2:])["watt_orders"][0][0]
+    cancel = json.dumps({"what": "cancel", "order": name})
+    assert command("ask", folder, "anna", "cancel", cancel, *at) == "0 cancel for anna: BOOKED\n"
+    assert standing(folder, "anna") == [], "once a slot"
+    door.now_s += SLOT_SECONDS
+    until(lambda: standing(folder, "anna") == [(Side.BID, 500, 150_000, True)])

@@ -12,6 +12,7 @@ from commonwatt.adapters.door.server import Door
 from commonwatt.adapters.stores.keyfile import load_secret, passphrase
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
+from commonwatt.apps.acting import Agents
 from commonwatt.apps.checking import check_gently
 from commonwatt.apps.hosting import PaymentHost
 from commonwatt.apps.wiring import MASTER_KEY
@@ -38,7 +39,7 @@ MOST_DRAINING_S = 10.0
 
 @dataclass(slots=True)
 class Office:
-    """The operator's keys and habits around a sequencer: a checkpoint for every slot, a snapshot before some.
+    """The operator's keys and habits around a sequencer: a checkpoint for every slot, snapshots, and agents.
 
     Never two for one slot, whatever was killed in between: two histories of one slot are what a fraud would sign.
     """
@@ -47,15 +48,17 @@ class Office:
     operator: SigningKey
     note: NoteKey
     now_s: Callable[[], int]
+    agents: Callable[[], None] = lambda: None
     _kept: int = field(init=False)
 
     def __post_init__(self) -> None:
         self._kept = len(self.sequencer.tree)
 
     def look(self) -> None:
-        """Sign a checkpoint once in each slot; keep a snapshot under one now and then."""
+        """Sign a checkpoint once in each slot, keep a snapshot under one now and then, and let members' agents act."""
         if self.now_s() // SLOT_SECONDS * SLOT_SECONDS > self.sequencer.state.checked_s:
             self.checkpoint()
+        self.agents()
 
     def checkpoint(self) -> None:
         """Sign a checkpoint over everything so far.
@@ -176,6 +179,7 @@ def accept(
         clock = LogClock(now_s, lambda: sequencer.last_s, hours.most_ahead_s, slept=hours.slept)
         office = Office(sequencer, operator, note, clock)
         door = Door(sequencer, operator, clock, office.look)
+        office.agents = Agents(folder, sequencer, door.hand_in).look
         payments = PaymentHost(folder, hours.payments, sequencer, clock, now_s) if hours.payments else None
 
         async def keep() -> None:

@@ -1,5 +1,6 @@
 """What a run's folder can show: the evidence of a slot, what an inspector may read of an asset, and contracts."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from commonwatt.flows.prove import final_note
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.sequence import replay
 from commonwatt.ledger.leaf import LeafRow
-from commonwatt.model import SLOT_SECONDS, Corrupt, InvalidValue, Refused, epoch, instant
+from commonwatt.model import SLOT_SECONDS, Corrupt, InvalidValue, KeyId, Refused, epoch, instant
 
 
 def prove_slot(folder: Path, asset: str, slot: str) -> tuple[bytes, list[str]]:
@@ -108,14 +109,23 @@ def contracts_of(folder: Path) -> list[ContractWindow]:
 
 
 def fairness_of(folder: Path) -> Fairness:
-    """Return how the markets of a folder's log treated everyone.
+    """Return how the markets of a folder's log treated everyone; the keys in the folder are the platform's to use.
 
     Raises:
         Refused: There is no log.
         Corrupt: It contradicts itself.
     """
     rows = _rows(folder)
-    return fairness(rows, read_head(rows[0].body).community)
+    return fairness(rows, read_head(rows[0].body).community, _kept(folder))
+
+
+def _kept(folder: Path) -> set[KeyId]:
+    """Return which keys for requests a folder holds, as far as they open."""
+    kept = set()
+    for path in (folder / "keys").glob("*.pem"):
+        with suppress(Refused, Corrupt):
+            kept.add(open_key(folder, path.stem).id)
+    return kept
 
 
 def _rows(folder: Path) -> list[LeafRow]:

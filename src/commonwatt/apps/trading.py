@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from commonwatt.apps.wiring import open_log
 from commonwatt.flows.replay import community_of, resume
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.rulebook.market import watt_book
-from commonwatt.model import MICRO, Refused, Side, instant, zone_of
+from commonwatt.model import MAX_SAFE_INTEGER, MICRO, Refused, Side, instant, zone_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class MarketView:
         selling_price: The highest bid.
         backed_buying_price: The lowest ask of which any could be had now.
         backed_selling_price: The highest bid whose buyer has room and could pay now.
+        buying_wh: What is asked for at that price; ``selling_wh`` likewise what is bid for.
+        backed_buying_wh: How many Wh could be bought at that price now; ``backed_selling_wh`` likewise sold.
         watt_orders: Who stands in the WATT book: owner, side, Wh, price.
         slots: The slots at hand, in order.
         listings: WATT that is listed for direct sale: name, seller, Wh, price.
@@ -47,6 +49,10 @@ class MarketView:
     selling_price: int | None
     backed_buying_price: int | None
     backed_selling_price: int | None
+    buying_wh: int
+    selling_wh: int
+    backed_buying_wh: int
+    backed_selling_wh: int
     watt_orders: list[tuple[str, str, str, int, int]]
     slots: list[SlotView]
     listings: list[tuple[str, str, int, int]]
@@ -72,14 +78,16 @@ def micro(price: str) -> int:
     """Return an amount of money as whole millionths.
 
     Raises:
-        Refused: It is no amount, or has more than six decimals.
+        Refused: It is no amount, has more than six decimals, or is more than any account could hold.
     """
     try:
         exact = Decimal(price) * MICRO
-    except InvalidOperation as error:
-        raise Refused("a price is a number like 0.21", found=price) from error
+    except ArithmeticError as error:
+        raise Refused("a price is a number like 0.21", found=price[:80]) from error
+    if not exact.is_finite() or abs(exact) > MAX_SAFE_INTEGER:
+        raise Refused("a price is a number like 0.21", found=price[:80])
     if exact != exact.to_integral_value():
-        raise Refused("money has six decimals at most", found=price)
+        raise Refused("money has six decimals at most", found=price[:80])
     return int(exact)
 
 
@@ -99,6 +107,10 @@ def view(folder: Path) -> MarketView:
         selling_price=quoted.selling,
         backed_buying_price=quoted.backed_buying,
         backed_selling_price=quoted.backed_selling,
+        buying_wh=quoted.buying_wh,
+        selling_wh=quoted.selling_wh,
+        backed_buying_wh=quoted.backed_buying_wh,
+        backed_selling_wh=quoted.backed_selling_wh,
         watt_orders=[(o.id, o.owner, o.side.value, o.energy_wh, o.price_micro_per_kwh) for o in state.book.orders()],
         slots=[_slot(state, slot_s) for slot_s in state.slot_market.slots()],
         listings=[

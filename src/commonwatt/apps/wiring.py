@@ -192,7 +192,9 @@ def _day(scene: Scene, log: LogStore, fleet: GatewayFleet, cast: Cast, *, v2g: b
             consents={account(n): home.consent.consent() for n, home in enumerate(street.home, 1) if home.consent},
             agents={
                 account(n): WattPrices(
-                    buy=home.watt_buy_pence * MICRO_PER_PENNY, sell=home.watt_sell_pence * MICRO_PER_PENNY
+                    buy=home.watt_buy_pence * MICRO_PER_PENNY,
+                    sell=home.watt_sell_pence * MICRO_PER_PENNY,
+                    forecast=home.trades_forecast,
                 )
                 for n, home in enumerate(street.home, 1)
             },

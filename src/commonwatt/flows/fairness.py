@@ -5,7 +5,7 @@ orders that stood at that moment, by the plain rule and not by the book's own qu
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median_low
 
@@ -19,9 +19,21 @@ from commonwatt.flows.rulebook.tokens.backing import free, room_wh
 from commonwatt.ledger.journal import Journal
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree
-from commonwatt.model import SLOT_SECONDS, AccountId, Commodity, Entry, Kind, Memo, Order, Outcome, Side, round_div
+from commonwatt.model import (
+    SLOT_SECONDS,
+    AccountId,
+    Commodity,
+    Entry,
+    KeyId,
+    Kind,
+    Memo,
+    Order,
+    Outcome,
+    Side,
+    round_div,
+)
 
-_ORDERING = frozenset({Kind.ORDER, Kind.ORDER_BATCH, Kind.CANCEL})
+_DEALING = frozenset({Kind.ORDER, Kind.ORDER_BATCH, Kind.CANCEL, Kind.AUCTION, Kind.TRANSFER})
 _MEMO = Memo.WATT_TRADE
 
 
@@ -50,10 +62,14 @@ class MemberFairness(Struct, frozen=True, kw_only=True):
         member: Who.
         watt_bought: In the WATT book; ``watt_sold`` likewise.
         slot_bought: In the slots' markets; ``slot_sold`` likewise.
+        direct_bought: WATT beside the book: by auction, direct sale, or a transfer against ERGON, each trade counted as
+            an order that was filled; ``direct_sold`` likewise.
         waited: Trades before which an own better order stood that could not trade: without WATT, room or money.
         passed_over: Trades before which an own better order stood that could: the rules allow none.
+        run_ahead: Trades of an own sealed order with somebody who had dealt on its side after its seal and before its
+            telling: what running ahead of it would look like, which chance may look like too.
         taken_back: Orders that were cancelled or made smaller.
-        refusals: How often orders and cancels were refused, by outcome.
+        refusals: How often orders, cancels, bids, direct sales and transfers were refused, by outcome.
     """
 
     member: str
@@ -61,8 +77,11 @@ class MemberFairness(Struct, frozen=True, kw_only=True):
     watt_sold: Deals
     slot_bought: Deals
     slot_sold: Deals
+    direct_bought: Deals
+    direct_sold: Deals
     waited: int
     passed_over: int
+    run_ahead: int
     taken_back: int
     refusals: dict[str, int]
 
@@ -81,24 +100,28 @@ class Fairness(Struct, frozen=True, kw_only=True):
     """The report.
 
     Args:
-        members: Everybody who ordered, by name.
-        agents: Orders that members' agents placed, which the operator runs as a rule.
+        members: Everybody who dealt, by name.
+        agents: Orders that members' agents placed.
+        platform: Orders without that word that were signed with another's key than the member's own, or with one that
+            the platform keeps: who signs for others could say anything of what an order is.
         others: All other orders.
         passed_over: Sum over all members: zero where first come was first served.
     """
 
     members: list[MemberFairness]
     agents: Waits
+    platform: Waits
     others: Waits
     passed_over: int
 
 
-def fairness(rows: Sequence[LeafRow], community: str) -> Fairness:
+def fairness(rows: Sequence[LeafRow], community: str, kept: Collection[KeyId] = ()) -> Fairness:
     """Return how the markets of a log treated everyone.
 
     Args:
         rows: All leaves.
         community: Whose log it is.
+        kept: Members' keys that the platform is known to keep; no log tells which.
 
     Raises:
         Corrupt: The log contradicts itself.
@@ -110,8 +133,9 @@ def fairness(rows: Sequence[LeafRow], community: str) -> Fairness:
     watch = _Watch(state, seen)
     state.journal.listener = watch.heard
     go_on(Replayed(state, MerkleTree()), rows)
-    watt, slots = watch.tally, _slot_tally(state)
-    owners = sorted({*seen.owners, *(owner for owner, _ in slots.orders)})
+    watt, slots, direct = watch.tally, _slot_tally(state), watch.direct
+    owners = sorted({*seen.owners, *(owner for tally in (slots, direct) for owner, _ in tally.orders)})
+    signed = seen.signed_by_others(state, kept)
     members = [
         MemberFairness(
             member=owner,
@@ -119,8 +143,11 @@ def fairness(rows: Sequence[LeafRow], community: str) -> Fairness:
             watt_sold=watt.deals(owner, Side.ASK),
             slot_bought=slots.deals(owner, Side.BID),
             slot_sold=slots.deals(owner, Side.ASK),
+            direct_bought=direct.deals(owner, Side.BID),
+            direct_sold=direct.deals(owner, Side.ASK),
             waited=watch.waited[owner],
             passed_over=watch.passed_over[owner],
+            run_ahead=watch.run_ahead[owner],
             taken_back=seen.taken_back[owner],
             refusals=dict(sorted(seen.refusals[owner].items())),
         )
@@ -128,8 +155,9 @@ def fairness(rows: Sequence[LeafRow], community: str) -> Fairness:
     ]
     return Fairness(
         members=members,
-        agents=watch.waits(by_agent=True),
-        others=watch.waits(by_agent=False),
+        agents=watch.waits(lambda order: order.by_agent),
+        platform=watch.waits(lambda order: not order.by_agent and order.id in signed),
+        others=watch.waits(lambda order: not order.by_agent and order.id not in signed),
         passed_over=watch.passed_over.total(),
     )
 
@@ -140,13 +168,14 @@ class _Seen:
 
     orders: dict[str, Order] = field(default_factory=dict)
     came_s: dict[str, int] = field(default_factory=dict)
+    signers: dict[str, KeyId] = field(default_factory=dict)
     taken_back: Counter[AccountId] = field(default_factory=Counter)
     refusals: defaultdict[AccountId, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     owners: set[AccountId] = field(default_factory=set)
 
     def read(self, row: LeafRow) -> None:
         request = read_head(row.body)
-        if request.kind not in _ORDERING:
+        if request.kind not in _DEALING:
             return
         owner = request.on_behalf_of
         self.owners.add(owner)
@@ -155,15 +184,25 @@ class _Seen:
             return
         match bodies.read_body(request.kind, request.body):
             case order_bodies.WattOrder() as wish:
-                self._add(watt_book.wish_of(owner, wish, row.position), row.stamped_s)
+                self._add(watt_book.wish_of(owner, wish, row.position), row.stamped_s, request.author)
             case order_bodies.Reveal(order=order_bodies.WattOrder() as wish) as reveal:
-                self._add(watt_book.wish_of(owner, wish, int(reveal.sealed)), row.stamped_s)
+                told = watt_book.wish_of(owner, wish, int(reveal.sealed), row.position)
+                self._add(told, row.stamped_s, request.author)
             case order_bodies.CancelBody() | order_bodies.Amend():
                 self.taken_back[owner] += 1
 
-    def _add(self, order: Order, at_s: int) -> None:
+    def signed_by_others(self, state: State, kept: Collection[KeyId]) -> set[str]:
+        """Return the orders that were signed with a key that is not their owner's own, or is not kept by the owner."""
+        return {
+            name
+            for name, signer in self.signers.items()
+            if signer in kept or state.keys[signer].account != self.orders[name].owner
+        }
+
+    def _add(self, order: Order, at_s: int, signer: KeyId) -> None:
         self.orders[order.id] = order
         self.came_s[order.id] = at_s
+        self.signers[order.id] = signer
 
 
 class _Tally:
@@ -213,7 +252,10 @@ class _Watch:
 
     def __init__(self, state: State, seen: _Seen) -> None:
         self._state, self._seen = state, seen
-        self.tally = _Tally()
+        self.tally, self.direct = _Tally(), _Tally()
+        self._delivered: Entry | None = None
+        self._dealt: defaultdict[tuple[AccountId, Side], list[int]] = defaultdict(list)
+        self.run_ahead: Counter[AccountId] = Counter()
         self.waited: Counter[AccountId] = Counter()
         self.passed_over: Counter[AccountId] = Counter()
         self._first_s: dict[str, int] = {}
@@ -222,20 +264,47 @@ class _Watch:
 
     def heard(self, entry: Entry) -> None:
         """Look at one entry; WATT changes hands before the money for it."""
+        if entry.memo != _MEMO:
+            return
         bid, ask = (self._seen.orders.get(name) for name in entry.ref.partition("/")[::2])
-        if entry.memo != _MEMO or entry.commodity is not Commodity.WATT or bid is None or ask is None:
-            return  # not of the book: a sale or a transfer may be called a trade too
-        price = min(bid, ask, key=lambda order: order.arrived).price_micro_per_kwh
+        if bid is None or ask is None:
+            self._direct(entry)
+            return
+        if entry.commodity is not Commodity.WATT:
+            return
+        price = min(bid, ask, key=lambda order: order.readable).price_micro_per_kwh
         self.tally.trade(
             bid.owner, ask.owner, self._state.wallets.now_s // SLOT_SECONDS * SLOT_SECONDS, entry.amount, price
         )
         for order in (bid, ask):
             self._first_s.setdefault(order.id, self._state.wallets.now_s)
+        self._look_ahead(bid, ask)
         for other, able in (*self._better_asks(bid, ask), *self._better_bids(bid, ask)):
             (self.passed_over if able else self.waited)[other.owner] += 1
 
-    def waits(self, *, by_agent: bool) -> Waits:
-        names = [name for name, order in self._seen.orders.items() if order.by_agent is by_agent]
+    def _direct(self, entry: Entry) -> None:
+        """Note a trade beside the book once both its legs are booked: WATT one way, and ERGON the other."""
+        if entry.commodity is Commodity.WATT:
+            self._delivered = entry
+        elif (got := self._delivered) is not None and (got.ref, got.source) == (entry.ref, entry.target):
+            self._delivered = None
+            slot_s = self._state.wallets.now_s // SLOT_SECONDS * SLOT_SECONDS
+            self.direct.order(got.target, Side.BID, got.amount)
+            self.direct.order(got.source, Side.ASK, got.amount)
+            price = round_div(entry.amount * 1000, got.amount)
+            self.direct.trade(got.target, got.source, slot_s, got.amount, price)
+
+    def _look_ahead(self, bid: Order, ask: Order) -> None:
+        """See whether the other side of a sealed order dealt on its side while it was sealed."""
+        for sealed, other in ((bid, ask), (ask, bid)):
+            if sealed.told is not None:
+                places = self._dealt[other.owner, sealed.side]
+                self.run_ahead[sealed.owner] += any(sealed.arrived < place < sealed.told for place in places)
+        for order in (bid, ask):
+            self._dealt[order.owner, order.side].append(order.readable)
+
+    def waits(self, chosen: Callable[[Order], bool]) -> Waits:
+        names = [name for name, order in self._seen.orders.items() if chosen(order)]
         waits = [self._first_s[name] - self._seen.came_s[name] for name in names if name in self._first_s]
         return Waits(
             orders=len(names),

@@ -99,7 +99,9 @@ def onboard(state: State, cast: Cast, charter: Charter, now_s: int) -> list[byte
         paid = bodies.PurchaseBody(account=account, amount_micro=charter.prepaid_micro, reference=f"first-{account}")
         desk.write(cast.payment, AccountId("payment"), Kind.PURCHASE, paid)
     for account, prices in charter.agents.items():
-        on = order_bodies.AgentOn(buy_micro_per_kwh=prices.buy, sell_micro_per_kwh=prices.sell)
+        on = order_bodies.AgentOn(
+            buy_micro_per_kwh=prices.buy, sell_micro_per_kwh=prices.sell, forecast=prices.forecast
+        )
         desk.write(cast.members[account], account, Kind.ORDER, on)
     for line in charter.dso:
         desk.write(cast.dso, GRID, Kind.CONSTRAINT, bodies.ConstraintBody(text=line, said_s=now_s))

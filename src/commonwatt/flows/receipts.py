@@ -1,9 +1,9 @@
-"""Receipts on arrival: the operator promises in writing where a request will stand, so that a broken promise shows.
+"""Receipts on arrival: the operator promises in writing where and when a request will stand, and can be held to it.
 
 One signature covers all requests that arrived together; each can be shown alone. What is promised is about the bytes
 that arrived, a batch's records among them: under its head alone, somebody could send records that no log takes and show
-other ones afterwards. A promise is broken when a signed checkpoint is past the promised place and its state says that
-the author's number was never used.
+other ones afterwards. A promise is broken when a signed checkpoint is past the promised place or time and its state
+says that the author's number was never used; and when the request stands behind either, see `belated`.
 """
 
 from collections.abc import Sequence
@@ -28,6 +28,8 @@ from commonwatt.ledger.merkle import MerkleTree, merkle_root, verify_inclusion
 from commonwatt.model import CommunityId, InvalidValue, Kind, Outcome, Refused, Request, canonical_json
 
 WITHHELD_FORMAT = "commonwatt-withheld-1"
+STAMPED_WITHIN_S = 30
+"""What a door promises: seconds from arrival to the log's time of a request, many times what a full door takes."""
 NUMBER_ROW_BYTES = 28
 """A key's address and its next sequence number, see `State.number_rows`."""
 _NUMBERS = SECTIONS.index("numbers")
@@ -42,6 +44,7 @@ class Receipt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         count: How many requests arrived together.
         root: Merkle root over the SHA-256 of each as it travelled, in the order in which they arrived; hex.
         stands_by: The latest position at which any of them will stand, if it is admitted at all.
+        stamped_by_s: The latest time that the log will give any of them.
         signature: The operator's, over the RFC 8785 form of the rest.
     """
 
@@ -50,6 +53,7 @@ class Receipt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     count: int
     root: str
     stands_by: int
+    stamped_by_s: int
     signature: str = ""
 
     def signed_bytes(self) -> bytes:
@@ -62,7 +66,7 @@ class Receipt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def give_receipt(
     key: SigningKey, community: CommunityId, wires: Sequence[bytes], arrived_s: int, stands_by: int
 ) -> Receipt:
-    """Return the signed receipt for requests that arrived together.
+    """Return the signed receipt for requests that arrived together: each stands within `STAMPED_WITHIN_S` of now.
 
     Args:
         key: The operator's.
@@ -82,6 +86,7 @@ def give_receipt(
         count=len(wires),
         root=_root(wires).hex(),
         stands_by=stands_by,
+        stamped_by_s=arrived_s + STAMPED_WITHIN_S,
     )
     return msgspec.structs.replace(receipt, signature=key.sign(receipt.signed_bytes()))
 
@@ -111,41 +116,55 @@ def check_receipt(receipt: Receipt, operator: VerifyingKey, wire: bytes, index: 
         raise Refused("a receipt is for this request", index=index, count=receipt.count)
 
 
-class Withheld(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What shows that a promised request never came to stand: all that `check_withheld` needs, and nothing else.
+class Promised(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every claim about a broken promise shows.
 
     Args:
-        format: `WITHHELD_FORMAT`.
+        format: Which claim it is.
         receipt: The operator's promise.
-        head: The request, its canonical bytes as text.
-        records: What travelled behind it, hex; none but for a batch of readings.
+        records: What travelled behind the request, hex; none but for a batch of readings.
         public: The author's public key.
         index: Which of the requests that arrived together.
         path: From there to the receipt's root.
         before: The leaf that made the author's number due: its request with the number before, for its first request
             the key's registration.
-        note: A signed checkpoint past the promised place.
-        sections: The roots that its state root is made of.
-        number: The author's row among the numbers of that state, hex.
-        number_path: From there to the numbers' root; the sides tell its place, which nothing else is signed to.
+        note: A signed checkpoint.
     """
 
     format: str
     receipt: Receipt
-    head: str
     records: Annotated[str, Meta(pattern=r"^([0-9a-f][0-9a-f])*\Z")]
     public: PublicKey
     index: Annotated[int, Meta(ge=0)]
     path: list[Hash]
     before: ShownLeaf
     note: str
+
+    def travelled(self, head: str) -> bytes:
+        """Return the request as it travelled, from its canonical bytes as text."""
+        return head.encode() + (b"\n" + bytes.fromhex(self.records) if self.records else b"")
+
+
+class Withheld(Promised, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What shows that a promised request never came to stand: all that `check_withheld` needs, and nothing else.
+
+    Its ``format`` is `WITHHELD_FORMAT`, its ``note`` past the promised place or time.
+
+    Args:
+        head: The request, its canonical bytes as text.
+        sections: The roots that its state root is made of.
+        number: The author's row among the numbers of that state, hex.
+        number_path: From there to the numbers' root; the sides tell its place, which nothing else is signed to.
+    """
+
+    head: str
     sections: list[Hash]
     number: str
     number_path: list[Step]
 
     def wire(self) -> bytes:
         """Return the request as it travelled."""
-        return self.head.encode() + (b"\n" + bytes.fromhex(self.records) if self.records else b"")
+        return self.travelled(self.head)
 
 
 def make_withheld(
@@ -163,7 +182,7 @@ def make_withheld(
         state: As of the note.
         tree: Over the leaves that the note covers, or more.
         rows: The log's leaves.
-        note: A signed checkpoint past the promised place.
+        note: A signed checkpoint past the promised place or time.
         receipt: The promise.
         wires: All that arrived together under it.
         index: Which of them is missing.
@@ -181,7 +200,7 @@ def make_withheld(
     author = state.keys.get(request.author)
     if author is None:
         raise Refused("a promise to somebody unknown is none", author=request.author)
-    if (before := _before(rows[:size], request, author.verifying)) is None:
+    if (before := leaf_before(rows[:size], request, author.verifying)) is None:
         raise Refused("the leaf that made the number due is there", author=request.author, number=request.seq)
     numbers = [row.tobytes() for row in state.number_rows()]
     case = Withheld(
@@ -202,7 +221,7 @@ def make_withheld(
 
 
 def check_withheld(case: Withheld, operator: VerifyingKey, note_vkey: str) -> str:
-    """Return in words what an operator did who promised a place and held the request back.
+    """Return in words what an operator did who promised a place and a time and held the request back.
 
     That the request was sent at all is in the receipt. One that was not admitted is no broken promise, and whoever
     accuses could have invented it: so it must be one that the log would have taken, whole, signed by its author and
@@ -223,7 +242,30 @@ def check_withheld(case: Withheld, operator: VerifyingKey, note_vkey: str) -> st
     """
     if case.format != WITHHELD_FORMAT:
         raise Refused(f"a claim is of format {WITHHELD_FORMAT}", found=case.format[:80])
-    wire = case.wire()
+    request, point = check_promise(case, case.wire(), operator, note_vkey)
+    promised = case.receipt
+    if point.size <= promised.stands_by and point.slot_s <= promised.stamped_by_s:
+        raise Refused(
+            "the checkpoint is past the promised place or time",
+            size=point.size,
+            promised=promised.stands_by,
+            slot_s=point.slot_s,
+            promised_s=promised.stamped_by_s,
+        )
+    _check_due_still(case, request, point)
+    return (
+        f"{request.author} sent request {request.seq}, promised to stand by position {promised.stands_by} and"
+        f" {promised.stamped_by_s} s; at {point.size} leaves and {point.slot_s} s the log has never seen it"
+    )
+
+
+def check_promise(case: Promised, wire: bytes, operator: VerifyingKey, note_vkey: str) -> tuple[Request, Checkpoint]:
+    """Return the request that a promise was for, which the log would have taken when it arrived, and the checkpoint.
+
+    Raises:
+        Refused: The case does not show it; says why.
+        Corrupt, InvalidValue: The note, the key or the request cannot be read.
+    """
     check_receipt(case.receipt, operator, wire, case.index, [_unhexed(step) for step in case.path])
     name, public = parse_vkey(note_vkey)
     point = Checkpoint.parse(verify_note(case.note, {name: public}))
@@ -231,14 +273,8 @@ def check_withheld(case: Withheld, operator: VerifyingKey, note_vkey: str) -> st
     names = {"receipt": case.receipt.community, "request": request.community, "checkpoint": point.origin}
     if len(set(names.values())) != 1:
         raise Refused("receipt, request and checkpoint are of one community", **names)
-    if point.size <= case.receipt.stands_by:
-        raise Refused("the checkpoint is past the promised place", size=point.size, promised=case.receipt.stands_by)
     _check_due_before(case, request, point)
-    _check_due_still(case, request, point)
-    return (
-        f"{request.author} sent request {request.seq}, promised to stand by position {case.receipt.stands_by};"
-        f" at {point.size} leaves the log has never seen it"
-    )
+    return request, point
 
 
 def _admissible(wire: bytes, author: VerifyingKey) -> Request:
@@ -258,13 +294,10 @@ def _admissible(wire: bytes, author: VerifyingKey) -> Request:
     return request
 
 
-def _check_due_before(case: Withheld, request: Request, point: Checkpoint) -> None:
+def _check_due_before(case: Promised, request: Request, point: Checkpoint) -> None:
     """See that the number was due when the request arrived, and not only later."""
     shown = case.before
-    row = shown.row()
-    proof = [_unhexed(step) for step in shown.proof]
-    if not verify_inclusion(row.data(), row.position, point.size, proof, point.log_root):
-        raise Refused("a leaf is in the log that was signed", position=row.position, size=point.size)
+    row = check_shown(shown, point)
     if not _made_due(row, request, VerifyingKey(_unhexed(case.public))):
         raise Refused("the leaf shown made the number due", position=row.position, number=request.seq)
     if row.stamped_s >= case.receipt.arrived_s:
@@ -273,7 +306,16 @@ def _check_due_before(case: Withheld, request: Request, point: Checkpoint) -> No
         )
 
 
-def _before(rows: Sequence[LeafRow], request: Request, author: VerifyingKey) -> LeafRow | None:
+def check_shown(shown: ShownLeaf, point: Checkpoint) -> LeafRow:
+    """Return a leaf of which it is shown that it stands in the log that was signed."""
+    row = shown.row()
+    proof = [_unhexed(step) for step in shown.proof]
+    if not verify_inclusion(row.data(), row.position, point.size, proof, point.log_root):
+        raise Refused("a leaf is in the log that was signed", position=row.position, size=point.size)
+    return row
+
+
+def leaf_before(rows: Sequence[LeafRow], request: Request, author: VerifyingKey) -> LeafRow | None:
     """Return the leaf after which a request's number was due, or None."""
     # Most leaves are about something else; their columns and bytes tell, before anything is decoded.
     last, public = (request.author, request.seq - 1), author.public.hex().encode()

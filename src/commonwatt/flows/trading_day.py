@@ -9,7 +9,7 @@ from commonwatt.flexibility.dispatch import command, consented_limits, own_limit
 from commonwatt.flexibility.problem import Plan, Problem, Unmet
 from commonwatt.flows.agents import acts
 from commonwatt.flows.agreement import allowed
-from commonwatt.flows.constraint_to_command import plan_ahead
+from commonwatt.flows.constraint_to_command import Outlook, plan_ahead
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.onboard import OPERATOR, Cast, Charter, onboard
 from commonwatt.flows.outlook import Terms, homes, outlook
@@ -18,8 +18,8 @@ from commonwatt.flows.rulebook import State, bodies
 from commonwatt.flows.rulebook.flexibility.consenting import last_level_wh, told_now, waiting
 from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.flows.sequence import Sequencer
+from commonwatt.flows.slot_wishes import slot_wishes
 from commonwatt.ledger.checkpoint import sign_note
-from commonwatt.market.agents import slot_order
 from commonwatt.model import (
     SLOT_SECONDS,
     AccountId,
@@ -109,7 +109,7 @@ class Day:
         self.watched.unmet[slot_s] = tuple(unmet for unmet in plan.unmet if unmet.constraint in known.constraints)
         desk = self._desk()
         self._write_schedules(desk, plan, problem)
-        self._write_slot_orders(desk, plan, problem, slot_s)
+        self._write_slot_orders(desk, known, plan, problem, slot_s)
         self._submit(desk.wires, slot_s + PLANNED_AFTER_S, slot_s, "planned")
 
     def _live(self, slot_s: int) -> None:
@@ -121,7 +121,7 @@ class Day:
     def _trade(self, slot_s: int) -> None:
         """Let members' agents act in the WATT book."""
         desk = self._desk()
-        for account, kind, body in acts(self.sequencer.state):
+        for account, kind, body in acts(self.sequencer.state, self.sequencer.tree.root(), slot_s):
             if account in self.cast.members:  # who holds the own key acts with it, or lets somebody
                 desk.write(self.cast.members[account], account, kind, body)
         self._submit(desk.wires, slot_s + SLOT_SECONDS, slot_s, "traded")
@@ -155,14 +155,17 @@ class Day:
             if schedule is not None:
                 desk.write(self.cast.planner, AccountId("planner"), Kind.SCHEDULE, schedule_body(schedule))
 
-    def _write_slot_orders(self, desk: Desk, plan: Plan, problem: Problem, slot_s: int) -> None:
-        bought, sold = self.sequencer.state.prices[slot_s]
-        for account, assets in homes(self.sequencer.state, self.terms).items():
-            line = line_w(plan, problem, [asset.id for asset in assets.values()], 0)
-            wish = slot_order(line * SLOT_SECONDS // 3600, bought, sold)
-            if wish:
-                side, energy_wh, price = wish
-                body = order_bodies.SlotOrder(side=side, energy_wh=energy_wh, price_micro_per_kwh=price, slot_s=slot_s)
+    def _write_slot_orders(self, desk: Desk, known: Outlook, plan: Plan, problem: Problem, slot_s: int) -> None:
+        state = self.sequencer.state
+        for account, assets in homes(state, self.terms).items():
+            planned_wh = line_w(plan, problem, [asset.id for asset in assets.values()], 0) * SLOT_SECONDS // 3600
+            for wish in slot_wishes(state, known, account, assets, planned_wh, slot_s):
+                body = order_bodies.SlotOrder(
+                    side=wish.side,
+                    energy_wh=wish.energy_wh,
+                    price_micro_per_kwh=wish.price_micro_per_kwh,
+                    slot_s=slot_s,
+                )
                 desk.write(self.cast.members[account], account, Kind.ORDER, body)
 
     def _facts(self, desk: Desk, slot_s: int) -> None:

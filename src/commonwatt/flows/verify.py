@@ -26,6 +26,7 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from commonwatt.flows import recheck, recheck_chain
+from commonwatt.flows.belated import BELATED_FORMAT, Belated, check_belated
 from commonwatt.flows.evidence import (
     CHAIN_FORMAT,
     EVIDENCE_FORMAT,
@@ -87,7 +88,8 @@ def verify_file(content: bytes, trust: str) -> Report:
 
     Args:
         content: An evidence bundle, what `commonwatt.flows.chain.make_chain` wrote, what
-            `commonwatt.ledger.cosign.make_fraud_proof` wrote, or `commonwatt.flows.receipts.make_withheld`.
+            `commonwatt.ledger.cosign.make_fraud_proof`, `commonwatt.flows.receipts.make_withheld` or
+            `commonwatt.flows.belated.make_belated` wrote.
         trust: What `commonwatt.flows.prove.trust_file` wrote, from a source that the reader trusts.
 
     Returns:
@@ -100,6 +102,8 @@ def verify_file(content: bytes, trust: str) -> Report:
     form = _format(content)
     if form == WITHHELD_FORMAT:
         return _verify_accusation(content, trust, "withheld request", "broken promise proven", _withheld)
+    if form == BELATED_FORMAT:
+        return _verify_accusation(content, trust, "belated request", "broken promise proven", _belated)
     return verify_chain(content, trust) if form == CHAIN_FORMAT else verify_evidence(content, trust)
 
 
@@ -173,6 +177,14 @@ def _withheld(content: bytes, trust: Trust) -> tuple[None, str]:
     of = case.receipt.community
     need(of == trust.community, "a claim is about the trusted log", found=of)
     return None, check_withheld(case, VerifyingKey(bytes.fromhex(trust.operator)), trust.note)
+
+
+def _belated(content: bytes, trust: Trust) -> tuple[None, str]:
+    """Find that the operator promised a place and a time and let the request stand behind either."""
+    case = msgspec.json.decode(content, type=Belated)
+    need(encode(case) == content, "a claim has one form, no field or space more or less", found=len(content))
+    need(case.receipt.community == trust.community, "a claim is about the trusted log", found=case.receipt.community)
+    return None, check_belated(case, VerifyingKey(bytes.fromhex(trust.operator)), trust.note)
 
 
 def _fraud(content: bytes, trust: Trust) -> tuple[None, str]:

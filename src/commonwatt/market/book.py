@@ -34,17 +34,27 @@ class Look:
 class Quotes:
     """The book's two prices in micro per kWh, each over all orders and over those alone that could trade (row E4).
 
+    Beside each stands for how many Wh it is good: a price that could trade may rest on a single one.
+
     Args:
         buying: The lowest ask; None without asks.
         selling: The highest bid; None without bids.
         backed_buying: The lowest ask of which any is backed: what an immediate buy meets first.
         backed_selling: The highest bid whose buyer has room and could pay.
+        buying_wh: What is asked for at that price; 0 without asks.
+        selling_wh: What is bid for at that price.
+        backed_buying_wh: What of the asks at that price is backed.
+        backed_selling_wh: What the bids at that price could take and pay.
     """
 
     buying: int | None
     selling: int | None
     backed_buying: int | None
     backed_selling: int | None
+    buying_wh: int = 0
+    selling_wh: int = 0
+    backed_buying_wh: int = 0
+    backed_selling_wh: int = 0
 
     @property
     def unbacked_moves(self) -> tuple[int | None, int | None]:
@@ -63,8 +73,10 @@ class Book:
     its limit. Orders of one owner never meet; each meets what stands behind the other. Energy is in base units of WATT
     (1 = 1 Wh), prices in micro per kWh.
 
-    Two orders trade at the price of the one that arrived earlier, for as much as both want, the seller has, and the
-    buyer can take and pay; of all pairs that could, the best bid is served first, and by the best ask for it. After
+    Two orders trade at the price of the one that could be read earlier, for as much as both want, the seller has, and
+    the buyer can take and pay; of all pairs that could, the best bid is served first, and by the best ask for it. An
+    order that was sealed has its place in time from the seal, and names a price only to what came after it was told:
+    a limit that nobody could read drew nobody in, and who came meanwhile came for their own price. After
     `place`, `take` and `follow` no two orders in the book could trade. Whoever changes a balance says so to `follow`:
     the book looks at nobody else again. So each of these costs what changes, and the logarithm of what rests.
     """
@@ -119,7 +131,7 @@ class Book:
             else:
                 energy_wh = min(energy_wh, look.room(order.owner))
             buyer = other.owner if sells else order.owner
-            energy_wh = _affordable_wh(look.funds(buyer), other.price, energy_wh)
+            energy_wh = affordable_wh(look.funds(buyer), other.price, energy_wh)
             if energy_wh <= 0:
                 break
             left_wh -= energy_wh
@@ -158,28 +170,44 @@ class Book:
         self._shrink(standing, standing.left_wh - energy_wh)
         return True
 
-    def end(self, now_s: int) -> None:
-        """Take out every order whose time has come; `follow` is due then."""
+    def end(self, now_s: int) -> list[OrderId]:
+        """Take out every order whose time has come, and return their names; `follow` is due then."""
+        ended = []
         while self._ends and self._ends[0][0] <= now_s:
             _, order_id = heappop(self._ends)
             if order_id in self._by_id:
                 self._shrink(self._by_id[order_id], self._by_id[order_id].left_wh)
+                ended.append(order_id)
+        return ended
 
-    def trim(self, owner: AccountId, backing_wh: int) -> bool:
-        """Take the unbacked part of an owner's last unbacked ask away; False where all are backed. `follow` is due."""
+    def trim(self, owner: AccountId, backing_wh: int) -> OrderId | None:
+        """Take the unbacked part of an owner's last unbacked ask away, and return its name; `follow` is due.
+
+        None where all are backed.
+        """
         own = self._own.get(owner)
         over_wh = own.asked_wh - max(0, backing_wh) if own else 0
         if own is None or over_wh <= 0:
-            return False
+            return None
         last = own.asks[-1]
         self._shrink(last, min(last.left_wh, over_wh))
-        return True
+        return last.order.id
 
     def quotes(self, look: Look) -> Quotes:
-        """Return the prices, with and without what could not trade."""
+        """Return the prices, with and without what could not trade, and how much stands at each."""
         self._look_again(look)
-        firsts = [queues[side].first() for queues in (self._all, self._ready) for side in (Side.ASK, Side.BID)]
-        return Quotes(*(None if first is None else first.price for first in firsts))
+        asks, bids = self._all[Side.ASK].all_first(), self._all[Side.BID].all_first()
+        backed, able = self._ready[Side.ASK].all_first(), self._ready[Side.BID].all_first()
+        return Quotes(
+            buying=_price(asks),
+            selling=_price(bids),
+            backed_buying=_price(backed),
+            backed_selling=_price(able),
+            buying_wh=sum(ask.left_wh for ask in asks),
+            selling_wh=sum(bid.left_wh for bid in bids),
+            backed_buying_wh=sum(ask.ready_wh for ask in backed),
+            backed_selling_wh=sum(_able_wh(owner, mine, look) for owner, mine in _by_owner(able).items()),
+        )
 
     def standing(self, owner: AccountId) -> int:
         """Return how many orders an account has resting here."""
@@ -256,8 +284,8 @@ class Book:
         trades: list[Trade] = []
         while pair := self._pair():
             bid, ask = pair
-            price = bid.price if bid.arrived < ask.arrived else ask.price
-            energy_wh = _affordable_wh(look.funds(bid.owner), price, min(bid.ready_wh, ask.ready_wh))
+            price = bid.price if bid.order.readable < ask.order.readable else ask.price
+            energy_wh = affordable_wh(look.funds(bid.owner), price, min(bid.ready_wh, ask.ready_wh))
             self._shrink(bid, energy_wh)
             self._shrink(ask, energy_wh)
             trades.append(self._told(bid.order, ask.order, energy_wh, price, look))
@@ -335,7 +363,24 @@ def _is_ready(standing: Standing) -> bool:
     return standing.ready_wh > 0
 
 
-def _affordable_wh(funds_micro: int, price_micro_per_kwh: int, wanted_wh: int) -> int:
+def _price(best: list[Standing]) -> int | None:
+    return best[0].price if best else None
+
+
+def _by_owner(orders: Iterable[Standing]) -> dict[AccountId, list[Standing]]:
+    found: dict[AccountId, list[Standing]] = {}
+    for standing in orders:
+        found.setdefault(standing.owner, []).append(standing)
+    return found
+
+
+def _able_wh(owner: AccountId, bids: list[Standing], look: Look) -> int:
+    """Return what an owner's bids at one price could take and pay together."""
+    wanted_wh = min(sum(bid.left_wh for bid in bids), max(0, look.room(owner)))
+    return affordable_wh(look.funds(owner), bids[0].price, wanted_wh)
+
+
+def affordable_wh(funds_micro: int, price_micro_per_kwh: int, wanted_wh: int) -> int:
     """Return the most Wh, up to what is wanted, whose cost the funds cover before it is rounded.
 
     After rounding, a few Wh could cost nothing, and the next few again: someone without money would empty the book.

@@ -26,11 +26,6 @@ class Standing:
         self.ready_wh = 0
         self.queued = False
 
-    @property
-    def arrived(self) -> int:
-        """Its place in time."""
-        return self.order.arrived
-
     def told(self) -> Order:
         """Return the order with what is left of it."""
         return self.order if self.left_wh == self.order.energy_wh else replace(self.order, energy_wh=self.left_wh)
@@ -93,6 +88,19 @@ class Queue:
             standing.queued = False
             heappop(heap)
         return None
+
+    def all_first(self) -> list[Standing]:
+        """Return every order that counts at the best price, in no order; costs as much as there are at that price."""
+        if (best := self.first()) is None:
+            return []
+        found, heap, look_at = [], self._heap, [0]
+        while look_at:  # whatever has the best price hangs together at the top of the heap
+            at = look_at.pop()
+            if at < len(heap) and heap[at][2].price == best.price:
+                look_at += [2 * at + 1, 2 * at + 2]
+                if self._counts(heap[at][2]):
+                    found.append(heap[at][2])
+        return found
 
     def first_of_others(self, owner: AccountId) -> Standing | None:
         """Return the best order that counts and is not this owner's, or None; costs as much as the owner has better."""

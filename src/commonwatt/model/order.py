@@ -35,6 +35,7 @@ class Order:
         arrived: Its place in time: where it stands in the log, or where it was fixed while nobody could read it.
         until_s: When it goes by itself, seconds since 1970; None where it stays.
         by_agent: Whether its owner's agent wants it.
+        told: Where in the log it was told, if its place in time was fixed before that; None where both are one.
 
     Raises:
         InvalidValue: The energy is not above zero.
@@ -48,6 +49,12 @@ class Order:
     arrived: int = 0
     until_s: int | None = None
     by_agent: bool = False
+    told: int | None = None
+
+    @property
+    def readable(self) -> int:
+        """From which place in the log on anybody could read it."""
+        return self.arrived if self.told is None else self.told
 
     def __post_init__(self) -> None:
         if self.energy_wh <= 0:

@@ -133,12 +133,16 @@ class ConsentSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeSpec:
-    """One home: its roof, its car if any, its member's WATT prices, and what its member agrees to: all, if left out."""
+    """One home: its roof, its car if any, its member's WATT prices, and what its member agrees to: all, if left out.
+
+    With ``trades_forecast`` its member's agent deals in slots from what is expected, see `order_bodies.AgentOn`.
+    """
 
     solar_kw: int
     watt_buy_pence: int
     watt_sell_pence: int
     car: int | None = None
+    trades_forecast: bool = False
     consent: ConsentSpec | None = None
 
 

@@ -100,6 +100,10 @@ class Door:
         finally:
             self.left(inside)
 
+    def hand_in(self, wires: list[bytes]) -> None:
+        """Put requests of this process in line whose outcomes nobody waits for: the log tells them."""
+        self.take(_Nobody(), wires)
+
     async def drain(self, why: str) -> None:
         """Take nothing more, and decide all for which there are receipts: whoever stops has promised to."""
         self._draining = why
@@ -281,6 +285,22 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None:
             with suppress(RuntimeError):
                 self._transport.resume_reading()
+
+
+class _Nobody:
+    """Whoever wants no answer."""
+
+    def send(self, data: bytes) -> None:
+        """Let it go."""
+
+    def refuse(self, why: str) -> None:
+        """Ask nothing more."""
+
+    def pause(self) -> None:
+        """Ask nothing more for now."""
+
+    def go_on(self) -> None:
+        """Ask again when there is something to ask."""
 
 
 class _Inside:

@@ -68,7 +68,7 @@ def fairness(
     for one in found.members:
         console.print(f"[bold]{one.member}[/]", highlight=False)
         table = Table("market", "orders", "Wh", "traded Wh", "price", "all paid", box=None, header_style="bold")
-        for market in ("watt_bought", "watt_sold", "slot_bought", "slot_sold"):
+        for market in ("watt_bought", "watt_sold", "slot_bought", "slot_sold", "direct_bought", "direct_sold"):
             deals: Deals = getattr(one, market)
             counts = (deals.orders, deals.wanted_wh, deals.filled_wh)
             if deals.orders:
@@ -76,7 +76,10 @@ def fairness(
         console.print(table)
         refused = ", ".join(f"{times} {why}" for why, times in one.refusals.items()) or "none"
         console.print(f"waited {one.waited}, passed over {one.passed_over}, refused: {refused}", highlight=False)
-    for who, waits in (("agents", found.agents), ("everybody else", found.others)):
+        if one.run_ahead:
+            console.print(f"perhaps run ahead of: {one.run_ahead} trades of sealed orders", highlight=False)
+    groups = (("agents", found.agents), ("others' hands", found.platform), ("everybody else", found.others))
+    for who, waits in groups:
         median = "-" if waits.median_s is None else f"{waits.median_s} s"
         console.print(
             f"WATT orders of {who}: {waits.orders}, {waits.matched} traded, {waits.at_once} at once, median {median}",

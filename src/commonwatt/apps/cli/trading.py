@@ -24,10 +24,12 @@ def market(folder: Folder, json: Json = False) -> None:
         typer.echo(as_json(found))
         return
     console = screen()
-    quoted = f"lowest ask {_price(found.buying_price)}, highest bid {_price(found.selling_price)}"
-    console.print(f"[bold]WATT book[/] of {found.community}: {quoted}", highlight=False)
-    ready = f"lowest ask {_price(found.backed_buying_price)}, highest bid {_price(found.backed_selling_price)}"
-    console.print(f"of what could trade now: {ready}", highlight=False)
+    asked = _quote(found.buying_price, found.buying_wh)
+    bid = _quote(found.selling_price, found.selling_wh)
+    console.print(f"[bold]WATT book[/] of {found.community}: lowest ask {asked}, highest bid {bid}", highlight=False)
+    asked = _quote(found.backed_buying_price, found.backed_buying_wh)
+    bid = _quote(found.backed_selling_price, found.backed_selling_wh)
+    console.print(f"of what could trade now: lowest ask {asked}, highest bid {bid}", highlight=False)
     console.print(_table(("order", "owner", "side", "Wh", "price"), found.watt_orders))
     if found.listings:
         console.print("[bold]listed for direct sale[/]")
@@ -101,12 +103,16 @@ def ask(
     """Sign any request, and send it through the open door."""
     try:
         told = stdlib_json.loads(typer.get_text_stream("stdin").read() if body == "-" else body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # what is nested too deep is no body either
         raise Refused("a body is a JSON object", found=body[:80]) from error
     if not isinstance(told, dict):
         raise Refused("a body is a JSON object", found=body[:80])
     done = asking.ask(folder, name, kind, told, host, port, account)
     typer.echo(as_json(done) if json else f"{done.kind.value} for {done.account}: {done.outcome.value}")
+
+
+def _quote(micro: int | None, energy_wh: int) -> str:
+    return "-" if micro is None else f"{_price(micro)} for {energy_wh} Wh"
 
 
 def _price(micro: int | None) -> str:

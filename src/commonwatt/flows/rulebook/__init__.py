@@ -92,7 +92,7 @@ def begin(state: State, stamped_s: int) -> None:
     auctioning.close_due(state, stamped_s)
     contract_calling.advance(state, stamped_s)
     charging.stop_due(state, stamped_s)
-    state.book.end(stamped_s)
+    watt_book.end(state, stamped_s)
     watt_book.follow(state, stamped_s)
 
 

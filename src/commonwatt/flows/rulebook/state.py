@@ -97,10 +97,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WattPrices:
-    """What a member's agent pays and takes for WATT, micro per kWh (row E7)."""
+    """What a member's agent pays and takes for WATT, micro per kWh (row E7), and whether it trades forecasts too."""
 
     buy: int
     sell: int
+    forecast: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

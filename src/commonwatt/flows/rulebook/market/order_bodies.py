@@ -70,11 +70,15 @@ class Reveal(_Body, frozen=True, tag_field="what", tag="reveal"):
     order: OrderBody
 
 
-class AgentOn(_Body, frozen=True, tag_field="what", tag="agent"):
-    """Switches the owner's agent on, or sets its prices anew: it buys at one and sells at the other (row E7)."""
+class AgentOn(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="agent"):
+    """Switches the owner's agent on, or sets its prices anew: it buys at one and sells at the other (row E7).
+
+    With ``forecast`` it also deals in slots from what is expected, within these prices, and not from the plan alone.
+    """
 
     buy_micro_per_kwh: Limit
     sell_micro_per_kwh: Limit
+    forecast: bool = False
 
 
 class AgentOff(_Body, frozen=True, tag_field="what", tag="agent off"):

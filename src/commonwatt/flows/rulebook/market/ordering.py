@@ -16,7 +16,7 @@ def order(state: State, request: Request, body: bodies.Ordering, position: int, 
         case bodies.Sealed():
             return sealing.seal(state, request.on_behalf_of, body, position, stamped_s)
         case bodies.Reveal():
-            return sealing.reveal(state, request, body, stamped_s)
+            return sealing.reveal(state, request, body, position, stamped_s)
         case bodies.AgentOn() | bodies.AgentOff():
             return agency.switch(state, request.on_behalf_of, body)
         case bodies.Amend():

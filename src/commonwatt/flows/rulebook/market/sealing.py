@@ -6,32 +6,23 @@ had been told at that place; what was traded meanwhile stays. Until then nobody 
 salt is 32 bytes that nobody else has.
 
 A place in time that may be used or not is worth something: somebody could seal a bid and an ask at every quarter and
-reveal what turns out well. So every seal has a bond, and whoever does not reveal in time loses it to the network. An
-order that can stand no more when it is revealed, since its gate has closed or nothing stands behind it, is not revealed
-in time either.
+use what turns out well. So every seal has a bond until its time is over, and whoever does not reveal by then loses it
+to the network. To tell an order and take it back would be the same choice, one request later: so it is lost as well
+when the order is taken back, made smaller or ends by itself before then. An order that is filled has used its place,
+and its bond is free. An order that can stand no more when it is revealed, since its gate has closed or nothing stands
+behind it, is not revealed in time either.
 """
 
 from hashlib import sha256
 
 from commonwatt.flows.rulebook.bodies import write_body
+from commonwatt.flows.rulebook.market import bonds, slot_market, watt_book
 from commonwatt.flows.rulebook.market import order_bodies as bodies
-from commonwatt.flows.rulebook.market import slot_market, watt_book
 from commonwatt.flows.rulebook.market.seals import Seal
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.tokens.backing import free
 from commonwatt.flows.rulebook.tokens.transferring import MOST_PENDING
-from commonwatt.ledger.transfers import FOR_EVER_S, Transfer
-from commonwatt.model import (
-    MAX_SAFE_INTEGER,
-    NETWORK,
-    SLOT_SECONDS,
-    AccountId,
-    Commodity,
-    Memo,
-    Outcome,
-    Request,
-    canonical_json,
-)
+from commonwatt.model import SLOT_SECONDS, AccountId, Commodity, Outcome, Request, canonical_json
 
 MOST_SEALED = 16
 """Seals that one account may have standing."""
@@ -64,56 +55,36 @@ def seal(state: State, owner: AccountId, body: bodies.Sealed, position: int, sta
         until_s=stamped_s + REVEAL_S,
         bond_micro=bond_micro,
     )
-    _hold(state, made)
-    state.seals.add(made)
+    bonds.hold(state, made)
     return Outcome.BOOKED
 
 
-def reveal(state: State, request: Request, body: bodies.Reveal, stamped_s: int) -> Outcome:
+def reveal(state: State, request: Request, body: bodies.Reveal, position: int, stamped_s: int) -> Outcome:
     """Let a sealed order stand at its place in time, in its market."""
     owner, found = request.on_behalf_of, state.seals.at(body.sealed)
-    if found is None or found.owner != owner:
+    if found is None or found.owner != owner or found.told:
         return Outcome.UNKNOWN_THING
     if commitment_of(owner, body.order, body.salt) != found.commitment:
         return Outcome.NOT_ALLOWED
     if body.order.now:
         return Outcome.NOT_ALLOWED  # what takes at once takes what stands now: an earlier place means nothing to it
-    # Its bond may stand behind it: it is free as soon as the order is told.
-    state.wallets.release(found.bond)
+    state.seals.note(found, told=True)  # it may be filled in the instant in which it is told
     match body.order:
         case bodies.WattOrder(price_micro_per_kwh=None):
             outcome = Outcome.NOT_ALLOWED
         case bodies.WattOrder():
-            outcome = watt_book.order(state, owner, body.order, found.position, stamped_s)
+            outcome = watt_book.order(state, owner, body.order, found.position, stamped_s, told=position)
         case bodies.SlotOrder():
             outcome = slot_market.order(state, request, body.order, found.position, stamped_s)
-    if outcome is Outcome.BOOKED:
-        state.seals.remove(found)
-    else:
-        _hold(state, found)
+    if outcome is not Outcome.BOOKED:
+        state.seals.note(found, told=False)
     return outcome
 
 
 def lapse(state: State, stamped_s: int) -> None:
-    """Let go of every order that was not revealed in time; its bond goes to the network."""
-    slot_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
+    """Let go of every seal whose time is over; the bond of what was not told goes to the network."""
     for found in state.seals.lapsed(stamped_s):
-        state.seals.remove(found)
-        state.wallets.release(found.bond)
-        if state.ergon(NETWORK) + found.bond_micro <= MAX_SAFE_INTEGER:
-            amount, ref = found.bond_micro, str(found.position)
-            state.move(Commodity.ERGON, found.owner, NETWORK, amount, slot_s=slot_s, memo=Memo.SEAL_LAPSED, ref=ref)
-
-
-def _hold(state: State, seal: Seal) -> None:
-    """Reserve a seal's bond."""
-    if seal.bond_micro:
-        bond = Transfer(
-            id=seal.bond,
-            commodity=Commodity.ERGON,
-            source=seal.owner,
-            target=NETWORK,
-            amount=seal.bond_micro,
-            until_s=FOR_EVER_S,
-        )
-        state.wallets.reserve(bond)
+        if found.told:
+            bonds.free(state, found)
+        else:
+            bonds.forfeit(state, found)

@@ -1,8 +1,8 @@
-"""Orders whose place in time is fixed and whose content nobody knows yet."""
+"""Orders whose place in time is fixed before anybody knows what they are, and the bonds that stand for them."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from commonwatt.model import AccountId
 
@@ -15,8 +15,9 @@ class Seal:
         position: Where it stands in the log: the place in time of the order in it.
         owner: Who alone can reveal it.
         commitment: SHA-256 over what it is, see `sealing.commitment_of`.
-        until_s: First second at which it has lapsed.
+        until_s: First second at which it has lapsed, or, told, is bound no more.
         bond_micro: What is reserved of the owner's ERGON until then.
+        told: Whether its order stands in a market.
     """
 
     position: int
@@ -24,6 +25,7 @@ class Seal:
     commitment: str
     until_s: int
     bond_micro: int
+    told: bool = False
 
     @property
     def bond(self) -> str:
@@ -32,7 +34,7 @@ class Seal:
 
 
 class Seals:
-    """What is sealed and neither revealed nor lapsed; first in the log, first to lapse."""
+    """What is sealed and still bound; first in the log, first to lapse."""
 
     def __init__(self, seals: Iterable[Seal] = ()) -> None:
         self._by_position: dict[int, Seal] = {}
@@ -51,6 +53,10 @@ class Seals:
         self._count[seal.owner] -= 1
         if not self._count[seal.owner]:
             del self._count[seal.owner]
+
+    def note(self, seal: Seal, *, told: bool) -> None:
+        """Note whether an order stands in a market; it is bound to stand there until its seal's time is over."""
+        self._by_position[seal.position] = replace(seal, told=told)
 
     def at(self, name: str) -> Seal | None:
         """Return the one that stands at a place in the log, or None."""

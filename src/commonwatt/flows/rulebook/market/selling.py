@@ -1,9 +1,9 @@
 """Rules for direct sales (row H11): A lists Wh under an address, B checks the address and buys; both legs or neither.
 
 What is listed is reserved, so that it backs nothing else, and the reservation ends at its time like any other. A sale
-needs A's meter: WATT is minted by meters alone, what A has must still cover what is bought beside all else that A has
-promised, and the gateway behind A's connection must have reported as lately as the charter's grace asks, since what a
-silent meter would have burned nobody knows.
+needs A's meters: WATT is minted by meters alone, what A has must still cover what is bought beside all else that A has
+promised, and what A's connection and every battery of A's with WATT outstanding did in the slot before must have been
+measured, since what a silent meter would have burned nobody knows, and an estimate burns nothing.
 """
 
 from commonwatt.flows.rulebook.market import sale_bodies as bodies
@@ -12,6 +12,7 @@ from commonwatt.flows.rulebook.tokens.backing import free
 from commonwatt.flows.rulebook.tokens.transferring import MOST_PENDING, exchange
 from commonwatt.ledger.transfers import Transfer
 from commonwatt.market.listings import Listed
+from commonwatt.metering.batch import Quality
 from commonwatt.model import ANYONE, SLOT_SECONDS, AccountId, Commodity, Outcome, Request, cost_micro
 
 
@@ -87,14 +88,14 @@ def _unlist(state: State, seller: AccountId, body: bodies.Unlist) -> Outcome:
 
 
 def _verified(state: State, seller: AccountId, stamped_s: int) -> bool:
-    """Tell whether the meter of a seller's connection has reported a slot whose grace has not long run out."""
+    """Tell whether the slot before was measured where a seller's WATT could have gone."""
     connection = state.connections.get(seller)
-    if connection is None:
+    before_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS - SLOT_SECONDS
+    if connection is None or before_s not in state.readings:
         return False
-    running_s = stamped_s // SLOT_SECONDS * SLOT_SECONDS
-    oldest_s = max(state.horizon_s, running_s - (1 + state.charter.grace_slots) * SLOT_SECONDS)
-    told = (slot_s for slot_s in state.readings if oldest_s <= slot_s < running_s)
-    return any(connection in state.readings[slot_s] for slot_s in told)
+    told = state.readings[before_s]
+    behind = (asset for asset, _ in state.claims.listing() if state.assets[asset].owner == seller)
+    return all(meter in told and told.quality_of(meter) is Quality.MEASURED for meter in (connection, *behind))
 
 
 def _reservation(name: str, seller: AccountId, energy_wh: int, until_s: int) -> Transfer:

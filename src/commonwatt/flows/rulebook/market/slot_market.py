@@ -1,7 +1,7 @@
 """Rules for energy that flows in a slot: orders until its gate closes, one by one or in batches."""
 
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.rulebook.market import order_bodies
+from commonwatt.flows.rulebook.market import bonds, order_bodies
 from commonwatt.flows.rulebook.market.traders import traders, zone_of
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.tokens.backing import free
@@ -127,7 +127,10 @@ def cancel(state: State, owner: AccountId, name: str) -> Outcome:
         return Outcome.UNKNOWN_THING
     known = [int(position), *([int(item)] if item else [])]
     state.wallets.moves(owner)
-    return Outcome.BOOKED if state.slot_market.cancel(owner, *known) else Outcome.UNKNOWN_THING
+    if not state.slot_market.cancel(owner, *known):
+        return Outcome.UNKNOWN_THING
+    bonds.left(state, position)
+    return Outcome.BOOKED
 
 
 def close_gates(state: State, stamped_s: int) -> None:

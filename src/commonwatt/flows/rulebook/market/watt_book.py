@@ -11,6 +11,7 @@ order's end: nobody is punished for a cloud. What a promise that was never meant
 is made against it, and the prices without such orders are told beside those with them (`quotes`).
 """
 
+from commonwatt.flows.rulebook.market import bonds
 from commonwatt.flows.rulebook.market import order_bodies as bodies
 from commonwatt.flows.rulebook.market.agency import acts_rightly
 from commonwatt.flows.rulebook.state import State
@@ -38,7 +39,9 @@ _ANY_PRICE = {Side.BID: 10**9, Side.ASK: 0}
 """What a limit may be at the most and at the least: an order without one takes whatever stands."""
 
 
-def order(state: State, owner: AccountId, body: bodies.WattOrder, position: int, stamped_s: int) -> Outcome:
+def order(
+    state: State, owner: AccountId, body: bodies.WattOrder, position: int, stamped_s: int, told: int | None = None
+) -> Outcome:
     """Place an order in the WATT book, or let it take at once what it can.
 
     Args:
@@ -47,10 +50,11 @@ def order(state: State, owner: AccountId, body: bodies.WattOrder, position: int,
         body: What is wanted.
         position: Its place in time.
         stamped_s: The log's time.
+        told: Where it was told, if its place was sealed before.
     """
     if body.by_agent and not acts_rightly(state, owner, body):
         return Outcome.NOT_ALLOWED
-    wish = wish_of(owner, body, position)
+    wish = wish_of(owner, body, position, told)
     if body.now or body.price_micro_per_kwh is None:
         if body.until_s is not None:
             return Outcome.NOT_ALLOWED  # what never rests has no end
@@ -68,8 +72,8 @@ def order(state: State, owner: AccountId, body: bodies.WattOrder, position: int,
     return Outcome.BOOKED
 
 
-def wish_of(owner: AccountId, body: bodies.WattOrder, position: int) -> Order:
-    """Return what an order at a place in time is for the book."""
+def wish_of(owner: AccountId, body: bodies.WattOrder, position: int, told: int | None = None) -> Order:
+    """Return what an order at a place in time is for the book, told there or later."""
     return Order(
         id=OrderId(str(position)),
         owner=owner,
@@ -79,12 +83,16 @@ def wish_of(owner: AccountId, body: bodies.WattOrder, position: int) -> Order:
         arrived=position,
         until_s=body.until_s,
         by_agent=body.by_agent,
+        told=told,
     )
 
 
 def cancel(state: State, owner: AccountId, name: str) -> bool:
     """Take an order out of the WATT book; False where its owner has none of that name there."""
-    return state.book.cancel(OrderId(name), owner)
+    found = state.book.cancel(OrderId(name), owner)
+    if found:
+        bonds.left(state, name)
+    return found
 
 
 def amend(state: State, owner: AccountId, body: bodies.Amend) -> Outcome:
@@ -92,7 +100,16 @@ def amend(state: State, owner: AccountId, body: bodies.Amend) -> Outcome:
     standing = state.book.order(OrderId(body.order))
     if standing is None or standing.owner != owner:
         return Outcome.UNKNOWN_THING
-    return Outcome.BOOKED if state.book.amend(standing.id, owner, body.energy_wh) else Outcome.OVER_LIMIT
+    if not state.book.amend(standing.id, owner, body.energy_wh):
+        return Outcome.OVER_LIMIT
+    bonds.left(state, body.order)
+    return Outcome.BOOKED
+
+
+def end(state: State, stamped_s: int) -> None:
+    """Let go of the orders whose time has come."""
+    for name in state.book.end(stamped_s):
+        bonds.left(state, name)
 
 
 def follow(state: State, stamped_s: int) -> None:
@@ -117,8 +134,8 @@ def _keep_covered(state: State, account: AccountId) -> None:
     if not collateral_micro(state, account):
         return
     backing_wh = available(state, account, Commodity.WATT)
-    while free(state, account, Commodity.ERGON) < 0 and state.book.trim(account, backing_wh):
-        pass
+    while free(state, account, Commodity.ERGON) < 0 and (name := state.book.trim(account, backing_wh)) is not None:
+        bonds.left(state, name)
 
 
 def _look(state: State, stamped_s: int) -> Look:
@@ -143,5 +160,8 @@ def _look(state: State, stamped_s: int) -> Look:
             (Commodity.ERGON, trade.buyer, trade.seller, owed),
         ):
             state.move(commodity, source, target, amount, slot_s=slot_s, memo=Memo.WATT_TRADE, ref=ref)
+        for name in (trade.bid, trade.ask):
+            if state.book.order(name) is None:
+                bonds.filled(state, name)
 
     return Look(backing, room, funds, book)
