@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.tokens.backing import free, room_wh
+from commonwatt.flows.rulebook.tokens.wallets import OF_AUCTIONS
 from commonwatt.ledger.transfers import FOR_EVER_S, Transfer
 from commonwatt.market.auctions import Auction, Award, Form, Good
 from commonwatt.market.auctions.auction import Result, Why
@@ -41,12 +42,12 @@ def hold(state: State, name: str, commodity: Commodity, source: AccountId, targe
 
 def bond_name(found: Auction, account: AccountId) -> str:
     """Return under which name a bond is reserved; no transfer that a member asks for can name it."""
-    return f"auction {found.id} bond {account}"
+    return f"{OF_AUCTIONS}{found.id} bond {account}"
 
 
 def lot_name(found: Auction) -> str:
     """Return under which name a lot of WATT is reserved."""
-    return f"auction {found.id} lot"
+    return f"{OF_AUCTIONS}{found.id} lot"
 
 
 def release(state: State, found: Auction) -> None:
@@ -167,7 +168,7 @@ def _book(state: State, found: Auction, award: Award, number: int, stamped_s: in
 
 
 def _due_name(found: Auction, number: int) -> str:
-    return f"auction {found.id} due {number}"
+    return f"{OF_AUCTIONS}{found.id} due {number}"
 
 
 def _owner_forfeits(state: State, found: Auction, to: set[AccountId], stamped_s: int) -> None:
