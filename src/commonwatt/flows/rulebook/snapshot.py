@@ -27,7 +27,7 @@ from commonwatt.metering.table import ReadingTable
 from commonwatt.model import AccountId, AssetId, AssetKind, Corrupt, GatewayId, InvalidValue, Order
 from commonwatt.tokens.watt import StorageClaims
 
-FORMAT = 6
+FORMAT = 7
 _DERIVED = frozenset({"columns", "traders", "_registry", "registry_version", "connections", "gateways", "doubted"})
 """Fields that follow from the others, which alone the state root binds; and what is only noted along the way."""
 

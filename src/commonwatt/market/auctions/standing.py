@@ -21,6 +21,7 @@ class Auctions:
         self._over: list[tuple[int, int]] = []
         self._of_owner: Counter[AccountId] = Counter()
         self._bidding: Counter[AccountId] = Counter()
+        self._of: dict[AccountId, set[int]] = {}
         for auction in items:
             self.add(auction)
 
@@ -60,6 +61,18 @@ class Auctions:
         """Return in how many auctions that are not closed an account has a bid."""
         return self._bidding[account]
 
+    def of(self, account: AccountId) -> list[Auction]:
+        """Return the auctions in which an account has a part, or may have one, as they were opened."""
+        return [self._by_id[str(number)] for number in sorted(self._of.get(account, ()))]
+
+    def running(self, slot_s: int) -> list[Auction]:
+        """Return the closed auctions of which something is owed for a slot, as they were opened."""
+        return [
+            auction
+            for auction in self._by_id.values()
+            if auction.result is not None and not auction.done and auction.terms.from_s <= slot_s < auction.terms.to_s
+        ]
+
     def due(self, now_s: int) -> list[Auction]:
         """Return the auctions about which something is due, first due first, then as they were opened."""
         return [self._by_id[str(number)] for _, number in self._due[: bisect_left(self._due, (now_s + 1, 0))]]
@@ -77,12 +90,20 @@ class Auctions:
         yield from ({"auction": auction} for auction in self._by_id.values())
 
     def _note(self, auction: Auction, sign: int) -> None:
-        """Note, or note no longer, when an auction is due and who bids in it."""
+        """Note, or note no longer, when an auction is due, who bids in it, and who has a part in it."""
         times, entry = (self._over if auction.done else self._due), (auction.due_s, int(auction.id))
         if sign > 0:
             insort(times, entry)
         else:
             del times[bisect_left(times, entry)]
+        for account in auction.parties():
+            numbers = self._of.setdefault(account, set())
+            if sign > 0:
+                numbers.add(int(auction.id))
+            else:
+                numbers.discard(int(auction.id))
+            if not numbers:
+                del self._of[account]
         if auction.result is None:
             for bidder in {*auction.bids, *auction.sealed}:
                 self._bidding[bidder] += sign

@@ -56,6 +56,7 @@ def settle_due(state: State, stamped_s: int) -> None:
             state.stood_in.add(slot_s)
         state.settled_to_s = slot_s + SLOT_SECONDS
         state.slot_market.settled(slot_s)
+        awarding.slot_settled(state, slot_s)
         state.wallets.moved = None  # whatever a slot's bids had reserved is free again
         sharing.let_go(state)
         equalising.close(state, slot_s)
