@@ -395,6 +395,49 @@ def test_a_dutch_lot_is_taken_in_parts_and_the_rest_comes_back() -> None:
     assert (hall.watt("anna"), hall.all_reserved()) == (410, 0)
 
 
+def test_parts_that_one_account_takes_at_one_price_are_one_award() -> None:
+    hall = Hall()
+    name, _ = hall.open(form=Form.DUTCH, opening_price=300_000, step=100_000, tick_s=100, divisible=True)
+    for who, amount in (("ben", 100), ("cleo", 50), ("ben", 30)):
+        assert hall.bid(who, name, 300_000, amount) is Outcome.BOOKED
+    hall.now_s += 100
+    assert hall.bid("ben", name, 300_000, 20) is Outcome.BOOKED
+    hall.at(hall.now_s + LASTS_S)
+    assert hall.won(name) == [("ben", 130, 300_000), ("cleo", 50, 300_000), ("ben", 20, 200_000)]
+    assert hall.watt("ben") == 150 and hall.all_reserved() == 0
+    hall.check_rebuilt()
+
+
+def test_takers_of_a_dutch_price_are_counted_and_not_how_often_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auctioning, "MOST_BIDDERS", 2)
+    monkeypatch.setattr(auctioning, "MOST_PRICES", 2)
+    hall = Hall()
+    terms = {"opening_price": 300_000, "step": 1_000, "tick_s": 10, "divisible": True}
+    name, _ = hall.open("anna", Form.DUTCH, **terms)
+    assert {hall.bid("cleo", name, 300_000, 1) for _ in range(5)} == {Outcome.BOOKED}
+    assert hall.bid("ben", name, 300_000, 1) is Outcome.BOOKED
+    assert hall.bid("utility", name, 300_000, 1) is Outcome.OVER_LIMIT
+    hall.now_s += 10
+    assert hall.bid("ben", name, 300_000, 1) is Outcome.BOOKED
+    hall.now_s += 10
+    assert hall.bid("ben", name, 300_000, 1) is Outcome.OVER_LIMIT, "at a third price"
+
+
+def test_what_is_left_of_a_dutch_lot_can_be_withdrawn() -> None:
+    hall = Hall()
+    terms = {"opening_price": 300_000, "step": 1_000, "tick_s": 100, "divisible": True}
+    name, _ = hall.open("anna", Form.DUTCH, owner_bond_micro=BOND, **terms)
+    assert hall.bid("cleo", name, 300_000, 100) is Outcome.BOOKED
+    assert hall.do("anna", bodies.TakeDown(auction=name)) is Outcome.BOOKED
+    assert (hall.why(name), hall.won(name)) == (Why.SOLD, [("cleo", 100, 300_000)])
+    assert hall.all_reserved() == 0
+    assert hall.bid("ben", name, 300_000, 100) is Outcome.TOO_LATE
+    other, _ = hall.open("anna", Form.DUTCH, **terms)
+    assert hall.do("anna", bodies.TakeDown(auction=other)) is Outcome.BOOKED
+    assert hall.why(other) is Why.WITHDRAWN
+    hall.check_rebuilt()
+
+
 def test_whoever_takes_a_dutch_price_can_pay_for_it() -> None:
     hall = Hall(prepaid_micro=100_000)
     name, _ = hall.open(form=Form.DUTCH, opening_price=300_000, step=100_000, tick_s=100, owner_bond_micro=BOND)

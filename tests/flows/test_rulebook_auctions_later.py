@@ -9,9 +9,11 @@ from community import EXPORT, IMPORT, LIMIT_W, Flow
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.market.auctions import auction_bodies, awarding
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms
+from commonwatt.flows.rulebook.tokens import wallet_bodies
 from commonwatt.flows.rulebook.tokens.backing import free
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.market.auctions import Form, Good
+from commonwatt.market.auctions.auction import Why
 from commonwatt.metering.batch import Quality
 from commonwatt.model import SLOT_SECONDS, AccountId, AssetKind, Commodity, Kind, Outcome, Side
 from commonwatt.simulator.world import salts
@@ -328,6 +330,29 @@ def test_nobody_sells_more_capacity_at_once_than_lies_between_the_two_ends_of_th
     later = window | {"from_s": window["to_s"], "to_s": window["to_s"] + SLOT_SECONDS}
     name, _ = hall.open("utility", **later)
     assert hall.bid("cleo", name, 100_000, 2 * LIMIT_W) is Outcome.BOOKED, "another time"
+
+
+def test_a_dutch_buyer_of_capacity_is_free_to_reserve_however_often_it_is_sold_to() -> None:
+    hall = Hall()
+    terms = {"opening_price": 50_000, "step": 1, "tick_s": 60, "divisible": True}
+    name, outcome = hall.open("utility", Form.DUTCH, **capacity(hall, count=1, amount=1_000) | terms)
+    assert outcome is Outcome.BOOKED
+    assert {hall.bid("anna", name, 0, 4) for _ in range(101)} == {Outcome.BOOKED}
+    assert hall.reserved("utility") == 5_050
+    reserve = wallet_bodies.Reserve(target="anna", commodity=ERGON, amount=1, until_s=hall.now_s + 1_000)
+    assert hall.ask("utility", Kind.TRANSFER, reserve) is Outcome.BOOKED
+
+
+def test_the_bond_of_a_dutch_buyer_pays_for_the_last_part_alone() -> None:
+    hall = Hall()
+    terms = {"opening_price": 10**8, "reserve_price": 2 * 10**8, "step": 1, "tick_s": 60, "divisible": True}
+    window = capacity(hall, amount=500) | terms | {"owner_bond_micro": BOND}
+    name, _ = hall.open("utility", Form.DUTCH, **window)
+    assert hall.bid("anna", name, 0, 400) is Outcome.BOOKED
+    left = hall.ergon("utility") - hall.reserved("utility")
+    assert left == 10**7 - BOND
+    assert hall.bid("ben", name, 0, 100) is Outcome.BOOKED
+    assert (hall.why(name), hall.reserved("utility")) == (Why.SOLD, hall.ergon("utility"))
 
 
 def test_who_has_no_meter_sells_no_capacity() -> None:

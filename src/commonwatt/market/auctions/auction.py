@@ -1,7 +1,7 @@
 """The life of one auction, alike for all forms: bids while it is open, reveals after it, a result that stays."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from commonwatt.market.auctions import dutch, english, sealed
@@ -169,6 +169,15 @@ class Auction:
     def price(self, now_s: int) -> int:
         """Return the price that stands in a Dutch auction."""
         return dutch.price_at(self.terms, now_s)
+
+    def take(self, award: Award) -> int:
+        """Take in what somebody takes at a Dutch price, and return which award it is: one for each taker and price."""
+        for number, known in enumerate(self.awards):
+            if (known.bidder, known.price) == (award.bidder, award.price):
+                self.awards[number] = replace(known, amount=known.amount + award.amount)
+                return number
+        self.awards.append(award)
+        return len(self.awards) - 1
 
     def winners(self, out: set[AccountId]) -> list[Award]:
         """Return what is won once nobody bids any more, without those who are out."""

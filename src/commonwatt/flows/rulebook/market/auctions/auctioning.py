@@ -34,7 +34,9 @@ MOST_OF_OWNER = 32
 MOST_BIDDING = 64
 """Open auctions in which one account may bid."""
 MOST_BIDDERS = 1_000
-"""In one auction, or so many takes of a Dutch price."""
+"""In one auction."""
+MOST_PRICES = 16
+"""At which one account may take parts of a Dutch lot."""
 MOST_SHARING = 100
 """Bidders of a lot that is divisible: each of a second-price auction may pay for what each other would have got."""
 FURTHEST_S = 31 * 86_400
@@ -139,8 +141,12 @@ def _take(
     price, amount = found.price(stamped_s), body.amount
     if not takes(found.terms, body.price_micro_per_kwh, price) or not found.fits(amount):
         return Outcome.OVER_LIMIT
-    has = sum(award.amount for award in found.awards if award.bidder == account)
-    if not taking_part.carries(state, found, account, has + amount) or len(found.awards) >= MOST_BIDDERS:
+    has = [award for award in found.awards if award.bidder == account]
+    if not taking_part.carries(state, found, account, sum(award.amount for award in has) + amount):
+        return Outcome.OVER_LIMIT
+    if not has and len({award.bidder for award in found.awards}) >= MOST_BIDDERS:
+        return Outcome.OVER_LIMIT
+    if len(has) >= MOST_PRICES and price not in {award.price for award in has}:
         return Outcome.OVER_LIMIT
     if not holding.backed(state, found, account, amount, price):
         return Outcome.NOT_BACKED
@@ -210,10 +216,13 @@ def _reveal_reserve(
 def _withdraw(state: State, found: Auction, account: AccountId, stamped_s: int) -> Outcome:
     if account != found.owner:
         return Outcome.NOT_ALLOWED
-    if found.bids or found.sealed or found.awards:
+    if found.bids or found.sealed:
         return Outcome.ALREADY_THERE
     if found.phase(stamped_s) not in (Phase.COMING, Phase.OPEN):
         return Outcome.TOO_LATE
+    if found.terms.form is Form.DUTCH:
+        awarding.end_dutch(state, found, Why.WITHDRAWN, stamped_s)
+        return Outcome.BOOKED
     holding.release(state, found)
     with state.auctions.change(found):
         found.result, found.done = Result(why=Why.WITHDRAWN, closed_s=stamped_s), True

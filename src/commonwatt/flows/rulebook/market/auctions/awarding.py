@@ -41,7 +41,7 @@ def trades(state: State, slot_s: int) -> list[Trade]:
 def close(state: State, found: Auction, stamped_s: int) -> None:
     """End an auction: find who won and performs, book it, and send every bond where it belongs."""
     if found.terms.form is Form.DUTCH:
-        _end_dutch(state, found, Why.SOLD if found.awards else Why.NO_BID, stamped_s)
+        end_dutch(state, found, Why.NO_BID, stamped_s)
         return
     hid = {bidder for bidder in found.sealed if bidder not in found.bids}
     out: set[AccountId] = set()
@@ -70,19 +70,37 @@ def take(
     if _full(state, [found.owner, taker]):
         return Outcome.OVER_LIMIT
     award = Award(bidder=taker, amount=amount, price=price, position=position)
-    if not _owner_performs(state, found, [award]):
+    # The bond stays where it is while something is left, so it pays for the last part alone.
+    if not _owner_performs(state, found, [award], with_bond=amount == found.left):
         holding.release(state, found)
         _owner_forfeits(state, found, {taker}, stamped_s)
-        _end_dutch(state, found, Why.OWNER_FAILED, stamped_s)
+        end_dutch(state, found, Why.OWNER_FAILED, stamped_s)
         return Outcome.BOOKED
     state.wallets.release(holding.lot_name(found))
-    _book(state, found, award, len(found.awards), stamped_s)
     with state.auctions.change(found):
-        found.awards.append(award)
+        number = found.take(award)
+    _book(state, found, award, number, stamped_s)
     holding.hold_lot(state, found, found.left)
     if not found.left:
         close(state, found, stamped_s)
     return Outcome.BOOKED
+
+
+def end_dutch(state: State, found: Auction, why: Why, stamped_s: int) -> None:
+    """End an auction of which every part was booked as it was taken.
+
+    Args:
+        state: Changed in place.
+        found: The auction.
+        why: Why no more is taken; what was sold is sold, unless its owner failed.
+        stamped_s: The log's time.
+    """
+    holding.release(state, found)
+    taken = tuple(found.awards)
+    if taken and why is not Why.OWNER_FAILED:
+        why = Why.SOLD
+        holding.keep_bonds(state, found, taken)
+    _end(state, found, Result(why=why, closed_s=stamped_s, awards=taken, bidders=found.fates(taken, set())))
 
 
 def slot_settled(state: State, slot_s: int) -> None:
@@ -169,14 +187,14 @@ def _performs(state: State, found: Auction, bidder: AccountId, awards: Iterable[
     return _pays(state, bidder, aside, sum(needed_micro(state, found, a.amount, a.price, pays=buys) for a in mine))
 
 
-def _owner_performs(state: State, found: Auction, awards: Iterable[Award]) -> bool:
+def _owner_performs(state: State, found: Auction, awards: Iterable[Award], *, with_bond: bool = True) -> bool:
     owner, sells, watt = found.owner, _sells(found), found.terms.good is Good.WATT
     amount = sum(award.amount for award in awards)
     if sells and watt:
         return state.watt(owner) >= amount  # what a discharge has called meanwhile is gone
     if watt and room_wh(state, owner) < amount:
         return False
-    aside = held(state, bond_name(found, owner)) + held(state, holding.lot_name(found))
+    aside = held(state, holding.lot_name(found)) + (held(state, bond_name(found, owner)) if with_bond else 0)
     needed = sum(needed_micro(state, found, award.amount, award.price, pays=not sells) for award in awards)
     return _pays(state, owner, aside, needed)
 
@@ -193,7 +211,8 @@ def _sells(found: Auction) -> bool:
 def _book(state: State, found: Auction, award: Award, number: int, stamped_s: int) -> None:
     giver, payer = holding.parties(found, award)
     if found.terms.good is not Good.WATT:
-        holding.hold_due(state, found, award, number, award.amount)
+        more = found.awards[number].amount if found.terms.form is Form.DUTCH else award.amount
+        holding.hold_due(state, found, award, number, more)
         return
     due_micro = needed_micro(state, found, award.amount, award.price, pays=True)
     _move(state, found, Commodity.WATT, giver, payer, award.amount, Memo.WATT_TRADE, stamped_s)
@@ -238,15 +257,6 @@ def _move(
 
 def _full(state: State, accounts: Iterable[AccountId]) -> bool:
     return any(abs(state.ergon(account)) > MAX_SAFE_INTEGER - _MOST_BOOKED_MICRO for account in accounts)
-
-
-def _end_dutch(state: State, found: Auction, why: Why, stamped_s: int) -> None:
-    """End an auction of which every part was booked as it was taken."""
-    holding.release(state, found)
-    taken = tuple(found.awards)
-    if why is not Why.OWNER_FAILED:
-        holding.keep_bonds(state, found, found.awards)
-    _end(state, found, Result(why=why, closed_s=stamped_s, awards=taken, bidders=found.fates(taken, set())))
 
 
 def _end(state: State, found: Auction, result: Result) -> None:

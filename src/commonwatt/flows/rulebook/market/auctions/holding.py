@@ -4,6 +4,8 @@ All of it is reserved at its owner under a name that no member's request can spe
 let go of by the rules alone.
 """
 
+from collections.abc import Iterable
+
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.tokens.backing import free
 from commonwatt.flows.rulebook.tokens.wallets import OF_AUCTIONS
@@ -161,7 +163,7 @@ def release(state: State, found: Auction) -> None:
         let_bid_go(state, found, account)
 
 
-def keep_bonds(state: State, found: Auction, awards: list[Award]) -> None:
+def keep_bonds(state: State, found: Auction, awards: Iterable[Award]) -> None:
     """Reserve the bonds of those who sold capacity again, until its window is over and shows who was there."""
     if found.terms.good not in CAPACITY:
         return
