@@ -7,7 +7,7 @@ from auction_hall import LASTS_S, Hall
 from community import EXPORT, IMPORT, LIMIT_W, Flow
 
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.rulebook.market.auctions import auction_bodies, awarding
+from commonwatt.flows.rulebook.market.auctions import auction_bodies
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms
 from commonwatt.flows.rulebook.tokens import wallet_bodies
 from commonwatt.flows.rulebook.tokens.backing import free
@@ -51,10 +51,10 @@ def test_what_is_won_for_slots_becomes_trades_of_those_slots() -> None:
     assert outcome is Outcome.BOOKED
     assert hall.bid("ben", name, 200_000, 402) is Outcome.BOOKED
     assert hall.bid("cleo", name, 150_000, 900) is Outcome.BOOKED
-    assert awarding.trades(hall.state, window["from_s"]) == []
+    assert hall.state.auctions.trades(window["from_s"]) == []
     hall.at(hall.now_s + LASTS_S)
     assert hall.won(name) == [("ben", 402, 200_000), ("cleo", 600, 150_000)]
-    found = [awarding.trades(hall.state, window["from_s"] + n * SLOT_SECONDS) for n in range(-1, 5)]
+    found = [hall.state.auctions.trades(window["from_s"] + n * SLOT_SECONDS) for n in range(-1, 5)]
     assert [[(t.buyer, t.seller, t.energy_wh, t.price_micro_per_kwh) for t in slot] for slot in found] == [
         [],
         [("ben", "anna", 101, 200_000), ("cleo", "anna", 150, 150_000)],
@@ -75,7 +75,7 @@ def test_many_small_parts_of_a_lot_give_no_slot_more_than_its_share_of_the_whole
     name, _ = hall.open("anna", Form.DUTCH, divisible=True, **window | _dutch(amount=7))
     for who, amount in (("ben", 1), ("cleo", 2), ("ben", 1), ("cleo", 3)):
         assert hall.bid(who, name, 300_000, amount) is Outcome.BOOKED
-    told = [awarding.trades(hall.state, window["from_s"] + n * SLOT_SECONDS) for n in range(4)]
+    told = [hall.state.auctions.trades(window["from_s"] + n * SLOT_SECONDS) for n in range(4)]
     assert [sum(trade.energy_wh for trade in slot) for slot in told] == [2, 2, 2, 1]
     assert sum(trade.energy_wh for slot in told for trade in slot if trade.buyer == "ben") == 2
 

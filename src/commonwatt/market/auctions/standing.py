@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from commonwatt.market.auctions.allotting import Award
 from commonwatt.market.auctions.auction import Auction, Why
 from commonwatt.market.auctions.terms import Form, Good
-from commonwatt.model import AccountId, InvalidValue, Side
+from commonwatt.model import AccountId, InvalidValue, Side, Trade
 
 MOST_CLOSED = 20
 """Results that are told after all else of their auctions is forgotten."""
@@ -105,6 +105,10 @@ class Auctions:
             for auction in self._by_id.values()
             if auction.result is not None and not auction.done and auction.terms.from_s <= slot_s < auction.terms.to_s
         ]
+
+    def trades(self, slot_s: int) -> list[Trade]:
+        """Return what auctions have sold for a slot, as they were opened, for the slot's settlement."""
+        return [trade for auction in self._by_id.values() for trade in auction.trades(slot_s)]
 
     def due(self, now_s: int) -> list[Auction]:
         """Return the auctions about which something is due, first due first, then as they were opened."""

@@ -89,7 +89,7 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     bought, sold = state.prices[slot_s]
     table = columns(state)
     connected = table.connection & slot.told()
-    agreed = awarding.trades(state, slot_s)
+    agreed = state.auctions.trades(slot_s)
     imbalance = sharing.imbalance_prices(state, slot_s)
     plain = plain_connections(state, slot_s, connected, many, agreed)
     if imbalance is not None or sharing.one_by_one(state, slot_s):

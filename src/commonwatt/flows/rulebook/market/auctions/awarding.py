@@ -25,17 +25,11 @@ from commonwatt.model import (
     Memo,
     Outcome,
     Side,
-    Trade,
     share_wh,
 )
 
 _MOST_BOOKED_MICRO = 3 * 10**15
 """What closing one auction can add to one account: the lot's price, and every bond."""
-
-
-def trades(state: State, slot_s: int) -> list[Trade]:
-    """Return what auctions have sold for a slot, as they were opened, for the slot's settlement."""
-    return [trade for found in state.auctions.items() for trade in found.trades(slot_s)]
 
 
 def close(state: State, found: Auction, stamped_s: int) -> None:
