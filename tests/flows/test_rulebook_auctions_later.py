@@ -339,6 +339,7 @@ def test_a_dutch_buyer_of_capacity_is_free_to_reserve_however_often_it_is_sold_t
     assert outcome is Outcome.BOOKED
     assert {hall.bid("anna", name, 0, 4) for _ in range(101)} == {Outcome.BOOKED}
     assert hall.reserved("utility") == 5_050
+    assert hall.auction(name).awards[0].amount == 404
     reserve = wallet_bodies.Reserve(target="anna", commodity=ERGON, amount=1, until_s=hall.now_s + 1_000)
     assert hall.ask("utility", Kind.TRANSFER, reserve) is Outcome.BOOKED
 

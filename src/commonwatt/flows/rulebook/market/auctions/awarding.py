@@ -205,8 +205,8 @@ def _sells(found: Auction) -> bool:
 def _book(state: State, found: Auction, award: Award, number: int, stamped_s: int) -> None:
     giver, payer = holding.parties(found, award)
     if found.terms.good is not Good.WATT:
-        more = found.awards[number].amount if found.terms.form is Form.DUTCH else award.amount
-        holding.hold_due(state, found, award, number, more)
+        # A part that is taken at a price at which its taker has some already comes on top, as it was looked at.
+        holding.hold_due(state, found, award, number, award.amount, more=True)
         return
     due_micro = needed_micro(state, found, award.amount, award.price, pays=True)
     _move(state, found, Commodity.WATT, giver, payer, award.amount, Memo.WATT_TRADE, stamped_s)

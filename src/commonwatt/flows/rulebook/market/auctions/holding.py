@@ -134,14 +134,23 @@ def let_bid_go(state: State, found: Auction, account: AccountId) -> None:
     state.wallets.release(bid_name(found, account))
 
 
-def hold_due(state: State, found: Auction, award: Award, number: int, amount: int) -> None:
-    """Set aside on both sides what is still to come of an award, in place of what was before."""
+def hold_due(state: State, found: Auction, award: Award, number: int, amount: int, *, more: bool = False) -> None:
+    """Set aside on both sides what is still to come of an award.
+
+    Args:
+        state: Changed in place.
+        found: The auction.
+        award: Whose, at which price.
+        number: Its place among the auction's awards.
+        amount: What is still to come; Wh, or W of capacity.
+        more: Whether it comes on top of what is set aside for the award already, and not in its place.
+    """
     giver, payer = parties(found, award)
     for source, target, pays in ((payer, giver, True), (giver, payer, False)):
         name = due_name(found, number, pays=pays)
-        state.wallets.release(name)
+        before = state.wallets.release(name)
         micro = needed_micro(state, found, amount, award.price, pays=pays) if amount else 0
-        hold(state, name, Commodity.ERGON, source, target, micro)
+        hold(state, name, Commodity.ERGON, source, target, micro + (before.amount if before and more else 0))
 
 
 def let_due_go(state: State, found: Auction, number: int) -> Transfer | None:
