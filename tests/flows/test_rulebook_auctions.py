@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from auction_hall import LASTS_S, SALT, SUNNY, Hall, sealed_reserve
-from community import NAME, PREPAID, Flow
+from community import NAME, Flow
 
 from commonwatt.flows.rulebook.market.auctions import auction_bodies as bodies
 from commonwatt.flows.rulebook.market.auctions import auctioning
@@ -216,133 +216,6 @@ def test_a_sealed_reserve_price_that_is_revealed_decides(form: Form, reserve: in
     assert hall.entries("bond forfeited") == []
 
 
-def test_a_bid_that_would_win_keeps_its_price_aside_until_it_is_outbid() -> None:
-    hall = Hall()
-    name, _ = hall.open(bidder_bond_micro=BOND)
-    assert hall.bid("ben", name, 150_000) is Outcome.BOOKED
-    assert hall.reserved("ben") == BOND + 75_000
-    assert hall.bid("ben", name, 160_000) is Outcome.BOOKED
-    assert hall.reserved("ben") == BOND + 80_000, "in place of what the bid before kept"
-    spent = wallets.Give(target="utility", commodity=ERGON, amount=PREPAID - BOND - 80_000 + 1)
-    assert hall.ask("ben", Kind.TRANSFER, spent) is Outcome.NOT_BACKED
-    assert hall.bid("cleo", name, 170_000) is Outcome.BOOKED
-    assert (hall.reserved("ben"), hall.reserved("cleo")) == (BOND, BOND + 85_000)
-    assert hall.ask("ben", Kind.TRANSFER, spent) is Outcome.BOOKED
-    hall.check_rebuilt()
-
-
-def test_of_a_lot_in_parts_those_keep_their_prices_aside_who_would_get_some() -> None:
-    hall = Hall()
-    name, _ = hall.open(divisible=True)
-    assert hall.bid("ben", name, 150_000, 300) is Outcome.BOOKED
-    assert hall.bid("cleo", name, 160_000, 300) is Outcome.BOOKED
-    assert (hall.reserved("ben"), hall.reserved("cleo")) == (45_000, 48_000), "ben is left with 200 of 300"
-    assert hall.bid("utility", name, 170_000, 200) is Outcome.BOOKED
-    assert [hall.reserved(who) for who in ("ben", "cleo", "utility")] == [0, 48_000, 34_000]
-
-
-def test_one_wallet_does_not_stand_behind_eight_lots() -> None:
-    hall = Hall(prepaid_micro=0)
-    hall.pay("ben", 100_000, "all there is")
-    names = [hall.open("anna", amount=100)[0] for _ in range(8)]
-    bids = [hall.bid("ben", name, 900_000, 100) for name in names]
-    assert bids == [Outcome.BOOKED] + 7 * [Outcome.NOT_BACKED]
-
-
-def test_nobody_keeps_others_out_with_money_that_is_gone_by_the_end() -> None:
-    hall = Hall()
-    name, _ = hall.open()
-    assert hall.bid("ben", name, 100_000) is Outcome.BOOKED
-    assert hall.bid("cleo", name, 9_000_000) is Outcome.BOOKED
-    gone = wallets.Give(target="ben", commodity=ERGON, amount=hall.ergon("cleo"))
-    assert hall.ask("cleo", Kind.TRANSFER, gone) is Outcome.NOT_BACKED
-    hall.at(hall.now_s + LASTS_S)
-    assert hall.won(name) == [("cleo", 500, 9_000_000)]
-
-
-def test_a_sealed_bid_keeps_its_price_aside_from_its_reveal_or_is_none() -> None:
-    hall = Hall()
-    name, _ = hall.open(form=Form.SECOND_PRICE, bidder_bond_micro=BOND)
-    for who, price in (("ben", 150_000), ("cleo", 180_000)):
-        assert hall.seal(who, name, price) is Outcome.BOOKED
-    spent = wallets.Give(target="utility", commodity=ERGON, amount=PREPAID - BOND)
-    assert hall.ask("cleo", Kind.TRANSFER, spent) is Outcome.BOOKED
-    hall.now_s += LASTS_S
-    assert hall.reveal("ben", name, 150_000) is Outcome.BOOKED
-    assert hall.reserved("ben") == BOND + 75_000
-    assert hall.reveal("cleo", name, 180_000) is Outcome.NOT_BACKED
-    hall.at(hall.now_s + 100)
-    assert hall.entries("bond forfeited") == [("cleo", "anna", BOND)]
-    assert hall.won(name) == [("ben", 500, 100_000)] and hall.all_reserved() == 0
-
-
-class Lights(Hall):
-    """Cleo bids all that she has, and owes for her house before it is due."""
-
-    def cleo_bids_and_owes(self, **more: Any) -> str:
-        self.now_s = self.slot_s + SLOT_SECONDS - 200
-        name, _ = self.open(bidder_bond_micro=BOND, end_s=self.now_s + LASTS_S, **more)
-        assert self.bid("ben", name, 150_000) is Outcome.BOOKED
-        assert self.bid("cleo", name, 2 * (PREPAID - BOND) // 1000 * 1000) is Outcome.BOOKED
-        self.live(cleo=Flow(load_wh=5_000))
-        assert self.ergon("cleo") == PREPAID - 1_500_000
-        return name
-
-
-def test_a_winner_who_does_not_pay_loses_the_bond_and_the_next_one_wins() -> None:
-    hall = Lights()
-    name = hall.cleo_bids_and_owes()
-    hall.at(hall.auction(name).ends_s)
-    assert hall.entries("bond forfeited") == [("cleo", "anna", BOND)]
-    assert hall.won(name) == [("ben", 500, 150_000)]
-    assert hall.fates(name) == {"ben": Why.WON, "cleo": Why.FAILED}
-
-
-def test_whoever_was_outbid_is_free_of_the_bid_and_loses_nothing_where_the_lot_falls_back_to_them() -> None:
-    hall = Lights()
-    name = hall.cleo_bids_and_owes()
-    spent = wallets.Give(target="utility", commodity=ERGON, amount=PREPAID - BOND)
-    assert hall.ask("ben", Kind.TRANSFER, spent) is Outcome.BOOKED
-    hall.at(hall.auction(name).ends_s)
-    assert hall.why(name) is Why.NO_BID
-    assert hall.fates(name) == {"ben": Why.NOTHING_SOLD, "cleo": Why.FAILED}
-    assert hall.entries("bond forfeited") == [("cleo", "anna", BOND)] and hall.all_reserved() == 0
-
-
-def test_a_bond_pays_towards_the_price() -> None:
-    hall = Hall()
-    name, _ = hall.open(bidder_bond_micro=BOND, end_s=hall.now_s + 2 * SLOT_SECONDS)
-    price_micro = PREPAID - 20_000
-    assert hall.bid("cleo", name, 2 * price_micro) is Outcome.BOOKED
-    hall.live(cleo=Flow(load_wh=60))
-    assert hall.ergon("cleo") == PREPAID - 18_000 < price_micro + BOND
-    hall.at(hall.auction(name).ends_s)
-    assert hall.won(name) == [("cleo", 500, 2 * price_micro)]
-    assert hall.ergon("cleo") == 2_000
-
-
-def test_a_winner_without_room_does_not_perform() -> None:
-    hall = Hall(b_max_wh=900)
-    name, _ = hall.open(bidder_bond_micro=BOND, end_s=hall.now_s + 2 * SLOT_SECONDS)
-    assert hall.bid("ben", name, 150_000) is Outcome.BOOKED
-    hall.live(ben=SUNNY)
-    hall.at(hall.auction(name).ends_s)
-    assert hall.why(name) is Why.NO_BID and hall.fates(name) == {"ben": Why.FAILED}
-
-
-def test_nobody_bids_for_watt_without_room_for_all_that_they_would_win() -> None:
-    hall = Hall(b_max_wh=1_000, grace_slots=0)
-    hall.live(ben=Flow(solar_wh=500, charge_wh=500))
-    assert hall.watt("ben") == 405
-    name, _ = hall.open(amount=400)
-    other, _ = hall.open(amount=400, divisible=True)
-    assert hall.bid("ben", name, 150_000, 400) is Outcome.BOOKED
-    assert hall.bid("ben", other, 150_000, 196) is Outcome.OVER_LIMIT
-    assert hall.bid("ben", other, 150_000, 195) is Outcome.BOOKED
-    assert hall.bid("cleo", name, 200_000, 400) is Outcome.BOOKED
-    assert hall.bid("ben", other, 160_000, 400) is Outcome.BOOKED, "outbid, there is room again"
-
-
 def test_watt_that_is_put_up_backs_nothing_else_and_comes_back_unsold() -> None:
     hall = Hall()
     name, _ = hall.open()
@@ -365,96 +238,6 @@ def test_an_owner_whose_watt_was_called_meanwhile_loses_the_bond_to_the_winner()
     assert hall.entries("bond forfeited") == [("anna", "ben", BOND)]
     assert hall.fates(name) == {"ben": Why.NOTHING_SOLD}
     assert (hall.watt("anna"), hall.all_reserved()) == (309, 0)
-
-
-def test_a_dutch_price_falls_until_somebody_takes_it() -> None:
-    hall = Hall()
-    opened_s = hall.now_s
-    name, _ = hall.open(form=Form.DUTCH, opening_price=300_000, step=10_000, tick_s=10)
-    hall.now_s = opened_s + 49
-    assert hall.bid("ben", name, 259_999) is Outcome.OVER_LIMIT, "it stands at 260,000"
-    hall.now_s = opened_s + 50
-    assert hall.bid("ben", name, 259_999) is Outcome.BOOKED
-    assert hall.entries("watt trade") == [("anna", "ben", 500), ("ben", "anna", 125_000)]
-    assert hall.won(name) == [("ben", 500, 250_000)]
-    assert hall.bid("cleo", name, 300_000) is Outcome.TOO_LATE
-    assert hall.all_reserved() == 0
-    hall.check_rebuilt()
-
-
-def test_a_dutch_lot_is_taken_in_parts_and_the_rest_comes_back() -> None:
-    hall = Hall()
-    name, _ = hall.open(form=Form.DUTCH, opening_price=300_000, step=100_000, tick_s=100, divisible=True)
-    assert hall.bid("ben", name, 300_000, 100) is Outcome.BOOKED
-    assert hall.reserved("anna", WATT) == 400
-    hall.now_s += 100
-    assert hall.bid("cleo", name, 300_000, 401) is Outcome.OVER_LIMIT
-    assert hall.bid("cleo", name, 300_000, 300) is Outcome.BOOKED
-    hall.at(hall.now_s + 200)
-    assert hall.won(name) == [("ben", 100, 300_000), ("cleo", 300, 200_000)]
-    assert (hall.watt("anna"), hall.all_reserved()) == (410, 0)
-
-
-def test_parts_that_one_account_takes_at_one_price_are_one_award() -> None:
-    hall = Hall()
-    name, _ = hall.open(form=Form.DUTCH, opening_price=300_000, step=100_000, tick_s=100, divisible=True)
-    for who, amount in (("ben", 100), ("cleo", 50), ("ben", 30)):
-        assert hall.bid(who, name, 300_000, amount) is Outcome.BOOKED
-    hall.now_s += 100
-    assert hall.bid("ben", name, 300_000, 20) is Outcome.BOOKED
-    hall.at(hall.now_s + LASTS_S)
-    assert hall.won(name) == [("ben", 130, 300_000), ("cleo", 50, 300_000), ("ben", 20, 200_000)]
-    assert hall.watt("ben") == 150 and hall.all_reserved() == 0
-    hall.check_rebuilt()
-
-
-def test_takers_of_a_dutch_price_are_counted_and_not_how_often_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auctioning, "MOST_BIDDERS", 2)
-    monkeypatch.setattr(auctioning, "MOST_PRICES", 2)
-    hall = Hall()
-    terms = {"opening_price": 300_000, "step": 1_000, "tick_s": 10, "divisible": True}
-    name, _ = hall.open("anna", Form.DUTCH, **terms)
-    assert {hall.bid("cleo", name, 300_000, 1) for _ in range(5)} == {Outcome.BOOKED}
-    assert hall.bid("ben", name, 300_000, 1) is Outcome.BOOKED
-    assert hall.bid("utility", name, 300_000, 1) is Outcome.OVER_LIMIT
-    hall.now_s += 10
-    assert hall.bid("ben", name, 300_000, 1) is Outcome.BOOKED
-    hall.now_s += 10
-    assert hall.bid("ben", name, 300_000, 1) is Outcome.OVER_LIMIT, "at a third price"
-
-
-def test_what_is_left_of_a_dutch_lot_can_be_withdrawn() -> None:
-    hall = Hall()
-    terms = {"opening_price": 300_000, "step": 1_000, "tick_s": 100, "divisible": True}
-    name, _ = hall.open("anna", Form.DUTCH, owner_bond_micro=BOND, **terms)
-    assert hall.bid("cleo", name, 300_000, 100) is Outcome.BOOKED
-    assert hall.do("anna", bodies.TakeDown(auction=name)) is Outcome.BOOKED
-    assert (hall.why(name), hall.won(name)) == (Why.SOLD, [("cleo", 100, 300_000)])
-    assert hall.all_reserved() == 0
-    assert hall.bid("ben", name, 300_000, 100) is Outcome.TOO_LATE
-    other, _ = hall.open("anna", Form.DUTCH, **terms)
-    assert hall.do("anna", bodies.TakeDown(auction=other)) is Outcome.BOOKED
-    assert hall.why(other) is Why.WITHDRAWN
-    hall.check_rebuilt()
-
-
-def test_whoever_takes_a_dutch_price_can_pay_for_it() -> None:
-    hall = Hall(prepaid_micro=100_000)
-    name, _ = hall.open(form=Form.DUTCH, opening_price=300_000, step=100_000, tick_s=100, owner_bond_micro=BOND)
-    assert hall.bid("ben", name, 300_000) is Outcome.NOT_BACKED
-    hall.now_s += 100
-    assert hall.bid("ben", name, 300_000) is Outcome.BOOKED
-    assert hall.ergon("ben") == 0
-
-
-def test_a_dutch_owner_who_cannot_deliver_loses_the_bond_to_the_taker() -> None:
-    hall = Hall()
-    terms = {"opening_price": 300_000, "step": 100, "tick_s": 100, "end_s": hall.now_s + 3 * SLOT_SECONDS}
-    name, _ = hall.open(form=Form.DUTCH, owner_bond_micro=BOND, **terms)
-    hall.live(anna=Flow(load_wh=500, discharge_wh=500))
-    assert hall.bid("ben", name, 300_000) is Outcome.BOOKED
-    assert hall.why(name) is Why.OWNER_FAILED
-    assert hall.entries("bond forfeited") == [("anna", "ben", BOND)] and hall.entries("watt trade") == []
 
 
 def test_a_lot_is_taken_back_while_nobody_has_bid() -> None:
@@ -487,16 +270,6 @@ def test_an_english_bid_becomes_better_and_never_smaller() -> None:
     assert hall.bid("ben", name, 160_000, 299) is Outcome.OVER_LIMIT
     assert hall.bid("ben", name, 150_000, 400) is Outcome.OVER_LIMIT
     assert hall.bid("ben", name, 160_000, 300) is Outcome.BOOKED
-
-
-def test_a_bid_without_money_is_not_backed_and_a_bond_is_not_bid_twice() -> None:
-    hall = Hall(prepaid_micro=100_000)
-    name, _ = hall.open(bidder_bond_micro=30_000)
-    assert hall.bid("ben", name, 140_002) is Outcome.NOT_BACKED
-    assert hall.bid("ben", name, 140_000) is Outcome.BOOKED
-    assert hall.bid("ben", name, 140_002) is Outcome.NOT_BACKED, "a bid pays without its bond"
-    sealed, _ = hall.open(form=Form.FIRST_PRICE, amount=300, bidder_bond_micro=70_001)
-    assert hall.seal("ben", sealed, 1) is Outcome.NOT_BACKED
 
 
 def test_an_account_has_so_many_auctions_and_bids_in_so_many() -> None:
