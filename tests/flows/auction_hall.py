@@ -60,6 +60,12 @@ class Hall(Community):
     def reveal_reserve(self, who: str, auction: str, price: int, salt: str = SALT) -> Outcome:
         return self.do(who, bodies.RevealReserve(auction=auction, price_micro_per_kwh=price, salt=salt))
 
+    def live_until(self, end_s: int, silent: tuple[str, ...] = (), **flows: Flow) -> None:
+        """Live through slot after slot until all before a time are settled, and let what is due be done."""
+        while self.state.settled_to_s < end_s:
+            self.live(silent=silent, **flows)
+        self.at(self.now_s)
+
     def at(self, now_s: int) -> None:
         """Let time pass, and a request of no use close what is due; who sleeps meanwhile wakes in `check_rebuilt`."""
         sleep(self)

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 
 import pytest
 from auction_hall import LASTS_S, SUNNY, Hall, sealed_reserve
-from community import MEMBERS, Noted
+from community import LIMIT_W, MEMBERS, Flow, Noted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commonwatt.flows.rulebook.market.auctions import auction_bodies as bodies
 from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
-from commonwatt.market.auctions import Auction, Form
+from commonwatt.market.auctions import Auction, Form, Good
 from commonwatt.market.auctions.auction import Why
-from commonwatt.model import Commodity, Kind, Outcome, Side, cost_micro
+from commonwatt.model import SLOT_SECONDS, AccountId, Commodity, Kind, Outcome, Side, cost_micro
 
 pytestmark = pytest.mark.row("E5")
 EXAMPLES = 2_000 if os.environ.get("COMMONWATT_NIGHTLY") else 60
@@ -172,18 +173,95 @@ def test_no_auction_makes_or_loses_anything_and_what_is_reserved_belongs_to_an_o
     hall.check_rebuilt()
 
 
+later = st.lists(
+    st.tuples(
+        st.sampled_from(["open", "open", "bid", "bid", "bid", "seal", "reveal", "withdraw", "order", "wait", "live"]),
+        st.sampled_from(PEOPLE),
+        st.integers(0, 3),
+        st.sampled_from([100_000, 150_000, 160_000, 200_000]),
+        st.integers(1, 7),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=EXAMPLES)
+@given(later)
+def test_lots_for_later_never_pass_a_fuse_and_let_go_of_everything(steps: list[tuple[str, str, int, int, int]]) -> None:
+    hall = Hall(correction_slots=4)
+    names: list[str] = []
+    for what, who, number, price, size in steps:
+        name = names[number % len(names)] if names else "0"
+        amount, from_s = size * LIMIT_W // 4, hall.slot_s + (3 + number) * SLOT_SECONDS
+        if what == "open":
+            form, side = list(Form)[number], Side.ASK if size % 2 else Side.BID
+            dutch = {"tick_s": 60, "opening_price": 300_000 if side is Side.ASK else 100_000, "reserve_price": 200_000}
+            terms = {
+                "side": side,
+                "good": (Good.SLOTS, Good.UP)[price == 100_000],
+                "from_s": from_s,
+                "to_s": from_s + size * SLOT_SECONDS,
+                "divisible": price != 150_000,
+                "owner_bond_micro": OWNER_BOND,
+                **({"bidder_bond_micro": BOND} if form is not Form.DUTCH else dutch),
+            }
+            names.append(hall.open(who, form, amount=amount, **terms)[0])
+        elif what == "bid":
+            hall.bid(who, name, 300_000 if size == 1 else price, amount // 2)
+            hall.bid(who, name, price, amount)
+        elif what == "seal":
+            hall.seal(who, name, price, amount)
+        elif what == "reveal":
+            for size_before in range(1, 8):
+                hall.reveal(who, name, price, size_before * LIMIT_W // 4)
+        elif what == "withdraw":
+            hall.do(who, bodies.TakeDown(auction=name))
+        elif what == "order" and who != "utility":
+            hall.order(who, Side.ASK if size % 2 else Side.BID, amount // 2, price, from_s)
+        elif what == "wait":
+            hall.at(hall.now_s + (LASTS_S if size % 2 else 50))
+        elif what == "live":
+            hall.live(silent=["ben"] if size == 1 else (), anna=Flow(solar_wh=1_000), cleo=Flow(load_wh=1_000))
+        check_books(hall)
+        check_fuses(hall)
+    for _ in range(16):
+        hall.live(anna=Flow(solar_wh=1_000), cleo=Flow(load_wh=1_000))
+        check_books(hall)
+    hall.at(hall.now_s)
+    assert hall.all_reserved() == 0
+    hall.check_rebuilt()
+
+
+def check_fuses(hall: Hall) -> None:
+    """Hold that nobody sold or bought more for a slot than the fuse bears, by auctions and by standing orders."""
+    market, first_s = hall.state.slot_market, hall.slot_s
+    for slot_s in range(first_s, first_s + 16 * SLOT_SECONDS, SLOT_SECONDS):
+        trades = hall.state.auctions.trades(slot_s)
+        for who in MEMBERS:
+            side, _, stands_wh = market.standing(slot_s, AccountId(who))
+            sold = sum(trade.energy_wh for trade in trades if trade.seller == who)
+            bought = sum(trade.energy_wh for trade in trades if trade.buyer == who)
+            assert sold + (stands_wh if side is Side.ASK else 0) <= LIMIT_W // 4
+            assert bought + (stands_wh if side is Side.BID else 0) <= LIMIT_W // 4
+
+
 def check(hall: Hall) -> None:
     """Hold what must be true in every state, and that bonds are forfeited exactly where the results say so."""
+    check_books(hall)
     state = hall.state
-    assert all(state.accounts.total(commodity) == 0 for commodity in Commodity)
-    reserved = state.wallets.transfers.items()
-    still = {auction.id for auction in state.auctions.items() if not auction.done}
-    assert {transfer.id.split()[1] for transfer in reserved} <= still
     for who in PEOPLE:
         assert hall.ergon(who) >= hall.reserved(who) >= 0
     assert isinstance(state.journal, Noted)
     lost = {(entry.source, entry.ref) for entry in state.journal.noted if entry.memo == "bond forfeited"}
     assert lost == {(loser, f"auction/{auction.id}") for auction in state.auctions.items() for loser in losers(auction)}
+
+
+def check_books(hall: Hall) -> None:
+    """Hold that nothing is made, and that what is reserved belongs to an auction that is not done."""
+    state = hall.state
+    assert all(state.accounts.total(commodity) == 0 for commodity in Commodity)
+    still = {auction.id for auction in state.auctions.items() if not auction.done}
+    assert {transfer.id.split()[1] for transfer in state.wallets.transfers.items()} <= still
 
 
 def losers(auction: Auction) -> set[str]:

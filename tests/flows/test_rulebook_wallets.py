@@ -72,6 +72,16 @@ def test_the_count_of_what_stands_comes_back_too() -> None:
     assert (wallets.pending_of(ANNA), wallets.agreed, wallets.release("7")) == (0, {}, None)
 
 
+def test_what_auctions_set_aside_is_not_counted_among_what_an_account_asked_for() -> None:
+    wallets = Wallets.load(FULL)
+    due = replace(GIFT, id="auction 9 due 0")
+    wallets.reserve(due)
+    for found in (wallets, Wallets.load(wallets.dump())):
+        assert (found.pending_of(ANNA), found.asked_of(ANNA)) == (2, 1)
+        assert found.release(due.id) == due
+        assert (found.pending_of(ANNA), found.asked_of(ANNA)) == (1, 1)
+
+
 def test_of_many_entries_at_once_only_those_are_looked_at_who_may_matter() -> None:
     accounts, wallets = Accounts(), Wallets.load(FULL)
     names = [AccountId(f"m{n}") for n in range(6)]

@@ -19,10 +19,16 @@ BIDS = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 6)), max_size=4)
 """Amounts and prices, in log order."""
 
 
+LATE = {"late_s": 5, "extend_s": 5, "most_extensions": 2}
+NEVER = dict.fromkeys(LATE, 0)
+
+
 def terms(form: Form, side: Side = Side.ASK, **more: object) -> Terms:
     given: dict[str, object] = {"good": Good.WATT, "amount": 5, "start_s": 0, "end_s": 100, "reserve_price": 3}
     if form in (Form.FIRST_PRICE, Form.SECOND_PRICE):
-        given["reveal_s"] = 50
+        given |= {"reveal_s": 50, "bidder_bond_micro": 1}
+    if form is Form.ENGLISH:
+        given |= LATE
     if form is Form.DUTCH:
         given |= {"tick_s": 10, "opening_price": 9 if side is Side.ASK else 1}
     return Terms(form=form, side=side, **(given | more))
@@ -154,8 +160,10 @@ def test_a_commitment_is_of_one_bidder_auction_amount_price_and_salt() -> None:
         {"reserve_price": None},
         {"reserve_hash": "0" * 64},
         {"reveal_s": 5},
-        {"late_s": 5},
-        {"late_s": 5, "extend_s": 5, "most_extensions": 101},
+        {"late_s": 0},
+        {"late_s": 0, "extend_s": 0, "most_extensions": 0},
+        {"most_extensions": 101},
+        {"reserve_price": None, "reserve_hash": "0" * 64, "reveal_s": 5},
         {"tick_s": 1},
         {"step": 0},
         {"opening_price": 1},
@@ -167,11 +175,13 @@ def test_a_commitment_is_of_one_bidder_auction_amount_price_and_salt() -> None:
         {"good": Good.SLOTS, "from_s": SLOT_SECONDS, "to_s": 700 * SLOT_SECONDS, "amount": 10**6},
         {"good": Good.UP, "from_s": SLOT_SECONDS, "to_s": 9 * SLOT_SECONDS, "amount": 10**9},
         {"bidder_bond_micro": -1},
-        {"form": Form.DUTCH},
-        {"form": Form.DUTCH, "tick_s": 5, "opening_price": 3},
-        {"form": Form.DUTCH, "tick_s": 5, "opening_price": 2},
-        {"form": Form.DUTCH, "tick_s": 5, "opening_price": 9, "bidder_bond_micro": 1},
-        {"form": Form.FIRST_PRICE},
+        {"form": Form.DUTCH} | NEVER,
+        {"form": Form.DUTCH, "tick_s": 5, "opening_price": 3} | NEVER,
+        {"form": Form.DUTCH, "tick_s": 5, "opening_price": 2} | NEVER,
+        {"form": Form.DUTCH, "tick_s": 5, "opening_price": 9, "bidder_bond_micro": 1} | NEVER,
+        {"form": Form.DUTCH, "tick_s": 5, "opening_price": 9},
+        {"form": Form.FIRST_PRICE, "bidder_bond_micro": 1} | NEVER,
+        {"form": Form.FIRST_PRICE, "reveal_s": 5} | NEVER,
     ],
 )
 def test_terms_that_make_no_auction_are_refused(wrong: dict[str, object]) -> None:
@@ -183,6 +193,7 @@ def test_terms_that_make_no_auction_are_refused(wrong: dict[str, object]) -> Non
         "start_s": 0,
         "end_s": 100,
         "reserve_price": 3,
+        **LATE,
     }
     Terms(**whole)
     with pytest.raises(InvalidValue):

@@ -9,6 +9,8 @@ from commonwatt.apps.wiring import open_log
 from commonwatt.flows.replay import community_of, resume
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.rulebook.market import watt_book
+from commonwatt.market.auctions import Auction, Form, Good
+from commonwatt.market.auctions.standing import Closed
 from commonwatt.model import MAX_SAFE_INTEGER, MICRO, Refused, Side, instant, zone_of
 
 
@@ -27,6 +29,58 @@ class SlotView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuctionView:
+    """An auction that is not closed; Wh, or W of capacity, micro per kWh, and times by the community's clock.
+
+    Args:
+        auction: Its name: its place in the log.
+        owner: Who sells (side ``ask``), or buys.
+        form: How the winner is found; ``side`` and ``good`` likewise as it was opened.
+        amount: What was put up.
+        left: What nobody has taken of it yet.
+        bids: How many bid, or have sealed a bid.
+        phase: Whether it is coming, open, or waits for reveals.
+        price: The best bid that stands, or where a Dutch price stands now; None without any, or while bids are sealed.
+        reserve: The worst price that the owner takes; None while it is sealed.
+        step: By how much a bid has to be better, or a Dutch price moves.
+        starts: When bids begin to count.
+        ends: When they cease to, unless a late bid extends it.
+        window: What slots or capacity are for, from and to; empty for WATT.
+    """
+
+    auction: str
+    owner: str
+    form: str
+    side: str
+    good: str
+    amount: int
+    left: int
+    bids: int
+    phase: str
+    price: int | None
+    reserve: int | None
+    step: int
+    starts: str
+    ends: str
+    window: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultView:
+    """What a closed auction came to; units as in `AuctionView`, awards with who, how much, and price."""
+
+    auction: str
+    owner: str
+    form: str
+    side: str
+    good: str
+    amount: int
+    closed: str
+    why: str
+    awards: list[tuple[str, int, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarketView:
     """What stands on a community's markets at the end of its log.
 
@@ -41,7 +95,8 @@ class MarketView:
         watt_orders: Who stands in the WATT book: owner, side, Wh, price.
         slots: The slots at hand, in order.
         listings: WATT that is listed for direct sale: name, seller, Wh, price.
-        auctions: Auctions that are not over: name, form, side, good, amount, bids.
+        auctions: Auctions that are not closed, as they were opened.
+        results: What the last twenty that closed came to, the latest first.
     """
 
     community: str
@@ -56,7 +111,8 @@ class MarketView:
     watt_orders: list[tuple[str, str, str, int, int]]
     slots: list[SlotView]
     listings: list[tuple[str, str, int, int]]
-    auctions: list[tuple[str, str, str, str, int, int]]
+    auctions: list[AuctionView]
+    results: list[ResultView]
 
 
 def moment_s(folder: Path, moment: str) -> int:
@@ -91,15 +147,20 @@ def micro(price: str) -> int:
     return int(exact)
 
 
-def view(folder: Path) -> MarketView:
+def view(folder: Path, now_s: int = 0) -> MarketView:
     """Return what stands on the markets, as far as the log in a folder has been written.
+
+    Args:
+        folder: The community's.
+        now_s: When it is looked at, for prices that move by time; the log's last time where that is later.
 
     Raises:
         Refused: There is no log.
         Corrupt: It contradicts itself.
     """
     with open_log(folder) as log:
-        state = resume(log, community_of(log)).state
+        found = resume(log, community_of(log))
+    state, at_s = found.state, max(found.last_s, now_s)
     quoted = watt_book.quotes(state)
     return MarketView(
         community=state.community,
@@ -117,12 +178,55 @@ def view(folder: Path) -> MarketView:
             (name, state_listing.seller, _left(state, name), state_listing.price_micro_per_kwh)
             for name, state_listing in sorted(state.listings.items())
         ],
-        auctions=[
-            (a.id, a.terms.form.value, a.terms.side.value, a.terms.good.value, a.terms.amount, len(a.bids))
-            for a in state.auctions.items()
-            if a.result is None
-        ],
+        auctions=[_auction(state, auction, at_s) for auction in state.auctions.items() if auction.result is None],
+        results=[_result(state, closed) for closed in reversed(state.auctions.closed())],
     )
+
+
+def _auction(state: State, auction: Auction, at_s: int) -> AuctionView:
+    terms, phase = auction.terms, auction.phase(at_s)
+    best = [bid.price for bid in auction.bids.values()]
+    price = (max if terms.side is Side.ASK else min)(best, default=None)
+    if terms.form is Form.DUTCH:
+        price = auction.price(min(max(at_s, terms.start_s), auction.ends_s - 1))
+    window = () if terms.good is Good.WATT else (terms.from_s, terms.to_s)
+    return AuctionView(
+        auction=auction.id,
+        owner=auction.owner,
+        form=terms.form.value,
+        side=terms.side.value,
+        good=terms.good.value,
+        amount=terms.amount,
+        left=auction.left,
+        bids=len({*auction.bids, *auction.sealed, *(award.bidder for award in auction.awards)}),
+        phase=phase.value,
+        price=price,
+        reserve=auction.reserve,
+        step=terms.step,
+        starts=_local(state, terms.start_s),
+        ends=_local(state, auction.ends_s),
+        window=tuple(_local(state, moment) for moment in window),
+    )
+
+
+def _result(state: State, closed: Closed) -> ResultView:
+    return ResultView(
+        auction=closed.id,
+        owner=closed.owner,
+        form=closed.form.value,
+        side=closed.side.value,
+        good=closed.good.value,
+        amount=closed.amount,
+        closed=_local(state, closed.closed_s),
+        why=closed.why.value,
+        awards=[(award.bidder, award.amount, award.price) for award in closed.awards],
+    )
+
+
+def _local(state: State, moment_s: int) -> str:
+    """Return a moment by the community's own clock; with seconds where it has any."""
+    at = instant(moment_s).astimezone(zone_of(state.charter.timezone))
+    return f"{at:%Y-%m-%d %H:%M:%S}" if moment_s % 60 else f"{at:%Y-%m-%d %H:%M}"
 
 
 def _slot(state: State, slot_s: int) -> SlotView:
@@ -132,7 +236,7 @@ def _slot(state: State, slot_s: int) -> SlotView:
     trades = market.trades(slot_s)
     price = state.prices.get(slot_s)
     return SlotView(
-        slot=f"{instant(slot_s).astimezone(zone_of(state.charter.timezone)):%Y-%m-%d %H:%M}",
+        slot=_local(state, slot_s),
         open=clearing is None,
         bids_wh=wanted[Side.BID],
         asks_wh=wanted[Side.ASK],

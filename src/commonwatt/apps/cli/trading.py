@@ -1,6 +1,7 @@
 """`commonwatt market`, `order` and `ask`: see what stands on the markets, order, and send any signed request."""
 
 import json as stdlib_json
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 def market(folder: Folder, json: Json = False) -> None:
     """Show what stands on a community's markets at the end of its log."""
-    found = trading.view(folder)
+    found = trading.view(folder, int(time.time()))
     if json:
         typer.echo(as_json(found))
         return
@@ -36,7 +37,10 @@ def market(folder: Folder, json: Json = False) -> None:
         console.print(_table(("listing", "seller", "Wh", "price"), found.listings))
     if found.auctions:
         console.print("[bold]auctions[/]")
-        console.print(_table(("auction", "form", "side", "good", "amount", "bids"), found.auctions))
+        console.print(_auctions(found.auctions))
+    if found.results:
+        console.print("[bold]auctions that closed[/]")
+        console.print(_results(found.results))
     console.print("[bold]slots[/]")
     table = Table("slot", "gate", "bids Wh", "asks Wh", "traded Wh", "price", "grid takes", "gives", box=None)
     for slot in found.slots:
@@ -113,6 +117,26 @@ def ask(
 
 def _quote(micro: int | None, energy_wh: int) -> str:
     return "-" if micro is None else f"{_price(micro)} for {energy_wh} Wh"
+
+
+def _auctions(found: list[trading.AuctionView]) -> Table:
+    names = ("auction", "owner", "form", "side", "good", "left", "bids", "price", "reserve", "step", "ends", "for")
+    table = Table(*names, box=None, header_style="bold")
+    for one in found:
+        ends = one.ends if one.phase == "open" else f"{one.ends}, {one.phase}"
+        told = (one.auction, one.owner, one.form, one.side, one.good, f"{one.left} of {one.amount}", str(one.bids))
+        table.add_row(*told, *map(_price, (one.price, one.reserve, one.step)), ends, " - ".join(one.window))
+    return table
+
+
+def _results(found: list[trading.ResultView]) -> Table:
+    names = ("auction", "owner", "form", "side", "good", "amount", "closed", "why", "won")
+    table = Table(*names, box=None, header_style="bold")
+    for one in found:
+        won = ", ".join(f"{who} {amount} at {_price(price)}" for who, amount, price in one.awards)
+        told = (one.auction, one.owner, one.form, one.side, one.good, str(one.amount), one.closed, one.why)
+        table.add_row(*told, won)
+    return table
 
 
 def _price(micro: int | None) -> str:

@@ -19,7 +19,8 @@ from commonwatt.identity.directory import Directory
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.journal import Journal
-from commonwatt.market.auctions import Auction, Auctions
+from commonwatt.market.auctions import Auctions
+from commonwatt.market.auctions.standing import Kept as KeptAuctions
 from commonwatt.market.book import Book
 from commonwatt.market.slots import Dumped as SlotDump
 from commonwatt.market.slots import SlotMarket
@@ -187,7 +188,7 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     Book: (lambda book: list(book.orders()), list[Order], Book.load),
     Neighbours: (Neighbours.items, list[Neighbour], Neighbours),
     Seals: (Seals.items, list[Seal], Seals),
-    Auctions: (Auctions.items, list[Auction], Auctions),
+    Auctions: (Auctions.dump, KeptAuctions, Auctions.load),
     Contracted: (Contracted.dump, ContractDump, Contracted.load),
     Wallets: (Wallets.dump, Kept, Wallets.load),
     Licences: (Licences.dump, KeptLicences, Licences.load),

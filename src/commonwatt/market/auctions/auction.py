@@ -1,8 +1,7 @@
 """The life of one auction, alike for all forms: bids while it is open, reveals after it, a result that stays."""
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from commonwatt.market.auctions import dutch, english, sealed
@@ -81,6 +80,9 @@ class Auction:
         sealed: Commitments.
         reserve: The reserve price, as soon as it is known.
         awards: Taken so far, in a Dutch auction.
+        fee_micro_per_kwh: What the wires of the owner's zone cost whoever buys, as it was when the auction opened.
+        standing: Who would win something if an English auction ended now, by the place of their bids.
+        missed: Who sold capacity and was not heard in some slot of its window.
         result: Once it is closed.
         done: Whether nothing is owed any more because of it.
     """
@@ -94,6 +96,9 @@ class Auction:
     sealed: dict[AccountId, Sealed] = field(default_factory=dict)
     reserve: int | None = None
     awards: list[Award] = field(default_factory=list)
+    fee_micro_per_kwh: int = 0
+    standing: list[AccountId] = field(default_factory=list)
+    missed: list[AccountId] = field(default_factory=list)
     result: Result | None = None
     done: bool = False
 
@@ -141,12 +146,20 @@ class Auction:
         own = self.bids.get(bidder)
         return own is None or (self.terms.better(price, own.price) and amount >= own.amount)
 
-    def bid(self, bid: Bid, now_s: int) -> None:
-        """Take in an open bid that `improves`; one that comes late extends the auction."""
+    def bid(self, bid: Bid, now_s: int) -> list[AccountId]:
+        """Take in an open bid that `improves`, and return who is outbid by it; one that comes late extends the auction.
+
+        Since a bid only ever becomes better and never smaller, whoever is outbid wins something again by a better bid
+        of their own alone, or where a winner does not perform in the end.
+        """
         self.bids[bid.bidder] = bid
+        winning = {award.bidder for award in allot(self.terms, self.bids.values(), reserve=None)}
+        outbid = [bidder for bidder in self.standing if bidder not in winning]
+        self.standing = sorted(winning, key=lambda bidder: self.bids[bidder].position)
         ends_s = english.extended_end_s(self.terms, self.ends_s, self.extended, now_s)
         self.extended += ends_s != self.ends_s
         self.ends_s = ends_s
+        return outbid
 
     def opens(self, bidder: AccountId, amount: int, price: int, salt: str) -> bool:
         """Tell whether this is the bid that a bidder has sealed."""
@@ -156,6 +169,15 @@ class Auction:
     def price(self, now_s: int) -> int:
         """Return the price that stands in a Dutch auction."""
         return dutch.price_at(self.terms, now_s)
+
+    def take(self, award: Award) -> int:
+        """Take in what somebody takes at a Dutch price, and return which award it is: one for each taker and price."""
+        for number, known in enumerate(self.awards):
+            if (known.bidder, known.price) == (award.bidder, award.price):
+                self.awards[number] = replace(known, amount=known.amount + award.amount)
+                return number
+        self.awards.append(award)
+        return len(self.awards) - 1
 
     def winners(self, out: set[AccountId]) -> list[Award]:
         """Return what is won once nobody bids any more, without those who are out."""
@@ -186,22 +208,67 @@ class Auction:
     def trades(self, slot_s: int) -> list[Trade]:
         """Return what is to be delivered in a slot for what was won, in the order of the awards; none before the end.
 
-        Each award is spread evenly over the slots of the lot; where it does not divide, earlier slots have a Wh more.
+        What was won is spread evenly over the slots of the lot; where it does not divide, earlier slots have a Wh more.
         """
         if self.result is None or not self.of_slots or not self.terms.from_s <= slot_s < self.terms.to_s:
             return []
-        place, before, found = (slot_s - self.terms.from_s) // SLOT_SECONDS, Counter[AccountId](), list[Trade]()
-        for award in self.result.awards:
-            # What a bidder has in all is spread, so that no slot has more than its share of all their awards.
-            until = before[award.bidder] + award.amount
-            energy_wh = self._spread(until, place) - self._spread(before[award.bidder], place)
-            before[award.bidder] = until
-            if energy_wh:
-                found.append(self._trade(award, energy_wh))
+        place = (slot_s - self.terms.from_s) // SLOT_SECONDS
+        energies = zip(self.result.awards, self._amounts(place, place + 1), strict=True)
+        return [self._trade(award, energy_wh) for award, energy_wh in energies if energy_wh]
+
+    def outstanding(self, from_s: int) -> list[int]:
+        """Return how much of each award is still to come from a slot on, Wh; of a closed one of slots."""
+        return self._amounts(max(0, from_s - self.terms.from_s) // SLOT_SECONDS, self.terms.slots)
+
+    def _amounts(self, first: int, last: int) -> list[int]:
+        """Return how much of each award falls into the slots from one place in the window to another.
+
+        The awards are laid end to end, those of one bidder together, and what is laid is spread: so no slot has more
+        than its share of all that was sold, nor of what one bidder has.
+        """
+        awards = self.result.awards if self.result else ()
+        sizes, ends, total = dict[AccountId, int](), dict[AccountId, int](), 0
+        for award in awards:
+            sizes[award.bidder] = sizes.get(award.bidder, 0) + award.amount
+        for bidder, size in sizes.items():
+            ends[bidder], total = total, total + size
+        found = []
+        for award in awards:
+            before = ends[award.bidder]
+            until = ends[award.bidder] = before + award.amount
+            laid = [self._laid(amount, place) for amount in (before, until) for place in (first, last)]
+            found.append(laid[3] - laid[2] - laid[1] + laid[0])
         return found
 
-    def _spread(self, amount: int, place: int) -> int:
-        return (amount + self.terms.slots - 1 - place) // self.terms.slots
+    def _laid(self, amount: int, places: int) -> int:
+        """Return how much of an amount that is spread evenly lies in the first places of the window."""
+        each, over = divmod(amount, self.terms.slots)
+        return each * places + min(over, places)
+
+    def promised(self, account: AccountId, *, gives: bool) -> int:
+        """Return what an account may have to give, or take, because of this auction; Wh, or W of capacity.
+
+        That is the owner's whole lot until it is closed, bids that would win now, those that were revealed, and what
+        is won.
+        """
+        if gives != ((self.terms.side is Side.ASK) == (account == self.owner)):
+            return 0
+        if self.result is not None or (self.terms.form is Form.DUTCH and account != self.owner):
+            won = self.awards if self.result is None else self.result.awards
+            return sum(award.amount for award in won if account in (self.owner, award.bidder))
+        if account == self.owner:
+            return self.terms.amount
+        return self.bids[account].amount if self.stands(account) else 0
+
+    def stands(self, bidder: AccountId) -> bool:
+        """Tell whether a bidder stands to their bid: it would win something now, or was revealed."""
+        return bidder in (self.bids if self.terms.sealed else self.standing)
+
+    def parties(self) -> set[AccountId]:
+        """Return who has, or may have, a part in it."""
+        if self.result is not None:
+            return {self.owner, *(award.bidder for award in self.result.awards)}
+        return {self.owner, *self.bids, *(award.bidder for award in self.awards)}
 
     def _trade(self, award: Award, energy_wh: int) -> Trade:
         mine, theirs = OrderId(self.id), OrderId(str(award.position))
@@ -213,4 +280,5 @@ class Auction:
             ask=mine if sells else theirs,
             energy_wh=energy_wh,
             price_micro_per_kwh=award.price,
+            fee_micro_per_kwh=self.fee_micro_per_kwh,
         )

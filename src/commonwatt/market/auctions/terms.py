@@ -121,9 +121,10 @@ class Terms:
         falls = self.reserve_price is not None and self.opening_price != self.reserve_price
         return (
             (hides == (self.reveal_s > 0), "a reveal window goes with what is sealed"),
-            (english or late == (0, 0, 0), "late bids extend an English auction alone"),
+            (english == all(late) and english == any(late), "late bids extend an English auction, and no other"),
             (min(late) >= 0 and max(late) <= 86_400 and self.most_extensions <= 100, "an extension has its bounds"),
-            (all(late) or not any(late), "an extension has all its three numbers, or none"),
+            (self.form not in SEALED or self.bidder_bond_micro > 0, "who seals a bid has a bond to lose"),
+            (self.reserve_hash is None or self.owner_bond_micro > 0, "who seals a reserve price has a bond to lose"),
             (dutch == (self.tick_s > 0), "a Dutch price, and no other, moves in ticks"),
             (self.step > 0 or not (dutch or english), "bids and Dutch prices move by a step above zero"),
             (not dutch or (falls and self.better(self.opening_price, self.reserve_price or 0)), "a Dutch price falls"),

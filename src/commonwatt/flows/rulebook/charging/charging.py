@@ -144,7 +144,7 @@ def _authorise(state: State, request: Request, body: bodies.Authorise, position:
         return Outcome.UNKNOWN_THING
     if body.until_s <= stamped_s:
         return Outcome.TOO_LATE
-    full = state.sessions.of_car(car) >= MOST_STANDING or state.wallets.pending_of(car) >= MOST_PENDING
+    full = state.sessions.of_car(car) >= MOST_STANDING or state.wallets.asked_of(car) >= MOST_PENDING
     if full or body.until_s > stamped_s + LONGEST_S:
         return Outcome.OVER_LIMIT
     if free(state, car, Commodity.ERGON) < body.most_micro:

@@ -44,7 +44,7 @@ def commitment_of(account: AccountId, order: bodies.OrderBody, salt: str) -> str
 def seal(state: State, owner: AccountId, body: bodies.Sealed, position: int, stamped_s: int) -> Outcome:
     """Fix a place in time for an order that nobody knows."""
     bond_micro = state.charter.sealed_bond_micro
-    if state.seals.of(owner) >= MOST_SEALED or state.wallets.pending_of(owner) >= MOST_PENDING:
+    if state.seals.of(owner) >= MOST_SEALED or state.wallets.asked_of(owner) >= MOST_PENDING:
         return Outcome.OVER_LIMIT
     if free(state, owner, Commodity.ERGON) < bond_micro:
         return Outcome.NOT_BACKED

@@ -38,7 +38,7 @@ def _list(state: State, request: Request, body: bodies.Listing, position: int, s
         return Outcome.NOT_ALLOWED
     if body.until_s <= stamped_s:
         return Outcome.TOO_LATE
-    if state.wallets.pending_of(seller) >= MOST_PENDING:
+    if state.wallets.asked_of(seller) >= MOST_PENDING:
         return Outcome.OVER_LIMIT
     if free(state, seller, Commodity.WATT) < body.energy_wh:
         return Outcome.NOT_BACKED

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from commonwatt.flows.rulebook.market import fuses
 from commonwatt.flows.rulebook.market.slot_market import MOST_AHEAD_S, slot_refused
 from commonwatt.flows.rulebook.market.traders import Numbers, Traders, traders
 from commonwatt.flows.rulebook.state import State
@@ -13,7 +14,7 @@ from commonwatt.kernels.slot_orders import NO_SOURCE, NO_SUCH_SLOT, TAKEN, TOO_M
 from commonwatt.market.call.staged import NOBODY
 from commonwatt.market.order_batch import ORDER_BYTES, ORDER_DTYPE
 from commonwatt.market.slot_rows import Batched
-from commonwatt.model import SLOT_SECONDS, AccountId, Commodity, Outcome
+from commonwatt.model import SLOT_SECONDS, AccountId, Commodity, Outcome, Side
 
 _WHY = {
     NO_SUCH_SLOT: Outcome.TOO_LATE,
@@ -66,8 +67,11 @@ def _apply_apart(state: State, batches: Sequence[OrderBatch], stamped_s: int) ->
         for n in np.flatnonzero(np.diff(ends[: slots + 1]))
     ]
     told.why[told.whose[places[ends[slots] :]]] = NO_SUCH_SLOT
+    owners = zip(told.owners.tolist(), (batch.owner for batch in batches), strict=True)
+    auctioning = [(number, owner) for number, owner in owners if state.auctions.of(owner)]
     for slot_s, here in runs:
-        market.judge(slot_s, here, told, known.most_in_wh, known.most_out_wh, known.makes)
+        most_in_wh, most_out_wh = _most_wh(state, auctioning, known, slot_s)
+        market.judge(slot_s, here, told, most_in_wh, most_out_wh, known.makes)
     for slot_s, here in runs:
         if outcome := slot_refused(state, slot_s, stamped_s):
             told.why[told.whose[here]] = _CODES[outcome]
@@ -76,6 +80,19 @@ def _apply_apart(state: State, batches: Sequence[OrderBatch], stamped_s: int) ->
         batches[n].outcome = _WHY[int(told.why[n])]
     for slot_s, here in runs:
         market.write(slot_s, here, told)
+
+
+def _most_wh(
+    state: State, auctioning: Sequence[tuple[int, AccountId]], known: Traders, slot_s: int
+) -> tuple[Numbers, Numbers]:
+    """Return what each account's connection can take and give in a slot, less what some of them auctioned."""
+    if not auctioning:
+        return known.most_in_wh, known.most_out_wh
+    most_in_wh, most_out_wh = known.most_in_wh.copy(), known.most_out_wh.copy()
+    for number, owner in auctioning:
+        most_in_wh[number] -= fuses.auctioned_wh(state, owner, Side.BID, slot_s)
+        most_out_wh[number] -= fuses.auctioned_wh(state, owner, Side.ASK, slot_s)
+    return most_in_wh, most_out_wh
 
 
 def _columns(state: State, batches: Sequence[OrderBatch]) -> Batched:

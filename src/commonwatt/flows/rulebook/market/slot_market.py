@@ -1,7 +1,7 @@
 """Rules for energy that flows in a slot: orders until its gate closes, one by one or in batches."""
 
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.rulebook.market import bonds, order_bodies
+from commonwatt.flows.rulebook.market import bonds, fuses, order_bodies
 from commonwatt.flows.rulebook.market.traders import traders, zone_of
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.tokens.backing import free
@@ -51,12 +51,12 @@ def order(state: State, request: Request, body: order_bodies.SlotOrder, position
         return Outcome.NOT_ALLOWED
     if refusal := slot_refused(state, slot_s, stamped_s) or _wish_refused(state, wish, now=body.now):
         return refusal
-    side, count, stands_wh = state.slot_market.standing(slot_s, owner)
+    side, count, _ = state.slot_market.standing(slot_s, owner)
     if (side is not None and side is not wish.side) or count >= MOST_EACH:
         # On one side of a slot, so that nobody trades with themselves.
         return Outcome.ALREADY_THERE
-    if stands_wh + wish.energy_wh > _most_wh(state, wish):
-        return Outcome.OVER_LIMIT
+    if wish.energy_wh > fuses.left_wh(state, owner, wish.side, slot_s, slot_s + SLOT_SECONDS):
+        return Outcome.OVER_LIMIT  # nobody trades what no fuse would bear (row M6)
     if max(0, free(state, owner, Commodity.ERGON)) < _needed_micro(state, wish):
         return Outcome.NOT_BACKED
     state.slot_market.place(slot_s, wish, position, _open_market(state, slot_s) if body.now else None)
@@ -85,15 +85,6 @@ def _wish_refused(state: State, wish: SlotOrder, *, now: bool) -> Outcome | None
 
 def _makes(state: State, account: AccountId) -> bool:
     return any(asset.owner == account and asset.kind is AssetKind.SOLAR for asset in state.assets.values())
-
-
-def _most_wh(state: State, wish: SlotOrder) -> int:
-    """Return what the owner's connection can carry in a slot: nobody trades what no fuse would bear (row M6)."""
-    connection = state.connections.get(wish.owner)
-    if connection is None:
-        return 0
-    point = state.assets[connection]
-    return (point.max_import_w if wish.side is Side.BID else point.max_export_w) * SLOT_SECONDS // 3600
 
 
 def _needed_micro(state: State, wish: SlotOrder) -> int:

@@ -53,6 +53,7 @@ def settle_due(state: State, stamped_s: int) -> None:
             state.stood_in.add(slot_s)
         state.settled_to_s = slot_s + SLOT_SECONDS
         state.slot_market.settled(slot_s)
+        awarding.slot_settled(state, slot_s)
         state.wallets.moved = None  # whatever a slot's bids had reserved is free again
         sharing.let_go(state)
         equalising.close(state, slot_s)
@@ -85,7 +86,7 @@ def settle(state: State, slot: SlotReadings, feeder: tuple[int, int] | None, man
     bought, sold = state.prices[slot_s]
     table = columns(state)
     connected = table.connection & slot.told()
-    agreed = awarding.trades(state, slot_s)
+    agreed = state.auctions.trades(slot_s)
     imbalance = sharing.imbalance_prices(state, slot_s)
     plain = plain_connections(state, slot_s, connected, many, agreed)
     if imbalance is not None or sharing.one_by_one(state, slot_s):

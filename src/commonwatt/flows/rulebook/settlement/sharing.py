@@ -10,7 +10,6 @@ from dataclasses import astuple
 import numpy as np
 
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.rulebook.market.auctions import awarding
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SharingBody, SharingKey, accounts_of
 from commonwatt.flows.rulebook.state import State
 from commonwatt.model import MARKET, SLOT_SECONDS, AccountId, Commodity, Entry, Memo, Outcome, Trade, round_div
@@ -141,7 +140,7 @@ def most_wh(state: State, slot_s: int) -> int:
 
 def _trades(state: State, slot_s: int) -> list[Trade]:
     clearing = state.slot_market.clearing(slot_s)
-    return [*awarding.trades(state, slot_s), *(clearing.trades if clearing else ())]
+    return [*state.auctions.trades(slot_s), *(clearing.trades if clearing else ())]
 
 
 def bought_wh(entries: Iterable[Entry]) -> int:

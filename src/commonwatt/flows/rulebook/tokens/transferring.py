@@ -26,7 +26,7 @@ from commonwatt.model import MAX_SAFE_INTEGER, SLOT_SECONDS, AccountId, Commodit
 from commonwatt.tokens.tsl import right_wh, tsl_needed_micro
 
 MOST_PENDING = 100
-"""Reservations that one account may have standing: enough for trade, too few to fill the state with."""
+"""Reservations that one account may have asked for and standing: enough for trade, too few to fill the state with."""
 _TOKENS = (Commodity.ERGON, Commodity.WATT, Commodity.TSL)
 _SALE = {Commodity.WATT, Commodity.ERGON}
 
@@ -111,7 +111,7 @@ def _reserve(state: State, source: AccountId, body: bodies.Reserve, position: in
         return Outcome.UNKNOWN_THING
     if body.until_s <= stamped_s:
         return Outcome.TOO_LATE
-    if state.wallets.pending_of(source) >= MOST_PENDING:
+    if state.wallets.asked_of(source) >= MOST_PENDING:
         return Outcome.OVER_LIMIT
     if free(state, source, body.commodity) < body.amount:
         return Outcome.NOT_BACKED

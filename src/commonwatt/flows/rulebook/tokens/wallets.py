@@ -14,6 +14,9 @@ from commonwatt.tokens.ergon import Payout, Payouts, PurchaseFact, Purchases
 from commonwatt.tokens.prepaid import AutoTopUp, LowBalance, MeterSwitch, Switched, TopUps
 from commonwatt.tokens.tsl import HeldTime
 
+OF_AUCTIONS = "auction "
+"""How the names of all reservations begin that auctions make; no member's request can spell one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreed:
@@ -71,6 +74,7 @@ class Wallets:
     moved: set[AccountId] | None = field(default_factory=set)
     _touched_many: list[NDArray[np.int64]] = field(default_factory=list)
     _pending: Counter[AccountId] = field(default_factory=Counter)
+    _asked: Counter[AccountId] = field(default_factory=Counter)
     _watching: bool = False
 
     def open(
@@ -147,7 +151,8 @@ class Wallets:
         """Set an amount aside at its source; see `Transfers.reserve`."""
         self.transfers.reserve(transfer)
         self.moves(transfer.source)
-        self._pending[transfer.source] += 1
+        _count(self._pending, transfer.source, 1)
+        _count(self._asked, transfer.source, _asked_for(transfer))
         if agreed:
             self.agreed[transfer.id] = agreed
 
@@ -156,15 +161,18 @@ class Wallets:
         transfer = self.transfers.void(name)
         if transfer is not None:
             self.moves(transfer.source)
-            self._pending[transfer.source] -= 1
-            if not self._pending[transfer.source]:
-                del self._pending[transfer.source]
+            _count(self._pending, transfer.source, -1)
+            _count(self._asked, transfer.source, -_asked_for(transfer))
             self.agreed.pop(name, None)
         return transfer
 
     def pending_of(self, account: AccountId) -> int:
         """Return how many reservations an account has standing."""
         return self._pending[account]
+
+    def asked_of(self, account: AccountId) -> int:
+        """Return how many of them it asked for: what auctions set aside is as much as their rules allow."""
+        return self._asked[account]
 
     @property
     def any_pending(self) -> bool:
@@ -224,3 +232,14 @@ class Wallets:
             wallets.reserve(transfer)
         wallets._watching = bool(kept.low or kept.switch or kept.topups)
         return wallets
+
+
+def _asked_for(transfer: Transfer) -> bool:
+    """Tell whether it counts against what an account may have standing: auctions have their own bounds."""
+    return not transfer.id.startswith(OF_AUCTIONS)
+
+
+def _count(counter: Counter[AccountId], account: AccountId, more: int) -> None:
+    counter[account] += more
+    if not counter[account]:
+        del counter[account]

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
-from commonwatt.market.auctions import Form, Good
+from commonwatt.market.auctions import Form, Good, Terms
+from commonwatt.market.auctions.terms import SEALED
 from commonwatt.model import Kind, Side
 
 _Name = Annotated[str, Meta(pattern=r"^[0-9]{1,16}\Z")]
@@ -15,13 +16,22 @@ _Bond = Annotated[int, Meta(ge=0, le=10**12)]
 _Span = Annotated[int, Meta(ge=0, le=10**7)]
 _Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
+LATE = {"late_s": 60, "extend_s": 60, "most_extensions": 5}
+"""A bid in the last minute gives everybody a minute more, five times: nobody wins by being the last to speak."""
+BOND_MICRO = 100_000
+"""As much as a sealed order has to lose by default."""
+
 
 class _Body(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, gc=False):
     pass
 
 
 class Open(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="open"):
-    """Puts a lot up; it is known by its place in the log from then on. See `commonwatt.market.auctions.Terms`."""
+    """Puts a lot up; it is known by its place in the log from then on. See `commonwatt.market.auctions.Terms`.
+
+    Where it does not say, late bids extend an English auction by `LATE`, and whoever seals something has `BOND_MICRO`
+    to lose.
+    """
 
     form: Form
     side: Side
@@ -36,13 +46,27 @@ class Open(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="open")
     tick_s: _Span = 0
     opening_price: _Price = 0
     reveal_s: _Span = 0
-    late_s: _Span = 0
-    extend_s: _Span = 0
-    most_extensions: Annotated[int, Meta(ge=0, le=100)] = 0
+    late_s: _Span | None = None
+    extend_s: _Span | None = None
+    most_extensions: Annotated[int, Meta(ge=0, le=100)] | None = None
     from_s: _Moment = 0
     to_s: _Moment = 0
-    bidder_bond_micro: _Bond = 0
-    owner_bond_micro: _Bond = 0
+    bidder_bond_micro: _Bond | None = None
+    owner_bond_micro: _Bond | None = None
+
+    def terms(self) -> Terms:
+        """Return the lot and its rules, with what the body leaves to them.
+
+        Raises:
+            InvalidValue: They contradict each other, or are out of bounds.
+        """
+        told = {name: value for name, value in structs.asdict(self).items() if value is not None}
+        usual = {"bidder_bond_micro": BOND_MICRO} if self.form in SEALED else {}
+        if self.reserve_hash is not None:
+            usual["owner_bond_micro"] = BOND_MICRO
+        if self.form is Form.ENGLISH:
+            usual |= LATE
+        return Terms(**(usual | told))
 
 
 class Offer(_Body, frozen=True, tag_field="what", tag="bid"):
@@ -81,7 +105,7 @@ class RevealReserve(_Body, frozen=True, tag_field="what", tag="reserve"):
 
 
 class TakeDown(_Body, frozen=True, tag_field="what", tag="withdraw"):
-    """Takes a lot back on which nobody has bid."""
+    """Takes a lot back on which nobody has bid, or what is left of a Dutch one."""
 
     auction: _Name
 

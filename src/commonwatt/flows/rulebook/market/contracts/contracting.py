@@ -91,7 +91,7 @@ def _offer(state: State, utility: AccountId, body: bodies.MakeOffer, position: i
         return Outcome.NOT_ALLOWED
     if terms.accept_by_s <= stamped_s:
         return Outcome.TOO_LATE
-    if book.standing_offers(utility) >= MOST_OFFERS or state.wallets.pending_of(utility) >= MOST_PENDING:
+    if book.standing_offers(utility) >= MOST_OFFERS or state.wallets.asked_of(utility) >= MOST_PENDING:
         return Outcome.OVER_LIMIT
     if not state.has_wallet(utility) or free(state, utility, Commodity.ERGON) < body.budget_micro:
         return Outcome.NOT_BACKED
@@ -259,7 +259,7 @@ def _can_speak(state: State, account: AccountId) -> bool:
 
 
 def _full(state: State, account: AccountId) -> bool:
-    return state.wallets.pending_of(account) >= MOST_PENDING
+    return state.wallets.asked_of(account) >= MOST_PENDING
 
 
 def _terms(body: bodies.MakeOffer) -> Terms:
