@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import httpx
 import pytest
@@ -19,8 +20,9 @@ from door_client import NOTE, Client, found_folder, give
 from typer.testing import CliRunner
 from watched import trust
 
+from commonwatt.adapters.door import server
 from commonwatt.adapters.door.client import knock
-from commonwatt.adapters.door.server import Door
+from commonwatt.adapters.door.server import AT_ONCE, Door
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
@@ -30,6 +32,7 @@ from commonwatt.apps.hosting import DOUBTS, open_doubts, read_terms
 from commonwatt.apps.publishing import serve_folder
 from commonwatt.apps.wiring import MASTER_KEY, open_log
 from commonwatt.flows.publish import checkpoint_note
+from commonwatt.flows.receipts import Receipt, give_receipt
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook.identity.trusted import Delegation
 from commonwatt.flows.rulebook.tokens import wallet_bodies
@@ -374,4 +377,28 @@ def test_who_waits_inside_is_told_when_the_log_takes_nothing_more(folder: Path) 
             await door.keep_time(0.01)
 
     asyncio.run(ask())
+    log.close()
+
+
+def test_what_a_receipt_leaves_open_is_as_little_in_a_long_log_as_in_a_short_one(folder: Path) -> None:
+    log = SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY))
+    sequencer = Sequencer(log, NAME, lambda position: bytes(32))
+    door, pen = Door(sequencer, key("operator"), lambda: NOON + 1, lambda: None), Community()
+    first = pen.state.keys.next_seq(key("anna").id)
+    promised: list[tuple[int, int]] = []
+
+    async def ask() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(server, "give_receipt", noted)
+            await door.submit([give(pen, first + n) for n in range(3 * AT_ONCE)])
+            await door.submit([give(pen, first + 3 * AT_ONCE)])
+
+    def noted(*told: Any) -> Receipt:
+        promised.append((len(sequencer.tree) + len(told[2]), told[4]))
+        return give_receipt(*told)
+
+    asyncio.run(ask())
+    assert [stands_by - least for least, stands_by in promised] == [1 + 3, 1]
+    assert len(sequencer.tree) == promised[-1][0]
+    sequencer.close()
     log.close()

@@ -126,9 +126,10 @@ class Door:
         except Refused as error:
             self._fail(error)
             return
-        first = len(self._sequencer.tree) + len(self._waiting) + sum(len(askers) for askers, _ in self._read)
+        before = len(self._waiting) + sum(len(askers) for askers, _ in self._read) + len(wires)
         # Requests ahead may be refused, and a checkpoint may come between commits: no later than this, all the same.
-        stands_by = first + len(wires) + 1 + (first + len(wires)) // AT_ONCE
+        # It is counted by what waits, and not by how long the log is: whoever has room between may put something there.
+        stands_by = len(self._sequencer.tree) + before + 1 + before // AT_ONCE
         community = CommunityId(self._sequencer.state.community)
         receipt = give_receipt(self._operator, community, wires, now_s, stands_by)
         connection.send(answer(RECEIPT, msgspec.json.encode(receipt, order="sorted")))
