@@ -48,7 +48,7 @@ def test_traded_and_shared_energy_weigh_by_what_of_each_was_delivered() -> None:
 @pytest.mark.row("E9")
 @pytest.mark.parametrize("imbalance", ["none", "grid"])
 def test_a_trade_that_nobody_delivered_moves_no_price(imbalance: str) -> None:
-    plaza = Plaza(settlement=SettlementTerms(imbalance=imbalance))
+    plaza = Plaza(settlement=SettlementTerms(imbalance=imbalance, imbalance_most_micro_per_kwh=IMPORT))
     assert plaza.order("ben", Side.BID, 5_000, EXPORT, NOON) is Outcome.BOOKED
     assert plaza.order("anna", Side.ASK, 5_000, EXPORT, NOON) is Outcome.BOOKED
     plaza.now_s += 100

@@ -324,7 +324,7 @@ def test_a_member_lets_another_act_and_takes_it_back_through_the_door(folder: Pa
 
 
 def test_who_knocks_where_nobody_opens_or_says_nonsense_is_told(folder: Path, doors: ExitStack) -> None:
-    with pytest.raises(OSError):
+    with pytest.raises(Refused, match="no door is open there"):
         knock("127.0.0.1", 9, [b"{}"])
     for said, error in (
         (b"", Refused),

@@ -161,7 +161,7 @@ def _tables(taken: DayOfLog) -> dict[str, Columns]:
             "source": [entry.source for entry in entries],
             "target": [entry.target for entry in entries],
             "amount": [entry.amount for entry in entries],
-            "memo": [entry.memo for entry in entries],
+            "memo": [str(entry.memo) for entry in entries],
             "slot_s": [entry.slot_s for entry in entries],
             "ref": [entry.ref for entry in entries],
         },

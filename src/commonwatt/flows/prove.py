@@ -173,9 +173,8 @@ def default_case(state: State) -> tuple[AccountId, int]:
     for case in beyond & traded_wh.keys():
         del traded_wh[case]
     if not traded_wh:
-        raise Refused(
-            "a case has a trade in a slot of trades and the grid alone, found none", entries=len(state.entries)
-        )
+        missing = "in a slot of trades and the grid alone, found none" if beyond else "nobody has traded yet"
+        raise Refused(f"a case has a trade, {missing}", entries=len(state.entries))
     return min(traded_wh, key=lambda case: (-traded_wh[case], case[1], case[0]))
 
 

@@ -305,14 +305,16 @@ class SlotMarket:
         slot.add_trades(trades)
         slot.cleared, slot.digest, slot.waiting = True, None, None
 
-    def settled(self, slot_s: int) -> None:
-        """Release what a slot's orders had reserved."""
+    def settled(self, slot_s: int) -> bool:
+        """Release what a slot's orders had reserved, and tell whether there were any."""
         slot = self._slots.get(slot_s)
-        if slot is not None and not slot.settled:
+        there = slot is not None and not slot.settled
+        if slot is not None and there:
             bids = slot.orders()[slot.orders()["flags"] & SELLS == 0]
             np.subtract.at(self._open_wh, slot.orders()["owner"], slot.orders()["wh"])
             np.subtract.at(self._reserved, bids["owner"], costs(bids))
             slot.settled = True
+        return there
 
     def forget_before(self, slot_s: int) -> None:
         """Let go of the orders and trades of slots before one, all of them settled."""

@@ -1,4 +1,4 @@
-"""The rulebook: one function per kind of request, integers only, no clock, no chance.
+"""The rulebook: one rule per kind of request (`kinds`), integers only, no clock, no chance.
 
 Requests are decided in batches that share one moment: `begin` does what has come due by then, `admit` says whether a
 request may stand in the log at all, `apply` and `apply_readings` what it changes, and `end` settles. Anyone who
@@ -6,39 +6,22 @@ replays the log through these reaches the same state.
 """
 
 from collections.abc import Sequence
-from typing import cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from commonwatt.flexibility.permission import SAYS
 from commonwatt.flows.rulebook import bodies
-from commonwatt.flows.rulebook.charging import charging, licence_bodies, operating, session_bodies
-from commonwatt.flows.rulebook.flexibility import consenting, stating
-from commonwatt.flows.rulebook.identity import attesting, delegating, registry, trust_bodies
+from commonwatt.flows.rulebook.charging import charging, operating
+from commonwatt.flows.rulebook.identity import delegating, registry
 from commonwatt.flows.rulebook.identity.witnesses import check_witnesses
-from commonwatt.flows.rulebook.market import (
-    order_bodies,
-    ordering,
-    sale_bodies,
-    sealing,
-    selling,
-    slot_batches,
-    slot_market,
-    watt_book,
-)
-from commonwatt.flows.rulebook.market.auctions import auction_bodies, auctioning
-from commonwatt.flows.rulebook.market.contracts import (
-    contract_bodies,
-    contract_calling,
-    contract_measuring,
-    contracting,
-)
-from commonwatt.flows.rulebook.market.interchange import interchange, interchange_bodies
+from commonwatt.flows.rulebook.kinds import RULES, may
+from commonwatt.flows.rulebook.market import sealing, slot_batches, slot_market, watt_book
+from commonwatt.flows.rulebook.market.auctions import auctioning
+from commonwatt.flows.rulebook.market.contracts import contract_calling, contract_measuring
 from commonwatt.flows.rulebook.market.slot_batches import OrderBatch
 from commonwatt.flows.rulebook.metering import readings
 from commonwatt.flows.rulebook.metering.readings import Batch
 from commonwatt.flows.rulebook.settlement import settling
-from commonwatt.flows.rulebook.state import WALLET_ROLES, State
-from commonwatt.flows.rulebook.tokens import commission, paying, prepaying, transferring, wallet_bodies
+from commonwatt.flows.rulebook.state import State
+from commonwatt.flows.rulebook.tokens import commission, prepaying, transferring
 from commonwatt.identity.directory import KeyRecord
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.model import SLOT_SECONDS, AccountId, GatewayId, InvalidValue, Kind, Outcome, Request
@@ -57,29 +40,6 @@ __all__ = [
     "read_batch",
     "read_orders",
 ]
-
-_MAY = {
-    Kind.REGISTER: {"operator", "member", "dso"},
-    Kind.CONSTRAINT: set(SAYS),
-    Kind.READING_BATCH: {"gateway"},
-    Kind.ORDER: {"member"},
-    Kind.CANCEL: {"member"},
-    Kind.ORDER_BATCH: {"member"},
-    Kind.AUCTION: {"member", "utility"},
-    Kind.CONTRACT: {*contracting.SPEAKERS},
-    Kind.SESSION: {"member", "station", "car", "gateway"},
-    Kind.INTERCHANGE: {"operator", "member"},
-    Kind.FACT: {"oracle"},
-    Kind.SCHEDULE: {"planner"},
-    Kind.CONSENT: {"member"},
-    Kind.ACK: {"gateway"},
-    Kind.PURCHASE: {"payment", *WALLET_ROLES},
-    Kind.PAYOUT: {"payment", *WALLET_ROLES},
-    Kind.TRANSFER: {"member", "utility", "station", "car"},
-    Kind.DELEGATE: {"member"},
-    Kind.ATTEST: {"operator", "member", "engineer", "inspector", "installer"},
-    Kind.CHECKPOINT: {"operator"},
-}
 
 
 def begin(state: State, stamped_s: int) -> None:
@@ -201,72 +161,11 @@ def apply_orders(state: State, batches: Sequence[OrderBatch], stamped_s: int) ->
 def _decide(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
     if not _may(state.keys[request.author], request) and not delegating.permits(state, request, body, stamped_s):
         return Outcome.NOT_ALLOWED
-    match body:
-        case _ if request.kind in (Kind.ORDER, Kind.CANCEL):
-            return ordering.order(state, request, cast("order_bodies.Ordering", body), position, stamped_s)
-        case bodies.ConstraintBody():
-            outcome = stating.constraint(state, request, body, position, stamped_s)
-            if outcome is Outcome.BOOKED:
-                consenting.heard(state, request.on_behalf_of, stamped_s)
-            return outcome
-        case bodies.ScheduleBody():
-            return consenting.schedule(state, body, position, stamped_s)
-        case bodies.ConsentBody() | bodies.DecisionBody():
-            return consenting.agreement(state, request, body, stamped_s)
-        case wallet_bodies.Give() | wallet_bodies.Reserve() | wallet_bodies.Post() | wallet_bodies.Void():
-            return transferring.transfer(state, request, body, position, stamped_s)
-        case wallet_bodies.PayoutRequest() | wallet_bodies.PayoutPaid() | wallet_bodies.PayoutFailed():
-            return paying.payout(state, request, body, position, stamped_s)
-        case trust_bodies.Grant() | trust_bodies.Revoke():
-            return delegating.delegate(state, request, body, position, stamped_s)
-        case _ if request.kind in (Kind.ATTEST, Kind.PURCHASE, Kind.SESSION):
-            return _decide_many(state, request, body, position, stamped_s)
-        case _:
-            return _decide_standing(state, request, body, position, stamped_s)
-
-
-def _decide_many(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
-    """Decide what is of a kind with many shapes, which that kind's own rules tell apart."""
-    match request.kind:
-        case Kind.ATTEST:
-            return attesting.attest(state, request, cast("trust_bodies.Attest", body), position, stamped_s)
-        case Kind.SESSION:
-            return charging.session(state, request, cast("session_bodies.Session", body), position, stamped_s)
-        case _:
-            return paying.purchase(state, request, cast("wallet_bodies.Purchase", body), position, stamped_s)
-
-
-def _decide_standing(state: State, request: Request, body: object, position: int, stamped_s: int) -> Outcome:
-    match body:
-        case sale_bodies.Listing() | sale_bodies.Take() | sale_bodies.Unlist():
-            return selling.sale(state, request, body, position, stamped_s)
-        case _ if request.kind is Kind.INTERCHANGE:
-            asked = cast("interchange_bodies.InterchangeBody", body)
-            return interchange.interchange(state, request, asked, position, stamped_s)
-        case _ if request.kind is Kind.AUCTION:
-            return auctioning.auction(state, request, cast("auction_bodies.AuctionBody", body), position, stamped_s)
-        case bodies.FactBody():
-            outcome = registry.fact(state, request, body)
-            if outcome is Outcome.BOOKED:
-                contract_calling.priced(state, stamped_s)
-            return outcome
-        case contract_bodies.FrequencyFact() | contract_bodies.EventFact():
-            return contract_calling.fact(state, request, body, stamped_s)
-        case bodies.AckBody():
-            return registry.ack(state, request, body)
-        case bodies.CheckpointBody():
-            return registry.checkpoint(state, body)
-        case _ if request.kind is Kind.CONTRACT:
-            return contracting.contract(state, request, cast("contract_bodies.ContractBody", body), position, stamped_s)
-        case licence_bodies.Licence() | licence_bodies.BuyLicence():
-            return operating.licence(state, request, body, stamped_s)
-        case _:
-            assert isinstance(body, bodies.Register)
-            return registry.register(state, request, body, stamped_s)
+    return RULES[request.kind].decide(state, request, body, position, stamped_s)
 
 
 def _may(record: KeyRecord, request: Request) -> bool:
-    return record.role in _MAY[request.kind] and record.account == request.on_behalf_of
+    return may(record.role, request.kind) and record.account == request.on_behalf_of
 
 
 def _admit_first(request: Request) -> Outcome | None:

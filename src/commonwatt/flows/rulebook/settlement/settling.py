@@ -52,9 +52,9 @@ def settle_due(state: State, stamped_s: int) -> None:
         if feeder is None:
             state.stood_in.add(slot_s)
         state.settled_to_s = slot_s + SLOT_SECONDS
-        state.slot_market.settled(slot_s)
+        if state.slot_market.settled(slot_s):
+            state.wallets.moved = None  # whatever the slot's orders had reserved is free again
         awarding.slot_settled(state, slot_s)
-        state.wallets.moved = None  # whatever a slot's bids had reserved is free again
         sharing.let_go(state)
         equalising.close(state, slot_s)
         follow(state, stamped_s)

@@ -23,16 +23,17 @@ def needed_micro(state: State, found: Auction, amount: int, price: int, *, pays:
         found: The auction.
         amount: Wh that are still to come, or W of capacity.
         price: Micro per kWh.
-        pays: Whether it is the side that buys; whoever sells owes no ERGON.
+        pays: Whether it is the side that buys; whoever sells owes ERGON where trades are firm and not kept.
     """
-    if not pays:
-        return 0
     terms = found.terms
     if not found.of_slots:
-        return terms.cost_micro(amount, price)
+        return terms.cost_micro(amount, price) if pays else 0
+    stake_micro = state.charter.settlement.stake_micro(amount)
+    if not pays:
+        return stake_micro
     # Each slot's price and fee are rounded by themselves, by half a micro at most.
     coming = (terms.to_s - max(terms.from_s, state.settled_to_s)) // SLOT_SECONDS
-    return terms.cost_micro(amount, price + found.fee_micro_per_kwh) + coming
+    return terms.cost_micro(amount, price + found.fee_micro_per_kwh) + coming + stake_micro
 
 
 def hold(state: State, name: str, commodity: Commodity, source: AccountId, target: AccountId, amount: int) -> None:
