@@ -85,4 +85,8 @@ def test_with_steps_the_worst_off_is_as_well_off_as_any_combination_allows(data:
         if all(sum(on[slot] * w for on, w in zip(taken, least, strict=True)) <= limit for slot in range(slots))
     )
     reached = [max(0.0, by - own) / wh for by, own, wh in zip(missed(found, wishes), alone, asked_wh, strict=True)]
-    assert sorted(reached, reverse=True) == pytest.approx(best, abs=2e-3)
+    # What differs by less than the solver can tell counts as equal; the first that differs by more must not be worse.
+    apart = [
+        (by, least) for by, least in zip(sorted(reached, reverse=True), best, strict=True) if abs(by - least) > 2e-3
+    ]
+    assert not apart or apart[0][0] < apart[0][1], (reached, best)
