@@ -140,6 +140,26 @@ def test_a_clock_that_jumps_ahead_closes_the_door_and_settles_nothing(folder: Pa
         assert log.size == size
 
 
+def snapshots(folder: Path) -> int:
+    with open_log(folder) as log:
+        return len(list(log.snapshots()))
+
+
+def test_snapshots_are_counted_from_the_last_one_however_often_the_door_was_closed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_log(folder) as log:
+        begun = log.size
+    monkeypatch.setattr("commonwatt.apps.accepting.SNAPSHOT_EVERY", begun + 3)
+    for opened in range(4):  # a checkpoint each time, which alone would never come to that many
+        door = Kept(folder)
+        door.now_s += opened * SLOT_SECONDS
+        door.open()
+        until(lambda door=door, n=opened: len(door.notes()) > n)
+        door.close()
+        assert snapshots(folder) == (opened == 3)
+
+
 def test_a_log_that_really_slept_goes_on_once_somebody_says_so(folder: Path) -> None:
     asleep = Kept(folder)
     asleep.now_s = NOON + 3 * 86_400
@@ -149,6 +169,7 @@ def test_a_log_that_really_slept_goes_on_once_somebody_says_so(folder: Path) -> 
     awake.now_s = NOON + 3 * 86_400
     awake.open()
     until(lambda: awake.notes() == [NOON + 3 * 86_400])
+    until(lambda: snapshots(folder) == 1)  # all those slots are lived through once, and no start does it again
     awake.now_s += MOST_AHEAD_S + SLOT_SECONDS
     assert "the clock has jumped ahead" in str(awake.ended()), "that was said of then, not of now"
 

@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from commonwatt.adapters.door.server import Door
@@ -49,10 +49,6 @@ class Office:
     note: NoteKey
     now_s: Callable[[], int]
     agents: Callable[[], None] = lambda: None
-    _kept: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._kept = len(self.sequencer.tree)
 
     def look(self) -> None:
         """Sign a checkpoint once in each slot, keep a snapshot under one now and then, and let members' agents act."""
@@ -67,9 +63,9 @@ class Office:
             Refused: The log does not take it.
         """
         now_s, size = self.now_s(), len(self.sequencer.tree)
-        if size >= self._kept + SNAPSHOT_EVERY:
+        slept = now_s - self.sequencer.last_s > MOST_AHEAD_S
+        if size >= self.sequencer.kept_to + SNAPSHOT_EVERY:
             self.sequencer.save_snapshot()
-            self._kept = size
         text = self.sequencer.checkpoint(now_s // SLOT_SECONDS * SLOT_SECONDS).note_text()
         note = sign_note(text, self.sequencer.state.community, self.note.private)
         desk = Desk(self.sequencer.state)
@@ -77,6 +73,8 @@ class Office:
         (outcome,) = self.sequencer.submit(desk.wires, now_s)
         if outcome is not Outcome.BOOKED:
             raise Refused("a log takes its operator's checkpoints", size=size, outcome=outcome)
+        if slept:  # so that nobody has to live through all those slots once more
+            self.sequencer.save_snapshot()
 
 
 class LogClock:

@@ -23,11 +23,12 @@ enough to keep every core busy, but not more than memory holds."""
 
 @dataclass(slots=True)
 class Replayed:
-    """What a log comes to: the state, the tree over its leaves, and the time of the last."""
+    """What a log comes to: the state, the tree over its leaves, the time of the last, and from which it was run."""
 
     state: State
     tree: MerkleTree | Frontier
     last_s: int = 0
+    from_leaf: int = 0
 
     def whole_tree(self) -> MerkleTree:
         """Return the tree with all its hashes.
@@ -110,7 +111,7 @@ def restored(store: LogStore, community: str, before_s: int | None = None) -> Re
             frontier = Frontier.stored(size, store_tile(store))
             in_time = before_s is None or last_s < before_s
             if in_time and state.community == community and frontier.root() == snapshot.log_root(content):
-                return Replayed(state, frontier, last_s)
+                return Replayed(state, frontier, last_s, size)
         except StopIteration:
             break
         except (Corrupt, InvalidValue):

@@ -53,6 +53,7 @@ class Sequencer:
         self._keeping: Future[None] | None = None
         replayed = resume(store, community)
         self.state, self._last_s = replayed.state, replayed.last_s
+        self.kept_to = replayed.from_leaf  # leaves that the last snapshot stands for
         assert isinstance(replayed.tree, Frontier)
         self.tree = replayed.tree
         self.tree.take()
@@ -157,6 +158,7 @@ class Sequencer:
         self._kept()
         content = snapshot.dump(self.state, self._last_s, self.tree.root())
         self._store.save_snapshot(len(self.tree), content)
+        self.kept_to = len(self.tree)
 
     def _take(self, commit: Commit, arrived: Arrived | InvalidValue) -> Outcome | Taken:
         if isinstance(arrived, InvalidValue):
