@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import sys
 from types import FrameType
+from typing import NoReturn
 
 import typer
 
@@ -81,12 +82,19 @@ def main() -> None:
         app()
     except SystemExit as ended:
         if interrupted:
-            # Everything is closed by now. An interruption can leave a lock of the pools' held for ever, and the
-            # interpreter would wait for their threads at its end.
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(ended.code if isinstance(ended.code, int) else 1)
+            _leave(ended.code if isinstance(ended.code, int) else 1)
         raise
     except (CommonwattError, OSError, UnicodeError, sqlite3.Error) as error:
         print(f"commonwatt: {error}", file=sys.stderr)  # noqa: T201  the command line's own last word
-        sys.exit(1)
+        _leave(1)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: everything is closed by now.
+
+    An interruption can leave a lock of the pools' held for ever, for whose threads the interpreter would wait, and a
+    library prints pages about objects that an error still holds when it ends in good order.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
