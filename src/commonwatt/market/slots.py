@@ -2,7 +2,6 @@
 
 from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -14,6 +13,7 @@ from commonwatt.kernels.auctions import ASK, BID
 from commonwatt.kernels.slot_orders import SELLER, SELLS
 from commonwatt.market.auction import Clearing, mean_price
 from commonwatt.market.call.staged import NOBODY, Orders, Tree, clear
+from commonwatt.market.slot import Slot
 from commonwatt.market.slot_rows import (
     ALONE,
     NEAR,
@@ -35,53 +35,6 @@ Flags = NDArray[np.bool_]
 _NAME_BYTES = 16
 
 
-@dataclass(slots=True)
-class _Slot:
-    """One slot's orders; ``trades`` before its gate those of the open market, after it all."""
-
-    rows: Rows = field(default_factory=lambda: np.empty(4, ROW))
-    count: int = 0
-    sides: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
-    """By owner: 0 without an order, else how many, and `SELLER` where they sell."""
-    stands_wh: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    """By owner: the sum of their orders."""
-    trades: Rows = field(default_factory=lambda: np.empty(0, TRADE))
-    cleared: bool = False
-    settled: bool = False
-    digest: bytes | None = None
-    waiting: dict[tuple[str, bool], list[Waiting]] | None = None
-    """Who waits for somebody in the open market, by zone and whether they sell; the best last."""
-    traded: int = 0
-    """How many rows of `trades` are in use."""
-
-    def orders(self) -> Rows:
-        return self.rows[: self.count]
-
-    def made(self) -> Rows:
-        return self.trades[: self.traded]
-
-    def add_trades(self, trades: Rows) -> None:
-        need = self.traded + len(trades)
-        if need > len(self.trades):
-            grown = np.empty(max(need, 2 * len(self.trades)) if self.traded else need, TRADE)
-            grown[: self.traded] = self.made()
-            self.trades = grown
-        self.trades[self.traded : need] = trades
-        self.traded, self.digest = need, None
-
-    def reserve(self, more: int) -> None:
-        need = self.count + more
-        if need > len(self.rows):
-            grown = np.empty(max(need, 2 * len(self.rows)), ROW)
-            grown[: self.count] = self.orders()
-            self.rows = grown
-
-    def add(self, rows: Rows) -> None:
-        self.reserve(len(rows))
-        self.rows[self.count : self.count + len(rows)] = rows
-        self.count, self.digest = self.count + len(rows), None
-
-
 Dumped = tuple[list[str], list[tuple[int, bytes, bytes, bool, bool]]]
 
 
@@ -98,7 +51,7 @@ class SlotMarket:
         self._numbers: dict[AccountId, int] = {}
         self._reserved: Numbers = np.zeros(16, np.int64)
         self._open_wh: Numbers = np.zeros(16, np.int64)
-        self._slots: dict[int, _Slot] = {}
+        self._slots: dict[int, Slot] = {}
 
     def number(self, owner: AccountId) -> int:
         """Return an account's number in this market's rows; a new one where it has none."""
@@ -187,7 +140,7 @@ class SlotMarket:
         slot.sides[rows["owner"][standing & sells]] |= SELLER
         np.add.at(self._reserved, rows["owner"][~sells], costs(rows[~sells]))
 
-    def _to_its_place(self, slot: _Slot) -> None:
+    def _to_its_place(self, slot: Slot) -> None:
         """Move the last row to its place in time, which was fixed before others came."""
         rows, trades = slot.orders(), slot.made()
         at = int(np.searchsorted(rows["position"][:-1], rows["position"][-1], side="right"))
@@ -209,7 +162,7 @@ class SlotMarket:
             most_out_wh: What it can give.
             makes: Whether it has a roof to sell from.
         """
-        slot = self._slots.get(slot_s) or _Slot()
+        slot = self._slots.get(slot_s) or Slot()
         self._widen(slot)
         slot_orders.judge(
             told.records, places, told.whose, told.owners, slot.sides, slot.stands_wh, most_in_wh, most_out_wh, makes,
@@ -218,7 +171,7 @@ class SlotMarket:
 
     def write(self, slot_s: int, places: Numbers, told: "Batched") -> None:
         """Take in the orders for a slot of those batches that nothing speaks against."""
-        slot = self._slots.get(slot_s) or _Slot()
+        slot = self._slots.get(slot_s) or Slot()
         self._widen(slot)
         slot.reserve(len(places))
         before = slot.count
@@ -230,13 +183,13 @@ class SlotMarket:
             slot.digest = None
             self._slots[slot_s] = slot
 
-    def _open(self, slot_s: int) -> _Slot:
-        slot = self._slots.setdefault(slot_s, _Slot())
+    def _open(self, slot_s: int) -> Slot:
+        slot = self._slots.setdefault(slot_s, Slot())
         if slot.cleared:
             raise InvalidValue(f"a gate that is closed takes no orders, was the slot at {slot_s} s")
         return slot
 
-    def _widen(self, slot: _Slot) -> None:
+    def _widen(self, slot: Slot) -> None:
         """Make room in a slot's notes for accounts that came since."""
         if len(slot.sides) < len(self._names):
             more = (0, len(self._reserved) - len(slot.sides))
@@ -254,7 +207,7 @@ class SlotMarket:
                 at += 1
         return False
 
-    def _shrink(self, slot: _Slot, at: int) -> bool:
+    def _shrink(self, slot: Slot, at: int) -> bool:
         row = slot.rows[at]
         if slot.cleared or row["wh"] == row["taken"]:
             return False
@@ -364,7 +317,7 @@ class SlotMarket:
             strict=bool(row["flags"] & STRICT),
         )
 
-    def _trade(self, slot: _Slot, trade: Any) -> Trade:
+    def _trade(self, slot: Slot, trade: Any) -> Trade:
         bid, ask = slot.rows[trade["bid"]], slot.rows[trade["ask"]]
         return Trade(
             buyer=self._names[bid["owner"]],
@@ -376,7 +329,7 @@ class SlotMarket:
             fee_micro_per_kwh=int(trade["fee"]),
         )
 
-    def _meet(self, slot: _Slot, new: Waiting, order: SlotOrder, under: OpenMarket) -> None:
+    def _meet(self, slot: Slot, new: Waiting, order: SlotOrder, under: OpenMarket) -> None:
         """Let an order for now meet those that wait in its zone, the best first, at their price."""
         waiting = self._waiting(slot, under, new.row)
         zone, fee = under.of(order.owner)
@@ -402,7 +355,7 @@ class SlotMarket:
         if new.left_wh:
             insort(waiting.setdefault((zone, sells), []), new, key=Waiting.worst_first)
 
-    def _waiting(self, slot: _Slot, under: OpenMarket, before: int) -> dict[tuple[str, bool], list[Waiting]]:
+    def _waiting(self, slot: Slot, under: OpenMarket, before: int) -> dict[tuple[str, bool], list[Waiting]]:
         """Return who waits, of rows before one; after a restart, or where one was taken back, it follows from them."""
         if slot.waiting is None:
             slot.waiting = {}
@@ -424,7 +377,7 @@ class SlotMarket:
                 continue
             if slot.digest is None:
                 marks = self._marks() if marks is None else marks
-                slot.digest = _digest(slot, marks)
+                slot.digest = slot.hashed(marks)
             yield {"slot_s": slot_s, "slot_market": slot.digest.hex()}
 
     def _marks(self) -> NDArray[np.uint8]:
@@ -464,12 +417,3 @@ class SlotMarket:
             if settled:
                 market.settled(slot_s)
         return market
-
-
-def _digest(slot: _Slot, marks: NDArray[np.uint8]) -> bytes:
-    rows, hashed = slot.orders(), sha256()
-    for name in ("position", "item", "wh", "taken", "limit", "premium", "source", "flags"):
-        hashed.update(np.ascontiguousarray(rows[name]).tobytes())
-    hashed.update(marks[rows["owner"]].tobytes() + marks[rows["partner"]].tobytes())
-    hashed.update(len(rows).to_bytes(8) + slot.made().tobytes() + bytes([slot.cleared]))
-    return hashed.digest()
