@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from commonwatt.adapters.door.client import knock
+from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.apps.wiring import open_key, open_log
 from commonwatt.flows.desk import Desk
+from commonwatt.flows.receipts import Receipt
 from commonwatt.flows.replay import community_of, resume
 from commonwatt.flows.rulebook import State, bodies
 from commonwatt.identity.keys import SigningKey
@@ -17,6 +20,13 @@ from commonwatt.model import AccountId, Kind, Outcome, Refused
 TRIES = 5
 """How often a request is numbered anew where somebody signed with the same key meanwhile, as the open door does."""
 _TAKEN = (Outcome.SEEN_BEFORE, Outcome.WRONG_SEQUENCE)
+
+
+class KeptReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator promised, and all that arrived together under it, as it travelled, hex."""
+
+    receipt: Receipt
+    wires: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +40,14 @@ class Asked:
 
 
 def ask(
-    folder: Path, name: str, kind: str, body: Mapping[str, object], host: str, port: int, account: str | None = None
+    folder: Path,
+    name: str,
+    kind: str,
+    body: Mapping[str, object],
+    host: str,
+    port: int,
+    account: str | None = None,
+    receipt: Path | None = None,
 ) -> Asked:
     """Sign a request whose body is told in words, and send it; see `send`.
 
@@ -42,6 +59,7 @@ def ask(
         host: Where the door is.
         port: Likewise.
         account: For whom it is asked, where the key is a delegate's.
+        receipt: See `send`.
 
     Raises:
         Refused: There is no such kind, or as in `send`.
@@ -52,11 +70,18 @@ def ask(
         raise Refused("a request is of a kind that has rules", found=kind, kinds=", ".join(sorted(bodies.KINDS)))
     told = bodies.read_body(Kind(kind), body)
     assert isinstance(told, msgspec.Struct)
-    return send(folder, name, Kind(kind), told, host, port, account)
+    return send(folder, name, Kind(kind), told, host, port, account, receipt)
 
 
 def send(
-    folder: Path, name: str, kind: Kind, body: msgspec.Struct, host: str, port: int, account: str | None = None
+    folder: Path,
+    name: str,
+    kind: Kind,
+    body: msgspec.Struct,
+    host: str,
+    port: int,
+    account: str | None = None,
+    receipt: Path | None = None,
 ) -> Asked:
     """Sign a request with a key of a folder, and send it through the community's door.
 
@@ -68,6 +93,7 @@ def send(
         host: Where the door is.
         port: Likewise.
         account: For whom it is asked; whose the key is, where it is left out.
+        receipt: Where to keep the operator's promise with what was sent, for `claiming`, as soon as it comes.
 
     Raises:
         Refused: There is no such key or log, the log does not know it, or the request was refused; says how.
@@ -78,12 +104,19 @@ def send(
         key, own, state = opened(folder, name)
         about, desk = AccountId(account) if account else own, Desk(state)
         desk.write(key, about, kind, body)
-        (outcome,), _ = knock(host, port, desk.wires)
+        kept = partial(keep_receipt, receipt, desk.wires) if receipt else lambda _: None
+        (outcome,), _ = knock(host, port, desk.wires, on_receipt=kept)
         if outcome not in _TAKEN:
             break
     if outcome not in (Outcome.BOOKED, Outcome.WAITING):
         raise Refused("the log takes what its rules allow", kind=kind.value, account=about, outcome=outcome)
     return Asked(account=about, kind=kind, body=bodies.write_body(body), outcome=outcome)
+
+
+def keep_receipt(path: Path, wires: list[bytes], receipt: Receipt) -> None:
+    """Keep a promise with the requests that it is about: either alone proves nothing."""
+    kept = KeptReceipt(receipt=receipt, wires=[wire.hex() for wire in wires])
+    save_secret(path, msgspec.json.format(msgspec.json.encode(kept)))
 
 
 def opened(folder: Path, name: str) -> tuple[SigningKey, AccountId, State]:

@@ -1,7 +1,7 @@
 """Knock at a community's door: send signed requests over a socket, and wait for their outcomes."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -13,7 +13,11 @@ WITHIN_S = 30.0
 
 
 def knock(
-    host: str, port: int, wires: Sequence[bytes], within_s: float = WITHIN_S
+    host: str,
+    port: int,
+    wires: Sequence[bytes],
+    within_s: float = WITHIN_S,
+    on_receipt: Callable[[Receipt], None] = lambda _: None,
 ) -> tuple[list[Outcome], list[Receipt]]:
     """Send requests, and return their outcomes, in order, with the operator's receipts for them.
 
@@ -24,6 +28,7 @@ def knock(
         port: Likewise.
         wires: Signed requests as they travel; one or more.
         within_s: How long to wait for anything to come.
+        on_receipt: Hears each receipt as it comes, whether or not the outcomes ever do.
 
     Raises:
         Refused: Nobody keeps a door open there, or the door said why it takes nothing.
@@ -31,6 +36,7 @@ def knock(
         OSError: The line broke, or the door said nothing in time.
     """
     outcomes, receipts, buffer = list[Outcome](), list[Receipt](), bytearray()
+    heard = 0
     try:
         door = socket.create_connection((host, port), timeout=within_s)
     except OSError as error:
@@ -46,6 +52,9 @@ def knock(
             buffer += data
             for kind, content in split_answers(buffer):
                 _hear(kind, content, outcomes, receipts)
+            for receipt in receipts[heard:]:
+                on_receipt(receipt)
+            heard = len(receipts)
     return outcomes, receipts
 
 

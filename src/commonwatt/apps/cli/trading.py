@@ -15,6 +15,9 @@ from commonwatt.model import MICRO, Kind, Refused, Side
 Folder = Annotated[Path, typer.Argument(help="A community's folder, with the key that signs.", exists=True)]
 Host = Annotated[str, typer.Option(help="Where the door is, see accept.")]
 Port = Annotated[int, typer.Option(help="Likewise.", min=1, max=65_535)]
+Receipt = Annotated[
+    Path | None, typer.Option(help="Keep the operator's promise and what was sent in this file, see claim.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
@@ -64,6 +67,7 @@ def order(
     partner: Annotated[str | None, typer.Option(help="Rather with this account.")] = None,
     premium: Annotated[str, typer.Option(help="How much worse than the limit it may be for that.")] = "0",
     strict: Annotated[bool, typer.Option("--strict", help="Only as preferred, or not at all.")] = False,
+    receipt: Receipt = None,
     host: Host = "127.0.0.1",
     port: Port = 7420,
     json: Json = False,
@@ -90,7 +94,7 @@ def order(
         raise typer.BadParameter("an order for a slot ends at its gate")
     else:
         body |= {"slot_s": trading.moment_s(folder, slot)} | {k: v for k, v in likes.items() if v != plain[k]}
-    done = asking.ask(folder, member, Kind.ORDER.value, body, host, port)
+    done = asking.ask(folder, member, Kind.ORDER.value, body, host, port, receipt=receipt)
     typer.echo(as_json(done) if json else f"{done.account}: {side} {energy_wh} Wh at {price}, {done.outcome.value}")
 
 
@@ -100,6 +104,7 @@ def ask(
     kind: Annotated[str, typer.Argument(help="Of request, for example cancel, transfer, auction, contract, session.")],
     body: Annotated[str, typer.Argument(help="The body as JSON, see the guides; - reads standard input.")],
     account: Annotated[str | None, typer.Option("--for", help="The account, where the key is a delegate's.")] = None,
+    receipt: Receipt = None,
     host: Host = "127.0.0.1",
     port: Port = 7420,
     json: Json = False,
@@ -111,7 +116,7 @@ def ask(
         raise Refused("a body is a JSON object", found=body[:80]) from error
     if not isinstance(told, dict):
         raise Refused("a body is a JSON object", found=body[:80])
-    done = asking.ask(folder, name, kind, told, host, port, account)
+    done = asking.ask(folder, name, kind, told, host, port, account, receipt)
     typer.echo(as_json(done) if json else f"{done.kind.value} for {done.account}: {done.outcome.value}")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commonwatt.apps import deeds
+from commonwatt.apps import claiming, deeds
 from commonwatt.apps.cli.screen import as_json, screen
 from commonwatt.flows.verify import Report, verify_file
 from commonwatt.model import Corrupt, InvalidValue, Refused
@@ -42,6 +42,17 @@ def verify(
             console.print(line.detail, markup=False, highlight=False, soft_wrap=True)
         console.print(_verdict(report))
     raise typer.Exit(FRAUD_PROVEN if report.fraud else 0 if report.ok else 1)
+
+
+def claim(
+    folder: Annotated[Path, typer.Argument(help="A folder with the log.", exists=True, file_okay=False)],
+    receipt: Annotated[Path, typer.Argument(help="As --receipt kept it.", exists=True, dir_okay=False)],
+    out: Annotated[Path, typer.Option(help="Where to write the claim.")] = Path("claim.json"),
+    index: Annotated[int, typer.Option(help="Which of the requests that were sent together.", min=0)] = 0,
+) -> None:
+    """Claim that an operator held a request back, or let it stand later than its receipt promised; see verify."""
+    claiming.claim(folder, receipt, index, out)
+    typer.echo(f"{out}: a broken promise is proven, see commonwatt verify")
 
 
 def _verdict(report: Report) -> str:
