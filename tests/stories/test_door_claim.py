@@ -32,7 +32,7 @@ def town(tmp_path: Path) -> Iterator[tuple[Path, Kept]]:
 
 
 def promise(wire: bytes, stands_by: int) -> Receipt:
-    return give_receipt(key("operator"), CommunityId(NAME), [wire], NOON, stands_by)
+    return give_receipt(key("operator"), CommunityId(NAME), [wire], NOON + 1, stands_by)
 
 
 def test_a_promise_that_is_kept_makes_no_claim(town: tuple[Path, Kept], tmp_path: Path) -> None:
