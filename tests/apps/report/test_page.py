@@ -329,3 +329,9 @@ def test_a_small_minus_is_no_minus() -> None:
 
 def figures(seen: Seen) -> list[dict[str, Any]]:
     return [json.loads(script) for script in seen.scripts if script.startswith("{")]
+
+
+def test_a_span_names_its_end_s_year_where_that_is_another() -> None:
+    clock, begin_s = WallClock(ZoneInfo("Europe/London")), 1_542_171_600
+    assert clock.span(begin_s, begin_s + 86_400).endswith("to 05:00 on 15 November")
+    assert clock.span(begin_s, begin_s + 365 * 86_400).endswith("to 05:00 on 14 November 2019")

@@ -32,7 +32,8 @@ class WallClock:
     def span(self, start_s: int, end_s: int) -> str:
         """Return a stretch of time with its days, such as 05:00 on Wednesday 14 November 2018 to 05:00 on ..."""
         first, last = self.local(start_s), self.local(end_s)
-        return f"{first:%H:%M} on {date(first)} to {last:%H:%M} on {last.day} {last:%B}"
+        year = "" if last.year == first.year else f" {last.year}"
+        return f"{first:%H:%M} on {date(first)} to {last:%H:%M} on {last.day} {last:%B}{year}"
 
 
 def date(moment: datetime) -> str:
