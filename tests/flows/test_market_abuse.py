@@ -76,13 +76,13 @@ def test_nobody_washes_a_trade_with_their_own_account() -> None:
     """Impossible: orders of one account never meet, not at once, not sealed, not by the account's agent."""
     community = stored()
     community.order("anna", Side.ASK, 300, 200_000)
-    community.order("anna", Side.BID, 300, 250_000)
+    assert community.order("anna", Side.BID, 300, 250_000) is Outcome.NOT_ALLOWED
     community.order("anna", Side.BID, 300, None)
     name, _ = seal(community, "anna", Side.BID, 300, 300_000)
-    reveal(community, "anna", name, Side.BID, 300, 300_000)
+    assert reveal(community, "anna", name, Side.BID, 300, 300_000) is Outcome.NOT_ALLOWED
     assert traded(community) == []
-    community.order("ben", Side.ASK, 100, 290_000)
-    assert traded(community) == [("ben", "anna", 100)], "and hold nobody up who stands behind them"
+    community.order("ben", Side.BID, 100, 200_000)
+    assert traded(community) == [("anna", "ben", 100)], "and hold nobody up"
 
 
 @pytest.mark.row("E4")

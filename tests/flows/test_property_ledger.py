@@ -173,8 +173,8 @@ class Ledger(RuleBasedStateMachine):
     def orders_watt(self, who: str, side: Side, wh: int, price: int) -> None:
         position = self.position()
         self.orders.append(position)
-        self.model.order(position, who, side.value, wh, price)
-        self.done(self.town.order(who, side, wh, price), True)
+        expected = self.model.order(position, who, side.value, wh, price)
+        self.done(self.town.order(who, side, wh, price), expected)
 
     @rule(who=members, number=st.integers(0, 9))
     def cancels(self, who: str, number: int) -> None:

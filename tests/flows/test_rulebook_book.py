@@ -117,15 +117,29 @@ def test_who_waits_for_room_trades_when_room_comes_and_holds_nobody_up() -> None
     community.order("cleo", Side.BID, 300, 240_000)
     community.order("anna", Side.ASK, 400, 200_000)
     assert traded(community) == [("anna", "cleo", 300)], "ben is full"
-    community.order("ben", Side.ASK, 100, 230_000)
     community.order("cleo", Side.BID, 100, 230_000)
-    # Ben has sold 100, so there is room for as much of what he waited for; anna's ask has stood since.
     assert traded(community)[1:] == [("anna", "cleo", 100)]
     community.order("anna", Side.ASK, 100, 245_000)
     assert traded(community)[2:] == []
     assert community.ergon("ben") == PREPAID
-    community.order("cleo", Side.BID, 60, 231_000)
-    assert traded(community)[2:] == [("ben", "cleo", 60), ("anna", "ben", 60)]
+    give = wallet_bodies.Give(commodity=Commodity.WATT, target="cleo", amount=60)
+    assert community.ask("ben", Kind.TRANSFER, give) is Outcome.BOOKED
+    assert traded(community)[2:] == [("anna", "ben", 60)], "there is room for as much of what ben waited for"
+
+
+@pytest.mark.row("E4")
+def test_two_who_would_pass_the_same_watt_to_and_fro_for_ever_cannot() -> None:
+    community = Community(3)
+    community.live(anna=SUNNY)
+    for who in ("anna", "ben"):
+        assert community.order(who, Side.BID, 10**9, 250_000) is Outcome.BOOKED
+        assert community.order(who, Side.ASK, 10**9, 250_000) is Outcome.NOT_ALLOWED, "it would meet their own"
+        assert community.order(who, Side.ASK, 10**9, 250_001) is Outcome.BOOKED
+    assert traded(community) == []
+    community.order("cleo", Side.ASK, 10, 260_000)
+    assert community.order("cleo", Side.BID, 10, 260_000) is Outcome.NOT_ALLOWED
+    assert community.order("cleo", Side.BID, 810, 251_000, now=True) is Outcome.BOOKED, "what never rests meets others"
+    assert traded(community) == [("anna", "cleo", 810)]
 
 
 @pytest.mark.row("E4")

@@ -243,9 +243,14 @@ class Model:
         del self.reserved[name]
         return True
 
-    def order(self, position: int, who: str, side: str, wh: int, price: int) -> None:
+    def order(self, position: int, who: str, side: str, wh: int, price: int) -> bool:
+        """Let an order in, unless it would meet one of its owner's own."""
+        for other, way, _, limit in self.orders.values():
+            if other == who and way != side and (limit <= price if side == "bid" else limit >= price):
+                return False
         self.orders[position] = (who, side, wh, price)
         self.match()
+        return True
 
     def cancel(self, position: int, who: str) -> bool:
         return position in self.orders and self.orders[position][0] == who and bool(self.orders.pop(position))

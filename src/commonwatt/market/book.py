@@ -213,6 +213,15 @@ class Book:
         """Return how many orders an account has resting here."""
         return len(self._own.get(owner, ()))
 
+    def meets_own(self, owner: AccountId, side: Side, price_micro_per_kwh: int) -> bool:
+        """Tell whether an order would meet one of its owner's own that rests on the other side."""
+        own = self._own.get(owner)
+        if own is None:
+            return False
+        if side is Side.BID:
+            return bool(own.asks) and own.asks[0].price <= price_micro_per_kwh
+        return bool(own.bids) and own.bids[0].price >= price_micro_per_kwh
+
     def asked_wh(self, owner: AccountId) -> int:
         """Return how much an account offers here, backed or not."""
         own = self._own.get(owner)

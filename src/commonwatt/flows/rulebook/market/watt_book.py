@@ -62,6 +62,9 @@ def order(
         return Outcome.BOOKED
     if body.until_s is not None and body.until_s <= stamped_s:
         return Outcome.TOO_LATE
+    if state.book.meets_own(owner, wish.side, wish.price_micro_per_kwh):
+        # Two who both bid above what they ask would pass the same WATT to and fro until their orders are used up.
+        return Outcome.NOT_ALLOWED
     if state.book.standing(owner) >= MOST_STANDING:
         return Outcome.OVER_LIMIT
     if wish.side is Side.ASK:
