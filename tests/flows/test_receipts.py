@@ -4,6 +4,7 @@ from random import Random
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from community import NAME, NOON, Community, gateway, key
 
@@ -23,8 +24,9 @@ from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.verify import verify_file
 from commonwatt.identity.keys import NoteKey, VerifyingKey, sign_request
 from commonwatt.ledger.checkpoint import sign_note, vkey
+from commonwatt.market.order_batch import ORDER_DTYPE
 from commonwatt.metering.batch import ITEM_BYTES
-from commonwatt.model import CommunityId, InvalidValue, Kind, Outcome, Refused
+from commonwatt.model import SLOT_SECONDS, CommunityId, InvalidValue, Kind, Outcome, Refused
 
 NOTE = NoteKey.from_seed(b"tiny", "note")
 WORD = vkey(NAME, NOTE.public)
@@ -141,6 +143,26 @@ def test_a_batch_that_came_with_other_records_is_no_broken_promise(records: str)
     good = held_back(lambda town: [town.reading(gateway("anna"), NOON, {"anna-home": (100, 0)})])
     with pytest.raises(Refused, match="for this request"):
         check(msgspec.structs.replace(sent, records=good.records))
+
+
+def orders(town: Community, limit: int = 150_000) -> bytes:
+    """Return a signed batch of one order of anna's, for the next slot."""
+    items = np.zeros(1, ORDER_DTYPE)
+    items["start_s"], items["wh"], items["limit"] = NOON + SLOT_SECONDS, 100, limit
+    packed = items.tobytes()
+    return town.wire("anna", Kind.ORDER_BATCH, bodies.orders_head(packed), items=packed)
+
+
+def test_holding_back_a_batch_of_orders_is_proven_with_its_records() -> None:
+    assert "has never seen it" in check(held_back(lambda town: [orders(town)]))
+
+
+def test_a_batch_of_orders_that_came_with_other_records_is_no_broken_promise() -> None:
+    def wires(town: Community) -> list[bytes]:
+        return [orders(town).partition(b"\n")[0] + b"\n" + orders(town, limit=1).partition(b"\n")[2]]
+
+    with pytest.raises((Refused, InvalidValue), match="root"):
+        check(held_back(wires))
 
 
 def test_an_operator_who_kept_a_promise_cannot_be_accused() -> None:

@@ -48,8 +48,9 @@ def test_orders_are_said_seen_and_taken_back_through_the_door(tmp_path: Path, do
     (name, owner, side, wh, price) = shown["watt_orders"][0]
     assert (owner, side, wh, price) == ("ben", "ask", 50, 300_000)
     page = command("market", folder)
-    assert "lowest ask 0.3000 for 50 Wh, highest bid -" in page
+    assert "lowest ask 0.300000 for 50 Wh, highest bid -" in page
     assert "of what could trade now: lowest ask -, highest bid -" in page
+    assert "what could not trade moves them by - and -" in page
     assert "2026-06-01 18:00" in page
     gone = ("order", folder, "anna", "buy", 50)
     assert command(*gone, "any", *at).endswith("BOOKED\n"), "nothing is backed: it is gone"

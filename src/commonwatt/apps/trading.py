@@ -91,6 +91,8 @@ class MarketView:
         backed_buying_price: The lowest ask of which any could be had now.
         backed_selling_price: The highest bid whose buyer has room and could pay now.
         buying_wh: What is asked for at that price; ``selling_wh`` likewise what is bid for.
+        unbacked_moves_buying: By how much orders that could not trade lower the first; None where only one of them
+            is there. ``unbacked_moves_selling`` likewise: by how much they raise the second.
         backed_buying_wh: How many Wh could be bought at that price now; ``backed_selling_wh`` likewise sold.
         watt_orders: Who stands in the WATT book: owner, side, Wh, price.
         slots: The slots at hand, in order.
@@ -104,6 +106,8 @@ class MarketView:
     selling_price: int | None
     backed_buying_price: int | None
     backed_selling_price: int | None
+    unbacked_moves_buying: int | None
+    unbacked_moves_selling: int | None
     buying_wh: int
     selling_wh: int
     backed_buying_wh: int
@@ -168,6 +172,8 @@ def view(folder: Path, now_s: int = 0) -> MarketView:
         selling_price=quoted.selling,
         backed_buying_price=quoted.backed_buying,
         backed_selling_price=quoted.backed_selling,
+        unbacked_moves_buying=quoted.unbacked_moves[0],
+        unbacked_moves_selling=quoted.unbacked_moves[1],
         buying_wh=quoted.buying_wh,
         selling_wh=quoted.selling_wh,
         backed_buying_wh=quoted.backed_buying_wh,

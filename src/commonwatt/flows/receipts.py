@@ -122,7 +122,7 @@ class Promised(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Args:
         format: Which claim it is.
         receipt: The operator's promise.
-        records: What travelled behind the request, hex; none but for a batch of readings.
+        records: What travelled behind the request, hex; none but for a batch.
         public: The author's public key.
         index: Which of the requests that arrived together.
         path: From there to the receipt's root.
@@ -281,7 +281,7 @@ def _admissible(wire: bytes, author: VerifyingKey) -> Request:
     """Return a request that a log in which its number is due would admit."""
     request = read_request(wire)
     body = bodies.read_body(request.kind, request.body)
-    if isinstance(body, bodies.ReadingBatch):
+    if isinstance(body, bodies.ReadingBatch | bodies.OrderBatch):
         check_batch(request, body)
     if request.wire_bytes() != wire:
         raise Refused("what is shown is the request and nothing behind it", found=len(wire))

@@ -8,9 +8,9 @@ import typer
 from rich.table import Table
 
 from commonwatt.apps import charging, plugging, trading
-from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.apps.cli.screen import as_json, ergon, screen
 from commonwatt.apps.cli.trading import Host, Port
-from commonwatt.model import MICRO, instant
+from commonwatt.model import instant
 
 Folder = Annotated[Path, typer.Argument(help="A run's folder.", exists=True, file_okay=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
@@ -67,11 +67,11 @@ def _show(found: charging.SessionReceipt, *, json: bool) -> None:
         typer.echo(line)
     if found.lines:
         screen().print(_slots(found))
-    energy, service = _money(found.energy_micro), _money(found.service_micro)
-    typer.echo(f"energy {energy}, service {service}, paid {_money(found.paid_micro)}")
-    typer.echo(f"authorised {found.authorised_wh} Wh and {_money(found.authorised_micro)}")
+    energy, service = ergon(found.energy_micro), ergon(found.service_micro)
+    typer.echo(f"energy {energy} ERGON, service {service} ERGON, paid {ergon(found.paid_micro)} ERGON")
+    typer.echo(f"authorised {found.authorised_wh} Wh and {ergon(found.authorised_micro)} ERGON")
     if found.unpaid_micro:
-        typer.echo(f"beyond what was authorised, and not paid: {_money(found.unpaid_micro)}")
+        typer.echo(f"beyond what was authorised, and not paid: {ergon(found.unpaid_micro)} ERGON")
     if found.source != "any":
         typer.echo(f"of the {found.source} energy that was wished, {found.met_wh} Wh came")
 
@@ -86,12 +86,12 @@ def commission(folder: Folder, json: AsJson = False) -> None:
     typer.echo(rates)
     table = Table("owner", "asset", "owed", "waived", box=None, header_style="bold")
     for one in found.assets:
-        table.add_row(one.owner, one.asset, _money(one.owed_micro), _money(one.waived_micro))
+        table.add_row(one.owner, one.asset, f"{ergon(one.owed_micro)} ERGON", f"{ergon(one.waived_micro)} ERGON")
     screen().print(table)
     for account, micro in found.licences:
-        typer.echo(f"licences of {account}: {_money(micro)}")
-    totals = f"commission {_money(found.commission_micro)}, licences {_money(found.licences_micro)}"
-    typer.echo(f"{totals}, waived {_money(found.waived_micro)}")
+        typer.echo(f"licences of {account}: {ergon(micro)} ERGON")
+    totals = f"commission {ergon(found.commission_micro)} ERGON, licences {ergon(found.licences_micro)} ERGON"
+    typer.echo(f"{totals}, waived {ergon(found.waived_micro)} ERGON")
 
 
 def _slots(found: charging.SessionReceipt) -> Table:
@@ -101,8 +101,8 @@ def _slots(found: charging.SessionReceipt) -> Table:
         table.add_row(
             _time(line.slot_s),
             str(line.energy_wh),
-            _money(line.price_micro_per_kwh),
-            _money(line.cost_micro),
+            f"{ergon(line.price_micro_per_kwh)} ERGON",
+            f"{ergon(line.cost_micro)} ERGON",
             *(str(wh) for wh in (mix.solar_wh, mix.watt_wh, mix.other_wh, mix.grid_wh)),
         )
     return table
@@ -110,9 +110,3 @@ def _slots(found: charging.SessionReceipt) -> Table:
 
 def _time(at_s: int) -> str:
     return f"{instant(at_s):%Y-%m-%d %H:%M}"
-
-
-def _money(micro: int) -> str:
-    """Return ERGON to the micro: a receipt must add up."""
-    sign = "-" if micro < 0 else ""
-    return f"{sign}{abs(micro) // MICRO}.{abs(micro) % MICRO:06d} ERGON"

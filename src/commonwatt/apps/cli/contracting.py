@@ -1,6 +1,5 @@
 """`commonwatt contracts`: what was offered, promised, delivered and paid under a community's contracts."""
 
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 from rich.table import Table
 
 from commonwatt.apps import showing
-from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.apps.cli.screen import as_json, ergon, screen
 from commonwatt.model import instant
 
 Folder = Annotated[Path, typer.Argument(help="A run's folder.", exists=True, file_okay=False)]
@@ -47,8 +46,3 @@ def contracts(
         console.print("no contracts")
         return
     console.print(table)
-
-
-def ergon(micro: int) -> str:
-    """Return an amount in ERGON, to the micro."""
-    return f"{Decimal(micro).scaleb(-6):.6f}"

@@ -1,6 +1,5 @@
 """`commonwatt interchange`: trade WATT with another community that keeps a ledger of its own."""
 
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +8,8 @@ from rich.table import Table
 
 from commonwatt.apps import interchanging
 from commonwatt.apps.asking import Asked
-from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.apps.cli.screen import as_json, ergon, screen
 from commonwatt.apps.trading import micro
-from commonwatt.model import MICRO
 
 app = typer.Typer(help="Trade with another community: both ledgers book their side, or neither.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(help="This community's folder.", exists=True, file_okay=False)]
@@ -106,7 +104,7 @@ def show(folder: Folder, json: Json = False) -> None:
     table = Table("community", "owed to it, Wh", "ERGON", "waiting for its word", box=None)
     for one in found:
         waiting = ", ".join(map(str, one.waiting)) or "nothing"
-        table.add_row(one.community, str(one.owed_wh), str(Decimal(one.owed_micro) / MICRO), waiting)
+        table.add_row(one.community, str(one.owed_wh), ergon(one.owed_micro), waiting)
     screen().print(table)
 
 

@@ -1,5 +1,6 @@
 """A day on a terminal: the four curves as bars, the bills, the shares, the ledger."""
 
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -126,6 +127,11 @@ def _figures(summary: Summary) -> Table:
     ):
         table.add_row(name, old, new)
     return table
+
+
+def ergon(micro: int | None) -> str:
+    """Return an amount or a price in ERGON to the micro, so that what is printed adds up; a dash for none."""
+    return "-" if micro is None else f"{Decimal(micro).scaleb(-6):.6f}"
 
 
 def _money(micro: int) -> str:

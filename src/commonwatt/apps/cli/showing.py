@@ -8,11 +8,11 @@ import typer
 from rich.table import Table
 
 from commonwatt.apps import showing
-from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.apps.cli.screen import as_json, ergon, screen
 from commonwatt.flows.fairness import Deals
 from commonwatt.flows.inspect import Dossier
 from commonwatt.metering.batch import decode_items
-from commonwatt.model import MICRO, instant
+from commonwatt.model import instant
 
 Folder = Annotated[Path, typer.Argument(help="A run's folder.", exists=True, file_okay=False)]
 AssetName = Annotated[str, typer.Option(help="The asset, for example battery-03.")]
@@ -72,7 +72,7 @@ def fairness(
             deals: Deals = getattr(one, market)
             counts = (deals.orders, deals.wanted_wh, deals.filled_wh)
             if deals.orders:
-                table.add_row(market, *map(str, counts), _price(deals.price), _price(deals.market_price))
+                table.add_row(market, *map(str, counts), ergon(deals.price), ergon(deals.market_price))
         console.print(table)
         refused = ", ".join(f"{times} {why}" for why, times in one.refusals.items()) or "none"
         console.print(f"waited {one.waited}, passed over {one.passed_over}, refused: {refused}", highlight=False)
@@ -87,10 +87,6 @@ def fairness(
         )
     kept = "kept" if not found.passed_over else f"broken {found.passed_over} times"
     console.print(f"first come, first served: {kept}", highlight=False)
-
-
-def _price(micro: int | None) -> str:
-    return "-" if micro is None else f"{micro / MICRO:.4f}"
 
 
 def _leaves(found: Dossier) -> Table:

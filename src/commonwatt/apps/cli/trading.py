@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 
 from commonwatt.apps import asking, trading
-from commonwatt.apps.cli.screen import as_json, screen
-from commonwatt.model import MICRO, Kind, Refused, Side
+from commonwatt.apps.cli.screen import as_json, ergon, screen
+from commonwatt.model import Kind, Refused, Side
 
 Folder = Annotated[Path, typer.Argument(help="A community's folder, with the key that signs.", exists=True)]
 Host = Annotated[str, typer.Option(help="Where the door is, see accept.")]
@@ -34,6 +34,8 @@ def market(folder: Folder, json: Json = False) -> None:
     asked = _quote(found.backed_buying_price, found.backed_buying_wh)
     bid = _quote(found.backed_selling_price, found.backed_selling_wh)
     console.print(f"of what could trade now: lowest ask {asked}, highest bid {bid}", highlight=False)
+    ask, bid = map(ergon, (found.unbacked_moves_buying, found.unbacked_moves_selling))
+    console.print(f"what could not trade moves them by {ask} and {bid}", highlight=False)
     console.print(_table(("order", "owner", "side", "Wh", "price"), found.watt_orders))
     if found.listings:
         console.print("[bold]listed for direct sale[/]")
@@ -49,7 +51,7 @@ def market(folder: Folder, json: Json = False) -> None:
     for slot in found.slots:
         prices = (slot.price_micro_per_kwh, slot.import_price, slot.export_price)
         counts = (slot.bids_wh, slot.asks_wh, slot.traded_wh)
-        table.add_row(slot.slot, "open" if slot.open else "closed", *map(str, counts), *map(_price, prices))
+        table.add_row(slot.slot, "open" if slot.open else "closed", *map(str, counts), *map(ergon, prices))
     console.print(table)
 
 
@@ -121,7 +123,7 @@ def ask(
 
 
 def _quote(micro: int | None, energy_wh: int) -> str:
-    return "-" if micro is None else f"{_price(micro)} for {energy_wh} Wh"
+    return "-" if micro is None else f"{ergon(micro)} for {energy_wh} Wh"
 
 
 def _auctions(found: list[trading.AuctionView]) -> Table:
@@ -130,7 +132,7 @@ def _auctions(found: list[trading.AuctionView]) -> Table:
     for one in found:
         ends = one.ends if one.phase == "open" else f"{one.ends}, {one.phase}"
         told = (one.auction, one.owner, one.form, one.side, one.good, f"{one.left} of {one.amount}", str(one.bids))
-        table.add_row(*told, *map(_price, (one.price, one.reserve, one.step)), ends, " - ".join(one.window))
+        table.add_row(*told, *map(ergon, (one.price, one.reserve, one.step)), ends, " - ".join(one.window))
     return table
 
 
@@ -138,19 +140,15 @@ def _results(found: list[trading.ResultView]) -> Table:
     names = ("auction", "owner", "form", "side", "good", "amount", "closed", "why", "won")
     table = Table(*names, box=None, header_style="bold")
     for one in found:
-        won = ", ".join(f"{who} {amount} at {_price(price)}" for who, amount, price in one.awards)
+        won = ", ".join(f"{who} {amount} at {ergon(price)}" for who, amount, price in one.awards)
         told = (one.auction, one.owner, one.form, one.side, one.good, str(one.amount), one.closed, one.why)
         table.add_row(*told, won)
     return table
 
 
-def _price(micro: int | None) -> str:
-    return "-" if micro is None else f"{micro / MICRO:.4f}"
-
-
 def _table(names: tuple[str, ...], rows: list[Any]) -> Table:
     table = Table(*names, box=None, header_style="bold")
     for row in rows:
-        told = [_price(cell) if name == "price" else str(cell) for name, cell in zip(names, row, strict=True)]
+        told = [ergon(cell) if name == "price" else str(cell) for name, cell in zip(names, row, strict=True)]
         table.add_row(*told)
     return table
