@@ -54,7 +54,7 @@ def test_an_open_auction_shows_what_it_stands_at_by_the_communitys_clock(tmp_pat
     assert trading.view(tmp_path).auctions[1].price == 300_000, "when the log was written last"
     assert trading.view(tmp_path, now_s + 10**6).auctions[1].price == 260_000, "where it stood at the end"
     page = command("market", tmp_path)
-    assert "150 of 200" in page and "0.1200" in page
+    assert "150 of 200" in page and "0.120000" in page
 
 
 def test_a_closed_auction_shows_who_got_how_much_at_which_price_even_when_the_state_forgot_it(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_closed_auction_shows_who_got_how_much_at_which_price_even_when_the_st
     assert (withdrawn["auction"], withdrawn["why"], withdrawn["awards"]) == (unsold, "withdrawn before any bid", [])
     assert (sold["auction"], sold["owner"], sold["closed"]) == (name, "anna", "2026-06-01 13:20")
     assert sold["awards"] == [["cleo", 200, 120_000], ["ben", 100, 110_000]]
-    assert "cleo 200 at 0.1200, ben 100 at 0.1100" in " ".join(command("market", tmp_path).split())
+    assert "cleo 200 at 0.120000, ben 100 at 0.110000" in " ".join(command("market", tmp_path).split())
 
 
 def test_no_more_than_the_last_results_are_kept(tmp_path: Path) -> None:
