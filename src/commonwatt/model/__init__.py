@@ -3,6 +3,7 @@
 from commonwatt.model.asset import Asset, AssetKind
 from commonwatt.model.consent import ALWAYS, OFF, Consent, ConsentMode
 from commonwatt.model.constraint import AT_AN_INSTANT, Constraint, Priority, Quantity, Reach, Relation
+from commonwatt.model.device import METERS_ONLY, Caps, DeviceState
 from commonwatt.model.droop import Armed, Droop
 from commonwatt.model.entry import (
     ANYONE,
@@ -25,7 +26,7 @@ from commonwatt.model.entry import (
     neighbour_account,
 )
 from commonwatt.model.envelope import Envelope, Shift, Store, Warmth
-from commonwatt.model.errors import CommonwattError, Corrupt, Erased, InvalidValue, Refused
+from commonwatt.model.errors import CommonwattError, Corrupt, Erased, InvalidValue, Refused, Unreachable
 from commonwatt.model.forecast import Forecast
 from commonwatt.model.ids import AccountId, AssetId, CommunityId, GatewayId, KeyId, OrderId
 from commonwatt.model.memo import Memo
@@ -62,6 +63,7 @@ __all__ = [
     "LOSSES",
     "MARKET",
     "MAX_SAFE_INTEGER",
+    "METERS_ONLY",
     "MICRO",
     "MINT",
     "MINUTES_PER_DAY",
@@ -81,6 +83,7 @@ __all__ = [
     "AssetId",
     "AssetKind",
     "Band",
+    "Caps",
     "Command",
     "Commodity",
     "CommonwattError",
@@ -89,6 +92,7 @@ __all__ = [
     "ConsentMode",
     "Constraint",
     "Corrupt",
+    "DeviceState",
     "Droop",
     "Entry",
     "Envelope",
@@ -119,6 +123,7 @@ __all__ = [
     "Source",
     "Store",
     "Trade",
+    "Unreachable",
     "Unread",
     "Verb",
     "Warmth",

@@ -24,6 +24,10 @@ class Refused(CommonwattError):
         super().__init__(f"{rule}: {details}" if details else rule)
 
 
+class Unreachable(CommonwattError):
+    """A device or service gave no answer, or none in time; what it was told may or may not have arrived."""
+
+
 class Corrupt(CommonwattError):
     """Stored or received bytes contradict themselves; nothing may be built on them."""
 

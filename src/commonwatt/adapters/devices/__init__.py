@@ -1,1 +1,1 @@
-"""How devices are spoken to."""
+"""Device adapters, one package a protocol; `driver` finds and opens them."""

@@ -1,0 +1,81 @@
+"""What every adapter brings to the shared suite: a device behind a real wire, and the physics behind the device."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from commonwatt.flows.device_ports import Device
+from commonwatt.model import Band, Command, instant
+from commonwatt.simulator.mischief import Mischief
+from commonwatt.simulator.plant import Plant
+
+NOON_S = 1_767_268_800
+"""1 January 2026, 12:00 UTC: what every clock shows at first."""
+
+
+async def nothing() -> None:
+    """Do nothing: a polled device needs no time to tell."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """One device on the bench: time passes only when it is told to, on both sides of the wire.
+
+    Args:
+        plant: The physics, whose clock starts at ``NOON_S``.
+        device: Our adapter's, opened as its driver opens it, with ``Bench.clock`` as clock, through ``wire``.
+        wire: What the wire does wrong.
+        told: Waits until the device has told all that it has to tell (push and session devices); real time, short.
+        back: Waits until a connection that was cut stands again; polled devices need none.
+        restart: Takes the simulated device's power away for a moment: what it was told is forgotten, counters stay.
+        lie: Makes the device show what cannot be true until called with False; None where there is no room for a lie.
+        repeat: Makes the device say its last messages again, and in another order; None where it only answers.
+        resolution_wh: What its counters leave out.
+        resolution_w: What its power leaves out.
+        levels: Whether it tells the level of what stores.
+    """
+
+    plant: Plant
+    device: Device
+    wire: Mischief
+    now_s: int = NOON_S
+    told: Callable[[], Awaitable[None]] = nothing
+    back: Callable[[], Awaitable[None]] = nothing
+    restart: Callable[[], Awaitable[None]] | None = None
+    lie: Callable[[bool], None] | None = None
+    repeat: Callable[[], Awaitable[None]] | None = None
+    resolution_wh: int = 1
+    resolution_w: int = 1
+    levels: bool = False
+
+    def clock(self) -> datetime:
+        """Return what the adapter takes for the time."""
+        return instant(self.now_s)
+
+    async def pass_time(self, seconds: int) -> None:
+        """Let time pass on both sides, and let the device tell what it tells by itself."""
+        self.plant.pass_time(seconds)
+        self.now_s += seconds
+        await self.told()
+
+    def command(self, lo_w: int, hi_w: int | None = None, *, seconds: int = 15, name: str = "c1") -> Command:
+        """Return a command that expires so many seconds from now."""
+        return Command(
+            id=name,
+            asset=self.plant.asset.id,
+            band=Band(lo_w=lo_w, hi_w=lo_w if hi_w is None else hi_w),
+            expires=self.clock() + timedelta(seconds=seconds),
+            reason="conformance",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How a bench is set up: a name for the test's id, and what opens it, connected and with time standing still."""
+
+    name: str
+    open: Callable[[], AbstractAsyncContextManager[Bench]]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,233 @@
+"""The keeper tells devices what stands, again in time, and lets go when nothing does."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from commonwatt.flexibility.dispatch import Authority, Limit
+from commonwatt.flows.keeper import Keeper
+from commonwatt.model import (
+    AccountId,
+    Ack,
+    Armed,
+    Asset,
+    AssetId,
+    AssetKind,
+    Band,
+    Caps,
+    Command,
+    DeviceState,
+    Droop,
+    GatewayId,
+    InvalidValue,
+    Unreachable,
+    instant,
+)
+
+NOW = instant(1_767_268_800)
+LEASE_S = 30
+
+
+def asset(name: str, kind: AssetKind = AssetKind.BATTERY) -> Asset:
+    return Asset(
+        id=AssetId(name),
+        owner=AccountId("anna"),
+        gateway=GatewayId("gw-1"),
+        kind=kind,
+        zone="lane",
+        max_import_w=5_000,
+        max_export_w=5_000,
+        capacity_wh=10_000,
+    )
+
+
+class Noting:
+    """A device that notes what it is told."""
+
+    def __init__(self, caps: Caps, line: Callable[[], int] = lambda: 0) -> None:
+        self.caps, self.line = caps, line
+        self.told: list[Command] = []
+        self.released = 0
+        self.power_w = 0
+        self.fails: Exception | None = None
+        self.frequency_mhz: int | None = None
+
+    async def read(self) -> DeviceState:
+        if self.fails:
+            raise self.fails
+        return DeviceState(at=NOW, power_w=self.line() + self.power_w, frequency_mhz=self.frequency_mhz)
+
+    async def apply(self, command: Command) -> Ack:
+        if self.fails:
+            raise self.fails
+        self.told.append(command)
+        self.power_w = command.band.lo_w
+        return Ack(command=command.id, asset=command.asset, taken=command.band)
+
+    async def release(self) -> None:
+        self.released += 1
+
+    async def close(self) -> None:
+        self.caps = Caps(max_import_w=0)
+
+
+def noting(lease_s: int | None = LEASE_S, *, balances: bool = False) -> Noting:
+    return Noting(Caps(max_import_w=5_000, max_export_w=5_000, lease_s=lease_s, balances=balances))
+
+
+def command(lo_w: int, hi_w: int, seconds: int = 1_800, name: str = "c1", balance_w: int | None = None) -> Command:
+    band = Band(lo_w=lo_w, hi_w=hi_w, balance_w=balance_w)
+    return Command(
+        id=name, asset=AssetId("battery"), band=band, expires=NOW + timedelta(seconds=seconds), reason="plan"
+    )
+
+
+def keeper_of(device: Noting) -> Keeper:
+    return Keeper({AssetId("battery"): (asset("battery"), device)})
+
+
+def tick(keeper: Keeper, after_s: int = 0) -> list[Ack]:
+    return asyncio.run(keeper.tick(NOW + timedelta(seconds=after_s)))
+
+
+def test_a_command_is_written_once_and_again_at_a_third_of_its_lease() -> None:
+    device = noting()
+    keeper = keeper_of(device)
+    keeper.tell(command(1_000, 1_000))
+    for second in range(61):
+        tick(keeper, second)
+    assert len(device.told) == 1 + 60 // (LEASE_S // 3)
+    assert all(told.expires - NOW <= timedelta(seconds=60 + LEASE_S) for told in device.told)
+
+
+def test_only_the_first_answer_to_a_command_is_an_ack() -> None:
+    device = noting()
+    keeper = keeper_of(device)
+    keeper.tell(command(1_000, 1_000))
+    assert [ack.command for ack in tick(keeper)] == ["c1"]
+    assert tick(keeper, 20) == []
+    keeper.tell(command(0, 0, name="c2"))
+    assert [ack.command for ack in tick(keeper, 21)] == ["c2"]
+
+
+def test_a_command_that_ran_out_lets_the_device_go_once() -> None:
+    device = noting()
+    keeper = keeper_of(device)
+    keeper.tell(command(1_000, 1_000, seconds=10))
+    tick(keeper)
+    tick(keeper, 10)
+    tick(keeper, 11)
+    assert device.released == 1
+
+
+def test_a_grid_limit_binds_the_plan_and_stands_alone_when_the_plan_ends() -> None:
+    device = noting()
+    keeper = keeper_of(device)
+    keeper.tell(command(5_000, 5_000, seconds=10))
+    dimmed = Limit(authority=Authority.DSO, band=Band(lo_w=-5_000, hi_w=1_500), reason="dimmed")
+    keeper.limit(AssetId("battery"), "dso", dimmed)
+    tick(keeper)
+    tick(keeper, 11)
+    keeper.limit(AssetId("battery"), "dso", None)
+    tick(keeper, 12)
+    assert [told.band for told in device.told] == [Band(lo_w=1_500, hi_w=1_500), Band(lo_w=-5_000, hi_w=1_500)]
+    assert device.released == 1
+
+
+def test_the_owners_off_removes_the_plan_and_never_safety() -> None:
+    device = noting()
+    keeper = keeper_of(device)
+    keeper.tell(command(5_000, 5_000))
+    off = Limit(authority=Authority.OWNER, band=Band(lo_w=0, hi_w=0), reason="off")
+    keeper.limit(AssetId("battery"), "off", off)
+    tick(keeper)
+    assert device.told[-1].band == Band(lo_w=0, hi_w=0)
+
+
+def test_a_device_that_gave_no_answer_is_told_again_at_once_and_its_trouble_is_known() -> None:
+    device = noting()
+    keeper = keeper_of(device)
+    keeper.tell(command(1_000, 1_000))
+    device.fails = Unreachable("no answer")
+    (ack,) = tick(keeper)
+    assert (ack.taken, ack.why) == (None, "no answer")
+    assert keeper.kept[AssetId("battery")].trouble == "no answer"
+    device.fails = None
+    tick(keeper, 1)
+    assert len(device.told) == 1
+    assert keeper.kept[AssetId("battery")].trouble == ""
+
+
+@pytest.mark.row("H6")
+@pytest.mark.parametrize("others_w", [-3_000, 0, 2_500, 9_000])
+def test_a_battery_holds_the_line_of_its_home(others_w: int) -> None:
+    battery = noting()
+    meter = Noting(Caps(max_import_w=0), line=lambda: others_w + battery.power_w)
+    keeper = Keeper(
+        {
+            AssetId("battery"): (asset("battery"), battery),
+            AssetId("line"): (asset("line", AssetKind.CONNECTION), meter),
+        },
+        line=AssetId("line"),
+    )
+    keeper.tell(command(-5_000, 5_000, balance_w=200))
+    for second in range(3):
+        tick(keeper, second)
+        assert battery.power_w == max(-5_000, min(5_000, 200 - others_w))
+
+
+def test_a_device_with_a_meter_of_its_own_is_given_the_line() -> None:
+    device = noting(balances=True)
+    keeper = keeper_of(device)
+    keeper.tell(command(-5_000, 5_000, balance_w=0))
+    tick(keeper)
+    assert device.told[-1].band == Band(lo_w=-5_000, hi_w=5_000, balance_w=0)
+
+
+def test_an_armed_curve_moves_the_device_with_the_frequency_it_measures() -> None:
+    device = noting()
+    keeper = keeper_of(device)
+    curve = Droop(deadband_mhz=15, points=((-200, -4_000), (200, 4_000)))
+    wide = Band(lo_w=-5_000, hi_w=5_000)
+    armed = Armed(curve=curve, until=NOW + timedelta(seconds=1_800))
+    told = command(1_000, 1_000)
+    keeper.tell(
+        Command(
+            id=told.id,
+            asset=told.asset,
+            band=told.band,
+            expires=told.expires,
+            reason=told.reason,
+            droop=armed,
+            droop_band=wide,
+        )
+    )
+    device.frequency_mhz = 49_800
+    asyncio.run(keeper.read())
+    tick(keeper)
+    assert device.told[-1].band.lo_w == 1_000 - 4_000
+
+
+def test_a_reading_that_cannot_be_true_is_left_out() -> None:
+    device = noting()
+    keeper = keeper_of(device)
+    assert AssetId("battery") in asyncio.run(keeper.read())
+    device.fails = InvalidValue("counters and levels are zero or more")
+    assert asyncio.run(keeper.read()) == {}
+
+
+def test_a_command_for_somebody_else_is_refused() -> None:
+    stranger = Command(id="c", asset=AssetId("stranger"), band=Band(lo_w=0, hi_w=0), expires=NOW, reason="r")
+    with pytest.raises(InvalidValue, match="stranger"):
+        keeper_of(noting()).tell(stranger)
+
+
+def test_closing_lets_go_of_what_is_held() -> None:
+    device = noting()
+    keeper = keeper_of(device)
+    keeper.tell(command(1_000, 1_000))
+    tick(keeper)
+    asyncio.run(keeper.close())
+    assert device.released == 1
