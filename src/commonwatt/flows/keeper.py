@@ -25,7 +25,7 @@ class Kept:
     limits: dict[str, Limit] = field(default_factory=dict)
     sent: Command | None = None
     told_at: datetime | None = None
-    acks: list[Ack] = field(default_factory=list)
+    ack: Ack | None = None
     state: DeviceState | None = None
     trouble: str = ""
 
@@ -65,21 +65,20 @@ class Keeper:
         else:
             limits[name] = limit
 
-    async def tick(self, now: datetime) -> list[Ack]:
+    def forget(self, asset: AssetId) -> None:
+        """Take back an asset's command; its device is let go at the next tick, unless limits hold it."""
+        self._kept[asset].command = None
+
+    async def tick(self, now: datetime) -> None:
         """Write what has to be written: what is new, what changed, what is due again; release what nothing holds.
 
-        Devices that hold a line go last, when the others do what they shall. Returns what devices answered to what
-        they were told for the first time.
+        Devices that hold a line go last, when the others do what they shall. What each answered stands in `kept`.
         """
         holding = [kept for kept in self._kept.values() if _line_held(kept, now)]
         others = [kept for kept in self._kept.values() if kept not in holding]
         await asyncio.gather(*(self._keep(kept, now, None) for kept in others))
         for kept in holding:
             await self._keep(kept, now, await self._line_w(kept))
-        acks = [ack for kept in self._kept.values() for ack in kept.acks]
-        for kept in self._kept.values():
-            kept.acks = []
-        return acks
 
     async def read(self) -> dict[AssetId, DeviceState]:
         """Read all devices at once; who gives no answer, or one that cannot be true, is left out."""
@@ -102,29 +101,23 @@ class Keeper:
         if wanted is None:
             await self._release(kept)
             return
-        if kept.state is not None and kept.state.frequency_mhz is not None and wanted.droop is not None:
-            held_w = act(wanted, now, kept.state.frequency_mhz, 0, kept.asset.min_import_w)
-            wanted = replace(wanted, band=Band(lo_w=held_w, hi_w=held_w))
-        elif line_w is not None and wanted.band.balance_w is not None and not kept.device.caps.balances:
-            power_w = balancing_w(wanted.band, line_w, (kept.state and kept.state.power_w) or 0)
-            wanted = replace(wanted, band=Band(lo_w=power_w, hi_w=power_w, balance_w=wanted.band.balance_w))
+        told = _moved(kept, wanted, now, line_w)
         if kept.sent is not None and kept.told_at is not None:
-            same = (kept.sent.id, kept.sent.band) == (wanted.id, wanted.band)
+            same = (kept.sent.id, kept.sent.band) == (told.id, told.band)
             if same and now < renew_at(kept.sent, kept.told_at):
                 return
-        first = kept.sent is None or kept.sent.id != wanted.id
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                ack = await kept.device.apply(wanted)
+                ack = await kept.device.apply(told)
         except (CommonwattError, OSError, TimeoutError) as error:
             kept.trouble = str(error) or "no answer in time"
-            ack = Ack(command=wanted.id, asset=wanted.asset, taken=None, why=kept.trouble)
+            kept.ack = Ack(command=told.id, asset=told.asset, taken=None, why=kept.trouble)
             kept.sent = kept.told_at = None  # tried again at the next tick
-        else:
-            kept.trouble = ""
-            kept.sent, kept.told_at = wanted, now
-        if first:
-            kept.acks.append(ack)
+            return
+        if ack.taken == told.band:
+            ack = replace(ack, taken=wanted.band)  # moved inside all of it, by us
+        kept.ack, kept.trouble = ack, ""
+        kept.sent, kept.told_at = told, now
 
     async def _release(self, kept: Kept) -> None:
         if kept.sent is None:
@@ -144,6 +137,18 @@ class Keeper:
         line = self._kept[self._line]
         await asyncio.gather(_read(line), _read(kept))
         return None if line.state is None or kept.state is None else line.state.power_w
+
+
+def _moved(kept: Kept, wanted: Command, now: datetime, line_w: int | None) -> Command:
+    """Return a command with its band narrowed to one power where it is us who follow frequency or line."""
+    does_w, shown = 0, kept.state
+    if wanted.droop is not None and shown is not None and shown.frequency_mhz is not None:
+        does_w = act(wanted, now, shown.frequency_mhz, 0, kept.asset.min_import_w)
+    elif wanted.band.balance_w is not None and line_w is not None and not kept.device.caps.balances:
+        does_w = balancing_w(wanted.band, line_w, (shown and shown.power_w) or 0)
+    else:
+        return wanted
+    return replace(wanted, band=Band(lo_w=does_w, hi_w=does_w))
 
 
 def wanted_of(kept: Kept, now: datetime) -> Command | None:

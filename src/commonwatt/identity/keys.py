@@ -3,6 +3,7 @@
 import hmac
 import re
 from dataclasses import replace
+from typing import Protocol
 
 from coincurve import PrivateKey, PublicKey
 
@@ -26,7 +27,22 @@ CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _SIGNATURE = re.compile("[0-9a-f]{128}")
 
 
-def sign_request(request: Request, key: "SigningKey") -> Request:
+class RequestSigner(Protocol):
+    """Whatever signs requests: a key in memory, or one in a secure element that never gives it out."""
+
+    @property
+    def id(self) -> KeyId:
+        """The address that requests name as their author."""
+
+    @property
+    def public(self) -> bytes:
+        """The public key, 33 bytes."""
+
+    def sign(self, message: bytes) -> str:
+        """Return the signature over a message, as `SigningKey.sign` writes it."""
+
+
+def sign_request(request: Request, key: RequestSigner) -> Request:
     """Return the request with the key's signature over its signed bytes in place of any other.
 
     Raises:

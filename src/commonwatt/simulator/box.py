@@ -1,32 +1,27 @@
 """A simulated gateway: one home's physics, a key that never leaves it, and a memory that survives a kill."""
 
-import hmac
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from itertools import groupby
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from commonwatt.adapters.devices.gateway.translate import Live, Lived, Told, band
-from commonwatt.flows.rulebook.bodies import AckBody, AckItem, batch_head, write_body
-from commonwatt.identity.keys import SigningKey, sign_request
-from commonwatt.metering.batch import MOST_ITEMS, Item, encode_items
-from commonwatt.metering.personal import PersonalItem, encode_personal
+from commonwatt.flows.gateway.pen import Pen
+from commonwatt.flows.rulebook.bodies import AckItem
+from commonwatt.identity.keys import SigningKey
+from commonwatt.metering.batch import Item
+from commonwatt.metering.personal import PersonalItem
 from commonwatt.model import (
     SLOT_SECONDS,
-    AccountId,
     Asset,
     AssetId,
     AssetKind,
     Band,
-    CommunityId,
     GatewayId,
     InvalidValue,
-    Kind,
     Refused,
-    Request,
     epoch,
 )
 from commonwatt.simulator import meter
@@ -117,9 +112,10 @@ class Box:
     """
 
     def __init__(self, spec: Spec, key: SigningKey, memory: Memory | None, save: Callable[[Memory], None]) -> None:
-        self._spec, self._key, self._save = spec, key, save
-        self._seed = f"{spec.seed} {spec.number} blind".encode()
+        self._spec, self._save = spec, save
         self._memory = memory or Memory(battery_wh=spec.battery_wh)
+        secret = f"{spec.seed} {spec.number} blind".encode()
+        self._pen = Pen(spec.community, spec.number, key, secret, self._memory.seq)
         self._assets = {asset.id: asset for asset in spec.assets}
         self._zone = ZoneInfo(spec.timezone)
         self._home = None
@@ -142,9 +138,10 @@ class Box:
         acks, bands = self._take([] if silent else ask.commands, ask.slot_s)
         flows = self._flows(ask, bands)
         if acks:
-            acked = AckBody(gateway=self._spec.number, slot_s=ask.slot_s, acks=acks)
-            self._sign(Kind.ACK, write_body(acked))
-        self._report(self._read(flows, ask.slot_s), ask.slot_s)
+            self._memory.held.append(self._pen.acks(ask.slot_s, acks))
+        felt = None if self._spec.senses is None else self._spec.senses.at
+        self._memory.held += self._pen.readings(self._read(flows, ask.slot_s), ask.slot_s, felt)
+        self._memory.seq = self._pen.seq
         requests = [] if silent else self._memory.held
         self._memory.held = self._memory.held if silent else []
         self._memory.last = Lived(slot_s=ask.slot_s, requests=requests, net_wh=self._net_wh(flows))
@@ -202,26 +199,12 @@ class Box:
                 self._memory.meters[name] = meter.first_read(spec, place, slot_s)
             trouble = Trouble(unread=name in unread, resets=self._resets(name, slot_s))
             items += meter.live(self._memory.meters[name], spec, asset, slot_s, flows[name], trouble, self._zone)
-        return [self._shaded(item, slot_s) for item in items]
+        return [self._falsified(item) for item in items]
 
-    def _shaded(self, item: Item, slot_s: int) -> Item:
-        """Return an item with its blind, each telling of a slot with another, and falsified where that is asked."""
-        told = f"{item.start_s} {item.register}" + (f" {slot_s}" if slot_s != item.start_s else "")
-        item = replace(item, blind=int.from_bytes(hmac.digest(self._seed, told.encode(), "sha256")[:8]))
+    def _falsified(self, item: Item) -> Item:
         if list(self._assets)[item.register] in self._faulty("falsify", item.start_s):
             return replace(item, import_wh=item.import_wh // 2)
         return item
-
-    def _report(self, items: list[Item], slot_s: int) -> None:
-        """Sign what meters told, a batch at a time, and what the box felt beside it."""
-        for number, batch in enumerate(_batches(items)):
-            packed, personal = encode_items(batch), b""
-            if self._spec.senses is not None:
-                salt = hmac.digest(self._seed, f"personal {slot_s} {number}".encode(), "sha256")
-                personal = encode_personal(_felt(batch, self._spec.senses), salt)
-            self._sign(
-                Kind.READING_BATCH, write_body(batch_head(self._spec.number, packed, personal)), packed, personal
-            )
 
     def _net_wh(self, flows: dict[AssetId, Flow]) -> int:
         for asset, flow in flows.items():
@@ -237,44 +220,3 @@ class Box:
         end_s = slot_s + SLOT_SECONDS
         resets = (fault for fault in self._spec.faults if fault.kind == "reset" and fault.asset == asset)
         return sorted({fault.start_s: fault.lost for fault in resets if slot_s <= fault.start_s < end_s}.items())
-
-    def _sign(self, kind: Kind, body: dict[str, object], items: bytes = b"", personal: bytes = b"") -> None:
-        self._memory.seq += 1
-        request = Request(
-            community=CommunityId(self._spec.community),
-            kind=kind,
-            author=self._key.id,
-            seq=self._memory.seq,
-            on_behalf_of=AccountId(self._spec.number),
-            body=body,
-            items=items,
-            personal=personal,
-        )
-        self._memory.held.append(sign_request(request, self._key).wire_bytes())
-
-
-def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Yield items in batches; those of one slot stay together, since a home's meters are judged together."""
-    batch: list[Item] = []
-    for _, slot in groupby(sorted(items, key=lambda item: item.start_s), key=lambda item: item.start_s):
-        together = list(slot)
-        if len(batch) + len(together) > MOST_ITEMS:
-            yield _in_order(batch)
-            batch = []
-        batch += together
-    if batch:
-        yield _in_order(batch)
-
-
-def _in_order(batch: list[Item]) -> list[Item]:
-    return sorted(batch, key=lambda item: (item.register, item.start_s))
-
-
-def _felt(batch: Iterable[Item], senses: Senses) -> list[PersonalItem]:
-    """Return what goes beside each item: what was felt in a slot stands once, beside its first one."""
-    said: set[int] = set()
-    felt = []
-    for item in batch:
-        felt.append(PersonalItem() if item.start_s in said else senses.at(item.start_s))
-        said.add(item.start_s)
-    return felt

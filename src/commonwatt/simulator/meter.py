@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from commonwatt.flows.gateway import counters
 from commonwatt.metering import counting
 from commonwatt.metering.batch import Item
 from commonwatt.metering.counting import Count, Counted
@@ -67,27 +68,25 @@ def live(
 ) -> tuple[Item, ...]:
     """Let a slot's energy pass through a meter, read it where it can be read, and return what its gateway tells."""
     _turn(meter, spec, slot_s, flow, trouble)
+    told = counters.tell(meter.count, asset, slot_s, _shown(meter, spec, slot_s, trouble), flow.level_wh, zone)
+    meter.count = told.count
+    return told.items
+
+
+def _shown(meter: MeterMemory, spec: MeterSpec, slot_s: int, trouble: Trouble) -> list[Shown] | None:
+    """Return what can be read of a meter at a slot's end, with what its own record tells by then."""
     now = Shown(at_s=slot_s + SLOT_SECONDS, import_wh=meter.import_wh, export_wh=meter.export_wh)
-    levels_wh = [] if flow.level_wh is None else [(slot_s, flow.level_wh)]
     if trouble.unread:
         meter.waited = 0
         if spec.record_after_slots is not None:
             meter.recorded = [*meter.recorded, now][-MOST_RECORDED:]
-        told = counting.missed(meter.count, asset, slot_s, zone, levels_wh)
-        meter.count = told.count
-        return told.items
+        return None
     values = [now]
     if meter.recorded and spec.record_after_slots is not None:
         if meter.waited >= spec.record_after_slots:
             values, meter.recorded = [*meter.recorded, now], []
         meter.waited += 1
-    told = counting.read(meter.count, asset, values, zone, levels_wh)
-    meter.count = told.count
-    if not told.doubts:
-        return told.items
-    guessed = counting.missed(meter.count, asset, slot_s, zone)
-    meter.count = guessed.count
-    return (*told.items, *guessed.items)
+    return values
 
 
 def _turn(meter: MeterMemory, spec: MeterSpec, slot_s: int, flow: Flow, trouble: Trouble) -> None:

@@ -23,12 +23,15 @@ Shared = TypeVar("Shared")
 class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a device is and how to speak to it: one ``[[device]]`` of a devices file.
 
-    ``settings`` belong to the driver, which refuses what it does not know.
+    ``rollover_wh`` is where its counters begin again at 0, none where they never do; ``resolution_wh`` what they leave
+    out. ``settings`` belong to the driver, which refuses what it does not know.
     """
 
     asset: AssetId
     driver: str
     url: str
+    rollover_wh: int | None = None
+    resolution_wh: int = 1
     settings: dict[str, Any] = {}
 
 

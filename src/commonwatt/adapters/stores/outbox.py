@@ -1,0 +1,75 @@
+"""A gateway's memory and what it has signed, in one SQLite file: kept together or not at all."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from commonwatt.adapters.stores.ledger_file import open_file
+
+_SCHEMA = (
+    "CREATE TABLE memory (only INTEGER PRIMARY KEY CHECK (only = 1), content BLOB NOT NULL) STRICT",
+    "CREATE TABLE waiting (place INTEGER PRIMARY KEY AUTOINCREMENT, wire BLOB NOT NULL) STRICT",
+)
+
+
+class OutboxFile:
+    """Implements `commonwatt.flows.gateway.ports.Outbox`; each call is one durable transaction.
+
+    Args:
+        path: The file; made with mode 0600 where it is missing.
+
+    Raises:
+        Refused: The file is of another format.
+        Corrupt: The file is no SQLite database or is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._db = open_file(path, _SCHEMA)
+
+    def memory(self) -> bytes | None:
+        """Return what was kept last."""
+        found = self._db.execute("SELECT content FROM memory").fetchone()
+        return bytes(found[0]) if found else None
+
+    def keep(self, memory: bytes, wires: Sequence[bytes]) -> None:
+        """Put a memory in place of the one before, and signed requests behind those that wait.
+
+        Raises:
+            OSError: The disk is full or broken; nothing is kept.
+        """
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.execute("INSERT OR REPLACE INTO memory VALUES (1, ?)", (memory,))
+                self._db.executemany("INSERT INTO waiting (wire) VALUES (?)", ((wire,) for wire in wires))
+        except sqlite3.OperationalError as error:
+            raise OSError(f"a gateway's memory cannot be kept: {error}") from error
+
+    def waiting(self, most: int) -> list[tuple[int, bytes]]:
+        """Return what waits, oldest first, each under its place."""
+        rows = self._db.execute("SELECT place, wire FROM waiting ORDER BY place LIMIT ?", (most,)).fetchall()
+        return [(int(place), bytes(wire)) for place, wire in rows]
+
+    def done(self, places: Sequence[int]) -> None:
+        """Forget requests that were answered."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("DELETE FROM waiting WHERE place = ?", ((place,) for place in places))
+
+    def __len__(self) -> int:
+        (found,) = self._db.execute("SELECT count(*) FROM waiting").fetchone()
+        return int(found)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,254 @@
+"""A gateway: keeps its devices at what it is told, reads them at every slot's end, and signs what comes of both."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from commonwatt.flows.gateway import counters
+from commonwatt.flows.gateway.pen import Felt, Pen
+from commonwatt.flows.gateway.ports import Outbox
+from commonwatt.flows.keeper import Keeper
+from commonwatt.flows.rulebook.bodies import AckItem
+from commonwatt.identity.keys import RequestSigner
+from commonwatt.metering import counting
+from commonwatt.metering.batch import Item
+from commonwatt.metering.check import ROUNDING_WH
+from commonwatt.metering.counting import Count
+from commonwatt.metering.parting import Exchange, Shown
+from commonwatt.metering.personal import PersonalItem
+from commonwatt.model import (
+    SLOT_SECONDS,
+    Asset,
+    AssetId,
+    Command,
+    DeviceState,
+    GatewayId,
+    InvalidValue,
+)
+
+MOST_WORDS = 400
+"""As many as an answer in the log may have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """What has to be known of a meter to read it: where its counters begin again at 0, and what they leave out."""
+
+    rollover_wh: int | None = None
+    resolution_wh: int = ROUNDING_WH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who a gateway is, and where.
+
+    Args:
+        community: For whose log it signs.
+        number: On its case.
+        secret: From which blinds and salts are drawn.
+        timezone: The community's, by which days are alike.
+        latitude_e7_deg: Where it stands, in ten-millionths of a degree; for its owner alone.
+        longitude_e7_deg: Likewise.
+    """
+
+    community: str
+    number: GatewayId
+    secret: bytes
+    timezone: str = "UTC"
+    latitude_e7_deg: int | None = None
+    longitude_e7_deg: int | None = None
+
+
+class Memory(msgspec.Struct, kw_only=True):
+    """All that a gateway must not forget.
+
+    ``answered`` tells which commands were answered in the slot ``answered_s``, so that none is answered twice.
+    """
+
+    seq: int = 0
+    counts: dict[AssetId, Count] = {}
+    answered_s: int = 0
+    answered: list[str] = []
+    closed_s: int = 0
+
+
+class Gateway:
+    """One member's gateway. Whoever owns it says when: `tell` what comes in, `close_slot` at every slot's end.
+
+    Args:
+        identity: Who it is.
+        assets: All behind it, in the order of their registration, which numbers their meters.
+        keeper: Holds the devices of those that have one.
+        key: Its own.
+        outbox: Its memory.
+        meters: What is special about a meter.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        assets: Sequence[Asset],
+        keeper: Keeper,
+        key: RequestSigner,
+        outbox: Outbox,
+        meters: Mapping[AssetId, Counter] | None = None,
+    ) -> None:
+        self._identity, self._keeper, self._outbox = identity, keeper, outbox
+        self._assets = {asset.id: asset for asset in assets}
+        self._meters = meters or {}
+        self._zone = ZoneInfo(identity.timezone)
+        kept = outbox.memory()
+        self._memory = Memory() if kept is None else msgspec.json.decode(kept, type=Memory)
+        self._pen = Pen(identity.community, identity.number, key, identity.secret, self._memory.seq)
+
+    @property
+    def keeper(self) -> Keeper:
+        """Its hand on the devices."""
+        return self._keeper
+
+    @property
+    def closed_s(self) -> int:
+        """The start of the last slot that was read and signed; 0 where none was."""
+        return self._memory.closed_s
+
+    async def meet(self, at_s: int) -> None:
+        """Begin to count what is read for the first time, at a slot's start; nothing is told of the time before."""
+        if all(name in self._memory.counts for name in self._keeper.kept):
+            return
+        for name, state in (await self._keeper.read()).items():
+            if name not in self._memory.counts and (shown := _shown(state, at_s)) is not None:
+                self._begin(name, shown)
+        self._save([])
+
+    async def tell(self, commands: Sequence[Command], slot_s: int, now: datetime, *, whole: bool = True) -> None:
+        """Do what is told for a slot, and sign what devices answered to what was not answered in it before.
+
+        Args:
+            commands: Each until it expires.
+            slot_s: The slot's start.
+            now: By the gateway's clock.
+            whole: That this is all: devices that are not named are let go.
+        """
+        refused = dict[str, str]()
+        if whole:
+            for name in self._keeper.kept.keys() - {command.asset for command in commands}:
+                self._keeper.forget(name)
+        for command in commands:
+            if command.asset not in self._assets:
+                refused[command.id] = "no such asset here"
+            elif command.expires <= now:
+                refused[command.id] = "command has expired"
+            elif command.asset not in self._keeper.kept:
+                refused[command.id] = "no device of it is connected here"
+            else:
+                self._keeper.tell(command)
+        await self._keeper.tick(now)
+        self._answer(commands, refused, slot_s)
+
+    async def tick(self, now: datetime) -> None:
+        """Keep the devices at what stands; to be called every second or so."""
+        await self._keeper.tick(now)
+
+    async def close_slot(self, slot_s: int) -> None:
+        """Read every meter at a slot's end, and sign what that tells. Asked again for a slot, it does nothing."""
+        if slot_s <= self._memory.closed_s:
+            return
+        states = await self._keeper.read()
+        items = list[Item]()
+        for name, asset in self._assets.items():
+            if name not in self._keeper.kept:
+                continue
+            state = states.get(name)
+            shown = None if state is None else _shown(state, slot_s + SLOT_SECONDS)
+            count = self._memory.counts.get(name)
+            if count is None:
+                if shown is not None:
+                    self._begin(name, shown)
+                continue
+            level_wh = state.level_wh if state is not None and asset.stores else None
+            told = counters.tell(count, asset, slot_s, None if shown is None else [shown], level_wh, self._zone)
+            self._memory.counts[name] = told.count
+            items += told.items
+        self._memory.closed_s = slot_s
+        self._save(self._pen.readings(items, slot_s, self._felt(states)))
+
+    def announce(self, asset: AssetId, exchange: Exchange) -> None:
+        """Take in that a meter was set back or exchanged, before a value from after it is read.
+
+        Raises:
+            InvalidValue: Nothing was read of it yet, or it lies before the last value that was believed.
+        """
+        count = self._memory.counts.get(asset)
+        if count is None:
+            raise InvalidValue(f"a meter is exchanged that was read before, was {asset}")
+        self._memory.counts[asset] = counting.announce(count, exchange)
+        self._save([])
+
+    def _begin(self, name: AssetId, shown: Shown) -> None:
+        meter = self._meters.get(name, Counter())
+        place = list(self._assets).index(name)
+        self._memory.counts[name] = counting.begin(place, shown, meter.rollover_wh, meter.resolution_wh)
+
+    def _answer(self, commands: Sequence[Command], refused: Mapping[str, str], slot_s: int) -> None:
+        if slot_s != self._memory.answered_s:
+            self._memory.answered_s, self._memory.answered = slot_s, []
+        acks = []
+        for command in commands:
+            if command.id in self._memory.answered:
+                continue
+            self._memory.answered.append(command.id)
+            ack = None if command.id in refused else self._keeper.kept[command.asset].ack
+            if ack is None or ack.taken is None:
+                why = refused.get(command.id) or (ack.why if ack else "no answer yet")
+                acks.append(AckItem(command=command.id, asset=command.asset, why=why[:MOST_WORDS]))
+            else:
+                acks.append(
+                    AckItem(
+                        command=command.id,
+                        asset=command.asset,
+                        lo_w=ack.taken.lo_w,
+                        hi_w=ack.taken.hi_w,
+                        why=ack.why[:MOST_WORDS],
+                    )
+                )
+        if acks:
+            self._save([self._pen.acks(slot_s, acks)])
+
+    def _felt(self, states: Mapping[AssetId, DeviceState]) -> Felt | None:
+        place = (self._identity.latitude_e7_deg, self._identity.longitude_e7_deg)
+        inside = _first(state.indoor_decicelsius for state in states.values())
+        outside = _first(state.outdoor_decicelsius for state in states.values())
+        if (inside, outside, *place) == (None, None, None, None):
+            return None
+        felt = PersonalItem(
+            indoor_decicelsius=inside,
+            outdoor_decicelsius=outside,
+            latitude_e7_deg=place[0],
+            longitude_e7_deg=place[1],
+        )
+        return lambda slot_s: felt if slot_s == self._memory.closed_s else PersonalItem()
+
+    def _save(self, wires: list[bytes]) -> None:
+        """Keep memory and signed requests; where the disk refuses, what was done since is as if it had not been."""
+        self._memory.seq = self._pen.seq
+        try:
+            self._outbox.keep(msgspec.json.encode(self._memory), wires)
+        except OSError:
+            kept = self._outbox.memory()
+            self._memory = Memory() if kept is None else msgspec.json.decode(kept, type=Memory)
+            self._pen.seq = self._memory.seq
+            raise
+
+
+def _shown(state: DeviceState, at_s: int) -> Shown | None:
+    """Return what a device's counters show at a slot's end; None for what counts nothing. One way alone is enough."""
+    if state.import_wh is None and state.export_wh is None:
+        return None
+    return Shown(at_s=at_s, import_wh=state.import_wh or 0, export_wh=state.export_wh or 0)
+
+
+def _first(values: Iterable[int | None]) -> int | None:
+    return next((value for value in values if value is not None), None)
