@@ -74,7 +74,7 @@ class WiredHome:
         for plant in self.plants.values():
             plant.now_s = slot_s
         home = self._home
-        car = home and home.assets.get(AssetKind.VEHICLE)
+        car = None if home is None else home.assets.get(AssetKind.VEHICLE)
         if home is not None and car is not None and slot_s >= home.around.start_s:
             stay = home.stay(slot_s)
             self.plants[car.id].connected = stay is not None
