@@ -16,7 +16,7 @@ from commonwatt.simulator.devices.modbus_server import serve
 from commonwatt.simulator.mischief import Mischief, wire
 from commonwatt.simulator.plant import Plant
 
-QUICK = {"timeout_s": 0.25, "backoff_s": 0.01, "backoff_most_s": 0.1}
+QUICK = {"timeout_s": 0.25, "backoff_s": 0.01, "backoff_most_s": 0.02}
 """The wire of a bench is short."""
 
 
@@ -48,7 +48,7 @@ async def by_map(name: str, kind: AssetKind, resolution_wh: int) -> AsyncIterato
         unit.restart()
 
     async def back() -> None:
-        await asyncio.sleep(0.12)  # longer than the adapter waits before it tries again
+        await asyncio.sleep(0.03)  # longer than the adapter waits before it tries again
 
     def lie(lying: bool) -> None:
         unit.lying = lying
