@@ -19,6 +19,13 @@ NOTHING = {
     "float64": "7",
 }
 """How a point begins, in hexadecimal, that says nothing; all others are full of ones."""
+CONTROLS = {
+    (704, "WSetEna"): "WSetRvrtTms",
+    (704, "WMaxLimPctEna"): "WMaxLimPctRvrtTms",
+    (124, "StorCtl_Mod"): "InOutWRte_RvrtTms",
+    (123, "WMaxLim_Ena"): "WMaxLimPct_RvrtTms",
+}
+"""What switches a control on, and the seconds after which it goes off by itself."""
 REPEATS = 2
 """How often a repeating group comes."""
 
@@ -64,6 +71,7 @@ class SunSpecUnit:
         for model in models:
             told = json.loads((folder / f"model_{model}.json").read_text(encoding="utf-8"))["group"]
             start = len(self.words)
+            self._counts = _counts(told)
             self._lay(model, told, "", filled)
             if cut and model in cut:
                 del self.words[start + 2 + cut[model] :]
@@ -88,10 +96,10 @@ class SunSpecUnit:
             raise ModbusError(ILLEGAL_VALUE)
         start = address - self._base
         self.words[start : start + len(words)] = words
-        for model, name in ((704, "WSetEna"), (704, "WMaxLimPctEna"), (124, "StorCtl_Mod"), (123, "WMaxLim_Ena")):
-            place = self.places.get((model, name))
-            if place is not None and start <= place.address < start + len(words):
-                self._obey(model, name)
+        for (model, name), timer in CONTROLS.items():
+            touched = [self.places[model, one] for one in (name, timer) if (model, one) in self.places]
+            if any(start <= place.address < start + len(words) for place in touched):
+                self._obey(model, name, timer)
 
     def restart(self) -> None:
         """Lose power for a moment."""
@@ -121,7 +129,7 @@ class SunSpecUnit:
             name, kind, size = prefix + point["name"], point["type"], point["size"]
             self.places[model, name] = Place(len(self.words), size, kind, point.get("access") == "RW")
             self.words += [0] * size
-            if kind == "count" or (point["name"] == "N" and model == 160):
+            if point["name"] in self._counts:
                 self.put_now(model, name, REPEATS)
             elif kind == "sunssf" and filled:
                 self.put_now(model, name, -(len(self.words) % 3))
@@ -202,24 +210,30 @@ class SunSpecUnit:
             for model, name in ((713, "SoC"), (802, "SoC"), (124, "ChaState")):
                 self.put(model, name, permille)
         if plant.held is None:
-            for model, name in ((704, "WSetEna"), (704, "WMaxLimPctEna"), (124, "StorCtl_Mod"), (123, "WMaxLim_Ena")):
+            for model, name in CONTROLS:
                 self.put(model, name, 0)
 
-    def _obey(self, model: int, name: str) -> None:
+    def _obey(self, model: int, name: str, timer: str) -> None:
+        """Do what a control says while it is on; a timer that is told later starts then."""
         plant = self._plant
-        if self.get(model, name) == 0:
+        if self.get(model, name) <= 0 or self.get(model, name) == 0xFFFF:
             plant.release()
             return
         full_w = max(plant.asset.max_import_w, plant.asset.max_export_w)
         if name == "WSetEna":
-            power_w = -self.get(704, "WSet") * 10 ** self.get(704, "WSet_SF")
-            band, timer = Band(lo_w=round(power_w), hi_w=round(power_w)), "WSetRvrtTms"
+            power_w = round(-self.get(704, "WSet") * 10 ** self.get(704, "WSet_SF"))
+            band = Band(lo_w=power_w, hi_w=power_w)
         elif model == 124:
             scale = full_w / 100 * 10 ** self.get(124, "InOutWRte_SF")
-            out_w, in_w = self.get(124, "OutWRte") * scale, self.get(124, "InWRte") * scale
-            band, timer = Band(lo_w=round(-out_w), hi_w=round(in_w)), "InOutWRte_RvrtTms"
+            band = Band(lo_w=round(-self.get(124, "OutWRte") * scale), hi_w=round(self.get(124, "InWRte") * scale))
         else:
             limit_w = round(self.get(model, "WMaxLimPct") * full_w / 100 * 10 ** self.get(model, "WMaxLimPct_SF"))
             band = Band(lo_w=-limit_w, hi_w=plant.asset.max_import_w)
-            timer = "WMaxLimPctRvrtTms" if model == 704 else "WMaxLimPct_RvrtTms"
-        plant.ask(band, plant.now_s + self.get(model, timer))
+        seconds = self.get(model, timer)
+        plant.ask(band, None if seconds in (0, 0xFFFF, 0xFFFF_FFFF) else plant.now_s + seconds)
+
+
+def _counts(group: dict[str, Any]) -> set[str]:
+    """Return the names of the points that say how often a group comes."""
+    own = {str(inner["count"] or "N") for inner in group.get("groups", []) if "count" in inner}
+    return own.union(*(_counts(inner) for inner in group.get("groups", [])))
