@@ -18,6 +18,7 @@ from benchmarks.month import month
 from benchmarks.nation import p8
 from benchmarks.planning import p4, p4_meter, p18, p32
 from benchmarks.planning_fleet import p1, p2, p3, p17, p19, p33
+from benchmarks.polling import p25
 from benchmarks.replaying import p15, p16, p30
 from benchmarks.requests import p5, p14
 from benchmarks.solarhome.d2 import d2
@@ -55,6 +56,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P14": p14,
     "P15": p15,
     "P16": p16,
+    "P25": p25,
     "P30": p30,
     "P34": p34,
     "P35": p35,

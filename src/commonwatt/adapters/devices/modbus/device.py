@@ -1,0 +1,131 @@
+"""A device behind Modbus registers, as a register map describes it."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from commonwatt.adapters.devices.driver import DeviceSpec, Doors, settings_of
+from commonwatt.adapters.devices.modbus.client import Link, Wire, shared_link
+from commonwatt.adapters.devices.modbus.map_file import RegisterMap, find_map
+from commonwatt.adapters.devices.modbus.translate import blocks_of, release_of, state_of, values_of, writes_for
+from commonwatt.flexibility.fitting import fitted, hold_w
+from commonwatt.model import METERS_ONLY, Ack, Asset, Band, Caps, Command, DeviceState, InvalidValue, epoch
+
+FOR_EVER = "it would hold a command for ever if we were lost; its owner has not set holds_for_ever = true"
+
+
+class ModbusSettings(Wire, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the driver ``modbus``.
+
+    Args:
+        map: The name of a map that we bring, or the path of the owner's own ``.toml``.
+        unit: The device's unit id where it is not the usual one of its make.
+        holds_for_ever: Accepts that the device has no timer, and goes on with its last command if we are lost.
+    """
+
+    map: str
+    unit: int | None = msgspec.field(default=None)
+    holds_for_ever: bool = False
+
+
+async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "ModbusDevice":
+    """Open a device by its map; it need not be there yet.
+
+    Raises:
+        InvalidValue: There is no such map, or it is none, or the settings or the address make no sense.
+    """
+    settings = settings_of(spec, ModbusSettings)
+    registers = find_map(settings.map)
+    link = await shared_link(doors, spec.url, settings)
+    unit = registers.unit if settings.unit is None else settings.unit
+    return ModbusDevice(asset, registers, link, unit, doors.clock, holds_for_ever=settings.holds_for_ever)
+
+
+class ModbusDevice:
+    """Implements the `Device` port over one unit of a Modbus server."""
+
+    def __init__(
+        self,
+        asset: Asset,
+        registers: RegisterMap,
+        link: Link,
+        unit: int,
+        clock: Callable[[], datetime],
+        *,
+        holds_for_ever: bool = False,
+    ) -> None:
+        self._asset, self._map, self._link, self._unit, self._clock = asset, registers, link, unit, clock
+        self._blocks = blocks_of(registers)
+        control = registers.control
+        self._refusal = FOR_EVER if control is not None and control.lease_s is None and not holds_for_ever else ""
+        self._control = None if self._refusal else control
+        self._caps = METERS_ONLY
+        if self._control is not None:
+            self._caps = Caps(
+                max_import_w=asset.max_import_w,
+                max_export_w=asset.max_export_w,
+                min_import_w=asset.min_import_w,
+                step_w=self._control.step_w,
+                lease_s=self._control.lease_s,
+                balances=self._control.balances,
+            )
+
+    @property
+    def caps(self) -> Caps:
+        """What it can be told, by its map and its asset's limits."""
+        return self._caps
+
+    async def read(self) -> DeviceState:
+        """Return what its registers say, all of them read in one go."""
+        words = await self._link.read(self._unit, self._blocks)
+        asset = self._asset
+        return state_of(
+            self._map,
+            words,
+            self._clock(),
+            capacity_wh=asset.capacity_wh,
+            most_w=max(asset.max_import_w, asset.max_export_w),
+        )
+
+    async def apply(self, command: Command) -> Ack:
+        """Write a power for as long as the command or the device's lease lasts, whichever is shorter."""
+        taken, why = fitted(self._caps, command.band)
+        left_s = epoch(command.expires) - epoch(self._clock())
+        if left_s <= 0:
+            taken, why = None, "command has expired"
+        if taken is not None and self._control is not None:
+            try:
+                taken = await self._hold(taken, left_s)
+            except InvalidValue as error:
+                taken, why = None, str(error)
+        return Ack(command=command.id, asset=command.asset, taken=taken, why=self._refusal or why)
+
+    async def release(self) -> None:
+        """Write what lets it go."""
+        if self._control is not None:
+            await self._link.write(self._unit, release_of(self._control, self._map.word_order))
+
+    async def close(self) -> None:
+        """Leave the connection to the others behind it."""
+
+    async def _hold(self, band: Band, left_s: int) -> Band:
+        control = self._control
+        assert control is not None
+        power_w, line_w = hold_w(band), 0
+        if control.balances:
+            line_w = await self._line_for(power_w) if band.balance_w is None else band.balance_w
+        writes = writes_for(
+            control,
+            self._map.word_order,
+            power_w=power_w,
+            seconds=left_s if control.lease_s is None else min(left_s, control.lease_s),
+            line_w=line_w,
+        )
+        await self._link.write(self._unit, writes)
+        return band if band.balance_w is not None else Band(lo_w=power_w, hi_w=power_w)
+
+    async def _line_for(self, power_w: int) -> int:
+        """Return what the connection point exchanges if all else goes on as now and this device does a power."""
+        values = values_of(self._map, await self._link.read(self._unit, self._blocks))
+        return round(values.get("line_w", 0) - values.get("power_w", 0) + power_w)

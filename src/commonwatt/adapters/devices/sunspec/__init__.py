@@ -1,0 +1,1 @@
+"""Devices that describe themselves by SunSpec models over Modbus TCP."""

@@ -1,0 +1,219 @@
+"""What SunSpec models mean to us: power, counters and levels from them, limits too, and how a band is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from commonwatt.adapters.devices.sunspec.models import Node, offset_of, write_point
+from commonwatt.model import Asset, DeviceState, InvalidValue
+
+Nodes = Mapping[int, Node]
+MEASURES = (701, 103, 102, 101, 113, 112, 111)
+"""Models that measure at the AC side, best first: only 701 counts both ways."""
+LEVELS = {713: ("WHAvail", "SoC"), 802: ("SoC",), 803: ("SoC",), 124: ("ChaState",)}
+"""Models that tell a level, best first, and its points."""
+RATINGS = {
+    702: ("WMaxRtg", "WMax", "WChaRteMaxRtg", "WChaRteMax", "WDisChaRteMaxRtg", "WDisChaRteMax"),
+    120: ("WRtg", "MaxChaRte", "MaxDisChaRte"),
+    121: ("WMax",),
+}
+ABSURD = 10
+"""Nothing does ten times what its asset is registered for: such a power was misread."""
+FULL_PERCENT = 101
+"""Some batteries tell a little more than full."""
+
+
+def wanted_for_state(has: Sequence[int]) -> list[tuple[int, tuple[str, ...]]]:
+    """Return the models, with their points, that tell a device's state."""
+    wanted: list[tuple[int, tuple[str, ...]]] = []
+    measure = next((model for model in MEASURES if model in has), None)
+    if measure is not None:
+        counters = ("TotWhInj", "TotWhAbs") if measure == 701 else ("WH",)
+        wanted.append((measure, ("W", "Hz", *counters)))
+    level = next((model for model in LEVELS if model in has), None)
+    if level is not None:
+        wanted.append((level, LEVELS[level]))
+    return wanted
+
+
+def state_of(nodes: Nodes, at: datetime, asset: Asset) -> DeviceState:
+    """Return what models say. Their power is positive outwards, ours inwards.
+
+    Raises:
+        InvalidValue: They say what cannot be true.
+    """
+    measure = next((nodes[model] for model in MEASURES if model in nodes), None)
+    power_w = frequency_hz = import_wh = export_wh = None
+    if measure is not None:
+        power_w, frequency_hz = measure.value("W"), measure.value("Hz")
+        if "WH" in measure.raw:
+            export_wh = measure.value("WH")
+        else:
+            export_wh, import_wh = measure.value("TotWhInj"), measure.value("TotWhAbs")
+    most_w = max(asset.max_import_w, asset.max_export_w)
+    if power_w is not None and most_w and abs(power_w) > ABSURD * most_w:
+        raise InvalidValue(f"a power is near what the asset does, {most_w} W at most, was {float(power_w):.6g} W")
+    level_wh = _level_wh(nodes, asset.capacity_wh)
+    return DeviceState(
+        at=at,
+        power_w=None if power_w is None else -round(power_w),
+        import_wh=None if import_wh is None else int(import_wh),
+        export_wh=None if export_wh is None else int(export_wh),
+        level_wh=level_wh,
+        frequency_mhz=None if frequency_hz is None else round(1000 * frequency_hz),
+    )
+
+
+def _level_wh(nodes: Nodes, capacity_wh: int) -> int | None:
+    for model, names in LEVELS.items():
+        if model not in nodes:
+            continue
+        share = nodes[model].value(names[-1])
+        if share is not None and not 0 <= share <= FULL_PERCENT:
+            raise InvalidValue(f"a state of charge is 0 to 100 %, was {float(share):.6g} %")
+        stored_wh = nodes[model].value("WHAvail") if "WHAvail" in names else None
+        if stored_wh is not None:
+            return round(stored_wh)
+        if share is not None and capacity_wh:
+            return round(min(share, Fraction(100)) * capacity_wh / 100)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """What a device says that it can do, W; None for what it does not say."""
+
+    charge_w: int | None = None
+    discharge_w: int | None = None
+    full_w: int | None = None
+
+
+def ratings_of(nodes: Nodes) -> Ratings:
+    """Return what a device says that it can do; a setting goes before a rating.
+
+    ``full_w`` is what percentages of its power are of.
+    """
+
+    def first(*points: tuple[int, str]) -> int | None:
+        values = [nodes[model].value(name) for model, name in points if model in nodes]
+        return next((int(value) for value in values if value is not None and value > 0), None)
+
+    return Ratings(
+        charge_w=first((702, "WChaRteMax"), (702, "WChaRteMaxRtg"), (120, "MaxChaRte")),
+        discharge_w=first((702, "WDisChaRteMax"), (702, "WDisChaRteMaxRtg"), (120, "MaxDisChaRte")),
+        full_w=first((702, "WMax"), (702, "WMaxRtg"), (121, "WMax"), (120, "WRtg")),
+    )
+
+
+Write = tuple[int, tuple[int, ...]]
+"""Registers to write from an offset within a model on."""
+
+
+def way_of(has: Sequence[int], asset: Asset) -> int | None:
+    """Return the model by which a device is told its power: 704, else 124 for what stores, else 123; None for none."""
+    if 704 in has:
+        return 704
+    if asset.max_import_w and 124 in has:
+        return 124
+    return 123 if not asset.max_import_w and 123 in has else None
+
+
+def hold(node: Node, model: int, *, power_w: int, seconds: int, full_w: int | None, curtail: bool) -> list[Write]:
+    """Return what is written to hold a power for some seconds; the register that makes it count comes last.
+
+    Args:
+        node: The model as it stands now: its scale factors change while a device runs.
+        model: 704, 124 or 123.
+        power_w: Import positive. With ``curtail`` what goes out at most, as a negative number.
+        seconds: Until the device reverts by itself.
+        full_w: What percentages are of.
+        curtail: Whether the device makes what it makes and only has its export capped.
+
+    Raises:
+        InvalidValue: The device does not offer this, or the value does not fit.
+    """
+    if model == 704 and curtail:
+        percent = _percent(-power_w, full_w)
+        return [
+            _write(node, ("WMaxLimPct", _scaled(node, "WMaxLimPct", percent))),
+            _write(node, ("WMaxLimPctEnaRvrt", 0), ("WMaxLimPctRvrtTms", seconds)),
+            _write(node, ("WMaxLimPctEna", 1)),
+        ]
+    if model == 704:
+        if node.raw.get("WSet_SF") is None:
+            raise InvalidValue("model 704 offers no WSet")
+        return [
+            _write(node, ("WSetMod", 1), ("WSet", _scaled(node, "WSet", Fraction(-power_w)))),
+            _write(node, ("WSetEnaRvrt", 0), ("WSetRvrtTms", seconds)),
+            _write(node, ("WSetEna", 1)),
+        ]
+    if model == 124:
+        # A rate may be negative: discharging at -40 % at most is charging at 40 % at least.
+        percent = _percent(power_w, int(node.value("WChaMax") or 0))
+        return [
+            _write(
+                node,
+                ("OutWRte", _scaled(node, "OutWRte", -percent)),
+                ("InWRte", _scaled(node, "InWRte", percent)),
+            ),
+            _write(node, ("InOutWRte_RvrtTms", seconds)),
+            _write(node, ("StorCtl_Mod", 0b11)),
+        ]
+    return [
+        _write(node, ("WMaxLimPct", _scaled(node, "WMaxLimPct", _percent(-power_w, full_w)))),
+        _write(node, ("WMaxLimPct_RvrtTms", seconds)),
+        _write(node, ("WMaxLim_Ena", 1)),
+    ]
+
+
+def release(node: Node, model: int, *, curtail: bool) -> list[Write]:
+    """Return what is written to let a device go to its safe default."""
+    names = {704: "WMaxLimPctEna" if curtail else "WSetEna", 124: "StorCtl_Mod", 123: "WMaxLim_Ena"}
+    return [_write(node, (names[model], 0))]
+
+
+def beat(node: Node) -> list[Write]:
+    """Return the next heartbeat of model 715, which counts from the one that stands there.
+
+    Raises:
+        InvalidValue: The device obeys only who stands before it.
+    """
+    if node.raw.get("LocRemCtl") == 1:
+        raise InvalidValue("the device is set to local control")
+    last = node.raw.get("ControllerHb")
+    return [_write(node, ("ControllerHb", (last + 1) % 0xFFFF_FFFF if isinstance(last, int) else 0))]
+
+
+def step_w(node: Node, model: int, *, curtail: bool) -> int:
+    """Return the steps in which a power can be told, as fine as the scale factor; a watt at least."""
+    if model == 704 and not curtail:
+        scale = node.raw.get("WSet_SF")
+        return 10**scale if isinstance(scale, int) and 0 < scale <= 4 else 1
+    return 1
+
+
+def _percent(power_w: int, full_w: int | None) -> Fraction:
+    if not full_w:
+        raise InvalidValue("the device does not say what its percentages are of")
+    return Fraction(100 * power_w, full_w)
+
+
+def _scaled(node: Node, name: str, value: Fraction) -> int:
+    point = next(point for point in node.group.points if point.name == name)
+    scale = 0 if point.scale is None else node.raw.get(point.scale)
+    if not isinstance(scale, int) or not -10 <= scale <= 10:
+        raise InvalidValue(f"{name} has a scale factor of -10 to 10, was {scale}")
+    return round(value / Fraction(10) ** scale)
+
+
+def _write(node: Node, *values: tuple[str, int]) -> Write:
+    """Return neighbouring points as one write."""
+    points = {point.name: point for point in node.group.points}
+    start = offset_of(node.group, values[0][0])
+    words: tuple[int, ...] = ()
+    for name, value in values:
+        if offset_of(node.group, name) != start + len(words):
+            raise InvalidValue(f"{name} stands next to what is written before it")
+        words += write_point(points[name], value)
+    return start, words
