@@ -1,0 +1,120 @@
+"""A smart meter at its P1 port as a device: it pushes telegrams, and shows the latest good one."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import msgspec
+
+from commonwatt.adapters.devices.driver import DeviceSpec, Doors, settings_of
+from commonwatt.adapters.devices.p1.client import Port
+from commonwatt.adapters.devices.p1.translate import Checksum, Framer, Shown, Version, shown
+from commonwatt.flexibility.fitting import fitted
+from commonwatt.model import METERS_ONLY, Ack, Asset, Caps, Command, DeviceState, InvalidValue, Unreachable
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be said of a P1 port.
+
+    Args:
+        version: Whose telegrams it sends.
+        checksum: ``x25`` for Holley meters, ``crc16`` for all others.
+        stale_s: Without a good telegram for so long the meter is unreachable; DSMR 4 sends one every 10 s.
+        again_s: Seconds until a lost connection is made again.
+    """
+
+    version: Version = "5"
+    checksum: Checksum = "crc16"
+    stale_s: int = 30
+    again_s: float = 2.0
+
+
+async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "P1Meter":
+    """Open a meter at ``tcp://host:port``.
+
+    Raises:
+        InvalidValue: Its address or a setting makes no sense.
+    """
+    settings = settings_of(spec, Settings)
+    try:
+        url = urlsplit(spec.url)
+        host, port = url.hostname, url.port
+    except ValueError as error:
+        raise InvalidValue(f"a P1 port is at tcp://host:port, was {spec.url!r} for {asset.id}") from error
+    if url.scheme != "tcp" or host is None or port is None:
+        raise InvalidValue(f"a P1 port is at tcp://host:port, was {spec.url!r} for {asset.id}")
+    if settings.stale_s < 1 or settings.again_s <= 0:
+        raise InvalidValue(f"stale_s and again_s are above zero, was {settings} for {asset.id}")
+    return P1Meter(host, port, settings, doors.clock)
+
+
+class P1Meter:
+    """Implements the `Device` port on a P1 port.
+
+    Args:
+        host: Where it is.
+        port: Its TCP port.
+        settings: Of the device.
+        clock: By which readings are stamped: a meter's own may be wrong.
+    """
+
+    def __init__(self, host: str, port: int, settings: Settings, clock: Callable[[], datetime]) -> None:
+        self._settings, self._clock = settings, clock
+        self._framer = Framer()
+        self._latest: tuple[datetime, Shown] | None = None
+        self._damaged = 0
+        self._why = ""
+        self.good = 0
+        self._port = Port(
+            host,
+            port,
+            heard=self._heard,
+            lost=self._framer.forget,
+            silence_s=settings.stale_s,
+            again_s=settings.again_s,
+        )
+
+    @property
+    def caps(self) -> Caps:
+        """Say that it only measures."""
+        return METERS_ONLY
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether there is a connection to its port just now."""
+        return self._port.connected
+
+    @property
+    def dropped(self) -> int:
+        """Return how many telegrams were damaged, cut short or garbage since it was opened."""
+        return self._framer.dropped + self._damaged
+
+    async def read(self) -> DeviceState:
+        """Return the latest good telegram."""
+        now = self._clock()
+        if self._latest is None or now - self._latest[0] > timedelta(seconds=self._settings.stale_s):
+            why = f"{self.dropped} dropped, the last because {self._why}" if self._why else f"{self.dropped} dropped"
+            raise Unreachable(f"no good telegram for {self._settings.stale_s} s: {self._port.trouble}; {why}")
+        at, telegram = self._latest
+        return DeviceState(at=at, power_w=telegram.power_w, import_wh=telegram.import_wh, export_wh=telegram.export_wh)
+
+    async def apply(self, command: Command) -> Ack:
+        """Say that it takes no commands."""
+        taken, why = fitted(METERS_ONLY, command.band)
+        return Ack(command=command.id, asset=command.asset, taken=taken, why=why)
+
+    async def release(self) -> None:
+        """Do nothing: a meter holds nothing."""
+
+    async def close(self) -> None:
+        """Stop listening."""
+        await self._port.close()
+
+    def _heard(self, piece: bytes) -> None:
+        for telegram in self._framer.feed(piece):
+            try:
+                self._latest = self._clock(), shown(telegram, self._settings.version, self._settings.checksum)
+                self.good += 1
+            except InvalidValue as error:  # noise on the line is daily bread: DSMR-reader has issues full of it
+                self._damaged += 1
+                self._why = str(error)

@@ -1,0 +1,1 @@
+"""SolaX inverters through the maker's cloud: they are read, a few minutes late, and not told anything."""

@@ -1,0 +1,74 @@
+"""A smart meter at a simulated P1 port, through the wire."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Literal
+
+from device_bench import NOON_S, Bench, Setup
+
+from commonwatt.adapters.devices.driver import DeviceSpec, Doors
+from commonwatt.adapters.devices.p1.device import open_device
+from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, instant
+from commonwatt.simulator.devices.p1 import P1Port, p1_port
+from commonwatt.simulator.mischief import Mischief, wire
+from commonwatt.simulator.plant import Plant
+
+CONNECTION = Asset(
+    id=AssetId("connection"),
+    owner=AccountId("anna"),
+    gateway=GatewayId("gw-1"),
+    kind=AssetKind.CONNECTION,
+    zone="lane",
+    max_import_w=17_250,
+    max_export_w=17_250,
+)
+
+
+@asynccontextmanager
+async def meter(version: str, country: Literal["nl", "se"], checksum: Literal["crc16", "x25"]) -> AsyncIterator[Bench]:
+    plant, mischief = Plant(asset=CONNECTION, now_s=NOON_S), Mischief()
+    bench: Bench
+    settings = {"version": version, "checksum": checksum, "again_s": 0.02}
+    async with Doors(clock=lambda: instant(bench.now_s)) as doors:
+        port = P1Port(plant=plant, country=country, checksum=checksum)
+        async with p1_port(port), wire(mischief, "127.0.0.1", port.port) as at:
+            spec = DeviceSpec(asset=CONNECTION.id, driver="p1", url=f"tcp://127.0.0.1:{at}", settings=settings)
+            device = await open_device(CONNECTION, spec, doors)
+
+            async def until_counted(seen: int) -> None:
+                while device.good + device.dropped == seen:
+                    await asyncio.sleep(0.002)
+
+            async def told() -> None:
+                seen = device.good + device.dropped
+                await port.push()
+                try:
+                    await asyncio.wait_for(until_counted(seen), 0.4)
+                except TimeoutError:
+                    return
+
+            async def back() -> None:
+                async with asyncio.timeout(5):
+                    while not (port.listeners and device.connected):
+                        await asyncio.sleep(0.01)
+
+            def lie(lying: bool) -> None:
+                port.lies = lying
+
+            bench = Bench(
+                plant=plant, device=device, wire=mischief, told=told, back=back, lie=lie if country == "nl" else None
+            )
+            await back()
+            await told()
+            try:
+                yield bench
+            finally:
+                await device.close()
+
+
+SETUPS = [
+    Setup("p1 DSMR 5", partial(meter, "5", "nl", "crc16")),
+    Setup("p1 Sweden, X25", partial(meter, "sweden", "se", "x25")),
+]
