@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 import pytest
 
@@ -146,6 +147,25 @@ def test_all_behind_one_address_share_a_connection_and_ask_one_after_another() -
             assert links[0] is links[1] is links[2]
             await asyncio.gather(*(value(links[0], unit) for unit in (1, 2, 3) for _ in range(5)))
             assert mischief.connections == 1
+
+    asyncio.run(story())
+
+
+def test_the_reads_of_one_reading_are_not_parted_by_anybody_elses() -> None:
+    class Noting(Counting):
+        asked: ClassVar[list[int]] = []
+
+        def read(self, table: str, address: int, count: int) -> list[int]:
+            self.asked.append(address)
+            return [0] * count
+
+    async def story() -> None:
+        async with serve({1: Noting(), 2: Noting()}) as port:
+            link = Link("127.0.0.1", port, QUICK)
+            blocks = [Block("input", 10, 2), Block("holding", 20, 2), Block("input", 30, 2)]
+            await asyncio.gather(*(link.read(unit, blocks) for unit in (1, 2, 1, 2)))
+            assert Noting.asked == [10, 20, 30] * 4
+            link.close()
 
     asyncio.run(story())
 

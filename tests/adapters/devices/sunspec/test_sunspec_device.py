@@ -227,14 +227,50 @@ def test_every_command_beats_the_heart_of_model_715_and_local_control_is_respect
     asyncio.run(story())
 
 
-def test_a_704_that_offers_no_set_point_refuses_in_words() -> None:
+@pytest.mark.parametrize("asset", [BATTERY, ROOF], ids=["battery", "roof"])
+def test_a_device_that_has_the_model_but_not_its_registers_is_told_nothing(asset: Asset) -> None:
     async def story() -> None:
-        async with simulated((1, 701, 702, 704)) as (device, plant, unit):
-            unit.put(704, "WSet_SF", -0x8000)
-            ack = await device.apply(command(1_000))
-            assert ack.taken is None
-            assert "offers no WSet" in ack.why
-            assert plant.held is None
+        async with simulated((1, 701, 702, 704), asset) as (_, plant, unit):
+            unit.put(704, "WSet", -0x8000_0000)
+            unit.put(704, "WMaxLimPct", 0xFFFF)
+            async with serve({1: unit}) as port, opened(port, asset) as device:
+                assert not device.caps.takes_commands
+                ack = await device.apply(command(-1_000))
+                assert ack.taken is None
+                assert "no registers" in ack.why
+                assert plant.held is None
+
+    asyncio.run(story())
+
+
+def test_a_704_that_is_told_percent_is_told_percent() -> None:
+    async def story() -> None:
+        async with simulated((1, 701, 702, 704)) as (_, plant, unit):
+            unit.put(704, "WSet", -0x8000_0000)
+            unit.put(704, "WSetPct", 0)
+            unit.put(704, "WSetPct_SF", -2)
+            async with serve({1: unit}) as port, opened(port) as device:
+                await device.apply(command(-1_250))
+                assert unit.get(704, "WSetPct") == 2_500
+                assert plant.power_w == -1_250
+
+    asyncio.run(story())
+
+
+def test_a_device_without_a_timer_is_told_only_if_its_owner_accepts_that_it_never_lets_go() -> None:
+    async def story() -> None:
+        async with simulated((1, 701, 702, 704)) as (_, plant, unit):
+            unit.put(704, "WSetRvrtTms", 0xFFFF_FFFF)
+            async with serve({1: unit}) as port:
+                async with opened(port) as device:
+                    ack = await device.apply(command(1_000))
+                    assert ack.taken is None
+                    assert "for ever" in ack.why
+                    assert plant.held is None
+                async with opened(port, settings={"holds_for_ever": True}) as device:
+                    assert device.caps.lease_s is None
+                    await device.apply(command(1_000))
+                    assert plant.power_w == 1_000
 
     asyncio.run(story())
 

@@ -16,10 +16,12 @@ from commonwatt.adapters.devices.sunspec.translate import (
     Write,
     beat,
     hold,
+    offers,
     ratings_of,
     release,
     state_of,
     step_w,
+    timer_of,
     wanted_for_state,
     way_of,
 )
@@ -28,6 +30,8 @@ from commonwatt.model import METERS_ONLY, Ack, Asset, Band, Caps, Command, Devic
 
 UNITS = (1, 126)
 HEARTBEAT = 715
+FOR_EVER = "it has no timer and would hold a command for ever if we were lost; holds_for_ever = true is not set"
+NO_WAY = "it has no model, or no registers, to tell it a power"
 
 
 class SunSpecSettings(Wire, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,11 +41,13 @@ class SunSpecSettings(Wire, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         unit: The device's unit id; without, 1 and 126 are tried.
         base: Where its map begins; without, 40000, 50000 and 0 are tried.
         lease_s: After how many seconds without hearing from us it shall revert.
+        holds_for_ever: Accepts a device without that timer, which goes on with its last command if we are lost.
     """
 
     unit: int | None = msgspec.field(default=None)
     base: int | None = msgspec.field(default=None)
     lease_s: int = 60
+    holds_for_ever: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.lease_s <= 3600:
@@ -70,6 +76,7 @@ class SunSpecDevice:
         self._ratings = Ratings()
         self._curtail = asset.max_import_w == 0
         self._caps = METERS_ONLY
+        self._refusal = ""
 
     @property
     def caps(self) -> Caps:
@@ -124,7 +131,7 @@ class SunSpecDevice:
                     why = "it supplies what the sun gives, and no more than asked"
         except InvalidValue as error:
             taken, why = None, str(error)
-        return Ack(command=command.id, asset=command.asset, taken=taken, why=why)
+        return Ack(command=command.id, asset=command.asset, taken=taken, why=self._refusal or why)
 
     async def release(self) -> None:
         """Take back what it was told."""
@@ -161,16 +168,24 @@ class SunSpecDevice:
     async def _learned(self, found: Found) -> Caps:
         """Return what it can be told, by its asset's limits, by its own and by the models that it has."""
         way, asset, rated = way_of(_usable(found), self._asset), self._asset, self._ratings
+        self._refusal = NO_WAY
         if way is None:
             return METERS_ONLY
         node = (await read_models(self._link, found, [(way, ())]))[way]
+        if not offers(node, way, curtail=self._curtail):
+            return METERS_ONLY
+        timer = timer_of(node, way, curtail=self._curtail)
+        if not timer and not self._settings.holds_for_ever:
+            self._refusal = FOR_EVER
+            return METERS_ONLY
+        self._refusal = ""
         draws_w = min(asset.max_import_w, rated.charge_w or asset.max_import_w)
         return Caps(
             max_import_w=draws_w,
             max_export_w=min(asset.max_export_w, rated.discharge_w or rated.full_w or asset.max_export_w),
             min_import_w=min(asset.min_import_w, draws_w),
             step_w=step_w(node, way, curtail=self._curtail),
-            lease_s=self._settings.lease_s,
+            lease_s=self._settings.lease_s if timer else None,
         )
 
 

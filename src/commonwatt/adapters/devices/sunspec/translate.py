@@ -110,6 +110,22 @@ Write = tuple[int, tuple[int, ...]]
 """Registers to write from an offset within a model on."""
 
 
+def timer_of(node: Node, model: int, *, curtail: bool) -> bool:
+    """Tell whether a device has the timer after which it reverts: many leave it out, and would hold for ever."""
+    names = {
+        704: "WMaxLimPctRvrtTms" if curtail else "WSetRvrtTms",
+        124: "InOutWRte_RvrtTms",
+        123: "WMaxLimPct_RvrtTms",
+    }
+    return node.raw.get(names[model]) is not None
+
+
+def offers(node: Node, model: int, *, curtail: bool) -> bool:
+    """Tell whether a device really has the registers by which a power would be told, and not just their model."""
+    names = {704: ("WMaxLimPct",) if curtail else ("WSet", "WSetPct"), 124: ("InWRte",), 123: ("WMaxLimPct",)}
+    return any(node.raw.get(name) is not None for name in names[model])
+
+
 def way_of(has: Sequence[int], asset: Asset) -> int | None:
     """Return the model by which a device is told its power: 704, else 124 for what stores, else 123; None for none."""
     if 704 in has:
@@ -141,10 +157,13 @@ def hold(node: Node, model: int, *, power_w: int, seconds: int, full_w: int | No
             _write(node, ("WMaxLimPctEna", 1)),
         ]
     if model == 704:
-        if node.raw.get("WSet_SF") is None:
-            raise InvalidValue("model 704 offers no WSet")
+        if node.raw.get("WSet") is not None:
+            told = [_write(node, ("WSetMod", 1), ("WSet", _scaled(node, "WSet", Fraction(-power_w))))]
+        else:
+            percent = _percent(-power_w, full_w)
+            told = [_write(node, ("WSetMod", 0)), _write(node, ("WSetPct", _scaled(node, "WSetPct", percent)))]
         return [
-            _write(node, ("WSetMod", 1), ("WSet", _scaled(node, "WSet", Fraction(-power_w)))),
+            *told,
             _write(node, ("WSetEnaRvrt", 0), ("WSetRvrtTms", seconds)),
             _write(node, ("WSetEna", 1)),
         ]
