@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
+from commonwatt.adapters.devices.modbus.translate import check_power, stored
 from commonwatt.adapters.devices.sunspec.models import Node, offset_of, write_point
 from commonwatt.model import Asset, DeviceState, InvalidValue
 
@@ -18,10 +19,6 @@ RATINGS = {
     120: ("WRtg", "MaxChaRte", "MaxDisChaRte"),
     121: ("WMax",),
 }
-ABSURD = 10
-"""Nothing does ten times what its asset is registered for: such a power was misread."""
-FULL_PERCENT = 101
-"""Some batteries tell a little more than full."""
 
 
 def wanted_for_state(has: Sequence[int]) -> list[tuple[int, tuple[str, ...]]]:
@@ -51,9 +48,8 @@ def state_of(nodes: Nodes, at: datetime, asset: Asset) -> DeviceState:
             export_wh = measure.value("WH")
         else:
             export_wh, import_wh = measure.value("TotWhInj"), measure.value("TotWhAbs")
-    most_w = max(asset.max_import_w, asset.max_export_w)
-    if power_w is not None and most_w and abs(power_w) > ABSURD * most_w:
-        raise InvalidValue(f"a power is near what the asset does, {most_w} W at most, was {float(power_w):.6g} W")
+    if power_w is not None:
+        check_power(power_w, max(asset.max_import_w, asset.max_export_w))
     level_wh = _level_wh(nodes, asset.capacity_wh)
     return DeviceState(
         at=at,
@@ -70,13 +66,11 @@ def _level_wh(nodes: Nodes, capacity_wh: int) -> int | None:
         if model not in nodes:
             continue
         share = nodes[model].value(names[-1])
-        if share is not None and not 0 <= share <= FULL_PERCENT:
-            raise InvalidValue(f"a state of charge is 0 to 100 %, was {float(share):.6g} %")
+        by_share_wh = None if share is None else stored(share, capacity_wh)
         stored_wh = nodes[model].value("WHAvail") if "WHAvail" in names else None
-        if stored_wh is not None:
-            return round(stored_wh)
-        if share is not None and capacity_wh:
-            return round(min(share, Fraction(100)) * capacity_wh / 100)
+        level_wh = by_share_wh if stored_wh is None else stored_wh
+        if level_wh is not None:
+            return round(level_wh)
     return None
 
 
