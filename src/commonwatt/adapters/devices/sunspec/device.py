@@ -23,7 +23,7 @@ from commonwatt.adapters.devices.sunspec.translate import (
     step_w,
     timer_of,
     wanted_for_state,
-    way_of,
+    ways_of,
 )
 from commonwatt.flexibility.fitting import fitted, hold_w
 from commonwatt.model import METERS_ONLY, Ack, Asset, Band, Caps, Command, DeviceState, InvalidValue, Unreachable, epoch
@@ -76,6 +76,7 @@ class SunSpecDevice:
         self._ratings = Ratings()
         self._curtail = asset.max_import_w == 0
         self._caps = METERS_ONLY
+        self._way: int | None = None
         self._refusal = ""
 
     @property
@@ -136,7 +137,7 @@ class SunSpecDevice:
     async def release(self) -> None:
         """Take back what it was told."""
         found = await self.find()
-        way = way_of(_usable(found), self._asset)
+        way = self._way
         if way is not None:
             nodes = await read_models(self._link, found, [(way, ("ID",))])
             await self._write(found, way, release(nodes[way], way, curtail=self._curtail))
@@ -145,7 +146,7 @@ class SunSpecDevice:
         """Leave the connection to the others behind it."""
 
     async def _hold(self, found: Found, power_w: int, seconds: int) -> None:
-        way = way_of(_usable(found), self._asset)
+        way = self._way
         assert way is not None
         beats = found.has(HEARTBEAT)
         nodes = await read_models(self._link, found, [(way, ()), *([(HEARTBEAT, ())] if beats else [])])
@@ -167,24 +168,25 @@ class SunSpecDevice:
 
     async def _learned(self, found: Found) -> Caps:
         """Return what it can be told, by its asset's limits, by its own and by the models that it has."""
-        way, asset, rated = way_of(_usable(found), self._asset), self._asset, self._ratings
-        self._refusal = NO_WAY
+        asset, rated = self._asset, self._ratings
+        self._way, self._refusal = None, NO_WAY
+        ways = ways_of(_usable(found), asset)
+        nodes = await read_models(self._link, found, [(way, ()) for way in ways])
+        way = next((way for way in ways if offers(nodes[way], way, curtail=self._curtail)), None)
         if way is None:
             return METERS_ONLY
-        node = (await read_models(self._link, found, [(way, ())]))[way]
-        if not offers(node, way, curtail=self._curtail):
-            return METERS_ONLY
+        node = nodes[way]
         timer = timer_of(node, way, curtail=self._curtail)
         if not timer and not self._settings.holds_for_ever:
             self._refusal = FOR_EVER
             return METERS_ONLY
-        self._refusal = ""
+        self._way, self._refusal = way, ""
         draws_w = min(asset.max_import_w, rated.charge_w or asset.max_import_w)
         return Caps(
             max_import_w=draws_w,
             max_export_w=min(asset.max_export_w, rated.discharge_w or rated.full_w or asset.max_export_w),
             min_import_w=min(asset.min_import_w, draws_w),
-            step_w=step_w(node, way, curtail=self._curtail),
+            step_w=step_w(node, way, rated.full_w, curtail=self._curtail),
             lease_s=self._settings.lease_s if timer else None,
         )
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from math import ceil, floor
 
 from commonwatt.adapters.devices.modbus.translate import check_power, stored
-from commonwatt.adapters.devices.sunspec.models import Node, offset_of, write_point
+from commonwatt.adapters.devices.sunspec.models import LARGEST_SCALE, Node, offset_of, write_point
 from commonwatt.model import Asset, DeviceState, InvalidValue
 
 Nodes = Mapping[int, Node]
@@ -120,13 +121,9 @@ def offers(node: Node, model: int, *, curtail: bool) -> bool:
     return any(node.raw.get(name) is not None for name in names[model])
 
 
-def way_of(has: Sequence[int], asset: Asset) -> int | None:
-    """Return the model by which a device is told its power: 704, else 124 for what stores, else 123; None for none."""
-    if 704 in has:
-        return 704
-    if asset.max_import_w and 124 in has:
-        return 124
-    return 123 if not asset.max_import_w and 123 in has else None
+def ways_of(has: Sequence[int], asset: Asset) -> list[int]:
+    """Return the models by which a device might be told a power, best first: 704, then 124 for what stores or 123."""
+    return [model for model in (704, 124 if asset.max_import_w else 123) if model in has]
 
 
 def hold(node: Node, model: int, *, power_w: int, seconds: int, full_w: int | None, curtail: bool) -> list[Write]:
@@ -144,9 +141,8 @@ def hold(node: Node, model: int, *, power_w: int, seconds: int, full_w: int | No
         InvalidValue: The device does not offer this, or the value does not fit.
     """
     if model == 704 and curtail:
-        percent = _percent(-power_w, full_w)
         return [
-            _write(node, ("WMaxLimPct", _scaled(node, "WMaxLimPct", percent))),
+            _write(node, ("WMaxLimPct", _capped(node, power_w, full_w))),
             _write(node, ("WMaxLimPctEnaRvrt", 0), ("WMaxLimPctRvrtTms", seconds)),
             _write(node, ("WMaxLimPctEna", 1)),
         ]
@@ -174,7 +170,7 @@ def hold(node: Node, model: int, *, power_w: int, seconds: int, full_w: int | No
             _write(node, ("StorCtl_Mod", 0b11)),
         ]
     return [
-        _write(node, ("WMaxLimPct", _scaled(node, "WMaxLimPct", _percent(-power_w, full_w)))),
+        _write(node, ("WMaxLimPct", _capped(node, power_w, full_w))),
         _write(node, ("WMaxLimPct_RvrtTms", seconds)),
         _write(node, ("WMaxLim_Ena", 1)),
     ]
@@ -187,7 +183,7 @@ def release(node: Node, model: int, *, curtail: bool) -> list[Write]:
 
 
 def beat(node: Node) -> list[Write]:
-    """Return the next heartbeat of model 715, which counts from the one that stands there.
+    """Return the next heartbeat of model 715, counted on from the one that stands there; none where it wants none.
 
     Raises:
         InvalidValue: The device obeys only who stands before it.
@@ -195,15 +191,18 @@ def beat(node: Node) -> list[Write]:
     if node.raw.get("LocRemCtl") == 1:
         raise InvalidValue("the device is set to local control")
     last = node.raw.get("ControllerHb")
-    return [_write(node, ("ControllerHb", (last + 1) % 0xFFFF_FFFF if isinstance(last, int) else 0))]
+    return [_write(node, ("ControllerHb", (last + 1) % 0xFFFF_FFFF))] if isinstance(last, int) else []
 
 
-def step_w(node: Node, model: int, *, curtail: bool) -> int:
-    """Return the steps in which a power can be told, as fine as the scale factor; a watt at least."""
-    if model == 704 and not curtail:
-        scale = node.raw.get("WSet_SF")
-        return 10**scale if isinstance(scale, int) and 0 < scale <= 4 else 1
-    return 1
+def step_w(node: Node, model: int, full_w: int | None, *, curtail: bool) -> int:
+    """Return the steps in which a power can be told, by the scale factor of its register; a watt at least."""
+    if model == 704 and not curtail and node.raw.get("WSet") is not None:
+        name, worth_w = "WSet", Fraction(1)
+    else:
+        whole_w = int(node.value("WChaMax") or 0) if model == 124 else full_w or 0
+        name = {124: "InWRte"}.get(model, "WMaxLimPct" if curtail else "WSetPct")
+        worth_w = Fraction(whole_w, 100)
+    return max(1, ceil(worth_w * Fraction(10) ** _scale(node, name)))
 
 
 def _percent(power_w: int, full_w: int | None) -> Fraction:
@@ -212,12 +211,21 @@ def _percent(power_w: int, full_w: int | None) -> Fraction:
     return Fraction(100 * power_w, full_w)
 
 
+def _capped(node: Node, power_w: int, full_w: int | None) -> int:
+    """Return a cap as it is told: rounded down, so that no more goes out than may."""
+    return floor(_percent(-power_w, full_w) / Fraction(10) ** _scale(node, "WMaxLimPct"))
+
+
 def _scaled(node: Node, name: str, value: Fraction) -> int:
+    return round(value / Fraction(10) ** _scale(node, name))
+
+
+def _scale(node: Node, name: str) -> int:
     point = next(point for point in node.group.points if point.name == name)
     scale = 0 if point.scale is None else node.raw.get(point.scale)
-    if not isinstance(scale, int) or not -10 <= scale <= 10:
-        raise InvalidValue(f"{name} has a scale factor of -10 to 10, was {scale}")
-    return round(value / Fraction(10) ** scale)
+    if not isinstance(scale, int) or abs(scale) > LARGEST_SCALE:
+        raise InvalidValue(f"{name} has a scale factor of -{LARGEST_SCALE} to {LARGEST_SCALE}, was {scale}")
+    return scale
 
 
 def _write(node: Node, *values: tuple[str, int]) -> Write:
