@@ -26,6 +26,8 @@ CONTROLS = {
     (123, "WMaxLim_Ena"): "WMaxLimPct_RvrtTms",
 }
 """What switches a control on, and the seconds after which it goes off by itself."""
+VALUES = ("WSetMod", "WSet", "WSetPct", "WMaxLimPct", "InWRte", "OutWRte")
+"""What counts at once while its control is on."""
 REPEATS = 2
 """How often a repeating group comes."""
 
@@ -97,9 +99,10 @@ class SunSpecUnit:
         start = address - self._base
         self.words[start : start + len(words)] = words
         for (model, name), timer in CONTROLS.items():
-            touched = [self.places[model, one] for one in (name, timer) if (model, one) in self.places]
-            if any(start <= place.address < start + len(words) for place in touched):
-                self._obey(model, name, timer)
+            if self._touched(model, (name, timer), start, len(words)):
+                self._obey(model, name, timer, anew=True)
+            elif self._touched(model, VALUES, start, len(words)) and self._plant.held is not None:
+                self._obey(model, name, timer, anew=False)
 
     def restart(self) -> None:
         """Lose power for a moment."""
@@ -174,10 +177,13 @@ class SunSpecUnit:
             self.put(model, name, -2)
         for model, name in ((713, "Pct_SF"), (802, "SoC_SF"), (124, "ChaState_SF")):
             self.put(model, name, -1)
-        for name in ("WSetEna", "WMaxLimPctEna"):
+        for (model, name), timer in CONTROLS.items():
+            self.put(model, name, 0)
+            self.put(model, timer, 0)
+        for name in ("WSetMod", "WSet", "WSetEnaRvrt", "WMaxLimPctEnaRvrt"):
             self.put(704, name, 0)
-        self.put(124, "StorCtl_Mod", 0)
-        self.put(123, "WMaxLim_Ena", 0)
+        for model, name in ((704, "WMaxLimPct"), (123, "WMaxLimPct"), (124, "InWRte"), (124, "OutWRte")):
+            self.put(model, name, 10_000)
         self.put(715, "LocRemCtl", 0)
         self.put(715, "DERHb", 0)
         self.put(715, "ControllerHb", 0)
@@ -213,14 +219,22 @@ class SunSpecUnit:
             for model, name in CONTROLS:
                 self.put(model, name, 0)
 
-    def _obey(self, model: int, name: str, timer: str) -> None:
-        """Do what a control says while it is on; a timer that is told later starts then."""
+    def _touched(self, model: int, names: Sequence[str], start: int, count: int) -> bool:
+        places = [self.places[model, name] for name in names if (model, name) in self.places]
+        return any(start <= place.address < start + count for place in places)
+
+    def _obey(self, model: int, name: str, timer: str, *, anew: bool) -> None:
+        """Do what a control says while it is on; its timer starts anew where it, or the switch, was told."""
         plant = self._plant
-        if self.get(model, name) <= 0 or self.get(model, name) == 0xFFFF:
-            plant.release()
+        if self.get(model, name) in (0, 0xFFFF):
+            if anew:
+                plant.release()
             return
         full_w = max(plant.asset.max_import_w, plant.asset.max_export_w)
-        if name == "WSetEna":
+        if name == "WSetEna" and self.get(704, "WSetMod") == 0:
+            power_w = round(-self.get(704, "WSetPct") * full_w / 100 * 10 ** self.get(704, "WSetPct_SF"))
+            band = Band(lo_w=power_w, hi_w=power_w)
+        elif name == "WSetEna":
             power_w = round(-self.get(704, "WSet") * 10 ** self.get(704, "WSet_SF"))
             band = Band(lo_w=power_w, hi_w=power_w)
         elif model == 124:
@@ -230,6 +244,9 @@ class SunSpecUnit:
             limit_w = round(self.get(model, "WMaxLimPct") * full_w / 100 * 10 ** self.get(model, "WMaxLimPct_SF"))
             band = Band(lo_w=-limit_w, hi_w=plant.asset.max_import_w)
         seconds = self.get(model, timer)
+        if not anew:
+            plant.ask(band, plant.until_s)
+            return
         plant.ask(band, None if seconds in (0, 0xFFFF, 0xFFFF_FFFF) else plant.now_s + seconds)
 
 

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import ClassVar
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from commonwatt.adapters.devices.driver import Doors
 from commonwatt.adapters.devices.modbus.client import Link, Wire, shared_link
@@ -114,6 +117,49 @@ def test_an_answer_of_another_length_is_refused() -> None:
     asyncio.run(story())
 
 
+def test_a_server_that_hangs_up_between_two_reads_is_unreachable() -> None:
+    async def then_gone(request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(told(request, 1))
+        writer.close()
+
+    async def story() -> None:
+        async with scripted(then_gone) as link:
+            with pytest.raises(Unreachable):
+                await link.read(1, ONE * 3)
+
+    asyncio.run(story())
+
+
+def test_a_write_that_is_answered_for_another_register_is_no_success() -> None:
+    async def other(request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(request[:8] + bytes([0, 99]) + request[10:])
+
+    async def story() -> None:
+        async with scripted(other) as link:
+            with pytest.raises(InvalidValue, match="was told register 5, answered 99"):
+                await link.write(1, [Told(5, (1,), True)])
+
+    asyncio.run(story())
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.binary(max_size=30), st.booleans())
+def test_whatever_a_server_says_is_an_answer_or_one_of_two_errors(noise: bytes, framed: bool) -> None:
+    async def garbage(request: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(request[:4] + (len(noise) + 1).to_bytes(2) + request[6:7] + noise if framed else noise)
+        writer.close()
+
+    async def story() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, told: None)  # the library's own stumbling
+        async with scripted(garbage) as link:
+            with suppress(Unreachable, InvalidValue):
+                await link.read(1, ONE)
+            with suppress(Unreachable, InvalidValue):
+                await link.write(1, [Told(7, (1,))])
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(
     ("code", "words", "kind"),
     [
@@ -146,6 +192,25 @@ def test_all_behind_one_address_share_a_connection_and_ask_one_after_another() -
             assert links[0] is links[1] is links[2]
             await asyncio.gather(*(value(links[0], unit) for unit in (1, 2, 3) for _ in range(5)))
             assert mischief.connections == 1
+
+    asyncio.run(story())
+
+
+def test_the_reads_of_one_reading_are_not_parted_by_anybody_elses() -> None:
+    class Noting(Counting):
+        asked: ClassVar[list[int]] = []
+
+        def read(self, table: str, address: int, count: int) -> list[int]:
+            self.asked.append(address)
+            return [0] * count
+
+    async def story() -> None:
+        async with serve({1: Noting(), 2: Noting()}) as port:
+            link = Link("127.0.0.1", port, QUICK)
+            blocks = [Block("input", 10, 2), Block("holding", 20, 2), Block("input", 30, 2)]
+            await asyncio.gather(*(link.read(unit, blocks) for unit in (1, 2, 1, 2)))
+            assert Noting.asked == [10, 20, 30] * 4
+            link.close()
 
     asyncio.run(story())
 

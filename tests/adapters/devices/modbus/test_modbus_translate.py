@@ -1,9 +1,22 @@
 """What registers say and what is written, by examples from makers' documents and other people's programs."""
 
+import struct
+from fractions import Fraction
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from commonwatt.adapters.devices.modbus.map_file import Control, Register, RegisterMap, find_map
-from commonwatt.adapters.devices.modbus.translate import Told, raw_of, release_of, state_of, values_of, writes_for
+from commonwatt.adapters.devices.modbus.translate import (
+    Told,
+    raw_of,
+    release_of,
+    state_of,
+    values_of,
+    writes_for,
+    written,
+)
 from commonwatt.model import InvalidValue, instant
 
 
@@ -22,7 +35,19 @@ def one(**said: object) -> RegisterMap:
 def test_a_float_of_eastrons_manual_reads_as_its_manual_says() -> None:
     """Eastron's protocol document gives 43 66 33 34 for 230.2 V."""
     register = Register(meaning="power_w", address=0, type="f32")
-    assert float(raw_of(register, {("input", 0): 0x4366, ("input", 1): 0x3334}, "high") or 0) == 230.2
+    raw = raw_of(register, {("input", 0): 0x4366, ("input", 1): 0x3334}, "high")
+    assert round(float(raw or 0), 4) == 230.2
+
+
+def test_a_float_is_what_was_written_and_not_what_24_bits_make_of_it() -> None:
+    for text in ("0.1", "8123.45", "123456.78", "16777216", "-1234.5"):
+        (raw,) = struct.unpack(">f", struct.pack(">f", float(text)))
+        assert written(raw) == Fraction(text)
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_the_shortest_number_of_a_float_reads_as_that_float(raw: float) -> None:
+    assert struct.pack(">f", float(written(raw))) == struct.pack(">f", raw + 0.0)
 
 
 @pytest.mark.row("X4", "W8")

@@ -5,14 +5,18 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_sunspec_models import BATTERY
+from hypothesis import given
+from hypothesis import strategies as st
+from test_sunspec_models import BATTERY, filled
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, open_device
 from commonwatt.adapters.devices.sunspec import models
+from commonwatt.adapters.devices.sunspec.translate import hold
 from commonwatt.flows.device_ports import Device
 from commonwatt.model import Asset, AssetKind, Band, Command, InvalidValue, Unreachable, instant
 from commonwatt.simulator.devices.modbus_server import ModbusError, serve
@@ -227,14 +231,105 @@ def test_every_command_beats_the_heart_of_model_715_and_local_control_is_respect
     asyncio.run(story())
 
 
-def test_a_704_that_offers_no_set_point_refuses_in_words() -> None:
+@pytest.mark.parametrize("asset", [BATTERY, ROOF], ids=["battery", "roof"])
+def test_a_device_that_has_the_model_but_not_its_registers_is_told_nothing(asset: Asset) -> None:
     async def story() -> None:
-        async with simulated((1, 701, 702, 704)) as (device, plant, unit):
-            unit.put(704, "WSet_SF", -0x8000)
-            ack = await device.apply(command(1_000))
-            assert ack.taken is None
-            assert "offers no WSet" in ack.why
-            assert plant.held is None
+        async with simulated((1, 701, 702, 704), asset) as (_, plant, unit):
+            unit.put(704, "WSet", -0x8000_0000)
+            unit.put(704, "WMaxLimPct", 0xFFFF)
+            async with serve({1: unit}) as port, opened(port, asset) as device:
+                assert not device.caps.takes_commands
+                ack = await device.apply(command(-1_000))
+                assert ack.taken is None
+                assert "no registers" in ack.why
+                assert plant.held is None
+
+    asyncio.run(story())
+
+
+def test_a_704_without_set_point_leaves_its_battery_to_124() -> None:
+    async def story() -> None:
+        async with simulated((1, 701, 702, 704, 124)) as (_, plant, unit):
+            unit.put(704, "WSet", -0x8000_0000)
+            async with serve({1: unit}) as port, opened(port) as device:
+                await device.apply(command(2_000))
+                assert unit.writes[-1] == "StorCtl_Mod"
+                assert plant.power_w == 2_000
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("numbers", "asset", "scale", "asked_w", "held_w"),
+    [
+        ((1, 103, 120, 124), BATTERY, (124, "InOutWRte_SF"), 2_049, 2_000),
+        ((1, 103, 121, 123), ROOF, (123, "WMaxLimPct_SF"), -2_049, -2_000),
+    ],
+    ids=["124", "123"],
+)
+def test_a_device_that_is_told_whole_percents_gives_way_towards_nothing(
+    numbers: tuple[int, ...], asset: Asset, scale: tuple[int, str], asked_w: int, held_w: int
+) -> None:
+    async def story() -> None:
+        async with simulated(numbers, asset) as (_, plant, unit):
+            unit.put(*scale, 0)
+            plant.own_w = lambda: -5_000
+            async with serve({1: unit}) as port, opened(port, asset) as device:
+                assert device.caps.step_w == 50
+                ack = await device.apply(command(asked_w))
+                assert ack.taken == Band(lo_w=held_w, hi_w=held_w)
+                assert plant.power_w == held_w
+
+    asyncio.run(story())
+
+
+@given(st.integers(1, 20_000), st.integers(-2, 0), st.integers(0, 20_000))
+def test_a_cap_never_lets_more_out_than_may(full_w: int, scale: int, cap_w: int) -> None:
+    node = models.decode(models.definition(123), filled(123, WMaxLimPct_SF=scale & 0xFFFF))  # type: ignore[arg-type]
+    cap_w = min(cap_w, full_w)
+    (_, (told,)), *_ = hold(node, 123, power_w=-cap_w, seconds=9, full_w=full_w, curtail=True)
+    assert told * Fraction(10) ** scale * full_w / 100 <= cap_w
+
+
+def test_a_heartbeat_that_a_device_does_not_want_is_not_written() -> None:
+    async def story() -> None:
+        async with simulated((1, 701, 702, 704, 715)) as (device, plant, unit):
+            unit.put(715, "ControllerHb", 0xFFFF_FFFF)
+            await device.apply(command(1_000))
+            assert "ControllerHb" not in unit.writes
+            assert plant.power_w == 1_000
+
+    asyncio.run(story())
+
+
+def test_a_704_that_is_told_percent_is_told_percent() -> None:
+    async def story() -> None:
+        async with simulated((1, 701, 702, 704)) as (_, plant, unit):
+            unit.put(704, "WSet", -0x8000_0000)
+            unit.put(704, "WSetPct", 0)
+            unit.put(704, "WSetPct_SF", -2)
+            async with serve({1: unit}) as port, opened(port) as device:
+                await device.apply(command(-1_250))
+                assert unit.get(704, "WSetPct") == 2_500
+                assert plant.power_w == -1_250
+
+    asyncio.run(story())
+
+
+def test_a_device_without_a_timer_is_told_only_if_its_owner_accepts_that_it_never_lets_go() -> None:
+    async def story() -> None:
+        async with simulated((1, 701, 702, 704)) as (_, plant, unit):
+            unit.put(704, "WSetRvrtTms", 0xFFFF_FFFF)
+            async with serve({1: unit}) as port:
+                async with opened(port) as device:
+                    ack = await device.apply(command(1_000))
+                    assert ack.taken is None
+                    assert "for ever" in ack.why
+                    assert plant.held is None
+                async with opened(port, settings={"holds_for_ever": True}) as device:
+                    assert device.caps.lease_s is None
+                    await device.apply(command(1_000))
+                    assert plant.power_w == 1_000
 
     asyncio.run(story())
 

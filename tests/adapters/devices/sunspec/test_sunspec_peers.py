@@ -91,6 +91,18 @@ def test_pysunspec2_tells_our_simulator_a_power() -> None:
     asyncio.run(story())
 
 
+def test_a_power_that_is_told_after_its_switch_counts_at_once() -> None:
+    """In this order py20305 writes: the switch, then the watts, and no timer."""
+    plant = Plant(asset=BATTERY, now_s=NOW_S, level_wh=5_000)
+    unit = SunSpecUnit(FOLDER, (1, 701, 702, 704), plant)
+    for name, words in (("WSetEna", [1]), ("WSetMod", [1]), ("WSet", [0xFFFF, 0x10000 - 1_500])):
+        unit.write(40_000 + unit.places[704, name].address, words)
+    assert plant.power_w == 1_500
+    assert plant.until_s is None
+    unit.write(40_000 + unit.places[704, "WSetEna"].address, [0])
+    assert plant.held is None
+
+
 @pytest.mark.row("W9")
 def test_a_float_inverter_that_somebody_else_serves_is_read() -> None:
     """The server is pymodbus's, the registers laid out by hand from the table of model 113, none of our code behind."""

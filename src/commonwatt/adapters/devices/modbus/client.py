@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
@@ -36,6 +38,9 @@ SILENT = 3
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=600)]
+
+
 class Wire(msgspec.Struct, frozen=True, kw_only=True):
     """How long to wait.
 
@@ -45,9 +50,9 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
         backoff_most_s: See above.
     """
 
-    timeout_s: float = 2.0
-    backoff_s: float = 0.5
-    backoff_most_s: float = 30.0
+    timeout_s: Seconds = 2.0
+    backoff_s: Seconds = 0.5
+    backoff_most_s: Seconds = 30.0
 
 
 class Link:
@@ -77,7 +82,8 @@ class Link:
             client = await self._connected()
             for block in blocks:
                 ask = client.read_input_registers if block.table == "input" else client.read_holding_registers
-                got = (await self._answer(ask(block.address, count=block.count, device_id=unit), unit)).registers
+                answer = await self._answer(partial(ask, block.address, count=block.count, device_id=unit), unit)
+                got = answer.registers
                 if len(got) != block.count:
                     raise InvalidValue(f"{self} was asked for {block.count} registers, answered {len(got)}")
                 words.update({(block.table, block.address + n): word for n, word in enumerate(got)})
@@ -94,10 +100,12 @@ class Link:
             client = await self._connected()
             for told in writes:
                 if told.single:
-                    request = client.write_register(told.address, told.words[0], device_id=unit)
+                    ask = partial(client.write_register, told.address, told.words[0], device_id=unit)
                 else:
-                    request = client.write_registers(told.address, list(told.words), device_id=unit)
-                await self._answer(request, unit)
+                    ask = partial(client.write_registers, told.address, list(told.words), device_id=unit)
+                answer = await self._answer(ask, unit)
+                if answer.function_code != (6 if told.single else 16) or answer.address != told.address:
+                    raise InvalidValue(f"{self} was told register {told.address}, answered {answer.address}")
 
     def close(self) -> None:
         """Close the connection."""
@@ -137,10 +145,10 @@ class Link:
             if not answer.done():
                 answer.set_exception(ConnectionException("connection lost"))
 
-    async def _answer(self, request: Awaitable[ModbusPDU], unit: int) -> ModbusPDU:
+    async def _answer(self, ask: Callable[[], Awaitable[ModbusPDU]], unit: int) -> ModbusPDU:
         self._asking = True
         try:
-            answer = await request
+            answer = await ask()
         except (ModbusException, OSError) as error:
             self._silent += 1
             if self._client is None or not self._client.connected or self._silent >= SILENT:

@@ -3,6 +3,7 @@
 import tomllib
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
@@ -206,6 +207,7 @@ def map_text(name: str) -> str:
     return (files(__package__) / "maps" / f"{name}.toml").read_text(encoding="utf-8")
 
 
+@cache
 def fraction(text: str) -> Fraction:
     """Return a decimal text as an exact number.
 

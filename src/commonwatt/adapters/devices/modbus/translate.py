@@ -74,15 +74,12 @@ def state_of(registers: RegisterMap, words: Words, at: datetime, *, capacity_wh:
         InvalidValue: They say what cannot be true.
     """
     values = values_of(registers, words)
-    power_w = values.get("power_w")
-    if power_w is not None and most_w and abs(power_w) > ABSURD * most_w:
-        raise InvalidValue(f"a power is near what the asset does, {most_w} W at most, was {_shown(power_w)} W")
-    level_wh = values.get("level_wh")
-    soc = values.get("soc_percent")
-    if soc is not None and not 0 <= soc <= FULL_PERCENT:
-        raise InvalidValue(f"a state of charge is 0 to 100 %, was {_shown(soc)} %")
-    if level_wh is None and soc is not None and capacity_wh:
-        level_wh = min(soc, Fraction(100)) * capacity_wh / 100
+    power_w, level_wh, soc = values.get("power_w"), values.get("level_wh"), values.get("soc_percent")
+    if power_w is not None:
+        check_power(power_w, most_w)
+    if soc is not None:
+        stored_wh = stored(soc, capacity_wh)
+        level_wh = stored_wh if level_wh is None else level_wh
     return DeviceState(
         at=at,
         power_w=_rounded(power_w),
@@ -93,6 +90,36 @@ def state_of(registers: RegisterMap, words: Words, at: datetime, *, capacity_wh:
         indoor_decicelsius=_rounded(values.get("indoor_c"), 10),
         outdoor_decicelsius=_rounded(values.get("outdoor_c"), 10),
     )
+
+
+def check_power(power_w: Fraction, most_w: int) -> None:
+    """Refuse a power that was misread: the wrong word first, or a scale that is not the device's.
+
+    Raises:
+        InvalidValue: It is ten times what the asset does at most, where that is known.
+    """
+    if most_w and abs(power_w) > ABSURD * most_w:
+        raise InvalidValue(f"a power is near what the asset does, {most_w} W at most, was {_shown(power_w)} W")
+
+
+def stored(soc_percent: Fraction, capacity_wh: int) -> Fraction | None:
+    """Return the energy that a state of charge stands for, None where nobody knows of how much.
+
+    Raises:
+        InvalidValue: It is no state of charge.
+    """
+    if not 0 <= soc_percent <= FULL_PERCENT:
+        raise InvalidValue(f"a state of charge is 0 to 100 %, was {_shown(soc_percent)} %")
+    return min(soc_percent, Fraction(100)) * capacity_wh / 100 if capacity_wh else None
+
+
+def written(raw: float) -> Fraction:
+    """Return what a float of 32 bits was before it was written so: the shortest number that reads as it."""
+    for digits in (7, 8, 9):
+        text = f"{raw:.{digits}g}"
+        if struct.pack(">f", float(text)) == struct.pack(">f", raw):
+            break
+    return Fraction(text)
 
 
 def values_of(registers: RegisterMap, words: Words) -> dict[str, Fraction]:
@@ -124,8 +151,7 @@ def raw_of(register: Register, words: Words, order: str) -> Fraction | None:
     (raw,) = struct.unpack(FORMATS[register.type], data)
     if not isfinite(raw):
         raise InvalidValue(f"{register.meaning} at {register.address} is a number, was {raw}")
-    # A float of 24 bits is worth seven digits; what follows is its way of writing them.
-    return Fraction(f"{raw:.7g}") if register.type == "f32" else Fraction(raw)
+    return written(raw) if register.type == "f32" else Fraction(raw)
 
 
 def writes_for(control: Control, order: str, *, power_w: int, seconds: int, line_w: int = 0) -> list[Told]:

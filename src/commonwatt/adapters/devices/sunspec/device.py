@@ -16,18 +16,22 @@ from commonwatt.adapters.devices.sunspec.translate import (
     Write,
     beat,
     hold,
+    offers,
     ratings_of,
     release,
     state_of,
     step_w,
+    timer_of,
     wanted_for_state,
-    way_of,
+    ways_of,
 )
 from commonwatt.flexibility.fitting import fitted, hold_w
 from commonwatt.model import METERS_ONLY, Ack, Asset, Band, Caps, Command, DeviceState, InvalidValue, Unreachable, epoch
 
 UNITS = (1, 126)
 HEARTBEAT = 715
+FOR_EVER = "it has no timer and would hold a command for ever if we were lost; holds_for_ever = true is not set"
+NO_WAY = "it has no model, or no registers, to tell it a power"
 
 
 class SunSpecSettings(Wire, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,11 +41,13 @@ class SunSpecSettings(Wire, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         unit: The device's unit id; without, 1 and 126 are tried.
         base: Where its map begins; without, 40000, 50000 and 0 are tried.
         lease_s: After how many seconds without hearing from us it shall revert.
+        holds_for_ever: Accepts a device without that timer, which goes on with its last command if we are lost.
     """
 
     unit: int | None = msgspec.field(default=None)
     base: int | None = msgspec.field(default=None)
     lease_s: int = 60
+    holds_for_ever: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.lease_s <= 3600:
@@ -70,6 +76,8 @@ class SunSpecDevice:
         self._ratings = Ratings()
         self._curtail = asset.max_import_w == 0
         self._caps = METERS_ONLY
+        self._way: int | None = None
+        self._refusal = ""
 
     @property
     def caps(self) -> Caps:
@@ -124,12 +132,12 @@ class SunSpecDevice:
                     why = "it supplies what the sun gives, and no more than asked"
         except InvalidValue as error:
             taken, why = None, str(error)
-        return Ack(command=command.id, asset=command.asset, taken=taken, why=why)
+        return Ack(command=command.id, asset=command.asset, taken=taken, why=self._refusal or why)
 
     async def release(self) -> None:
         """Take back what it was told."""
         found = await self.find()
-        way = way_of(_usable(found), self._asset)
+        way = self._way
         if way is not None:
             nodes = await read_models(self._link, found, [(way, ("ID",))])
             await self._write(found, way, release(nodes[way], way, curtail=self._curtail))
@@ -138,7 +146,7 @@ class SunSpecDevice:
         """Leave the connection to the others behind it."""
 
     async def _hold(self, found: Found, power_w: int, seconds: int) -> None:
-        way = way_of(_usable(found), self._asset)
+        way = self._way
         assert way is not None
         beats = found.has(HEARTBEAT)
         nodes = await read_models(self._link, found, [(way, ()), *([(HEARTBEAT, ())] if beats else [])])
@@ -160,17 +168,26 @@ class SunSpecDevice:
 
     async def _learned(self, found: Found) -> Caps:
         """Return what it can be told, by its asset's limits, by its own and by the models that it has."""
-        way, asset, rated = way_of(_usable(found), self._asset), self._asset, self._ratings
+        asset, rated = self._asset, self._ratings
+        self._way, self._refusal = None, NO_WAY
+        ways = ways_of(_usable(found), asset)
+        nodes = await read_models(self._link, found, [(way, ()) for way in ways])
+        way = next((way for way in ways if offers(nodes[way], way, curtail=self._curtail)), None)
         if way is None:
             return METERS_ONLY
-        node = (await read_models(self._link, found, [(way, ())]))[way]
+        node = nodes[way]
+        timer = timer_of(node, way, curtail=self._curtail)
+        if not timer and not self._settings.holds_for_ever:
+            self._refusal = FOR_EVER
+            return METERS_ONLY
+        self._way, self._refusal = way, ""
         draws_w = min(asset.max_import_w, rated.charge_w or asset.max_import_w)
         return Caps(
             max_import_w=draws_w,
             max_export_w=min(asset.max_export_w, rated.discharge_w or rated.full_w or asset.max_export_w),
             min_import_w=min(asset.min_import_w, draws_w),
-            step_w=step_w(node, way, curtail=self._curtail),
-            lease_s=self._settings.lease_s,
+            step_w=step_w(node, way, rated.full_w, curtail=self._curtail),
+            lease_s=self._settings.lease_s if timer else None,
         )
 
 

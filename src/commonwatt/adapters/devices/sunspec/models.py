@@ -10,6 +10,7 @@ from importlib.resources import files
 from math import isnan
 from typing import Any
 
+from commonwatt.adapters.devices.modbus.translate import written
 from commonwatt.model import InvalidValue
 
 HEADER = 2
@@ -82,7 +83,7 @@ class Node:
         if raw is None or isinstance(raw, str):
             return None
         if isinstance(raw, float):
-            return Fraction(f"{raw:.7g}")
+            return written(raw)
         point = next(point for point in self.group.points if point.name == name)
         if point.scale is None:
             return Fraction(raw)

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from math import ceil, floor
 
-from commonwatt.adapters.devices.sunspec.models import Node, offset_of, write_point
+from commonwatt.adapters.devices.modbus.translate import check_power, stored
+from commonwatt.adapters.devices.sunspec.models import LARGEST_SCALE, Node, offset_of, write_point
 from commonwatt.model import Asset, DeviceState, InvalidValue
 
 Nodes = Mapping[int, Node]
@@ -18,10 +20,6 @@ RATINGS = {
     120: ("WRtg", "MaxChaRte", "MaxDisChaRte"),
     121: ("WMax",),
 }
-ABSURD = 10
-"""Nothing does ten times what its asset is registered for: such a power was misread."""
-FULL_PERCENT = 101
-"""Some batteries tell a little more than full."""
 
 
 def wanted_for_state(has: Sequence[int]) -> list[tuple[int, tuple[str, ...]]]:
@@ -51,9 +49,8 @@ def state_of(nodes: Nodes, at: datetime, asset: Asset) -> DeviceState:
             export_wh = measure.value("WH")
         else:
             export_wh, import_wh = measure.value("TotWhInj"), measure.value("TotWhAbs")
-    most_w = max(asset.max_import_w, asset.max_export_w)
-    if power_w is not None and most_w and abs(power_w) > ABSURD * most_w:
-        raise InvalidValue(f"a power is near what the asset does, {most_w} W at most, was {float(power_w):.6g} W")
+    if power_w is not None:
+        check_power(power_w, max(asset.max_import_w, asset.max_export_w))
     level_wh = _level_wh(nodes, asset.capacity_wh)
     return DeviceState(
         at=at,
@@ -70,13 +67,11 @@ def _level_wh(nodes: Nodes, capacity_wh: int) -> int | None:
         if model not in nodes:
             continue
         share = nodes[model].value(names[-1])
-        if share is not None and not 0 <= share <= FULL_PERCENT:
-            raise InvalidValue(f"a state of charge is 0 to 100 %, was {float(share):.6g} %")
+        by_share_wh = None if share is None else stored(share, capacity_wh)
         stored_wh = nodes[model].value("WHAvail") if "WHAvail" in names else None
-        if stored_wh is not None:
-            return round(stored_wh)
-        if share is not None and capacity_wh:
-            return round(min(share, Fraction(100)) * capacity_wh / 100)
+        level_wh = by_share_wh if stored_wh is None else stored_wh
+        if level_wh is not None:
+            return round(level_wh)
     return None
 
 
@@ -110,13 +105,25 @@ Write = tuple[int, tuple[int, ...]]
 """Registers to write from an offset within a model on."""
 
 
-def way_of(has: Sequence[int], asset: Asset) -> int | None:
-    """Return the model by which a device is told its power: 704, else 124 for what stores, else 123; None for none."""
-    if 704 in has:
-        return 704
-    if asset.max_import_w and 124 in has:
-        return 124
-    return 123 if not asset.max_import_w and 123 in has else None
+def timer_of(node: Node, model: int, *, curtail: bool) -> bool:
+    """Tell whether a device has the timer after which it reverts: many leave it out, and would hold for ever."""
+    names = {
+        704: "WMaxLimPctRvrtTms" if curtail else "WSetRvrtTms",
+        124: "InOutWRte_RvrtTms",
+        123: "WMaxLimPct_RvrtTms",
+    }
+    return node.raw.get(names[model]) is not None
+
+
+def offers(node: Node, model: int, *, curtail: bool) -> bool:
+    """Tell whether a device really has the registers by which a power would be told, and not just their model."""
+    names = {704: ("WMaxLimPct",) if curtail else ("WSet", "WSetPct"), 124: ("InWRte",), 123: ("WMaxLimPct",)}
+    return any(node.raw.get(name) is not None for name in names[model])
+
+
+def ways_of(has: Sequence[int], asset: Asset) -> list[int]:
+    """Return the models by which a device might be told a power, best first: 704, then 124 for what stores or 123."""
+    return [model for model in (704, 124 if asset.max_import_w else 123) if model in has]
 
 
 def hold(node: Node, model: int, *, power_w: int, seconds: int, full_w: int | None, curtail: bool) -> list[Write]:
@@ -134,17 +141,19 @@ def hold(node: Node, model: int, *, power_w: int, seconds: int, full_w: int | No
         InvalidValue: The device does not offer this, or the value does not fit.
     """
     if model == 704 and curtail:
-        percent = _percent(-power_w, full_w)
         return [
-            _write(node, ("WMaxLimPct", _scaled(node, "WMaxLimPct", percent))),
+            _write(node, ("WMaxLimPct", _capped(node, power_w, full_w))),
             _write(node, ("WMaxLimPctEnaRvrt", 0), ("WMaxLimPctRvrtTms", seconds)),
             _write(node, ("WMaxLimPctEna", 1)),
         ]
     if model == 704:
-        if node.raw.get("WSet_SF") is None:
-            raise InvalidValue("model 704 offers no WSet")
+        if node.raw.get("WSet") is not None:
+            told = [_write(node, ("WSetMod", 1), ("WSet", _scaled(node, "WSet", Fraction(-power_w))))]
+        else:
+            percent = _percent(-power_w, full_w)
+            told = [_write(node, ("WSetMod", 0)), _write(node, ("WSetPct", _scaled(node, "WSetPct", percent)))]
         return [
-            _write(node, ("WSetMod", 1), ("WSet", _scaled(node, "WSet", Fraction(-power_w)))),
+            *told,
             _write(node, ("WSetEnaRvrt", 0), ("WSetRvrtTms", seconds)),
             _write(node, ("WSetEna", 1)),
         ]
@@ -161,7 +170,7 @@ def hold(node: Node, model: int, *, power_w: int, seconds: int, full_w: int | No
             _write(node, ("StorCtl_Mod", 0b11)),
         ]
     return [
-        _write(node, ("WMaxLimPct", _scaled(node, "WMaxLimPct", _percent(-power_w, full_w)))),
+        _write(node, ("WMaxLimPct", _capped(node, power_w, full_w))),
         _write(node, ("WMaxLimPct_RvrtTms", seconds)),
         _write(node, ("WMaxLim_Ena", 1)),
     ]
@@ -174,7 +183,7 @@ def release(node: Node, model: int, *, curtail: bool) -> list[Write]:
 
 
 def beat(node: Node) -> list[Write]:
-    """Return the next heartbeat of model 715, which counts from the one that stands there.
+    """Return the next heartbeat of model 715, counted on from the one that stands there; none where it wants none.
 
     Raises:
         InvalidValue: The device obeys only who stands before it.
@@ -182,15 +191,18 @@ def beat(node: Node) -> list[Write]:
     if node.raw.get("LocRemCtl") == 1:
         raise InvalidValue("the device is set to local control")
     last = node.raw.get("ControllerHb")
-    return [_write(node, ("ControllerHb", (last + 1) % 0xFFFF_FFFF if isinstance(last, int) else 0))]
+    return [_write(node, ("ControllerHb", (last + 1) % 0xFFFF_FFFF))] if isinstance(last, int) else []
 
 
-def step_w(node: Node, model: int, *, curtail: bool) -> int:
-    """Return the steps in which a power can be told, as fine as the scale factor; a watt at least."""
-    if model == 704 and not curtail:
-        scale = node.raw.get("WSet_SF")
-        return 10**scale if isinstance(scale, int) and 0 < scale <= 4 else 1
-    return 1
+def step_w(node: Node, model: int, full_w: int | None, *, curtail: bool) -> int:
+    """Return the steps in which a power can be told, by the scale factor of its register; a watt at least."""
+    if model == 704 and not curtail and node.raw.get("WSet") is not None:
+        name, worth_w = "WSet", Fraction(1)
+    else:
+        whole_w = int(node.value("WChaMax") or 0) if model == 124 else full_w or 0
+        name = {124: "InWRte"}.get(model, "WMaxLimPct" if curtail else "WSetPct")
+        worth_w = Fraction(whole_w, 100)
+    return max(1, ceil(worth_w * Fraction(10) ** _scale(node, name)))
 
 
 def _percent(power_w: int, full_w: int | None) -> Fraction:
@@ -199,12 +211,21 @@ def _percent(power_w: int, full_w: int | None) -> Fraction:
     return Fraction(100 * power_w, full_w)
 
 
+def _capped(node: Node, power_w: int, full_w: int | None) -> int:
+    """Return a cap as it is told: rounded down, so that no more goes out than may."""
+    return floor(_percent(-power_w, full_w) / Fraction(10) ** _scale(node, "WMaxLimPct"))
+
+
 def _scaled(node: Node, name: str, value: Fraction) -> int:
+    return round(value / Fraction(10) ** _scale(node, name))
+
+
+def _scale(node: Node, name: str) -> int:
     point = next(point for point in node.group.points if point.name == name)
     scale = 0 if point.scale is None else node.raw.get(point.scale)
-    if not isinstance(scale, int) or not -10 <= scale <= 10:
-        raise InvalidValue(f"{name} has a scale factor of -10 to 10, was {scale}")
-    return round(value / Fraction(10) ** scale)
+    if not isinstance(scale, int) or abs(scale) > LARGEST_SCALE:
+        raise InvalidValue(f"{name} has a scale factor of -{LARGEST_SCALE} to {LARGEST_SCALE}, was {scale}")
+    return scale
 
 
 def _write(node: Node, *values: tuple[str, int]) -> Write:
