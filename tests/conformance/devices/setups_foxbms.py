@@ -45,7 +45,7 @@ async def battery() -> AsyncIterator[Bench]:
             expected = device.heard + len(bms.frames())
             await bms.push()
             try:
-                await asyncio.wait_for(until_heard(expected), 0.4)
+                await asyncio.wait_for(until_heard(expected), 0.25)
             except TimeoutError:
                 return
 

@@ -45,7 +45,7 @@ async def meter(version: str, country: Literal["nl", "se"], checksum: Literal["c
                 seen = device.good + device.dropped
                 await port.push()
                 try:
-                    await asyncio.wait_for(until_counted(seen), 0.4)
+                    await asyncio.wait_for(until_counted(seen), 0.3)
                 except TimeoutError:
                     return
 
