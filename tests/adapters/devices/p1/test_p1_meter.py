@@ -215,9 +215,9 @@ def test_a_connection_that_is_half_open_is_given_up_after_silence() -> None:
 
 def test_in_real_time_a_meter_tells_every_second() -> None:
     async def story(stage: Stage) -> None:
-        await stage.port.every_second(2)
-        await stage.heard(2)
-        assert stage.device.good == 2
+        await stage.port.every_second(1)
+        await stage.heard(1)
+        assert stage.device.good == 1
 
     on_stage(story)
 
