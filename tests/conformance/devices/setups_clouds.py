@@ -35,7 +35,7 @@ async def behind(asset: Asset, driver: str) -> AsyncIterator[Bench]:
         secret = Path(folder) / "secret"
         secret.touch(0o600)
         secret.write_text(SECRET)
-        settings: dict[str, object] = {"serial": "SN1", "every_s": 60, "stale_s": 150, "within_s": 1.0}
+        settings: dict[str, object] = {"serial": "SN1", "every_s": 60, "stale_s": 150, "within_s": 0.45}
         settings |= {"key_file": str(secret), "pause_s": 0.0} if foxess else {"token_file": str(secret)}
         async with (
             Doors(clock=lambda: instant(bench.now_s)) as doors,

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
 from commonwatt.model import instant
 from commonwatt.simulator.plant import Plant
 
@@ -18,12 +20,17 @@ class P1Port:
         plant: The connection that it measures.
         checksum: What it reckons over a telegram.
         country: Whose lines it writes: Dutch DSMR 5, or Sweden's with totals only.
+        key: With which it encrypts, 16 bytes; none where it does not.
+        authentication_key: Likewise.
     """
 
     plant: Plant
     checksum: Literal["crc16", "x25"] = "crc16"
     country: Literal["nl", "se"] = "nl"
+    key: bytes = b""
+    authentication_key: bytes = b""
     lies: bool = False
+    sent: int = 0
     port: int = 0
     listeners: set[asyncio.StreamWriter] = field(default_factory=set)
 
@@ -50,11 +57,23 @@ class P1Port:
         body = "\r\n".join(lines).encode() + b"\r\n!"
         return body + f"{_crc(body, self.checksum):04X}\r\n".encode()
 
+    def sealed(self, telegram: bytes) -> bytes:
+        """Return a telegram as it leaves the port: encrypted under the next number, where there is a key."""
+        if not self.key:
+            return telegram
+        self.sent += 1
+        title, number = b"SIM12345", self.sent.to_bytes(4, "big")
+        seal = Cipher(algorithms.AES(self.key), modes.GCM(title + number)).encryptor()
+        seal.authenticate_additional_data(b"\x30" + self.authentication_key)
+        text = b"\x30" + number + seal.update(telegram) + seal.finalize() + seal.tag[:12]
+        return b"\xdb\x08" + title + b"\x82" + len(text).to_bytes(2, "big") + text
+
     async def push(self, data: bytes | None = None) -> None:
         """Send a telegram, or whatever else, to all who listen."""
+        said = self.sealed(self.telegram()) if data is None else data
         for writer in list(self.listeners):
             with suppress(OSError):
-                writer.write(self.telegram() if data is None else data)
+                writer.write(said)
                 await writer.drain()
 
     async def every_second(self, seconds: int) -> None:

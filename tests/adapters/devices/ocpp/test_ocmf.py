@@ -17,6 +17,8 @@ KEYS = {
     "ECDSA-secp256k1-SHA256": ec.generate_private_key(ec.SECP256K1()),
     "ECDSA-secp256r1-SHA256": ec.generate_private_key(ec.SECP256R1()),
     "ECDSA-secp384r1-SHA256": ec.generate_private_key(ec.SECP384R1()),
+    "ECDSA-secp192r1-SHA256": ec.generate_private_key(ec.SECP192R1()),
+    "ECDSA-secp521r1-SHA256": ec.generate_private_key(ec.SECP521R1()),
     "ECDSA-brainpoolP256r1-SHA256": ec.generate_private_key(ec.BrainpoolP256R1()),
 }
 ANY = "ECDSA-secp256r1-SHA256"

@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from commonwatt.adapters.devices.clouds import secret_from
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, settings_of
 from commonwatt.adapters.devices.p1.client import Port
+from commonwatt.adapters.devices.p1.sealed import LUXEMBOURG, Opener, SealedFramer
 from commonwatt.adapters.devices.p1.translate import Checksum, Framer, Shown, Version, shown
 from commonwatt.flexibility.fitting import fitted
 from commonwatt.model import METERS_ONLY, Ack, Asset, Caps, Command, DeviceState, InvalidValue, Unreachable
@@ -19,12 +21,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Args:
         version: Whose telegrams it sends.
         checksum: ``x25`` for Holley meters, ``crc16`` for all others.
+        key_file: Where telegrams are encrypted: the customer's key, readable by its owner alone.
+        authentication_key: Where it is not Luxembourg's, which is public: the grid company's for this meter.
         stale_s: Without a good telegram for so long the meter is unreachable; DSMR 4 sends one every 10 s.
         again_s: Seconds until a lost connection is made again.
     """
 
     version: Version = "5"
     checksum: Checksum = "crc16"
+    key_file: str = ""
+    authentication_key: str = LUXEMBOURG
     stale_s: int = 30
     again_s: float = 2.0
 
@@ -45,7 +51,12 @@ async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "P1Meter"
         raise InvalidValue(f"a P1 port is at tcp://host:port, was {spec.url!r} for {asset.id}")
     if settings.stale_s < 1 or settings.again_s <= 0:
         raise InvalidValue(f"stale_s and again_s are above zero, was {settings} for {asset.id}")
-    return P1Meter(host, port, settings, doors.clock)
+    if settings.version == "steiermark" and not settings.key_file:
+        raise InvalidValue(f"telegrams of version steiermark are encrypted: key_file is missing for {asset.id}")
+    opener = None
+    if settings.key_file:
+        opener = Opener(secret_from(settings.key_file), settings.authentication_key)
+    return P1Meter(host, port, settings, doors.clock, opener)
 
 
 class P1Meter:
@@ -56,11 +67,14 @@ class P1Meter:
         port: Its TCP port.
         settings: Of the device.
         clock: By which readings are stamped: a meter's own may be wrong.
+        opener: Opens telegrams that are encrypted.
     """
 
-    def __init__(self, host: str, port: int, settings: Settings, clock: Callable[[], datetime]) -> None:
-        self._settings, self._clock = settings, clock
-        self._framer = Framer()
+    def __init__(
+        self, host: str, port: int, settings: Settings, clock: Callable[[], datetime], opener: Opener | None = None
+    ) -> None:
+        self._settings, self._clock, self._opener = settings, clock, opener
+        self._framer: Framer | SealedFramer = Framer() if opener is None else SealedFramer()
         self._latest: tuple[datetime, Shown] | None = None
         self._damaged = 0
         self._why = ""
@@ -113,7 +127,8 @@ class P1Meter:
     def _heard(self, piece: bytes) -> None:
         for telegram in self._framer.feed(piece):
             try:
-                self._latest = self._clock(), shown(telegram, self._settings.version, self._settings.checksum)
+                plain = telegram if self._opener is None else self._opener.open(telegram)
+                self._latest = self._clock(), shown(plain, self._settings.version, self._settings.checksum)
                 self.good += 1
             except InvalidValue as error:  # noise on the line is daily bread: DSMR-reader has issues full of it
                 self._damaged += 1

@@ -12,7 +12,9 @@ from dsmr_parser.parsers import TelegramParser  # type: ignore[import-untyped]  
 
 from commonwatt.model import InvalidValue
 
-Version = Literal["2.2", "3", "4", "5", "belgium", "luxembourg", "sweden", "hungary", "austria", "ireland"]
+Version = Literal[
+    "2.2", "3", "4", "5", "belgium", "luxembourg", "sweden", "hungary", "austria", "steiermark", "ireland"
+]
 Checksum = Literal["crc16", "x25"]
 SPECIFICATIONS: dict[str, dict[str, Any]] = {
     "2.2": known.V2_2,
@@ -24,6 +26,7 @@ SPECIFICATIONS: dict[str, dict[str, Any]] = {
     "sweden": known.SWEDEN,
     "hungary": known.EON_HUNGARY,
     "austria": known.Q3D,
+    "steiermark": known.AUSTRIA_ENERGIENETZE_STEIERMARK,
     "ireland": known.ISKRA_IE,
 }
 IMPORTED, EXPORTED = "ELECTRICITY_IMPORTED_TOTAL", "ELECTRICITY_EXPORTED_TOTAL"
