@@ -21,6 +21,7 @@ from benchmarks.planning_fleet import p1, p2, p3, p17, p19, p33
 from benchmarks.replaying import p15, p16, p30
 from benchmarks.requests import p5, p14
 from benchmarks.solarhome.d2 import d2
+from benchmarks.stations import p11, p11_ten, p23, p26
 from benchmarks.stores import p37pg
 from benchmarks.tiles import p10
 from benchmarks.watt_book import book
@@ -52,9 +53,13 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P9-1": p9_single,
     "P9-96": p9_day,
     "P10": p10,
+    "P11": p11,
+    "P11-10K": p11_ten,
     "P14": p14,
     "P15": p15,
     "P16": p16,
+    "P23": p23,
+    "P26": p26,
     "P30": p30,
     "P34": p34,
     "P35": p35,

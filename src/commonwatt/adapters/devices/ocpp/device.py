@@ -83,7 +83,8 @@ class OcppDevice:
     """Implements the `Device` port on one connector or EVSE of a station."""
 
     def __init__(self, asset: Asset, settings: OcppSettings, server: Server, id: str, doors: Doors) -> None:
-        self._asset, self._settings, self._clock = asset, settings, doors.clock
+        self.asset, self._settings, self._clock = asset, settings, doors.clock
+        self.server = server
         self.station = server.register(id)
         self.station.within_s = settings.answer_within_s
         self.evse = self.station.evse(settings.connector)
@@ -94,9 +95,9 @@ class OcppDevice:
         """What it can be told: limits, and of OCPP 2.1 set-points either way where it is set to be bidirectional."""
         both = self._both_ways
         return Caps(
-            max_import_w=self._asset.max_import_w,
-            max_export_w=self._asset.max_export_w if both else 0,
-            min_import_w=self._asset.min_import_w,
+            max_import_w=self.asset.max_import_w,
+            max_export_w=self.asset.max_export_w if both else 0,
+            min_import_w=self.asset.min_import_w,
             setpoint=both,
             step_w=self._grid.ampere_w if self._grid.unit == "A" else 1,
             lease_s=self._settings.lease_s,
@@ -121,8 +122,8 @@ class OcppDevice:
         if evse.doubt:
             raise InvalidValue(f"station {self.station.id}, EVSE {evse.number}: {evse.doubt}")
         level_wh = None
-        if self._asset.stores and evse.level_permille is not None:
-            level_wh = self._asset.capacity_wh * evse.level_permille // 1000
+        if self.asset.stores and evse.level_permille is not None:
+            level_wh = self.asset.capacity_wh * evse.level_permille // 1000
         return DeviceState(
             at=now,
             power_w=evse.power_w,
@@ -172,7 +173,7 @@ class OcppDevice:
             return
         now = self._clock()
         expires = type(now).fromtimestamp(epoch(now) + self._settings.lease_s, now.tzinfo)
-        most = Wanted(self._asset.max_import_w, -self.caps.max_export_w, None, now, expires)
+        most = Wanted(self.asset.max_import_w, -self.caps.max_export_w, None, now, expires)
         try:
             await self._hold(most)
         except (profiles.NotHeld, CallRefused) as refused:
@@ -215,7 +216,7 @@ class OcppDevice:
             return Band(lo_w=point_w, hi_w=point_w), "; ".join(words)
         if setpoint_w is None and limit_w is not None and abs(limit_w - taken.hi_w) > near_w:
             words.append(f"its schedule allows {limit_w} W and not {taken.hi_w} W: another profile overrules ours")
-            hi_w = max(taken.lo_w, min(limit_w, self._asset.max_import_w))
+            hi_w = max(taken.lo_w, min(limit_w, self.asset.max_import_w))
             return Band(lo_w=taken.lo_w, hi_w=hi_w), "; ".join(words)
         return taken, "; ".join(words)
 
