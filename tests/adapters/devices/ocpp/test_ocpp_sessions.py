@@ -189,3 +189,29 @@ def test_the_device_model_is_kept() -> None:
          "variableAttribute": [{"value": "7360"}]}])  # fmt: skip
     assert desk.station.model == {"EVSE.1.Power": "7360"}
     assert desk.station.facts["reported"] == 1
+
+
+def test_nothing_flows_once_a_transaction_has_ended() -> None:
+    desk = Desk("1.6")
+    id = desk.start(0, 100)
+    power = [{"value": "7", "measurand": "Power.Active.Import", "unit": "kW"}]
+    desk.say("MeterValues", connectorId=1, meterValue=[{"timestamp": at(60), "sampledValue": power}])
+    assert desk.station.evse(1).power_w == 7_000
+    desk.say("StopTransaction", transactionId=id, meterStop=300, timestamp=at(120))
+    assert desk.station.evse(1).power_w == 0
+
+
+def test_one_free_connector_does_not_hide_another_that_is_not() -> None:
+    desk = Desk("2.0.1")
+    for connector, state in ((1, "Occupied"), (2, "Available")):
+        desk.say("StatusNotification", timestamp=at(0), connectorStatus=state, evseId=1, connectorId=connector)
+    assert desk.station.evse(1).plugged
+
+
+def test_a_station_that_invents_fields_and_connectors_fills_no_memory() -> None:
+    desk = Desk("1.6")
+    for i in range(300):
+        desk.say("Heartbeat", **{f"field{i}": 1})
+        desk.say("StatusNotification", connectorId=i, errorCode="NoError", status="Available")
+    assert len(desk.station.quirks) <= 202
+    assert len(desk.station.evses) == 64
