@@ -12,6 +12,8 @@ import pytest
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors
 from commonwatt.adapters.devices.ocpp.device import OcppDevice, open_device
+from commonwatt.adapters.devices.ocpp.frames import CallRefused
+from commonwatt.adapters.devices.ocpp.reports import device_model
 from commonwatt.model import AccountId, Ack, Asset, AssetId, AssetKind, Band, Command, GatewayId, InvalidValue, instant
 from commonwatt.simulator.devices.ocpp_station import OcppStation, running
 from commonwatt.simulator.plant import Plant
@@ -289,6 +291,23 @@ def test_an_old_reading_is_asked_for_anew() -> None:
 
     for version in ("1.6", "2.0.1"):
         play(story, version)
+
+
+def test_the_device_model_comes_in_pieces_and_is_whole_at_the_end() -> None:
+    async def story(here: Place) -> None:
+        told = await device_model(here.device.station)
+        assert told == {"SmartChargingCtrlr.RateUnit": "W", "EVSE.1.Power": "11040"}
+
+    for version in ("2.0.1", "2.1"):
+        play(story, version)
+
+
+def test_1_6_has_no_device_model() -> None:
+    async def story(here: Place) -> None:
+        with pytest.raises(CallRefused):
+            await device_model(here.device.station)
+
+    play(story, "1.6")
 
 
 @pytest.mark.parametrize("settings", [{"conector": 1}, {"phases": 4}, {"rate_unit": "kW"}, {"lease_s": 0}])
