@@ -22,6 +22,7 @@ from benchmarks.polling import p25
 from benchmarks.replaying import p15, p16, p30
 from benchmarks.requests import p5, p14
 from benchmarks.solarhome.d2 import d2
+from benchmarks.stations import p11, p11_ten, p23, p26
 from benchmarks.stores import p37pg
 from benchmarks.tiles import p10
 from benchmarks.watt_book import book
@@ -53,10 +54,14 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P9-1": p9_single,
     "P9-96": p9_day,
     "P10": p10,
+    "P11": p11,
+    "P11-10K": p11_ten,
     "P14": p14,
     "P15": p15,
     "P16": p16,
+    "P23": p23,
     "P25": p25,
+    "P26": p26,
     "P30": p30,
     "P34": p34,
     "P35": p35,

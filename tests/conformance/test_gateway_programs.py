@@ -1,20 +1,16 @@
-"""A gateway on paper and a gateway in a process of its own answer alike, byte by byte."""
+"""A box on paper says in words why it takes a command or not; over wires the same day ends with the same roots."""
 
-import os
-import signal
-from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from commonwatt.adapters.devices.gateway.client import GatewayProcess
 from commonwatt.adapters.devices.gateway.translate import Live, Lived, Told
-from commonwatt.apps.wiring import GATEWAY_PROGRAM, _specs, scene
+from commonwatt.apps.wiring import _specs, durable_day, paper_day, scene
 from commonwatt.flows.intake import read_request
-from commonwatt.model import SLOT_SECONDS, AssetId, Kind, epoch, instant
+from commonwatt.model import SLOT_SECONDS, AssetId, epoch, instant
 from commonwatt.simulator.box import Spec
 from commonwatt.simulator.paper import PaperProgram
 
@@ -24,15 +20,6 @@ STREET = Path(__file__).parents[2] / "examples" / "street"
 @pytest.fixture(scope="module")
 def spec() -> Spec:
     return _specs(scene(STREET), ())[1]
-
-
-@pytest.fixture
-def process(spec: Spec, tmp_path: Path) -> Iterator[GatewayProcess]:
-    with ExitStack() as doors:
-        program = GatewayProcess(GATEWAY_PROGRAM, tmp_path / "box", msgspec.json.encode(spec))
-        doors.callback(program.close)
-        program.greet()
-        yield program
 
 
 def asks(spec: Spec, slots: int) -> list[Live]:
@@ -49,32 +36,25 @@ def asks(spec: Spec, slots: int) -> list[Live]:
     return [Live(slot_s=first_s + n * SLOT_SECONDS, commands=[told] if n % 2 else []) for n in range(slots)]
 
 
-def live(program: GatewayProcess | PaperProgram, ask: Live) -> Lived:
+def live(program: PaperProgram, ask: Live) -> Lived:
     program.ask(ask)
     return program.answer(ask)
 
 
-@pytest.mark.row("H1")
-def test_both_sign_the_same_bytes_and_repeat_them_when_asked_again(spec: Spec, process: GatewayProcess) -> None:
-    paper = PaperProgram(spec)
-    assert paper.greet() == process.greet()
-    for ask in asks(spec, 6):
-        expected = live(paper, ask)
-        assert live(process, ask) == expected
-        assert live(process, ask) == expected
-    kinds = [read_request(request).kind for request in expected.requests]
-    assert kinds == [Kind.ACK, Kind.READING_BATCH]
-
-
-def test_a_killed_program_comes_back_with_its_key_its_numbers_and_its_levels(
-    spec: Spec, process: GatewayProcess
-) -> None:
-    paper = PaperProgram(spec)
-    *before, last = [Live(slot_s=ask.slot_s) for ask in asks(spec, 8)]
-    for ask in before:
-        assert live(process, ask) == live(paper, ask)
-    os.kill(process.pid, signal.SIGKILL)
-    assert live(process, last) == live(paper, last)
+@pytest.mark.row("H1", "W9", "X4", "E12")
+def test_a_day_over_sunspec_ocpp_and_p1_has_the_roots_of_a_day_on_paper(tmp_path: Path) -> None:
+    """One home from noon on: its car comes, charges and gives back; every watt-hour went over a socket."""
+    told = scene(STREET)
+    noon = type(told)(replace(told.street, home=told.street.home[:1], starts="12:00"), told.recorded)
+    paper, asked = paper_day(noon), set()
+    with ExitStack() as doors:
+        wired = durable_day(noon, tmp_path, doors)
+        for slot_s, _ in zip(wired.run(), paper.run(), strict=True):
+            asked |= set(wired.commands(slot_s))
+        state, expected = wired.sequencer.state, paper.sequencer.state
+        assert wired.sequencer.tree.root() == paper.sequencer.tree.root()
+        assert state.root() == expected.root()
+    assert asked == {"battery-01", "car-01"}
 
 
 def test_an_expired_or_unknown_command_is_refused_in_words(spec: Spec) -> None:

@@ -33,7 +33,9 @@ class PaperWallbox(PaperDevice):
         state = await super().read()
         plant = self._plant
         assert isinstance(plant, HomePlant)
-        return state if plant.connected else DeviceState(at=state.at, import_wh=state.import_wh, export_wh=0)
+        return (
+            state if plant.connected else DeviceState(at=state.at, import_wh=state.import_wh, export_wh=state.export_wh)
+        )
 
 
 def gateway(spec: Spec, home: WiredHome, outbox: OutboxFile) -> Gateway:

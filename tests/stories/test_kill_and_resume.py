@@ -13,7 +13,7 @@ import pytest
 from paper_street import live, stage
 
 from commonwatt.adapters.devices.gateway.client import GatewayProcess
-from commonwatt.adapters.devices.gateway.translate import Live
+from commonwatt.adapters.devices.gateway.translate import Slot
 from commonwatt.apps.wiring import durable_day, open_log
 from commonwatt.flows.sequence import Replayed, replay
 from commonwatt.model import SLOT_SECONDS, AssetId, AssetKind, Refused, epoch
@@ -99,9 +99,10 @@ def closed_slots(marks: dict[str, str]) -> int:
     return max(0, (int(marks["slot"]) - first_s) // SLOT_SECONDS + (marks["phase"] == "closed"))
 
 
+@pytest.mark.parametrize("phase", ["tell", "read"])
 @pytest.mark.parametrize("when", ["between two slots", "while it is asked"])
 def test_the_day_goes_on_and_settles_when_a_gateway_program_is_killed(
-    tmp_path: Path, when: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, when: str, phase: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pids = set()
     slots, killed_in = 5, 2
@@ -109,8 +110,8 @@ def test_the_day_goes_on_and_settles_when_a_gateway_program_is_killed(
     killed_s = epoch(scene.street.span.start) + killed_in * SLOT_SECONDS
     ask = GatewayProcess.ask
 
-    def ask_and_kill(self: GatewayProcess, told: Live) -> None:
-        struck = self.greet().number == "HEPEK-0002" and told.slot_s == killed_s
+    def ask_and_kill(self: GatewayProcess, told: Slot) -> None:
+        struck = self.greet().number == "HEPEK-0002" and (told.slot_s, told.phase) == (killed_s, phase)
         if struck and when == "between two slots":
             kill(self.pid)
         ask(self, told)
@@ -128,7 +129,7 @@ def test_the_day_goes_on_and_settles_when_a_gateway_program_is_killed(
             pass
         assert len(pids) == 1
         alive = processes(tmp_path)
-        assert len(alive) == HOMES + 1
+        assert len(alive) == HOMES + 2, "gateways, and the devices"
         assert not pids & {*alive}, "another program took its place"
         state, tree = day.sequencer.state, day.sequencer.tree
     nobody_is_left(tmp_path)
@@ -140,7 +141,8 @@ def test_the_day_goes_on_and_settles_when_a_gateway_program_is_killed(
         assert set(state.readings[killed_s + (slot - killed_in) * SLOT_SECONDS]) >= metered
     assert state.schedules[AssetId("battery-02")].issued == state.schedules[AssetId("battery-01")].issued
     found = replayed(tmp_path)
-    assert (found.tree.root(), found.state.root()) == (tree.root(), state.root())
+    unkilled = live(scene, slots)
+    assert (found.tree.root(), found.state.root()) == (tree.root(), state.root()) == unkilled.roots
 
 
 def test_a_run_that_ends_leaves_no_program_behind(tmp_path: Path) -> None:

@@ -30,7 +30,6 @@ from commonwatt.model import (
     epoch,
     round_div,
 )
-from commonwatt.simulator.box import Fault
 from commonwatt.simulator.unmanaged import live_unmanaged
 
 FINGERPRINT = "street.sha256"
@@ -44,7 +43,6 @@ def run_durably(
     *,
     fresh: bool = False,
     on_slot: Callable[[], None] = lambda: None,
-    faults: Sequence[Fault] = (),
 ) -> Summary:
     """Run a street's day in a folder, or go on with it, and leave evidence and figures there.
 
@@ -54,7 +52,6 @@ def run_durably(
         folder: The run's own.
         fresh: Throw away what an earlier run left there.
         on_slot: Called after every slot that is closed.
-        faults: What goes wrong on purpose.
 
     Raises:
         Refused: The folder holds a run of another street, or something that is no run.
@@ -62,7 +59,7 @@ def run_durably(
     _claim(stage, folder, fresh=fresh)
     with ProcessPoolExecutor(1, get_context("spawn")) as aside, ExitStack() as doors:
         smart = aside.submit(curve_without_discharging, source, stage.street.day.isoformat())
-        day = durable_day(stage, folder, doors, faults)
+        day = durable_day(stage, folder, doors)
         _tell_keys(stage, day, folder)
         for _ in day.run():
             on_slot()

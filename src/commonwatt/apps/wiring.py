@@ -1,6 +1,7 @@
 """The only place that chooses adapters: it puts a street together on durable doors, or on paper ones."""
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
@@ -9,25 +10,28 @@ from time import perf_counter
 
 import msgspec
 
-from commonwatt.adapters.devices.gateway.client import GatewayProcess
-from commonwatt.adapters.devices.gateway.device import GatewayFleet
+from commonwatt.adapters.devices.driver import DeviceSpec
+from commonwatt.adapters.devices.gateway.client import GatewayProcess, PlantProcess
+from commonwatt.adapters.devices.gateway.device import PaperFleet, WiredFleet
 from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_secret
 from commonwatt.adapters.stores.sqlite import SqliteLog, in_use
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.flows.onboard import Cast, Charter, WalletTerms
 from commonwatt.flows.outlook import Terms
-from commonwatt.flows.ports import LogStore
+from commonwatt.flows.ports import Gateways, LogStore
 from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.flows.rulebook.identity.witnesses import check_witnesses
 from commonwatt.flows.rulebook.state import WattPrices
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.flows.trading_day import Day
 from commonwatt.identity.keys import NoteKey, SigningKey
-from commonwatt.model import MICRO, AssetId, AssetKind, GatewayId, InvalidValue, Refused, epoch
+from commonwatt.model import MICRO, Asset, AssetId, AssetKind, GatewayId, InvalidValue, Refused, epoch
 from commonwatt.simulator import recorded as recordings
 from commonwatt.simulator import street as streets
 from commonwatt.simulator.box import Fault, Spec
+from commonwatt.simulator.gateway_program import GatewaySpec
 from commonwatt.simulator.paper import PaperLog, PaperProgram
+from commonwatt.simulator.plant_program import PlantSpec
 from commonwatt.simulator.recorded import Recorded
 from commonwatt.simulator.street import MICRO_PER_PENNY, Street, account, assets, gateway, home_assets
 from commonwatt.simulator.world import RecordedFeeds, RecordedPeople, salts, surroundings
@@ -40,6 +44,7 @@ CORRECTION_SLOTS = 192
 GATE_S = 60
 MASTER_KEY = Path("keys") / "master.key"
 GATEWAY_PROGRAM = "commonwatt.simulator.gateway_program"
+PLANT_PROGRAM = "commonwatt.simulator.plant_program"
 ROLES = ("operator", "planner", "oracle", "dso", "payment")
 
 
@@ -90,30 +95,35 @@ def paper_day(scene: Scene, *, v2g: bool = True, faults: Sequence[Fault] = ()) -
     cast = _cast(
         {name: SigningKey.from_seed(seed, name) for name in _names(street)}, NoteKey.from_seed(seed, "note"), street
     )
-    return _day(scene, PaperLog(), GatewayFleet(programs[1:], programs[0], _owners(street)), cast, v2g=v2g)
+    return _day(scene, PaperLog(), PaperFleet(programs[1:], programs[0], _owners(street)), cast, v2g=v2g)
 
 
-def durable_day(scene: Scene, output: Path, doors: ExitStack, faults: Sequence[Fault] = ()) -> Day:
-    """Return the street's day on durable doors in a folder: SQLite, key files, gateways in processes of their own.
+def durable_day(scene: Scene, output: Path, doors: ExitStack) -> Day:
+    """Return the street's day on durable doors in a folder: SQLite, key files, devices on real wires, gateways that
+    speak to them in processes of their own.
 
     Args:
         scene: What to replay.
         output: The run's folder; a folder of an earlier, interrupted run goes on where that stopped.
         doors: Closes everything that is opened here.
-        faults: What goes wrong on purpose.
     """
     street = scene.street
     output.mkdir(parents=True, exist_ok=True)
-    programs = []
-    for spec in _specs(scene, faults):
-        program = GatewayProcess(GATEWAY_PROGRAM, output / "gateways" / spec.number, msgspec.json.encode(spec))
+    feeder, *homes = _specs(scene, ())
+    stations = _stations(homes)
+    told = PlantSpec(homes=homes, feeder=feeder, stations=stations)
+    plant = PlantProcess(PLANT_PROGRAM, output / "devices", msgspec.json.encode(told))
+    doors.callback(plant.close)
+    urls = {**plant.greet().urls, **stations}
+    gateways = []
+    for spec in (*homes, feeder):
+        known = msgspec.json.encode(_wired(spec, urls))
+        program = GatewayProcess(GATEWAY_PROGRAM, output / "gateways" / spec.number, known)
         doors.callback(program.close)
-        programs.append(program)
+        gateways.append(program)
     cast = _custody(street, output / "keys")
     log = doors.enter_context(SqliteLog(output / "log.sqlite", MasterKey.in_file(output / MASTER_KEY)))
-    for program in programs:
-        program.greet()
-    return _day(scene, log, GatewayFleet(programs[1:], programs[0], _owners(street)), cast)
+    return _day(scene, log, WiredFleet(gateways[:-1], gateways[-1], plant, _owners(street)), cast)
 
 
 def open_log(folder: Path) -> SqliteLog:
@@ -169,7 +179,7 @@ def open_gateway_key(folder: Path, number: GatewayId) -> SigningKey:
     return SigningKey.from_pem(load_secret(own / "key.pem"), passphrase(own / "passphrase"))
 
 
-def _day(scene: Scene, log: LogStore, fleet: GatewayFleet, cast: Cast, *, v2g: bool = True) -> Day:
+def _day(scene: Scene, log: LogStore, fleet: Gateways, cast: Cast, *, v2g: bool = True) -> Day:
     street, recorded = scene.street, scene.recorded
     start_s = epoch(street.span.start)
     numbers = range(1, len(street.home) + 1)
@@ -267,6 +277,40 @@ def _specs(scene: Scene, faults: Sequence[Fault]) -> list[Spec]:
             for number in range(1, len(street.home) + 1)
         ),
     ]
+
+
+def _wired(spec: Spec, urls: Mapping[AssetId, str]) -> GatewaySpec:
+    """Return what a gateway on wires is told: how to speak to each device behind it."""
+    return GatewaySpec(
+        community=spec.community,
+        number=spec.number,
+        seed=spec.seed,
+        timezone=spec.timezone,
+        assets=spec.assets,
+        devices=[_device(asset, urls[asset.id]) for asset in spec.assets],
+    )
+
+
+def _stations(homes: Sequence[Spec]) -> dict[AssetId, str]:
+    """Return where each home's charging station calls its gateway: at a port that nobody listens on just now."""
+    cars = [asset.id for home in homes for asset in home.assets if asset.kind is AssetKind.VEHICLE]
+    with ExitStack() as held:
+        ports = []
+        for _ in cars:
+            probe = held.enter_context(socket.socket())
+            probe.bind(("127.0.0.1", 0))
+            ports.append(probe.getsockname()[1])
+    return {car: f"ws://127.0.0.1:{port}/{car}" for car, port in zip(cars, ports, strict=True)}
+
+
+def _device(asset: Asset, url: str) -> DeviceSpec:
+    """Return how one device of the street is spoken to. A lease outlives a slot, which passes in one step here."""
+    if asset.kind is AssetKind.FEEDER:
+        return DeviceSpec(asset=asset.id, driver="p1", url=url, rollover_wh=10**9, settings={"stale_s": 3600})
+    if asset.kind is AssetKind.VEHICLE:
+        settings = {"bidirectional": True, "lease_s": 1800, "fresh_s": 60, "silent_s": 3600}
+        return DeviceSpec(asset=asset.id, driver="ocpp", url=url, settings=settings)
+    return DeviceSpec(asset=asset.id, driver="sunspec", url=url, rollover_wh=2**32, settings={"lease_s": 1800})
 
 
 def _owners(street: Street) -> dict[AssetId, GatewayId]:

@@ -1,6 +1,6 @@
 """The door to a device: what an adapter of any protocol offers, and what its simulator obeys."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from commonwatt.model import Ack, Caps, Command, DeviceState
 
@@ -42,3 +42,15 @@ class Device(Protocol):
 
     async def close(self) -> None:
         """Let go of the connection. What it was told runs out by itself."""
+
+
+@runtime_checkable
+class Pushing(Protocol):
+    """A device that tells when it likes: what it said last may be older than the moment that matters."""
+
+    async def fresh(self) -> None:
+        """Wait until it has told what it measured after this call.
+
+        Raises:
+            Unreachable: It told nothing in time.
+        """

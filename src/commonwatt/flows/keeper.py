@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from commonwatt.flexibility.dispatch import Authority, Limit, merge, renew_at, standing
 from commonwatt.flexibility.droop import act
 from commonwatt.flexibility.fitting import balancing_w
-from commonwatt.flows.device_ports import Device
+from commonwatt.flows.device_ports import Device, Pushing
 from commonwatt.model import Ack, Asset, AssetId, Band, Command, CommonwattError, DeviceState, InvalidValue, Unreachable
 
 ANSWER_WITHIN_S = 10.0
@@ -80,9 +80,13 @@ class Keeper:
         for kept in holding:
             await self._keep(kept, now, await self._line_w(kept))
 
-    async def read(self) -> dict[AssetId, DeviceState]:
-        """Read all devices at once; who gives no answer, or one that cannot be true, is left out."""
-        await asyncio.gather(*(_read(kept) for kept in self._kept.values()))
+    async def read(self, *, fresh: bool = False) -> dict[AssetId, DeviceState]:
+        """Read all devices at once; who gives no answer, or one that cannot be true, is left out.
+
+        Args:
+            fresh: Wait for what was measured after this call, where a device tells by itself.
+        """
+        await asyncio.gather(*(_read(kept, fresh=fresh) for kept in self._kept.values()))
         return {name: kept.state for name, kept in self._kept.items() if kept.state is not None}
 
     async def close(self) -> None:
@@ -135,7 +139,7 @@ class Keeper:
         if self._line is None or kept.device.caps.balances:
             return None
         line = self._kept[self._line]
-        await asyncio.gather(_read(line), _read(kept))
+        await asyncio.gather(_read(line, fresh=True), _read(kept))
         return None if line.state is None or kept.state is None else line.state.power_w
 
 
@@ -188,9 +192,11 @@ def _line_held(kept: Kept, now: datetime) -> bool:
     return command is not None and now < command.expires and command.band.balance_w is not None
 
 
-async def _read(kept: Kept) -> None:
+async def _read(kept: Kept, *, fresh: bool = False) -> None:
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
+            if fresh and isinstance(kept.device, Pushing):
+                await kept.device.fresh()
             kept.state = await kept.device.read()
     except (Unreachable, InvalidValue, OSError, TimeoutError) as error:
         kept.state, kept.trouble = None, str(error) or "no answer in time"

@@ -10,6 +10,9 @@ from commonwatt.simulator.box import Spec
 from commonwatt.simulator.home import SECONDS_PER_HOUR, Flow, Home, HomeState
 from commonwatt.simulator.plant import Plant
 
+RUN_BEFORE_WH = (100_000, 100_000)
+"""What counters stand at when a street begins: to SunSpec a counter at 0 is one that does not count."""
+
 
 @dataclass(slots=True, kw_only=True)
 class HomePlant(Plant):
@@ -105,7 +108,7 @@ class WiredHome:
 
     def _plant(self, asset: Asset) -> HomePlant:
         meter = self.spec.meters.get(asset.id)
-        first = (0, 0) if meter is None else (meter.import_wh, meter.export_wh)
+        first = RUN_BEFORE_WH if meter is None else (meter.import_wh, meter.export_wh)
         imported, exported = self.memory.counters.get(asset.id, first)
         return HomePlant(
             asset=asset,

@@ -118,7 +118,7 @@ class Gateway:
         """Begin to count what is read for the first time, at a slot's start; nothing is told of the time before."""
         if all(name in self._memory.counts for name in self._keeper.kept):
             return
-        for name, state in (await self._keeper.read()).items():
+        for name, state in (await self._keeper.read(fresh=True)).items():
             if name not in self._memory.counts and (shown := _shown(state, at_s)) is not None:
                 self._begin(name, shown)
         self._save([])
@@ -156,7 +156,7 @@ class Gateway:
         """Read every meter at a slot's end, and sign what that tells. Asked again for a slot, it does nothing."""
         if slot_s <= self._memory.closed_s:
             return
-        states = await self._keeper.read()
+        states = await self._keeper.read(fresh=True)
         items = list[Item]()
         for name, asset in self._assets.items():
             if name not in self._keeper.kept:

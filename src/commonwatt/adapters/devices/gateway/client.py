@@ -1,4 +1,4 @@
-"""The pipe to one gateway process: a line out, a line back, and a new process where the old one died."""
+"""The pipe to a program: a line out, a line back; a gateway that died is started again, and goes on from its memory."""
 
 import select
 import subprocess
@@ -8,15 +8,15 @@ from pathlib import Path
 
 import msgspec
 
-from commonwatt.adapters.devices.gateway.translate import Hello, Live, Lived
+from commonwatt.adapters.devices.gateway.translate import Hello, Lived, Ready, Slot, Stepped
 from commonwatt.model import Refused
 
-ANSWER_WITHIN_S = 20
+ANSWER_WITHIN_S = 30
 """A program that says nothing for so long is taken for dead; a slot lasts fifteen minutes."""
 
 
-class GatewayProcess:
-    """One gateway program in a process of its own, with its own folder for key and memory.
+class Line:
+    """A program of ours in a process of its own, spoken to by lines.
 
     Args:
         module: The program, run as ``python -m module FOLDER``.
@@ -25,74 +25,133 @@ class GatewayProcess:
     """
 
     def __init__(self, module: str, folder: Path, spec: bytes) -> None:
-        self._module, self._folder, self._spec = module, folder, spec
-        self._hello: Hello | None = None
-        self._start()
-
-    def greet(self) -> Hello:
-        """Wait until the program is up, and return what it says of itself."""
-        if self._hello is None:
-            self._hello = msgspec.json.decode(self._read(), type=Hello)
-        return self._hello
-
-    def ask(self, live: Live) -> None:
-        """Send one slot; a program that has died is started again and will not have heard the commands."""
-        try:
-            self._write(live)
-        except OSError:
-            self._again(live)
-
-    def answer(self, live: Live) -> Lived:
-        """Return what came of the slot that was asked for."""
-        try:
-            return msgspec.json.decode(self._read(), type=Lived)
-        except Refused:
-            self._again(live)
-            return msgspec.json.decode(self._read(), type=Lived)
+        self._folder = folder
+        self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module, no shell
+            [sys.executable, "-m", module, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for us; a program ends when its input does
+        )
+        self.write(spec)
 
     @property
     def pid(self) -> int:
         """The process's number."""
         return self._process.pid
 
-    def close(self) -> None:
-        """End the program by ending its input."""
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it is gone already
-            self._process.stdin.close()
-        self._process.wait(timeout=10)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+    def write(self, line: bytes) -> None:
+        """Say something.
 
-    def _again(self, live: Live) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._start()
-        self._hello = None
-        self.greet()
-        self._write(Live(slot_s=live.slot_s, wires_wh=live.wires_wh))
-
-    def _start(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module, no shell
-            [sys.executable, "-m", self._module, str(self._folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for us; a gateway ends when its input does
-        )
+        Raises:
+            OSError: Nobody hears it.
+        """
         assert self._process.stdin is not None
-        self._process.stdin.write(self._spec + b"\n")
+        self._process.stdin.write(line + b"\n")
         self._process.stdin.flush()
 
-    def _write(self, live: Live) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(msgspec.json.encode(live) + b"\n")
-        self._process.stdin.flush()
+    def read(self) -> bytes:
+        """Return what it says.
 
-    def _read(self) -> bytes:
+        Raises:
+            Refused: It says nothing, or has died.
+        """
         assert self._process.stdout is not None
         # Each side says one line at a time, so nothing waits in the reader's own buffer.
         ready, _, _ = select.select([self._process.stdout], [], [], ANSWER_WITHIN_S)
         line = self._process.stdout.readline() if ready else b""
         if not line.endswith(b"\n"):
-            raise Refused("a gateway program gave no answer", folder=self._folder, within_s=ANSWER_WITHIN_S)
+            raise Refused("a program gave no answer", folder=self._folder, within_s=ANSWER_WITHIN_S)
         return line
+
+    def close(self) -> None:
+        """End the program by ending its input."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # it is gone already
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def kill(self) -> None:
+        """End the program at once."""
+        self._process.kill()
+        self._process.wait()
+
+
+class GatewayProcess:
+    """One gateway program in a process of its own, with its own folder for key and memory."""
+
+    def __init__(self, module: str, folder: Path, spec: bytes) -> None:
+        self._told = (module, folder, spec)
+        self._line = Line(*self._told)
+        self._hello: Hello | None = None
+
+    def greet(self) -> Hello:
+        """Wait until the program is up, and return what it says of itself."""
+        if self._hello is None:
+            self._hello = msgspec.json.decode(self._line.read(), type=Hello)
+        return self._hello
+
+    def ask(self, slot: Slot) -> None:
+        """Send a step of a slot; a program that has died is started again."""
+        try:
+            self._line.write(msgspec.json.encode(slot))
+        except OSError:
+            self._again(slot)
+
+    def answer(self, slot: Slot) -> Lived:
+        """Return what came of the step that was asked for."""
+        try:
+            return msgspec.json.decode(self._line.read(), type=Lived)
+        except Refused:
+            self._again(slot)
+            return msgspec.json.decode(self._line.read(), type=Lived)
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._line.pid
+
+    def close(self) -> None:
+        """End the program."""
+        self._line.close()
+
+    def _again(self, slot: Slot) -> None:
+        self._line.kill()
+        self._line = Line(*self._told)
+        self._hello = None
+        self.greet()
+        self._line.write(msgspec.json.encode(slot))
+
+
+class PlantProcess:
+    """The simulated devices of a whole street in a process of their own."""
+
+    def __init__(self, module: str, folder: Path, spec: bytes) -> None:
+        self._line = Line(module, folder, spec)
+        self._ready: Ready | None = None
+
+    def greet(self) -> Ready:
+        """Wait until the devices can be reached, and return where each is."""
+        if self._ready is None:
+            self._ready = msgspec.json.decode(self._line.read(), type=Ready)
+        return self._ready
+
+    def step(self, slot: Slot) -> Stepped:
+        """Let a slot begin, or end.
+
+        Raises:
+            Refused: The program has died; a run goes on from its memory when it is started again.
+        """
+        try:
+            self._line.write(msgspec.json.encode(slot))
+        except OSError as error:
+            raise Refused("the simulated devices are gone", why=error) from error
+        return msgspec.json.decode(self._line.read(), type=Stepped)
+
+    def close(self) -> None:
+        """End the program."""
+        self._line.close()

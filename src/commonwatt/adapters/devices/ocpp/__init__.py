@@ -1,1 +1,1 @@
-"""Charging stations over OCPP: they come to us, and are told what they may draw."""
+"""OCPP 1.6J, 2.0.1 and 2.1: charging stations connect to us, tell what they do, and take charging profiles."""

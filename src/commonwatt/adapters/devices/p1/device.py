@@ -1,5 +1,6 @@
 """A smart meter at its P1 port as a device: it pushes telegrams, and shows the latest good one."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from commonwatt.adapters.devices.p1.sealed import LUXEMBOURG, Opener, SealedFram
 from commonwatt.adapters.devices.p1.translate import Checksum, Framer, Shown, Version, shown
 from commonwatt.flexibility.fitting import fitted
 from commonwatt.model import METERS_ONLY, Ack, Asset, Caps, Command, DeviceState, InvalidValue, Unreachable
+
+LOOK_EVERY_S = 0.005
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,6 +114,20 @@ class P1Meter:
             raise Unreachable(f"no good telegram for {self._settings.stale_s} s: {self._port.trouble}; {why}")
         at, telegram = self._latest
         return DeviceState(at=at, power_w=telegram.power_w, import_wh=telegram.import_wh, export_wh=telegram.export_wh)
+
+    async def fresh(self) -> None:
+        """Wait for a telegram that was begun after this call: the next one may have been on its way already.
+
+        Raises:
+            Unreachable: None came in time.
+        """
+        first = self.good
+        try:
+            async with asyncio.timeout(self._settings.stale_s):
+                while self.good < first + 2:
+                    await asyncio.sleep(LOOK_EVERY_S)
+        except TimeoutError as error:
+            raise Unreachable(f"no new telegram for {self._settings.stale_s} s: {self._port.trouble}") from error
 
     async def apply(self, command: Command) -> Ack:
         """Say that it takes no commands."""

@@ -1,0 +1,241 @@
+"""A connector or EVSE of a charging station as a device: it connects to us, and is told by charging profiles."""
+
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from commonwatt.adapters.devices.driver import DeviceSpec, Doors, settings_of
+from commonwatt.adapters.devices.ocpp import profiles
+from commonwatt.adapters.devices.ocpp.frames import CallRefused
+from commonwatt.adapters.devices.ocpp.limits import Grid, Wanted
+from commonwatt.adapters.devices.ocpp.server import Server, serving
+from commonwatt.flexibility.fitting import fitted, hold_w
+from commonwatt.model import Ack, Asset, Band, Caps, Command, DeviceState, InvalidValue, Unreachable, epoch, round_div
+
+
+class OcppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a devices file may say of a station.
+
+    Args:
+        connector: Number of the connector (1.6) or EVSE (2.x).
+        phases: On how many it charges.
+        volts: Between phase and neutral.
+        stack_level: Level of our profiles; without, the highest that the station knows.
+        stack_level_zero: It takes none but level 0 (ABB).
+        relative: Profiles count from when they arrive, for a station whose clock is wrong.
+        rate_unit: ``A`` or ``W``; without, what the station says.
+        cannot_clear: It does not clear profiles (go-e): releasing sets one with its maximum.
+        bidirectional: An OCPP 2.1 station that also discharges cars.
+        remote_start_id_tag: With it a charge is begun where a car is plugged and no transaction runs.
+        lease_s: How long a station holds what it was told, at most.
+        fresh_s: A reading older than this is asked for anew.
+        silent_s: A station that was not heard for so long is unreachable; it says something every five minutes.
+        answer_within_s: How long it may take to answer.
+    """
+
+    connector: int = 1
+    phases: int = 1
+    volts: int = 230
+    stack_level: int | None = None
+    stack_level_zero: bool = False
+    relative: bool = False
+    rate_unit: str | None = None
+    cannot_clear: bool = False
+    bidirectional: bool = False
+    remote_start_id_tag: str | None = None
+    lease_s: int = 300
+    fresh_s: int = 90
+    silent_s: int = 700
+    answer_within_s: float = 8.0
+
+    def __post_init__(self) -> None:
+        if self.connector < 0 or self.phases not in (1, 2, 3) or self.volts < 1 or self.lease_s < 1:
+            raise ValueError(f"a connector has one to three phases and a lease of a second or more, was {self}")
+        if self.rate_unit not in (None, "A", "W"):
+            raise ValueError(f"a rate unit is A or W, was {self.rate_unit}")
+
+
+async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "OcppDevice":
+    """Register a station with the server of its address, which is started by the first that needs it.
+
+    Args:
+        asset: What is behind the connector.
+        spec: ``url`` is ``ws://HOST:PORT/STATION``: where our server listens, and the id by which the station connects.
+        doors: Clock, folder and servers.
+
+    Raises:
+        InvalidValue: The address or a setting makes no sense, or its port is not free.
+    """
+    settings = settings_of(spec, OcppSettings)
+    parts = urlsplit(spec.url)
+    id = unquote(parts.path.rstrip("/").rpartition("/")[2])
+    if parts.scheme != "ws" or not parts.hostname or parts.port is None or not id:
+        raise InvalidValue(f"a station's url is ws://HOST:PORT/STATION, was {spec.url!r} for {asset.id}")
+    host, port = parts.hostname, parts.port
+    try:
+        server = await doors.shared(("ocpp", host, port), lambda: serving(host, port, doors.clock, doors.folder))
+    except OSError as error:
+        raise InvalidValue(f"no server can listen at {host}:{port} for {asset.id}: {error}") from error
+    return OcppDevice(asset, settings, server, id, doors)
+
+
+class OcppDevice:
+    """Implements the `Device` port on one connector or EVSE of a station."""
+
+    def __init__(self, asset: Asset, settings: OcppSettings, server: Server, id: str, doors: Doors) -> None:
+        self.asset, self._settings, self._clock = asset, settings, doors.clock
+        self.server = server
+        self.station = server.register(id)
+        self.station.within_s = settings.answer_within_s
+        self.evse = self.station.evse(settings.connector)
+        self.evse.fuse_w = max(asset.max_import_w, asset.max_export_w)
+
+    @property
+    def caps(self) -> Caps:
+        """What it can be told: limits, and of OCPP 2.1 set-points either way where it is set to be bidirectional."""
+        both = self._both_ways
+        return Caps(
+            max_import_w=self.asset.max_import_w,
+            max_export_w=self.asset.max_export_w if both else 0,
+            min_import_w=self.asset.min_import_w,
+            setpoint=both,
+            step_w=self._grid.ampere_w if self._grid.unit == "A" else 1,
+            lease_s=self._settings.lease_s,
+        )
+
+    @property
+    def _both_ways(self) -> bool:
+        return self._settings.bidirectional and self.station.version in ("", "2.1")
+
+    @property
+    def _grid(self) -> Grid:
+        unit = self._settings.rate_unit or self.station.facts.get("rate unit", "W")
+        return Grid(unit, self._settings.volts, self._settings.phases)
+
+    async def read(self) -> DeviceState:
+        """Return what it told last, asked for anew where that is old."""
+        evse, now = self.evse, self._clock()
+        if self.station.link is None:
+            raise Unreachable(f"station {self.station.id} is not connected")
+        if evse.heard_s is None or epoch(now) - evse.heard_s > self._settings.fresh_s:
+            await self._trigger(epoch(now))
+        if evse.doubt:
+            raise InvalidValue(f"station {self.station.id}, EVSE {evse.number}: {evse.doubt}")
+        level_wh = None
+        if self.asset.stores and evse.plugged and evse.level_ppm is not None:
+            level_wh = round_div(self.asset.capacity_wh * evse.level_ppm, 1_000_000)
+        return DeviceState(
+            at=now,
+            power_w=evse.power_w,
+            import_wh=evse.imported.total_wh,
+            export_wh=evse.exported.total_wh,
+            level_wh=level_wh,
+            connected=evse.plugged,
+            frequency_mhz=evse.frequency_mhz,
+        )
+
+    async def apply(self, command: Command) -> Ack:
+        """Make it hold a band until the command expires, by a charging profile that runs out by itself."""
+        now = self._clock()
+        if epoch(command.expires) <= epoch(now):
+            return self._ack(command, None, "command has expired")
+        if self.station.link is None:
+            raise Unreachable(f"station {self.station.id} is not connected")
+        if self._settings.rate_unit is None:
+            await profiles.rate_unit(self.station)
+        taken, why = fitted(self.caps, command.band)
+        if taken is None:
+            return self._ack(command, None, why)
+        setpoint_w = hold_w(taken) if self.caps.setpoint else None
+        wanted = Wanted(
+            limit_w=max(0, taken.hi_w),
+            discharge_w=min(0, taken.lo_w),
+            setpoint_w=setpoint_w,
+            now=now,
+            expires=command.expires,
+        )
+        try:
+            held = await self._hold(wanted)
+        except profiles.NotHeld as refused:
+            return self._ack(command, None, f"the station takes no profile: {refused}")
+        except CallRefused as refused:
+            return self._ack(command, None, f"the station refused: {refused}")
+        words = [why] if why else []
+        if taken.hi_w > 0 and self.evse.session is None:
+            words += await self._start()
+        return self._ack(command, *self._really(taken, setpoint_w, held, words))
+
+    async def release(self) -> None:
+        """Clear our profile; where a station cannot, allow it its maximum until the lease is over."""
+        if self.station.link is None:
+            raise Unreachable(f"station {self.station.id} is not connected")
+        if not self._settings.cannot_clear and await profiles.let_go(self.station, self.evse):
+            return
+        now = self._clock()
+        expires = type(now).fromtimestamp(epoch(now) + self._settings.lease_s, now.tzinfo)
+        most = Wanted(self.asset.max_import_w, -self.caps.max_export_w, None, now, expires)
+        try:
+            await self._hold(most)
+        except (profiles.NotHeld, CallRefused) as refused:
+            raise Unreachable(
+                f"station {self.station.id} does not let go before its lease is over: {refused}"
+            ) from None
+
+    async def close(self) -> None:
+        """Do nothing: the server ends with the process that runs it, and profiles run out by themselves."""
+
+    async def stop_session(self) -> str:
+        """End the transaction that runs, and return an empty text, or why it goes on.
+
+        Raises:
+            Unreachable: The station gave no answer.
+        """
+        return await profiles.stop_session(self.station, self.evse)
+
+    async def _hold(self, wanted: Wanted) -> tuple[int | None, int | None]:
+        level = 0 if self._settings.stack_level_zero else self._settings.stack_level
+        return await profiles.hold(
+            self.station, self.evse, wanted, self._grid, stack_level=level, relative=self._settings.relative
+        )
+
+    async def _start(self) -> list[str]:
+        tag = self._settings.remote_start_id_tag
+        if tag is None or not self.evse.plugged:
+            return []
+        failed = await profiles.start_session(self.station, self.evse, tag)
+        return [f"no charge begins: {failed}"] if failed else []
+
+    def _really(
+        self, taken: Band, setpoint_w: int | None, held: tuple[int | None, int | None], words: list[str]
+    ) -> tuple[Band, str]:
+        """Return the band that the station says it holds: another profile may stand above ours."""
+        limit_w, point_w = held
+        near_w = self.caps.step_w + self._settings.volts // 10
+        if setpoint_w is not None and point_w is not None and abs(point_w - setpoint_w) > near_w:
+            words.append(f"its schedule holds {point_w} W and not {setpoint_w} W: another profile overrules ours")
+            return Band(lo_w=point_w, hi_w=point_w), "; ".join(words)
+        if setpoint_w is None and limit_w is not None and abs(limit_w - taken.hi_w) > near_w:
+            words.append(f"its schedule allows {limit_w} W and not {taken.hi_w} W: another profile overrules ours")
+            hi_w = max(taken.lo_w, min(limit_w, self.asset.max_import_w))
+            return Band(lo_w=taken.lo_w, hi_w=hi_w), "; ".join(words)
+        return taken, "; ".join(words)
+
+    async def _trigger(self, now_s: int) -> None:
+        """Ask for meter values; a station that cannot is believed for as long as it speaks at all."""
+        evse, station = self.evse, self.station
+        if station.facts.get("trigger") is not False:
+            where = {"connectorId": evse.number} if station.version == "1.6" else {"evse": {"id": evse.number}}
+            try:
+                told = await station.call("TriggerMessage", {"requestedMessage": "MeterValues", **where})
+            except CallRefused:
+                station.facts["trigger"] = False
+            else:
+                if told.get("status") == "Accepted":
+                    await station.heard_of(evse, now_s, self._settings.answer_within_s)
+                elif told.get("status") == "NotImplemented":
+                    station.facts["trigger"] = False
+        if evse.heard_s is None or now_s - evse.heard_s > self._settings.silent_s:
+            raise Unreachable(f"station {station.id} has told nothing of EVSE {evse.number} for long")
+
+    def _ack(self, command: Command, taken: Band | None, why: str) -> Ack:
+        return Ack(command=command.id, asset=command.asset, taken=taken, why=why)

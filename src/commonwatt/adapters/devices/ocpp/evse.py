@@ -1,0 +1,157 @@
+"""One EVSE, or connector of OCPP 1.6: what it shows, and its transactions in whatever order they are told."""
+
+from typing import Any
+
+import msgspec
+
+from commonwatt.adapters.devices.ocpp.counters import Counter
+from commonwatt.adapters.devices.ocpp.translate import Sample
+
+KEPT_SESSIONS = 20
+"""So many transactions of an EVSE are remembered, to know a repeated message when it comes."""
+BY_FAR = 1.25
+"""Power above the fuse times this is no measurement."""
+
+
+class Session(msgspec.Struct):
+    """One transaction.
+
+    Args:
+        id: Its id; of OCPP 1.6 a number that we gave, as text.
+        began_s: Station's time of its start, or of the first that was heard of it.
+        meter_start_wh: What the register showed then, None where that was never told.
+        id_tag: Who started it.
+        seen: Numbers of the events that were heard, as stretches from-to; what lies between is missing yet.
+        ended: Whether its end was heard.
+        meter_stop_wh: What the register showed at its end.
+        state: Charging state of OCPP 2.x.
+    """
+
+    id: str
+    began_s: int
+    meter_start_wh: int | None = None
+    id_tag: str = ""
+    seen: list[list[int]] = []
+    ended: bool = False
+    meter_stop_wh: int | None = None
+    state: str = ""
+
+    def hear(self, number: int) -> bool:
+        """Note the number of an event, and tell whether it is new."""
+        for i, (first, last) in enumerate(self.seen):
+            if first <= number <= last:
+                return False
+            if number < first:
+                self.seen.insert(i, [number, number])
+                break
+        else:
+            self.seen.append([number, number])
+        joined: list[list[int]] = []
+        for first, last in self.seen:
+            if joined and first == joined[-1][1] + 1:
+                joined[-1][1] = last
+            else:
+                joined.append([first, last])
+        self.seen = joined
+        return True
+
+    @property
+    def missing(self) -> int:
+        """How many events before the newest were not heard yet."""
+        if not self.seen:
+            return 0
+        return self.seen[-1][1] + 1 - sum(last - first + 1 for first, last in self.seen)
+
+
+class Evse(msgspec.Struct):
+    """What one EVSE shows. Counters and sessions outlive a restart of ours; the rest is told again.
+
+    Args:
+        number: Of the EVSE, or of 1.6's connector; 0 is the station's own meter.
+        fuse_w: Most that can flow through it, 0 where that is unknown.
+        status: As the station calls it.
+        reset: Per counter whether the register may start anew: the station restarted.
+        sampled_s: Station's time of the newest sample.
+        heard_s: Our time of the newest sample.
+        doubt: Why the newest sample cannot be true; empty where it can.
+    """
+
+    number: int
+    imported: Counter = msgspec.field(default_factory=Counter)
+    exported: Counter = msgspec.field(default_factory=Counter)
+    sessions: list[Session] = []
+    fuse_w: int = 0
+    status: str = ""
+    error: str = ""
+    reset: set[str] = set()
+    power_w: int | None = None
+    level_ppm: int | None = None
+    frequency_mhz: int | None = None
+    sampled_s: int = 0
+    heard_s: int | None = None
+    doubt: str = ""
+    wants: dict[str, Any] | None = None
+
+    @property
+    def session(self) -> Session | None:
+        """The transaction that runs: the one that began last, unless it has ended."""
+        newest = max(self.sessions, key=lambda session: session.began_s, default=None)
+        return None if newest is None or newest.ended else newest
+
+    @property
+    def plugged(self) -> bool | None:
+        """Whether a car is at the plug, None while that was never told."""
+        if self.session is not None:
+            return True
+        if not self.status:
+            return None
+        return self.status not in ("Available", "Unavailable", "Faulted", "Reserved")
+
+    def find(self, id: str) -> Session | None:
+        """Return a remembered transaction."""
+        return next((session for session in self.sessions if session.id == id), None)
+
+    def begin(self, id: str, began_s: int, meter_start_wh: int | None = None, id_tag: str = "") -> Session:
+        """Remember a new transaction, and forget the oldest that ended."""
+        session = Session(id, began_s, meter_start_wh, id_tag)
+        self.sessions.append(session)
+        if len(self.sessions) > KEPT_SESSIONS:
+            self.sessions.remove(next((one for one in self.sessions if one.ended), self.sessions[0]))
+        return session
+
+    def register(self, wh: int, at_s: int, now_s: int, *, reset: bool) -> None:
+        """Take what the import register showed at a start or an end."""
+        self.doubt = self.imported.take(wh, at_s, now_s, self.fuse_w, reset=reset or "import" in self.reset)
+
+    def take(self, sample: Sample, now_s: int) -> None:
+        """Take what was measured; of a sample that cannot be true nothing is used.
+
+        What is older by the station's clock counts where its register is the higher one, or where we asked for it.
+        """
+        self.heard_s = now_s
+        if sample.power_w is not None and self.fuse_w and abs(sample.power_w) > self.fuse_w * BY_FAR + 100:
+            self.doubt = f"power is at most {self.fuse_w} W by its fuse, was {sample.power_w} W"
+            return
+        newer = sample.asked or sample.at_s >= self.sampled_s
+        before_wh = self.imported.total_wh, self.exported.total_wh
+        for name, counter, wh in (
+            ("import", self.imported, sample.import_wh),
+            ("export", self.exported, sample.export_wh),
+        ):
+            if wh is None:
+                continue
+            doubt = counter.take(wh, sample.at_s, now_s, self.fuse_w, reset=name in self.reset)
+            if doubt:
+                self.doubt = f"{name}: {doubt}"
+                return
+            if newer:
+                self.reset.discard(name)
+        if newer or (self.imported.total_wh, self.exported.total_wh) != before_wh:
+            self.doubt = ""
+            self.sampled_s = sample.at_s
+            if sample.power_w is not None:
+                self.power_w = sample.power_w
+            if sample.level_ppm is not None:
+                self.level_ppm = sample.level_ppm
+            if sample.frequency_mhz is not None:
+                self.frequency_mhz = sample.frequency_mhz

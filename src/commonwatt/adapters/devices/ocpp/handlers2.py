@@ -1,0 +1,136 @@
+"""What we answer stations of OCPP 2.0.1 and 2.1."""
+
+from collections.abc import Mapping
+
+from commonwatt.adapters.devices.ocpp.evse import Evse, Session
+from commonwatt.adapters.devices.ocpp.handlers import COMMON, Handler, Heard, Payload, nothing
+from commonwatt.adapters.devices.ocpp.translate import moment, samples
+
+MOST_VARIABLES = 5_000
+"""A device model may hold so many variables; what comes on top is counted and not kept."""
+
+
+def status(heard: Heard, told: Payload) -> Payload:
+    """Keep the status of an EVSE's connector; another one of the same EVSE that is free hides none that is not."""
+    evse = heard.station.evse(told["evseId"])
+    evse.status = told["connectorStatus"]
+    return {}
+
+
+def authorize(heard: Heard, told: Payload) -> Payload:
+    """Let everybody charge: who pays is settled elsewhere, by whoever sells the energy."""
+    return {"idTokenInfo": {"status": "Accepted"}}
+
+
+def transaction_event(heard: Heard, told: Payload) -> Payload:
+    """Take an event of a transaction, whenever it comes; one that was heard already changes nothing."""
+    station = heard.station
+    info = told["transactionInfo"]
+    at_s = moment(told["timestamp"])
+    measured = samples(told.get("meterValue") or ())
+    evse, session = _session(heard, told, at_s)
+    newest = not session.seen or told["seqNo"] > session.seen[-1][1]
+    if session.hear(told["seqNo"]):
+        began = told["eventType"] == "Started"
+        if began:
+            session.began_s = at_s
+            session.meter_start_wh = measured[0].import_wh if measured else None
+        if "idToken" in told:
+            session.id_tag = told["idToken"]["idToken"]
+        if newest and "chargingState" in info:
+            session.state = info["chargingState"]
+        if began and measured and session is evse.session:
+            evse.reset |= {"import", "export"}  # some meters start anew with each transaction
+        for sample in measured:
+            evse.take(sample, heard.now_s)
+        if told["eventType"] == "Ended":
+            session.ended = True
+            session.meter_stop_wh = measured[-1].import_wh if measured else None
+        if told["eventType"] != "Updated":
+            station.remember(station)
+    return {"idTokenInfo": {"status": "Accepted"}} if "idToken" in told else {}
+
+
+def meter_values(heard: Heard, told: Payload) -> Payload:
+    """Take what was measured outside of transactions, or because we asked."""
+    evse = heard.station.evse(told["evseId"])
+    for sample in samples(told["meterValue"]):
+        evse.take(sample, heard.now_s)
+    return {}
+
+
+def notify_report(heard: Heard, told: Payload) -> Payload:
+    """Keep the device model, as far as it is told."""
+    model = heard.station.model
+    for one in told.get("reportData") or ():
+        component, variable = one["component"], one["variable"]
+        evse = component.get("evse", {}).get("id")
+        name = ".".join(str(part) for part in (component["name"], evse, variable["name"]) if part is not None)
+        if len(model) >= MOST_VARIABLES and name not in model:
+            heard.station.quirks["device model too large"] += 1
+            break
+        values = [attribute.get("value") for attribute in one["variableAttribute"]]
+        model[name] = values[0] if values else None
+    if not told.get("tbc", False):
+        heard.station.facts["reported"] = told["requestId"]
+    return {}
+
+
+def notify_event(heard: Heard, told: Payload) -> Payload:
+    """Keep the last events of a station."""
+    heard.station.facts["events"] = [*heard.station.facts.get("events", []), *told["eventData"]][-20:]
+    return {}
+
+
+def report_profiles(heard: Heard, told: Payload) -> Payload:
+    """Keep which charging profiles a station says it has."""
+    heard.station.facts["profiles"] = [*heard.station.facts.get("profiles", []), *told["chargingProfile"]][-50:]
+    return {}
+
+
+def charging_needs(heard: Heard, told: Payload) -> Payload:
+    """Keep what a car says it needs."""
+    heard.station.evse(told["evseId"]).wants = told["chargingNeeds"]
+    return {"status": "Accepted"}
+
+
+def charging_schedule(heard: Heard, told: Payload) -> Payload:
+    """Keep what a car says it will do."""
+    heard.station.facts[f"schedule {told['evseId']}"] = told["chargingSchedule"]
+    return {"status": "Accepted"}
+
+
+def _session(heard: Heard, told: Payload, at_s: int) -> tuple[Evse, Session]:
+    """Return the transaction of an event, known or new; an event need not say where it is (lbbrhzn/ocpp#2135)."""
+    station, id = heard.station, told["transactionInfo"]["transactionId"]
+    for evse in station.evses.values():
+        session = evse.find(id)
+        if session is not None:
+            return evse, session
+    number = told.get("evse", {}).get("id")
+    if number is None:
+        number = min((one for one in station.evses if one > 0), default=1)
+        station.quirks["TransactionEvent without EVSE"] += 1
+    evse = station.evse(number)
+    return evse, evse.begin(id, at_s)
+
+
+HANDLERS_201: Mapping[str, Handler] = {
+    **COMMON,
+    "StatusNotification": status,
+    "Authorize": authorize,
+    "TransactionEvent": transaction_event,
+    "MeterValues": meter_values,
+    "NotifyReport": notify_report,
+    "NotifyEvent": notify_event,
+    "ReportChargingProfiles": report_profiles,
+    "NotifyEVChargingNeeds": charging_needs,
+    "NotifyEVChargingSchedule": charging_schedule,
+    "NotifyMonitoringReport": nothing,
+    "LogStatusNotification": nothing,
+    "NotifyChargingLimit": nothing,
+    "ClearedChargingLimit": nothing,
+}
+"""Actions of OCPP 2.0.1 that stations may call."""
+HANDLERS_21: Mapping[str, Handler] = HANDLERS_201
+"""Actions of OCPP 2.1 that stations may call."""

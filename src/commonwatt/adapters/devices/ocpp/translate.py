@@ -1,0 +1,128 @@
+"""Meter values of all three versions as one shape: whole W and Wh, import positive."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+from commonwatt.model import InvalidValue
+
+IMPORT, EXPORT = "Energy.Active.Import.Register", "Energy.Active.Export.Register"
+POWER_IN, POWER_OUT, LEVEL, FREQUENCY = "Power.Active.Import", "Power.Active.Export", "SoC", "Frequency"
+WANTED = frozenset({IMPORT, EXPORT, POWER_IN, POWER_OUT, LEVEL, FREQUENCY})
+ELSEWHERE = frozenset({"EV", "Inlet", "Upstream"})
+"""Places where energy and power are not those of the station's own outlet; a level is always the car's."""
+SCALE = {"kWh": 3, "kW": 3, "Wh": 0, "W": 0, "MWh": 6, "MW": 6}
+MOST = Decimal(10) ** 15
+
+
+class Sample(NamedTuple):
+    """What a station measured at one moment of its own clock; None for what it did not say.
+
+    ``asked`` tells that we asked for it: then it is fresh whatever its clock says.
+    """
+
+    at_s: int
+    import_wh: int | None
+    export_wh: int | None
+    power_w: int | None
+    level_ppm: int | None
+    frequency_mhz: int | None
+    asked: bool
+
+
+def samples(meter_values: Iterable[Mapping[str, Any]]) -> list[Sample]:
+    """Return the samples of a MeterValues, StopTransaction or TransactionEvent message, oldest first.
+
+    Raises:
+        InvalidValue: A number is none, or cannot be true.
+
+    Source: OCPP 1.6 7.33 SampledValue; OCPP 2.0.1 part 2, 2.46 SampledValueType and 2.56 UnitOfMeasureType.
+    """
+    return sorted(
+        (_sample(moment(one.get("timestamp")), one["sampledValue"]) for one in meter_values),
+        key=lambda sample: sample.at_s,
+    )
+
+
+def moment(text: object) -> int:
+    """Return an instant of OCPP as seconds since 1970; without a zone it is UTC.
+
+    Raises:
+        InvalidValue: It is none.
+    """
+    try:
+        parsed = datetime.fromisoformat(text)  # type: ignore[arg-type]  # whatever it is, it is refused below
+        if parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=UTC)
+        return int(parsed.timestamp())
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InvalidValue(f"an instant is written as in RFC 3339, was {str(text)[:40]!r}") from error
+
+
+def stamp(at: datetime) -> str:
+    """Return an instant as OCPP writes it, in whole seconds: fractions made stations answer fractional periods."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def whole(value: object, scale: int = 0) -> int:
+    """Return a number, moved by a power of ten, rounded down.
+
+    Raises:
+        InvalidValue: It is none, or so large that nothing measures it.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and scale == 0 and -(10**15) < value < 10**15:
+        return value
+    try:
+        number = Decimal(str(value))
+        if not number.is_finite() or abs(number) > MOST:
+            raise InvalidValue(f"a measured value is a number, was {str(value)[:40]!r}")
+        return int((number.scaleb(scale)).to_integral_value(rounding="ROUND_FLOOR"))
+    except InvalidOperation as error:
+        raise InvalidValue(f"a measured value is a number, was {str(value)[:40]!r}") from error
+
+
+def _sample(at_s: int, values: Iterable[Mapping[str, Any]]) -> Sample:
+    sums: dict[str, int] = {}
+    phases: dict[str, int] = {}
+    asked = False
+    for value in values:
+        measurand = value.get("measurand", IMPORT)
+        if measurand not in WANTED or value.get("format") == "SignedData":
+            continue
+        if measurand != LEVEL and value.get("location") in ELSEWHERE:
+            continue
+        asked = asked or value.get("context") == "Trigger"
+        found = whole(value["value"], _scale(measurand, value))
+        if found < 0 and measurand not in (POWER_IN, POWER_OUT):
+            raise InvalidValue(f"a {measurand} is zero or more, was {found}")
+        phase = value.get("phase")
+        if phase is None:
+            sums[measurand] = found
+        elif phase in ("L1", "L2", "L3", "L1-N", "L2-N", "L3-N"):
+            phases[measurand] = phases.get(measurand, 0) + found
+    both = {**phases, **sums}
+    power_w = None
+    if POWER_IN in both or POWER_OUT in both:
+        power_w = both.get(POWER_IN, 0) - both.get(POWER_OUT, 0)
+    level = both.get(LEVEL)
+    if level is not None and level > 1_000_000:
+        raise InvalidValue(f"a state of charge is at most 100 percent, was {level / 10_000}")
+    return Sample(at_s, both.get(IMPORT), both.get(EXPORT), power_w, level, both.get(FREQUENCY), asked)
+
+
+def _scale(measurand: str, value: Mapping[str, Any]) -> int:
+    """Return the power of ten that brings a value to Wh, W, millionths or mHz."""
+    if measurand == LEVEL:
+        return 4
+    if measurand == FREQUENCY:
+        return 3
+    about = value.get("unitOfMeasure")
+    if about is None:
+        unit, multiplier = value.get("unit") or "Wh", 0
+    else:
+        unit, multiplier = about.get("unit") or "Wh", about.get("multiplier") or 0
+    scale = SCALE.get(unit)
+    if scale is None or not -12 <= multiplier <= 12:
+        raise InvalidValue(f"a {measurand} is told in Wh, W or their thousands, was {str(unit)[:20]!r} e{multiplier}")
+    return scale + int(multiplier)
