@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import settings
 
-from servers.postgres import postgres  # noqa: F401  a fixture for all
+from servers.mosquitto import mosquitto  # noqa: F401  a fixture for all
+from servers.postgres import postgres  # noqa: F401
 from servers.softhsm import soft_token  # noqa: F401
 
 # Compiled kernels are linked, or on a fresh checkout compiled, at their first call: that one example takes long.
