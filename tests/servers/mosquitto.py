@@ -1,12 +1,13 @@
 """A Mosquitto broker of the tests' own on loopback, in a folder that goes with it."""
 
+import atexit
 import shutil
 import socket
 import subprocess
 import time
 import warnings
-from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -80,8 +81,15 @@ def free_port() -> int:
         return port
 
 
+@cache
+def shared() -> Mosquitto:
+    """Return a broker for the whole process, stopped at its end."""
+    broker = Mosquitto()
+    atexit.register(broker.stop)
+    return broker
+
+
 @pytest.fixture(scope="session")
-def mosquitto() -> Iterator[Mosquitto]:
+def mosquitto() -> Mosquitto:
     """A broker for the whole session; every test takes topics of its own in it."""
-    with Mosquitto() as broker:
-        yield broker
+    return shared()

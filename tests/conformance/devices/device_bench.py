@@ -34,6 +34,7 @@ class Bench:
         resolution_wh: What its counters leave out.
         resolution_w: What its power leaves out.
         levels: Whether it tells the level of what stores.
+        rests_free: Whether one of the things that it can be told is its safe default itself: a relay that is on.
     """
 
     plant: Plant
@@ -48,6 +49,7 @@ class Bench:
     resolution_wh: int = 1
     resolution_w: int = 1
     levels: bool = False
+    rests_free: bool = False
 
     def clock(self) -> datetime:
         """Return what the adapter takes for the time."""

@@ -2,12 +2,13 @@
 
 import asyncio
 import secrets
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiomqtt
 
@@ -19,6 +20,8 @@ LONGEST_WAIT_S = 30.0
 KEEPALIVE_S = 15
 ONLINE, OFFLINE = b"online", b"offline"
 AT_LEAST_ONCE = 1
+AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
+"""Small messages do not wait for each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Message:
     retained: bool
 
 
+Done = TypeVar("Done")
 Hear = Callable[[Message], None]
 
 
@@ -92,6 +96,8 @@ class Broker:
         self._ears: list[tuple[str, Hear]] = []
         self._greeters: list[Callable[[], Awaitable[None]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lost = asyncio.Event()
+        self._stood = 0
         # The same name each time: a broker then knows a connection of ours that it takes for alive for the old one.
         self._name = f"commonwatt-{secrets.token_hex(6)}"
         self.trouble = "not connected yet"
@@ -149,19 +155,37 @@ class Broker:
         except (aiomqtt.MqttError, ValueError) as error:
             raise Unreachable(f"the broker at {self._login.host} did not take {topic}: {error}") from error
 
+    async def unless_lost(self, doing: Coroutine[Any, Any, Done]) -> Done:
+        """Wait for something that needs the connection, no longer than it stands.
+
+        Raises:
+            Unreachable: It was lost meanwhile.
+        """
+        task, lost = asyncio.ensure_future(doing), asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait((task, lost), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise Unreachable(f"the connection to the broker at {self._login.host} was lost")
+        finally:
+            task.cancel()
+            lost.cancel()
+            await asyncio.gather(task, lost, return_exceptions=True)
+
     async def run(self) -> None:
         """Connect, again and again, until cancelled."""
         wait_s = FIRST_WAIT_S
         while True:
+            stood = self._stood
             try:
                 await self._stay()
-                wait_s = FIRST_WAIT_S
             except (aiomqtt.MqttError, OSError, InvalidValue) as error:
-                if self.connected:
+                if stood != self._stood:
                     wait_s = FIRST_WAIT_S
                 self.trouble = str(error) or type(error).__name__
             finally:
                 self._client = None
+                self._lost.set()
             # Not all at the same moment: a broker that comes back has many who wait for it.
             await asyncio.sleep(wait_s * (0.5 + secrets.randbelow(500) / 1000))
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)
@@ -178,15 +202,20 @@ class Broker:
             keepalive=KEEPALIVE_S,
             timeout=login.within_s,
             tls_context=login.context(),
+            socket_options=AT_ONCE,
         ) as client:
             for topic_filter in dict.fromkeys(mine for mine, _ in self._ears):
                 await client.subscribe(topic_filter, AT_LEAST_ONCE)
             self._client, self.trouble = client, ""
+            self._lost.clear()
+            self._stood += 1
             greeting = asyncio.ensure_future(self._greet(client))
             try:
                 async for message in client.messages:
                     self._hear(message)
             finally:
+                self._client = None
+                self._lost.set()
                 greeting.cancel()
                 with suppress(asyncio.CancelledError):
                     await greeting

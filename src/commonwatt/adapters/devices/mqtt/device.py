@@ -137,13 +137,16 @@ class MqttDevice:
             self._waiting = (order, future) if order.hear is not None else None
             try:
                 async with asyncio.timeout(within_s):
-                    for note in order.notes:
-                        await self._broker.publish(note.topic, note.payload, within_s=within_s)
-                    return Answer() if order.hear is None else await future
+                    return await self._broker.unless_lost(self._send(order, future))
             except TimeoutError as error:
                 raise Unreachable(f"{self._asset.id} gave no answer within {within_s:g} s") from error
             finally:
                 self._waiting = None
+
+    async def _send(self, order: Order, future: asyncio.Future[Answer]) -> Answer:
+        for note in order.notes:
+            await self._broker.publish(note.topic, note.payload, within_s=self._settings.answer_within_s)
+        return Answer() if order.hear is None else await future
 
     async def _hello(self) -> None:
         for note in self._profile.hello:
