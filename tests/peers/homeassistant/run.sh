@@ -11,7 +11,7 @@ version=2025.4.4
 
 python=
 for candidate in "${PEER_PYTHON:-}" python3.13 "$HOME"/.pyenv/versions/3.13*/bin/python3; do
-    if [ -n "$candidate" ] && command -v "$candidate" >/dev/null; then
+    if [ -n "$candidate" ] && "$candidate" -c "" 2>/dev/null; then
         python=$candidate
         break
     fi
