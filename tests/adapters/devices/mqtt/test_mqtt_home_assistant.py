@@ -14,8 +14,9 @@ from mqtt_assets import BATTERY, BOILER
 
 from commonwatt.adapters.devices.driver import Doors
 from commonwatt.adapters.devices.mqtt.client import Broker, Login, broker
-from commonwatt.adapters.devices.mqtt.discovery import Shown, Topics, described, named, words_of
+from commonwatt.adapters.devices.mqtt.discovery import Shown, Topics, described, words_of
 from commonwatt.adapters.devices.mqtt.homeassistant import HomeAssistant
+from commonwatt.adapters.devices.mqtt.translate import named
 from commonwatt.model import AssetId, GatewayId, Refused, Verb
 from commonwatt.simulator.mischief import Mischief, wire
 from servers.mosquitto import Mosquitto

@@ -1,9 +1,12 @@
 """What devices say on MQTT is read as it was meant, and what cannot be true is not believed."""
 
+import tomllib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,11 +133,18 @@ def test_a_described_battery_tells_its_level_from_its_state_of_charge() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"NaN", b"inf", b"-1", b"1e300", b"", b"unavailable", b"twelve", b"\xff", b"1_0", b"true"],
+    [b"NaN", b"inf", b"-1", b"1e300", b"1e16", b"", b"unavailable", b"twelve", b"\xff", b"1_0", b"true"],
 )
 def test_what_is_no_counter_is_not_believed(payload: bytes) -> None:
     with pytest.raises(InvalidValue):
         shown(profile(BATTERY, profile="shelly1"), ("shellies/thing/emeter/0/total", payload))
+
+
+@pytest.mark.parametrize("number", ["1e9999999", "1e99999999999999999999", "9" * 5000, "NaN", "-Infinity", "[[[1]]]1"])
+def test_a_number_that_no_arithmetic_could_bear_is_not_believed(number: str) -> None:
+    made = profile(BATTERY, profile="generic", values={"power_w": {"topic": "s", "path": "w", "scale": 1000}})
+    with pytest.raises(InvalidValue):
+        shown(made, ("s", f'{{"w": {number}}}'.encode()))
 
 
 def test_more_than_a_battery_holds_is_not_believed() -> None:
@@ -245,6 +255,8 @@ def test_a_relay_that_falls_back_to_off_is_timed_while_it_is_on() -> None:
         ({"profile": "generic", "values": {"volts": {"topic": "t"}}}, "volts"),
         ({"profile": "generic", "values": {}}, "has none"),
         ({"profile": "generic", "values": {"power_w": {"topic": "t", "scale": 0}}}, "other than 0"),
+        ({"profile": "generic", "values": {"power_w": {"topic": "a/#"}}}, "wildcards"),
+        ({"profile": "tasmota", "full_topic": "+/%topic%/%prefix%/"}, "wildcards"),
         ({"profile": "ha", "sensors": {"power_w": {"unit": "W"}}}, "one of the two"),
         ({"profile": "ha", "sensors": {"power_w": {"entity": "sensor.x", "unit": "hp"}}}, "hp"),
     ],
@@ -293,6 +305,18 @@ def test_simple_templates_say_where_a_value_stands(template: str, path: tuple[st
 def test_templates_that_compute_are_refused(template: str) -> None:
     with pytest.raises(InvalidValue, match="template"):
         template_path(template)
+
+
+def test_what_the_guide_says_of_a_devices_file_is_true() -> None:
+    guide = (Path(__file__).parents[4] / "docs" / "guide" / "devices" / "mqtt.md").read_text(encoding="utf-8")
+    written = tomllib.loads(guide.split("```toml\n")[1].split("```")[0])
+    for entry in written["device"]:
+        spec = msgspec.convert(entry, DeviceSpec)
+        asset = BOILER if spec.asset == "boiler" else BATTERY
+        _, made = profile_of(asset, spec, place_of(spec.url).device)
+        assert made.values or made.learn
+        assert made.caps.takes_commands == (spec.asset in ("boiler", "battery"))
+    assert len(written["device"]) == 4
 
 
 @pytest.mark.row("H9")

@@ -179,7 +179,7 @@ class Broker:
             stood = self._stood
             try:
                 await self._stay()
-            except (aiomqtt.MqttError, OSError, InvalidValue) as error:
+            except (aiomqtt.MqttError, OSError, ValueError) as error:
                 if stood != self._stood:
                     wait_s = FIRST_WAIT_S
                 self.trouble = str(error) or type(error).__name__

@@ -9,6 +9,7 @@ from commonwatt.adapters.devices.mqtt.memory import Memory
 from commonwatt.adapters.devices.mqtt.orders import Answer, Order, Profile
 from commonwatt.adapters.devices.mqtt.profiles import profile_of
 from commonwatt.adapters.devices.mqtt.settings import Settings, file_of, place_of
+from commonwatt.adapters.devices.mqtt.translate import named
 from commonwatt.flexibility.fitting import fitted
 from commonwatt.model import Ack, Asset, Caps, Command, DeviceState, InvalidValue, Unreachable, epoch
 
@@ -24,7 +25,7 @@ async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "MqttDevi
     login = Login(
         host=place.host,
         port=place.port,
-        status_topic=f"commonwatt/{asset.gateway}/status",
+        status_topic=f"commonwatt/{named(asset.gateway)}/status",
         user=settings.user,
         password_file=file_of(settings.password_file),
         tls=place.tls,

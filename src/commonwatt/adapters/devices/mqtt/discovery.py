@@ -1,20 +1,17 @@
 """What Home Assistant is told of an asset: one discovery message, one state message, and what its buttons mean."""
 
-import hashlib
-import re
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from commonwatt.adapters.devices.mqtt.translate import decimal_of, plain, truth
+from commonwatt.adapters.devices.mqtt.translate import decimal_of, named, plain, truth
 from commonwatt.model import Asset, AssetId, GatewayId, InvalidValue, Verb
 
 AS_PLANNED = "AS PLANNED"
 WORDS = (AS_PLANNED, *Verb)
 """What can be chosen: the six instructions, and to go back to the plan."""
 MADE_BY = {"name": "commonwatt"}
-_PLAIN = re.compile(r"[^A-Za-z0-9_-]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +67,6 @@ class Topics:
     def discovery(self, prefix: str) -> str:
         """Return where its description goes."""
         return f"{prefix}/device/{self.object_id}/config"
-
-
-def named(name: str) -> str:
-    """Return a name of letters, digits, ``-`` and ``_``; what had to change keeps a trace of what it was."""
-    made = _PLAIN.sub("_", name)
-    return made if made == name else f"{made}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def described(asset: Asset, status_topic: str, version: str) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """From MQTT messages to numbers: where a value stands in a message, what it means, and what cannot be true."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ ALIVE = "alive"
 
 MOST = Decimal(10) ** 15
 """No small asset's number is larger, in whatever unit: beyond lies a broken one."""
+_PLAIN = re.compile(r"[^A-Za-z0-9_-]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _TRUE = ("true", "on", "online", "1", "yes", "connected")
 _FALSE = ("false", "off", "offline", "0", "no", "disconnected")
@@ -51,6 +53,10 @@ class Value:
     path: tuple[str, ...] = ()
     scale: Decimal = Decimal(1)
     part: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.topic or set(self.topic) & set("+#\0"):
+            raise InvalidValue(f"a value arrives on one topic without wildcards, was {self.topic!r} for {self.field}")
 
 
 def decoded(payload: bytes, values: Sequence[Value]) -> dict[Value, Decimal]:
@@ -78,7 +84,7 @@ def json_of(payload: bytes) -> Any:
     """
     try:
         return _DECODER.decode(payload)
-    except (msgspec.DecodeError, InvalidOperation, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, ArithmeticError, ValueError, RecursionError) as error:
         raise InvalidValue(f"a message is JSON, was {payload[:80]!r}: {error}") from error
 
 
@@ -139,8 +145,12 @@ def decimal_of(raw: Any, where: str) -> Decimal:
             raise InvalidValue(f"no value is known on {where}, was {raw!r}")
         if not _NUMBER.fullmatch(text):
             raise InvalidValue(f"a value on {where} is a number, was {raw[:40]!r}")
-        return Decimal(text)
-    return Decimal(raw)
+        raw = text
+    number = Decimal(raw)
+    # Looked at before anything is computed: an exponent of millions would overflow whoever multiplies it.
+    if not number.is_finite() or number.adjusted() > MOST.adjusted():
+        raise InvalidValue(f"nothing shows so much on {where}, was {str(raw)[:40]}")
+    return number
 
 
 def truth(raw: Any) -> bool:
@@ -163,6 +173,12 @@ def whole(number: Decimal) -> int:
 def path_of(text: str) -> tuple[str, ...]:
     """Return the steps of a path as people write it: ``ENERGY.Power`` or ``phases.0.power``; empty for none."""
     return tuple(step for step in text.split(".") if step)
+
+
+def named(name: str) -> str:
+    """Return a name of letters, digits, ``-`` and ``_``; what had to change keeps a trace of what it was."""
+    made = _PLAIN.sub("_", name)
+    return made if made == name else f"{made}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=Decimal)

@@ -7,7 +7,7 @@ import msgspec
 from commonwatt.adapters.devices.mqtt.orders import Answer, Note, Order, Presence, Profile
 from commonwatt.adapters.devices.mqtt.profiles.relay import lets_draw, relay_caps, topic_named
 from commonwatt.adapters.devices.mqtt.settings import Settings
-from commonwatt.adapters.devices.mqtt.translate import Value, json_of
+from commonwatt.adapters.devices.mqtt.translate import Value, json_of, named
 from commonwatt.model import Asset, Band, InvalidValue
 
 COMPONENTS = {
@@ -57,7 +57,8 @@ def profile(asset: Asset, device: str, settings: Shelly2Settings) -> Profile:
             values.append(Value(field=field, topic=f"{base}/events/rpc", path=notified, part=str(channel)))
     orders = None
     if settings.relay is not None:
-        orders = ShellyRelay(base, settings.relay, f"commonwatt/{asset.gateway}/{asset.id}", settings.falls_back_to)
+        source = f"commonwatt/{named(asset.gateway)}/{named(asset.id)}"
+        orders = ShellyRelay(base, settings.relay, source, settings.falls_back_to)
     return Profile(
         values=tuple(values),
         caps=relay_caps(asset, settings.lease_s, switches=settings.relay is not None),
