@@ -20,7 +20,7 @@ from commonwatt.simulator.devices.mqtt_shelly import ShellyPm
 from commonwatt.simulator.devices.mqtt_thing import Thing
 from commonwatt.simulator.mischief import Mischief, wire
 from commonwatt.simulator.plant import Plant
-from servers.mosquitto import Mosquitto
+from servers.mosquitto import Mosquitto, free_port
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 QUICK = {"connect_within_s": 2.0, "answer_within_s": 1.0}
@@ -153,6 +153,33 @@ def test_the_devices_of_a_process_share_one_connection(mosquitto: Mosquitto) -> 
                     await other.publish(f"shared{n}/w", str(n))
             assert [await readable(device) for device in devices] == [0, 1, 2, 3]
             assert cable.connections == 1
+
+    run(story)
+
+
+@pytest.mark.row("W9")
+def test_a_broker_that_was_gone_is_found_again_and_asked_for_everything(mosquitto: Mosquitto) -> None:
+    port = free_port()
+
+    async def tell(power: str) -> None:
+        async with aiomqtt.Client("127.0.0.1", port) as other:
+            await other.publish("again/w", power)
+
+    async def story(doors: Doors) -> None:
+        with Mosquitto(port=port):
+            device = await opened(doors, f"mqtt://127.0.0.1:{port}/again", **SENSOR)
+            await until(lambda: device.broker.connected)
+            await tell("1")
+            assert await readable(device) == 1
+        await until(lambda: not device.broker.connected)
+        with pytest.raises(Unreachable, match="broker"):
+            await device.read()
+        with Mosquitto(port=port):
+            await until(lambda: device.broker.connected)
+            await tell("2")
+            async with asyncio.timeout(5):
+                while await readable(device) != 2:
+                    await asyncio.sleep(0.01)
 
     run(story)
 
