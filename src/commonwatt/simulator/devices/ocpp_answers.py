@@ -34,6 +34,10 @@ def answer(station: "OcppStation", action: str, asked: Told) -> Told | None:
         return configuration(station, asked.get("key", []))
     if action == "GetVariables":
         return {"getVariableResult": [variable(station, one) for one in asked["getVariableData"]]}
+    if action == "GetBaseReport":
+        for payload in inventory(station, asked["requestId"]):
+            station.later("NotifyReport", payload)
+        return {"status": "Accepted"}
     if action in ("RemoteStartTransaction", "RequestStartTransaction"):
         if station.transaction is not None or not station.plugged:
             return {"status": "Rejected"}
@@ -117,3 +121,18 @@ def variable(station: "OcppStation", asked: Told) -> Told:
     if asked["component"]["name"] != "SmartChargingCtrlr" or asked["variable"]["name"] not in known:
         return {"attributeStatus": "UnknownVariable", **told}
     return {"attributeStatus": "Accepted", "attributeValue": known[asked["variable"]["name"]], **told}
+
+
+def inventory(station: "OcppStation", request: int) -> list[Told]:
+    """Return the device model in two pieces."""
+    rows = (
+        ({"name": "SmartChargingCtrlr"}, {"name": "RateUnit"}, station.unit),
+        ({"name": "EVSE", "evse": {"id": 1}}, {"name": "Power"}, str(station.plant.asset.max_import_w)),
+    )
+    return [
+        {
+            "requestId": request, "generatedAt": stamp(station), "seqNo": i, "tbc": i + 1 < len(rows),
+            "reportData": [{"component": of, "variable": what, "variableAttribute": [{"value": value}]}],
+        }
+        for i, (of, what, value) in enumerate(rows)
+    ]  # fmt: skip

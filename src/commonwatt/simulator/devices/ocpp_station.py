@@ -120,6 +120,7 @@ class OcppStation:
         self.number = 0
         self._starts += 1
         self.transaction = self.words.first_id(f"{self.plant.now_s}-{self._starts}")
+        self.follow()
         self.queue.append(("StatusNotification", self.words.status(self)))
         self.queue.append(self.words.started(self))
         await self._flush()
@@ -155,6 +156,9 @@ class OcppStation:
 
     def follow(self) -> None:
         """Make the plant do what the profiles say now."""
+        if self.transaction is None:
+            self.plant.ask(Band(lo_w=0, hi_w=0), None)  # its relay is open
+            return
         held = self.stack.now(self.plant.now_s, in_transaction=self.transaction is not None)
         if held is None:
             self.plant.release()

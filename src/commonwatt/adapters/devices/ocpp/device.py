@@ -234,7 +234,10 @@ class OcppDevice:
                     await station.heard_of(evse, now_s, self._settings.answer_within_s)
                 elif told.get("status") == "NotImplemented":
                     station.facts["trigger"] = False
-        if evse.heard_s is None or now_s - evse.heard_s > self._settings.silent_s:
+        heard_s = evse.heard_s
+        if evse.session is None and station.heard_s is not None:
+            heard_s = station.heard_s  # where nothing is charged there is nothing to tell but that it lives
+        if heard_s is None or now_s - heard_s > self._settings.silent_s:
             raise Unreachable(f"station {station.id} has told nothing of EVSE {evse.number} for long")
 
     def _ack(self, command: Command, taken: Band | None, why: str) -> Ack:

@@ -69,7 +69,7 @@ class Evse(msgspec.Struct):
     Args:
         number: Of the EVSE, or of 1.6's connector; 0 is the station's own meter.
         fuse_w: Most that can flow through it, 0 where that is unknown.
-        status: As the station calls it.
+        status: As the station calls it; of several connectors that of one that is not free.
         reset: Per counter whether the register may start anew: the station restarted.
         sampled_s: Station's time of the newest sample.
         heard_s: Our time of the newest sample.
@@ -82,6 +82,7 @@ class Evse(msgspec.Struct):
     sessions: list[Session] = []
     fuse_w: int = 0
     status: str = ""
+    connectors: dict[int, str] = {}
     error: str = ""
     reset: set[str] = set()
     power_w: int | None = None
@@ -118,6 +119,11 @@ class Evse(msgspec.Struct):
         if len(self.sessions) > KEPT_SESSIONS:
             self.sessions.remove(next((one for one in self.sessions if one.ended), self.sessions[0]))
         return session
+
+    def rest(self, at_s: int) -> None:
+        """Take it that nothing flows once no transaction runs: few stations tell power outside of one."""
+        if self.session is None and at_s >= self.sampled_s:
+            self.power_w = 0
 
     def register(self, wh: int, at_s: int, now_s: int, *, reset: bool) -> None:
         """Take what the import register showed at a start or an end."""

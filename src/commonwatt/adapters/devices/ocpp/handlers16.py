@@ -48,7 +48,7 @@ def stop(heard: Heard, told: Payload) -> Payload:
     station = heard.station
     found = _stopped(heard, told)
     if found is None:
-        station.quirks["StopTransaction of none that is known"] += 1
+        station.note("StopTransaction of none that is known")
         return {}
     evse, session = found
     if not session.ended or session.meter_stop_wh is None:
@@ -56,6 +56,7 @@ def stop(heard: Heard, told: Payload) -> Payload:
         for sample in samples(told.get("transactionData") or ()):
             evse.take(sample, heard.now_s)
         evse.register(told["meterStop"], moment(told["timestamp"]), heard.now_s, reset=False)
+        evse.rest(moment(told["timestamp"]))
         station.remember(station)
     return {}
 

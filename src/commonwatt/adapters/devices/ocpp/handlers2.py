@@ -6,6 +6,7 @@ from commonwatt.adapters.devices.ocpp.evse import Evse, Session
 from commonwatt.adapters.devices.ocpp.handlers import COMMON, Handler, Heard, Payload, nothing
 from commonwatt.adapters.devices.ocpp.translate import moment, samples
 
+MOST_CONNECTORS = 8
 MOST_VARIABLES = 5_000
 """A device model may hold so many variables; what comes on top is counted and not kept."""
 
@@ -13,7 +14,10 @@ MOST_VARIABLES = 5_000
 def status(heard: Heard, told: Payload) -> Payload:
     """Keep the status of an EVSE's connector; another one of the same EVSE that is free hides none that is not."""
     evse = heard.station.evse(told["evseId"])
-    evse.status = told["connectorStatus"]
+    evse.connectors[told["connectorId"]] = told["connectorStatus"]
+    if len(evse.connectors) > MOST_CONNECTORS:
+        del evse.connectors[next(iter(evse.connectors))]
+    evse.status = next((one for one in evse.connectors.values() if one != "Available"), "Available")
     return {}
 
 
@@ -46,6 +50,7 @@ def transaction_event(heard: Heard, told: Payload) -> Payload:
         if told["eventType"] == "Ended":
             session.ended = True
             session.meter_stop_wh = measured[-1].import_wh if measured else None
+            evse.rest(at_s)
         if told["eventType"] != "Updated":
             station.remember(station)
     return {"idTokenInfo": {"status": "Accepted"}} if "idToken" in told else {}
@@ -67,7 +72,7 @@ def notify_report(heard: Heard, told: Payload) -> Payload:
         evse = component.get("evse", {}).get("id")
         name = ".".join(str(part) for part in (component["name"], evse, variable["name"]) if part is not None)
         if len(model) >= MOST_VARIABLES and name not in model:
-            heard.station.quirks["device model too large"] += 1
+            heard.station.note("device model too large")
             break
         values = [attribute.get("value") for attribute in one["variableAttribute"]]
         model[name] = values[0] if values else None
@@ -110,7 +115,7 @@ def _session(heard: Heard, told: Payload, at_s: int) -> tuple[Evse, Session]:
     number = told.get("evse", {}).get("id")
     if number is None:
         number = min((one for one in station.evses if one > 0), default=1)
-        station.quirks["TransactionEvent without EVSE"] += 1
+        station.note("TransactionEvent without EVSE")
     evse = station.evse(number)
     return evse, evse.begin(id, at_s)
 

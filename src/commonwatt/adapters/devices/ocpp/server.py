@@ -112,7 +112,7 @@ class Server:
         try:
             frame = frames.parse(raw, station.version)
         except frames.BadFrame as bad:
-            station.quirks[f"bad frame: {bad.code}"] += 1
+            station.note(f"bad frame: {bad.code}")
             return None if bad.id is None else frames.error(bad.id, bad.code, bad.words)
         station.heard_s = epoch(now)
         if frame.kind not in (frames.CALL, frames.SEND):
@@ -121,7 +121,7 @@ class Server:
         try:
             payload = self._handle(station, frame, now)
         except frames.CallRefused as refused:
-            station.quirks[f"{frame.action[:40]}: {refused.code}"] += 1
+            station.note(f"{frame.action[:40]}: {refused.code}")
             return None if frame.kind == frames.SEND else frames.error(frame.id, refused.code, refused.words)
         if frame.action in MUST_LAST:
             await self._memory.written()
@@ -145,7 +145,7 @@ class Server:
         for one in schemas.check(version, action, frame.payload) or ():
             if one.keyword not in schemas.FORGIVEN:
                 raise frames.CallRefused(_code(one.keyword), f"{action}{one.where}: {one.words}")
-            station.quirks[f"{action}{one.where}: {one.keyword}"] += 1
+            station.note(f"{action}{one.where}: {one.keyword}")
         try:
             return handler(Heard(station, now), frame.payload)
         except InvalidValue as wrong:

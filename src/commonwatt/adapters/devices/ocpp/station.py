@@ -14,6 +14,8 @@ from commonwatt.adapters.devices.ocpp.evse import Evse
 from commonwatt.adapters.devices.ocpp.frames import CallRefused
 from commonwatt.model import InvalidValue, Unreachable
 
+MOST_EVSES = 64
+MOST_QUIRKS = 200
 ANSWER_WITHIN_S = 8.0
 """How long a station may take to answer a CALL; whoever keeps devices waits ten seconds at most."""
 
@@ -63,9 +65,15 @@ class Station:
         return msgspec.json.encode(Kept(evses=self.evses, last_id=self.last_id))
 
     def evse(self, number: int) -> Evse:
-        """Return one of its EVSEs, known from now on."""
+        """Return one of its EVSEs, known from now on.
+
+        Raises:
+            InvalidValue: No station has so many.
+        """
         found = self.evses.get(number)
         if found is None:
+            if number < 0 or len(self.evses) >= MOST_EVSES:
+                raise InvalidValue(f"a station has at most {MOST_EVSES} EVSEs, numbered from 0, was {number}")
             found = self.evses[number] = Evse(number)
         return found
 
@@ -114,11 +122,15 @@ class Station:
     def answered(self, frame: frames.Frame) -> None:
         """Hand an answer to whoever waits for it; one that nobody waits for is counted and forgotten."""
         if self._waiting is None or self._waiting[0] != frame.id or self._waiting[2].done():
-            self.quirks["answer that nobody waits for"] += 1
+            self.note("answer that nobody waits for")
         elif frame.kind == frames.RESULT:
             self._waiting[2].set_result((frame.id, frame.payload))
         else:
             self._waiting[2].set_exception(CallRefused(frame.action, *frame.payload))
+
+    def note(self, quirk: str) -> None:
+        """Count what it gets wrong; a station that finds ever new ways fills no memory."""
+        self.quirks[quirk if quirk in self.quirks or len(self.quirks) < MOST_QUIRKS else "and others"] += 1
 
     def lost(self) -> None:
         """Note that the connection is gone; whoever waits for an answer gets none."""
@@ -151,7 +163,7 @@ class Station:
     async def _heed(self, action: str, answer: tuple[str, Any]) -> None:
         found = schemas.check(self.version, action, answer[1], answer=True) or []
         for one in found:
-            self.quirks[f"{action} answer{one.where}: {one.keyword}"] += 1
+            self.note(f"{action} answer{one.where}: {one.keyword}")
         wrong = next((one for one in found if one.keyword not in schemas.FORGIVEN), None)
         if wrong is not None:
             words = f"{action}{wrong.where}: {wrong.words}"
