@@ -33,6 +33,8 @@ from commonwatt.model import (
 from commonwatt.simulator.unmanaged import live_unmanaged
 
 FINGERPRINT = "street.sha256"
+RUN_FORMAT = "devices on wires"
+"""Changed when a run of before cannot be gone on with."""
 LEFT_BY_A_RUN = (FINGERPRINT, "evidence.json", "community.pub", "summary.json", "report.html")
 
 
@@ -99,11 +101,11 @@ def before(stage: Scene) -> Before:
 def _claim(stage: Scene, folder: Path, *, fresh: bool) -> None:
     """Make the folder this street's, or refuse where it is another's."""
     mark = folder / FINGERPRINT
-    own = sha256(repr(stage).encode()).hexdigest()
+    own = sha256(f"{RUN_FORMAT} {stage!r}".encode()).hexdigest()
     if fresh and mark.exists():
         _throw_away(folder)
     if mark.exists() and mark.read_text() != own:
-        raise Refused("folder holds a run of another street; take --fresh or another --output", folder=folder)
+        raise Refused("folder holds a run of another street or an older version; take --fresh or another --output", folder=folder)
     if not mark.exists() and folder.exists() and any(folder.iterdir()):
         raise Refused("folder holds something that is no run; take an empty --output", folder=folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +114,7 @@ def _claim(stage: Scene, folder: Path, *, fresh: bool) -> None:
 
 def _throw_away(folder: Path) -> None:
     """Delete what a run leaves in its folder, and nothing else that somebody may have put there."""
-    for name in ("keys", "gateways"):
+    for name in ("keys", "gateways", "devices"):
         shutil.rmtree(folder / name, ignore_errors=True)
     files = (f"{name}{end}" for name in ("log.sqlite", "notes.sqlite") for end in ("", "-wal", "-shm"))
     for path in (folder / name for name in (*LEFT_BY_A_RUN, *files)):
