@@ -105,7 +105,8 @@ def _claim(stage: Scene, folder: Path, *, fresh: bool) -> None:
     if fresh and mark.exists():
         _throw_away(folder)
     if mark.exists() and mark.read_text() != own:
-        raise Refused("folder holds a run of another street or an older version; take --fresh or another --output", folder=folder)
+        rule = "folder holds a run of another street or an older version; take --fresh or another --output"
+        raise Refused(rule, folder=folder)
     if not mark.exists() and folder.exists() and any(folder.iterdir()):
         raise Refused("folder holds something that is no run; take an empty --output", folder=folder)
     folder.mkdir(parents=True, exist_ok=True)
