@@ -1,8 +1,9 @@
 """The only place that chooses adapters: it puts a street together on durable doors, or on paper ones."""
 
+import secrets
 import socket
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -43,6 +44,7 @@ CORRECTION_SLOTS = 192
 """Two days: a plan looks back over the day, and a meter may report or correct that long."""
 GATE_S = 60
 MASTER_KEY = Path("keys") / "master.key"
+STATION_PORTS = range(20_000, 32_000)
 GATEWAY_PROGRAM = "commonwatt.simulator.gateway_program"
 PLANT_PROGRAM = "commonwatt.simulator.plant_program"
 ROLES = ("operator", "planner", "oracle", "dso", "payment")
@@ -292,14 +294,17 @@ def _wired(spec: Spec, urls: Mapping[AssetId, str]) -> GatewaySpec:
 
 
 def _stations(homes: Sequence[Spec]) -> dict[AssetId, str]:
-    """Return where each home's charging station calls its gateway: at a port that nobody listens on just now."""
+    """Return where each home's charging station calls its gateway: at a port that nobody listens on just now.
+
+    From below the ports that connections get: a station that calls before anybody listens could else meet itself.
+    """
     cars = [asset.id for home in homes for asset in home.assets if asset.kind is AssetKind.VEHICLE]
-    with ExitStack() as held:
-        ports = []
-        for _ in cars:
-            probe = held.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            ports.append(probe.getsockname()[1])
+    ports: list[int] = []
+    while len(ports) < len(cars):
+        port = STATION_PORTS.start + secrets.randbelow(len(STATION_PORTS))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            ports.append(port)
     return {car: f"ws://127.0.0.1:{port}/{car}" for car, port in zip(cars, ports, strict=True)}
 
 

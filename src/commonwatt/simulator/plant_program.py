@@ -32,7 +32,7 @@ SPOKEN = {
 """The SunSpec models of what speaks Modbus."""
 V2G = "2.1"
 """The version of OCPP that can ask a car to give energy back."""
-TELEGRAM_EVERY_S = 0.02
+TELEGRAM_EVERY_S = 0.005
 """In simulated time: a real P1 port tells every second of fifteen minutes."""
 
 

@@ -15,7 +15,7 @@ from commonwatt.adapters.devices.p1.translate import Checksum, Framer, Shown, Ve
 from commonwatt.flexibility.fitting import fitted
 from commonwatt.model import METERS_ONLY, Ack, Asset, Caps, Command, DeviceState, InvalidValue, Unreachable
 
-LOOK_EVERY_S = 0.005
+LOOK_EVERY_S = 0.002
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
