@@ -66,6 +66,7 @@ class Noting:
 
     async def release(self) -> None:
         self.released += 1
+        self.power_w = 0
 
     async def close(self) -> None:
         self.caps = Caps(max_import_w=0)
