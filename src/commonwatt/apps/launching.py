@@ -21,7 +21,7 @@ MOST_TRIES = 2
 """A trial that was cut off so often, by loss of power say, has failed."""
 FAILED, CHANGED = "failed", "changed"
 _STOP_WITHIN_S = 20
-_LOOK_S = 0.1
+_LOOK_S = 0.05
 _PROGRAM = "from commonwatt.apps.cli.main import main; main()"
 
 
