@@ -314,3 +314,14 @@ def test_a_curve_that_is_armed_moves_inside_what_outranks_the_plan_and_never_out
     assert sent.droop == replace(curve, until=sent.expires)
     with pytest.raises(InvalidValue, match="a band to move in"):
         replace(sent, droop_band=None)
+
+
+@given(st.integers(-9_000, 9_000), st.integers(0, 9_000), st.integers(0, 5_000))
+def test_a_limit_that_asks_for_supply_is_heard_and_the_least_that_it_leaves_raises_its_upper_edge_alone(
+    lo_w: int, width_w: int, least_w: int
+) -> None:
+    band = Band(lo_w=lo_w, hi_w=lo_w + width_w)
+    moment = slot_from(0).start
+    assert Limit(authority=Authority.GRID, band=band).at(moment) == band
+    left = Limit(authority=Authority.DSO, band=band, least_w=least_w).at(moment)
+    assert left == Band(lo_w=lo_w, hi_w=max(band.hi_w, least_w) if least_w else band.hi_w)

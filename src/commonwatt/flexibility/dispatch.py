@@ -67,7 +67,9 @@ class Limit:
     def at(self, moment: datetime) -> Band | None:
         """Return the band that it sets at an instant, if any."""
         band = self.band if self.expires is None or moment < self.expires else self.failsafe
-        return band and Band(lo_w=band.lo_w, hi_w=max(band.hi_w, self.least_w), balance_w=band.balance_w)
+        if band is None or self.least_w == 0:
+            return band  # one that asks for supply, wholly below nothing, stays so
+        return Band(lo_w=band.lo_w, hi_w=max(band.hi_w, self.least_w), balance_w=band.balance_w)
 
 
 def command(

@@ -19,6 +19,7 @@ from commonwatt.apps.cli import (
     contracting,
     delegating,
     erasing,
+    gateway_app,
     interchanging,
     joining,
     keeping,
@@ -27,6 +28,7 @@ from commonwatt.apps.cli import (
     showing,
     trading,
     trusting,
+    updating,
     watching,
 )
 from commonwatt.kernels.cores import COLLECT_AFTER
@@ -66,6 +68,9 @@ app.command("claim")(trusting.claim)
 app.command("replay")(trusting.replay)
 app.command("serve")(watching.serve)
 app.command("witness")(watching.witness)
+gateway_app.app.command("update")(updating.update)
+gateway_app.app.command("release")(updating.release)
+app.add_typer(gateway_app.app, name="gateway")
 
 
 def main() -> None:
