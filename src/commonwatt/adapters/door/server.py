@@ -86,13 +86,17 @@ class Door:
             await asyncio.sleep(every_s)
         raise self.failed
 
-    async def submit(self, wires: list[bytes]) -> list[Outcome]:
+    async def submit(self, wires: list[bytes], *, promised: bool = True) -> list[Outcome]:
         """Put requests of this process in line behind those that came by socket, and return their outcomes.
+
+        Args:
+            wires: Signed requests.
+            promised: Whether a receipt is made for them; whoever hands in for others who want none can do without.
 
         Raises:
             Refused: The log could not be written.
         """
-        inside = _Inside(len(wires))
+        inside = _Inside(len(wires), promised=promised)
         self.joined(inside)
         try:
             self.take(inside, wires)
@@ -126,6 +130,16 @@ class Door:
         except Refused as error:
             self._fail(error)
             return
+        if connection.promised:
+            self._promise(connection, wires, now_s)
+        self._waiting.extend((connection, wire) for wire in wires)
+        if len(self._waiting) > MOST_WAITING:
+            for open_one in self._connections:
+                open_one.pause()
+        self._pump_soon()
+
+    def _promise(self, connection: "_Asker", wires: list[bytes], now_s: int) -> None:
+        """Give the receipt for requests that are put in line next."""
         before = len(self._waiting) + sum(len(askers) for askers, _ in self._read) + len(wires)
         # Requests ahead may be refused, and a checkpoint may come between commits: no later than this, all the same.
         # It is counted by what waits, and not by how long the log is: whoever has room between may put something there.
@@ -133,11 +147,6 @@ class Door:
         community = CommunityId(self._sequencer.state.community)
         receipt = give_receipt(self._operator, community, wires, now_s, stands_by)
         connection.send(answer(RECEIPT, msgspec.json.encode(receipt, order="sorted")))
-        self._waiting.extend((connection, wire) for wire in wires)
-        if len(self._waiting) > MOST_WAITING:
-            for open_one in self._connections:
-                open_one.pause()
-        self._pump_soon()
 
     def joined(self, connection: "_Asker") -> None:
         """Note a connection that opened."""
@@ -229,6 +238,9 @@ class Door:
 class _Asker(Protocol):
     """Whoever waits for answers."""
 
+    promised: bool
+    """Whether it gets receipts."""
+
     def send(self, data: bytes) -> None:
         """Take a frame."""
 
@@ -244,6 +256,8 @@ class _Asker(Protocol):
 
 class _Connection(asyncio.Protocol):
     """One socket: collects bytes until they are requests."""
+
+    promised = True
 
     def __init__(self, door: Door) -> None:
         self._door, self._buffer = door, bytearray()
@@ -291,6 +305,8 @@ class _Connection(asyncio.Protocol):
 class _Nobody:
     """Whoever wants no answer."""
 
+    promised = True
+
     def send(self, data: bytes) -> None:
         """Let it go."""
 
@@ -307,7 +323,8 @@ class _Nobody:
 class _Inside:
     """Somebody of this process who waits for the outcomes of some requests."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, promised: bool = True) -> None:
+        self.promised = promised
         self.answered: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._count, self._outcomes = count, list[Outcome]()
 

@@ -1,4 +1,4 @@
-"""A gateway's post: what was signed goes up in bursts until it is answered, and letters are read with the pinned key."""
+"""A gateway's post: what it signed goes up in bursts until it is answered, and letters are read with a pinned key."""
 
 import asyncio
 from collections.abc import Callable

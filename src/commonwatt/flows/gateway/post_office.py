@@ -102,11 +102,12 @@ class PostOffice:
         sealed = seal(letters, self._key) if letters else []
         return [(letter.gateway, wire) for letter, wire in zip(letters, sealed, strict=True)]
 
-    def orders(self, gateways: Sequence[str] | None = None) -> list[tuple[str, bytes]]:
+    def orders(self, gateways: Sequence[str] | None = None, *, again: bool = False) -> list[tuple[str, bytes]]:
         """Return letters for all gateways that are to be told something else than before, or in a new slot.
 
         Args:
             gateways: Those alone, and whether or not they were told: they have just connected.
+            again: Whether or not they were told: whoever carries it may have lost it.
         """
         state, slot_s = self._state(), self._now_ms() // 1000 // SLOT_SECONDS * SLOT_SECONDS
         by_gateway: dict[GatewayId, list[Command]] = {}
@@ -120,7 +121,8 @@ class PostOffice:
         for number in sorted(wanted):
             due = slot_s, by_gateway.get(number, [])
             before = self._said.get(number)
-            if gateways is None and (before == due or (not due[1] and (before is None or not before[1]))):
+            idle = before == due or (not due[1] and (before is None or not before[1]))
+            if idle and gateways is None and not again:
                 continue
             self._said[number] = due
             letters.append(self._letter(number, slot_s, due[1]))
