@@ -1,4 +1,4 @@
-"""A gateway's line over an MQTT broker: bursts under its ``requests``, letters under its ``answers`` and ``commands``."""
+"""A gateway's line over an MQTT broker: it says bursts under ``requests``, and hears ``answers`` and ``commands``."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""The community's bridge to an MQTT broker: takes bursts in bulk, answers in bulk, and leaves orders there, retained."""
+"""The community's bridge to an MQTT broker: takes and answers bursts in bulk, and leaves orders there, retained."""
 
 import asyncio
 import ssl
