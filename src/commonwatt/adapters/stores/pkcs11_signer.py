@@ -50,12 +50,7 @@ class Pkcs11Signer:
         try:
             if Mechanism.ECDSA not in found.slot.get_mechanisms():
                 raise Refused("a gateway's token signs by ECDSA, this one does not", token=token)
-            self._key = self._find(ObjectClass.PRIVATE_KEY)
-            if self._key is None:
-                if not create:
-                    raise Refused("there is no such key in the token", token=token, key=key)
-                self._make()
-                self._key = self._find(ObjectClass.PRIVATE_KEY)
+            self._key = self._find(ObjectClass.PRIVATE_KEY) or self._make(create=create)
             self._refuse_readable()
             self.public = self._read_public()
         except pkcs11.PKCS11Error as error:
@@ -110,10 +105,12 @@ class Pkcs11Signer:
             raise Refused("a token holds one key of a label", token=self._token, key=self._label, found=len(found))
         return found[0] if found else None
 
-    def _make(self) -> None:
+    def _make(self, *, create: bool) -> Any:
+        if not create:
+            raise Refused("there is no such key in the token", token=self._token, key=self._label)
         curve = self._session.create_domain_parameters(KeyType.EC, {Attribute.EC_PARAMS: _CURVE}, local=True)
         try:
-            curve.generate_keypair(
+            _, made = curve.generate_keypair(
                 store=True,
                 label=self._label,
                 capabilities=MechanismFlag.SIGN | MechanismFlag.VERIFY,
@@ -125,11 +122,11 @@ class Pkcs11Signer:
                 token=self._token,
                 found=_named(error),
             ) from error
+        return made
 
     def _refuse_readable(self) -> None:
         """Refuse a key that can be read out, or could be once, and one of another curve."""
         key = self._key
-        assert key is not None
         if key[Attribute.KEY_TYPE] != KeyType.EC or bytes(key[Attribute.EC_PARAMS]) != _CURVE:
             raise Refused("a gateway's key is of secp256k1", token=self._token, key=self._label)
         if not key[Attribute.ALWAYS_SENSITIVE] or not key[Attribute.NEVER_EXTRACTABLE]:

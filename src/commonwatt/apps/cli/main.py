@@ -19,6 +19,7 @@ from commonwatt.apps.cli import (
     contracting,
     delegating,
     erasing,
+    gatewaying,
     interchanging,
     joining,
     keeping,
@@ -55,6 +56,7 @@ app.command("market")(trading.market)
 app.command("order")(trading.order)
 app.command("ask")(trading.ask)
 app.add_typer(interchanging.app, name="interchange")
+app.add_typer(gatewaying.app, name="gateway")
 app.command("prove")(showing.prove)
 app.command("inspect")(showing.inspect)
 app.command("fairness")(showing.fairness)
