@@ -1,12 +1,15 @@
 #!/bin/sh
 # Foreign servers for tests and benchmarks: `install` brings their Debian packages where they are missing,
-# `postgres` runs a throw-away PostgreSQL on a private socket until it is stopped.
+# `postgres` runs a throw-away PostgreSQL on a private socket until it is stopped, `mosquitto` an MQTT broker on loopback.
 #
 #   scripts/servers.sh install
 #   scripts/servers.sh postgres [setting=value ...]
+#   scripts/servers.sh mosquitto PORT [setting ...]
 #
 # `postgres` prints the folder with its socket as its first line, becomes the server, and dies with whoever started
 # it. Connect with host=FOLDER user=postgres dbname=postgres. Stop it with SIGINT, then delete the folder.
+# `mosquitto` does likewise: it prints its folder, keeps nothing, lets everybody in, and listens on 127.0.0.1:PORT;
+# settings are lines for mosquitto.conf. Stop it with SIGTERM, then delete the folder.
 # Exit code 3: it cannot be had here.
 set -eu
 
@@ -18,7 +21,8 @@ main() {
     case $task in
         install) install_missing ;;
         postgres) run_postgres "$@" ;;
-        *) sed -n '2,10s/^# \{0,1\}//p' "$0" ;;
+        mosquitto) run_mosquitto "$@" ;;
+        *) sed -n '2,13s/^# \{0,1\}//p' "$0" ;;
     esac
 }
 
@@ -26,17 +30,27 @@ install_missing() {
     missing=
     [ -n "$(program initdb)" ] || missing="$missing postgresql"
     command -v softhsm2-util >/dev/null || missing="$missing softhsm2"
+    [ -n "$(mosquitto_program)" ] || missing="$missing mosquitto"
     [ -n "$missing" ] || return 0
     command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ] || give_up "to be installed by an administrator:$missing"
-    # The package would start a server of its own, which nobody asked for.
+    # The packages would start servers of their own, which nobody asked for.
     export DEBIAN_FRONTEND=noninteractive
     mkdir -p /etc/postgresql-common
     [ -e /etc/postgresql-common/createcluster.conf ] ||
         echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    forbid_services
     # shellcheck disable=SC2086
     apt-get install -qq -y --no-install-recommends $missing >/dev/null ||
         { apt-get update -qq && apt-get install -qq -y --no-install-recommends $missing >/dev/null; } ||
         give_up "apt-get does not bring$missing"
+}
+
+forbid_services() {
+    # Debian asks this program whether a freshly installed service may start; one that is there already stays.
+    [ ! -e /usr/sbin/policy-rc.d ] || return 0
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod 755 /usr/sbin/policy-rc.d
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 }
 
 run_postgres() {
@@ -63,6 +77,38 @@ run_postgres() {
     # shellcheck disable=SC2086
     exec setpriv $as --pdeathsig INT "$server" -D "$folder/data" -k "$folder" -c listen_addresses= \
         -c unix_socket_permissions=0700 -c max_wal_size=256MB -c logging_collector=off >"$folder/server.log" 2>&1
+}
+
+run_mosquitto() {
+    server=$(mosquitto_program)
+    [ -n "$server" ] || give_up "there is no Mosquitto, scripts/servers.sh install brings it"
+    port=$1
+    shift
+    folder=$(mktemp -d "${TMPDIR:-/tmp}/cw-mqtt-XXXXXX")
+    cd "$folder"
+    {
+        printf 'listener %s 127.0.0.1\n' "$port"
+        printf 'persistence false\nset_tcp_nodelay true\nlog_dest stdout\n'
+        [ $# -ne 0 ] || printf 'allow_anonymous true\n'
+        for setting in "$@"; do
+            printf '%s\n' "$setting"
+        done
+    } >"$folder/mosquitto.conf"
+    printf '%s\n' "$folder"
+    # It would become a user who may not read this folder, were it root's.
+    as=
+    if [ "$(id -u)" -eq 0 ]; then
+        user=$(id -un mosquitto 2>/dev/null || echo nobody)
+        chown -R "$user" "$folder"
+        as="--reuid=$user --regid=$(id -g "$user") --clear-groups"
+    fi
+    # shellcheck disable=SC2086
+    exec setpriv $as --pdeathsig TERM "$server" -c "$folder/mosquitto.conf" >"$folder/server.log" 2>&1
+}
+
+mosquitto_program() {
+    # Debian puts it where only root's PATH looks.
+    command -v mosquitto || PATH="$PATH:/usr/local/sbin:/usr/sbin" command -v mosquitto || true
 }
 
 program() {
