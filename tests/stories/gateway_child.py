@@ -1,6 +1,6 @@
 """Run the gateway of a folder as the command does, by a clock that runs many times too fast; and a device for it.
 
-The device is a meter whose counter shows the slots that have passed, 1,000 Wh each, and that writes down what it is told.
+The device is a meter whose counter shows the slots that have passed, 1,000 Wh each; it writes down what it is told.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from commonwatt.adapters.devices.driver import DeviceSpec, Doors
 from commonwatt.model import Ack, Asset, Caps, Command, DeviceState, epoch
 
 NOON_S = 1_780_315_200
-SPEED = 450.0
-"""A slot in two seconds."""
+SPEED = 900.0
+"""A slot in a second."""
 SLOT_WH = 1_000
 
 

@@ -1,4 +1,4 @@
-"""A gateway program and a community's door, real ones, side by side: whatever is killed or cut, each slot is told once."""
+"""A gateway program and a community's door, both real: whatever is killed or cut, each slot is told once."""
 
 import os
 import signal
@@ -25,7 +25,6 @@ from commonwatt.apps import gatewaying
 from commonwatt.apps.asking import send
 from commonwatt.apps.gateway_lines import Lines
 from commonwatt.apps.wiring import open_log
-from commonwatt.flows.intake import read_request
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook import bodies
 from commonwatt.ledger.leaf import LeafRow
@@ -34,6 +33,7 @@ from commonwatt.model import SLOT_SECONDS, ConsentMode, Kind, Outcome, Refused, 
 from servers.mosquitto import Mosquitto, free_port
 
 pytestmark = pytest.mark.row("H1")
+KILLS = 60 if os.environ.get("COMMONWATT_NIGHTLY") else 3
 NUMBER, ASSET = "HEPEK-0007", "anna-cellar"
 OPERATOR = key("operator").public.hex()
 
@@ -169,9 +169,9 @@ def test_a_gateway_is_killed_at_any_moment_and_every_slot_is_told_once(scene: Sc
     scene.open()
     move_in(scene, str(scene.lines.gateways))
     chance = Random(4)
-    for _ in range(5):
+    for _ in range(KILLS):
         scene.box.start()
-        time.sleep(chance.uniform(0.9, 2.2))
+        time.sleep(chance.uniform(0.8, 1.8))
         scene.box.stop(signal.SIGKILL)
     scene.box.start()
     begun = len(scene.slots())
@@ -181,7 +181,7 @@ def test_a_gateway_is_killed_at_any_moment_and_every_slot_is_told_once(scene: Sc
     scene.town.close()
     assert {row.outcome for row in rows} == {Outcome.BOOKED}
     told = scene.slots()
-    assert {*told.values()} == {SLOT_WH}, told  # estimated or measured: what a killed gateway did not read it reads later
+    assert {*told.values()} == {SLOT_WH}, told  # what a killed gateway did not read, the next value tells of
     assert {*told} == set(range(min(told), max(told) + 1, SLOT_SECONDS)), "no slot is missing"
     with open_log(scene.town_folder) as log:
         seqs = [row.seq for row in log.rows() if row.author == rows[0].author]
@@ -198,7 +198,7 @@ def test_a_logged_schedule_of_a_consenting_owner_reaches_the_device_and_its_answ
     send(scene.town_folder, "anna", Kind.CONSENT, agreed, "127.0.0.1", scene.town.port)
     scene.box.start()
     until(lambda: any("is open" in word for word in scene.box.words), 10)
-    until(lambda: scene.town.now_s % SLOT_SECONDS < 200)
+    until(lambda: scene.town.now_s % SLOT_SECONDS < 300)
     slot_s = scene.town.now_s // SLOT_SECONDS * SLOT_SECONDS
     entry = bodies.InstructionItem(
         verb=Verb.START_CHARGE, start_s=slot_s, end_s=slot_s + SLOT_SECONDS, power_w=3_000, expected_wh=750, reason="r"
@@ -228,7 +228,7 @@ def test_a_network_that_is_cut_delays_readings_and_loses_none(scene: Scene) -> N
     scene.box.start()
     until(lambda: len(scene.slots()) >= 1, 15)
     scene.town.close()
-    time.sleep(4.2)  # two slots and more
+    time.sleep(2.2)  # two slots and more
     with OutboxFile(scene.box.folder / "outbox.sqlite") as outbox:
         assert len(outbox) >= 1
     scene.open()
@@ -268,5 +268,3 @@ def test_over_a_broker_readings_go_up_and_are_answered(scene: Scene) -> None:
         until(empty)
         scene.box.stop()
         scene.town.close()
-
-

@@ -1,4 +1,4 @@
-"""A gateway on a small box: made, registered, claimed, run until it is stopped, and looked at."""
+"""A gateway on a small box: run until it is stopped, and looked at."""
 
 import asyncio
 import fcntl
@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from commonwatt.adapters.stores.outbox import OutboxFile
 from commonwatt.adapters.uplink.mqtt import MqttUplink
 from commonwatt.adapters.uplink.translate import client_tls
 from commonwatt.adapters.uplink.websocket import WebSocketUplink
-from commonwatt.apps.asking import Asked, send, state_of
 from commonwatt.apps.gateway_folder import (
     DEVICES,
     LOCK,
@@ -34,7 +32,6 @@ from commonwatt.apps.gateway_folder import (
     read_devices,
     read_gateway,
 )
-from commonwatt.apps.wiring import open_key
 from commonwatt.flows.device_ports import Device
 from commonwatt.flows.gateway.gateway import Counter, Gateway, Identity
 from commonwatt.flows.gateway.letters import Orders, open_letter
@@ -42,7 +39,6 @@ from commonwatt.flows.gateway.ports import Clock, Uplink
 from commonwatt.flows.gateway.post import Post
 from commonwatt.flows.gateway.running import Alarm, Alarms, Runner
 from commonwatt.flows.keeper import Keeper, Kept
-from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.keys import RequestSigner, VerifyingKey
 from commonwatt.model import (
     Asset,
@@ -50,7 +46,6 @@ from commonwatt.model import (
     AssetKind,
     GatewayId,
     InvalidValue,
-    Kind,
     Refused,
     epoch,
 )
@@ -105,15 +100,6 @@ class Status(Struct, frozen=True, kw_only=True):
     alarms: list[Alarm]
     waiting: int = 0
     aside: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """An asset that a member claimed, or had claimed before."""
-
-    asset: str
-    gateway: str
-    new: bool
 
 
 def run(
@@ -304,67 +290,3 @@ def show(folder: Path) -> Status:
     status = msgspec.json.decode((folder / STATUS).read_bytes(), type=Status)
     with OutboxFile(folder / OUTBOX) as outbox:
         return msgspec.structs.replace(status, waiting=len(outbox), aside=len(outbox.aside()))
-
-
-def register(folder: Path, number: str, public: str, host: str, port: int) -> str:
-    """Register a gateway through the community's door, with the operator's key.
-
-    Returns:
-        The operator's public key, hex, which the gateway pins.
-
-    Raises:
-        Refused: The operator's request was refused; a number and a key are registered once.
-        InvalidValue: The number is no name, or the key none.
-    """
-    told = {"what": "gateway", "gateway": number, "public": public, "alg": "secp256k1"}
-    body = bodies.read_body(Kind.REGISTER, told)
-    assert isinstance(body, Struct)
-    VerifyingKey(bytes.fromhex(public))
-    send(folder, "operator", Kind.REGISTER, body, host, port)
-    return open_key(folder, "operator").public.hex()
-
-
-def claim(folder: Path, member: str, number: str, devices: Path, host: str, port: int) -> list[Claimed]:
-    """Claim what is behind a gateway for a member who holds its number, in the order of its devices file.
-
-    What is claimed already stays; the order of claims numbers the meters, so it has to be the file's.
-
-    Raises:
-        Refused: No such gateway is registered, somebody else has claimed it, or an asset stands elsewhere; says which.
-        InvalidValue: The devices file makes no sense.
-    """
-    wanted = read_devices(devices).asset
-    state = state_of(folder)
-    gateway = state.gateways.get(GatewayId(number))
-    if gateway is None:
-        raise Refused("a gateway is registered before it is claimed", gateway=number)
-    names = [AssetId(one.id) for one in wanted]
-    if gateway.assets != names[: len(gateway.assets)]:
-        raise Refused(
-            "assets stand in the devices file in the order of their claims",
-            gateway=number,
-            claimed=", ".join(gateway.assets),
-            file=", ".join(names),
-        )
-    done = [Claimed(asset=name, gateway=number, new=False) for name in gateway.assets]
-    for register, one in list(enumerate(wanted))[len(gateway.assets) :]:
-        _claim(folder, member, number, register, one.asset(member, number), host, port)
-        done.append(Claimed(asset=one.id, gateway=number, new=True))
-    return done
-
-
-def _claim(folder: Path, member: str, number: str, register: int, asset: Asset, host: str, port: int) -> Asked:
-    body = bodies.RegisterAsset(
-        asset=asset.id,
-        gateway=number,
-        register=register,
-        asset_kind=asset.kind,
-        zone=asset.zone,
-        max_import_w=asset.max_import_w,
-        max_export_w=asset.max_export_w,
-        min_import_w=asset.min_import_w,
-        capacity_wh=asset.capacity_wh,
-        charge_permille=asset.charge_permille,
-        discharge_permille=asset.discharge_permille,
-    )
-    return send(folder, member, Kind.REGISTER, body, host, port)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from commonwatt.apps import gateway_folder, gatewaying
+from commonwatt.apps import gateway_folder, gateway_joining, gatewaying
 from commonwatt.apps.cli.screen import as_json, screen
 
 app = typer.Typer(help="Run a gateway, and bring one into a community.", no_args_is_help=True)
@@ -89,7 +89,7 @@ def register(
     json: Json = False,
 ) -> None:
     """Register a gateway with the operator's key; print the operator's own, for the gateway to pin."""
-    operator = gatewaying.register(folder, number, public, host, port)
+    operator = gateway_joining.register(folder, number, public, host, port)
     told = {"number": number, "public": public, "community_public": operator}
     typer.echo(as_json(told) if json else f"{number} is registered; community_public = {operator}")
 
@@ -105,6 +105,6 @@ def claim(
     json: Json = False,
 ) -> None:
     """Claim what is behind a gateway for the member who holds its number."""
-    done = gatewaying.claim(folder, member, number, devices, host, port)
+    done = gateway_joining.claim(folder, member, number, devices, host, port)
     lines = (f"{one.asset} is {member}'s behind {one.gateway}{'' if one.new else ', as before'}" for one in done)
     typer.echo(as_json(done) if json else "\n".join(lines))
