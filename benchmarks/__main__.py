@@ -9,6 +9,7 @@ import msgspec
 from benchmarks.baseline import baseline
 from benchmarks.citylearn.d1 import d1
 from benchmarks.figure import Figure
+from benchmarks.gateways import p24
 from benchmarks.gode_sunder import gs
 from benchmarks.ledger import p36, p37
 from benchmarks.loop import p34, p35
@@ -55,6 +56,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P14": p14,
     "P15": p15,
     "P16": p16,
+    "P24": p24,
     "P30": p30,
     "P34": p34,
     "P35": p35,

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from commonwatt.flows.rulebook.bodies import Hash, Name
 from commonwatt.identity.keys import RequestSigner, VerifyingKey
-from commonwatt.ledger.merkle import MerkleTree, verify_inclusion
+from commonwatt.ledger.merkle import leaf_hash, node_hash, verify_inclusion
 from commonwatt.model import (
     AssetId,
     Band,
@@ -31,6 +31,8 @@ MOST_REQUESTS = 64
 """Requests in a burst."""
 MOST_BURST_BYTES = 1 << 20
 """A burst at most; a full batch of readings alone has some 45,000 bytes."""
+TOGETHER = 64
+"""Letters under one signature: more would save little and make every path longer."""
 _LENGTH = Packed(">I")
 _WHOLE = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 _WATTS = Annotated[int, Meta(ge=-(2**40), le=2**40)]
@@ -165,24 +167,39 @@ def digest(burst: bytes) -> str:
 
 
 def seal(letters: Sequence[Letter], key: RequestSigner) -> list[bytes]:
-    """Return letters of one community as they travel, under one signature.
+    """Return letters of one community as they travel, some under each signature.
 
     Args:
-        letters: One or more.
+        letters: In any number.
         key: The operator's.
     """
-    plain = [canonical_json(msgspec.to_builtins(letter)) for letter in letters]
-    tree = MerkleTree(plain)
-    root = tree.root().hex()
-    end = b'],"root":"%b","signature":"%b"}' % (
-        root.encode(),
-        key.sign(_statement(letters[0].community, len(plain), root)).encode(),
-    )
+    return [wire for at in range(0, len(letters), TOGETHER) for wire in _seal(letters[at : at + TOGETHER], key)]
+
+
+def _seal(letters: Sequence[Letter], key: RequestSigner) -> list[bytes]:
+    # The same form as `canonical_json`, several times as fast (a test compares them).
+    plain = [msgspec.json.encode(letter, order="sorted") for letter in letters]
+    levels = _levels(plain)
+    root = levels[-1][0].hex()
+    statement = _statement(letters[0].community, len(plain), root)
+    end = b'],"root":"%b","signature":"%b"}' % (root.encode(), key.sign(statement).encode())
+    hexed = [[b'"%b"' % one.hex().encode() for one in level] for level in levels[:-1]]
     sealed = []
     for index, text in enumerate(plain):
-        path = b",".join(b'"%b"' % one.hex().encode() for one in tree.inclusion_proof(index, len(plain)))
-        sealed.append(b'{"count":%d,"index":%d,"letter":%b,"path":[%b' % (len(plain), index, text, path) + end)
+        path = [level[at ^ 1] for depth, level in enumerate(hexed) if (at := index >> depth) ^ 1 < len(level)]
+        sealed.append(
+            b'{"count":%d,"index":%d,"letter":%b,"path":[%b' % (len(plain), index, text, b",".join(path)) + end
+        )
     return sealed
+
+
+def _levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """Return the hashes of a small Merkle tree (RFC 6962), leaves first; a node without a sibling moves up as it is."""
+    levels = [[leaf_hash(leaf) for leaf in leaves]]
+    while len(below := levels[-1]) > 1:
+        pairs = [node_hash(left, right) for left, right in zip(below[::2], below[1::2], strict=False)]
+        levels.append(pairs + below[len(pairs) * 2 :])
+    return levels
 
 
 def open_letter(wire: bytes, key: VerifyingKey, community: str, number: str) -> Letter:
