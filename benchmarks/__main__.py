@@ -9,6 +9,7 @@ import msgspec
 from benchmarks.baseline import baseline
 from benchmarks.citylearn.d1 import d1
 from benchmarks.figure import Figure
+from benchmarks.gateways import p24, p24_burst
 from benchmarks.gode_sunder import gs
 from benchmarks.ledger import p36, p37
 from benchmarks.loop import p34, p35
@@ -60,6 +61,8 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P15": p15,
     "P16": p16,
     "P23": p23,
+    "P24": p24,
+    "P24-BURST": p24_burst,
     "P25": p25,
     "P26": p26,
     "P30": p30,

@@ -14,6 +14,7 @@ from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.apps.acting import Agents
 from commonwatt.apps.checking import check_gently
+from commonwatt.apps.gateway_lines import NO_LINES, GatewayLines, Lines
 from commonwatt.apps.hosting import PaymentHost
 from commonwatt.apps.wiring import MASTER_KEY
 from commonwatt.flows.desk import Desk
@@ -131,6 +132,7 @@ class Hours:
         check: Whether every stored leaf is hashed again beside; a fault that is found closes the door.
         look_every_s: Between two looks at whether a checkpoint is due.
         payments: The file that says where the payment provider is, if there is one; see `hosting.Terms`.
+        lines: Where gateways come in.
     """
 
     most_ahead_s: int = MOST_AHEAD_S
@@ -138,6 +140,7 @@ class Hours:
     check: bool = True
     look_every_s: float = LOOK_EVERY_S
     payments: Path | None = None
+    lines: Lines = NO_LINES
 
 
 _USUAL = Hours()
@@ -180,6 +183,8 @@ def accept(
         office.agents = Agents(folder, sequencer, door.hand_in).look
         payments = PaymentHost(folder, hours.payments, sequencer, clock, now_s) if hours.payments else None
 
+        gateways = GatewayLines(hours.lines, sequencer, operator, clock, on_word, hours.look_every_s)
+
         async def keep() -> None:
             loop, stop = asyncio.get_running_loop(), threading.Event()
             office.look()
@@ -188,6 +193,8 @@ def accept(
                 tasks: list[asyncio.Future[None]] = []
                 if payments:
                     tasks.append(beside(lambda: payments.run(door, loop, stop, on_word)))
+                if hours.lines != NO_LINES:
+                    tasks.append(asyncio.ensure_future(gateways.run(door)))
                 on_open(server.sockets[0].getsockname()[1], len(sequencer.tree))
                 if hours.check:
                     tasks.append(beside(lambda: _check(folder, stop, on_word)))

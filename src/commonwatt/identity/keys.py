@@ -102,7 +102,7 @@ class SigningKey:
 
     def sign(self, message: bytes) -> str:
         """Return the signature over a message: r and s, low-s, as 128 lower-case hex digits."""
-        return self.sign_digest(_digest(message))
+        return self.sign_digest(signed_digest(message))
 
     def sign_digest(self, digest: bytes) -> str:
         """Return the signature over 32 bytes that are a hash already, in the form of `sign`.
@@ -144,7 +144,7 @@ class VerifyingKey:
 
         A high-s twin is refused by libsecp256k1, so that nobody can change a signature without its key.
         """
-        return self.verify_digest(_digest(message), signature)
+        return self.verify_digest(signed_digest(message), signature)
 
     def verify_digest(self, digest: bytes, signature: str) -> bool:
         """Tell whether the key signed these 32 bytes, see `SigningKey.sign_digest`; False as in `verify`."""
@@ -204,7 +204,7 @@ class NoteKey:
         return f"NoteKey({self.public.hex()})"
 
 
-def _digest(message: bytes) -> bytes:
+def signed_digest(message: bytes) -> bytes:
     """Return the 32 bytes that a wallet signs for a message (EIP-191)."""
     return keccak256(b"\x19Ethereum Signed Message:\n%d%b" % (len(message), message))
 

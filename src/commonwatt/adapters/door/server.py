@@ -34,6 +34,8 @@ MOST_READ = 3
 """Commits whose signatures may be in the making at once."""
 AT_ONCE = 256
 """Requests a commit at most: what keeps an answer within some hundredths of a second."""
+MANY, AT_ONCE_OF_MANY = 1_024, 2_048
+"""Where so many wait, as at a quarter-hour's end, nobody is answered at once anyway: larger commits answer sooner."""
 _TURN_S = 0.0005
 _DRAIN_S = 0.002
 MOST_WAITING = 16_384
@@ -86,13 +88,17 @@ class Door:
             await asyncio.sleep(every_s)
         raise self.failed
 
-    async def submit(self, wires: list[bytes]) -> list[Outcome]:
+    async def submit(self, wires: list[bytes], *, promised: bool = True) -> list[Outcome]:
         """Put requests of this process in line behind those that came by socket, and return their outcomes.
+
+        Args:
+            wires: Signed requests.
+            promised: Whether a receipt is made for them; whoever hands in for others who want none can do without.
 
         Raises:
             Refused: The log could not be written.
         """
-        inside = _Inside(len(wires))
+        inside = _Inside(len(wires), promised=promised)
         self.joined(inside)
         try:
             self.take(inside, wires)
@@ -126,6 +132,16 @@ class Door:
         except Refused as error:
             self._fail(error)
             return
+        if connection.promised:
+            self._promise(connection, wires, now_s)
+        self._waiting.extend((connection, wire) for wire in wires)
+        if len(self._waiting) > MOST_WAITING:
+            for open_one in self._connections:
+                open_one.pause()
+        self._pump_soon()
+
+    def _promise(self, connection: "_Asker", wires: list[bytes], now_s: int) -> None:
+        """Give the receipt for requests that are put in line next."""
         before = len(self._waiting) + sum(len(askers) for askers, _ in self._read) + len(wires)
         # Requests ahead may be refused, and a checkpoint may come between commits: no later than this, all the same.
         # It is counted by what waits, and not by how long the log is: whoever has room between may put something there.
@@ -133,11 +149,6 @@ class Door:
         community = CommunityId(self._sequencer.state.community)
         receipt = give_receipt(self._operator, community, wires, now_s, stands_by)
         connection.send(answer(RECEIPT, msgspec.json.encode(receipt, order="sorted")))
-        self._waiting.extend((connection, wire) for wire in wires)
-        if len(self._waiting) > MOST_WAITING:
-            for open_one in self._connections:
-                open_one.pause()
-        self._pump_soon()
 
     def joined(self, connection: "_Asker") -> None:
         """Note a connection that opened."""
@@ -181,7 +192,8 @@ class Door:
 
     def _read_next(self) -> None:
         """Begin to read a commit; whoever ends the last of its checks lets the door go on."""
-        some = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+        most = AT_ONCE if len(self._waiting) < MANY else AT_ONCE_OF_MANY
+        some = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
         if len(self._waiting) <= MOST_WAITING // 2:
             for connection in self._connections:
                 connection.go_on()
@@ -229,6 +241,9 @@ class Door:
 class _Asker(Protocol):
     """Whoever waits for answers."""
 
+    promised: bool
+    """Whether it gets receipts."""
+
     def send(self, data: bytes) -> None:
         """Take a frame."""
 
@@ -244,6 +259,8 @@ class _Asker(Protocol):
 
 class _Connection(asyncio.Protocol):
     """One socket: collects bytes until they are requests."""
+
+    promised = True
 
     def __init__(self, door: Door) -> None:
         self._door, self._buffer = door, bytearray()
@@ -291,6 +308,8 @@ class _Connection(asyncio.Protocol):
 class _Nobody:
     """Whoever wants no answer."""
 
+    promised = True
+
     def send(self, data: bytes) -> None:
         """Let it go."""
 
@@ -307,7 +326,8 @@ class _Nobody:
 class _Inside:
     """Somebody of this process who waits for the outcomes of some requests."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, promised: bool = True) -> None:
+        self.promised = promised
         self.answered: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._count, self._outcomes = count, list[Outcome]()
 

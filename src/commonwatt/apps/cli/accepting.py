@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from commonwatt.apps import accepting
+from commonwatt.apps import accepting, gateway_lines
 from commonwatt.apps.cli.screen import screen
 
 
@@ -24,6 +24,16 @@ def accept(
         Path | None,
         typer.Option(help="Says where the payment provider is (TOML): hosts its webhook.", exists=True, dir_okay=False),
     ] = None,
+    gateways: Annotated[
+        str | None, typer.Option(help="Let registered gateways call here, such as ws://127.0.0.1:7421.")
+    ] = None,
+    mqtt: Annotated[
+        str | None, typer.Option(help="Hear gateways through this broker, such as mqtt://127.0.0.1:1883.")
+    ] = None,
+    lines: Annotated[
+        Path | None,
+        typer.Option(help="Certificates and login for the two (TOML), see the guide.", exists=True, dir_okay=False),
+    ] = None,
     check: Annotated[bool, typer.Option(help="Hash every stored leaf again meanwhile.")] = True,
 ) -> None:
     """Take signed requests over a socket: each gets a receipt, and its outcome once it is durable.
@@ -31,7 +41,7 @@ def accept(
     A checkpoint is signed in every quarter-hour. Every stored leaf is hashed again meanwhile; where one is not what it
     was, or the clock leaves the log behind, the door closes with the reason and exit code 1.
     """
-    console = screen()
+    console, told = screen(), gateway_lines.Lines(gateways=gateways, mqtt=mqtt, secrets=lines)
     console.print(f"opening {folder} ...")
     accepting.accept(
         folder,
@@ -40,5 +50,5 @@ def accept(
         lambda: int(time.time()),
         on_open=lambda where, leaves: console.print(f"{leaves} leaves; taking requests on {host}:{where}"),
         on_word=lambda word: console.print(word, markup=False, highlight=False, soft_wrap=True),
-        hours=accepting.Hours(most_ahead_s=ahead, slept=slept, payments=payments, check=check),
+        hours=accepting.Hours(most_ahead_s=ahead, slept=slept, payments=payments, check=check, lines=told),
     )

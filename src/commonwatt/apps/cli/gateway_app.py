@@ -2,4 +2,6 @@
 
 import typer
 
-app = typer.Typer(name="gateway", help="Run a gateway, keep it up to date, sign what it may run.", no_args_is_help=True)
+app = typer.Typer(
+    name="gateway", help="Run a gateway, bring one into a community, keep it up to date.", no_args_is_help=True
+)

@@ -20,6 +20,7 @@ from commonwatt.apps.cli import (
     delegating,
     erasing,
     gateway_app,
+    gatewaying,
     interchanging,
     joining,
     keeping,
@@ -68,6 +69,11 @@ app.command("claim")(trusting.claim)
 app.command("replay")(trusting.replay)
 app.command("serve")(watching.serve)
 app.command("witness")(watching.witness)
+gateway_app.app.command("init")(gatewaying.init)
+gateway_app.app.command("run")(gatewaying.run)
+gateway_app.app.command("show")(gatewaying.show)
+gateway_app.app.command("register")(gatewaying.register)
+gateway_app.app.command("claim")(gatewaying.claim)
 gateway_app.app.command("update")(updating.update)
 gateway_app.app.command("release")(updating.release)
 app.add_typer(gateway_app.app, name="gateway")

@@ -31,6 +31,8 @@ from commonwatt.model import (
 
 MOST_WORDS = 400
 """As many as an answer in the log may have."""
+WHOLE_OUTBOX = 1_000_000
+"""Requests: more than years without network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,7 @@ class Gateway:
         for name, state in (await self._keeper.read(fresh=True)).items():
             if name not in self._memory.counts and (shown := _shown(state, at_s)) is not None:
                 self._begin(name, shown)
-        self._save([])
+        self._save()
 
     async def tell(self, commands: Sequence[Command], slot_s: int, now: datetime, *, whole: bool = True) -> None:
         """Do what is told for a slot, and sign what devices answered to what was not answered in it before.
@@ -185,7 +187,22 @@ class Gateway:
         if count is None:
             raise InvalidValue(f"a meter is exchanged that was read before, was {asset}")
         self._memory.counts[asset] = counting.announce(count, exchange)
-        self._save([])
+        self._save()
+
+    def renumber(self, next_seq: int) -> int:
+        """Sign everything that waits again, under numbers from one on; return how many requests that were.
+
+        For when the log knows another number to come than this gateway: an older memory came back with its disk, or
+        something that was signed before will never be taken.
+
+        Raises:
+            OSError: The disk refuses; everything is as before.
+        """
+        waiting = self._outbox.waiting(WHOLE_OUTBOX)
+        self._pen.seq = next_seq - 1
+        renewed = [(place, self._pen.again(wire)) for place, wire in waiting]
+        self._save(renewed=renewed)
+        return len(renewed)
 
     def _begin(self, name: AssetId, shown: Shown) -> None:
         meter = self._meters.get(name, Counter())
@@ -231,11 +248,15 @@ class Gateway:
         )
         return lambda slot_s: felt if slot_s == self._memory.closed_s else PersonalItem()
 
-    def _save(self, wires: list[bytes]) -> None:
+    def _save(self, wires: Sequence[bytes] = (), renewed: Sequence[tuple[int, bytes]] | None = None) -> None:
         """Keep memory and signed requests; where the disk refuses, what was done since is as if it had not been."""
         self._memory.seq = self._pen.seq
         try:
-            self._outbox.keep(msgspec.json.encode(self._memory), wires)
+            memory = msgspec.json.encode(self._memory)
+            if renewed is None:
+                self._outbox.keep(memory, wires)
+            else:
+                self._outbox.renew(memory, renewed)
         except OSError:
             kept = self._outbox.memory()
             self._memory = Memory() if kept is None else msgspec.json.decode(kept, type=Memory)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
+from commonwatt.flows.intake import read_request
 from commonwatt.flows.rulebook.bodies import AckBody, AckItem, batch_head, write_body
 from commonwatt.identity.keys import RequestSigner, sign_request
 from commonwatt.metering.batch import MOST_ITEMS, Item, encode_items
@@ -51,6 +52,11 @@ class Pen:
             head = write_body(batch_head(self._number, packed, personal))
             signed.append(self._sign(Kind.READING_BATCH, head, packed, personal))
         return signed
+
+    def again(self, wire: bytes) -> bytes:
+        """Sign a request that waits once more, under the next number."""
+        self.seq += 1
+        return sign_request(replace(read_request(wire), seq=self.seq), self._key).wire_bytes()
 
     def _blinded(self, item: Item, slot_s: int) -> Item:
         """Return an item with its blind, each telling of a slot with another."""

@@ -1,0 +1,89 @@
+"""A gateway's key in a security module signs as one in a file does, and cannot be taken out."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pkcs11
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pkcs11 import Attribute, KeyType, ObjectClass
+from pkcs11.util.ec import encode_named_curve_parameters
+
+from commonwatt.adapters.stores.pkcs11_signer import Pkcs11Signer
+from commonwatt.identity.keys import CURVE_ORDER, RequestSigner, VerifyingKey
+from commonwatt.model import Refused
+from servers.softhsm import SoftToken
+
+pytestmark = pytest.mark.row("H9")
+
+
+def signer(token: SoftToken, key: str, *, create: bool = True) -> Pkcs11Signer:
+    return Pkcs11Signer(token.library, token=token.label, key=key, pin=token.pin, create=create)
+
+
+def test_what_the_token_signs_is_a_wallet_s_signature_with_low_s(soft_token: SoftToken) -> None:
+    with signer(soft_token, "hepek-1") as key:
+        asked: RequestSigner = key
+        verifying = VerifyingKey(asked.public)
+        assert verifying.id == asked.id
+
+        @settings(max_examples=40)
+        @given(st.binary(max_size=300))
+        def every(message: bytes) -> None:
+            signature = asked.sign(message)
+            assert verifying.verify(message, signature)
+            assert int(signature[64:], 16) <= CURVE_ORDER // 2
+            assert not verifying.verify(message + b".", signature)
+
+        every()
+
+
+def test_the_key_cannot_be_taken_out_and_is_the_same_next_time(soft_token: SoftToken) -> None:
+    with signer(soft_token, "hepek-2") as key:
+        public = key.public
+        private = next(key._session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.LABEL: "hepek-2"}))
+        with pytest.raises(pkcs11.PKCS11Error):
+            private[Attribute.VALUE]
+    with signer(soft_token, "hepek-2", create=False) as again:
+        assert again.public == public
+
+
+def test_an_empty_token_a_key_of_another_curve_and_one_that_can_be_read_are_refused_in_words(
+    soft_token: SoftToken,
+) -> None:
+    with pytest.raises(Refused, match="no such key in the token"):
+        signer(soft_token, "nobody", create=False)
+    with pytest.raises(Refused, match="opens with its label and PIN"):
+        Pkcs11Signer(soft_token.library, token="another", key="x", pin=soft_token.pin)
+    with signer(soft_token, "hepek-3") as key:
+        for label, curve, private in (
+            ("p-256", "secp256r1", {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False}),
+            ("open", "secp256k1", {Attribute.SENSITIVE: False, Attribute.EXTRACTABLE: True}),
+        ):
+            told = {Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}
+            made = key._session.create_domain_parameters(KeyType.EC, told, local=True)
+            made.generate_keypair(store=True, label=label, private_template=private)
+    with pytest.raises(Refused, match="is of secp256k1"):
+        signer(soft_token, "p-256")
+    with pytest.raises(Refused, match="never to be read out"):
+        signer(soft_token, "open")
+
+
+def test_a_token_that_makes_no_such_keys_is_told_in_words(
+    soft_token: SoftToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commonwatt.adapters.stores.pkcs11_signer._CURVE", b"\x06\x03\x2a\x03\x04")
+    with pytest.raises(Refused, match="does not make such keys"):
+        signer(soft_token, "hepek-4")
+
+
+def test_a_missing_library_is_refused(soft_token: SoftToken, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from commonwatt.adapters.stores.pkcs11_signer import Pkcs11Signer\n"
+        "Pkcs11Signer(Path(sys.argv[1]), token='t', key='k', pin=Path(sys.argv[2]))"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "none.so"), str(soft_token.pin)]
+    said = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert "opens with its label and PIN" in said.stderr
