@@ -45,6 +45,18 @@ class Device(Protocol):
 
 
 @runtime_checkable
+class Pushing(Protocol):
+    """A device that tells when it likes: what it said last may be older than the moment that matters."""
+
+    async def fresh(self) -> None:
+        """Wait until it has told what it measured after this call.
+
+        Raises:
+            Unreachable: It told nothing in time.
+        """
+
+
+@runtime_checkable
 class Identified(Protocol):
     """What a device offers beside its port where its protocol can tell what it is."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NoReturn
 
 from commonwatt.flows import inventory
-from commonwatt.flows.device_ports import Clocked, Device, Identified
+from commonwatt.flows.device_ports import Clocked, Device, Identified, Pushing
 from commonwatt.flows.inventory import Change, Health, Meter, Note, Record, Rules
 from commonwatt.flows.inventory_ports import Counts, Deed, Order, Shelf
 from commonwatt.metering.parting import Exchange
@@ -262,6 +262,19 @@ class Watched:
             return Ack(command=command.id, asset=command.asset, taken=None, why=_words(error))
         self._records.note(inventory.answered(self.record, self._now_s()))
         return ack
+
+    async def fresh(self) -> None:
+        """Wait until a device that pushes has told what it measured after this call; others tell when asked.
+
+        Raises:
+            Unreachable: It told nothing in time.
+        """
+        if not isinstance(self._device, Pushing) or self.record.ended_as is not None:
+            return
+        try:
+            await self._device.fresh()
+        except Exception as error:  # whether it is silent, the reading that follows tells
+            raise Unreachable(_words(error)) from error
 
     async def release(self) -> None:
         """Let it go to its safe default, in quarantine too.

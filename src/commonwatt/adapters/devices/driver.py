@@ -165,8 +165,8 @@ class Driver:
             raise InvalidValue(f"quality.toml of driver {self.name} cannot be read: {error}") from error
 
     def _needs(self, error: ImportError) -> str:
-        extra = self.entry.extras[0] if self.entry.extras else self.name
-        return f"driver {self.name} is not installed: it needs commonwatt[{extra}]: {error}"
+        extra = f"it needs commonwatt[{self.entry.extras[0]}]: " if self.entry.extras else ""
+        return f"driver {self.name} is not installed: {extra}{error}"
 
 
 def drivers() -> dict[str, Driver]:
