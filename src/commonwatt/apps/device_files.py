@@ -41,7 +41,7 @@ def assets_of(folder: Path) -> dict[AssetId, Asset]:
     path = folder / DEVICES
     try:
         told = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _Devices)
-        nobody = {"zone": "home", "owner": "nobody", "gateway": "none"}
+        nobody = {"zone": "home", "owner": "nobody", "gateway": "none", "max_export_w": 0}
         assets = [msgspec.convert(nobody | asset, Asset) for asset in told.asset]
     except (OSError, ValueError) as error:
         raise InvalidValue(f"assets stand in {path} as [[asset]]: {error}") from error
@@ -125,7 +125,7 @@ def _block(folder: Path, asset: AssetId) -> tuple[list[str], int, int]:
     lines = _text(folder).splitlines(keepends=True)
     heads = [line.split("#")[0].strip() for line in lines]
     starts = [place for place, head in enumerate(heads) if head.startswith("[[")]
-    for start, after in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, after in zip(starts, [*starts, len(lines)][1:], strict=True):
         end = after
         while after < len(lines) and end > start + 1 and lines[end - 1].lstrip().startswith(("#", "\n")):
             end -= 1

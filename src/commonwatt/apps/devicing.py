@@ -35,6 +35,9 @@ INVENTORY = "inventory.sqlite"
 TRIES_FOR_S = 20.0
 """How long a device has to give its first reading: what pushes may do so every ten seconds only."""
 
+OLD_FOR_S = 5.0
+"""How long one that is to be replaced has: it may be gone already."""
+
 Both = tuple[int, int]
 """Import and export, in Wh."""
 
@@ -310,7 +313,7 @@ def _last(folder: Path, asset: Asset, old: DeviceSpec | None) -> Both | None:
     """Return what an old device's counters had come to: as it says now, else as it was believed last."""
     if old is not None:
         with suppress(CommonwattError, OSError):
-            if shown := _counters(asyncio.run(attempt(asset, old, 5.0)).state):
+            if shown := _counters(asyncio.run(attempt(asset, old, OLD_FOR_S)).state):
                 return shown
     with InventoryFile(folder / INVENTORY) as shelf:
         record = next((r for r in shelf.records() if r.asset == asset.id and r.ended_as is None), None)

@@ -142,7 +142,7 @@ class Driver:
         for module in (self.entry.module, ours):
             try:
                 probe: Probe | None = getattr(import_module(module), "probe", None)
-            except ImportError:
+            except Exception:  # anybody's module may be broken in any way, and ours may still know how to look
                 continue
             if probe is not None:
                 return probe
