@@ -3,7 +3,7 @@
 import asyncio
 import tomllib
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
@@ -140,12 +140,10 @@ class Driver:
         """Return how it looks for devices: its module's own ``probe``, or ours for it; None where there is none."""
         ours = f"{PROBING}.{self.name}"
         for module in (self.entry.module, ours):
-            try:
+            with suppress(Exception):  # anybody's module may be broken in any way, and ours may still know how to look
                 probe: Probe | None = getattr(import_module(module), "probe", None)
-            except Exception:  # anybody's module may be broken in any way, and ours may still know how to look
-                continue
-            if probe is not None:
-                return probe
+                if probe is not None:
+                    return probe
         return None
 
     def quality(self) -> Quality:
