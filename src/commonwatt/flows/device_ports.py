@@ -2,7 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
-from commonwatt.model import Ack, Caps, Command, DeviceState
+from commonwatt.model import Ack, Caps, Command, DeviceState, Nameplate
 
 
 class Device(Protocol):
@@ -54,3 +54,25 @@ class Pushing(Protocol):
         Raises:
             Unreachable: It told nothing in time.
         """
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """What a device offers beside its port where its protocol can tell what it is."""
+
+    async def identity(self) -> Nameplate:
+        """Return what its nameplate says.
+
+        Raises:
+            Unreachable: It gave no answer, or none in time.
+            InvalidValue: What it said makes no sense.
+        """
+
+
+@runtime_checkable
+class Clocked(Protocol):
+    """What a device offers beside its port where it tells the time."""
+
+    @property
+    def clock_ahead_s(self) -> int | None:
+        """By how many seconds its clock was ahead of ours when it told it last, else None; below zero: behind."""

@@ -94,6 +94,17 @@ class Keeper:
         """Take back an asset's command; its device is let go at the next tick, unless limits hold it."""
         self._kept[asset].command = None
 
+    def exchange(self, asset: AssetId, device: Device) -> Device:
+        """Put another device in the place of an asset's, and return the old one, for its owner to close.
+
+        What stands is told to the new one at the next tick.
+        """
+        kept = self._kept[asset]
+        old, kept.device = kept.device, device
+        kept.sent = kept.told_at = kept.ack = kept.state = None
+        kept.trouble = ""
+        return old
+
     async def tick(self, now: datetime) -> None:
         """Write what has to be written: what is new, what changed, what is due again; release what nothing holds.
 

@@ -3,7 +3,7 @@
 from commonwatt.model.asset import Asset, AssetKind
 from commonwatt.model.consent import ALWAYS, OFF, Consent, ConsentMode
 from commonwatt.model.constraint import AT_AN_INSTANT, Constraint, Priority, Quantity, Reach, Relation
-from commonwatt.model.device import METERS_ONLY, Caps, DeviceState
+from commonwatt.model.device import METERS_ONLY, NO_NAMEPLATE, Caps, DeviceState, Nameplate
 from commonwatt.model.droop import Armed, Droop
 from commonwatt.model.entry import (
     ANYONE,
@@ -68,6 +68,7 @@ __all__ = [
     "MINT",
     "MINUTES_PER_DAY",
     "NETWORK",
+    "NO_NAMEPLATE",
     "OFF",
     "PAYMENT_PORT",
     "SLOT",
@@ -105,6 +106,7 @@ __all__ = [
     "KeyId",
     "Kind",
     "Memo",
+    "Nameplate",
     "Order",
     "OrderId",
     "Outcome",

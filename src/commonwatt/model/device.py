@@ -1,4 +1,4 @@
-"""What a device can do, and what it shows: the two nouns of the device port beside Command and Ack."""
+"""What a device can do, what it shows and what its nameplate says: nouns of the device port beside Command and Ack."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,3 +76,21 @@ class DeviceState:
         for counter in (self.import_wh, self.export_wh, self.level_wh):
             if counter is not None and counter < 0:
                 raise InvalidValue(f"counters and levels are zero or more, was {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nameplate:
+    """What a device says of itself; empty for what it does not say."""
+
+    make: str = ""
+    model: str = ""
+    serial: str = ""
+    firmware: str = ""
+
+    def __str__(self) -> str:
+        words = [self.make, self.model, self.firmware and f"firmware {self.firmware}"]
+        return " ".join(word for word in words if word) or "no nameplate"
+
+
+NO_NAMEPLATE = Nameplate()
+"""Of what says nothing of itself."""

@@ -2,21 +2,23 @@
 
 import asyncio
 import tomllib
-from collections.abc import Awaitable, Callable, Hashable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
 from commonwatt.flows.device_ports import Device
-from commonwatt.model import Asset, AssetId, InvalidValue
+from commonwatt.model import NO_NAMEPLATE, Asset, AssetId, InvalidValue, Nameplate
 
 GROUP = "commonwatt.devices"
+PROBING = "commonwatt.adapters.devices.probing"
 Shared = TypeVar("Shared")
 
 
@@ -64,6 +66,41 @@ class Doors:
         await self._stack.aclose()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A device that a probe found, as it would stand in a devices file; what only its owner knows is told in words.
+
+    Args:
+        driver: That speaks to it.
+        url: Where it is.
+        nameplate: What it says of itself.
+        settings: Of the driver, as far as the probe could tell.
+        still: What its owner has to add, in words.
+    """
+
+    driver: str
+    url: str
+    nameplate: Nameplate = NO_NAMEPLATE
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    still: str = ""
+
+
+class Probe(Protocol):
+    """What a driver's module may offer beside its `OpenDevice`, as a function ``probe``: it looks for devices.
+
+    It asks the one address that it is given, changes nothing there, and ends within the time that it is given.
+    """
+
+    def __call__(self, host: str, port: int | None, within_s: float) -> Awaitable[Sequence[Found]]:
+        """Return the devices of this driver at an address; none where nothing answers, or something else does.
+
+        Args:
+            host: The one address to ask.
+            port: The one port to ask; without, the usual one.
+            within_s: How long it may take.
+        """
+
+
 OpenDevice = Callable[[Asset, DeviceSpec, Doors], Awaitable[Device]]
 """What a driver's entry point names: opens a device. A device that cannot be reached yet is opened nevertheless."""
 
@@ -72,8 +109,9 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What a driver does, what it need not do and why, and what is missing: by short name, in words."""
 
     title: str
-    shape: str
-    """``polled``, ``session`` or ``push``."""
+    shape: Literal["polled", "session", "push"]
+    interval_s: int | None = None
+    """How often its devices have something new to say, where that is slower than once in half a minute."""
     done: dict[str, str] = {}
     exempt: dict[str, str] = {}
     missing: dict[str, str] = {}
@@ -95,14 +133,38 @@ class Driver:
         try:
             loaded: OpenDevice = self.entry.load()
         except ImportError as error:
-            extra = self.entry.extras[0] if self.entry.extras else self.name
-            raise InvalidValue(f"driver {self.name} needs commonwatt[{extra}] to be installed: {error}") from error
+            raise InvalidValue(self._needs(error)) from error
         return loaded
 
+    def probe(self) -> Probe | None:
+        """Return how it looks for devices: its module's own ``probe``, or ours for it; None where there is none."""
+        ours = f"{PROBING}.{self.name}"
+        for module in (self.entry.module, ours):
+            with suppress(Exception):  # anybody's module may be broken in any way, and ours may still know how to look
+                probe: Probe | None = getattr(import_module(module), "probe", None)
+                if probe is not None:
+                    return probe
+        return None
+
     def quality(self) -> Quality:
-        """Return what it admits of itself."""
-        text = (files(self.entry.module.rpartition(".")[0]) / "quality.toml").read_text(encoding="utf-8")
-        return msgspec.convert(tomllib.loads(text), Quality)
+        """Return what it admits of itself.
+
+        Raises:
+            InvalidValue: It is not installed, or admits nothing that could be read.
+        """
+        try:
+            text = (files(self.entry.module.rpartition(".")[0]) / "quality.toml").read_text(encoding="utf-8")
+            return msgspec.convert(tomllib.loads(text), Quality)
+        except ImportError as error:
+            raise InvalidValue(self._needs(error)) from error
+        except OSError as error:
+            raise InvalidValue(f"driver {self.name} brings no quality.toml: {error}") from error
+        except ValueError as error:  # no text, no TOML, or not what is asked
+            raise InvalidValue(f"quality.toml of driver {self.name} cannot be read: {error}") from error
+
+    def _needs(self, error: ImportError) -> str:
+        extra = f"it needs commonwatt[{self.entry.extras[0]}]: " if self.entry.extras else ""
+        return f"driver {self.name} is not installed: {extra}{error}"
 
 
 def drivers() -> dict[str, Driver]:

@@ -18,6 +18,7 @@ from commonwatt.apps.cli import (
     consenting,
     contracting,
     delegating,
+    devices,
     erasing,
     gateway_app,
     gatewaying,
@@ -58,6 +59,7 @@ app.command("market")(trading.market)
 app.command("order")(trading.order)
 app.command("ask")(trading.ask)
 app.add_typer(interchanging.app, name="interchange")
+app.add_typer(devices.app, name="devices")
 app.command("prove")(showing.prove)
 app.command("inspect")(showing.inspect)
 app.command("fairness")(showing.fairness)
