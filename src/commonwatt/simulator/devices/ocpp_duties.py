@@ -111,7 +111,7 @@ class Duties:
                 self.listed.pop(token, None)
             else:
                 self.listed[token] = info["status"]
-        self.list_version = asked.get("listVersion", asked.get("versionNumber", 0))
+        self.list_version = int(asked["listVersion" if station.version == "1.6" else "versionNumber"])
         return {"status": "Accepted"}
 
     def _version(self, station: "OcppStation", asked: Told) -> Told:
