@@ -19,7 +19,7 @@ from commonwatt.simulator.plant import Plant
 
 
 def test_a_station_of_a_devices_file_comes_by_tls_with_the_password_of_its_file(tmp_path: Path) -> None:
-    (tmp_path / "ocpp.toml").write_text("control = true\n")
+    (tmp_path / "ocpp.toml").write_text('control = true\nauthorise = "tokens"\nocsp_hosts = ["ocsp.example.org:80"]\n')
     save_secret(tmp_path / "first-password", PASSWORD.encode())
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -71,7 +71,7 @@ class OcppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     silent_s: int = 700
     answer_within_s: float = 8.0
     security_profile: int | None = None
-    password_file: Path | None = None
+    password_file: str | None = None
     certificate_name: str = ""
     also_at: str | None = None
 
@@ -147,7 +147,7 @@ def _secure(server: Server, id: str, settings: OcppSettings, *, secure: bool) ->
         server.services.names[id] = settings.certificate_name
     if settings.password_file is not None and not server.gate.credentials.has_password(id):
         try:
-            server.gate.credentials.set(id, load_secret(settings.password_file).decode().strip())
+            server.gate.credentials.set(id, load_secret(Path(settings.password_file)).decode().strip())
         except (OSError, UnicodeError, Refused) as error:
             raise InvalidValue(f"password of station {id}: {error}") from error
 

@@ -46,14 +46,14 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """
 
     names: tuple[str, ...] = ("localhost", "127.0.0.1")
-    certificate: Path | None = None
-    key: Path | None = None
+    certificate: str | None = None
+    key: str | None = None
     authorise: str = "everybody"
     sign_v2g: bool = False
     contract_pool: str | None = None
-    pool_token: Path | None = None
+    pool_token: str | None = None
     ocsp_hosts: tuple[str, ...] = ()
-    mobility_roots: Path | None = None
+    mobility_roots: str | None = None
     control: bool = False
 
     def __post_init__(self) -> None:
@@ -126,8 +126,9 @@ def tls_context(settings: ServerSettings, authority: Authority | None) -> ssl.SS
     """
     roots = [] if authority is None else authority.roots
     if settings.certificate is not None and settings.key is not None:
-        load_secret(settings.key)  # refuses a key that others may read
-        return server_context(settings.certificate, settings.key, None, roots)
+        key = Path(settings.key)
+        load_secret(key)  # refuses a key that others may read
+        return server_context(Path(settings.certificate), key, None, roots)
     if authority is None:
         raise InvalidValue("a server that speaks TLS has a folder for its keys")
     return server_context(*authority.server_files(settings.names), roots)
@@ -138,10 +139,10 @@ def _services(
     secure: bool,
 ) -> Services:  # fmt: skip
     has_authority = folder is not None and (secure or (folder / "ocpp-authority").exists())
-    token = "" if settings.pool_token is None else load_secret(settings.pool_token).decode().strip()
+    token = "" if settings.pool_token is None else load_secret(Path(settings.pool_token)).decode().strip()
     roots = []
     if settings.mobility_roots is not None:
-        roots = x509.load_pem_x509_certificates(settings.mobility_roots.read_bytes())
+        roots = x509.load_pem_x509_certificates(Path(settings.mobility_roots).read_bytes())
     return Services(
         authoriser=Tokens(folder) if settings.authorise == "tokens" else Everybody(),
         authority=Authority(folder / "ocpp-authority", clock) if folder is not None and has_authority else None,
