@@ -8,7 +8,7 @@ from commonwatt.adapters.devices.ocpp import profiles
 from commonwatt.adapters.devices.ocpp.books import MOST_STORIES, Story
 from commonwatt.adapters.devices.ocpp.device import OcppDevice
 from commonwatt.adapters.devices.ocpp.evse import Session
-from commonwatt.adapters.devices.ocpp.ocmf import Notary
+from commonwatt.adapters.devices.ocpp.ocmf import Notary, SignedRecord
 from commonwatt.adapters.devices.ocpp.tokens import same_token
 from commonwatt.model import CommonwattError, Refused, epoch
 
@@ -39,8 +39,7 @@ class ChargePoint:
         self._station, self._evse = device.station, device.evse
         self._stories = device.station.books.stories
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._verified: dict[str, tuple[int, int]] = {}
-        self._doubted: set[str] = set()
+        self._judged: dict[str, SignedRecord | None] = {}
         for session, story in self._stories.items():
             if story.evse == self._evse.number and not story.stopped:
                 self._guard(session, story)
@@ -146,22 +145,22 @@ class ChargePoint:
     def _signed(self, session: str, found: Session) -> tuple[int, int] | None:
         """Return start and end by the records of a transaction that hold, or None."""
         assert self._notary is not None
-        if session in self._verified:
-            return self._verified[session]
         begin = end = None
         for raw in found.signed:
-            try:
-                record = self._notary.verify(raw)
-            except Refused as refused:
-                if raw not in self._doubted:
-                    self._doubted.add(raw)
-                    self._tell(f"station {self._station.id}, session {session}: {refused}")
-                continue
-            begin, end = begin or record.begin, record.end or end
-        if begin is None or end is None:
+            if raw not in self._judged:  # once: a page that was seen is refused the next time
+                self._judged[raw] = self._judge(session, raw)
+            record = self._judged[raw]
+            if record is not None:
+                begin, end = begin or record.begin, record.end or end
+        return None if begin is None or end is None else (begin.register_wh, end.register_wh)
+
+    def _judge(self, session: str, raw: str) -> SignedRecord | None:
+        assert self._notary is not None
+        try:
+            return self._notary.verify(raw)
+        except Refused as refused:
+            self._tell(f"station {self._station.id}, session {session}: {refused}")
             return None
-        self._verified[session] = begin.register_wh, end.register_wh
-        return self._verified[session]
 
     def _guard(self, session: str, story: Story) -> None:
         self._soon(f"guard {session}", self._watch(session, story))
