@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection
 from commonwatt.adapters.devices.ocpp.certificates import Authority, common_name
 from commonwatt.adapters.devices.ocpp.credentials import Credentials
 
-PAUSE_S, LONGEST_PAUSE_S = 0.25, 300.0
+PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 """After a wrong password the next is looked at after so long, twice as long after each further one."""
 MOST_REMEMBERED = 10_000
 OPEN, BASIC, TLS, MUTUAL = 0, 1, 2, 3
@@ -113,14 +113,18 @@ class Gate:
         if now < until:
             return Turned(HTTPStatus.TOO_MANY_REQUESTS, f"{times} wrong passwords: not looked at")
         given = _basic(authorization)
-        if given is not None and given[0] == station and await self.credentials.holds(station, given[1]):
-            self._failed.pop(key, None)
-            return None
+        if given is None:
+            return Turned(HTTPStatus.UNAUTHORIZED, "no password")
         if len(self._failed) >= MOST_REMEMBERED:
             del self._failed[next(iter(self._failed))]
-        if given is not None:
-            self._failed[key] = times + 1, now + min(PAUSE_S * 2.0 ** min(times, 30), LONGEST_PAUSE_S)
-        return Turned(HTTPStatus.UNAUTHORIZED, "no password" if given is None else "a wrong name or password")
+        pause_s = min(PAUSE_S * 2.0 ** min(times, 30), LONGEST_PAUSE_S)
+        self._failed[key] = times + 1, now + LONGEST_PAUSE_S  # no second guess beside this one
+        holds = given[0] == station and await self.credentials.holds(station, given[1])
+        if holds:
+            self._failed.pop(key, None)
+            return None
+        self._failed[key] = times + 1, asyncio.get_running_loop().time() + pause_s
+        return Turned(HTTPStatus.UNAUTHORIZED, "a wrong name or password")
 
 
 def _basic(authorization: str) -> tuple[str, bytes] | None:
