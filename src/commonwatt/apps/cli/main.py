@@ -28,6 +28,7 @@ from commonwatt.apps.cli import (
     planning,
     running,
     showing,
+    stations,
     trading,
     trusting,
     updating,
@@ -69,6 +70,7 @@ app.command("commission")(charging.commission)
 app.command("verify")(trusting.verify)
 app.command("claim")(trusting.claim)
 app.command("replay")(trusting.replay)
+app.command("stations")(stations.stations)
 app.command("serve")(watching.serve)
 app.command("witness")(watching.witness)
 gateway_app.app.command("init")(gatewaying.init)

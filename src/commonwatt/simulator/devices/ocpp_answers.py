@@ -41,6 +41,7 @@ def answer(station: "OcppStation", action: str, asked: Told) -> Told | None:
     if action in ("RemoteStartTransaction", "RequestStartTransaction"):
         if station.transaction is not None or not station.plugged:
             return {"status": "Rejected"}
+        station.tag = asked["idTag"] if old else asked["idToken"]["idToken"]
         station.begin_soon()
         return {"status": "Accepted"}
     if action in ("RemoteStopTransaction", "RequestStopTransaction"):

@@ -16,6 +16,7 @@ from websockets.typing import Subprotocol
 
 from commonwatt.model import Band
 from commonwatt.simulator.devices.ocpp_answers import answer
+from commonwatt.simulator.devices.ocpp_duties import Duties
 from commonwatt.simulator.devices.ocpp_stack import Stack
 from commonwatt.simulator.devices.ocpp_words import Words, words_of
 from commonwatt.simulator.plant import Plant
@@ -43,6 +44,8 @@ class OcppStation:
         rejects: Purposes of profiles that it refuses.
         clears: Whether it can clear profiles.
         levels: Highest stack level that it knows.
+        duties: What it does beside charging; None: nothing.
+        tag: Token of whoever charges; a start from afar brings its own.
         patience_s: How long it waits for an answer.
     """
 
@@ -56,6 +59,8 @@ class OcppStation:
     clears: bool = True
     levels: int = 8
     patience_s: float = 0.4
+    duties: Duties | None = None
+    tag: str = "CAR"
     lies: bool = False
     plugged: bool = True
     transaction: str | None = None
@@ -90,6 +95,8 @@ class OcppStation:
                 async with connect(
                     self.url, subprotocols=[Subprotocol(f"ocpp{self.version}")], compression=None, ping_interval=None,
                     open_timeout=1, close_timeout=0.1, proxy=None,
+                    additional_headers=self.duties.headers if self.duties else None,
+                    ssl=self.duties.tls() if self.duties and self.url.startswith("wss:") else None,
                 ) as link:  # fmt: skip
                     self._link = link
                     greeting = asyncio.create_task(self._greet())
@@ -232,6 +239,8 @@ class OcppStation:
         validate(self.version, CALL, action, payload)
         self.heard.append((action, payload))
         told = answer(self, action, payload)
+        if told is None and self.duties is not None:
+            told = self.duties.answer(self, action, payload)
         if told is None:
             await link.send(json.dumps([4, id, "NotImplemented", "", {}]))
             return

@@ -54,7 +54,7 @@ class Words16:
     def started(self, station: "OcppStation") -> Message:
         """Say that a transaction began."""
         return "StartTransaction", {
-            "connectorId": 1, "idTag": "CAR", "meterStart": station.register_wh, "timestamp": stamp(station),
+            "connectorId": 1, "idTag": station.tag, "meterStart": station.register_wh, "timestamp": stamp(station),
         }  # fmt: skip
 
     def measured(self, station: "OcppStation", context: str = "Sample.Clock") -> Message:
@@ -71,7 +71,7 @@ class Words16:
         """Say that the transaction ended; of one that never got its number the server has to find it out."""
         return "StopTransaction", {
             "transactionId": int(station.transaction or -1), "meterStop": station.register_wh,
-            "timestamp": stamp(station), "reason": reason, "idTag": "CAR",
+            "timestamp": stamp(station), "reason": reason, "idTag": station.tag,
         }  # fmt: skip
 
     def learn(self, station: "OcppStation", action: str, told: dict[str, Any]) -> None:
@@ -105,7 +105,9 @@ class Words2:
 
     def started(self, station: "OcppStation") -> Message:
         """Say that a transaction began."""
-        return self.event(station, "Started", "CablePluggedIn", "Transaction.Begin")
+        action, told = self.event(station, "Started", "CablePluggedIn", "Transaction.Begin")
+        told["idToken"] = {"idToken": station.tag, "type": "Central"}
+        return action, told
 
     def measured(self, station: "OcppStation", context: str = "Sample.Clock") -> Message:
         """Say what the meter shows, as an event of the transaction where one runs."""

@@ -1,16 +1,33 @@
 """A connector or EVSE of a charging station as a device: it connects to us, and is told by charging profiles."""
 
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, settings_of
 from commonwatt.adapters.devices.ocpp import profiles
+from commonwatt.adapters.devices.ocpp.certificates import Authority
 from commonwatt.adapters.devices.ocpp.frames import CallRefused
+from commonwatt.adapters.devices.ocpp.gate import BASIC, MUTUAL, OPEN, TLS, Rule
 from commonwatt.adapters.devices.ocpp.limits import Grid, Wanted
-from commonwatt.adapters.devices.ocpp.server import Server, serving
+from commonwatt.adapters.devices.ocpp.opening import opened, read_settings, tls_context
+from commonwatt.adapters.devices.ocpp.server import Server
+from commonwatt.adapters.stores.keyfile import load_secret
 from commonwatt.flexibility.fitting import fitted, hold_w
-from commonwatt.model import Ack, Asset, Band, Caps, Command, DeviceState, InvalidValue, Unreachable, epoch, round_div
+from commonwatt.model import (
+    Ack,
+    Asset,
+    Band,
+    Caps,
+    Command,
+    DeviceState,
+    InvalidValue,
+    Refused,
+    Unreachable,
+    epoch,
+    round_div,
+)
 
 
 class OcppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +48,12 @@ class OcppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         fresh_s: A reading older than this is asked for anew.
         silent_s: A station that was not heard for so long is unreachable; it says something every five minutes.
         answer_within_s: How long it may take to answer.
+        security_profile: 0 nothing, 1 a password, 2 TLS and a password, 3 TLS and a certificate; without, 2 on ``wss``
+            and 0 on ``ws``. Profile 1 sends the password as it is, and is only taken where it is asked for here.
+        password_file: A file for its owner alone with the first password, for a station that has none yet.
+        certificate_name: Common name in the station's certificate, its serial number for instance; without, its id.
+        also_at: One more ``ws://HOST:PORT`` or ``wss://HOST:PORT`` at which the same server listens, for a station on
+            its way to a higher profile.
     """
 
     connector: int = 1
@@ -47,12 +70,18 @@ class OcppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     fresh_s: int = 90
     silent_s: int = 700
     answer_within_s: float = 8.0
+    security_profile: int | None = None
+    password_file: str | None = None
+    certificate_name: str = ""
+    also_at: str | None = None
 
     def __post_init__(self) -> None:
         if self.connector < 0 or self.phases not in (1, 2, 3) or self.volts < 1 or self.lease_s < 1:
             raise ValueError(f"a connector has one to three phases and a lease of a second or more, was {self}")
         if self.rate_unit not in (None, "A", "W"):
             raise ValueError(f"a rate unit is A or W, was {self.rate_unit}")
+        if self.security_profile not in (None, OPEN, BASIC, TLS, MUTUAL):
+            raise ValueError(f"a security profile is 0 to {MUTUAL}, was {self.security_profile}")
 
 
 async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "OcppDevice":
@@ -60,30 +89,74 @@ async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "OcppDevi
 
     Args:
         asset: What is behind the connector.
-        spec: ``url`` is ``ws://HOST:PORT/STATION``: where our server listens, and the id by which the station connects.
+        spec: ``url`` is ``ws://HOST:PORT/STATION`` or ``wss://``: where our server listens, and the id by which the
+            station connects.
         doors: Clock, folder and servers.
 
     Raises:
         InvalidValue: The address or a setting makes no sense, or its port is not free.
     """
     settings = settings_of(spec, OcppSettings)
-    parts = urlsplit(spec.url)
-    id = unquote(parts.path.rstrip("/").rpartition("/")[2])
-    if parts.scheme != "ws" or not parts.hostname or parts.port is None or not id:
+    id = unquote(urlsplit(spec.url).path.rstrip("/").rpartition("/")[2])
+    secure, host, port = _place(spec.url, asset)
+    if not id:
         raise InvalidValue(f"a station's url is ws://HOST:PORT/STATION, was {spec.url!r} for {asset.id}")
-    host, port = parts.hostname, parts.port
     try:
-        server = await doors.shared(("ocpp", host, port), lambda: serving(host, port, doors.clock, doors.folder))
-    except OSError as error:
+        server = await doors.shared(
+            ("ocpp", host, port), lambda: opened(host, port, doors.clock, doors.folder, secure=secure)
+        )
+        if settings.also_at is not None:
+            await _listen_also(server, _place(settings.also_at, asset), doors)
+    except (OSError, Refused) as error:
         raise InvalidValue(f"no server can listen at {host}:{port} for {asset.id}: {error}") from error
+    _secure(server, id, settings, secure=secure)
     return OcppDevice(asset, settings, server, id, doors)
+
+
+def _place(url: str, asset: Asset) -> tuple[bool, str, int]:
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or port is None:
+        raise InvalidValue(f"a station's url is ws://HOST:PORT/STATION, was {url!r} for {asset.id}")
+    return parts.scheme == "wss", parts.hostname, port
+
+
+async def _listen_also(server: Server, place: tuple[bool, str, int], doors: Doors) -> None:
+    """Listen at one more address, once for all stations that name it."""
+    secure, host, port = place
+    if secure and server.tls is None:
+        settings, services = read_settings(doors.folder), server.services
+        if services.authority is None and doors.folder is not None:
+            services.authority = Authority(doors.folder / "ocpp-authority", doors.clock)
+            if server.gate is not None:
+                server.gate.authority = services.authority
+        server.tls = tls_context(settings, services.authority)
+    await doors.shared(("ocpp", host, port), lambda: server.at(host, port, server.tls if secure else None))
+
+
+def _secure(server: Server, id: str, settings: OcppSettings, *, secure: bool) -> None:
+    """Tell the gate what a station must come with."""
+    if server.gate is None:
+        return
+    profile = settings.security_profile if settings.security_profile is not None else TLS if secure else OPEN
+    server.gate.rules[id] = Rule(profile, settings.certificate_name)
+    if settings.certificate_name:
+        server.services.names[id] = settings.certificate_name
+    if settings.password_file is not None and not server.gate.credentials.has_password(id):
+        try:
+            server.gate.credentials.set(id, load_secret(Path(settings.password_file)).decode().strip())
+        except (OSError, UnicodeError, Refused) as error:
+            raise InvalidValue(f"password of station {id}: {error}") from error
 
 
 class OcppDevice:
     """Implements the `Device` port on one connector or EVSE of a station."""
 
     def __init__(self, asset: Asset, settings: OcppSettings, server: Server, id: str, doors: Doors) -> None:
-        self.asset, self._settings, self._clock = asset, settings, doors.clock
+        self.asset, self._settings, self.clock = asset, settings, doors.clock
         self.server = server
         self.station = server.register(id)
         self.station.within_s = settings.answer_within_s
@@ -114,7 +187,7 @@ class OcppDevice:
 
     async def read(self) -> DeviceState:
         """Return what it told last, asked for anew where that is old."""
-        evse, now = self.evse, self._clock()
+        evse, now = self.evse, self.clock()
         if self.station.link is None:
             raise Unreachable(f"station {self.station.id} is not connected")
         if evse.heard_s is None or epoch(now) - evse.heard_s > self._settings.fresh_s:
@@ -136,7 +209,7 @@ class OcppDevice:
 
     async def apply(self, command: Command) -> Ack:
         """Make it hold a band until the command expires, by a charging profile that runs out by itself."""
-        now = self._clock()
+        now = self.clock()
         if epoch(command.expires) <= epoch(now):
             return self._ack(command, None, "command has expired")
         if self.station.link is None:
@@ -171,7 +244,7 @@ class OcppDevice:
             raise Unreachable(f"station {self.station.id} is not connected")
         if not self._settings.cannot_clear and await profiles.let_go(self.station, self.evse):
             return
-        now = self._clock()
+        now = self.clock()
         expires = type(now).fromtimestamp(epoch(now) + self._settings.lease_s, now.tzinfo)
         most = Wanted(self.asset.max_import_w, -self.caps.max_export_w, None, now, expires)
         try:

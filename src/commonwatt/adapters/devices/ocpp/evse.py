@@ -1,5 +1,6 @@
 """One EVSE, or connector of OCPP 1.6: what it shows, and its transactions in whatever order they are told."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ from commonwatt.adapters.devices.ocpp.translate import Sample
 
 KEPT_SESSIONS = 20
 """So many transactions of an EVSE are remembered, to know a repeated message when it comes."""
+KEPT_RECORDS, LONGEST_RECORD = 8, 8192
+"""Of signed meter values of one transaction, how many and how long."""
 BY_FAR = 1.25
 """Power above the fuse times this is no measurement."""
 
@@ -25,6 +28,9 @@ class Session(msgspec.Struct):
         ended: Whether its end was heard.
         meter_stop_wh: What the register showed at its end.
         state: Charging state of OCPP 2.x.
+        began_total_wh: Our own sum of the register, which never starts anew, when it began, and
+        ended_total_wh: when it ended.
+        signed: Signed meter values as they came, the first ones and the last.
     """
 
     id: str
@@ -35,6 +41,16 @@ class Session(msgspec.Struct):
     ended: bool = False
     meter_stop_wh: int | None = None
     state: str = ""
+    signed: list[str] = []
+    began_total_wh: int | None = None
+    ended_total_wh: int | None = None
+
+    def sign(self, records: Iterable[str]) -> None:
+        """Keep signed meter values: of many those of the beginning and of the end."""
+        for one in records:
+            if one not in self.signed and len(one) <= LONGEST_RECORD:
+                self.signed.append(one)
+        del self.signed[KEPT_RECORDS // 2 : -(KEPT_RECORDS // 2)]
 
     def hear(self, number: int) -> bool:
         """Note the number of an event, and tell whether it is new."""

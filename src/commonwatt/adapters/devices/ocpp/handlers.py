@@ -1,13 +1,17 @@
 """What we answer stations, a table per version: whoever adds an action adds a function and a line."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from commonwatt.adapters.devices.ocpp.certificates import STATION, V2G, pem
+from commonwatt.adapters.devices.ocpp.frames import CallRefused
+from commonwatt.adapters.devices.ocpp.ocmf import signed_records
+from commonwatt.adapters.devices.ocpp.services import Services
 from commonwatt.adapters.devices.ocpp.station import Station
-from commonwatt.adapters.devices.ocpp.translate import stamp
-from commonwatt.model import epoch
+from commonwatt.adapters.devices.ocpp.translate import moment, stamp
+from commonwatt.model import InvalidValue, Refused, Unreachable, epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +20,7 @@ class Heard:
 
     station: Station
     now: datetime
+    services: Services = field(default_factory=Services)
     heartbeat_s: int = 300
 
     @property
@@ -25,7 +30,8 @@ class Heard:
 
 
 Payload = dict[str, Any]
-Handler = Callable[[Heard, Payload], Payload]
+Handler = Callable[[Heard, Payload], Payload | Coroutine[Any, Any, Payload]]
+"""One that has to ask others answers later; the station is heard meanwhile."""
 
 
 def boot(heard: Heard, told: Payload) -> Payload:
@@ -59,9 +65,74 @@ def data_transfer(heard: Heard, told: Payload) -> Payload:
 
 
 def security_event(heard: Heard, told: Payload) -> Payload:
-    """Keep the last security events of a station."""
-    heard.station.facts["security"] = [*heard.station.facts.get("security", [])[-19:], told]
+    """Keep a security event with its time by the station's own clock."""
+    heard.services.note(heard.station.id, moment(told["timestamp"]), told["type"], told.get("techInfo", ""))
     return {}
+
+
+def firmware_status(heard: Heard, told: Payload) -> Payload:
+    """Keep how far a new firmware is; of 1.6 it is the one that was asked for last."""
+    firmware = heard.station.books.firmware
+    if firmware is not None and told.get("requestId", firmware.request) == firmware.request:
+        firmware.state, firmware.told_s = told["status"], heard.now_s
+        heard.station.remember(heard.station)
+    return {}
+
+
+def log_status(heard: Heard, told: Payload) -> Payload:
+    """Keep how far a log is on its way; of 1.6 it is the one that was asked for last."""
+    uploads = heard.station.books.uploads
+    upload = uploads.get(told.get("requestId", max(uploads, default=0)))
+    if upload is not None:
+        upload.state = told["status"]
+        heard.station.remember(heard.station)
+    return {}
+
+
+def sign_certificate(heard: Heard, told: Payload) -> Payload:
+    """Sign a station's request if it may be signed, and send the certificate once this is answered."""
+    kind = told.get("certificateType", STATION)
+    services, station = heard.services, heard.station
+    authority = services.authority if kind == STATION else services.v2g if kind == V2G else None
+    if authority is None:
+        return _rejected(station, "NoAuthority", f"no {kind} is signed here")
+    try:
+        certificate = authority.sign(told["csr"], services.names.get(station.id, station.id), kind)
+    except Refused as refused:
+        services.note(station.id, heard.now_s, "InvalidCsr", str(refused))
+        return _rejected(station, "InvalidCsr", str(refused))
+    payload = {"certificateChain": pem(certificate)}
+    if station.version != "1.6":
+        payload["certificateType"] = kind
+    if "requestId" in told:
+        payload["requestId"] = told["requestId"]
+    services.later(_hand_over(heard, payload, f"{certificate.serial_number:x}"))
+    return {"status": "Accepted"}
+
+
+async def _hand_over(heard: Heard, payload: Payload, serial: str) -> None:
+    try:
+        told = await heard.station.call("CertificateSigned", payload)
+        words = str(told.get("status"))
+    except (CallRefused, InvalidValue, Unreachable) as error:
+        words = str(error)
+    kind = "CertificateSigned" if words == "Accepted" else "CertificateNotTaken"
+    heard.services.note(heard.station.id, heard.now_s, kind, f"{serial}: {words}")
+
+
+def records(station: Station, told: Payload) -> list[str]:
+    """Return the signed meter values in a message; what calls itself signed and is none is counted."""
+    try:
+        return signed_records(told)
+    except Refused:
+        station.note("signed value that cannot be read")
+        return []
+
+
+def _rejected(station: Station, code: str, words: str) -> Payload:
+    if station.version == "1.6":
+        return {"status": "Rejected"}
+    return {"status": "Rejected", "statusInfo": {"reasonCode": code, "additionalInfo": words[:512]}}
 
 
 COMMON: Mapping[str, Handler] = {
@@ -69,7 +140,8 @@ COMMON: Mapping[str, Handler] = {
     "Heartbeat": heartbeat,
     "DataTransfer": data_transfer,
     "SecurityEventNotification": security_event,
-    "FirmwareStatusNotification": nothing,
+    "FirmwareStatusNotification": firmware_status,
+    "SignCertificate": sign_certificate,
 }
 """What all versions have alike."""
 MUST_LAST = frozenset({"StartTransaction", "StopTransaction", "TransactionEvent"})

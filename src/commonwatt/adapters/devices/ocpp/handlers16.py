@@ -3,8 +3,19 @@
 from collections.abc import Mapping
 
 from commonwatt.adapters.devices.ocpp.evse import Evse, Session
-from commonwatt.adapters.devices.ocpp.handlers import COMMON, Handler, Heard, Payload, nothing
-from commonwatt.adapters.devices.ocpp.translate import moment, samples
+from commonwatt.adapters.devices.ocpp.handlers import (
+    COMMON,
+    Handler,
+    Heard,
+    Payload,
+    firmware_status,
+    log_status,
+    records,
+)
+from commonwatt.adapters.devices.ocpp.services import use_reservation
+from commonwatt.adapters.devices.ocpp.tokens import Verdict
+from commonwatt.adapters.devices.ocpp.translate import moment, samples, stamp
+from commonwatt.model import instant
 
 UNKNOWN = "-1"
 """The id of a transaction that a station began without us, and that some never replace (EVerest/libocpp#495)."""
@@ -18,8 +29,8 @@ def status(heard: Heard, told: Payload) -> Payload:
 
 
 def authorize(heard: Heard, told: Payload) -> Payload:
-    """Let everybody charge: who pays is settled elsewhere, by whoever sells the energy."""
-    return {"idTagInfo": {"status": "Accepted"}}
+    """Say whether a token may charge."""
+    return {"idTagInfo": told_16(heard.services.judge(heard.station, told["idTag"], heard.now_s))}
 
 
 def start(heard: Heard, told: Payload) -> Payload:
@@ -39,8 +50,11 @@ def start(heard: Heard, told: Payload) -> Payload:
         if any(other.began_s > began_s for other in evse.sessions):
             same.ended = True  # told late, when the next one ran already
         evse.register(wh, began_s, heard.now_s, reset=True)
+        same.began_total_wh = evse.imported.total_wh
+        use_reservation(station, evse, told["idTag"], told.get("reservationId"), heard.now_s)
         station.remember(station)
-    return {"transactionId": int(same.id), "idTagInfo": {"status": "Accepted"}}
+    verdict = heard.services.judge(station, told["idTag"], heard.now_s, evse=evse, own=same)
+    return {"transactionId": int(same.id), "idTagInfo": told_16(verdict)}
 
 
 def stop(heard: Heard, told: Payload) -> Payload:
@@ -53,9 +67,11 @@ def stop(heard: Heard, told: Payload) -> Payload:
     evse, session = found
     if not session.ended or session.meter_stop_wh is None:
         session.ended, session.meter_stop_wh = True, told["meterStop"]
+        session.sign(records(station, told))
         for sample in samples(told.get("transactionData") or ()):
             evse.take(sample, heard.now_s)
         evse.register(told["meterStop"], moment(told["timestamp"]), heard.now_s, reset=False)
+        session.ended_total_wh = evse.imported.total_wh
         evse.rest(moment(told["timestamp"]))
         station.remember(station)
     return {}
@@ -69,9 +85,21 @@ def meter_values(heard: Heard, told: Payload) -> Payload:
     if id is not None and id > 0 and evse.find(str(id)) is None and taken:
         evse.begin(str(id), taken[0].at_s)
         heard.station.remember(heard.station)
+    if evse.session is not None:
+        evse.session.sign(records(heard.station, told))
     for sample in taken:
         evse.take(sample, heard.now_s)
     return {}
+
+
+def told_16(verdict: Verdict) -> Payload:
+    """Return a verdict as OCPP 1.6 says it."""
+    info: Payload = {"status": verdict.status}
+    if verdict.expires_s is not None:
+        info["expiryDate"] = stamp(instant(verdict.expires_s))
+    if verdict.group:
+        info["parentIdTag"] = verdict.group
+    return info
 
 
 def _stopped(heard: Heard, told: Payload) -> tuple[Evse, Session] | None:
@@ -93,6 +121,8 @@ HANDLERS_16: Mapping[str, Handler] = {
     "StartTransaction": start,
     "StopTransaction": stop,
     "MeterValues": meter_values,
-    "DiagnosticsStatusNotification": nothing,
+    "DiagnosticsStatusNotification": log_status,
+    "LogStatusNotification": log_status,
+    "SignedFirmwareStatusNotification": firmware_status,
 }
 """Actions of OCPP 1.6 that stations may call."""

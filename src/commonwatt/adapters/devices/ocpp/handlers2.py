@@ -3,7 +3,19 @@
 from collections.abc import Mapping
 
 from commonwatt.adapters.devices.ocpp.evse import Evse, Session
-from commonwatt.adapters.devices.ocpp.handlers import COMMON, Handler, Heard, Payload, nothing
+from commonwatt.adapters.devices.ocpp.handlers import (
+    COMMON,
+    Handler,
+    Heard,
+    Payload,
+    log_status,
+    nothing,
+    records,
+)
+from commonwatt.adapters.devices.ocpp.plug_and_charge import authorize, certificate_status, ev_certificate, told_2
+from commonwatt.adapters.devices.ocpp.reservations import status_update
+from commonwatt.adapters.devices.ocpp.services import use_reservation
+from commonwatt.adapters.devices.ocpp.tokens import ACCEPTED, Verdict, same_token
 from commonwatt.adapters.devices.ocpp.translate import moment, samples
 
 MOST_CONNECTORS = 8
@@ -21,11 +33,6 @@ def status(heard: Heard, told: Payload) -> Payload:
     return {}
 
 
-def authorize(heard: Heard, told: Payload) -> Payload:
-    """Let everybody charge: who pays is settled elsewhere, by whoever sells the energy."""
-    return {"idTokenInfo": {"status": "Accepted"}}
-
-
 def transaction_event(heard: Heard, told: Payload) -> Payload:
     """Take an event of a transaction, whenever it comes; one that was heard already changes nothing."""
     station = heard.station
@@ -39,21 +46,27 @@ def transaction_event(heard: Heard, told: Payload) -> Payload:
         if began:
             session.began_s = at_s
             session.meter_start_wh = measured[0].import_wh if measured else None
-        if "idToken" in told:
-            session.id_tag = told["idToken"]["idToken"]
+        token = told["idToken"]["idToken"] if "idToken" in told else ""
+        session.id_tag = session.id_tag or token
+        session.sign(records(station, told))
+        if token or "reservationId" in told:
+            use_reservation(station, evse, token, told.get("reservationId"), heard.now_s)
         if newest and "chargingState" in info:
             session.state = info["chargingState"]
         if began and measured and session is evse.session:
             evse.reset |= {"import", "export"}  # some meters start anew with each transaction
         for sample in measured:
             evse.take(sample, heard.now_s)
+        if began:
+            session.began_total_wh = evse.imported.total_wh
         if told["eventType"] == "Ended":
+            session.ended_total_wh = evse.imported.total_wh
             session.ended = True
             session.meter_stop_wh = measured[-1].import_wh if measured else None
             evse.rest(at_s)
         if told["eventType"] != "Updated":
             station.remember(station)
-    return {"idTokenInfo": {"status": "Accepted"}} if "idToken" in told else {}
+    return _answer(heard, told, evse, session)
 
 
 def meter_values(heard: Heard, told: Payload) -> Payload:
@@ -105,6 +118,26 @@ def charging_schedule(heard: Heard, told: Payload) -> Payload:
     return {"status": "Accepted"}
 
 
+def _answer(heard: Heard, told: Payload, evse: Evse, session: Session) -> Payload:
+    """Say what holds of the token, and to OCPP 2.1 how much and how long a session of the ledger may take."""
+    station, answer = heard.station, Payload()
+    if "idToken" in told:
+        token = told["idToken"]["idToken"]
+        stops = same_token(token, session.id_tag) and session.ended
+        verdict = (
+            Verdict(ACCEPTED)
+            if stops  # whoever began may stop, whatever became of the token meanwhile
+            else heard.services.judge(station, token, heard.now_s, evse=evse, own=session)
+        )
+        answer["idTokenInfo"] = told_2(verdict)
+    story = next((one for one in station.books.stories.values() if same_token(one.token, session.id_tag)), None)
+    if station.version == "2.1" and story is not None and told["eventType"] == "Started":
+        answer["transactionLimit"] = {
+            "maxEnergy": story.most_wh, "maxTime": max(1, story.until_s - heard.now_s),
+        }  # fmt: skip
+    return answer
+
+
 def _session(heard: Heard, told: Payload, at_s: int) -> tuple[Evse, Session]:
     """Return the transaction of an event, known or new; an event need not say where it is (lbbrhzn/ocpp#2135)."""
     station, id = heard.station, told["transactionInfo"]["transactionId"]
@@ -132,7 +165,10 @@ HANDLERS_201: Mapping[str, Handler] = {
     "NotifyEVChargingNeeds": charging_needs,
     "NotifyEVChargingSchedule": charging_schedule,
     "NotifyMonitoringReport": nothing,
-    "LogStatusNotification": nothing,
+    "LogStatusNotification": log_status,
+    "ReservationStatusUpdate": status_update,
+    "Get15118EVCertificate": ev_certificate,
+    "GetCertificateStatus": certificate_status,
     "NotifyChargingLimit": nothing,
     "ClearedChargingLimit": nothing,
 }

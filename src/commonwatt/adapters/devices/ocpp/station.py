@@ -10,6 +10,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from commonwatt.adapters.devices.ocpp import frames, schemas
+from commonwatt.adapters.devices.ocpp.books import Books
 from commonwatt.adapters.devices.ocpp.evse import Evse
 from commonwatt.adapters.devices.ocpp.frames import CallRefused
 from commonwatt.model import InvalidValue, Unreachable
@@ -25,6 +26,7 @@ class Kept(msgspec.Struct):
 
     evses: dict[int, Evse]
     last_id: int = 0
+    books: Books = msgspec.field(default_factory=Books)
 
 
 class Station:
@@ -38,8 +40,8 @@ class Station:
     """
 
     __slots__ = (
-        "_lock", "_next", "_waiting", "boot", "booted", "evses", "facts", "heard_s", "id", "last_id", "link", "model",
-        "quirks", "registered", "remember", "version",
+        "_lock", "_next", "_waiting", "books", "boot", "booted", "busy", "evses", "facts", "heard_s", "id", "last_id",
+        "link", "model", "quirks", "registered", "remember", "version",
         "within_s",
     )  # fmt: skip
 
@@ -50,6 +52,7 @@ class Station:
         self.within_s = ANSWER_WITHIN_S
         self.boot: dict[str, Any] = {}
         self.booted = False
+        self.busy = 0  # answers under way, for which others are asked
         self.heard_s: int | None = None
         self.facts: dict[str, Any] = {}
         self.model: dict[str, Any] = {}
@@ -58,11 +61,11 @@ class Station:
         self._waiting: tuple[str, str, asyncio.Future[Any]] | None = None
         self._next = 0
         memory = msgspec.json.decode(kept, type=Kept) if kept else Kept(evses={})
-        self.evses, self.last_id = memory.evses, memory.last_id
+        self.evses, self.last_id, self.books = memory.evses, memory.last_id, memory.books
 
     def body(self) -> bytes:
         """Return what of it outlives us."""
-        return msgspec.json.encode(Kept(evses=self.evses, last_id=self.last_id))
+        return msgspec.json.encode(Kept(evses=self.evses, last_id=self.last_id, books=self.books))
 
     def evse(self, number: int) -> Evse:
         """Return one of its EVSEs, known from now on.

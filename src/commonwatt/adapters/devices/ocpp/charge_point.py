@@ -1,0 +1,193 @@
+"""A real station as the charge point of the ledger's charging story: authorised there, begun and read here."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from commonwatt.adapters.devices.ocpp import profiles
+from commonwatt.adapters.devices.ocpp.books import MOST_STORIES, Story
+from commonwatt.adapters.devices.ocpp.device import OcppDevice
+from commonwatt.adapters.devices.ocpp.evse import Session
+from commonwatt.adapters.devices.ocpp.ocmf import Notary, SignedRecord
+from commonwatt.adapters.devices.ocpp.tokens import same_token
+from commonwatt.model import CommonwattError, Refused, epoch
+
+ASK_AGAIN_S = 30
+"""A station that did not begin, or end, what it was told to is told again after so long."""
+LOOK_EVERY_S = 1.0
+
+
+class ChargePoint:
+    """Implements `flows.charge_session.Station` on one EVSE.
+
+    The story asks and goes on; what it asks is told the station beside it, in the loop that this was made in. A
+    session of the ledger is begun with a token of its own, by which the transaction is found again, also after we
+    were restarted. More than it may take, or longer, no session runs: a guard stops it whether anybody asks or not,
+    and OCPP 2.1 stations are told both limits.
+
+    Args:
+        device: Behind which the EVSE is.
+        notary: Judges signed meter values by the pinned key of the station's meter; without, the station's own
+            numbers are taken. With one, a session without records that hold is not read at all.
+        tell: Called with a word on what went wrong, once each time.
+    """
+
+    def __init__(
+        self, device: OcppDevice, notary: Notary | None = None, tell: Callable[[str], None] = lambda word: None
+    ) -> None:
+        self._device, self._notary, self._tell = device, notary, tell
+        self._station, self._evse = device.station, device.evse
+        self._stories = device.station.books.stories
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._judged: dict[str, SignedRecord | None] = {}
+        for session, story in self._stories.items():
+            if story.evse == self._evse.number and not story.stopped:
+                self._guard(session, story)
+
+    def register_wh(self, now_s: int) -> int:
+        """Return what its meter shows, which only ever rises even where the station's register starts anew."""
+        return self._evse.imported.total_wh or 0
+
+    def begin(self, session: str, most_wh: int, until_s: int, now_s: int) -> None:
+        """Have the station begin a transaction for a session; asked again, only one that did not begin is."""
+        story = self._stories.get(session)
+        if story is None:
+            token = f"CW{session}"[:20]  # as long as OCPP 1.6 allows; a session is named by a position in the log
+            story = self._stories[session] = Story(self._evse.number, token, most_wh, until_s)
+            if len(self._stories) > MOST_STORIES:
+                over = (name for name, one in self._stories.items() if one.stopped)
+                del self._stories[next(over, next(iter(self._stories)))]
+            self._station.remember(self._station)
+            self._guard(session, story)
+        found = self._transaction(story)
+        if found is None and not story.stopped and now_s < until_s and now_s - story.asked_s >= ASK_AGAIN_S:
+            story.asked_s = now_s
+            self._soon(f"begin {session}", self._start(story))
+
+    def count(self, session: str, now_s: int) -> int | None:
+        """Return what a session has taken; None while its station cannot be heard or its meter is doubted."""
+        story = self._stories.get(session)
+        if story is None or self._station.link is None or self._evse.doubt:
+            return None
+        found = self._transaction(story)
+        return 0 if found is None else self._taken_wh(found)
+
+    def stop(self, session: str, now_s: int) -> None:
+        """Have the station end the transaction of a session."""
+        story = self._stories.get(session)
+        if story is None:
+            return
+        if not story.stopped:
+            story.stopped, story.asked_s = True, 0
+            self._station.remember(self._station)
+        found = self._transaction(story)
+        if found is not None and not found.ended and now_s - story.asked_s >= ASK_AGAIN_S:
+            story.asked_s = now_s
+            self._soon(f"stop {session}", self._stop(story))
+
+    def reading(self, session: str, now_s: int) -> tuple[int, int] | None:
+        """Return the register at start and end of a session, from signed records where there is a notary.
+
+        A transaction that never began reads nothing: start and end are what the register shows now.
+        """
+        story = self._stories.get(session)
+        if story is None:
+            return None
+        found = self._transaction(story)
+        if found is None:
+            over = now_s >= story.until_s or story.stopped
+            return (self.register_wh(now_s),) * 2 if over and self._station.link is not None else None
+        if not found.ended:
+            return None
+        if self._notary is not None:
+            return self._signed(session, found)
+        if found.meter_start_wh is None or found.meter_stop_wh is None:
+            return None
+        # The station's register may start anew with each transaction; ours never does, and ends where it stands.
+        end_wh = found.ended_total_wh if found.ended_total_wh is not None else self.register_wh(now_s)
+        return end_wh - max(0, found.meter_stop_wh - found.meter_start_wh), end_wh
+
+    async def close(self) -> None:
+        """Guard no more."""
+        for task in self._running.values():
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        self._running.clear()
+
+    def _transaction(self, story: Story) -> Session | None:
+        if story.transaction:
+            return self._evse.find(story.transaction)
+        found = next((one for one in self._evse.sessions if same_token(one.id_tag, story.token)), None)
+        if found is not None:
+            story.transaction = found.id
+            self._station.remember(self._station)
+        return found
+
+    def _taken_wh(self, found: Session) -> int:
+        if found.ended and found.meter_stop_wh is not None and found.meter_start_wh is not None:
+            return max(0, found.meter_stop_wh - found.meter_start_wh)
+        if found.began_total_wh is None:
+            return 0
+        return max(0, self.register_wh(0) - found.began_total_wh)
+
+    async def _start(self, story: Story) -> None:
+        wrong = await profiles.start_session(self._station, self._evse, story.token)
+        if wrong:
+            self._tell(f"station {self._station.id} does not begin: {wrong}")
+
+    async def _stop(self, story: Story) -> None:
+        current = self._evse.session
+        if current is not None and current.id == story.transaction:
+            wrong = await self._device.stop_session()
+            if wrong:
+                self._tell(f"station {self._station.id} does not stop: {wrong}")
+
+    def _signed(self, session: str, found: Session) -> tuple[int, int] | None:
+        """Return start and end by the records of a transaction that hold, or None."""
+        assert self._notary is not None
+        begin = end = None
+        for raw in found.signed:
+            if raw not in self._judged:  # once: a page that was seen is refused the next time
+                self._judged[raw] = self._judge(session, raw)
+            record = self._judged[raw]
+            if record is not None:
+                begin, end = begin or record.begin, record.end or end
+        return None if begin is None or end is None else (begin.register_wh, end.register_wh)
+
+    def _judge(self, session: str, raw: str) -> SignedRecord | None:
+        assert self._notary is not None
+        try:
+            return self._notary.verify(raw)
+        except Refused as refused:
+            self._tell(f"station {self._station.id}, session {session}: {refused}")
+            return None
+
+    def _guard(self, session: str, story: Story) -> None:
+        self._soon(f"guard {session}", self._watch(session, story))
+
+    async def _watch(self, session: str, story: Story) -> None:
+        """Stop a session at its limits, also while nobody of the ledger asks for it."""
+        while True:
+            found, now_s = self._transaction(story), epoch(self._device.clock())
+            if found is not None and found.ended:
+                return
+            over = now_s >= story.until_s or (found is not None and self._taken_wh(found) >= story.most_wh)
+            if over or story.stopped:
+                self.stop(session, now_s)
+                if found is None:
+                    return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _soon(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        async def whole() -> None:
+            try:
+                await work
+            except CommonwattError as error:
+                self._tell(str(error))
+
+        earlier = self._running.get(name)
+        if earlier is not None and not earlier.done():
+            work.close()
+            return
+        self._running[name] = task = asyncio.get_running_loop().create_task(whole())
+        task.add_done_callback(lambda done: self._running.pop(name) if self._running.get(name) is done else None)
