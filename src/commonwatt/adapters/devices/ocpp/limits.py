@@ -127,11 +127,9 @@ def _period(version: str, wanted: Wanted, grid: Grid) -> dict[str, Any]:
     period: dict[str, Any] = {"startPeriod": 0, "limit": grid.limit(wanted.limit_w)}
     if grid.unit == "A":
         period["numberPhases"] = grid.phases
-    if version == "2.1":
-        if wanted.setpoint_w is None:
-            period["operationMode"] = "ChargingOnly"
-        else:
-            period |= {"operationMode": "CentralSetpoint", "setpoint": wanted.setpoint_w}
-            if wanted.discharge_w < 0:
-                period["dischargeLimit"] = wanted.discharge_w
+    if version == "2.1" and wanted.setpoint_w is not None:
+        # Limits alone are ChargingOnly, which holds where no mode is named; some stations refuse any that is.
+        period |= {"operationMode": "CentralSetpoint", "setpoint": wanted.setpoint_w}
+        if wanted.discharge_w < 0:
+            period["dischargeLimit"] = wanted.discharge_w
     return period
