@@ -178,7 +178,11 @@ async def running(asked: argparse.Namespace, command: list[str]) -> AsyncIterato
     log = Path(".peers") / f"{asked.peer}-{asked.version}.log"
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.PIPE, stdout=out, stderr=asyncio.subprocess.STDOUT, cwd=asked.folder,
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=out,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=asked.folder,
         )
         try:
             yield process

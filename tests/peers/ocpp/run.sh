@@ -24,7 +24,7 @@ if sh scripts/peers.sh install cp-simulator; then
     for version in 1.6 2.0.1 2.1; do
         name=OCPP-$version
         more=
-        case $version in 1.6) name=OCPP-1.6J; more=--bends ;; 2.1) more=--both-ways ;; esac
+        case $version in 1.6) name=OCPP-1.6J; more=--bends ;; esac  # it refuses set-points
         # shellcheck disable=SC2086
         judge cp-simulator 9311 --version $version --json-mode $more --folder .peers/cp-simulator -- \
             "$bun" src/cli/main.ts --json --cp-id PEER-1 --ws-url ws://127.0.0.1:9311/ --ocpp-version $name
