@@ -146,6 +146,8 @@ class Keeper:
 def _moved(kept: Kept, wanted: Command, now: datetime, line_w: int | None) -> Command:
     """Return a command with its band narrowed to one power where it is us who follow frequency or line."""
     does_w, shown = 0, kept.state
+    if wanted.droop is not None and kept.device.caps.droops:
+        return wanted
     if wanted.droop is not None and shown is not None and shown.frequency_mhz is not None:
         does_w = act(wanted, now, shown.frequency_mhz, 0, kept.asset.min_import_w)
     elif wanted.band.balance_w is not None and line_w is not None and not kept.device.caps.balances:

@@ -54,7 +54,7 @@ def period(
     made: dict[str, Any] = {"startPeriod": 0, "operationMode": mode}
     if mode == "Idle":
         return made | ({"evseSleep": True} if sleep else {})
-    if mode != "ExternalLimits" and mode != "ExternalSetpoint":
+    if mode not in {"ExternalLimits", "ExternalSetpoint"}:
         made["limit"] = max(0, band.hi_w)
         if band.lo_w < 0 and mode != "ChargingOnly":
             made["dischargeLimit"] = band.lo_w
