@@ -14,7 +14,8 @@ from commonwatt.adapters.devices.ocpp.limits import Grid, Wanted, profile
 from commonwatt.adapters.devices.ocpp.needs import Needs, needs_of
 from commonwatt.adapters.devices.ocpp.schemas import check
 from commonwatt.flexibility.droop import change_w, symmetric
-from commonwatt.model import Armed, Band, Command, Droop, InvalidValue, instant
+from commonwatt.flows.keeper import Keeper
+from commonwatt.model import Ack, Armed, Band, Caps, Command, DeviceState, Droop, InvalidValue, instant
 from commonwatt.simulator.devices.ocpp_v2x import along
 
 BOTH = {"bidirectional": True}
@@ -213,3 +214,47 @@ def test_older_versions_say_in_words_that_they_have_none_of_this() -> None:
     play(story, "2.0.1")
     with pytest.raises(InvalidValue):
         der.Control(id="g", type="Gradients", settings={}, start=instant(NOON_S), duration_s=5)
+
+
+class Follows:
+    """A device that follows curves by itself and tells the frequency too."""
+
+    caps = Caps(max_import_w=5_000, max_export_w=5_000, lease_s=60, droops=True)
+    told: Command | None = None
+
+    async def read(self) -> DeviceState:
+        return DeviceState(at=instant(NOON_S), power_w=0, frequency_mhz=50_200)
+
+    async def apply(self, command: Command) -> Ack:
+        self.told = command
+        return Ack(command=command.id, asset=command.asset, taken=command.band)
+
+    async def release(self) -> None:
+        self.told = None
+
+    async def close(self) -> None:
+        self.told = None
+
+
+def test_the_band_of_a_device_that_follows_curves_itself_is_not_moved_a_second_time() -> None:
+    async def story() -> None:
+        device, now = Follows(), instant(NOON_S)
+        keeper = Keeper({CAR.id: (CAR, device)})
+        keeper.tell(
+            Command(
+                id="c",
+                asset=CAR.id,
+                band=Band(lo_w=-2_000, hi_w=-2_000),
+                expires=now + timedelta(seconds=60),
+                reason="reserve",
+                droop=Armed(curve=CURVE, until=now + timedelta(seconds=60)),
+                droop_band=Band(lo_w=-5_000, hi_w=5_000),
+            )  # fmt: skip
+        )
+        await keeper.read()
+        await keeper.tick(now)
+        assert device.told is not None
+        assert device.told.band == Band(lo_w=-2_000, hi_w=-2_000)
+        assert device.told.droop is not None
+
+    asyncio.run(story())
