@@ -249,7 +249,7 @@ def test_the_band_of_a_device_that_follows_curves_itself_is_not_moved_a_second_t
                 reason="reserve",
                 droop=Armed(curve=CURVE, until=now + timedelta(seconds=60)),
                 droop_band=Band(lo_w=-5_000, hi_w=5_000),
-            )  # fmt: skip
+            )
         )
         await keeper.read()
         await keeper.tick(now)
