@@ -256,7 +256,7 @@ class Keeper:
             known = line_w is not None and own_w is not None
             does_w = balancing_w(wanted.band, line_w or 0, own_w or 0) if known else hold_w(wanted.band)
         moves = False
-        if wanted.droop is not None and now < wanted.droop.until:
+        if wanted.droop is not None and now < wanted.droop.until and not kept.device.caps.droops:
             heard_mhz = self.frequency_mhz(now, wanted.droop.curve.nominal_mhz)
             if heard_mhz is not None and change_w(wanted.droop.curve, heard_mhz):
                 moves = True

@@ -18,6 +18,7 @@ class Caps:
         step_w: Its power is a multiple of this, as near to none as the band allows.
         lease_s: How long it holds what it was told without hearing more; None where it would hold it for ever.
         balances: Whether it holds its connection point by itself, with a meter of its own.
+        droops: Whether it follows an armed curve by itself, with a frequency meter of its own.
     """
 
     max_import_w: int
@@ -27,6 +28,7 @@ class Caps:
     step_w: int = 1
     lease_s: int | None = None
     balances: bool = False
+    droops: bool = False
 
     def __post_init__(self) -> None:
         if min(self.max_import_w, self.max_export_w, self.min_import_w) < 0 or self.step_w < 1:

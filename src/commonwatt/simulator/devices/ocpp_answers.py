@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from commonwatt.simulator.devices import ocpp_v2x
 from commonwatt.simulator.devices.ocpp_words import stamp
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def answer(station: "OcppStation", action: str, asked: Told) -> Told | None:
             return {"status": "Rejected"}
         station.end_soon()
         return {"status": "Accepted"}
-    return None
+    return ocpp_v2x.answer(station, action, asked) if station.version == "2.1" else None
 
 
 def set_profile(station: "OcppStation", where: int, profile: Told) -> Told:
@@ -69,7 +70,7 @@ def set_profile(station: "OcppStation", where: int, profile: Told) -> Told:
     if schedule["chargingRateUnit"] != station.unit:
         return rejected
     periods = schedule["chargingSchedulePeriod"]
-    if periods[0]["startPeriod"] != 0 or any("limit" not in one and "setpoint" not in one for one in periods):
+    if periods[0]["startPeriod"] != 0 or any(not {"limit", "setpoint", "operationMode"} & set(one) for one in periods):
         return rejected
     station.stack.add(profile, station.plant.now_s)
     station.follow()

@@ -23,6 +23,9 @@ class Held:
     discharge: float | None
     phases: int | None
     until_s: int | None
+    mode: str = ""
+    baseline: float = 0
+    curve: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(slots=True)
@@ -78,6 +81,9 @@ class Stack:
             discharge=first.get("dischargeLimit"),
             phases=first.get("numberPhases"),
             until_s=min(ends, default=None),
+            mode=first.get("operationMode", ""),
+            baseline=first.get("v2xBaseline", 0),
+            curve=tuple((one["frequency"], one["power"]) for one in first.get("v2xFreqWattCurve", ())),
         )
 
     def _top(self, purpose: str, now_s: int) -> tuple[dict[str, Any], int] | None:
@@ -105,7 +111,7 @@ def _period(profile: dict[str, Any], now_s: int) -> tuple[dict[str, Any], int] |
     end_s = seconds(profile["validTo"]) if "validTo" in profile else FOR_EVER_S
     schedule = profile["chargingSchedule"]
     schedule = schedule[0] if isinstance(schedule, list) else schedule
-    relative = profile["chargingProfileKind"] == "Relative"
+    relative = profile["chargingProfileKind"] in ("Relative", "Dynamic")
     start_s = profile["got_s"] if relative else seconds(schedule["startSchedule"])
     if "duration" in schedule:
         end_s = min(end_s, start_s + schedule["duration"])

@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidHandshake, WebSocketException
 from websockets.typing import Subprotocol
 
 from commonwatt.model import Band
+from commonwatt.simulator.devices import ocpp_v2x
 from commonwatt.simulator.devices.ocpp_answers import answer
 from commonwatt.simulator.devices.ocpp_duties import Duties
 from commonwatt.simulator.devices.ocpp_stack import Stack
@@ -58,6 +59,8 @@ class OcppStation:
     rejects: frozenset[str] = frozenset()
     clears: bool = True
     levels: int = 8
+    frequency_mhz: int = 50_000
+    grid: ocpp_v2x.GridSupport = field(default_factory=ocpp_v2x.GridSupport)
     patience_s: float = 0.4
     duties: Duties | None = None
     tag: str = "CAR"
@@ -172,12 +175,18 @@ class OcppStation:
             return
         per = 1 if self.unit == "W" else self.volts * (held.phases or 1)
         most_w = self.plant.asset.max_import_w if held.limit is None else int(held.limit * per)
-        if held.setpoint is not None:
+        if held.curve:
+            power_w = int(held.baseline + ocpp_v2x.along(held.curve, self.frequency_mhz / 1000))
+            power_w = max(int(held.discharge or 0), min(most_w, power_w))
+            band = Band(lo_w=power_w, hi_w=power_w)
+        elif held.mode == "Idle":
+            band = Band(lo_w=0, hi_w=0)
+        elif held.setpoint is not None:
             power_w = min(int(held.setpoint), most_w)
             band = Band(lo_w=power_w, hi_w=power_w)
         else:
             band = Band(lo_w=min(0, most_w) if held.discharge is None else int(held.discharge), hi_w=most_w)
-        self.plant.ask(band, held.until_s)
+        self.plant.ask(self.grid.bounded(band, self.plant.now_s), held.until_s)
 
     async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Say something and return the answer; both are checked by the official schemas.

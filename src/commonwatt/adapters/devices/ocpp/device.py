@@ -1,16 +1,19 @@
 """A connector or EVSE of a charging station as a device: it connects to us, and is told by charging profiles."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, settings_of
-from commonwatt.adapters.devices.ocpp import profiles
+from commonwatt.adapters.devices.ocpp import profiles, v2x
 from commonwatt.adapters.devices.ocpp.certificates import Authority
 from commonwatt.adapters.devices.ocpp.frames import CallRefused
 from commonwatt.adapters.devices.ocpp.gate import BASIC, MUTUAL, OPEN, TLS, Rule
-from commonwatt.adapters.devices.ocpp.limits import Grid, Wanted
+from commonwatt.adapters.devices.ocpp.limits import EARLIER_S, Grid, Wanted
+from commonwatt.adapters.devices.ocpp.needs import Needs, needs_of, within
 from commonwatt.adapters.devices.ocpp.opening import opened, read_settings, tls_context
 from commonwatt.adapters.devices.ocpp.server import Server
 from commonwatt.adapters.stores.keyfile import load_secret
@@ -43,6 +46,8 @@ class OcppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         rate_unit: ``A`` or ``W``; without, what the station says.
         cannot_clear: It does not clear profiles (go-e): releasing sets one with its maximum.
         bidirectional: An OCPP 2.1 station that also discharges cars.
+        dynamic: An OCPP 2.1 station that takes fast changes of a profile in place.
+        frequency_curve: An OCPP 2.1 station that follows an armed curve by itself (LocalFrequency).
         remote_start_id_tag: With it a charge is begun where a car is plugged and no transaction runs.
         lease_s: How long a station holds what it was told, at most.
         fresh_s: A reading older than this is asked for anew.
@@ -65,6 +70,8 @@ class OcppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     rate_unit: str | None = None
     cannot_clear: bool = False
     bidirectional: bool = False
+    dynamic: bool = False
+    frequency_curve: bool = False
     remote_start_id_tag: str | None = None
     lease_s: int = 300
     fresh_s: int = 90
@@ -167,14 +174,26 @@ class OcppDevice:
     def caps(self) -> Caps:
         """What it can be told: limits, and of OCPP 2.1 set-points either way where it is set to be bidirectional."""
         both = self._both_ways
-        return Caps(
+        own = Caps(
             max_import_w=self.asset.max_import_w,
             max_export_w=self.asset.max_export_w if both else 0,
             min_import_w=self.asset.min_import_w,
             setpoint=both,
             step_w=self._grid.ampere_w if self._grid.unit == "A" else 1,
             lease_s=self._settings.lease_s,
+            droops=both and self._settings.frequency_curve,
         )
+        return within(own, self.needs) if both else own
+
+    @property
+    def needs(self) -> Needs | None:
+        """What the car at its plug said that it needs, None where it said nothing, or nothing that can be true."""
+        if self.evse.wants is None or not self.evse.plugged:
+            return None
+        try:
+            return needs_of(self.evse.wants)
+        except InvalidValue:
+            return None
 
     @property
     def _both_ways(self) -> bool:
@@ -226,7 +245,10 @@ class OcppDevice:
             setpoint_w=setpoint_w,
             now=now,
             expires=command.expires,
+            periods=self._droop_periods(command, taken),
         )
+        if await self._changed_in_place(wanted):
+            return self._ack(command, taken, why)
         try:
             held = await self._hold(wanted)
         except profiles.NotHeld as refused:
@@ -236,7 +258,10 @@ class OcppDevice:
         words = [why] if why else []
         if taken.hi_w > 0 and self.evse.session is None:
             words += await self._start()
-        return self._ack(command, *self._really(taken, setpoint_w, held, words))
+        really, why = self._really(taken, setpoint_w, held, words)
+        if really != taken or wanted.periods:
+            self._dynamic.pop(profiles.FIRST_ID + self.evse.number, None)
+        return self._ack(command, really, why)
 
     async def release(self) -> None:
         """Clear our profile; where a station cannot, allow it its maximum until the lease is over."""
@@ -265,11 +290,78 @@ class OcppDevice:
         """
         return await profiles.stop_session(self.station, self.evse)
 
+    @property
+    def _dynamic(self) -> dict[int, dict[str, Any]]:
+        """Dynamic profiles that the station has, with the numbers that it was told last; a restart forgets them."""
+        kept: dict[int, dict[str, Any]] = self.station.facts.setdefault("dynamic", {})
+        return kept
+
     async def _hold(self, wanted: Wanted) -> tuple[int | None, int | None]:
         level = 0 if self._settings.stack_level_zero else self._settings.stack_level
-        return await profiles.hold(
-            self.station, self.evse, wanted, self._grid, stack_level=level, relative=self._settings.relative
+        id, session = profiles.FIRST_ID + self.evse.number, self.evse.session
+        self._dynamic.pop(id, None)
+        usual = partial(
+            profiles.hold, self.station, self.evse, wanted, self._grid, stack_level=level,
+            relative=self._settings.relative,
+        )  # fmt: skip
+        if not self._may_change or wanted.periods:
+            return await usual()
+        try:
+            held = await usual(dynamic=True)
+        except profiles.NotHeld:
+            self.station.facts["takes updates"] = False
+            return await usual()
+        self._dynamic[id] = {
+            "ends_s": epoch(wanted.expires), "session": session and session.id, "update": self._update(wanted),
+        }  # fmt: skip
+        return held
+
+    @property
+    def _may_change(self) -> bool:
+        known = self.station.facts.get("takes updates") is not False
+        return self._settings.dynamic and self.station.version == "2.1" and self._grid.unit == "W" and known
+
+    def _update(self, wanted: Wanted) -> dict[str, int]:
+        update = {"limit": wanted.limit_w}
+        if wanted.setpoint_w is not None:
+            update |= {"setpoint": wanted.setpoint_w, "dischargeLimit": wanted.discharge_w}
+        return update
+
+    async def _changed_in_place(self, wanted: Wanted) -> bool:
+        """Change the profile that stands; a change moves no end, so it must end no later and not much earlier."""
+        id, session = profiles.FIRST_ID + self.evse.number, self.evse.session
+        stands = self._dynamic.get(id)
+        left_s, wanted_s = (stands["ends_s"] if stands else 0) - epoch(wanted.now), epoch(wanted.expires)
+        wanted_s -= epoch(wanted.now)
+        if stands is None or not self._may_change or wanted.periods or stands["session"] != (session and session.id):
+            return False
+        # Whoever keeps devices writes again at a third of what is left, which is before this end.
+        if left_s > wanted_s or 3 * left_s < 2 * wanted_s:
+            return False
+        update = self._update(wanted)
+        if await v2x.update(self.station, id, update):
+            self.station.facts["takes updates"] = False
+            return False
+        stands["update"] = update
+        return True
+
+    def _droop_periods(self, command: Command, taken: Band) -> tuple[dict[str, Any], ...]:
+        """Return the schedule by which the station follows an armed curve itself, and what it holds afterwards."""
+        if command.droop is None or command.droop_band is None or not self.caps.droops:
+            return ()
+        now_s, until_s = epoch(self.clock()), min(epoch(command.droop.until), epoch(command.expires))
+        if until_s <= now_s:
+            return ()
+        band = Band(
+            lo_w=max(command.droop_band.lo_w, -self.caps.max_export_w),
+            hi_w=min(command.droop_band.hi_w, self.caps.max_import_w),
         )
+        holds_w = hold_w(taken)
+        curve = v2x.period("LocalFrequency", band, baseline_w=holds_w, droop=command.droop.curve)
+        if until_s >= epoch(command.expires):
+            return (curve,)
+        after = v2x.period("CentralSetpoint", taken, setpoint_w=holds_w)
+        return curve, after | {"startPeriod": until_s - now_s + EARLIER_S}
 
     async def _start(self) -> list[str]:
         tag = self._settings.remote_start_id_tag

@@ -22,6 +22,7 @@ class Wanted(NamedTuple):
         setpoint_w: What to hold exactly, or None for limits only.
         now: By our clock.
         expires: When the station lets go of it.
+        periods: Of a schedule in another mode of OCPP 2.1, instead of one made of these numbers.
     """
 
     limit_w: int
@@ -29,6 +30,7 @@ class Wanted(NamedTuple):
     setpoint_w: int | None
     now: datetime
     expires: datetime
+    periods: tuple[Mapping[str, Any], ...] = ()
 
 
 class Grid(NamedTuple):
@@ -69,6 +71,7 @@ def profile(
     stack_level: int,
     relative: bool = False,
     transaction: str | None = None,
+    dynamic: bool = False,
 ) -> dict[str, Any]:
     """Return a charging profile that runs out at the command's expiry, by the station's own clock.
 
@@ -79,16 +82,18 @@ def profile(
     schedule: dict[str, Any] = {
         "duration": left_s if relative else left_s + EARLIER_S,
         "chargingRateUnit": grid.unit,
-        "chargingSchedulePeriod": [_period(version, wanted, grid)],
+        "chargingSchedulePeriod": [dict(one) for one in wanted.periods] or [_period(version, wanted, grid)],
     }
-    if not relative:
+    if dynamic:
+        del schedule["duration"]  # one period, changed in place, until the profile ends
+    elif not relative:
         schedule["startSchedule"] = stamp(start)
     made: dict[str, Any] = {
         "stackLevel": stack_level,
         "chargingProfilePurpose": OLD_NAMES.get(purpose, purpose) if version == "1.6" else purpose,
-        "chargingProfileKind": "Relative" if relative else "Absolute",
+        "chargingProfileKind": "Dynamic" if dynamic else "Relative" if relative else "Absolute",
     }
-    if not relative:
+    if dynamic or not relative:
         made |= {"validFrom": stamp(start), "validTo": stamp(wanted.expires)}
     if version == "1.6":
         made |= {"chargingProfileId": id, "chargingSchedule": schedule}
@@ -127,11 +132,9 @@ def _period(version: str, wanted: Wanted, grid: Grid) -> dict[str, Any]:
     period: dict[str, Any] = {"startPeriod": 0, "limit": grid.limit(wanted.limit_w)}
     if grid.unit == "A":
         period["numberPhases"] = grid.phases
-    if version == "2.1":
-        if wanted.setpoint_w is None:
-            period["operationMode"] = "ChargingOnly"
-        else:
-            period |= {"operationMode": "CentralSetpoint", "setpoint": wanted.setpoint_w}
-            if wanted.discharge_w < 0:
-                period["dischargeLimit"] = wanted.discharge_w
+    if version == "2.1" and wanted.setpoint_w is not None:
+        # Limits alone are ChargingOnly, which holds where no mode is named; some stations refuse any that is.
+        period |= {"operationMode": "CentralSetpoint", "setpoint": wanted.setpoint_w}
+        if wanted.discharge_w < 0:
+            period["dischargeLimit"] = wanted.discharge_w
     return period

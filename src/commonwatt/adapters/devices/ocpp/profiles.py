@@ -23,7 +23,14 @@ class NotHeld(Exception):
 
 
 async def hold(
-    station: Station, evse: Evse, wanted: Wanted, grid: Grid, *, stack_level: int | None, relative: bool
+    station: Station,
+    evse: Evse,
+    wanted: Wanted,
+    grid: Grid,
+    *,
+    stack_level: int | None,
+    relative: bool,
+    dynamic: bool = False,
 ) -> tuple[int | None, int | None]:
     """Set a profile of the first purpose that the station takes, and return what it says holds now.
 
@@ -44,7 +51,8 @@ async def hold(
     for purpose in _purposes(station, session is not None):
         made = profile(
             station.version, wanted, grid, id=FIRST_ID + evse.number, purpose=purpose, stack_level=stack_level,
-            relative=relative, transaction=None if session is None else session.id,
+            relative=relative,
+            transaction=None if session is None else session.id, dynamic=dynamic,
         )  # fmt: skip
         where = 0 if purpose == "ChargingStationMaxProfile" else evse.number
         key, kind = ("connectorId", "csChargingProfiles") if station.version == "1.6" else ("evseId", "chargingProfile")

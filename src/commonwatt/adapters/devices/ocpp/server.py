@@ -22,12 +22,13 @@ from commonwatt.adapters.devices.ocpp.gate import Gate
 from commonwatt.adapters.devices.ocpp.handlers import MUST_LAST, WHILE_PENDING, Handler, Heard, Payload
 from commonwatt.adapters.devices.ocpp.handlers2 import HANDLERS_21, HANDLERS_201
 from commonwatt.adapters.devices.ocpp.handlers16 import HANDLERS_16
+from commonwatt.adapters.devices.ocpp.handlers21 import HANDLERS_V2X
 from commonwatt.adapters.devices.ocpp.memory import Memory
 from commonwatt.adapters.devices.ocpp.services import Services
 from commonwatt.adapters.devices.ocpp.station import Station
 from commonwatt.model import InvalidValue, epoch
 
-HANDLERS = {"1.6": HANDLERS_16, "2.0.1": HANDLERS_201, "2.1": HANDLERS_21}
+HANDLERS = {"1.6": HANDLERS_16, "2.0.1": HANDLERS_201, "2.1": {**HANDLERS_21, **HANDLERS_V2X}}
 SUBPROTOCOLS = [Subprotocol(f"ocpp{version}") for version in schemas.VERSIONS]
 LARGEST_MESSAGE = 262_144
 PING_EVERY_S = 60.0
