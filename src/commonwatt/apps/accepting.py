@@ -183,7 +183,7 @@ def accept(
         office.agents = Agents(folder, sequencer, door.hand_in).look
         payments = PaymentHost(folder, hours.payments, sequencer, clock, now_s) if hours.payments else None
 
-        gateways = GatewayLines(hours.lines, sequencer, operator, clock, on_word, hours.look_every_s)
+        gateways = GatewayLines(hours.lines, sequencer, operator, clock, on_word, hours.look_every_s, folder)
 
         async def keep() -> None:
             loop, stop = asyncio.get_running_loop(), threading.Event()

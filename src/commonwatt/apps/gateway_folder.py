@@ -14,6 +14,9 @@ from commonwatt.adapters.devices.driver import DeviceSpec
 from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_secret
 from commonwatt.adapters.stores.pkcs11_signer import Pkcs11Signer
 from commonwatt.adapters.uplink.translate import Place, Tls, place
+from commonwatt.apps.household import HomeTerms
+from commonwatt.apps.witness_child import WitnessTerms
+from commonwatt.flows.gateway.rules import Mode
 from commonwatt.flows.rulebook.bodies import Name, PublicKey
 from commonwatt.identity.keys import RequestSigner, SigningKey, VerifyingKey
 from commonwatt.model import (
@@ -59,6 +62,11 @@ class GatewayFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         key: Where its key is.
         tls: Certificates for ``wss`` and ``mqtts``.
         login: A file of two lines, mode 0600: name and password for the broker.
+        mode: Its member's: consumer, prosumer or generator.
+        switch: The relay of the connection, where there is one, by its asset.
+        reserve_percent: What a battery keeps back from DEMAND, for the home.
+        witness: The community's witness that it runs too, where it has storage.
+        home_assistant: Where its assets are shown to its owner.
     """
 
     community: Name
@@ -72,6 +80,11 @@ class GatewayFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     key: KeyPlace = KeyPlace()
     tls: Tls = Tls()
     login: Path | None = None
+    mode: Mode = Mode.PROSUMER
+    switch: Name | None = None
+    reserve_percent: Annotated[int, Meta(ge=0, le=100)] = 0
+    witness: WitnessTerms | None = None
+    home_assistant: HomeTerms | None = None
 
     def place(self) -> Place | None:
         """Return where its line goes, None where it has none.

@@ -12,11 +12,13 @@ from commonwatt.adapters.door.server import Door
 from commonwatt.adapters.uplink.mqtt_host import MqttHost
 from commonwatt.adapters.uplink.translate import Tls, client_tls, place, server_tls
 from commonwatt.adapters.uplink.websocket_host import WebSocketHost
+from commonwatt.apps.demanding import standing
 from commonwatt.apps.gateway_folder import login_of, read_toml
+from commonwatt.flows.gateway.letters import Called
 from commonwatt.flows.gateway.post_office import PostOffice
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import SigningKey
-from commonwatt.model import SLOT_SECONDS, Outcome
+from commonwatt.model import SLOT_SECONDS, CommonwattError, Outcome
 
 
 class LineSecrets(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,6 +57,7 @@ class GatewayLines:
         now_s: The clock, seconds since 1970.
         on_word: Told in words who comes and goes.
         look_every_s: Between two looks at what is to be told.
+        folder: The community's, where what is demanded stands.
     """
 
     def __init__(
@@ -65,9 +68,10 @@ class GatewayLines:
         now_s: Callable[[], int],
         on_word: Callable[[str], None],
         look_every_s: float,
+        folder: Path,
     ) -> None:
         self._lines, self._sequencer, self._operator = lines, sequencer, operator
-        self._now_s, self._on_word, self._look_every_s = now_s, on_word, look_every_s
+        self._now_s, self._on_word, self._look_every_s, self._folder = now_s, on_word, look_every_s, folder
         told = LineSecrets() if lines.secrets is None else read_toml(lines.secrets, LineSecrets)
         base = Path() if lines.secrets is None else lines.secrets.parent
         self._websocket = None if lines.gateways is None else place(lines.gateways, "ws", "wss")
@@ -88,7 +92,7 @@ class GatewayLines:
             return await door.submit(wires, promised=False)
 
         state = self._sequencer
-        office = PostOffice(lambda: state.state, self._operator, submit, lambda: 1_000 * self._now_s())
+        office = PostOffice(lambda: state.state, self._operator, submit, lambda: 1_000 * self._now_s(), self._demands)
         hosts = list[WebSocketHost | MqttHost]()
         async with asyncio.TaskGroup() as tasks:
             server = None
@@ -109,9 +113,9 @@ class GatewayLines:
                     server.close()
 
     async def _look(self, office: PostOffice, hosts: list[WebSocketHost | MqttHost]) -> None:
-        known = (-1, -1)
+        known: tuple[int, int, list[Called]] = (-1, -1, [])
         while True:
-            found = len(self._sequencer.tree), self._now_s() // SLOT_SECONDS
+            found = len(self._sequencer.tree), self._now_s() // SLOT_SECONDS, self._demands()
             if found != known:
                 known = found
                 letters = office.orders()
@@ -119,6 +123,13 @@ class GatewayLines:
                     with suppress(OSError):
                         await host.tell(letters)
             await asyncio.sleep(self._look_every_s)
+
+    def _demands(self) -> list[Called]:
+        try:
+            return standing(self._folder, self._now_s())
+        except (CommonwattError, OSError) as error:
+            self._on_word(str(error))
+            return []
 
 
 def _from(base: Path, tls: Tls) -> Tls:

@@ -13,12 +13,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from commonwatt.adapters.devices.driver import Doors, open_device
+from commonwatt.adapters.devices.driver import Doors
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.adapters.stores.outbox import OutboxFile
 from commonwatt.adapters.uplink.mqtt import MqttUplink
 from commonwatt.adapters.uplink.translate import client_tls
 from commonwatt.adapters.uplink.websocket import WebSocketUplink
+from commonwatt.apps.device_watch import Oversight
 from commonwatt.apps.gateway_folder import (
     DEVICES,
     LOCK,
@@ -32,12 +33,16 @@ from commonwatt.apps.gateway_folder import (
     read_devices,
     read_gateway,
 )
+from commonwatt.apps.household import Household
+from commonwatt.apps.updating import confirm_health
+from commonwatt.apps.witness_child import keep_witness
 from commonwatt.flows.device_ports import Device
 from commonwatt.flows.gateway.gateway import Counter, Gateway, Identity
 from commonwatt.flows.gateway.letters import Orders, open_letter
 from commonwatt.flows.gateway.ports import Clock, Uplink
 from commonwatt.flows.gateway.post import Post
-from commonwatt.flows.gateway.running import Alarm, Alarms, Runner
+from commonwatt.flows.gateway.rules import Rules
+from commonwatt.flows.gateway.running import EVERY_S, Alarm, Alarms, Runner
 from commonwatt.flows.keeper import Keeper, Kept
 from commonwatt.identity.keys import RequestSigner, VerifyingKey
 from commonwatt.model import (
@@ -50,6 +55,7 @@ from commonwatt.model import (
     epoch,
 )
 
+WITNESS = "witness"
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -147,8 +153,15 @@ async def _run(
         with suppress(ValueError, RuntimeError):  # in a thread whoever started it stops it
             loop.add_signal_handler(ending, stop.set)
     async with Doors(clock=clock.now, folder=folder) as doors:
-        gateway, drivers = await _open(folder, told, key, outbox, doors)
         alarms = Alarms(clock, on_word)
+        switch = None if told.switch is None else AssetId(told.switch)
+        rules = Rules(mode=told.mode, switch=switch, reserve_percent=told.reserve_percent)
+        household = Household(folder, rules, clock.now, alarms.raise_)
+        oversight = Oversight(folder, doors)
+        gateway, drivers, assets = await _open(folder, told, key, outbox, oversight, household)
+        if told.home_assistant is not None:
+            kept = {name: assets[name] for name in gateway.keeper.kept}
+            await household.open_home(told.home_assistant, GatewayId(told.number), kept, doors)
         uplink = _uplink(folder, told, key)
         post = None
         if uplink is not None:
@@ -170,6 +183,12 @@ async def _run(
                 alarms=list(alarms.standing),
             )
             _write(folder / STATUS, msgspec.json.encode(status))
+            if all(kept.state is not None for kept in gateway.keeper.kept.values()):
+                confirm_health()
+
+        async def each() -> None:
+            await oversight.tick(gateway, assets)
+            await household.show(gateway.keeper)
 
         runner = Runner(
             gateway,
@@ -181,24 +200,48 @@ async def _run(
             word=on_word,
             keep=lambda wire: save_secret(folder / ORDERS, wire),
             show=show,
+            each=each,
+            heard=household.hear,
             sleep=sleep,
         )
         if post is not None and (folder / ORDERS).exists():
             _resume(folder, told, post, runner, clock)
         on_word(f"{told.number} keeps {len(drivers)} devices; {len(outbox)} requests wait")
-        await runner.run(stop)
+        beside = [asyncio.create_task(_follow(gateway.keeper, clock, sleep))]
+        if told.witness is not None:
+            watching = keep_witness(folder / WITNESS, told.witness, assets.values(), stop)
+            beside.append(asyncio.create_task(watching))
+        try:
+            await runner.run(stop)
+        finally:
+            stop.set()
+            beside[0].cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            oversight.close()
         on_word(f"{told.number} has let its devices go")
 
 
+async def _follow(keeper: Keeper, clock: Clock, sleep: Sleep) -> None:
+    """Move what is armed with the grid's frequency, whatever else takes its time."""
+    while True:
+        await keeper.follow(clock.now())
+        await sleep(EVERY_S)
+
+
 async def _open(
-    folder: Path, told: GatewayFile, key: RequestSigner, outbox: OutboxFile, doors: Doors
-) -> tuple[Gateway, dict[AssetId, str]]:
-    """Open every device, and return the gateway with its drivers' names."""
+    folder: Path,
+    told: GatewayFile,
+    key: RequestSigner,
+    outbox: OutboxFile,
+    oversight: Oversight,
+    household: Household,
+) -> tuple[Gateway, dict[AssetId, str], dict[AssetId, Asset]]:
+    """Open every device under watch, and return the gateway with its drivers' names and what is behind it."""
     behind = read_devices(folder / DEVICES)
     assets = {AssetId(one.id): one.asset(told.owner or told.number, told.number) for one in behind.asset}
     devices = dict[AssetId, tuple[Asset, Device]]()
     for spec in behind.device:
-        devices[spec.asset] = (assets[spec.asset], await open_device(assets[spec.asset], spec, doors))
+        devices[spec.asset] = (assets[spec.asset], await oversight.open(assets[spec.asset], spec))
     line = next((name for name in devices if assets[name].kind is AssetKind.CONNECTION), None)
     identity = Identity(
         community=told.community,
@@ -211,8 +254,9 @@ async def _open(
     meters = {
         spec.asset: Counter(rollover_wh=spec.rollover_wh, resolution_wh=spec.resolution_wh) for spec in behind.device
     }
-    gateway = Gateway(identity, list(assets.values()), Keeper(devices, line), key, outbox, meters)
-    return gateway, {spec.asset: spec.driver for spec in behind.device}
+    keeper = Keeper(devices, line, rules=household.settle)
+    gateway = Gateway(identity, list(assets.values()), keeper, key, outbox, meters)
+    return gateway, {spec.asset: spec.driver for spec in behind.device}, assets
 
 
 def _uplink(folder: Path, told: GatewayFile, key: RequestSigner) -> Uplink | None:

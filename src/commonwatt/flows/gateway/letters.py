@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from commonwatt.flows.gateway.rules import MOST_DEMANDS, Demand
 from commonwatt.flows.rulebook.bodies import Hash, Name
 from commonwatt.identity.keys import RequestSigner, VerifyingKey
 from commonwatt.ledger.merkle import leaf_hash, node_hash, verify_inclusion
@@ -20,12 +21,14 @@ from commonwatt.model import (
     AssetId,
     Band,
     Command,
+    Interval,
     InvalidValue,
     Outcome,
     canonical_json,
     epoch,
     instant,
 )
+from commonwatt.tokens.prepaid import Supply
 
 MOST_REQUESTS = 64
 """Requests in a burst."""
@@ -78,6 +81,23 @@ def told(command: Command) -> Told:
     )
 
 
+class Called(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A DEMAND that is broadcast (row H6): from when to when, seconds since 1970, and how much of each, if told."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=64)]
+    start_s: _WHOLE
+    end_s: _WHOLE
+    power_w: Annotated[int, Meta(ge=1, le=2**40)] | None = None
+
+    def demand(self) -> Demand:
+        """Return what a gateway's own rules hear.
+
+        Raises:
+            InvalidValue: It ends before it begins.
+        """
+        return Demand(id=self.id, window=Interval(instant(self.start_s), instant(self.end_s)), power_w=self.power_w)
+
+
 class Orders(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="what", tag="orders"):
     """All that a gateway's devices are told now; whoever is not named is let go.
 
@@ -89,6 +109,8 @@ class Orders(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         told_s: When, by the operator's clock.
         until_s: When nothing of this is to be believed any more, whatever a command says.
         commands: Each until it expires.
+        supply: How the meter of the connection behind it stands (row H4); None where there is none.
+        demands: All that are broadcast now or soon.
     """
 
     community: Name
@@ -98,6 +120,8 @@ class Orders(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     told_s: _WHOLE
     until_s: _WHOLE
     commands: list[Told]
+    supply: Supply | None = None
+    demands: Annotated[list[Called], Meta(max_length=MOST_DEMANDS)] = []
 
 
 class Answers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="what", tag="answers"):

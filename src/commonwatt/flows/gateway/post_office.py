@@ -5,12 +5,23 @@ Whatever the line, this is behind it. It believes signatures alone: of requests,
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
-from commonwatt.flows.gateway.letters import Answers, Orders, digest, greeting, seal, told, unpack
+from commonwatt.flows.gateway.letters import Answers, Called, Orders, digest, greeting, seal, told, unpack
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.trading_day import commands
 from commonwatt.identity.keys import RequestSigner
-from commonwatt.model import SLOT_SECONDS, Command, GatewayId, InvalidValue, KeyId, Outcome, Refused
+from commonwatt.model import (
+    SLOT_SECONDS,
+    AssetKind,
+    Command,
+    GatewayId,
+    InvalidValue,
+    KeyId,
+    Outcome,
+    Refused,
+)
+from commonwatt.tokens.prepaid import Supply
 
 AUTHOR = slice(len('{"author":"'), len('{"author":"0x') + 40)
 """Where a request in canonical form names its signer."""
@@ -27,13 +38,19 @@ class PostOffice:
         key: The operator's.
         submit: Has requests decided, and returns their outcomes once they are durable.
         now_ms: The clock, milliseconds since 1970: orders are numbered by it.
+        demands: What is broadcast to all gateways now.
     """
 
     def __init__(
-        self, state: Callable[[], State], key: RequestSigner, submit: Submit, now_ms: Callable[[], int]
+        self,
+        state: Callable[[], State],
+        key: RequestSigner,
+        submit: Submit,
+        now_ms: Callable[[], int],
+        demands: Callable[[], Sequence[Called]] = tuple,
     ) -> None:
-        self._state, self._key, self._submit, self._now_ms = state, key, submit, now_ms
-        self._said: dict[GatewayId, tuple[int, list[Command]]] = {}
+        self._state, self._key, self._submit, self._now_ms, self._demands = state, key, submit, now_ms, demands
+        self._said: dict[GatewayId, Due] = {}
         self._number = 0
 
     @property
@@ -110,34 +127,73 @@ class PostOffice:
             again: Whether or not they were told: whoever carries it may have lost it.
         """
         state, slot_s = self._state(), self._now_ms() // 1000 // SLOT_SECONDS * SLOT_SECONDS
-        by_gateway: dict[GatewayId, list[Command]] = {}
-        for asset, command in commands(state, slot_s).items():
-            by_gateway.setdefault(state.assets[asset].gateway, []).append(command)
-        if gateways is None:
-            wanted = list(by_gateway.keys() | self._said.keys())
-        else:
-            wanted = [GatewayId(number) for number in gateways]
+        due = self._due(state, slot_s)
+        wanted = list(due.keys() | self._said.keys()) if gateways is None else [GatewayId(name) for name in gateways]
         letters = list[Orders]()
         for number in sorted(wanted):
-            due = slot_s, by_gateway.get(number, [])
+            now = due.get(number) or Due(slot_s=slot_s, supply=_supplies(state).get(number))
             before = self._said.get(number)
-            idle = before == due or (not due[1] and (before is None or not before[1]))
+            idle = before == now or (now.idle and (before is None or before.idle))
             if idle and gateways is None and not again:
                 continue
-            self._said[number] = due
-            letters.append(self._letter(number, slot_s, due[1]))
+            self._said[number] = now
+            letters.append(self._letter(number, now))
         sealed = seal(letters, self._key) if letters else []
         return [(letter.gateway, wire) for letter, wire in zip(letters, sealed, strict=True)]
 
-    def _letter(self, number: GatewayId, slot_s: int, due: Sequence[Command]) -> Orders:
+    def _due(self, state: State, slot_s: int) -> dict[GatewayId, "Due"]:
+        """Return what each gateway is to be told, of those that are to be told anything."""
+        by_gateway: dict[GatewayId, list[Command]] = {}
+        for asset, command in commands(state, slot_s).items():
+            by_gateway.setdefault(state.assets[asset].gateway, []).append(command)
+        supplies, demands = _supplies(state), tuple(self._demands())
+        off = {number for number, supply in supplies.items() if supply is not Supply.ENABLED}
+        told = by_gateway.keys() | off | (state.gateways.keys() if demands else set())
+        return {
+            number: Due(
+                slot_s=slot_s,
+                commands=tuple(by_gateway.get(number, ())),
+                supply=supplies.get(number),
+                demands=demands,
+            )
+            for number in told
+        }
+
+    def _letter(self, number: GatewayId, due: "Due") -> Orders:
         now_ms = self._now_ms()
         self._number = max(self._number + 1, now_ms)
         return Orders(
             community=self.community,
             gateway=number,
             number=self._number,
-            slot_s=slot_s,
+            slot_s=due.slot_s,
             told_s=now_ms // 1000,
             until_s=now_ms // 1000 + BELIEVED_S,
-            commands=[told(command) for command in due],
+            commands=[told(command) for command in due.commands],
+            supply=due.supply,
+            demands=list(due.demands),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """What a gateway is to be told in a slot."""
+
+    slot_s: int
+    commands: tuple[Command, ...] = ()
+    supply: Supply | None = None
+    demands: tuple[Called, ...] = ()
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether there is nothing to do, and nothing out of the ordinary."""
+        return not self.commands and not self.demands and self.supply in (None, Supply.ENABLED)
+
+
+def _supplies(state: State) -> dict[GatewayId, Supply]:
+    """Return how the meter of each gateway's connection stands, where the community's charter switches meters."""
+    if state.wallets.switch is None:
+        return {}
+    switch = state.wallets.switch[2]
+    points = (asset for asset in state.assets.values() if asset.kind is AssetKind.CONNECTION)
+    return {point.gateway: switch.supply(point.owner) for point in points}

@@ -98,6 +98,8 @@ class Runner:
         word: Told in words what happens.
         keep: Is given the orders that were heard, as they travelled, to be kept for the next start.
         show: Called every so often, to tell whoever wants to know.
+        each: Done at the beginning of every second, before anything is read.
+        heard: Is given the orders that stand from now on.
         sleep: How it waits.
     """
 
@@ -113,11 +115,13 @@ class Runner:
         word: Callable[[str], None] = lambda word: None,
         keep: Callable[[bytes], None] = lambda wire: None,
         show: Callable[[], None] = lambda: None,
+        each: Callable[[], Awaitable[None]] | None = None,
+        heard: Callable[[Orders], None] = lambda orders: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._gateway, self._outbox, self._post, self._uplink = gateway, outbox, post, uplink
         self._clock, self._alarms, self._word, self._keep, self._show = clock, alarms, word, keep, show
-        self._sleep = sleep
+        self._sleep, self._each, self._heard = sleep, each, heard
         self._watch = Watch(clock, alarms.raise_)
         self._orders: Orders | None = None
         self._untold = False
@@ -146,6 +150,8 @@ class Runner:
         now = self._clock.now()
         believed = self._watch.look(self._post.told_s if self._post else 0)
         try:
+            if self._each is not None:
+                await self._each()
             await self._close(now, believed=believed)
             await self._keep_devices(now)
         except OSError as error:
@@ -171,6 +177,7 @@ class Runner:
     def obey(self, orders: Orders) -> None:
         """Let orders stand in place of those before."""
         self._orders, self._untold = orders, True
+        self._heard(orders)
 
     async def _close(self, now: datetime, *, believed: bool) -> None:
         """Close the slot that ended last, once; one whose end has passed too long ago is left to the next value."""
