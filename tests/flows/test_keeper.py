@@ -1,6 +1,7 @@
 """The keeper tells devices what stands, again in time, and lets go when nothing does."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -163,3 +164,137 @@ def test_closing_lets_go_of_what_is_held() -> None:
     tick(keeper)
     asyncio.run(keeper.close())
     assert device.released == 1
+
+
+def test_a_lease_that_is_known_only_after_the_first_command_is_renewed_in_time() -> None:
+    class Late(Noting):
+        async def apply(self, command: Command) -> Ack:
+            self.caps = Caps(max_import_w=5_000, lease_s=LEASE_S)
+            return await super().apply(command)
+
+    device = Late(Caps(max_import_w=0))
+    keeper = keeper_of(device)
+    keeper.tell(command(1_000, 1_000))
+    for second in range(LEASE_S // 3 + 1):
+        tick(keeper, second)
+    assert len(device.told) == 2
+
+
+class Refusing(Noting):
+    """Takes nothing below 3 kW."""
+
+    async def apply(self, command: Command) -> Ack:
+        if command.band.hi_w < 3_000:
+            self.told.append(command)
+            return Ack(command=command.id, asset=command.asset, taken=None, why="too little")
+        return await super().apply(command)
+
+
+def test_a_device_that_refuses_a_limit_is_let_go_once_and_told_again_at_once() -> None:
+    device = Refusing(Caps(max_import_w=5_000, max_export_w=5_000, lease_s=600))
+    keeper = keeper_of(device)
+    keeper.tell(command(4_000, 4_000))
+    tick(keeper)
+    keeper.limit(AssetId("battery"), "dso", Limit(authority=Authority.DSO, band=Band(lo_w=-5_000, hi_w=1_000)))
+    tick(keeper, 1)
+    ack = tick(keeper, 2)
+    assert (device.released, device.power_w, len(device.told)) == (1, 0, 3)
+    assert ack is not None
+    assert (ack.taken, ack.why) == (None, "too little")
+
+
+class Mute(Noting):
+    """Does what it is told, and its answers are lost."""
+
+    async def apply(self, command: Command) -> Ack:
+        await super().apply(command)
+        raise Unreachable("the answer was lost")
+
+
+def test_what_may_hold_a_command_whose_answer_was_lost_is_let_go() -> None:
+    forgotten, closed = Mute(Caps(max_import_w=5_000)), Mute(Caps(max_import_w=5_000))
+    for device in (forgotten, closed):
+        keeper = keeper_of(device)
+        keeper.tell(command(3_000, 3_000))
+        tick(keeper)
+        if device is forgotten:
+            keeper.forget(AssetId("battery"))
+            tick(keeper, 1)
+            assert device.released == 1
+        asyncio.run(keeper.close())
+        assert (device.released, device.power_w) == (1, 0)
+
+
+def test_a_command_is_told_again_in_its_last_second() -> None:
+    device = noting()
+    keeper = keeper_of(device)
+    keeper.tell(command(3_000, 3_000, seconds=10))
+    for after_s in (9.2, 9.7):
+        asyncio.run(keeper.tick(NOW + timedelta(seconds=after_s)))
+    assert len(device.told) == 2
+
+
+def test_a_drivers_mistake_is_trouble_of_its_own_device_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    broken, good = noting(), noting()
+    broken.fails = KeyError("a mistake")
+    keeper = Keeper({AssetId("battery"): (asset("battery"), broken), AssetId("other"): (asset("other"), good)})
+    keeper.tell(command(1_000, 1_000))
+    keeper.tell(replace(command(-5_000, 5_000, balance_w=0), asset=AssetId("other")))
+    for second in range(3):
+        tick(keeper, second)
+        asyncio.run(keeper.read())
+    assert good.told
+    assert keeper.kept[AssetId("battery")].trouble == "its driver failed: KeyError: 'a mistake'"
+    assert len(caplog.records) == 1
+    asyncio.run(keeper.close())
+    assert good.released == 1, "closing goes on after a device that fails"
+
+
+def test_a_limit_for_nobody_is_refused_and_one_that_ran_out_long_ago_is_dropped() -> None:
+    keeper = keeper_of(noting())
+    limit = Limit(authority=Authority.DSO, band=Band(lo_w=0, hi_w=0), expires=NOW)
+    with pytest.raises(InvalidValue, match="no such asset"):
+        keeper.limit(AssetId("nobody"), "dso", limit)
+    keeper.limit(AssetId("battery"), "dso", limit)
+    keeper.limit(AssetId("battery"), "failsafe", replace(limit, failsafe=Band(lo_w=0, hi_w=0)))
+    tick(keeper, 3_599)
+    assert len(keeper.kept[AssetId("battery")].limits) == 2
+    tick(keeper, 3_600)
+    assert list(keeper.kept[AssetId("battery")].limits) == ["failsafe"]
+
+
+def test_a_command_ends_with_its_expiry_with_the_limits_it_rests_on_and_within_the_assets_own_power() -> None:
+    device = noting(lease_s=None)
+    keeper = keeper_of(device)
+    keeper.tell(command(-9_000, 9_000, seconds=100))
+    tick(keeper)
+    assert (device.told[-1].expires, device.told[-1].band) == (
+        NOW + timedelta(seconds=100),
+        Band(lo_w=-5_000, hi_w=5_000),
+    )
+    limit = Limit(authority=Authority.DSO, band=Band(lo_w=-5_000, hi_w=1_000), expires=NOW + timedelta(seconds=50))
+    keeper.limit(AssetId("battery"), "dso", limit)
+    tick(keeper, 1)
+    assert device.told[-1].expires == limit.expires
+
+
+def test_a_tick_that_comes_second_is_told_last() -> None:
+    class Slow(Noting):
+        async def apply(self, command: Command) -> Ack:
+            if not self.told and command.id == "old":
+                await asyncio.sleep(0.05)
+            return await super().apply(command)
+
+    device = Slow(Caps(max_import_w=5_000, lease_s=LEASE_S))
+    keeper = keeper_of(device)
+
+    async def overlap() -> None:
+        keeper.tell(command(4_000, 4_000, name="old"))
+        first = asyncio.create_task(keeper.tick(NOW))
+        await asyncio.sleep(0.01)
+        keeper.tell(command(0, 0, name="new"))
+        await keeper.tick(NOW)
+        await first
+
+    asyncio.run(overlap())
+    assert [told.id for told in device.told] == ["old", "new"]

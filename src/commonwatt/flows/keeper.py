@@ -1,6 +1,7 @@
 """Keeps devices at what they were told: one band each, merged by authority, renewed in time, let go at the end."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -9,8 +10,9 @@ from commonwatt.flexibility.dispatch import Authority, Limit, merge, renew_at, s
 from commonwatt.flexibility.droop import act, change_w
 from commonwatt.flexibility.fitting import balancing_w, hold_w
 from commonwatt.flows.device_ports import Device, Pushing
-from commonwatt.model import Ack, Asset, AssetId, Band, Command, CommonwattError, DeviceState, InvalidValue, Unreachable
+from commonwatt.model import Ack, Asset, AssetId, Band, Command, CommonwattError, DeviceState, InvalidValue
 
+_LOG = logging.getLogger(__name__)
 ANSWER_WITHIN_S = 10.0
 """A device that says nothing for so long is taken for unreachable, whatever its adapter thinks."""
 FREQUENCY_LASTS_S = 2
@@ -19,6 +21,8 @@ PLAUSIBLE_MHZ = (45_000, 65_000)
 """Outside of this no grid runs: the bus is dead, or the measurement is."""
 OFF_NOMINAL_MHZ = 5_000
 """Nor so far from what a curve takes for nominal."""
+FORGOTTEN_AFTER = timedelta(hours=1)
+"""A limit that ran out so long ago is dropped."""
 HEARD_WITHIN_S = 0.4
 FOLLOWED_WITHIN_S = 0.9
 """What `Keeper.follow` takes at most, whoever gives no answer."""
@@ -39,6 +43,8 @@ class Kept:
     trouble: str = ""
     hears: bool | None = None
     """Whether it measures the grid's frequency; None where it was never read."""
+    may_hold: bool = False
+    """Whether it may hold what we told it, be it that its answer was lost: then it has to be let go at the end."""
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -83,7 +89,13 @@ class Keeper:
         self._kept[command.asset].command = command
 
     def limit(self, asset: AssetId, name: str, limit: Limit | None) -> None:
-        """Set what somebody beside the plan allows an asset, under a name by which it is changed or taken back."""
+        """Set what somebody beside the plan allows an asset, under a name by which it is changed or taken back.
+
+        Raises:
+            InvalidValue: There is no such asset here.
+        """
+        if asset not in self._kept:
+            raise InvalidValue(f"no such asset here, was {asset}")
         limits = self._kept[asset].limits
         if limit is None:
             limits.pop(name, None)
@@ -102,7 +114,7 @@ class Keeper:
         kept = self._kept[asset]
         old, kept.device = kept.device, device
         kept.sent = kept.told_at = kept.ack = kept.state = None
-        kept.trouble = ""
+        kept.trouble, kept.may_hold = "", False
         return old
 
     async def tick(self, now: datetime) -> None:
@@ -177,17 +189,11 @@ class Keeper:
         """Let every device go to its safe default, as far as it can be reached, and close."""
         for task in (*self._following, *self._asked.values()):
             task.cancel()
-        for kept in self._kept.values():
-            try:
-                async with asyncio.timeout(ANSWER_WITHIN_S):
-                    if kept.sent is not None:
-                        await kept.device.release()
-                    await kept.device.close()
-            except (CommonwattError, OSError, TimeoutError):
-                continue
+        await asyncio.gather(*(_close(kept) for kept in self._kept.values()))
 
     async def _keep(self, kept: Kept, now: datetime) -> None:
         async with kept.busy:
+            _tidy(kept, now)
             wanted = wanted_of(kept, now)
             if wanted is None:
                 await self._release(kept)
@@ -197,35 +203,42 @@ class Keeper:
 
     async def _tell(self, kept: Kept, wanted: Command, now: datetime, line_w: int | None) -> None:
         told = self._moved(kept, wanted, now, line_w)
-        if kept.sent is not None and kept.told_at is not None:
-            same = (kept.sent.id, kept.sent.band) == (told.id, told.band)
-            if same and now < renew_at(kept.sent, kept.told_at):
-                return
+        if kept.sent is not None and (kept.sent.id, kept.sent.band) == (told.id, told.band) and not _due(kept, now):
+            return
+        held, kept.may_hold = kept.may_hold, True
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 ack = await kept.device.apply(told)
-        except (CommonwattError, OSError, TimeoutError) as error:
-            kept.trouble = str(error) or "no answer in time"
+        except Exception as error:  # one driver's mistake must not stop what the others are told
+            _trouble(kept, error)
             kept.ack = Ack(command=told.id, asset=told.asset, taken=None, why=kept.trouble)
             kept.sent = kept.told_at = None  # tried again at the next tick
+            return
+        if ack.taken is None:
+            kept.ack, kept.trouble, kept.may_hold = ack, "", held
+            kept.sent = kept.told_at = None  # what it still holds is no longer allowed: let go, and told again
+            await self._release(kept)
             return
         if _holds_by_us(kept, wanted.band) and line_w is None:
             ack = replace(ack, why=ack.why or "no meter shows the line that it shall hold")
         elif ack.taken == told.band:
             ack = replace(ack, taken=wanted.band)  # moved inside all of it, by us
         kept.ack, kept.trouble = ack, ""
-        kept.sent, kept.told_at = told, now
+        lease_s = kept.device.caps.lease_s  # it may be known only now
+        ends = [told.expires] if lease_s is None else [told.expires, now + timedelta(seconds=lease_s)]
+        kept.sent, kept.told_at = replace(told, expires=min(ends)), now
 
     async def _release(self, kept: Kept) -> None:
-        if kept.sent is None:
+        if not kept.may_hold:
             return
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await kept.device.release()
-        except (CommonwattError, OSError, TimeoutError) as error:
-            kept.trouble = str(error) or "no answer in time"
+        except Exception as error:  # as above
+            _trouble(kept, error)
         else:
             kept.sent = kept.told_at = None
+            kept.may_hold = False
 
     async def _line_w(self, kept: Kept) -> int | None:
         """Return what the connection point exchanges just now, and learn what the device itself does."""
@@ -319,13 +332,52 @@ def _armed(kept: Kept, now: datetime) -> bool:
     return commanded(kept, now) and kept.command is not None and kept.command.droop is not None
 
 
+def _due(kept: Kept, now: datetime) -> bool:
+    """Tell whether a device is to be told again what it was told; in a command's last second, always."""
+    if kept.sent is None or kept.told_at is None or kept.sent.expires - kept.told_at < timedelta(seconds=1):
+        return True
+    return now >= renew_at(kept.sent, kept.told_at)
+
+
+def _tidy(kept: Kept, now: datetime) -> None:
+    """Forget limits that ran out long ago and leave nothing behind; not at once, since a clock may be set back."""
+    for name, limit in list(kept.limits.items()):
+        if limit.expires is not None and limit.failsafe is None and now - limit.expires >= FORGOTTEN_AFTER:
+            del kept.limits[name]
+
+
+def _trouble(kept: Kept, error: Exception) -> None:
+    """Note what went wrong with a device; what no driver should raise is logged, once while it lasts."""
+    words = str(error) or "no answer in time"
+    if not isinstance(error, (CommonwattError, OSError, TimeoutError)):
+        words = f"its driver failed: {type(error).__name__}: {error}"
+        if words != kept.trouble:
+            _LOG.error("%s: %s", kept.asset.id, words, exc_info=error)
+    kept.trouble = words
+
+
+async def _close(kept: Kept) -> None:
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            if kept.may_hold:
+                await kept.device.release()
+    except Exception as error:  # the connection is closed in any case
+        _trouble(kept, error)
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            await kept.device.close()
+    except Exception as error:  # nothing more can be done, and the others are closed too
+        _trouble(kept, error)
+
+
 async def _read(kept: Kept, *, fresh: bool = False) -> None:
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             if fresh and isinstance(kept.device, Pushing):
                 await kept.device.fresh()
             kept.state = await kept.device.read()
-    except (Unreachable, InvalidValue, OSError, TimeoutError) as error:
-        kept.state, kept.trouble = None, str(error) or "no answer in time"
+    except Exception as error:  # one driver's mistake must not stop the others' readings
+        kept.state = None
+        _trouble(kept, error)
     else:
         kept.hears = kept.hears or kept.state.frequency_mhz is not None
