@@ -17,6 +17,7 @@ from commonwatt.model import (
     Band,
     Caps,
     Command,
+    DeviceState,
     Droop,
     InvalidValue,
     Unreachable,
@@ -298,3 +299,65 @@ def test_a_tick_that_comes_second_is_told_last() -> None:
 
     asyncio.run(overlap())
     assert [told.id for told in device.told] == ["old", "new"]
+
+
+class Hanging(Noting):
+    """Never answers, be it asked or told."""
+
+    async def apply(self, command: Command) -> Ack:
+        await asyncio.sleep(3_600)
+        return await super().apply(command)
+
+    async def read(self) -> DeviceState:
+        await asyncio.sleep(3_600)
+        return await super().read()
+
+
+def test_a_device_that_hangs_holds_up_no_limit_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commonwatt.flows.keeper.ANSWER_WITHIN_S", 0.5)
+    caps = Caps(max_import_w=5_000, max_export_w=5_000, lease_s=LEASE_S)
+    good, holder, hanging = noting(), noting(), Hanging(caps)
+    names = [AssetId(name) for name in ("battery", "holder", "hanging")]
+    keeper = Keeper({name: (asset(name), device) for name, device in zip(names, (good, holder, hanging), strict=True)})
+    limit = Limit(authority=Authority.DSO, band=Band(lo_w=-5_000, hi_w=500))
+    for name, balance_w in zip(names, (None, 0, None), strict=True):
+        keeper.tell(replace(command(-5_000, 5_000, balance_w=balance_w), asset=name))
+
+    async def live() -> None:
+        began_s = asyncio.get_running_loop().time()
+        await keeper.tick(NOW, 0.05)
+        keeper.limit(AssetId("battery"), "dso", limit)
+        await keeper.tick(NOW, 0.05)
+        assert asyncio.get_running_loop().time() - began_s < 0.4
+        assert good.told[-1].band == limit.band
+        assert holder.told
+        await asyncio.sleep(0.55)
+        assert keeper.kept[AssetId("hanging")].trouble == "no answer in time"
+        began_s = asyncio.get_running_loop().time()
+        await keeper.close()
+        assert asyncio.get_running_loop().time() - began_s < 0.9
+
+    asyncio.run(live())
+
+
+def test_a_limit_reaches_a_device_that_holds_a_line_before_the_lines_meter_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("commonwatt.flows.keeper.ANSWER_WITHIN_S", 0.2)
+    battery, meter = noting(), Hanging(Caps(max_import_w=0))
+    battery.power_w = 3_000
+    home = AssetId("home")
+    keeper = Keeper(
+        {AssetId("battery"): (asset("battery"), battery), home: (asset("home", AssetKind.CONNECTION), meter)}, home
+    )
+    keeper.tell(command(3_000, 5_000, balance_w=0))
+
+    async def live() -> None:
+        await keeper.tick(NOW)
+        assert battery.power_w == 3_000
+        keeper.limit(AssetId("battery"), "dso", Limit(authority=Authority.DSO, band=Band(lo_w=-5_000, hi_w=1_000)))
+        await keeper.tick(NOW, 0.05)
+        assert (battery.power_w, keeper.kept[AssetId("battery")].busy.locked()) == (1_000, True)
+        await keeper.close()
+
+    asyncio.run(live())

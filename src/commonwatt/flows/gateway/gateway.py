@@ -35,6 +35,8 @@ from commonwatt.model import (
 _LOG = logging.getLogger(__name__)
 READ_WITHIN_S = 60
 """What is read so long after a slot's end still counts as its end: 7 % of a slot's energy at most is of the next."""
+TICK_WITHIN_S = 1.0
+"""A device that takes longer to answer is waited for no more in a tick; it goes on by itself."""
 MOST_ACKS = 64
 """As many answers as one request may have."""
 LONGEST_ID = 100
@@ -170,8 +172,8 @@ class Gateway:
         self._answer([command for command in commands if len(command.id) <= LONGEST_ID], refused, slot_s)
 
     async def tick(self, now: datetime) -> None:
-        """Keep the devices at what stands; to be called every second or so."""
-        await self._keeper.tick(now)
+        """Keep the devices at what stands; to be called every second or so. One that is slow holds up no other."""
+        await self._keeper.tick(now, TICK_WITHIN_S)
 
     async def close_slot(self, slot_s: int) -> None:
         """Read every meter at a slot's end, and sign what that tells. Asked again for a slot, it does nothing."""
