@@ -120,6 +120,17 @@ def test_a_device_with_a_meter_of_its_own_is_given_the_line() -> None:
     assert device.told[-1].band == Band(lo_w=-5_000, hi_w=5_000, balance_w=0)
 
 
+def test_a_device_with_a_meter_of_its_own_never_waits_for_ours() -> None:
+    device, meter, home = noting(balances=True), noting(), AssetId("home")
+    meter.fails = Unreachable("no answer")
+    battery = AssetId("battery")
+    keeper = Keeper({battery: (asset("battery"), device), home: (asset("home", AssetKind.CONNECTION), meter)}, home)
+    keeper.tell(command(-5_000, 5_000, balance_w=0))
+    tick(keeper)
+    assert device.told
+    assert keeper.kept[home].trouble == "", "it was not asked"
+
+
 def test_an_armed_curve_moves_the_device_with_the_frequency_it_measures() -> None:
     device = noting()
     keeper = keeper_of(device)

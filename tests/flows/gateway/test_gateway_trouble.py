@@ -19,6 +19,7 @@ from commonwatt.flows.keeper import Keeper
 from commonwatt.flows.rulebook.bodies import AckBody, AckItem, read_body
 from commonwatt.identity.keys import SigningKey
 from commonwatt.metering.batch import Item, Quality, decode_items
+from commonwatt.metering.parting import Exchange
 from commonwatt.model import SLOT_SECONDS, AssetId, Command, DeviceState, GatewayId, epoch, instant
 
 pytestmark = pytest.mark.row("H1")
@@ -204,3 +205,21 @@ def test_a_late_reading_is_not_taken_for_the_first_one(house: House) -> None:
     house.meet()
     house.a.show(later(), 1_050)
     assert [item for item in house.close() if item.register == 0] == []
+
+
+def test_a_thermometers_nonsense_keeps_no_reading_from_being_told(house: House) -> None:
+    house.meet()
+    house.a.shows = DeviceState(at=later(), import_wh=1_050, export_wh=0, indoor_decicelsius=32_767)
+    assert [item.import_wh for item in house.close() if item.register == 0] == [50]
+
+
+def test_an_announced_exchange_outlives_the_program(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with OutboxFile(path) as outbox:
+        house = House(outbox)
+        house.meet()
+        house.gateway.announce(A, Exchange(at_s=NOON_S + 10, last=(1_010, 0), first=(5, 0)))
+    with OutboxFile(path) as outbox:
+        house = House(outbox)
+        house.a.show(later(), 45)
+        assert [item.import_wh for item in house.close() if item.register == 0] == [50]

@@ -41,6 +41,8 @@ MOST_ACKS = 64
 """As many answers as one request may have."""
 LONGEST_ID = 100
 """A command's name in the log; what is named longer could not be answered."""
+MOST_DECICELSIUS = 1_000
+"""As `PersonalItem` has it."""
 MOST_WORDS = 400
 """As many as an answer in the log may have."""
 WHOLE_OUTBOX = 1_000_000
@@ -333,4 +335,5 @@ def _read_at(state: DeviceState, at_s: int) -> bool:
 
 
 def _first(values: Iterable[int | None]) -> int | None:
-    return next((value for value in values if value is not None), None)
+    """Return the first temperature that can be; a thermometer's nonsense must not keep readings from being told."""
+    return next((value for value in values if value is not None and abs(value) <= MOST_DECICELSIUS), None)
