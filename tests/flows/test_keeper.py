@@ -49,6 +49,7 @@ def test_a_command_that_ran_out_lets_the_device_go_once() -> None:
     keeper.tell(command(1_000, 1_000, seconds=10))
     tick(keeper)
     tick(keeper, 10)
+    assert device.released == 1, "it holds until, and not at, its expiry"
     tick(keeper, 11)
     assert device.released == 1
 
