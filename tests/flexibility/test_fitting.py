@@ -78,3 +78,8 @@ def test_a_set_point_moves_no_more_than_it_must(band: Band, does_w: int) -> None
 def test_a_battery_brings_the_connection_to_its_line(others_w: int, own_w: int, line_w: int) -> None:
     wide = Band(lo_w=-(10**6), hi_w=10**6, balance_w=line_w)
     assert others_w + balancing_w(wide, others_w + own_w, own_w) == line_w
+
+
+def test_what_is_allowed_exactly_the_least_that_it_draws_draws_it() -> None:
+    assert fitted(OCPP_16, Band(lo_w=0, hi_w=1_380)) == (Band(lo_w=0, hi_w=1_380), "")
+    assert fitted(OCPP_16, Band(lo_w=0, hi_w=1_379)) == (Band(lo_w=0, hi_w=0), "it draws 1380 W or nothing")

@@ -15,7 +15,8 @@ from noting import NOW, Noting, asset, command, noting
 from commonwatt.flexibility.dispatch import Authority, Limit
 from commonwatt.flexibility.droop import respond, symmetric
 from commonwatt.flows import keeper as keepers
-from commonwatt.flows.keeper import FOLLOWED_WITHIN_S, FREQUENCY_LASTS_S, Keeper
+from commonwatt.flows.hearing import FREQUENCY_LASTS_S
+from commonwatt.flows.keeper import FOLLOWED_WITHIN_S, Keeper
 from commonwatt.model import Ack, Armed, AssetId, AssetKind, Band, Caps, Command, DeviceState
 
 RECORDED = Path(__file__).parents[1] / "flexibility" / "data" / "iberia_2025-04-28_1100-1110.csv"

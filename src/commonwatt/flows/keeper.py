@@ -1,7 +1,8 @@
 """Keeps devices at what they were told: one band each, merged by authority, renewed in time, let go at the end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -9,16 +10,16 @@ from commonwatt.flexibility.dispatch import Authority, Limit, merge, renew_at, s
 from commonwatt.flexibility.droop import act, change_w
 from commonwatt.flexibility.fitting import balancing_w, hold_w
 from commonwatt.flows.device_ports import Device, Pushing
-from commonwatt.model import Ack, Asset, AssetId, Band, Command, CommonwattError, DeviceState, InvalidValue, Unreachable
+from commonwatt.flows.hearing import frequency_mhz
+from commonwatt.model import Ack, Asset, AssetId, Band, Command, CommonwattError, DeviceState, InvalidValue
 
+_LOG = logging.getLogger(__name__)
 ANSWER_WITHIN_S = 10.0
 """A device that says nothing for so long is taken for unreachable, whatever its adapter thinks."""
-FREQUENCY_LASTS_S = 2
-"""A frequency that was measured longer ago moves nothing."""
-PLAUSIBLE_MHZ = (45_000, 65_000)
-"""Outside of this no grid runs: the bus is dead, or the measurement is."""
-OFF_NOMINAL_MHZ = 5_000
-"""Nor so far from what a curve takes for nominal."""
+FORGOTTEN_AFTER = timedelta(hours=1)
+"""A limit that ran out so long ago is dropped."""
+SETTLED_WITHIN_S = 2.0
+"""What a device that holds a line waits for the others at most."""
 HEARD_WITHIN_S = 0.4
 FOLLOWED_WITHIN_S = 0.9
 """What `Keeper.follow` takes at most, whoever gives no answer."""
@@ -39,6 +40,8 @@ class Kept:
     trouble: str = ""
     hears: bool | None = None
     """Whether it measures the grid's frequency; None where it was never read."""
+    may_hold: bool = False
+    """Whether it may hold what we told it, be it that its answer was lost: then it has to be let go at the end."""
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -60,7 +63,7 @@ class Keeper:
         self._kept = {name: Kept(asset, device) for name, (asset, device) in devices.items()}
         self._line, self._rules = line, rules
         self._asked: dict[AssetId, asyncio.Task[None]] = {}
-        self._following: set[asyncio.Task[None]] = set()
+        self._begun: set[asyncio.Task[None]] = set()
 
     @property
     def kept(self) -> Mapping[AssetId, Kept]:
@@ -83,7 +86,13 @@ class Keeper:
         self._kept[command.asset].command = command
 
     def limit(self, asset: AssetId, name: str, limit: Limit | None) -> None:
-        """Set what somebody beside the plan allows an asset, under a name by which it is changed or taken back."""
+        """Set what somebody beside the plan allows an asset, under a name by which it is changed or taken back.
+
+        Raises:
+            InvalidValue: There is no such asset here.
+        """
+        if asset not in self._kept:
+            raise InvalidValue(f"no such asset here, was {asset}")
         limits = self._kept[asset].limits
         if limit is None:
             limits.pop(name, None)
@@ -102,22 +111,35 @@ class Keeper:
         kept = self._kept[asset]
         old, kept.device = kept.device, device
         kept.sent = kept.told_at = kept.ack = kept.state = None
-        kept.trouble = ""
+        kept.trouble, kept.may_hold = "", False
         return old
 
-    async def tick(self, now: datetime) -> None:
+    async def tick(self, now: datetime, within_s: float | None = None) -> None:
         """Write what has to be written: what is new, what changed, what is due again; release what nothing holds.
 
-        Devices that hold a line go last, when the others do what they shall. What each answered stands in `kept`.
+        Devices that hold a line go last, when the others do what they shall or have had `SETTLED_WITHIN_S` for it.
+        What each answered stands in `kept`.
+
+        Args:
+            now: By whoever owns it.
+            within_s: Wait no longer than this for them: who is slower is left to it, and out of the next ticks until it
+                has answered or failed. None: until each has.
         """
         if self._rules is not None:
             await self._rules(self, now)
         if any(_armed(kept, now) for kept in self._kept.values()):
             await self._hear(now)
-        holding = {name for name, kept in self._kept.items() if _line_held(kept, now)}
-        await asyncio.gather(*(self._keep(kept, now) for name, kept in self._kept.items() if name not in holding))
-        for name in holding:
-            await self._keep(self._kept[name], now)
+        patient = within_s is None
+        ready = [kept for kept in self._kept.values() if patient or not kept.busy.locked()]
+        holding = [kept for kept in ready if _line_held(kept, now)]
+        begun = {self._begin(self._keep(kept, now)) for kept in ready if kept not in holding}
+        if begun:
+            await asyncio.wait(begun, timeout=min(SETTLED_WITHIN_S, within_s or SETTLED_WITHIN_S))
+        for kept in holding:
+            begun.add(last := self._begin(self._keep(kept, now)))
+            await asyncio.wait({last}, timeout=within_s)
+        if patient and begun:
+            await asyncio.wait(begun)
 
     async def follow(self, now: datetime) -> None:
         """Move what is armed with the grid's frequency, whichever device measures it (row M4); every second or oftener.
@@ -129,10 +151,7 @@ class Keeper:
         if not armed:
             return
         await self._hear(now)
-        begun = {asyncio.create_task(self._keep(kept, now)) for kept in armed if not kept.busy.locked()}
-        self._following |= begun
-        for task in begun:
-            task.add_done_callback(self._following.discard)
+        begun = {self._begin(self._keep(kept, now)) for kept in armed if not kept.busy.locked()}
         if begun:
             await asyncio.wait(begun, timeout=FOLLOWED_WITHIN_S - HEARD_WITHIN_S)
 
@@ -150,82 +169,82 @@ class Keeper:
         await asyncio.gather(*(_read(self._kept[name], fresh=fresh) for name in names))
 
     def frequency_mhz(self, now: datetime, nominal_mhz: int) -> int | None:
-        """Return the grid's frequency by whichever devices measure it: one grid, one frequency.
-
-        Of several the middle one is taken, of two the one that moves less: a broken meter alone moves nothing much.
-
-        Args:
-            now: What was measured `FREQUENCY_LASTS_S` before is too old.
-            nominal_mhz: Of the curve that asks.
-
-        Returns:
-            None where none is measured, or none that a living grid could have.
-        """
-        shown = [kept.state for kept in self._kept.values() if kept.state is not None]
-        heard = sorted(
-            state.frequency_mhz
-            for state in shown
-            if state.frequency_mhz is not None
-            and abs((now - state.at).total_seconds()) <= FREQUENCY_LASTS_S
-            and PLAUSIBLE_MHZ[0] <= state.frequency_mhz <= PLAUSIBLE_MHZ[1]
-            and abs(state.frequency_mhz - nominal_mhz) <= OFF_NOMINAL_MHZ
-        )
-        middle = heard[(len(heard) - 1) // 2 : len(heard) // 2 + 1]
-        return min(middle, default=None, key=lambda one: abs(one - nominal_mhz))
+        """Return the grid's frequency by whichever devices measure it; see `hearing.frequency_mhz`."""
+        return frequency_mhz((kept.state for kept in self._kept.values()), now, nominal_mhz)
 
     async def close(self) -> None:
         """Let every device go to its safe default, as far as it can be reached, and close."""
-        for task in (*self._following, *self._asked.values()):
+        for task in (*self._begun, *self._asked.values()):
             task.cancel()
-        for kept in self._kept.values():
-            try:
-                async with asyncio.timeout(ANSWER_WITHIN_S):
-                    if kept.sent is not None:
-                        await kept.device.release()
-                    await kept.device.close()
-            except (CommonwattError, OSError, TimeoutError):
-                continue
+        await asyncio.gather(*(_close(kept) for kept in self._kept.values()))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+        return task
 
     async def _keep(self, kept: Kept, now: datetime) -> None:
         async with kept.busy:
+            _tidy(kept, now)
             wanted = wanted_of(kept, now)
             if wanted is None:
                 await self._release(kept)
                 return
-            line_w = await self._line_w(kept) if wanted.band.balance_w is not None else None
+            line_w = None
+            if wanted.band.balance_w is not None:
+                await self._narrow(kept, wanted, now)
+                line_w = await self._line_w(kept)
             await self._tell(kept, wanted, now, line_w)
+
+    async def _narrow(self, kept: Kept, wanted: Command, now: datetime) -> None:
+        """Bring what a device does by our hand within what stands, before a meter is waited for that may be slow."""
+        if kept.sent is None or not _holds_by_us(kept, wanted.band):
+            return
+        did_w, allowed = kept.sent.band.lo_w, wanted.droop_band or wanted.band
+        power_w = hold_w(allowed, did_w)
+        if power_w != did_w:
+            steady = replace(wanted, band=Band(lo_w=power_w, hi_w=power_w), droop=None, droop_band=None)
+            await self._tell(kept, steady, now, None)
 
     async def _tell(self, kept: Kept, wanted: Command, now: datetime, line_w: int | None) -> None:
         told = self._moved(kept, wanted, now, line_w)
-        if kept.sent is not None and kept.told_at is not None:
-            same = (kept.sent.id, kept.sent.band) == (told.id, told.band)
-            if same and now < renew_at(kept.sent, kept.told_at):
-                return
+        if kept.sent is not None and (kept.sent.id, kept.sent.band) == (told.id, told.band) and not _due(kept, now):
+            return
+        held, kept.may_hold = kept.may_hold, True
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 ack = await kept.device.apply(told)
-        except (CommonwattError, OSError, TimeoutError) as error:
-            kept.trouble = str(error) or "no answer in time"
+        except Exception as error:  # one driver's mistake must not stop what the others are told
+            _trouble(kept, error)
             kept.ack = Ack(command=told.id, asset=told.asset, taken=None, why=kept.trouble)
             kept.sent = kept.told_at = None  # tried again at the next tick
+            return
+        if ack.taken is None:
+            kept.ack, kept.trouble, kept.may_hold = ack, "", held
+            kept.sent = kept.told_at = None  # what it still holds is no longer allowed: let go, and told again
+            await self._release(kept)
             return
         if _holds_by_us(kept, wanted.band) and line_w is None:
             ack = replace(ack, why=ack.why or "no meter shows the line that it shall hold")
         elif ack.taken == told.band:
             ack = replace(ack, taken=wanted.band)  # moved inside all of it, by us
         kept.ack, kept.trouble = ack, ""
-        kept.sent, kept.told_at = told, now
+        lease_s = kept.device.caps.lease_s  # it may be known only now
+        ends = [told.expires] if lease_s is None else [told.expires, now + timedelta(seconds=lease_s)]
+        kept.sent, kept.told_at = replace(told, expires=min(ends)), now
 
     async def _release(self, kept: Kept) -> None:
-        if kept.sent is None:
+        if not kept.may_hold:
             return
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await kept.device.release()
-        except (CommonwattError, OSError, TimeoutError) as error:
-            kept.trouble = str(error) or "no answer in time"
+        except Exception as error:  # as above
+            _trouble(kept, error)
         else:
             kept.sent = kept.told_at = None
+            kept.may_hold = False
 
     async def _line_w(self, kept: Kept) -> int | None:
         """Return what the connection point exchanges just now, and learn what the device itself does."""
@@ -319,13 +338,52 @@ def _armed(kept: Kept, now: datetime) -> bool:
     return commanded(kept, now) and kept.command is not None and kept.command.droop is not None
 
 
+def _due(kept: Kept, now: datetime) -> bool:
+    """Tell whether a device is to be told again what it was told; in a command's last second, always."""
+    if kept.sent is None or kept.told_at is None or kept.sent.expires - kept.told_at < timedelta(seconds=1):
+        return True
+    return now >= renew_at(kept.sent, kept.told_at)
+
+
+def _tidy(kept: Kept, now: datetime) -> None:
+    """Forget limits that ran out long ago and leave nothing behind; not at once, since a clock may be set back."""
+    for name, limit in list(kept.limits.items()):
+        if limit.expires is not None and limit.failsafe is None and now - limit.expires >= FORGOTTEN_AFTER:
+            del kept.limits[name]
+
+
+def _trouble(kept: Kept, error: Exception) -> None:
+    """Note what went wrong with a device; what no driver should raise is logged, once while it lasts."""
+    words = str(error) or "no answer in time"
+    if not isinstance(error, (CommonwattError, OSError, TimeoutError)):
+        words = f"its driver failed: {type(error).__name__}: {error}"
+        if words != kept.trouble:
+            _LOG.error("%s: %s", kept.asset.id, words, exc_info=error)
+    kept.trouble = words
+
+
+async def _close(kept: Kept) -> None:
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            if kept.may_hold:
+                await kept.device.release()
+    except Exception as error:  # the connection is closed in any case
+        _trouble(kept, error)
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            await kept.device.close()
+    except Exception as error:  # nothing more can be done, and the others are closed too
+        _trouble(kept, error)
+
+
 async def _read(kept: Kept, *, fresh: bool = False) -> None:
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             if fresh and isinstance(kept.device, Pushing):
                 await kept.device.fresh()
             kept.state = await kept.device.read()
-    except (Unreachable, InvalidValue, OSError, TimeoutError) as error:
-        kept.state, kept.trouble = None, str(error) or "no answer in time"
+    except Exception as error:  # one driver's mistake must not stop the others' readings
+        kept.state = None
+        _trouble(kept, error)
     else:
         kept.hears = kept.hears or kept.state.frequency_mhz is not None

@@ -10,11 +10,11 @@ import pytest
 from community import NAME, NOON, Community, key
 
 from commonwatt.adapters.stores.outbox import OutboxFile
-from commonwatt.flows.gateway.gateway import Gateway, Identity
+from commonwatt.flows.gateway.gateway import READ_WITHIN_S, Gateway, Identity
 from commonwatt.flows.gateway.letters import MOST_REQUESTS, Orders, Told, seal
 from commonwatt.flows.gateway.post import Post
 from commonwatt.flows.gateway.post_office import PostOffice
-from commonwatt.flows.gateway.running import READ_WITHIN_S, Alarms, Runner
+from commonwatt.flows.gateway.running import Alarms, Runner
 from commonwatt.flows.keeper import Keeper
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.metering.batch import decode_items

@@ -9,6 +9,8 @@ from typing import Self
 
 from commonwatt.adapters.stores.ledger_file import open_file
 
+MOST_BYTES = 1 << 30
+"""Years of a home's readings without network; a small box's disk has other uses too."""
 _SCHEMA = (
     "CREATE TABLE memory (only INTEGER PRIMARY KEY CHECK (only = 1), content BLOB NOT NULL) STRICT",
     "CREATE TABLE waiting (place INTEGER PRIMARY KEY AUTOINCREMENT, wire BLOB NOT NULL) STRICT",
@@ -21,14 +23,17 @@ class OutboxFile:
 
     Args:
         path: The file; made with mode 0600 where it is missing.
+        most_bytes: It grows no larger; from then on it is like a full disk, until something was answered.
 
     Raises:
         Refused: The file is of another format.
         Corrupt: The file is no SQLite database or is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
         self._db = open_file(path, _SCHEMA)
+        (page,) = self._db.execute("PRAGMA page_size").fetchone()
+        self._db.execute(f"PRAGMA max_page_count = {most_bytes // page}")
 
     def memory(self) -> bytes | None:
         """Return what was kept last."""
@@ -95,7 +100,7 @@ class OutboxFile:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             raise OSError(f"a gateway's memory cannot be kept: {error}") from error
 
     def _remember(self, memory: bytes) -> None:

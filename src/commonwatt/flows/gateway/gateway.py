@@ -1,6 +1,8 @@
 """A gateway: keeps its devices at what it is told, reads them at every slot's end, and signs what comes of both."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -27,8 +29,20 @@ from commonwatt.model import (
     DeviceState,
     GatewayId,
     InvalidValue,
+    epoch,
 )
 
+_LOG = logging.getLogger(__name__)
+READ_WITHIN_S = 60
+"""What is read so long after a slot's end still counts as its end: 7 % of a slot's energy at most is of the next."""
+TICK_WITHIN_S = 1.0
+"""A device that takes longer to answer is waited for no more in a tick; it goes on by itself."""
+MOST_ACKS = 64
+"""As many answers as one request may have."""
+LONGEST_ID = 100
+"""A command's name in the log; what is named longer could not be answered."""
+MOST_DECICELSIUS = 1_000
+"""As `PersonalItem` has it."""
 MOST_WORDS = 400
 """As many as an answer in the log may have."""
 WHOLE_OUTBOX = 1_000_000
@@ -102,8 +116,8 @@ class Gateway:
         self._assets = {asset.id: asset for asset in assets}
         self._meters = meters or {}
         self._zone = ZoneInfo(identity.timezone)
-        kept = outbox.memory()
-        self._memory = Memory() if kept is None else msgspec.json.decode(kept, type=Memory)
+        self._kept = outbox.memory()
+        self._memory = _memory(self._kept)
         self._pen = Pen(identity.community, identity.number, key, identity.secret, self._memory.seq)
 
     @property
@@ -120,10 +134,17 @@ class Gateway:
         """Begin to count what is read for the first time, at a slot's start; nothing is told of the time before."""
         if all(name in self._memory.counts for name in self._keeper.kept):
             return
-        for name, state in (await self._keeper.read(fresh=True)).items():
-            if name not in self._memory.counts and (shown := _shown(state, at_s)) is not None:
-                self._begin(name, shown)
-        self._save()
+        states = await self._keeper.read(fresh=True)
+        with self._whole():
+            for name in self._keeper.kept:
+                shown = self._shown(name, states.get(name), at_s)
+                if shown is None or name in self._memory.counts:
+                    continue
+                try:
+                    self._begin(name, shown)
+                except InvalidValue as error:
+                    _LOG.error("%s: it cannot be counted yet: %s", name, error)
+            self._save()
 
     async def tell(self, commands: Sequence[Command], slot_s: int, now: datetime, *, whole: bool = True) -> None:
         """Do what is told for a slot, and sign what devices answered to what was not answered in it before.
@@ -139,7 +160,9 @@ class Gateway:
             for name in self._keeper.kept.keys() - {command.asset for command in commands}:
                 self._keeper.forget(name)
         for command in commands:
-            if command.asset not in self._assets:
+            if len(command.id) > LONGEST_ID:
+                _LOG.error("a command's name has %d characters at most, was %r", LONGEST_ID, command.id)
+            elif command.asset not in self._assets:
                 refused[command.id] = "no such asset here"
             elif command.expires <= now:
                 refused[command.id] = "command has expired"
@@ -148,11 +171,11 @@ class Gateway:
             else:
                 self._keeper.tell(command)
         await self._keeper.tick(now)
-        self._answer(commands, refused, slot_s)
+        self._answer([command for command in commands if len(command.id) <= LONGEST_ID], refused, slot_s)
 
     async def tick(self, now: datetime) -> None:
-        """Keep the devices at what stands; to be called every second or so."""
-        await self._keeper.tick(now)
+        """Keep the devices at what stands; to be called every second or so. One that is slow holds up no other."""
+        await self._keeper.tick(now, TICK_WITHIN_S)
 
     async def close_slot(self, slot_s: int) -> None:
         """Read every meter at a slot's end, and sign what that tells. Asked again for a slot, it does nothing."""
@@ -160,22 +183,34 @@ class Gateway:
             return
         states = await self._keeper.read(fresh=True)
         items = list[Item]()
-        for name, asset in self._assets.items():
-            if name not in self._keeper.kept:
-                continue
-            state = states.get(name)
-            shown = None if state is None else _shown(state, slot_s + SLOT_SECONDS)
-            count = self._memory.counts.get(name)
-            if count is None:
-                if shown is not None:
-                    self._begin(name, shown)
-                continue
-            level_wh = state.level_wh if state is not None and asset.stores else None
-            told = counters.tell(count, asset, slot_s, None if shown is None else [shown], level_wh, self._zone)
-            self._memory.counts[name] = told.count
-            items += told.items
-        self._memory.closed_s = slot_s
-        self._save(self._pen.readings(items, slot_s, self._felt(states)))
+        with self._whole():
+            for name in [name for name in self._assets if name in self._keeper.kept]:
+                try:
+                    items += self._close(name, states.get(name), slot_s)
+                except InvalidValue as error:
+                    # One meter's nonsense must not keep the others' readings from being told.
+                    _LOG.error("%s: nothing is told of the slot from %d: %s", name, slot_s, error)
+            self._memory.closed_s = slot_s
+            self._save(self._pen.readings(items, slot_s, self._felt(states)))
+
+    def _close(self, name: AssetId, state: DeviceState | None, slot_s: int) -> Sequence[Item]:
+        """Take in what one meter showed at a slot's end, and return what is told of it.
+
+        Raises:
+            InvalidValue: It showed what cannot be; nothing of it is taken in.
+        """
+        asset, end_s = self._assets[name], slot_s + SLOT_SECONDS
+        shown = self._shown(name, state, end_s)
+        count = self._memory.counts.get(name)
+        if count is None:
+            if shown is not None:
+                self._begin(name, shown)
+            return ()
+        stored = asset.stores and state is not None and _read_at(state, end_s)
+        level_wh = state.level_wh if state is not None and stored else None
+        told = counters.tell(count, asset, slot_s, None if shown is None else [shown], level_wh, self._zone)
+        self._memory.counts[name] = told.count
+        return told.items
 
     def announce(self, asset: AssetId, exchange: Exchange) -> None:
         """Take in that a meter was set back or exchanged, before a value from after it is read.
@@ -199,10 +234,26 @@ class Gateway:
             OSError: The disk refuses; everything is as before.
         """
         waiting = self._outbox.waiting(WHOLE_OUTBOX)
-        self._pen.seq = next_seq - 1
-        renewed = [(place, self._pen.again(wire)) for place, wire in waiting]
-        self._save(renewed=renewed)
+        with self._whole():
+            self._pen.seq = next_seq - 1
+            renewed = [(place, self._pen.again(wire)) for place, wire in waiting]
+            self._save(renewed=renewed)
         return len(renewed)
+
+    def _shown(self, name: AssetId, state: DeviceState | None, at_s: int) -> Shown | None:
+        """Return what a device's counters show at a slot's end; None where nothing is known of that moment.
+
+        One way alone is enough, for a meter that never counted the other.
+        """
+        if state is None or not _read_at(state, at_s) or (state.import_wh is None and state.export_wh is None):
+            return None
+        count = self._memory.counts.get(name)
+        if count is not None and (
+            (state.import_wh is None and count.shown.import_wh > 0)
+            or (state.export_wh is None and count.shown.export_wh > 0)
+        ):
+            return None  # half a reading: the other counter has not gone back to nothing
+        return Shown(at_s=at_s, import_wh=state.import_wh or 0, export_wh=state.export_wh or 0)
 
     def _begin(self, name: AssetId, shown: Shown) -> None:
         meter = self._meters.get(name, Counter())
@@ -210,29 +261,33 @@ class Gateway:
         self._memory.counts[name] = counting.begin(place, shown, meter.rollover_wh, meter.resolution_wh)
 
     def _answer(self, commands: Sequence[Command], refused: Mapping[str, str], slot_s: int) -> None:
-        if slot_s != self._memory.answered_s:
-            self._memory.answered_s, self._memory.answered = slot_s, []
-        acks = []
-        for command in commands:
-            if command.id in self._memory.answered:
-                continue
-            self._memory.answered.append(command.id)
-            ack = None if command.id in refused else self._keeper.kept[command.asset].ack
-            if ack is None or ack.taken is None:
-                why = refused.get(command.id) or (ack.why if ack else "no answer yet")
-                acks.append(AckItem(command=command.id, asset=command.asset, why=why[:MOST_WORDS]))
-            else:
-                acks.append(
-                    AckItem(
-                        command=command.id,
-                        asset=command.asset,
-                        lo_w=ack.taken.lo_w,
-                        hi_w=ack.taken.hi_w,
-                        why=ack.why[:MOST_WORDS],
-                    )
-                )
-        if acks:
-            self._save([self._pen.acks(slot_s, acks)])
+        if slot_s < self._memory.answered_s:
+            return  # orders that came late: what they told was answered in their time, or will be in its own
+        with self._whole():
+            if slot_s != self._memory.answered_s:
+                self._memory.answered_s, self._memory.answered = slot_s, []
+            acks = []
+            for command in commands:
+                if command.id not in self._memory.answered:
+                    self._memory.answered.append(command.id)
+                    acks.append(self._ack(command, refused.get(command.id)))
+            if acks:
+                parts = [acks[first : first + MOST_ACKS] for first in range(0, len(acks), MOST_ACKS)]
+                self._save([self._pen.acks(slot_s, part) for part in parts])
+
+    def _ack(self, command: Command, refused: str | None) -> AckItem:
+        """Return what became of a command; what a device answered to another one is no answer to this."""
+        if refused is not None:
+            return AckItem(command=command.id, asset=command.asset, why=refused[:MOST_WORDS])
+        kept = self._keeper.kept[command.asset]
+        if kept.command is not None and kept.command.id != command.id:
+            return AckItem(command=command.id, asset=command.asset, why="superseded by another command")
+        ack = kept.ack if kept.ack is not None and kept.ack.command == command.id else None
+        if ack is None or ack.taken is None:
+            why = ack.why if ack else "no answer yet"
+            return AckItem(command=command.id, asset=command.asset, why=why[:MOST_WORDS])
+        band, why = ack.taken, ack.why[:MOST_WORDS]
+        return AckItem(command=command.id, asset=command.asset, lo_w=band.lo_w, hi_w=band.hi_w, why=why)
 
     def _felt(self, states: Mapping[AssetId, DeviceState]) -> Felt | None:
         place = (self._identity.latitude_e7_deg, self._identity.longitude_e7_deg)
@@ -250,26 +305,35 @@ class Gateway:
 
     def _save(self, wires: Sequence[bytes] = (), renewed: Sequence[tuple[int, bytes]] | None = None) -> None:
         """Keep memory and signed requests; where the disk refuses, what was done since is as if it had not been."""
-        self._memory.seq = self._pen.seq
-        try:
+        with self._whole():
+            self._memory.seq = self._pen.seq
             memory = msgspec.json.encode(self._memory)
             if renewed is None:
                 self._outbox.keep(memory, wires)
             else:
                 self._outbox.renew(memory, renewed)
-        except OSError:
-            kept = self._outbox.memory()
-            self._memory = Memory() if kept is None else msgspec.json.decode(kept, type=Memory)
+            self._kept = memory
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Do something wholly or not at all: a number or a slot that was not kept was never used."""
+        try:
+            yield
+        except BaseException:
+            self._memory = _memory(self._kept)
             self._pen.seq = self._memory.seq
             raise
 
 
-def _shown(state: DeviceState, at_s: int) -> Shown | None:
-    """Return what a device's counters show at a slot's end; None for what counts nothing. One way alone is enough."""
-    if state.import_wh is None and state.export_wh is None:
-        return None
-    return Shown(at_s=at_s, import_wh=state.import_wh or 0, export_wh=state.export_wh or 0)
+def _memory(kept: bytes | None) -> Memory:
+    return Memory() if kept is None else msgspec.json.decode(kept, type=Memory)
+
+
+def _read_at(state: DeviceState, at_s: int) -> bool:
+    """Tell whether a state was read near enough to a moment to be booked as of it."""
+    return abs(epoch(state.at) - at_s) <= READ_WITHIN_S
 
 
 def _first(values: Iterable[int | None]) -> int | None:
-    return next((value for value in values if value is not None), None)
+    """Return the first temperature that can be; a thermometer's nonsense must not keep readings from being told."""
+    return next((value for value in values if value is not None and abs(value) <= MOST_DECICELSIUS), None)

@@ -12,15 +12,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from commonwatt.flows.gateway.gateway import Gateway
+from commonwatt.flows.gateway.gateway import READ_WITHIN_S, Gateway
 from commonwatt.flows.gateway.letters import Orders
 from commonwatt.flows.gateway.ports import Clock, Outbox, Uplink
 from commonwatt.flows.gateway.post import Post
 from commonwatt.model import SLOT_SECONDS, Command, CommonwattError, Unreachable, epoch
 
 EVERY_S = 1.0
-READ_WITHIN_S = 60
-"""What is read so long after a slot's end still counts as its end: 7 % of a slot's energy at most is of the next."""
 JUMP_S = 5.0
 """A clock that differs so much from the steady one was set."""
 FAR_S = 3600
