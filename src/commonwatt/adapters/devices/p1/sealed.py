@@ -28,6 +28,11 @@ class SealedFramer:
     dropped: int = 0
     _buffer: bytearray = field(default_factory=bytearray)
 
+    @property
+    def begun(self) -> bool:
+        """Tell whether a telegram was begun whose end has not come yet."""
+        return bool(self._buffer)
+
     def feed(self, piece: bytes) -> list[bytes]:
         """Take what arrived; return the telegrams that it completes, still sealed."""
         self._buffer += piece
