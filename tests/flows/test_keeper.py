@@ -373,3 +373,19 @@ def test_a_limit_reaches_a_device_that_holds_a_line_before_the_lines_meter_answe
         await keeper.close()
 
     asyncio.run(live())
+
+
+class Rare(Noting):
+    """A meter that speaks now and then, and says how long it may be silent."""
+
+    fresh_within_s = 5
+
+    async def fresh(self) -> None:
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.row("H1", "X4")
+def test_a_meter_that_speaks_rarely_is_waited_for_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commonwatt.flows.keeper.ANSWER_WITHIN_S", 0.02)
+    keeper = keeper_of(Rare(noting().caps))
+    assert asyncio.run(keeper.read(fresh=True))

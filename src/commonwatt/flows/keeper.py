@@ -377,8 +377,9 @@ async def _close(kept: Kept) -> None:
 
 
 async def _read(kept: Kept, *, fresh: bool = False) -> None:
+    within_s = getattr(kept.device, "fresh_within_s", 0) if fresh else 0  # some meters speak every 10 s
     try:
-        async with asyncio.timeout(ANSWER_WITHIN_S):
+        async with asyncio.timeout(max(ANSWER_WITHIN_S, within_s + 1)):
             if fresh and isinstance(kept.device, Pushing):
                 await kept.device.fresh()
             kept.state = await kept.device.read()

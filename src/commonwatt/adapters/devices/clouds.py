@@ -53,6 +53,7 @@ class PacedReader:
         self._every, self._stale, self._rest = (timedelta(seconds=s) for s in (every_s, stale_s, rest_s))
         self._last: DeviceState | None = None
         self._ask_again: datetime | None = None
+        self._seen: datetime | None = None
         self._trouble: Unreachable | InvalidValue | None = None
         self._one_by_one = asyncio.Lock()
 
@@ -65,6 +66,10 @@ class PacedReader:
         """Return what the cloud says, or said when it was asked last."""
         async with self._one_by_one:
             now = self._clock()
+            if self._seen is not None and now < self._seen:
+                # The clock was put back: nobody knows how old the last reading is, nor when it was asked.
+                self._last, self._ask_again = None, min(now + self._every, self._ask_again or now)
+            self._seen = now
             if self._ask_again is None or now >= self._ask_again:
                 self._ask_again = now + self._every
                 try:
@@ -136,7 +141,7 @@ class Cloud:
             raise Unreachable(f"the cloud answers HTTP {answer.status_code}")
         try:
             found = json.loads(answer.content, parse_float=Decimal)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError, ArithmeticError) as error:
             raise InvalidValue("a cloud answers in JSON, was something else") from error
         if not isinstance(found, dict):
             raise InvalidValue("a cloud answers with a JSON object, was something else")
@@ -179,7 +184,8 @@ def whole(value: object, factor: int, name: str) -> int:
         InvalidValue: It is no number, or none of any home's.
     """
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise InvalidValue(f"{name} is a number, was {str(value)[:40]!r}")
+        # Not in the cloud's words: some send the secret back.
+        raise InvalidValue(f"{name} is a number, was {type(value).__name__}")
     exact = Decimal(value)
     if not exact.is_finite() or abs(exact) > 10**9:
         raise InvalidValue(f"{name} is a number of a home's, was {str(value)[:40]}")

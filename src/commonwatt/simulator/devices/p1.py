@@ -22,6 +22,7 @@ class P1Port:
         country: Whose lines it writes: Dutch DSMR 5, or Sweden's with totals only.
         key: With which it encrypts, 16 bytes; none where it does not.
         authentication_key: Likewise.
+        title: The meter's own name in what it encrypts, 8 bytes.
     """
 
     plant: Plant
@@ -29,6 +30,7 @@ class P1Port:
     country: Literal["nl", "se"] = "nl"
     key: bytes = b""
     authentication_key: bytes = b""
+    title: bytes = b"SIM12345"
     lies: bool = False
     sent: int = 0
     port: int = 0
@@ -62,7 +64,7 @@ class P1Port:
         if not self.key:
             return telegram
         self.sent += 1
-        title, number = b"SIM12345", self.sent.to_bytes(4, "big")
+        title, number = self.title, self.sent.to_bytes(4, "big")
         seal = Cipher(algorithms.AES(self.key), modes.GCM(title + number)).encryptor()
         seal.authenticate_additional_data(b"\x30" + self.authentication_key)
         text = b"\x30" + number + seal.update(telegram) + seal.finalize() + seal.tag[:12]

@@ -126,6 +126,35 @@ def test_victron_holds_its_line_by_itself_and_only_for_an_owner_who_accepts_that
     asyncio.run(story())
 
 
+@pytest.mark.row("W9")
+@pytest.mark.parametrize(("lo_w", "hi_w", "does_w"), [(-500, 0, -500), (0, 0, 0), (-5_000, 1_000, -1_200)])
+def test_a_limit_beside_a_line_is_kept_while_the_house_changes(
+    lo_w: int, hi_w: int, does_w: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The grid's limit, a consent and the owner's OFF bind what balances by itself too: it is told no band."""
+    monkeypatch.setattr("commonwatt.adapters.devices.modbus.device.FOLLOW_EVERY_S", 0.02)
+    load_w = [1_200]
+
+    async def story() -> None:
+        async with simulated("victron-gx-ess", lambda: load_w[0], holds_for_ever=True) as (device, plant, _):
+            ack = await device.apply(command(lo_w, hi_w, balance_w=0))
+            assert ack.taken == Band(lo_w=does_w, hi_w=does_w), "what is not written is not said to be taken"
+            assert "only where nothing limits it" in ack.why
+            assert abs(plant.power_w - does_w) <= 1
+            load_w[0] = -3_000
+            most_w = min(hi_w, 3_000)
+            async with asyncio.timeout(3):
+                while abs(plant.power_w - most_w) > 1:
+                    await asyncio.sleep(0.01)
+            await device.release()
+            assert plant.held is None
+            await asyncio.sleep(0.06)
+            assert plant.held is None, "what was let go is not told again"
+            await device.close()
+
+    asyncio.run(story())
+
+
 @pytest.mark.row("W9", "X4")
 def test_the_owners_own_map_may_be_anywhere(tmp_path: Path) -> None:
     own = tmp_path / "mine.toml"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from commonwatt.adapters.devices.modbus.map_file import Control, Register, RegisterMap, find_map
 from commonwatt.adapters.devices.modbus.translate import (
     Told,
+    check_power,
     raw_of,
     release_of,
     state_of,
@@ -83,7 +84,8 @@ def test_sungrow_is_told_magnitude_and_way_and_its_mode_last(power_w: int, comma
 
 def test_fox_is_told_one_register_at_a_time_and_counts_discharging_as_positive() -> None:
     told = writes_for(control_of("fox-ess-h1"), "high", power_w=1_500, seconds=30)
-    assert told == [Told(44001, (30,), True), Told(44000, (1,), True), Told(44002, (0x10000 - 1_500,), True)]
+    power = Told(44002, (0x10000 - 1_500,), True)
+    assert told == [Told(44001, (30,), True), power, Told(44000, (1,), True), power], "never enabled at an old power"
 
 
 def test_a_line_of_nothing_is_told_to_victron_as_one_watt_since_zero_hands_back() -> None:
@@ -139,3 +141,10 @@ def test_what_cannot_be_true_is_refused(registers: RegisterMap, words: tuple[int
 def test_a_power_that_does_not_fit_is_not_cut_off() -> None:
     with pytest.raises(InvalidValue, match="fits into its s16, was -40000"):
         writes_for(control_of("fox-ess-h1"), "high", power_w=40_000, seconds=30)
+
+
+@pytest.mark.parametrize("power_w", [Fraction(50_001), Fraction(-50_001)])
+def test_a_power_of_ten_times_what_may_be_is_misread_either_way(power_w: Fraction) -> None:
+    with pytest.raises(InvalidValue, match="5000 W at most"):
+        check_power(power_w, 5_000)
+    check_power(power_w, 0)

@@ -13,6 +13,7 @@ import pytest
 from mqtt_assets import BATTERY, BOILER
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors
+from commonwatt.adapters.devices.mqtt.client import Message
 from commonwatt.adapters.devices.mqtt.device import MqttDevice, open_device
 from commonwatt.model import Ack, Asset, AssetId, Band, Command, InvalidValue, Unreachable
 from commonwatt.simulator.devices.mqtt_plug import TasmotaPlug
@@ -281,3 +282,22 @@ def test_with_tls_a_broker_is_who_it_says_or_nobody(mosquitto: Mosquitto, open_f
 
         for story in (trusting, wary):
             run(story)
+
+
+def test_a_message_that_nobody_can_bear_costs_no_other_device_its_connection(mosquitto: Mosquitto) -> None:
+    async def story(doors: Doors) -> None:
+        url = f"mqtt://127.0.0.1:{mosquitto.port}/borne"
+        device = await opened(doors, url, **SENSOR)
+        await until(lambda: device.broker.connected)
+
+        def never(_: Message) -> None:
+            raise RecursionError
+
+        await device.broker.listen("borne/bad", never)
+        async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
+            await client.publish("borne/bad", b"x", 1)
+            await client.publish("borne/w", b"5", 1)
+            assert await readable(device) == 5
+        assert device.broker.connected
+
+    run(story)

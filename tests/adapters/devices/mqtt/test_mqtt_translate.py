@@ -331,3 +331,34 @@ def test_discovery_messages_are_read_with_their_abbreviations() -> None:
     )
     assert [(one["unique_id"], one["state_topic"]) for one in discovered(device)] == [("p1", "inv/all")]
     assert discovered(b"") == []
+
+
+def test_lists_in_lists_are_no_phases_however_deep() -> None:
+    value = Value(field="power_w", topic="t", path=("p",))
+    for depth in (2, 900):
+        with pytest.raises(InvalidValue, match=r"list|JSON"):
+            decoded(b'{"p":' + b"[" * depth + b"1" + b"]" * depth + b"}", [value])
+
+
+@pytest.mark.parametrize(
+    ("meter", "status", "topic"),
+    [
+        ("em", b'{"total_act":5001.5,"total_act_ret":70.9}', "emdata:0"),
+        ("em1", b'{"total_act_energy":5001.5,"total_act_ret_energy":70.9}', "em1data:0"),
+        ("pm1", b'{"aenergy":{"total":5001.5},"ret_aenergy":{"total":70.9}}', "pm1:0"),
+        ("switch", b'{"aenergy":{"total":5001.5},"ret_aenergy":{"total":70.9}}', "switch:0"),
+    ],
+)
+def test_a_gen2_meter_counts_each_way_on_its_own(meter: str, status: bytes, topic: str) -> None:
+    state = shown(profile(BATTERY, profile="shelly2", meter=meter), (f"thing/status/{topic}", status))
+    assert (state.import_wh, state.export_wh) == (5_001, 70)
+
+
+def test_a_gen2_answer_to_somebody_else_is_no_answer() -> None:
+    orders = profile(BOILER, profile="shelly2", meter="switch", relay=0).orders
+    assert orders is not None
+    order = orders.hold(Band(lo_w=0, hi_w=0), 30)
+    asked = msgspec.json.decode(order.notes[0].payload)["id"]
+    assert order.hear is not None
+    assert order.hear("t", msgspec.json.encode({"id": asked + 1, "result": {}})) is None
+    assert order.hear("t", msgspec.json.encode({"id": asked, "result": {}})) is not None

@@ -34,6 +34,19 @@ def test_an_encrypted_telegram_is_opened_once_and_only_by_its_keys() -> None:
         Opener("00", AUTHENTICATION.hex())
 
 
+def test_a_new_meter_counts_from_the_beginning_and_no_old_telegram_opens_twice() -> None:
+    plant = Plant(asset=METER, now_s=NOON_S)
+    old, new = (
+        P1Port(plant=plant, key=KEY, authentication_key=AUTHENTICATION, title=t) for t in (b"OLD12345", b"NEW12345")
+    )
+    opener = Opener(KEY.hex(), AUTHENTICATION.hex())
+    frames = [old.sealed(sealed(DUTCH)) for _ in range(3)]
+    for frame in (*frames, new.sealed(sealed(DUTCH))):
+        opener.open(frame)
+    with pytest.raises(InvalidValue, match="number rises above 3"):
+        opener.open(frames[0])
+
+
 def test_our_frames_are_the_ones_that_the_library_knows() -> None:
     port = P1Port(plant=Plant(asset=METER, now_s=NOON_S), key=KEY, authentication_key=AUTHENTICATION)
     parser = TelegramParser(telegram_specifications.MSN)

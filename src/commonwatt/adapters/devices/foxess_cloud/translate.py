@@ -63,7 +63,7 @@ def readings_of(answer: Mapping[str, Any], words: str) -> dict[str, Mapping[str,
     """
     errno = answer.get("errno")
     if not isinstance(errno, int) or isinstance(errno, bool):
-        raise InvalidValue(f"Fox ESS Cloud answers with a number of error or 0, was {str(errno)[:20]!r}")
+        raise InvalidValue(f"Fox ESS Cloud answers with a number of error or 0, was {type(errno).__name__}")
     if errno in TOO_OFTEN:
         raise TooOften(f"Fox ESS Cloud: {TOO_OFTEN[errno]} (errno {errno}, {words})")
     if errno != 0:
@@ -72,7 +72,7 @@ def readings_of(answer: Mapping[str, Any], words: str) -> dict[str, Mapping[str,
         case [{"datas": [*found]}, *_]:
             return {str(reading.get("variable")): reading for reading in found if isinstance(reading, Mapping)}
         case other:
-            raise InvalidValue(f"Fox ESS Cloud's success comes with readings, was {str(other)[:60]!r}")
+            raise InvalidValue(f"Fox ESS Cloud's success comes with readings, was {type(other).__name__}")
 
 
 def state_of(
@@ -111,5 +111,5 @@ def _told(readings: Mapping[str, Mapping[str, Any]], name: str | None, usual: st
     unit = reading.get("unit") or usual
     factor = PER_UNIT.get(unit) if isinstance(unit, str) else None
     if factor is None or (unit[-1] != usual[-1]):
-        raise InvalidValue(f"{name} is in {usual}, was in {str(unit)[:20]!r}")
+        raise InvalidValue(f"{name} is in {usual}, was in another unit")
     return whole(reading["value"], factor, str(name))

@@ -1,6 +1,8 @@
 """A device behind Modbus registers, as a register map describes it."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -10,9 +12,12 @@ from commonwatt.adapters.devices.modbus.client import Link, Wire, shared_link
 from commonwatt.adapters.devices.modbus.map_file import RegisterMap, find_map
 from commonwatt.adapters.devices.modbus.translate import blocks_of, release_of, state_of, values_of, writes_for
 from commonwatt.flexibility.fitting import fitted, hold_w
-from commonwatt.model import METERS_ONLY, Ack, Asset, Band, Caps, Command, DeviceState, InvalidValue, epoch
+from commonwatt.model import METERS_ONLY, Ack, Asset, Band, Caps, Command, DeviceState, InvalidValue, Unreachable, epoch
 
 FOR_EVER = "it would hold a command for ever if we were lost; its owner has not set holds_for_ever = true"
+
+FOLLOW_EVERY_S = 5.0
+NARROW = "it balances by itself only where nothing limits it: its power is held, and brought back every 5 s"
 
 
 class ModbusSettings(Wire, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,6 +66,7 @@ class ModbusDevice:
         self._refusal = FOR_EVER if control is not None and control.lease_s is None and not holds_for_ever else ""
         self._control = None if self._refusal else control
         self._caps = METERS_ONLY
+        self._following: asyncio.Task[None] | None = None
         if self._control is not None:
             self._caps = Caps(
                 max_import_w=asset.max_import_w,
@@ -95,26 +101,36 @@ class ModbusDevice:
         if left_s <= 0:
             taken, why = None, "command has expired"
         if taken is not None and self._control is not None:
+            await self._stop_following()
             try:
-                taken = await self._hold(taken, left_s)
+                asked, taken = taken, await self._hold(taken, left_s)
             except InvalidValue as error:
                 taken, why = None, str(error)
+            else:
+                if self._control.balances and taken.balance_w is None:
+                    self._following = asyncio.create_task(self._follow(asked, command.expires))
+                    why = why or (NARROW if asked.balance_w is not None else "")
         return Ack(command=command.id, asset=command.asset, taken=taken, why=self._refusal or why)
 
     async def release(self) -> None:
         """Write what lets it go."""
+        await self._stop_following()
         if self._control is not None:
             await self._link.write(self._unit, release_of(self._control, self._map.word_order))
 
     async def close(self) -> None:
         """Leave the connection to the others behind it."""
+        await self._stop_following()
 
     async def _hold(self, band: Band, left_s: int) -> Band:
         control = self._control
         assert control is not None
         power_w, line_w = hold_w(band), 0
-        if control.balances:
-            line_w = await self._line_for(power_w) if band.balance_w is None else band.balance_w
+        itself = control.balances and band.balance_w is not None and self._reaches_all(band)
+        if itself:
+            line_w = band.balance_w or 0
+        elif control.balances:
+            power_w, line_w = await self._line_for(band)
         writes = writes_for(
             control,
             self._map.word_order,
@@ -123,9 +139,36 @@ class ModbusDevice:
             line_w=line_w,
         )
         await self._link.write(self._unit, writes)
-        return band if band.balance_w is not None else Band(lo_w=power_w, hi_w=power_w)
+        return band if itself else Band(lo_w=power_w, hi_w=power_w)
 
-    async def _line_for(self, power_w: int) -> int:
-        """Return what the connection point exchanges if all else goes on as now and this device does a power."""
+    def _reaches_all(self, band: Band) -> bool:
+        """Tell whether a band leaves a device all that it may do: one that balances by itself is told no band."""
+        return band.lo_w <= -self._caps.max_export_w and band.hi_w >= self._caps.max_import_w
+
+    async def _line_for(self, band: Band) -> tuple[int, int]:
+        """Return a power inside a band, and what the connection point exchanges if all else goes on as now.
+
+        Where the band asks for a line, the power is the nearest that the band lets.
+        """
         values = values_of(self._map, await self._link.read(self._unit, self._blocks))
-        return round(values.get("line_w", 0) - values.get("power_w", 0) + power_w)
+        if "line_w" not in values or "power_w" not in values:
+            raise InvalidValue("a device that holds a line shows what line and device exchange now, was without")
+        others_w = round(values["line_w"] - values["power_w"])
+        power_w = hold_w(band) if band.balance_w is None else hold_w(band, band.balance_w - others_w)
+        return power_w, others_w + power_w
+
+    async def _follow(self, band: Band, expires: datetime) -> None:
+        """Move the line as the house changes, so that the device stays inside its band until the command ends."""
+        while True:
+            await asyncio.sleep(FOLLOW_EVERY_S)
+            left_s = epoch(expires) - epoch(self._clock())
+            if left_s <= 0:
+                return
+            with suppress(Unreachable, InvalidValue):  # tried again in a moment
+                await self._hold(band, left_s)
+
+    async def _stop_following(self) -> None:
+        task, self._following = self._following, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

@@ -1,6 +1,7 @@
 """The connection to a broker, one a process: found again when it is lost, with all that was asked of it."""
 
 import asyncio
+import logging
 import secrets
 import socket
 import ssl
@@ -15,6 +16,7 @@ import aiomqtt
 from commonwatt.adapters.stores.keyfile import load_secret
 from commonwatt.model import InvalidValue, Refused, Unreachable
 
+LOG = logging.getLogger(__name__)
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 30.0
 KEEPALIVE_S = 15
@@ -179,7 +181,7 @@ class Broker:
             stood = self._stood
             try:
                 await self._stay()
-            except (aiomqtt.MqttError, OSError, ValueError) as error:
+            except Exception as error:  # whatever it was: without this task no device of the broker is ever heard again
                 if stood != self._stood:
                     wait_s = FIRST_WAIT_S
                 self.trouble = str(error) or type(error).__name__
@@ -232,7 +234,10 @@ class Broker:
         heard = Message(message.topic.value, payload, bool(message.retain))
         for topic_filter, hear in list(self._ears):
             if message.topic.matches(topic_filter):
-                hear(heard)
+                try:
+                    hear(heard)
+                except Exception:  # one message must not cost all devices of a broker their connection
+                    LOG.exception("a message of %d bytes on %s was not understood", len(payload), heard.topic)
 
     async def close(self) -> None:
         """Say that we are gone, as the Last Will would."""

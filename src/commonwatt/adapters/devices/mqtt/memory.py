@@ -92,8 +92,8 @@ class Memory:
         """
         if self._away:
             raise Unreachable(f"{who} is gone: {self._away}")
-        for error, at in self._wrong.values():
-            if now - at < self._silent_after:
+        for topic, (error, at) in self._wrong.items():
+            if now - at < self._silent_after and not self._told_since(topic, at):
                 raise InvalidValue(f"{who}: {error}") from error
         shown: dict[str, Any] = {}
         moments = []
@@ -113,6 +113,11 @@ class Memory:
         if capacity_wh and shown.get("level_wh", 0) > capacity_wh * 2:
             raise InvalidValue(f"{who} stores {capacity_wh} Wh, and told {shown['level_wh']} Wh")
         return DeviceState(at=max(moments), **shown)
+
+    def _told_since(self, topic: str, at: datetime) -> bool:
+        """Tell whether all that a topic tells was heard after a moment, on whichever topic."""
+        told = [self._heard.get((value.field, value.part)) for value in self._values if value.topic == topic]
+        return all(one is not None and one.at > at for one in told)
 
     def _parts(self) -> Mapping[str, list[str]]:
         parts: dict[str, list[str]] = defaultdict(list)

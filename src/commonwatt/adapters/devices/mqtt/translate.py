@@ -122,6 +122,8 @@ def quantity(raw: Any, value: Value) -> Decimal:
     if value.field in ("connected", ALIVE):
         return Decimal(truth(raw))
     if isinstance(raw, list) and raw:
+        if any(isinstance(one, list) for one in raw):
+            raise InvalidValue(f"a list is one number per phase, was a list of lists on {value.topic}")
         return sum((quantity(one, value) for one in raw), Decimal(0))
     number = decimal_of(raw, value.topic) * value.scale
     if abs(number) > MOST:

@@ -16,6 +16,8 @@ from commonwatt.flexibility.fitting import fitted
 from commonwatt.model import METERS_ONLY, Ack, Asset, Caps, Command, DeviceState, InvalidValue, Unreachable
 
 LOOK_EVERY_S = 0.002
+FRESH_WITHIN_S = 15
+"""DSMR 2.2 to 4, and several countries' meters, send a telegram every 10 s: the next is not further away."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,6 +81,7 @@ class P1Meter:
         self._settings, self._clock, self._opener = settings, clock, opener
         self._framer: Framer | SealedFramer = Framer() if opener is None else SealedFramer()
         self._latest: tuple[datetime, Shown] | None = None
+        self._pieces = self._begun_in = self._latest_begun_in = 0
         self._damaged = 0
         self._why = ""
         self.good = 0
@@ -106,28 +109,35 @@ class P1Meter:
         """Return how many telegrams were damaged, cut short or garbage since it was opened."""
         return self._framer.dropped + self._damaged
 
+    @property
+    def fresh_within_s(self) -> int:
+        """How long `fresh` may take, s: longer than the time between two telegrams."""
+        return min(FRESH_WITHIN_S, self._settings.stale_s)
+
     async def read(self) -> DeviceState:
         """Return the latest good telegram."""
-        now = self._clock()
-        if self._latest is None or now - self._latest[0] > timedelta(seconds=self._settings.stale_s):
+        stale = timedelta(seconds=self._settings.stale_s)
+        # A telegram from the future was stamped before the clock was put back: nobody knows how old it is.
+        if self._latest is None or not timedelta() <= self._clock() - self._latest[0] <= stale:
             why = f"{self.dropped} dropped, the last because {self._why}" if self._why else f"{self.dropped} dropped"
             raise Unreachable(f"no good telegram for {self._settings.stale_s} s: {self._port.trouble}; {why}")
         at, telegram = self._latest
         return DeviceState(at=at, power_w=telegram.power_w, import_wh=telegram.import_wh, export_wh=telegram.export_wh)
 
     async def fresh(self) -> None:
-        """Wait for a telegram that was begun after this call: the next one may have been on its way already.
+        """Wait for a telegram whose first byte arrives after this call: the next one may be on its way already.
 
         Raises:
             Unreachable: None came in time.
         """
-        first = self.good
         try:
-            async with asyncio.timeout(self._settings.stale_s):
-                while self.good < first + 2:
+            async with asyncio.timeout(self.fresh_within_s):
+                await asyncio.sleep(LOOK_EVERY_S)  # what has arrived before is heard first
+                called_in = self._pieces
+                while self._latest_begun_in <= called_in:
                     await asyncio.sleep(LOOK_EVERY_S)
         except TimeoutError as error:
-            raise Unreachable(f"no new telegram for {self._settings.stale_s} s: {self._port.trouble}") from error
+            raise Unreachable(f"no new telegram for {self.fresh_within_s} s: {self._port.trouble}") from error
 
     async def apply(self, command: Command) -> Ack:
         """Say that it takes no commands."""
@@ -142,10 +152,15 @@ class P1Meter:
         await self._port.close()
 
     def _heard(self, piece: bytes) -> None:
+        self._pieces += 1
+        if not self._framer.begun:
+            self._begun_in = self._pieces
         for telegram in self._framer.feed(piece):
+            begun_in, self._begun_in = self._begun_in, self._pieces
             try:
                 plain = telegram if self._opener is None else self._opener.open(telegram)
                 self._latest = self._clock(), shown(plain, self._settings.version, self._settings.checksum)
+                self._latest_begun_in = begun_in
                 self.good += 1
             except InvalidValue as error:  # noise on the line is daily bread: DSMR-reader has issues full of it
                 self._damaged += 1

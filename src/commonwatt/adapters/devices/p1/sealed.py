@@ -28,6 +28,11 @@ class SealedFramer:
     dropped: int = 0
     _buffer: bytearray = field(default_factory=bytearray)
 
+    @property
+    def begun(self) -> bool:
+        """Tell whether a telegram was begun whose end has not come yet."""
+        return bool(self._buffer)
+
     def feed(self, piece: bytes) -> list[bytes]:
         """Take what arrived; return the telegrams that it completes, still sealed."""
         self._buffer += piece
@@ -73,7 +78,7 @@ class Opener:
             raise InvalidValue("a meter's keys are 32 hexadecimal digits, was something else") from error
         if len(self._key) != 16 or len(self._authentication) != 16:
             raise InvalidValue("a meter's keys are 32 hexadecimal digits, was of another length")
-        self._last = -1
+        self._last: dict[bytes, int] = {}
 
     def open(self, frame: bytes) -> bytes:
         """Return the telegram in a frame.
@@ -86,8 +91,10 @@ class Opener:
         counter = int.from_bytes(frame[COUNTER], "big")
         if frame[13] != AUTHENTICATED_AND_ENCRYPTED:
             raise InvalidValue(f"a telegram is authenticated and encrypted (0x30), was {frame[13]:#04x}")
-        if counter <= self._last:
-            raise InvalidValue(f"a telegram's number rises above {self._last}, was {counter}")
+        title = frame[TITLE]  # each meter counts by itself: a new one begins again
+        last = self._last.get(title, -1)
+        if counter <= last:
+            raise InvalidValue(f"a telegram's number rises above {last}, was {counter}")
         seal = modes.GCM(frame[TITLE] + frame[COUNTER], frame[-TAG_BYTES:], min_tag_length=TAG_BYTES)
         opener = Cipher(algorithms.AES(self._key), seal).decryptor()
         opener.authenticate_additional_data(frame[13:14] + self._authentication)
@@ -95,5 +102,5 @@ class Opener:
             telegram = opener.update(frame[TEXT:-TAG_BYTES]) + opener.finalize()
         except InvalidTag as error:
             raise InvalidValue("a sealed telegram fits the meter's keys, was damaged or of other keys") from error
-        self._last = counter
+        self._last[title] = counter
         return telegram

@@ -1,5 +1,6 @@
 """What a P1 telegram says: found in a stream of bytes, checked, and read into whole watts and watt-hours."""
 
+import logging
 import re
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
@@ -37,6 +38,7 @@ WANTED = frozenset({IMPORTED, EXPORTED, DRAWS, SUPPLIES, *TARIFFS_IN, *TARIFFS_O
 PER_UNIT = {"kWh": 1000, "Wh": 1, "kW": 1000, "W": 1}
 LONGEST = 16_384
 """No telegram is longer, in bytes; what goes on for longer without an end is none."""
+logging.getLogger("dsmr_parser").setLevel(logging.CRITICAL)  # it logs a traceback per line that noise has bitten
 _START = re.compile(rb"/[A-Za-z]{3}[0-9]")
 """The maker's three letters and the speed of the port (IEC 62056-21, 6.3.2)."""
 _END = re.compile(rb"!([0-9A-Fa-f]{0,4})\x00?\r?\n")
@@ -95,6 +97,11 @@ class Framer:
 
     dropped: int = 0
     _buffer: bytearray = field(default_factory=bytearray)
+
+    @property
+    def begun(self) -> bool:
+        """Tell whether a telegram was begun whose end has not come yet."""
+        return b"/" in self._buffer
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Take what arrived; return the telegrams that it completes."""

@@ -40,6 +40,8 @@ class Dongle:
         # uploadTime is in the owner's wall clock, so its age is told by when it last changed; UTC where it is there.
         if self._since is None or result.get("uploadTime") != self._stamp:
             self._stamp, self._since = result.get("uploadTime"), now
+        self._since = min(self._since, now)  # our clock was put back
         if now - self._since >= self._stale or (told is not None and now - told >= self._stale):
-            raise Unreachable(f"the dongle has told its cloud nothing since {result.get('uploadTime')}")
+            since = self._cloud.without_secret(str(result.get("uploadTime")))
+            raise Unreachable(f"the dongle has told its cloud nothing since {since}")
         return result

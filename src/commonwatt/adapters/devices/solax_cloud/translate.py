@@ -25,7 +25,8 @@ def result_of(answer: Mapping[str, Any], words: str) -> Mapping[str, Any]:
         InvalidValue: It claims success and has no readings.
     """
     if answer.get("success") is not True:
-        code, low = answer.get("code"), words.lower()
+        told, low = answer.get("code"), words.lower()
+        code = told if isinstance(told, int) else "unknown"
         if any(sign in low for sign in TOO_OFTEN):
             raise TooOften(f"SolaX Cloud was asked too often (code {code}): {words}")
         if any(sign in low for sign in NO_ACCESS):
@@ -35,7 +36,7 @@ def result_of(answer: Mapping[str, Any], words: str) -> Mapping[str, Any]:
         raise Unreachable(f"SolaX Cloud has no answer (code {code}): {words}")
     result = answer.get("result")
     if not isinstance(result, Mapping):
-        raise InvalidValue(f"SolaX Cloud's success comes with readings, was {str(result)[:60]!r}")
+        raise InvalidValue(f"SolaX Cloud's success comes with readings, was {type(result).__name__}")
     return result
 
 

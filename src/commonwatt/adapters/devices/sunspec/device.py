@@ -22,6 +22,7 @@ from commonwatt.adapters.devices.sunspec.translate import (
     state_of,
     step_w,
     timer_of,
+    told_w,
     wanted_for_state,
     ways_of,
 )
@@ -125,12 +126,12 @@ class SunSpecDevice:
                 taken, why = None, "command has expired"
             if taken is not None:
                 power_w = taken.lo_w if self._curtail else hold_w(taken)
-                await self._hold(found, power_w, min(left_s, self._settings.lease_s))
-                if not self._curtail:
-                    taken = replace(taken, lo_w=power_w, hi_w=power_w)
-                elif taken.hi_w < 0:
+                power_w = await self._hold(found, power_w, min(left_s, self._settings.lease_s))
+                if self._curtail and taken.hi_w < 0:
                     why = "it supplies what the sun gives, and no more than asked"
+                taken = replace(taken, lo_w=power_w, hi_w=max(taken.hi_w, power_w) if self._curtail else power_w)
         except InvalidValue as error:
+            self._found = None  # its map may have changed: it is found again the next time
             taken, why = None, str(error)
         return Ack(command=command.id, asset=command.asset, taken=taken, why=self._refusal or why)
 
@@ -145,7 +146,8 @@ class SunSpecDevice:
     async def close(self) -> None:
         """Leave the connection to the others behind it."""
 
-    async def _hold(self, found: Found, power_w: int, seconds: int) -> None:
+    async def _hold(self, found: Found, power_w: int, seconds: int) -> int:
+        """Tell a power, and return what of it was told: the scale factor may have changed since the scan."""
         way = self._way
         assert way is not None
         beats = found.has(HEARTBEAT)
@@ -161,6 +163,7 @@ class SunSpecDevice:
             curtail=self._curtail,
         )
         await self._write(found, way, writes)
+        return told_w(nodes[way], way, power_w, self._ratings.full_w, curtail=self._curtail)
 
     async def _write(self, found: Found, model: int, writes: list[Write]) -> None:
         at, _ = found.models[model][0]

@@ -196,13 +196,24 @@ def beat(node: Node) -> list[Write]:
 
 def step_w(node: Node, model: int, full_w: int | None, *, curtail: bool) -> int:
     """Return the steps in which a power can be told, by the scale factor of its register; a watt at least."""
+    return max(1, ceil(_count_w(node, model, full_w, curtail=curtail)))
+
+
+def told_w(node: Node, model: int, power_w: int, full_w: int | None, *, curtail: bool) -> int:
+    """Return the power that `hold` really tells: whole counts of its register, rounded towards nothing."""
+    count_w = _count_w(node, model, full_w, curtail=curtail)
+    return int(int(power_w / count_w) * count_w) if count_w else power_w
+
+
+def _count_w(node: Node, model: int, full_w: int | None, *, curtail: bool) -> Fraction:
+    """Return what one count of the register is worth, W."""
     if model == 704 and not curtail and node.raw.get("WSet") is not None:
         name, worth_w = "WSet", Fraction(1)
     else:
         whole_w = int(node.value("WChaMax") or 0) if model == 124 else full_w or 0
-        name = {124: "InWRte"}.get(model, "WMaxLimPct" if curtail else "WSetPct")
+        name = {124: "InWRte"}.get(model, "WMaxLimPct" if curtail or model == 123 else "WSetPct")
         worth_w = Fraction(whole_w, 100)
-    return max(1, ceil(worth_w * Fraction(10) ** _scale(node, name)))
+    return worth_w * Fraction(10) ** _scale(node, name)
 
 
 def _percent(power_w: int, full_w: int | None) -> Fraction:
@@ -217,7 +228,8 @@ def _capped(node: Node, power_w: int, full_w: int | None) -> int:
 
 
 def _scaled(node: Node, name: str, value: Fraction) -> int:
-    return round(value / Fraction(10) ** _scale(node, name))
+    """Return a power as it is told: rounded towards nothing, so that no limit is passed."""
+    return int(value / Fraction(10) ** _scale(node, name))
 
 
 def _scale(node: Node, name: str) -> int:
