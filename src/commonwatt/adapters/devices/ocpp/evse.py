@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from commonwatt.adapters.devices.ocpp.counters import Counter
+from commonwatt.adapters.devices.ocpp.counters import AHEAD_S, Counter, believed
 from commonwatt.adapters.devices.ocpp.translate import Sample
 
 KEPT_SESSIONS = 20
@@ -21,7 +21,7 @@ class Session(msgspec.Struct):
 
     Args:
         id: Its id; of OCPP 1.6 a number that we gave, as text.
-        began_s: Station's time of its start, or of the first that was heard of it.
+        began_s: Station's time of its start, or of the first that was heard of it; ours where its clock is far ahead.
         meter_start_wh: What the register showed then, None where that was never told.
         id_tag: Who started it.
         seen: Numbers of the events that were heard, as stretches from-to; what lies between is missing yet.
@@ -30,6 +30,7 @@ class Session(msgspec.Struct):
         state: Charging state of OCPP 2.x.
         began_total_wh: Our own sum of the register, which never starts anew, when it began, and
         ended_total_wh: when it ended.
+        told: Time and register of its start as OCPP 1.6 told them, to know a start that is told again.
         signed: Signed meter values as they came, the first ones and the last.
     """
 
@@ -44,6 +45,7 @@ class Session(msgspec.Struct):
     signed: list[str] = []
     began_total_wh: int | None = None
     ended_total_wh: int | None = None
+    told: tuple[int, str] | None = None
 
     def sign(self, records: Iterable[str]) -> None:
         """Keep signed meter values: of many those of the beginning and of the end."""
@@ -112,7 +114,7 @@ class Evse(msgspec.Struct):
     @property
     def session(self) -> Session | None:
         """The transaction that runs: the one that began last, unless it has ended."""
-        newest = max(self.sessions, key=lambda session: session.began_s, default=None)
+        newest = max(reversed(self.sessions), key=lambda session: session.began_s, default=None)  # of two, the later
         return None if newest is None or newest.ended else newest
 
     @property
@@ -142,8 +144,10 @@ class Evse(msgspec.Struct):
             self.power_w = 0
 
     def register(self, wh: int, at_s: int, now_s: int, *, reset: bool) -> None:
-        """Take what the import register showed at a start or an end."""
-        self.doubt = self.imported.take(wh, at_s, now_s, self.fuse_w, reset=reset or "import" in self.reset)
+        """Take what the import register showed at a start or an end; after a start all of them may stand anew."""
+        if reset:
+            self.reset |= {"import", "export"}
+        self.doubt = self.imported.take(wh, at_s, now_s, self.fuse_w, reset="import" in self.reset)
 
     def take(self, sample: Sample, now_s: int) -> None:
         """Take what was measured; of a sample that cannot be true nothing is used.
@@ -154,7 +158,8 @@ class Evse(msgspec.Struct):
         if sample.power_w is not None and self.fuse_w and abs(sample.power_w) > self.fuse_w * BY_FAR + 100:
             self.doubt = f"power is at most {self.fuse_w} W by its fuse, was {sample.power_w} W"
             return
-        newer = sample.asked or sample.at_s >= self.sampled_s
+        at_s, self.sampled_s = believed(sample.at_s, now_s), min(self.sampled_s, now_s + AHEAD_S)
+        newer = sample.asked or at_s >= self.sampled_s
         before_wh = self.imported.total_wh, self.exported.total_wh
         for name, counter, wh in (
             ("import", self.imported, sample.import_wh),
@@ -162,7 +167,7 @@ class Evse(msgspec.Struct):
         ):
             if wh is None:
                 continue
-            doubt = counter.take(wh, sample.at_s, now_s, self.fuse_w, reset=name in self.reset)
+            doubt = counter.take(wh, at_s, now_s, self.fuse_w, reset=name in self.reset)
             if doubt:
                 self.doubt = f"{name}: {doubt}"
                 return
@@ -170,7 +175,7 @@ class Evse(msgspec.Struct):
                 self.reset.discard(name)
         if newer or (self.imported.total_wh, self.exported.total_wh) != before_wh:
             self.doubt = ""
-            self.sampled_s = sample.at_s
+            self.sampled_s = at_s
             if sample.power_w is not None:
                 self.power_w = sample.power_w
             if sample.level_ppm is not None:

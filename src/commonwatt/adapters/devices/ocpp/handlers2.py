@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from commonwatt.adapters.devices.ocpp.counters import believed
 from commonwatt.adapters.devices.ocpp.evse import Evse, Session
 from commonwatt.adapters.devices.ocpp.handlers import (
     COMMON,
@@ -37,8 +38,8 @@ def transaction_event(heard: Heard, told: Payload) -> Payload:
     """Take an event of a transaction, whenever it comes; one that was heard already changes nothing."""
     station = heard.station
     info = told["transactionInfo"]
-    at_s = moment(told["timestamp"])
-    measured = samples(told.get("meterValue") or ())
+    at_s = believed(moment(told["timestamp"]), heard.now_s)
+    measured = samples(told.get("meterValue") or (), station.note)
     evse, session = _session(heard, told, at_s)
     newest = not session.seen or told["seqNo"] > session.seen[-1][1]
     if session.hear(told["seqNo"]):
