@@ -143,8 +143,8 @@ def test_a_spike_is_no_energy_and_hourly_values_of_an_offline_day_are() -> None:
     assert counter.total_wh == 56_300
 
 
-@pytest.mark.parametrize(("wh", "fits"), [(3_437, True), (3_438, False)])
-def test_no_more_than_a_quarter_above_the_fuse_can_have_flowed(wh: int, fits: bool) -> None:
+@pytest.mark.parametrize(("wh", "fits"), [(3_520, True), (3_521, False)])
+def test_no_more_than_a_quarter_above_the_fuse_and_one_step_can_have_flowed(wh: int, fits: bool) -> None:
     counter = Counter()
     counter.take(0, 0, 0, 11_000)
     assert (counter.take(wh, 600, 600, 11_000) == "") is fits

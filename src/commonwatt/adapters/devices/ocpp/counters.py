@@ -4,8 +4,10 @@ import msgspec
 
 LATE_S = 3600
 """What a register may have gone on by the meter's own time, where messages come all at once: hourly ones at most."""
-SLACK_S = 300
-"""What it may have gone on besides: meters show it in steps, and tell it late."""
+SLACK_S = 60
+"""How much later than the one before a message may come."""
+STEP_WH = 1000
+"""Some meters show whole kilowatt-hours, so what they show rises by one at once."""
 AHEAD_S = 900
 """A meter's clock that is further ahead of ours is wrong, and our time is taken."""
 BELIEVED_AFTER = 5
@@ -80,7 +82,7 @@ class Counter(msgspec.Struct):
     def _flowed(self, more_wh: int, own_s: int, now_s: int, fuse_w: int) -> bool:
         """Tell whether so much can have flowed, by the longer of our time and the meter's own, as far as it goes."""
         seconds = max(0, now_s - self.heard_s, min(own_s, LATE_S)) + SLACK_S
-        return fuse_w == 0 or more_wh * 3600 <= fuse_w * seconds * 5 // 4
+        return fuse_w == 0 or (more_wh - STEP_WH) * 3600 <= fuse_w * seconds * 5 // 4
 
     def _doubt(self, wh: int, at_s: int, now_s: int, why: str) -> str:
         self.doubts += 1

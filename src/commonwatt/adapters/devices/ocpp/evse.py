@@ -12,6 +12,8 @@ KEPT_SESSIONS = 20
 """So many transactions of an EVSE are remembered, to know a repeated message when it comes."""
 KEPT_RECORDS, LONGEST_RECORD = 8, 8192
 """Of signed meter values of one transaction, how many and how long."""
+KEPT_STRETCHES = 64
+"""Of a transaction's events with gaps between; the oldest gaps are given up, and what comes for them is not taken."""
 BY_FAR = 1.25
 """Power above the fuse times this is no measurement."""
 
@@ -70,6 +72,8 @@ class Session(msgspec.Struct):
                 joined[-1][1] = last
             else:
                 joined.append([first, last])
+        if len(joined) > KEPT_STRETCHES:
+            joined[:2] = [[joined[0][0], joined[1][1]]]
         self.seen = joined
         return True
 
@@ -82,7 +86,7 @@ class Session(msgspec.Struct):
 
 
 class Evse(msgspec.Struct):
-    """What one EVSE shows. Counters and sessions outlive a restart of ours; the rest is told again.
+    """What one EVSE shows. All of it outlives a restart of ours, and stands until something newer is told.
 
     Args:
         number: Of the EVSE, or of 1.6's connector; 0 is the station's own meter.
@@ -90,7 +94,8 @@ class Evse(msgspec.Struct):
         status: As the station calls it; of several connectors that of one that is not free.
         reset: Per counter whether the register may start anew: the station restarted.
         sampled_s: Station's time of the newest sample.
-        heard_s: Our time of the newest sample.
+        heard_s: Our time when the newest sample came that was used: what is shown is from then.
+        told_s: Our time when anything was told last, be it late or untrue.
         doubt: Why the newest sample cannot be true; empty where it can.
     """
 
@@ -108,6 +113,7 @@ class Evse(msgspec.Struct):
     frequency_mhz: int | None = None
     sampled_s: int = 0
     heard_s: int | None = None
+    told_s: int | None = None
     doubt: str = ""
     wants: dict[str, Any] | None = None
 
@@ -134,14 +140,24 @@ class Evse(msgspec.Struct):
         """Remember a new transaction, and forget the oldest that ended."""
         session = Session(id, began_s, meter_start_wh, id_tag)
         self.sessions.append(session)
+        self._forget()
+        return session
+
+    def _forget(self) -> None:
         if len(self.sessions) > KEPT_SESSIONS:
             self.sessions.remove(next((one for one in self.sessions if one.ended), self.sessions[0]))
-        return session
 
     def rest(self, at_s: int) -> None:
         """Take it that nothing flows once no transaction runs: few stations tell power outside of one."""
         if self.session is None and at_s >= self.sampled_s:
             self.power_w = 0
+
+    def adopt(self, session: Session) -> None:
+        """Take over a transaction that turns out to be ours; what it took elsewhere is not known."""
+        self.sessions.append(session)
+        self.reset |= {"import", "export"}
+        session.began_total_wh = self.imported.total_wh
+        self._forget()
 
     def register(self, wh: int, at_s: int, now_s: int, *, reset: bool) -> None:
         """Take what the import register showed at a start or an end; after a start all of them may stand anew."""
@@ -154,7 +170,7 @@ class Evse(msgspec.Struct):
 
         What is older by the station's clock counts where its register is the higher one, or where we asked for it.
         """
-        self.heard_s = now_s
+        self.told_s = now_s
         if sample.power_w is not None and self.fuse_w and abs(sample.power_w) > self.fuse_w * BY_FAR + 100:
             self.doubt = f"power is at most {self.fuse_w} W by its fuse, was {sample.power_w} W"
             return
@@ -175,7 +191,7 @@ class Evse(msgspec.Struct):
                 self.reset.discard(name)
         if newer or (self.imported.total_wh, self.exported.total_wh) != before_wh:
             self.doubt = ""
-            self.sampled_s = at_s
+            self.sampled_s, self.heard_s = at_s, now_s
             if sample.power_w is not None:
                 self.power_w = sample.power_w
             if sample.level_ppm is not None:
