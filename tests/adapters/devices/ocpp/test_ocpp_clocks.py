@@ -195,3 +195,13 @@ def test_the_next_transaction_of_the_same_instant_may_start_the_register_anew() 
     desk.now_s += 600
     desk.values(4_200, 700)
     assert desk.station.evse(1).imported.total_wh == 5_700
+
+
+def test_a_start_told_late_ends_no_later_transaction() -> None:
+    desk = Desk("1.6")
+    desk.now_s += 7_200
+    later = desk.start(3_600, 500)
+    earlier = desk.start(0, 100)
+    session = desk.station.evse(1).session
+    assert session is not None
+    assert (session.id, earlier != later) == (str(later), True)
