@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonwatt.adapters.devices.ocpp.ocmf import Notary, SignedRecord, signed_records
+from commonwatt.adapters.devices.ocpp.ocmf import Notary, SignedRecord, signed_records, span
 from commonwatt.model import InvalidValue, Refused
 
 KEYS = {
@@ -82,17 +82,13 @@ def verified(raw: str, method: str = ANY, **other: bool) -> SignedRecord:
 @pytest.mark.parametrize("method", KEYS)
 def test_a_record_signed_by_the_pinned_key_is_believed(method: str) -> None:
     record = verified(signed([reading(1_000), reading(4_500, "E")], method), method)
-    assert record.begin is not None
-    assert record.end is not None
-    assert (record.begin.register_wh, record.end.register_wh) == (1_000, 4_500)
+    assert span([record]) == (1_000, 4_500)
     assert (record.meter, record.context, record.page) == ("m-1", "T", 1)
 
 
 def test_records_of_real_meters_hold() -> None:
     lem = Notary("1211751603", LEM_KEY).verify(LEM)
-    assert lem.begin is not None
-    assert lem.end is not None
-    assert lem.end.register_wh - lem.begin.register_wh == 1_101
+    assert span([lem]) == (57_584, 58_685)
     assert [r.register_wh for r in lem.readings if r.exports] == [4_405, 4_405]
     nano = Notary("1DZG0033016824", NANO_KEY).verify(NANO)
     assert [r.register_wh for r in nano.readings] == [9_038], "its seconds are no energy"
@@ -241,3 +237,41 @@ JSON = st.recursive(
 def test_any_json_in_its_place_is_refused_and_nothing_else(payload: object, signature: object) -> None:
     with pytest.raises(Refused):
         Notary("m-1", public(ANY)).verify(f"OCMF|{json.dumps(payload)}|{json.dumps(signature)}")
+
+
+TWO = "1-b:98.8.0"
+
+
+@pytest.mark.row("E12")
+def test_begin_and_end_are_those_of_one_register() -> None:
+    total = [reading(100_000), reading(112_000, "E")]
+    assert span([verified(signed(total))]) == (100_000, 112_000)
+    apart = [verified(signed(total[:1])), verified(signed(total[1:], PG="T2"))]
+    assert span(apart) == (100_000, 112_000)
+    one_ends = [reading(100_000), reading(5_000, RI=TWO), reading(15_000, "E", RI=TWO)]
+    assert span([verified(signed(one_ends))]) == (5_000, 15_000)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_two_registers_that_both_begin_and_end_are_refused(swapped: bool) -> None:
+    first, last = [reading(100_000), reading(5_000, RI=TWO)], [reading(15_000, "E", RI=TWO), reading(112_000, "E")]
+    record = verified(signed([*reversed(first), *last] if swapped else [*first, *last]))
+    with pytest.raises(Refused, match="ambiguous") as refused:
+        span([record])
+    assert "98.8.0" in str(refused.value)
+
+
+def test_two_registers_that_tell_the_same_are_no_question() -> None:
+    both = [reading(100), reading(100, RI=TWO), reading(900, "E"), reading(900, "E", RI=TWO)]
+    assert span([verified(signed(both))]) == (100, 900)
+
+
+def test_what_does_not_begin_and_end_in_one_register_has_no_span() -> None:
+    assert span([verified(signed([reading(100), reading(15_000, "E", RI=TWO)]))]) is None
+    assert span([]) is None
+
+
+def test_a_register_that_falls_from_one_record_to_the_next_is_refused() -> None:
+    records = [verified(signed([reading(900)])), verified(signed([reading(100, "E")], PG="T2"))]
+    with pytest.raises(Refused, match="falls"):
+        span(records)

@@ -8,7 +8,7 @@ from commonwatt.adapters.devices.ocpp import profiles
 from commonwatt.adapters.devices.ocpp.books import MOST_STORIES, Story
 from commonwatt.adapters.devices.ocpp.device import OcppDevice
 from commonwatt.adapters.devices.ocpp.evse import Session
-from commonwatt.adapters.devices.ocpp.ocmf import Notary, SignedRecord
+from commonwatt.adapters.devices.ocpp.ocmf import Notary, SignedRecord, span
 from commonwatt.adapters.devices.ocpp.tokens import same_token
 from commonwatt.model import CommonwattError, Refused, epoch
 
@@ -145,14 +145,15 @@ class ChargePoint:
     def _signed(self, session: str, found: Session) -> tuple[int, int] | None:
         """Return start and end by the records of a transaction that hold, or None."""
         assert self._notary is not None
-        begin = end = None
         for raw in found.signed:
             if raw not in self._judged:  # once: a page that was seen is refused the next time
                 self._judged[raw] = self._judge(session, raw)
-            record = self._judged[raw]
-            if record is not None:
-                begin, end = begin or record.begin, record.end or end
-        return None if begin is None or end is None else (begin.register_wh, end.register_wh)
+        records = [record for raw in found.signed if (record := self._judged[raw]) is not None]
+        try:
+            return span(records)
+        except Refused as refused:
+            self._tell(f"station {self._station.id}, session {session}: {refused}")
+            return None
 
     def _judge(self, session: str, raw: str) -> SignedRecord | None:
         assert self._notary is not None

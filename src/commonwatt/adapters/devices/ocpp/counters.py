@@ -2,8 +2,14 @@
 
 import msgspec
 
-LATE_S = 900
-"""What a register may have gone on before its message came through: it arrives late by so much at most."""
+LATE_S = 3600
+"""What a register may have gone on by the meter's own time, where messages come all at once: hourly ones at most."""
+SLACK_S = 60
+"""How much later than the one before a message may come."""
+STEP_WH = 1000
+"""Some meters show whole kilowatt-hours, so what they show rises by one at once."""
+AHEAD_S = 900
+"""A meter's clock that is further ahead of ours is wrong, and our time is taken."""
 BELIEVED_AFTER = 5
 """A meter that says five times what cannot follow is another meter: it counts on from there."""
 
@@ -49,16 +55,19 @@ class Counter(msgspec.Struct):
         Returns:
             Nothing where it was taken or is merely late, else why it cannot be true; then nothing of it is used.
         """
+        at_s = believed(at_s, now_s)
+        if max(self.at_s, self.since_s) > now_s + AHEAD_S:
+            self.at_s = self.since_s = 0  # kept while our own clock was wrong
         if self.last_wh is None:
             self.last_wh, self.at_s, self.heard_s = wh, at_s, now_s
             return ""
         if at_s < self.since_s:
-            if wh > self.before_wh and self._flowed(wh - self.before_wh, now_s, fuse_w):
+            if wh > self.before_wh and self._flowed(wh - self.before_wh, LATE_S, now_s, fuse_w):
                 self.base_wh += wh - self.before_wh
                 self.before_wh = wh
             return ""
         if wh >= self.last_wh:
-            if not self._flowed(wh - self.last_wh, now_s, fuse_w):
+            if not self._flowed(wh - self.last_wh, at_s - self.at_s, now_s, fuse_w):
                 return self._doubt(wh, at_s, now_s, f"the register rose from {self.last_wh} to {wh} Wh too fast")
         elif reset and at_s > self.at_s:
             self.base_wh += self.last_wh
@@ -70,9 +79,10 @@ class Counter(msgspec.Struct):
         self.last_wh, self.at_s, self.heard_s, self.doubts = wh, max(at_s, self.at_s), now_s, 0
         return ""
 
-    def _flowed(self, more_wh: int, now_s: int, fuse_w: int) -> bool:
-        seconds = max(0, now_s - self.heard_s) + LATE_S
-        return fuse_w == 0 or more_wh * 3600 <= fuse_w * seconds * 5 // 4
+    def _flowed(self, more_wh: int, own_s: int, now_s: int, fuse_w: int) -> bool:
+        """Tell whether so much can have flowed, by the longer of our time and the meter's own, as far as it goes."""
+        seconds = max(0, now_s - self.heard_s, min(own_s, LATE_S)) + SLACK_S
+        return fuse_w == 0 or (more_wh - STEP_WH) * 3600 <= fuse_w * seconds * 5 // 4
 
     def _doubt(self, wh: int, at_s: int, now_s: int, why: str) -> str:
         self.doubts += 1
@@ -84,3 +94,8 @@ class Counter(msgspec.Struct):
         self.since_s = at_s
         self.before_wh = 1 << 62  # nothing of the other meter is added any more
         return ""
+
+
+def believed(at_s: int, now_s: int) -> int:
+    """Return a time of a station's clock, or ours where that one is far ahead: else what is right later looks old."""
+    return now_s if at_s > now_s + AHEAD_S else at_s

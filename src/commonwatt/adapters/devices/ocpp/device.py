@@ -29,6 +29,7 @@ from commonwatt.model import (
     Refused,
     Unreachable,
     epoch,
+    instant,
     round_div,
 )
 
@@ -217,7 +218,7 @@ class OcppDevice:
         if self.asset.stores and evse.plugged and evse.level_ppm is not None:
             level_wh = round_div(self.asset.capacity_wh * evse.level_ppm, 1_000_000)
         return DeviceState(
-            at=now,
+            at=instant(min(self._shown_s(epoch(now)), epoch(now))),
             power_w=evse.power_w,
             import_wh=evse.imported.total_wh,
             export_wh=evse.exported.total_wh,
@@ -225,6 +226,12 @@ class OcppDevice:
             connected=evse.plugged,
             frequency_mhz=evse.frequency_mhz,
         )
+
+    def _shown_s(self, now_s: int) -> int:
+        """Return since when we know what is shown; where nothing is charged, that a station lives says it all."""
+        evse, station = self.evse, self.station
+        heard_s = station.heard_s if evse.session is None and evse.number > 0 else evse.heard_s
+        return heard_s or evse.heard_s or now_s
 
     async def apply(self, command: Command) -> Ack:
         """Make it hold a band until the command expires, by a charging profile that runs out by itself."""
@@ -402,7 +409,7 @@ class OcppDevice:
         heard_s = evse.heard_s
         if evse.session is None and station.heard_s is not None:
             heard_s = station.heard_s  # where nothing is charged there is nothing to tell but that it lives
-        if heard_s is None or now_s - heard_s > self._settings.silent_s:
+        if not evse.doubt and (heard_s is None or now_s - heard_s > self._settings.silent_s):
             raise Unreachable(f"station {station.id} has told nothing of EVSE {evse.number} for long")
 
     def _ack(self, command: Command, taken: Band | None, why: str) -> Ack:

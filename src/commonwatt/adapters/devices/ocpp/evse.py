@@ -5,13 +5,15 @@ from typing import Any
 
 import msgspec
 
-from commonwatt.adapters.devices.ocpp.counters import Counter
+from commonwatt.adapters.devices.ocpp.counters import AHEAD_S, Counter, believed
 from commonwatt.adapters.devices.ocpp.translate import Sample
 
 KEPT_SESSIONS = 20
 """So many transactions of an EVSE are remembered, to know a repeated message when it comes."""
 KEPT_RECORDS, LONGEST_RECORD = 8, 8192
 """Of signed meter values of one transaction, how many and how long."""
+KEPT_STRETCHES = 64
+"""Of a transaction's events with gaps between; the oldest gaps are given up, and what comes for them is not taken."""
 BY_FAR = 1.25
 """Power above the fuse times this is no measurement."""
 
@@ -21,7 +23,7 @@ class Session(msgspec.Struct):
 
     Args:
         id: Its id; of OCPP 1.6 a number that we gave, as text.
-        began_s: Station's time of its start, or of the first that was heard of it.
+        began_s: Station's time of its start, or of the first that was heard of it; ours where its clock is far ahead.
         meter_start_wh: What the register showed then, None where that was never told.
         id_tag: Who started it.
         seen: Numbers of the events that were heard, as stretches from-to; what lies between is missing yet.
@@ -30,6 +32,7 @@ class Session(msgspec.Struct):
         state: Charging state of OCPP 2.x.
         began_total_wh: Our own sum of the register, which never starts anew, when it began, and
         ended_total_wh: when it ended.
+        told: Time and register of its start as OCPP 1.6 told them, to know a start that is told again.
         signed: Signed meter values as they came, the first ones and the last.
     """
 
@@ -44,6 +47,7 @@ class Session(msgspec.Struct):
     signed: list[str] = []
     began_total_wh: int | None = None
     ended_total_wh: int | None = None
+    told: tuple[int, str] | None = None
 
     def sign(self, records: Iterable[str]) -> None:
         """Keep signed meter values: of many those of the beginning and of the end."""
@@ -68,6 +72,8 @@ class Session(msgspec.Struct):
                 joined[-1][1] = last
             else:
                 joined.append([first, last])
+        if len(joined) > KEPT_STRETCHES:
+            joined[:2] = [[joined[0][0], joined[1][1]]]
         self.seen = joined
         return True
 
@@ -80,7 +86,7 @@ class Session(msgspec.Struct):
 
 
 class Evse(msgspec.Struct):
-    """What one EVSE shows. Counters and sessions outlive a restart of ours; the rest is told again.
+    """What one EVSE shows. All of it outlives a restart of ours, and stands until something newer is told.
 
     Args:
         number: Of the EVSE, or of 1.6's connector; 0 is the station's own meter.
@@ -88,7 +94,8 @@ class Evse(msgspec.Struct):
         status: As the station calls it; of several connectors that of one that is not free.
         reset: Per counter whether the register may start anew: the station restarted.
         sampled_s: Station's time of the newest sample.
-        heard_s: Our time of the newest sample.
+        heard_s: Our time when the newest sample came that was used: what is shown is from then.
+        told_s: Our time when anything was told last, be it late or untrue.
         doubt: Why the newest sample cannot be true; empty where it can.
     """
 
@@ -106,13 +113,14 @@ class Evse(msgspec.Struct):
     frequency_mhz: int | None = None
     sampled_s: int = 0
     heard_s: int | None = None
+    told_s: int | None = None
     doubt: str = ""
     wants: dict[str, Any] | None = None
 
     @property
     def session(self) -> Session | None:
         """The transaction that runs: the one that began last, unless it has ended."""
-        newest = max(self.sessions, key=lambda session: session.began_s, default=None)
+        newest = max(reversed(self.sessions), key=lambda session: session.began_s, default=None)  # of two, the later
         return None if newest is None or newest.ended else newest
 
     @property
@@ -132,29 +140,42 @@ class Evse(msgspec.Struct):
         """Remember a new transaction, and forget the oldest that ended."""
         session = Session(id, began_s, meter_start_wh, id_tag)
         self.sessions.append(session)
+        self._forget()
+        return session
+
+    def _forget(self) -> None:
         if len(self.sessions) > KEPT_SESSIONS:
             self.sessions.remove(next((one for one in self.sessions if one.ended), self.sessions[0]))
-        return session
 
     def rest(self, at_s: int) -> None:
         """Take it that nothing flows once no transaction runs: few stations tell power outside of one."""
         if self.session is None and at_s >= self.sampled_s:
             self.power_w = 0
 
+    def adopt(self, session: Session) -> None:
+        """Take over a transaction that turns out to be ours; what it took elsewhere is not known."""
+        self.sessions.append(session)
+        self.reset |= {"import", "export"}
+        session.began_total_wh = self.imported.total_wh
+        self._forget()
+
     def register(self, wh: int, at_s: int, now_s: int, *, reset: bool) -> None:
-        """Take what the import register showed at a start or an end."""
-        self.doubt = self.imported.take(wh, at_s, now_s, self.fuse_w, reset=reset or "import" in self.reset)
+        """Take what the import register showed at a start or an end; after a start all of them may stand anew."""
+        if reset:
+            self.reset |= {"import", "export"}
+        self.doubt = self.imported.take(wh, at_s, now_s, self.fuse_w, reset="import" in self.reset)
 
     def take(self, sample: Sample, now_s: int) -> None:
         """Take what was measured; of a sample that cannot be true nothing is used.
 
         What is older by the station's clock counts where its register is the higher one, or where we asked for it.
         """
-        self.heard_s = now_s
+        self.told_s = now_s
         if sample.power_w is not None and self.fuse_w and abs(sample.power_w) > self.fuse_w * BY_FAR + 100:
             self.doubt = f"power is at most {self.fuse_w} W by its fuse, was {sample.power_w} W"
             return
-        newer = sample.asked or sample.at_s >= self.sampled_s
+        at_s, self.sampled_s = believed(sample.at_s, now_s), min(self.sampled_s, now_s + AHEAD_S)
+        newer = sample.asked or at_s >= self.sampled_s
         before_wh = self.imported.total_wh, self.exported.total_wh
         for name, counter, wh in (
             ("import", self.imported, sample.import_wh),
@@ -162,7 +183,7 @@ class Evse(msgspec.Struct):
         ):
             if wh is None:
                 continue
-            doubt = counter.take(wh, sample.at_s, now_s, self.fuse_w, reset=name in self.reset)
+            doubt = counter.take(wh, at_s, now_s, self.fuse_w, reset=name in self.reset)
             if doubt:
                 self.doubt = f"{name}: {doubt}"
                 return
@@ -170,7 +191,7 @@ class Evse(msgspec.Struct):
                 self.reset.discard(name)
         if newer or (self.imported.total_wh, self.exported.total_wh) != before_wh:
             self.doubt = ""
-            self.sampled_s = sample.at_s
+            self.sampled_s, self.heard_s = at_s, now_s
             if sample.power_w is not None:
                 self.power_w = sample.power_w
             if sample.level_ppm is not None:

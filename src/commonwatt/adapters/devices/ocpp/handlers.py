@@ -38,7 +38,9 @@ def boot(heard: Heard, told: Payload) -> Payload:
     """Welcome a station that we know; keep a stranger waiting until somebody registers it."""
     station = heard.station
     station.boot = told
+    numbers = {name: count for name, count in station.facts.items() if name in NUMBERS}
     station.facts.clear()  # what it could do before its restart may have been another firmware's
+    station.facts |= numbers  # what we counted goes on, or an answer to an earlier question looks like a new one
     for evse in station.evses.values():
         evse.reset |= {"import", "export"}
     station.booted = station.registered
@@ -146,5 +148,7 @@ COMMON: Mapping[str, Handler] = {
 """What all versions have alike."""
 MUST_LAST = frozenset({"StartTransaction", "StopTransaction", "TransactionEvent"})
 """What is on the disk before it is answered: an answer tells the station to forget it."""
+NUMBERS = frozenset({"remote start", "report asked"})
+"""Facts that number what we ask: a restart of the station begins none of them anew."""
 WHILE_PENDING = frozenset({"BootNotification", "Heartbeat"})
 """What a station that waits to be known may say."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from commonwatt.adapters.devices.ocpp.counters import believed
 from commonwatt.adapters.devices.ocpp.evse import Evse, Session
 from commonwatt.adapters.devices.ocpp.handlers import (
     COMMON,
@@ -14,11 +15,13 @@ from commonwatt.adapters.devices.ocpp.handlers import (
 )
 from commonwatt.adapters.devices.ocpp.services import use_reservation
 from commonwatt.adapters.devices.ocpp.tokens import Verdict
-from commonwatt.adapters.devices.ocpp.translate import moment, samples, stamp
+from commonwatt.adapters.devices.ocpp.translate import moment, register, samples, stamp
 from commonwatt.model import instant
 
 UNKNOWN = "-1"
 """The id of a transaction that a station began without us, and that some never replace (EVerest/libocpp#495)."""
+CLOCKS_FROM_S = 1_262_304_000
+"""A station that tells a time before 2010 has no clock: many things happen at that one instant."""
 
 
 def status(heard: Heard, told: Payload) -> Payload:
@@ -40,16 +43,18 @@ def start(heard: Heard, told: Payload) -> Payload:
     """
     station = heard.station
     evse = station.evse(told["connectorId"])
-    began_s, wh = moment(told["timestamp"]), told["meterStart"]
-    same = next((one for one in evse.sessions if (one.began_s, one.meter_start_wh) == (began_s, wh)), None)
-    if same is None:
+    told_s, wh = moment(told["timestamp"]), register(told["meterStart"])
+    began_s, key = believed(told_s, heard.now_s), (told_s, str(told["meterStart"])[:20])
+    same = next((one for one in reversed(evse.sessions) if one.told == key), None)
+    if same is None or (told_s < CLOCKS_FROM_S and same.meter_stop_wh is not None):
         station.last_id = max(station.last_id + 1, heard.now_s)
         for earlier in evse.sessions:
             earlier.ended = earlier.ended or earlier.began_s <= began_s  # a connector has one at a time
         same = evse.begin(str(station.last_id), began_s, wh, told["idTag"])
+        same.told = key
         if any(other.began_s > began_s for other in evse.sessions):
             same.ended = True  # told late, when the next one ran already
-        evse.register(wh, began_s, heard.now_s, reset=True)
+        _register(heard, evse, wh, began_s, reset=True)
         same.began_total_wh = evse.imported.total_wh
         use_reservation(station, evse, told["idTag"], told.get("reservationId"), heard.now_s)
         station.remember(station)
@@ -66,13 +71,15 @@ def stop(heard: Heard, told: Payload) -> Payload:
         return {}
     evse, session = found
     if not session.ended or session.meter_stop_wh is None:
-        session.ended, session.meter_stop_wh = True, told["meterStop"]
+        ended_s, wh = believed(moment(told["timestamp"]), heard.now_s), register(told["meterStop"])
+        measured = samples(told.get("transactionData") or (), station.note)
+        session.ended, session.meter_stop_wh = True, wh
         session.sign(records(station, told))
-        for sample in samples(told.get("transactionData") or ()):
+        for sample in measured:
             evse.take(sample, heard.now_s)
-        evse.register(told["meterStop"], moment(told["timestamp"]), heard.now_s, reset=False)
+        _register(heard, evse, wh, ended_s, reset=False)
         session.ended_total_wh = evse.imported.total_wh
-        evse.rest(moment(told["timestamp"]))
+        evse.rest(ended_s)
         station.remember(station)
     return {}
 
@@ -83,7 +90,7 @@ def meter_values(heard: Heard, told: Payload) -> Payload:
     taken = samples(told["meterValue"])
     id = told.get("transactionId")
     if id is not None and id > 0 and evse.find(str(id)) is None and taken:
-        evse.begin(str(id), taken[0].at_s)
+        evse.begin(str(id), believed(taken[0].at_s, heard.now_s))
         heard.station.remember(heard.station)
     if evse.session is not None:
         evse.session.sign(records(heard.station, told))
@@ -100,6 +107,16 @@ def told_16(verdict: Verdict) -> Payload:
     if verdict.group:
         info["parentIdTag"] = verdict.group
     return info
+
+
+def _register(heard: Heard, evse: Evse, wh: int | None, at_s: int, *, reset: bool) -> None:
+    """Take what the import register showed; a number that none can show is counted and not used."""
+    if wh is None:
+        heard.station.note("register that no meter shows")
+        if reset:
+            evse.reset |= {"import", "export"}
+    else:
+        evse.register(wh, at_s, heard.now_s, reset=reset)
 
 
 def _stopped(heard: Heard, told: Payload) -> tuple[Evse, Session] | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from commonwatt.adapters.devices.ocpp.counters import believed
 from commonwatt.adapters.devices.ocpp.evse import Evse, Session
 from commonwatt.adapters.devices.ocpp.handlers import (
     COMMON,
@@ -18,6 +19,8 @@ from commonwatt.adapters.devices.ocpp.services import use_reservation
 from commonwatt.adapters.devices.ocpp.tokens import ACCEPTED, Verdict, same_token
 from commonwatt.adapters.devices.ocpp.translate import moment, samples
 
+NOWHERE = 0
+"""Where a transaction is that has not said which of several EVSEs it is at; none has this number."""
 MOST_CONNECTORS = 8
 MOST_VARIABLES = 5_000
 """A device model may hold so many variables; what comes on top is counted and not kept."""
@@ -37,9 +40,11 @@ def transaction_event(heard: Heard, told: Payload) -> Payload:
     """Take an event of a transaction, whenever it comes; one that was heard already changes nothing."""
     station = heard.station
     info = told["transactionInfo"]
-    at_s = moment(told["timestamp"])
-    measured = samples(told.get("meterValue") or ())
+    at_s = believed(moment(told["timestamp"]), heard.now_s)
+    measured = samples(told.get("meterValue") or (), station.note)
     evse, session = _session(heard, told, at_s)
+    if evse.number == NOWHERE:
+        measured = []  # whose register it is nobody knows yet
     newest = not session.seen or told["seqNo"] > session.seen[-1][1]
     if session.hear(told["seqNo"]):
         began = told["eventType"] == "Started"
@@ -53,7 +58,7 @@ def transaction_event(heard: Heard, told: Payload) -> Payload:
             use_reservation(station, evse, token, told.get("reservationId"), heard.now_s)
         if newest and "chargingState" in info:
             session.state = info["chargingState"]
-        if began and measured and session is evse.session:
+        if began and session is evse.session:
             evse.reset |= {"import", "export"}  # some meters start anew with each transaction
         for sample in measured:
             evse.take(sample, heard.now_s)
@@ -64,8 +69,7 @@ def transaction_event(heard: Heard, told: Payload) -> Payload:
             session.ended = True
             session.meter_stop_wh = measured[-1].import_wh if measured else None
             evse.rest(at_s)
-        if told["eventType"] != "Updated":
-            station.remember(station)
+        station.remember(station)
     return _answer(heard, told, evse, session)
 
 
@@ -141,13 +145,19 @@ def _answer(heard: Heard, told: Payload, evse: Evse, session: Session) -> Payloa
 def _session(heard: Heard, told: Payload, at_s: int) -> tuple[Evse, Session]:
     """Return the transaction of an event, known or new; an event need not say where it is (lbbrhzn/ocpp#2135)."""
     station, id = heard.station, told["transactionInfo"]["transactionId"]
+    number = told.get("evse", {}).get("id")
     for evse in station.evses.values():
         session = evse.find(id)
         if session is not None:
-            return evse, session
-    number = told.get("evse", {}).get("id")
+            if number in (None, evse.number):
+                return evse, session
+            its_own = station.evse(number)
+            evse.sessions.remove(session)
+            its_own.adopt(session)
+            return its_own, session
     if number is None:
-        number = min((one for one in station.evses if one > 0), default=1)
+        known = [one for one in station.evses if one > 0] or [1]
+        number = known[0] if len(known) == 1 else NOWHERE
         station.note("TransactionEvent without EVSE")
     evse = station.evse(number)
     return evse, evse.begin(id, at_s)

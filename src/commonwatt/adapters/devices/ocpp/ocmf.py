@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -69,16 +69,6 @@ class SignedRecord:
     level: str
     readings: tuple[SignedReading, ...]
     raw: str
-
-    @property
-    def begin(self) -> SignedReading | None:
-        """Return the imported register at the transaction's beginning, where this record has it."""
-        return next((reading for reading in self.readings if reading.mark == "B" and not reading.exports), None)
-
-    @property
-    def end(self) -> SignedReading | None:
-        """Return the imported register at the transaction's end, where this record has it."""
-        return next((reading for reading in self.readings if reading.mark in ENDS and not reading.exports), None)
 
 
 class Notary:
@@ -146,6 +136,37 @@ class Notary:
             raise Refused("signature cannot be checked", meter=self._meter, reason=error) from error
         if not holds:
             raise Refused("signature does not hold", meter=self._meter, key=self._key.curve.value)
+
+
+def span(records: Iterable[SignedRecord]) -> tuple[int, int] | None:
+    """Return what one imported register stood at when a transaction began and when it ended, in Wh.
+
+    Args:
+        records: Of one transaction, in the order in which they came.
+
+    Returns:
+        None where no register has both.
+
+    Raises:
+        Refused: Two registers have both and disagree, or one falls.
+    """
+    begun: dict[str, SignedReading] = {}
+    ended: dict[str, SignedReading] = {}
+    for record in records:
+        for reading in record.readings:
+            if reading.exports:
+                continue
+            if reading.mark == "B":
+                begun.setdefault(reading.obis, reading)
+            elif reading.mark in ENDS:
+                ended[reading.obis] = reading
+    spans = {obis: (begun[obis].register_wh, ended[obis].register_wh) for obis in begun if obis in ended}
+    if len(set(spans.values())) > 1:
+        raise Refused("ambiguous registers in signed records", found_wh=spans)
+    for obis, (begin_wh, end_wh) in spans.items():
+        if end_wh < begin_wh:
+            raise Refused("signed register falls", obis=obis, found_wh=(begin_wh, end_wh))
+    return next(iter(spans.values()), None)
 
 
 def signed_records(message: object) -> list[str]:

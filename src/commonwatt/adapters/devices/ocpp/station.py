@@ -119,7 +119,7 @@ class Station:
     async def heard_of(self, evse: Evse, since_s: int, within_s: float) -> None:
         """Return when an EVSE has told something since a moment of our clock, or the time is over."""
         until = asyncio.get_running_loop().time() + within_s
-        while (evse.heard_s is None or evse.heard_s < since_s) and asyncio.get_running_loop().time() < until:
+        while (evse.told_s is None or evse.told_s < since_s) and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.01)
 
     def answered(self, frame: frames.Frame) -> None:

@@ -1,6 +1,6 @@
 """Meter values of all three versions as one shape: whole W and Wh, import positive."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -31,18 +31,36 @@ class Sample(NamedTuple):
     asked: bool
 
 
-def samples(meter_values: Iterable[Mapping[str, Any]]) -> list[Sample]:
+def samples(meter_values: Iterable[Mapping[str, Any]], skipped: Callable[[str], None] | None = None) -> list[Sample]:
     """Return the samples of a MeterValues, StopTransaction or TransactionEvent message, oldest first.
+
+    Args:
+        meter_values: As the message has them.
+        skipped: Called for a sample that is left out; without it, one bad sample refuses the message.
 
     Raises:
         InvalidValue: A number is none, or cannot be true.
 
     Source: OCPP 1.6 7.33 SampledValue; OCPP 2.0.1 part 2, 2.46 SampledValueType and 2.56 UnitOfMeasureType.
     """
-    return sorted(
-        (_sample(moment(one.get("timestamp")), one["sampledValue"]) for one in meter_values),
-        key=lambda sample: sample.at_s,
-    )
+    found = []
+    for one in meter_values:
+        try:
+            found.append(_sample(moment(one.get("timestamp")), one["sampledValue"]))
+        except InvalidValue:
+            if skipped is None:
+                raise
+            skipped("sample that cannot be true")
+    return sorted(found, key=lambda sample: sample.at_s)
+
+
+def register(value: object) -> int | None:
+    """Return what a register shows in Wh, None for what no meter can show."""
+    try:
+        wh = whole(value)
+    except InvalidValue:
+        return None
+    return wh if wh >= 0 else None
 
 
 def moment(text: object) -> int:
