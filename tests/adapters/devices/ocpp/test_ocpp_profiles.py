@@ -246,6 +246,18 @@ def test_a_bidirectional_station_of_2_1_supplies_what_it_is_told() -> None:
     play(story, "2.1", {"bidirectional": True})
 
 
+@pytest.mark.row("W9")
+def test_a_bidirectional_station_that_counts_amperes_supplies_no_more_than_it_is_told() -> None:
+    async def story(here: Place) -> None:
+        ack = await here.hold(-7_500)
+        assert here.plant.power_w == -7_360
+        assert ack.taken == Band(lo_w=-7_360, hi_w=-7_360)
+        await here.hold(5_000)
+        assert here.plant.power_w == 4_830
+
+    play(story, "2.1", {"bidirectional": True, "phases": 1}, unit="A")
+
+
 def test_a_meter_that_starts_anew_with_each_transaction_is_added_up() -> None:
     async def story(here: Place) -> None:
         for _ in range(3):

@@ -181,7 +181,7 @@ class OcppDevice:
             setpoint=both,
             step_w=self._grid.ampere_w if self._grid.unit == "A" else 1,
             lease_s=self._settings.lease_s,
-            droops=both and self._settings.frequency_curve,
+            droops=both and self._settings.frequency_curve and self._grid.unit == "W",
         )
         return within(own, self.needs) if both else own
 

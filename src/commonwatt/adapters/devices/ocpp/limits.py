@@ -46,8 +46,11 @@ class Grid(NamedTuple):
         return self.volts * self.phases
 
     def limit(self, watts: int) -> int:
-        """Return a power in the station's unit, rounded down to whole ones."""
-        return watts if self.unit == "W" else watts // self.ampere_w
+        """Return a power in the station's unit, rounded towards zero to whole ones: never more than asked."""
+        if self.unit == "W":
+            return watts
+        amperes = abs(watts) // self.ampere_w
+        return amperes if watts >= 0 else -amperes
 
     def watts(self, limit: object, phases: object = None, unit: str | None = None) -> int:
         """Return a limit in W; where the station names the phases, of those.
@@ -134,7 +137,7 @@ def _period(version: str, wanted: Wanted, grid: Grid) -> dict[str, Any]:
         period["numberPhases"] = grid.phases
     if version == "2.1" and wanted.setpoint_w is not None:
         # Limits alone are ChargingOnly, which holds where no mode is named; some stations refuse any that is.
-        period |= {"operationMode": "CentralSetpoint", "setpoint": wanted.setpoint_w}
+        period |= {"operationMode": "CentralSetpoint", "setpoint": grid.limit(wanted.setpoint_w)}
         if wanted.discharge_w < 0:
-            period["dischargeLimit"] = wanted.discharge_w
+            period["dischargeLimit"] = grid.limit(wanted.discharge_w)
     return period
