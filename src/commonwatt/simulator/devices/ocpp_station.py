@@ -129,6 +129,7 @@ class OcppStation:
             self.register_from_wh = self.plant.import_wh
         self.number = 0
         self._starts += 1
+        self.stack.began_s = self.plant.now_s
         self.transaction = self.words.first_id(f"{self.plant.now_s}-{self._starts}")
         self.follow()
         self.queue.append(("StatusNotification", self.words.status(self)))

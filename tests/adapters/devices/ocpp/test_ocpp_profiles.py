@@ -185,13 +185,19 @@ def test_a_station_that_cannot_clear_is_allowed_its_most() -> None:
     play(story, "1.6", {"cannot_clear": True}, clears=False)
 
 
-def test_a_station_with_a_wrong_clock_is_told_relative_to_when_it_hears() -> None:
+def test_a_station_with_a_wrong_clock_is_told_relative_to_the_start_of_its_transaction() -> None:
     async def story(here: Place) -> None:
+        here.plant.pass_time(3_600)
+        await here.station.tell()
         await here.hold(0, 3_680, seconds=30)
+        assert here.plant.power_w == 3_680, "also an hour after it began"
         profile = here.told("SetChargingProfile")[-1]["csChargingProfiles"]
         assert profile["chargingProfileKind"] == "Relative"
         assert "validTo" not in profile
-        assert profile["chargingSchedule"]["duration"] == 30
+        assert profile["chargingSchedule"]["duration"] == 3_630
+        here.plant.pass_time(30)
+        await here.station.tell()
+        assert here.plant.power_w == CAR.max_import_w
 
     play(story, "1.6", {"relative": True})
 

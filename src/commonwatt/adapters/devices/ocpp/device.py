@@ -42,7 +42,7 @@ class OcppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         volts: Between phase and neutral.
         stack_level: Level of our profiles; without, the highest that the station knows.
         stack_level_zero: It takes none but level 0 (ABB).
-        relative: Profiles count from when they arrive, for a station whose clock is wrong.
+        relative: Profiles count from the start of the transaction, for a station whose clock is wrong.
         rate_unit: ``A`` or ``W``; without, what the station says.
         cannot_clear: It does not clear profiles (go-e): releasing sets one with its maximum.
         bidirectional: An OCPP 2.1 station that also discharges cars.
@@ -260,7 +260,7 @@ class OcppDevice:
             words += await self._start()
         really, why = self._really(taken, setpoint_w, held, words)
         if really != taken or wanted.periods:
-            self._dynamic.pop(profiles.FIRST_ID + self.evse.number, None)
+            self._forget_dynamic()
         return self._ack(command, really, why)
 
     async def release(self) -> None:
@@ -296,10 +296,13 @@ class OcppDevice:
         kept: dict[int, dict[str, Any]] = self.station.facts.setdefault("dynamic", {})
         return kept
 
+    def _forget_dynamic(self) -> None:
+        for first_id in profiles.FIRST_IDS.values():
+            self._dynamic.pop(first_id + self.evse.number, None)
+
     async def _hold(self, wanted: Wanted) -> tuple[int | None, int | None]:
         level = 0 if self._settings.stack_level_zero else self._settings.stack_level
-        id, session = profiles.FIRST_ID + self.evse.number, self.evse.session
-        self._dynamic.pop(id, None)
+        self._forget_dynamic()
         usual = partial(
             profiles.hold, self.station, self.evse, wanted, self._grid, stack_level=level,
             relative=self._settings.relative,
@@ -311,6 +314,7 @@ class OcppDevice:
         except profiles.NotHeld:
             self.station.facts["takes updates"] = False
             return await usual()
+        id, session = profiles.standing_id(self.station, self.evse), self.evse.session
         self._dynamic[id] = {
             "ends_s": epoch(wanted.expires), "session": session and session.id, "update": self._update(wanted),
         }  # fmt: skip
@@ -329,7 +333,7 @@ class OcppDevice:
 
     async def _changed_in_place(self, wanted: Wanted) -> bool:
         """Change the profile that stands; a change moves no end, so it must end no later and not much earlier."""
-        id, session = profiles.FIRST_ID + self.evse.number, self.evse.session
+        id, session = profiles.standing_id(self.station, self.evse), self.evse.session
         stands = self._dynamic.get(id)
         left_s, wanted_s = (stands["ends_s"] if stands else 0) - epoch(wanted.now), epoch(wanted.expires)
         wanted_s -= epoch(wanted.now)
@@ -378,11 +382,13 @@ class OcppDevice:
         near_w = self.caps.step_w + self._settings.volts // 10
         if setpoint_w is not None and point_w is not None and abs(point_w - setpoint_w) > near_w:
             words.append(f"its schedule holds {point_w} W and not {setpoint_w} W: another profile overrules ours")
-            return Band(lo_w=point_w, hi_w=point_w), "; ".join(words)
-        if setpoint_w is None and limit_w is not None and abs(limit_w - taken.hi_w) > near_w:
+            taken = Band(lo_w=point_w, hi_w=point_w)
+        off_w = 0 if limit_w is None else limit_w - taken.hi_w
+        if limit_w is not None and (off_w < -near_w or (off_w > near_w and setpoint_w is None)):
             words.append(f"its schedule allows {limit_w} W and not {taken.hi_w} W: another profile overrules ours")
-            hi_w = max(taken.lo_w, min(limit_w, self.asset.max_import_w))
-            return Band(lo_w=taken.lo_w, hi_w=hi_w), "; ".join(words)
+            hi_w = min(limit_w, self.asset.max_import_w)
+            lo_w = taken.lo_w if setpoint_w is None else min(taken.lo_w, hi_w)
+            taken = Band(lo_w=lo_w, hi_w=max(lo_w, hi_w))
         return taken, "; ".join(words)
 
     async def _trigger(self, now_s: int) -> None:

@@ -73,17 +73,20 @@ def profile(
     purpose: str,
     stack_level: int,
     relative: bool = False,
+    running_s: int = 0,
     transaction: str | None = None,
     dynamic: bool = False,
 ) -> dict[str, Any]:
     """Return a charging profile that runs out at the command's expiry, by the station's own clock.
+
+    A relative one counts from the start of the transaction, which has been running for ``running_s``.
 
     Source: OCPP 1.6 3.13 and 7.8; OCPP 2.0.1 part 2, K; OCPP 2.1 part 2, Q03 for set-points.
     """
     left_s = epoch(wanted.expires) - epoch(wanted.now)
     start = wanted.now - timedelta(seconds=EARLIER_S)
     schedule: dict[str, Any] = {
-        "duration": left_s if relative else left_s + EARLIER_S,
+        "duration": left_s + running_s if relative else left_s + EARLIER_S,
         "chargingRateUnit": grid.unit,
         "chargingSchedulePeriod": [dict(one) for one in wanted.periods] or [_period(version, wanted, grid)],
     }
