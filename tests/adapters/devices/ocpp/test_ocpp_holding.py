@@ -162,3 +162,13 @@ def test_a_limit_below_the_set_point_is_told_in_the_answer() -> None:
         assert "allows 0 W" in ack.why
 
     play(story, "2.1", {"bidirectional": True})
+
+
+def test_more_amperes_than_one_phase_has_are_refused_where_nobody_said_how_many_there_are() -> None:
+    async def story(here: Place) -> None:
+        ack = await here.hold(0, 11_040)
+        assert ack.taken is None
+        assert "by phases" in ack.why
+        assert (await here.hold(0, 7_360)).taken == Band(lo_w=0, hi_w=7_360)
+
+    play(story, "1.6", unit="A")

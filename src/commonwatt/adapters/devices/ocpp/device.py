@@ -32,13 +32,16 @@ from commonwatt.model import (
     round_div,
 )
 
+MOST_A = 32
+"""On one phase no car takes more; what asks for it was meant for several."""
+
 
 class OcppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a devices file may say of a station.
 
     Args:
         connector: Number of the connector (1.6) or EVSE (2.x).
-        phases: On how many it charges.
+        phases: On how many it charges; without, one, by which no more than 32 A are told.
         volts: Between phase and neutral.
         stack_level: Level of our profiles; without, the highest that the station knows.
         stack_level_zero: It takes none but level 0 (ABB).
@@ -62,7 +65,7 @@ class OcppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     connector: int = 1
-    phases: int = 1
+    phases: int | None = None
     volts: int = 230
     stack_level: int | None = None
     stack_level_zero: bool = False
@@ -83,7 +86,7 @@ class OcppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     also_at: str | None = None
 
     def __post_init__(self) -> None:
-        if self.connector < 0 or self.phases not in (1, 2, 3) or self.volts < 1 or self.lease_s < 1:
+        if self.connector < 0 or self.phases not in (None, 1, 2, 3) or self.volts < 1 or self.lease_s < 1:
             raise ValueError(f"a connector has one to three phases and a lease of a second or more, was {self}")
         if self.rate_unit not in (None, "A", "W"):
             raise ValueError(f"a rate unit is A or W, was {self.rate_unit}")
@@ -202,7 +205,7 @@ class OcppDevice:
     @property
     def _grid(self) -> Grid:
         unit = self._settings.rate_unit or self.station.facts.get("rate unit", "W")
-        return Grid(unit, self._settings.volts, self._settings.phases)
+        return Grid(unit, self._settings.volts, self._settings.phases or 1)
 
     async def read(self) -> DeviceState:
         """Return what it told last, asked for anew where that is old."""
@@ -247,6 +250,9 @@ class OcppDevice:
             expires=command.expires,
             periods=self._droop_periods(command, taken),
         )
+        if self._settings.phases is None and self._grid.unit == "A" and self._grid.limit(taken.hi_w) > MOST_A:
+            # A station that overlooks numberPhases would draw it three times.
+            return self._ack(command, None, f"more than {MOST_A} A: say on how many phases it charges, by phases")
         if await self._changed_in_place(wanted):
             return self._ack(command, taken, why)
         try:
