@@ -27,7 +27,8 @@ class Device(Protocol):
     async def apply(self, command: Command) -> Ack:
         """Make it hold a band, and return the band that it really took, or why it took none.
 
-        The droop of a command is not its business: whoever keeps devices moves the band.
+        The droop of a command is not its business, for whoever keeps devices moves the band; but a device whose
+        ``caps.droops`` says so follows the curve itself, within the command's droop band.
 
         Raises:
             Unreachable: It gave no answer, or none in time; it may hold the band or not.

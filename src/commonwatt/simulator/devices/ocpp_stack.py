@@ -33,6 +33,7 @@ class Stack:
     """The profiles of one EVSE and of its station, the newest of each purpose and level."""
 
     profiles: list[dict[str, Any]] = field(default_factory=list)
+    began_s: int | None = None
 
     def add(self, profile: dict[str, Any], got_s: int) -> None:
         """Install a profile; one of the same id, or of the same purpose and level, is replaced."""
@@ -59,6 +60,7 @@ class Stack:
 
     def end_transaction(self) -> None:
         """Forget what held for a transaction only."""
+        self.began_s = None
         self.profiles = [one for one in self.profiles if PURPOSES[one["chargingProfilePurpose"]] != TX]
 
     def now(self, now_s: int, *, in_transaction: bool) -> Held | None:
@@ -89,7 +91,7 @@ class Stack:
     def _top(self, purpose: str, now_s: int) -> tuple[dict[str, Any], int] | None:
         fitting = [one for one in self.profiles if PURPOSES[one["chargingProfilePurpose"]] == purpose]
         for one in sorted(fitting, key=lambda one: -int(one["stackLevel"])):
-            found = _period(one, now_s)
+            found = _period(one, now_s, self.began_s)
             if found is not None:
                 return found
         return None
@@ -104,15 +106,18 @@ def _id(profile: dict[str, Any]) -> int:
     return int(profile["id"] if "id" in profile else profile["chargingProfileId"])
 
 
-def _period(profile: dict[str, Any], now_s: int) -> tuple[dict[str, Any], int] | None:
+def _period(profile: dict[str, Any], now_s: int, began_s: int | None) -> tuple[dict[str, Any], int] | None:
     """Return the period of a profile that counts now and its end, or None where the profile does not."""
     if "validFrom" in profile and now_s < seconds(profile["validFrom"]):
         return None
     end_s = seconds(profile["validTo"]) if "validTo" in profile else FOR_EVER_S
     schedule = profile["chargingSchedule"]
     schedule = schedule[0] if isinstance(schedule, list) else schedule
-    relative = profile["chargingProfileKind"] in ("Relative", "Dynamic")
-    start_s = profile["got_s"] if relative else seconds(schedule["startSchedule"])
+    kind, start_s = profile["chargingProfileKind"], profile["got_s"]
+    if kind == "Relative" and began_s is not None:
+        start_s = began_s  # of the transaction, also where the profile came in the midst of it
+    elif kind not in ("Relative", "Dynamic"):
+        start_s = seconds(schedule["startSchedule"])
     if "duration" in schedule:
         end_s = min(end_s, start_s + schedule["duration"])
     if not start_s <= now_s < end_s:

@@ -129,6 +129,7 @@ class OcppStation:
             self.register_from_wh = self.plant.import_wh
         self.number = 0
         self._starts += 1
+        self.stack.began_s = self.plant.now_s
         self.transaction = self.words.first_id(f"{self.plant.now_s}-{self._starts}")
         self.follow()
         self.queue.append(("StatusNotification", self.words.status(self)))
@@ -177,15 +178,15 @@ class OcppStation:
         most_w = self.plant.asset.max_import_w if held.limit is None else int(held.limit * per)
         if held.curve:
             power_w = int(held.baseline + ocpp_v2x.along(held.curve, self.frequency_mhz / 1000))
-            power_w = max(int(held.discharge or 0), min(most_w, power_w))
+            power_w = max(int((held.discharge or 0) * per), min(most_w, power_w))
             band = Band(lo_w=power_w, hi_w=power_w)
         elif held.mode == "Idle":
             band = Band(lo_w=0, hi_w=0)
         elif held.setpoint is not None:
-            power_w = min(int(held.setpoint), most_w)
+            power_w = min(int(held.setpoint * per), most_w)
             band = Band(lo_w=power_w, hi_w=power_w)
         else:
-            band = Band(lo_w=min(0, most_w) if held.discharge is None else int(held.discharge), hi_w=most_w)
+            band = Band(lo_w=min(0, most_w) if held.discharge is None else int(held.discharge * per), hi_w=most_w)
         self.plant.ask(self.grid.bounded(band, self.plant.now_s), held.until_s)
 
     async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:

@@ -60,6 +60,18 @@ def test_a_set_point_of_2_1_may_be_negative(power_w: int) -> None:
     assert made["chargingSchedule"][0]["chargingSchedulePeriod"][0]["setpoint"] == -power_w
 
 
+@given(st.integers(1, 10_000), st.sampled_from([Grid("A"), Grid("A", 230, 3)]))
+def test_a_set_point_in_amperes_is_told_in_amperes_and_never_more_than_asked(power_w: int, grid: Grid) -> None:
+    for signed_w in (power_w, -power_w):
+        wanted = Wanted(max(0, signed_w), min(0, signed_w), signed_w, instant(NOON_S), instant(NOON_S + 60))
+        made = profile("2.1", wanted, grid, id=1, purpose="TxProfile", stack_level=0, transaction="a")
+        period = made["chargingSchedule"][0]["chargingSchedulePeriod"][0]
+        for name in ("setpoint", "dischargeLimit" if signed_w < 0 else "limit"):
+            told_w = period[name] * grid.ampere_w
+            assert told_w * signed_w >= 0
+            assert power_w - grid.ampere_w < abs(told_w) <= power_w
+
+
 def composite(*periods: dict[str, Any], start: str = "2026-01-01T11:59:00Z", unit: str = "A") -> dict[str, Any]:
     schedule = {"scheduleStart": start, "chargingRateUnit": unit, "chargingSchedulePeriod": list(periods)}
     return {"status": "Accepted", "schedule": schedule}
@@ -76,3 +88,17 @@ def test_a_composite_schedule_is_read_at_this_very_moment() -> None:
     assert composite_w({"status": "Rejected"}, instant(NOON_S), Grid()) == (None, None)
     with pytest.raises(InvalidValue):
         composite_w(composite({"startPeriod": 0, "limit": 1}, start="noon"), instant(NOON_S), Grid())
+
+
+@pytest.mark.parametrize("version", schemas.VERSIONS)
+def test_a_profile_runs_out_by_its_duration_and_by_its_last_instant_each_alone(version: str) -> None:
+    wanted = Wanted(3_680, 0, None, instant(NOON_S), instant(NOON_S + 300))
+    made = profile(version, wanted, Grid(), id=1, purpose="TxDefaultProfile", stack_level=0)
+    schedule = made["chargingSchedule"] if version == "1.6" else made["chargingSchedule"][0]
+    assert schedule["duration"] == 300 + EARLIER_S
+    assert made["validTo"] == "2026-01-01T12:05:00Z"
+
+
+def test_amperes_on_two_or_three_phases_are_those_of_all() -> None:
+    assert [Grid("A", 230, 1).watts(10, phases) for phases in (1, 2, 3)] == [2_300, 4_600, 6_900]
+    assert [Grid("A", 230, 2).watts(10, phases) for phases in (0, 4, None, "3")] == [4_600] * 4

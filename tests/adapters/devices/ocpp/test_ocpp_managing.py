@@ -13,9 +13,10 @@ from commonwatt.adapters.devices.driver import Doors
 from commonwatt.adapters.devices.ocpp import firmware, local_list, management, reservations
 from commonwatt.adapters.devices.ocpp.charge_point import ChargePoint
 from commonwatt.adapters.devices.ocpp.control import controlled
-from commonwatt.adapters.devices.ocpp.device import OcppDevice, OcppSettings
+from commonwatt.adapters.devices.ocpp.device import OcppDevice
 from commonwatt.adapters.devices.ocpp.server import Server
 from commonwatt.adapters.devices.ocpp.services import Services
+from commonwatt.adapters.devices.ocpp.settings import OcppSettings
 from commonwatt.adapters.devices.ocpp.station import Station
 from commonwatt.adapters.devices.ocpp.tokens import Token, Tokens
 from commonwatt.apps import stationing

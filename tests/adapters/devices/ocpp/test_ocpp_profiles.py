@@ -185,13 +185,19 @@ def test_a_station_that_cannot_clear_is_allowed_its_most() -> None:
     play(story, "1.6", {"cannot_clear": True}, clears=False)
 
 
-def test_a_station_with_a_wrong_clock_is_told_relative_to_when_it_hears() -> None:
+def test_a_station_with_a_wrong_clock_is_told_relative_to_the_start_of_its_transaction() -> None:
     async def story(here: Place) -> None:
+        here.plant.pass_time(3_600)
+        await here.station.tell()
         await here.hold(0, 3_680, seconds=30)
+        assert here.plant.power_w == 3_680, "also an hour after it began"
         profile = here.told("SetChargingProfile")[-1]["csChargingProfiles"]
         assert profile["chargingProfileKind"] == "Relative"
         assert "validTo" not in profile
-        assert profile["chargingSchedule"]["duration"] == 30
+        assert profile["chargingSchedule"]["duration"] == 3_630
+        here.plant.pass_time(30)
+        await here.station.tell()
+        assert here.plant.power_w == CAR.max_import_w
 
     play(story, "1.6", {"relative": True})
 
@@ -244,6 +250,18 @@ def test_a_bidirectional_station_of_2_1_supplies_what_it_is_told() -> None:
         assert state.export_wh == here.plant.export_wh > 0
 
     play(story, "2.1", {"bidirectional": True})
+
+
+@pytest.mark.row("W9")
+def test_a_bidirectional_station_that_counts_amperes_supplies_no_more_than_it_is_told() -> None:
+    async def story(here: Place) -> None:
+        ack = await here.hold(-7_500)
+        assert here.plant.power_w == -7_360
+        assert ack.taken == Band(lo_w=-7_360, hi_w=-7_360)
+        await here.hold(5_000)
+        assert here.plant.power_w == 4_830
+
+    play(story, "2.1", {"bidirectional": True, "phases": 1}, unit="A")
 
 
 def test_a_meter_that_starts_anew_with_each_transaction_is_added_up() -> None:

@@ -78,3 +78,12 @@ def test_every_message_of_every_version_has_a_check_that_refuses_what_is_no_obje
         assert found is not None, name
         assert found[0].keyword == "type"
     assert schemas.check(version, "../../etc/passwd", {}) is None
+
+
+def test_a_number_too_large_to_be_divided_is_a_finding_and_no_exception() -> None:
+    for limit in (1e40, 1e300, -1e40, float("inf"), float("nan"), 10**31, 10**5000, Decimal("1E+999999")):
+        answer = {"status": "Accepted", "connectorId": 1, "chargingSchedule": {
+            "chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}}  # fmt: skip
+        found = schemas.check("1.6", "GetCompositeSchedule", answer, answer=True)
+        assert found is not None
+        assert [one.keyword for one in found] == ["multipleOf"]

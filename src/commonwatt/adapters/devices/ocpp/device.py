@@ -5,17 +5,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import msgspec
-
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, settings_of
 from commonwatt.adapters.devices.ocpp import profiles, v2x
 from commonwatt.adapters.devices.ocpp.certificates import Authority
 from commonwatt.adapters.devices.ocpp.frames import CallRefused
-from commonwatt.adapters.devices.ocpp.gate import BASIC, MUTUAL, OPEN, TLS, Rule
+from commonwatt.adapters.devices.ocpp.gate import OPEN, TLS, Rule
 from commonwatt.adapters.devices.ocpp.limits import EARLIER_S, Grid, Wanted
 from commonwatt.adapters.devices.ocpp.needs import Needs, needs_of, within
 from commonwatt.adapters.devices.ocpp.opening import opened, read_settings, tls_context
 from commonwatt.adapters.devices.ocpp.server import Server
+from commonwatt.adapters.devices.ocpp.settings import OcppSettings
 from commonwatt.adapters.stores.keyfile import load_secret
 from commonwatt.flexibility.fitting import fitted, hold_w
 from commonwatt.model import (
@@ -33,63 +32,8 @@ from commonwatt.model import (
     round_div,
 )
 
-
-class OcppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a devices file may say of a station.
-
-    Args:
-        connector: Number of the connector (1.6) or EVSE (2.x).
-        phases: On how many it charges.
-        volts: Between phase and neutral.
-        stack_level: Level of our profiles; without, the highest that the station knows.
-        stack_level_zero: It takes none but level 0 (ABB).
-        relative: Profiles count from when they arrive, for a station whose clock is wrong.
-        rate_unit: ``A`` or ``W``; without, what the station says.
-        cannot_clear: It does not clear profiles (go-e): releasing sets one with its maximum.
-        bidirectional: An OCPP 2.1 station that also discharges cars.
-        dynamic: An OCPP 2.1 station that takes fast changes of a profile in place.
-        frequency_curve: An OCPP 2.1 station that follows an armed curve by itself (LocalFrequency).
-        remote_start_id_tag: With it a charge is begun where a car is plugged and no transaction runs.
-        lease_s: How long a station holds what it was told, at most.
-        fresh_s: A reading older than this is asked for anew.
-        silent_s: A station that was not heard for so long is unreachable; it says something every five minutes.
-        answer_within_s: How long it may take to answer.
-        security_profile: 0 nothing, 1 a password, 2 TLS and a password, 3 TLS and a certificate; without, 2 on ``wss``
-            and 0 on ``ws``. Profile 1 sends the password as it is, and is only taken where it is asked for here.
-        password_file: A file for its owner alone with the first password, for a station that has none yet.
-        certificate_name: Common name in the station's certificate, its serial number for instance; without, its id.
-        also_at: One more ``ws://HOST:PORT`` or ``wss://HOST:PORT`` at which the same server listens, for a station on
-            its way to a higher profile.
-    """
-
-    connector: int = 1
-    phases: int = 1
-    volts: int = 230
-    stack_level: int | None = None
-    stack_level_zero: bool = False
-    relative: bool = False
-    rate_unit: str | None = None
-    cannot_clear: bool = False
-    bidirectional: bool = False
-    dynamic: bool = False
-    frequency_curve: bool = False
-    remote_start_id_tag: str | None = None
-    lease_s: int = 300
-    fresh_s: int = 90
-    silent_s: int = 700
-    answer_within_s: float = 8.0
-    security_profile: int | None = None
-    password_file: str | None = None
-    certificate_name: str = ""
-    also_at: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.connector < 0 or self.phases not in (1, 2, 3) or self.volts < 1 or self.lease_s < 1:
-            raise ValueError(f"a connector has one to three phases and a lease of a second or more, was {self}")
-        if self.rate_unit not in (None, "A", "W"):
-            raise ValueError(f"a rate unit is A or W, was {self.rate_unit}")
-        if self.security_profile not in (None, OPEN, BASIC, TLS, MUTUAL):
-            raise ValueError(f"a security profile is 0 to {MUTUAL}, was {self.security_profile}")
+MOST_A = 32
+"""On one phase no car takes more; what asks for it was meant for several."""
 
 
 async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "OcppDevice":
@@ -182,7 +126,7 @@ class OcppDevice:
             setpoint=both,
             step_w=self._grid.ampere_w if self._grid.unit == "A" else 1,
             lease_s=self._settings.lease_s,
-            droops=both and self._settings.frequency_curve,
+            droops=both and self._settings.frequency_curve and self._grid.unit == "W",
         )
         return within(own, self.needs) if both else own
 
@@ -203,7 +147,7 @@ class OcppDevice:
     @property
     def _grid(self) -> Grid:
         unit = self._settings.rate_unit or self.station.facts.get("rate unit", "W")
-        return Grid(unit, self._settings.volts, self._settings.phases)
+        return Grid(unit, self._settings.volts, self._settings.phases or 1)
 
     async def read(self) -> DeviceState:
         """Return what it told last, asked for anew where that is old."""
@@ -254,6 +198,9 @@ class OcppDevice:
             expires=command.expires,
             periods=self._droop_periods(command, taken),
         )
+        if self._settings.phases is None and self._grid.unit == "A" and self._grid.limit(taken.hi_w) > MOST_A:
+            # A station that overlooks numberPhases would draw it three times.
+            return self._ack(command, None, f"more than {MOST_A} A: say on how many phases it charges, by phases")
         if await self._changed_in_place(wanted):
             return self._ack(command, taken, why)
         try:
@@ -267,7 +214,7 @@ class OcppDevice:
             words += await self._start()
         really, why = self._really(taken, setpoint_w, held, words)
         if really != taken or wanted.periods:
-            self._dynamic.pop(profiles.FIRST_ID + self.evse.number, None)
+            self._forget_dynamic()
         return self._ack(command, really, why)
 
     async def release(self) -> None:
@@ -303,10 +250,13 @@ class OcppDevice:
         kept: dict[int, dict[str, Any]] = self.station.facts.setdefault("dynamic", {})
         return kept
 
+    def _forget_dynamic(self) -> None:
+        for first_id in profiles.FIRST_IDS.values():
+            self._dynamic.pop(first_id + self.evse.number, None)
+
     async def _hold(self, wanted: Wanted) -> tuple[int | None, int | None]:
         level = 0 if self._settings.stack_level_zero else self._settings.stack_level
-        id, session = profiles.FIRST_ID + self.evse.number, self.evse.session
-        self._dynamic.pop(id, None)
+        self._forget_dynamic()
         usual = partial(
             profiles.hold, self.station, self.evse, wanted, self._grid, stack_level=level,
             relative=self._settings.relative,
@@ -318,6 +268,7 @@ class OcppDevice:
         except profiles.NotHeld:
             self.station.facts["takes updates"] = False
             return await usual()
+        id, session = profiles.standing_id(self.station, self.evse), self.evse.session
         self._dynamic[id] = {
             "ends_s": epoch(wanted.expires), "session": session and session.id, "update": self._update(wanted),
         }  # fmt: skip
@@ -336,7 +287,7 @@ class OcppDevice:
 
     async def _changed_in_place(self, wanted: Wanted) -> bool:
         """Change the profile that stands; a change moves no end, so it must end no later and not much earlier."""
-        id, session = profiles.FIRST_ID + self.evse.number, self.evse.session
+        id, session = profiles.standing_id(self.station, self.evse), self.evse.session
         stands = self._dynamic.get(id)
         left_s, wanted_s = (stands["ends_s"] if stands else 0) - epoch(wanted.now), epoch(wanted.expires)
         wanted_s -= epoch(wanted.now)
@@ -385,11 +336,13 @@ class OcppDevice:
         near_w = self.caps.step_w + self._settings.volts // 10
         if setpoint_w is not None and point_w is not None and abs(point_w - setpoint_w) > near_w:
             words.append(f"its schedule holds {point_w} W and not {setpoint_w} W: another profile overrules ours")
-            return Band(lo_w=point_w, hi_w=point_w), "; ".join(words)
-        if setpoint_w is None and limit_w is not None and abs(limit_w - taken.hi_w) > near_w:
+            taken = Band(lo_w=point_w, hi_w=point_w)
+        off_w = 0 if limit_w is None else limit_w - taken.hi_w
+        if limit_w is not None and (off_w < -near_w or (off_w > near_w and setpoint_w is None)):
             words.append(f"its schedule allows {limit_w} W and not {taken.hi_w} W: another profile overrules ours")
-            hi_w = max(taken.lo_w, min(limit_w, self.asset.max_import_w))
-            return Band(lo_w=taken.lo_w, hi_w=hi_w), "; ".join(words)
+            hi_w = min(limit_w, self.asset.max_import_w)
+            lo_w = taken.lo_w if setpoint_w is None else min(taken.lo_w, hi_w)
+            taken = Band(lo_w=lo_w, hi_w=max(lo_w, hi_w))
         return taken, "; ".join(words)
 
     async def _trigger(self, now_s: int) -> None:

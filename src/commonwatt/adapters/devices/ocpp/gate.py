@@ -119,11 +119,14 @@ class Gate:
             del self._failed[next(iter(self._failed))]
         pause_s = min(PAUSE_S * 2.0 ** min(times, 30), LONGEST_PAUSE_S)
         self._failed[key] = times + 1, now + LONGEST_PAUSE_S  # no second guess beside this one
-        holds = given[0] == station and await self.credentials.holds(station, given[1])
+        try:
+            holds = given[0] == station and await self.credentials.holds(station, given[1])
+        finally:
+            # Also where the connection went away in the midst: it counts as a guess, and locks nobody out for long.
+            self._failed[key] = times + 1, asyncio.get_running_loop().time() + pause_s
         if holds:
             self._failed.pop(key, None)
             return None
-        self._failed[key] = times + 1, asyncio.get_running_loop().time() + pause_s
         return Turned(HTTPStatus.UNAUTHORIZED, "a wrong name or password")
 
 

@@ -46,8 +46,11 @@ class Grid(NamedTuple):
         return self.volts * self.phases
 
     def limit(self, watts: int) -> int:
-        """Return a power in the station's unit, rounded down to whole ones."""
-        return watts if self.unit == "W" else watts // self.ampere_w
+        """Return a power in the station's unit, rounded towards zero to whole ones: never more than asked."""
+        if self.unit == "W":
+            return watts
+        amperes = abs(watts) // self.ampere_w
+        return amperes if watts >= 0 else -amperes
 
     def watts(self, limit: object, phases: object = None, unit: str | None = None) -> int:
         """Return a limit in W; where the station names the phases, of those.
@@ -70,17 +73,20 @@ def profile(
     purpose: str,
     stack_level: int,
     relative: bool = False,
+    running_s: int = 0,
     transaction: str | None = None,
     dynamic: bool = False,
 ) -> dict[str, Any]:
     """Return a charging profile that runs out at the command's expiry, by the station's own clock.
+
+    A relative one counts from the start of the transaction, which has been running for ``running_s``.
 
     Source: OCPP 1.6 3.13 and 7.8; OCPP 2.0.1 part 2, K; OCPP 2.1 part 2, Q03 for set-points.
     """
     left_s = epoch(wanted.expires) - epoch(wanted.now)
     start = wanted.now - timedelta(seconds=EARLIER_S)
     schedule: dict[str, Any] = {
-        "duration": left_s if relative else left_s + EARLIER_S,
+        "duration": left_s + running_s if relative else left_s + EARLIER_S,
         "chargingRateUnit": grid.unit,
         "chargingSchedulePeriod": [dict(one) for one in wanted.periods] or [_period(version, wanted, grid)],
     }
@@ -134,7 +140,7 @@ def _period(version: str, wanted: Wanted, grid: Grid) -> dict[str, Any]:
         period["numberPhases"] = grid.phases
     if version == "2.1" and wanted.setpoint_w is not None:
         # Limits alone are ChargingOnly, which holds where no mode is named; some stations refuse any that is.
-        period |= {"operationMode": "CentralSetpoint", "setpoint": wanted.setpoint_w}
+        period |= {"operationMode": "CentralSetpoint", "setpoint": grid.limit(wanted.setpoint_w)}
         if wanted.discharge_w < 0:
-            period["dischargeLimit"] = wanted.discharge_w
+            period["dischargeLimit"] = grid.limit(wanted.discharge_w)
     return period

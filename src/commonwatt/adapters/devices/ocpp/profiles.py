@@ -1,19 +1,17 @@
 """Makes a station hold a power: finds the kind of profile that it takes, and reads back what it will really do."""
 
-from collections.abc import Iterator
+import secrets
 from typing import Any
 
-from commonwatt.adapters.devices.ocpp.evse import Evse
+from commonwatt.adapters.devices.ocpp.evse import Evse, Session
 from commonwatt.adapters.devices.ocpp.frames import CallRefused
 from commonwatt.adapters.devices.ocpp.limits import Grid, Wanted, composite_w, profile
 from commonwatt.adapters.devices.ocpp.station import Station
-from commonwatt.model import InvalidValue
+from commonwatt.model import InvalidValue, Unreachable, epoch
 
-IN_TRANSACTION = ("TxProfile", "TxDefaultProfile", "ChargingStationMaxProfile")
-WITHOUT = ("TxDefaultProfile", "ChargingStationMaxProfile")
-"""Purposes in the order in which they are tried. A TxProfile without a transaction has to be refused."""
-FIRST_ID = 1000
-"""Profiles of ours carry this number and that of their EVSE; each replaces the one before."""
+TX, DEFAULT, MAX = "TxProfile", "TxDefaultProfile", "ChargingStationMaxProfile"
+FIRST_IDS = {TX: 1000, DEFAULT: 2000, MAX: 3000}
+"""Profiles of ours carry this number and that of their EVSE; each replaces the one of its purpose before."""
 TOP_STACK_LEVEL = 8
 """Where a station does not say how high levels go."""
 
@@ -34,7 +32,8 @@ async def hold(
 ) -> tuple[int | None, int | None]:
     """Set a profile of the first purpose that the station takes, and return what it says holds now.
 
-    What worked is tried first the next time.
+    A transaction gets its own profile and one beside it for whichever begins next: its own ends with it. Only a
+    station that takes neither gets one for all of it, and only where it has no other EVSE whose limit that would be.
 
     Returns:
         Limit and set-point in W as its composite schedule has them; None for what it does not tell.
@@ -42,53 +41,105 @@ async def hold(
     Raises:
         NotHeld: It takes none.
         Unreachable: It gave no answer.
-        InvalidValue: Its answer makes no sense.
+        InvalidValue: Our profile is not what the schema allows.
     """
-    session = evse.session
+    session = running(station, evse)
     if stack_level is None:
         stack_level = await top_level(station)
-    said = []
-    for purpose in _purposes(station, session is not None):
+    said: list[str] = []
+
+    async def taken(purpose: str, wanted: Wanted = wanted, *, dynamic: bool = dynamic) -> bool:
+        if purpose == MAX and any(number not in (0, evse.number) for number in station.evses):
+            said.append(f"{purpose}: would hold for its other EVSEs too")
+            return False
         made = profile(
-            station.version, wanted, grid, id=FIRST_ID + evse.number, purpose=purpose, stack_level=stack_level,
-            relative=relative,
+            station.version, wanted, grid, id=FIRST_IDS[purpose] + evse.number, purpose=purpose,
+            stack_level=stack_level, relative=relative,
+            running_s=0 if session is None or purpose == MAX else _running_s(evse, session, epoch(wanted.now)),
             transaction=None if session is None else session.id, dynamic=dynamic,
         )  # fmt: skip
-        where = 0 if purpose == "ChargingStationMaxProfile" else evse.number
         key, kind = ("connectorId", "csChargingProfiles") if station.version == "1.6" else ("evseId", "chargingProfile")
         try:
-            answer = await station.call("SetChargingProfile", {key: where, kind: made})
+            answer = await station.call("SetChargingProfile", {key: 0 if purpose == MAX else evse.number, kind: made})
         except CallRefused as refused:
             said.append(f"{purpose}: {refused}")
-            continue
-        if answer.get("status") == "Accepted":
-            station.facts[_learned(session is not None)] = purpose
-            return await composite(station, evse, wanted, grid)
-        said.append(f"{purpose}: {answer.get('status')}")
-    raise NotHeld("; ".join(said))
+            return False
+        if answer.get("status") != "Accepted":
+            said.append(f"{purpose}: {answer.get('status')}")
+        return answer.get("status") == "Accepted"
+
+    learned = standing(station, evse)
+    alone = session is None or learned == DEFAULT
+    purpose = MAX if learned == MAX and await taken(MAX) else None
+    if purpose is None and alone and await taken(DEFAULT):
+        purpose = DEFAULT
+    if purpose is None and session is not None:
+        # What is changed in place is the transaction's own: whoever comes next waits for what he may draw.
+        next_ = wanted._replace(limit_w=0, discharge_w=0, setpoint_w=None) if dynamic else wanted
+        beside = not alone and station.facts.get(NO_DEFAULT) is not True and await taken(DEFAULT, next_, dynamic=False)
+        if await taken(TX):
+            station.facts[NO_DEFAULT] = not beside
+            purpose = TX
+        elif beside and not dynamic:
+            purpose = DEFAULT
+    if purpose is None and learned != MAX and await taken(MAX):
+        purpose = MAX
+    if purpose is None:
+        raise NotHeld("; ".join(said))
+    station.facts[_learned(session is not None)] = purpose
+    return await composite(station, evse, wanted, grid)
+
+
+NO_DEFAULT = "takes no default beside a transaction's own"
+
+
+def standing(station: Station, evse: Evse) -> str | None:
+    """Return the purpose of the profile by which an EVSE is told now; None while none was taken."""
+    learned = station.facts.get(_learned(running(station, evse) is not None))
+    return None if learned is None else str(learned)
+
+
+def standing_id(station: Station, evse: Evse) -> int:
+    """Return the number of that profile."""
+    return FIRST_IDS[standing(station, evse) or TX] + evse.number
+
+
+def running(station: Station, evse: Evse) -> Session | None:
+    """Return the transaction that runs; one of another version, by which the station spoke before, has no number."""
+    session = evse.session
+    if session is not None and station.version == "1.6" and not (session.id.isascii() and session.id.isdecimal()):
+        return None
+    return session
+
+
+def _running_s(evse: Evse, session: Session, now_s: int) -> int:
+    """Return for how long a transaction runs by the station's own clock, which may be wrong by any amount."""
+    its_now_s = now_s if evse.heard_s is None else evse.sampled_s + max(0, now_s - evse.heard_s)
+    return max(0, its_now_s - session.began_s)
 
 
 async def let_go(station: Station, evse: Evse) -> bool:
-    """Clear our profile, and tell whether the station has none of ours any more.
+    """Clear our profiles, and tell whether the station has none of ours any more.
 
     Raises:
         Unreachable: It gave no answer.
         InvalidValue: Its answer makes no sense.
     """
     key = "id" if station.version == "1.6" else "chargingProfileId"
-    try:
-        answer = await station.call("ClearChargingProfile", {key: FIRST_ID + evse.number})
-    except CallRefused:
-        return False
-    return answer.get("status") in ("Accepted", "Unknown")
+    gone = True
+    for first_id in FIRST_IDS.values():
+        try:
+            answer = await station.call("ClearChargingProfile", {key: first_id + evse.number})
+        except CallRefused:
+            return False
+        gone = gone and answer.get("status") in ("Accepted", "Unknown")
+    return gone
 
 
 async def composite(station: Station, evse: Evse, wanted: Wanted, grid: Grid) -> tuple[int | None, int | None]:
     """Return limit and set-point in W that the station says hold now; a station that cannot say is not asked again.
 
-    Raises:
-        Unreachable: It gave no answer.
-        InvalidValue: Its answer makes no sense.
+    What it took it holds: an answer that is missing or makes no sense says nothing about that, and is counted.
     """
     if station.facts.get("composite") is False:
         return None, None
@@ -97,10 +148,12 @@ async def composite(station: Station, evse: Evse, wanted: Wanted, grid: Grid) ->
         answer = await station.call(
             "GetCompositeSchedule", {key: evse.number, "duration": 60, "chargingRateUnit": grid.unit}
         )
-    except CallRefused:
+        return composite_w(answer, wanted.now, grid)
+    except (CallRefused, Unreachable):
         station.facts["composite"] = False
-        return None, None
-    return composite_w(answer, wanted.now, grid)
+    except (InvalidValue, KeyError, TypeError):
+        station.note("composite schedule that makes no sense")
+    return None, None
 
 
 async def rate_unit(station: Station) -> str:
@@ -132,7 +185,7 @@ async def stop_session(station: Station, evse: Evse) -> str:
         Unreachable: The station gave no answer.
         InvalidValue: Its answer makes no sense.
     """
-    session = evse.session
+    session = running(station, evse)
     if session is None:
         return "no transaction runs"
     old = station.version == "1.6"
@@ -152,7 +205,7 @@ async def start_session(station: Station, evse: Evse, id_tag: str) -> str:
         Unreachable: The station gave no answer.
         InvalidValue: Its answer makes no sense.
     """
-    station.facts["remote start"] = number = station.facts.get("remote start", 0) + 1
+    number = secrets.randbelow(1 << 31)  # counted from 1 it came again after each boot
     try:
         if station.version == "1.6":
             told = {"idTag": id_tag, "connectorId": evse.number}
@@ -181,15 +234,12 @@ async def _configured(station: Station, key: str, component: str, variable: str)
             value = told["getVariableResult"][0].get("attributeValue") if told["getVariableResult"] else None
     except (CallRefused, InvalidValue):
         return None
+    except Unreachable:
+        if station.link is None:
+            raise
+        station.note(f"no answer about {key}")  # some swallow what they do not know: then it does not tell
+        return None
     return None if value is None else str(value)
-
-
-def _purposes(station: Station, in_transaction: bool) -> Iterator[str]:
-    order = IN_TRANSACTION if in_transaction else WITHOUT
-    learned = station.facts.get(_learned(in_transaction))
-    if learned is not None:
-        yield learned
-    yield from (purpose for purpose in order if purpose != learned)
 
 
 def _learned(in_transaction: bool) -> str:

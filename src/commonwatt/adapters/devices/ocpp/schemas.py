@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -175,14 +175,29 @@ def _number(part: Mapping[str, Any], *, whole: bool) -> Check:
         if whole and not isinstance(value, int):
             found.append(Finding(where, "type", f"a whole number is expected, was {value}"))
             return
-        if step is not None and Decimal(str(value)) % step != 0:
-            found.append(Finding(where, "multipleOf", f"a multiple of {step} is expected, was {value}"))
+        if step is not None and not _multiple(value, step):
+            found.append(Finding(where, "multipleOf", f"a multiple of {step} is expected, was {_words(value)}"))
         if least is not None and value < least:
             found.append(Finding(where, "minimum", f"{least} or more is expected, was {value}"))
         if most is not None and value > most:
             found.append(Finding(where, "maximum", f"{most} or less is expected, was {value}"))
 
     return number
+
+
+def _multiple(value: float | Decimal, step: Decimal) -> bool:
+    """Tell whether a number is a multiple; of one with more digits than can be divided nobody can say so."""
+    try:
+        return Decimal(str(value)) % step == 0
+    except (InvalidOperation, ValueError):  # infinite, too long to divide, or too long to write down
+        return False
+
+
+def _words(value: object) -> str:
+    try:
+        return str(value)[:40]
+    except ValueError:
+        return "one of thousands of digits"
 
 
 def _boolean(value: Any, where: str, found: list[Finding]) -> None:
