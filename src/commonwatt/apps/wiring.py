@@ -26,7 +26,7 @@ from commonwatt.flows.rulebook.state import WattPrices
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.flows.trading_day import Day
 from commonwatt.identity.keys import NoteKey, SigningKey
-from commonwatt.model import MICRO, Asset, AssetId, AssetKind, GatewayId, InvalidValue, Refused, epoch
+from commonwatt.model import MICRO, SLOT_SECONDS, Asset, AssetId, AssetKind, GatewayId, InvalidValue, Refused, epoch
 from commonwatt.simulator import recorded as recordings
 from commonwatt.simulator import street as streets
 from commonwatt.simulator.box import Fault, Spec
@@ -119,7 +119,7 @@ def durable_day(scene: Scene, output: Path, doors: ExitStack) -> Day:
     urls = {**plant.greet().urls, **stations}
     gateways = []
     for spec in (*homes, feeder):
-        known = msgspec.json.encode(_wired(spec, urls))
+        known = msgspec.json.encode(_wired(spec, urls, epoch(street.span.start) - SLOT_SECONDS))
         program = GatewayProcess(GATEWAY_PROGRAM, output / "gateways" / spec.number, known)
         doors.callback(program.close)
         gateways.append(program)
@@ -281,13 +281,14 @@ def _specs(scene: Scene, faults: Sequence[Fault]) -> list[Spec]:
     ]
 
 
-def _wired(spec: Spec, urls: Mapping[AssetId, str]) -> GatewaySpec:
+def _wired(spec: Spec, urls: Mapping[AssetId, str], begins_s: int) -> GatewaySpec:
     """Return what a gateway on wires is told: how to speak to each device behind it."""
     return GatewaySpec(
         community=spec.community,
         number=spec.number,
         seed=spec.seed,
         timezone=spec.timezone,
+        begins_s=begins_s,
         assets=spec.assets,
         devices=[_device(asset, urls[asset.id]) for asset in spec.assets],
     )

@@ -19,20 +19,22 @@ from commonwatt.adapters.stores.outbox import OutboxFile
 from commonwatt.flows.gateway.gateway import Counter, Gateway, Identity
 from commonwatt.flows.keeper import Keeper
 from commonwatt.identity.keys import SigningKey
-from commonwatt.model import Asset, AssetKind, CommonwattError, GatewayId, instant
+from commonwatt.model import SLOT_SECONDS, Asset, AssetKind, CommonwattError, GatewayId, instant
 from commonwatt.simulator.lines import lines, say
 
+LAST = "last.json"
 FOUND_WITHIN_S = 20.0
 """Devices and gateway are started side by side; a station calls, and is not called."""
 
 
 class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a gateway is told once: who it is, what is behind it and where."""
+    """What a gateway is told once: who it is, what is behind it and where, and what its clock shows at first."""
 
     community: str
     number: GatewayId
     seed: str
     timezone: str
+    begins_s: int
     assets: list[Asset]
     devices: list[DeviceSpec]
 
@@ -47,9 +49,8 @@ class Answered(msgspec.Struct):
 class Program:
     """One gateway, asked step by step."""
 
-    def __init__(self, gateway: Gateway, outbox: OutboxFile, path: Path) -> None:
-        self._gateway, self._outbox, self._path = gateway, outbox, path
-        self._last = msgspec.json.decode(load_secret(path), type=Answered) if path.exists() else Answered()
+    def __init__(self, gateway: Gateway, outbox: OutboxFile, path: Path, last: Answered) -> None:
+        self._gateway, self._outbox, self._path, self._last = gateway, outbox, path, last
 
     async def step(self, slot: Slot) -> Lived:
         """Do a step of a slot; what was signed is handed over when its meters are read."""
@@ -70,8 +71,9 @@ async def main(folder: Path) -> None:
     """Serve until the input ends."""
     told = await lines()
     spec = msgspec.json.decode(await told.readline(), type=GatewaySpec)
-    key = own_key(folder, spec)
-    now_s = 0
+    key, last = own_key(folder, spec), last_answer(folder)
+    # What devices say before the first step is as old as the step before: a clock at zero would find it in the future.
+    now_s, found = max(spec.begins_s, last.slot_s + SLOT_SECONDS), False
 
     def clock() -> datetime:
         return instant(now_s)
@@ -79,13 +81,14 @@ async def main(folder: Path) -> None:
     async with Doors(clock=clock, folder=folder) as doors:
         with OutboxFile(folder / "outbox.sqlite") as outbox:
             gateway = await _gateway(spec, key, doors, outbox)
-            program = Program(gateway, outbox, folder / "last.json")
+            program = Program(gateway, outbox, folder / LAST, last)
             say(Hello(number=spec.number, public=key.public.hex()))
             while line := await told.readline():
                 slot = msgspec.json.decode(line, type=Slot)
-                if not now_s:
-                    await _find(gateway.keeper)
                 now_s = slot.now_s
+                if not found:
+                    await _find(gateway.keeper)
+                    found = True
                 say(await program.step(slot))
 
 
@@ -115,6 +118,12 @@ async def _find(keeper: Keeper) -> None:
     async with asyncio.timeout(FOUND_WITHIN_S):
         while len(await keeper.read()) < len(keeper.kept):
             await asyncio.sleep(0.02)
+
+
+def last_answer(folder: Path) -> Answered:
+    """Return what the gateway said last in an earlier life."""
+    path = folder / LAST
+    return msgspec.json.decode(load_secret(path), type=Answered) if path.exists() else Answered()
 
 
 def own_key(folder: Path, spec: GatewaySpec) -> SigningKey:

@@ -112,12 +112,18 @@ class WiredHome:
         imported, exported = self.memory.counters.get(asset.id, first)
         return HomePlant(
             asset=asset,
-            now_s=self.memory.ended_s + SLOT_SECONDS if self.memory.ended_s else 0,
+            now_s=self._now_s(),
             import_wh=imported,
             export_wh=exported,
             connected=asset.kind is not AssetKind.VEHICLE or asset.id in self.memory.connected,
             does_w=lambda: self._power_w(asset.id),
         )
+
+    def _now_s(self) -> int:
+        """Return what clocks show before a slot begins: the end of the last one, or the first one's start."""
+        if self.memory.ended_s or self.spec.around is None:
+            return self.memory.ended_s + SLOT_SECONDS
+        return self.spec.around.start_s - SLOT_SECONDS
 
     def _show_levels(self) -> None:
         for asset in self.spec.assets:

@@ -122,7 +122,7 @@ def test_a_websocket_under_tls_lets_in_who_shows_a_certificate(tmp_path: Path) -
 
 def test_a_broker_under_tls_carries_for_both_sides(tmp_path: Path) -> None:
     ours, theirs = certificates(tmp_path)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *(one for one in tmp_path.parents if one.name.startswith(("pytest-", "popen-")))):
         folder.chmod(0o755)
     settings = (
         f"cafile {tmp_path}/ca.pem", f"certfile {tmp_path}/community.pem", f"keyfile {tmp_path}/community.key",

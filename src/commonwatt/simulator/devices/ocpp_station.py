@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -48,6 +49,7 @@ class OcppStation:
         duties: What it does beside charging; None: nothing.
         tag: Token of whoever charges; a start from afar brings its own.
         patience_s: How long it waits for an answer.
+        life: Part of its transactions' names: none is given twice, whatever it forgets when its program is killed.
     """
 
     plant: Plant
@@ -73,6 +75,7 @@ class OcppStation:
     heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     number: int = 0
     register_from_wh: int = 0
+    life: str = field(default_factory=lambda: secrets.token_hex(4))
     _link: ClientConnection | None = None
     _up: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
@@ -130,7 +133,7 @@ class OcppStation:
         self.number = 0
         self._starts += 1
         self.stack.began_s = self.plant.now_s
-        self.transaction = self.words.first_id(f"{self.plant.now_s}-{self._starts}")
+        self.transaction = self.words.first_id(f"{self.plant.now_s}-{self._starts}-{self.life}")
         self.follow()
         self.queue.append(("StatusNotification", self.words.status(self)))
         self.queue.append(self.words.started(self))
