@@ -223,3 +223,16 @@ def test_a_state_is_as_old_as_what_it_shows() -> None:
     desk.say("Heartbeat")
     state = asyncio.run(device.read())
     assert (state.at, state.power_w) == (instant(desk.now_s), 0), "where nothing is charged it is enough that it lives"
+
+
+def test_a_station_that_tells_of_ever_new_evses_and_endless_names_fills_no_memory() -> None:
+    desk = Desk("2.0.1")
+    long = "x" * 100_000
+    for n in range(300):
+        desk.say("NotifyEVChargingSchedule", timeBase=at(0), evseId=n, chargingSchedule={"id": n, "more": long})
+        variable = {"component": {"name": long}, "variable": {"name": str(n)}, "variableAttribute": [{"value": long}]}
+        desk.say("NotifyReport", requestId=1, generatedAt=at(0), seqNo=n, reportData=[variable])
+    station = desk.station
+    kept = sum(len(name) + len(value or "") for name, value in station.model.items())
+    assert 0 < kept < 5_000
+    assert len(repr(station.facts)) < 5_000

@@ -23,6 +23,8 @@ NOWHERE = 0
 """Where a transaction is that has not said which of several EVSEs it is at; none has this number."""
 MOST_CONNECTORS = 8
 MOST_VARIABLES = 5_000
+MOST_NAME, MOST_VALUE = 150, 2_500
+"""As long as OCPP lets names and values of variables be: a station that tells longer ones fills no memory."""
 """A device model may hold so many variables; what comes on top is counted and not kept."""
 
 
@@ -88,11 +90,12 @@ def notify_report(heard: Heard, told: Payload) -> Payload:
         component, variable = one["component"], one["variable"]
         evse = component.get("evse", {}).get("id")
         name = ".".join(str(part) for part in (component["name"], evse, variable["name"]) if part is not None)
+        name = name[:MOST_NAME]
         if len(model) >= MOST_VARIABLES and name not in model:
             heard.station.note("device model too large")
             break
         values = [attribute.get("value") for attribute in one["variableAttribute"]]
-        model[name] = values[0] if values else None
+        model[name] = values[0][:MOST_VALUE] if values and isinstance(values[0], str) else None
     if not told.get("tbc", False):
         heard.station.facts["reported"] = told["requestId"]
     return {}
@@ -117,8 +120,7 @@ def charging_needs(heard: Heard, told: Payload) -> Payload:
 
 
 def charging_schedule(heard: Heard, told: Payload) -> Payload:
-    """Keep what a car says it will do."""
-    heard.station.facts[f"schedule {told['evseId']}"] = told["chargingSchedule"]
+    """Accept what a car says it will do; nobody asks for it, so nothing of it is kept."""
     return {"status": "Accepted"}
 
 
