@@ -1,0 +1,190 @@
+"""A community as its app sees it: the log followed as it grows, what was told of it, and a way to ask for more."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from commonwatt.adapters.door.client import knock
+from commonwatt.adapters.stores.chronicle import Chronicle
+from commonwatt.apps.wiring import open_key, open_log
+from commonwatt.flows.chronicle import Chapter, Chronicler
+from commonwatt.flows.desk import Desk
+from commonwatt.flows.intake import read_head
+from commonwatt.flows.rulebook import State
+from commonwatt.identity.keys import SigningKey
+from commonwatt.model import AccountId, InvalidValue, KeyId, Kind, Outcome, Refused
+
+LOOK_EVERY_S = 0.05
+"""Between two looks at whether the log has grown: what a reading waits at most before pages know of it."""
+SEEN_WITHIN_S = 10.0
+"""How long what was answered may take to come back by way of the log, before who asked is told all the same."""
+TRIES = 5
+
+Hear = Callable[[Chapter], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What became of a request, and where it stands in the log; None where it was not admitted."""
+
+    outcome: Outcome
+    position: int | None = None
+
+
+class Community:
+    """One community's log, followed from a folder; of the loop that runs `follow`.
+
+    Between two awaits nothing here changes, so whatever a view reads belongs together.
+
+    Args:
+        folder: The community's, with the log, its master key, and the keys of members who left theirs here.
+        now_s: Tells the log's time, seconds since 1970; in a simulated street that of the street.
+        door: Where the community's door is: host and port; None where nothing can be asked for.
+
+    Raises:
+        Refused: There is no log, or no key to it.
+        Corrupt: The log is damaged.
+    """
+
+    def __init__(self, folder: Path, now_s: Callable[[], int], door: Callable[[], tuple[str, int] | None]) -> None:
+        self.folder, self.now_s, self._door = folder, now_s, door
+        self._doors = ExitStack()
+        self._log = self._doors.enter_context(open_log(folder))
+        self._chronicler = Chronicler(self._log, self._log.whole_from)
+        self.chronicle = self._doors.enter_context(Chronicle())
+        self._hearing: list[Hear] = []
+        self._keys: dict[AccountId, SigningKey | None] = {}
+        self._signing: dict[KeyId, asyncio.Lock] = {}
+        self._grown = asyncio.Condition()
+        self.broken: BaseException | None = None
+        """Why the log is followed no more; what is shown stays as it was."""
+
+    @property
+    def name(self) -> str:
+        """The community's name."""
+        return self.state.community
+
+    @property
+    def state(self) -> State:
+        """What holds, as of the last leaf that was told."""
+        return self._chronicler.state
+
+    @property
+    def size(self) -> int:
+        """Leaves that were told."""
+        return self._chronicler.size
+
+    @property
+    def told_s(self) -> int:
+        """The log's time of the last leaf that was told, seconds since 1970: as of when everything here is."""
+        return self._chronicler.now_s
+
+    def catch_up(self) -> None:
+        """Run and tell all that the log has by now: before anybody looks, so that the first page is whole."""
+        while chapter := self._chronicler.step():
+            self._hear(chapter)
+
+    async def follow(self) -> None:
+        """Go on following until cancelled.
+
+        Raises:
+            Corrupt: The log contradicts itself.
+        """
+        try:
+            while True:
+                chapter = self._chronicler.step()
+                if chapter is None:
+                    await asyncio.sleep(LOOK_EVERY_S)
+                    continue
+                self._hear(chapter)
+                async with self._grown:
+                    self._grown.notify_all()
+                await asyncio.sleep(0)
+        except Exception as error:
+            self.broken = error
+            raise
+
+    def on_chapter(self, hear: Hear) -> Callable[[], None]:
+        """Have something told of every chapter from now on, on this loop; call what is returned to end it."""
+        self._hearing.append(hear)
+
+        def end() -> None:
+            if hear in self._hearing:
+                self._hearing.remove(hear)
+
+        return end
+
+    def holds_key(self, account: AccountId) -> bool:
+        """Tell whether an account's own key is kept here, so that the app can sign for it."""
+        return self._key(account) is not None
+
+    async def send(self, account: AccountId, kind: Kind, body: msgspec.Struct, items: bytes = b"") -> Done:
+        """Sign a request with an account's key that is kept here, and send it; returns once the log told of it.
+
+        Raises:
+            Refused: The key is not kept here, or no door is open.
+            OSError: The line to the door broke; the request may stand in the log.
+        """
+        key = self._key(account)
+        if key is None:
+            raise Refused(
+                "this community does not keep the account's key: it signs with its own wallet", account=account
+            )
+        done = Done(outcome=Outcome.WRONG_SEQUENCE)
+        async with self._signing.setdefault(key.id, asyncio.Lock()):
+            for _ in range(TRIES):
+                desk = Desk(self.state)
+                desk.write(key, account, kind, body, items)
+                done = await self.pass_on(desk.wires[0])
+                if done.outcome not in (Outcome.WRONG_SEQUENCE, Outcome.SEEN_BEFORE):
+                    break  # else somebody signed with the same key elsewhere: number it anew
+                await asyncio.sleep(LOOK_EVERY_S)
+        return done
+
+    async def pass_on(self, wire: bytes) -> Done:
+        """Send a request that somebody signed, and wait until the log told of it.
+
+        Raises:
+            Refused: No door is open.
+            InvalidValue: The bytes are no request.
+            OSError: The line to the door broke; the request may stand in the log, and may be sent again as it is.
+        """
+        request = read_head(wire.partition(b"\n")[0])
+        door = self._door()
+        if door is None:
+            raise Refused("requests go through the community's open door, and there is none", community=self.name)
+        (outcome,), _ = await asyncio.to_thread(partial(knock, *door, [wire]))
+        if not outcome.admitted:
+            return Done(outcome=outcome)
+        async with self._grown:
+            seen = self._grown.wait_for(lambda: self.state.keys.next_seq(request.author) > request.seq)
+            try:
+                await asyncio.wait_for(seen, SEEN_WITHIN_S)
+            except TimeoutError:
+                return Done(outcome=outcome)
+        return Done(outcome=outcome, position=self.chronicle.position(request.author, request.seq))
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self._doors.close()
+
+    def _hear(self, chapter: Chapter) -> None:
+        self.chronicle.add(chapter)
+        for hear in list(self._hearing):
+            hear(chapter)
+
+    def _key(self, account: AccountId) -> SigningKey | None:
+        """Return an account's own key, where the folder keeps it under its name and the log knows it as such."""
+        if self._keys.get(account) is None:
+            try:
+                key = open_key(self.folder, account)
+            except (Refused, InvalidValue):
+                return None
+            record = self.state.keys.get(key.id)
+            self._keys[account] = key if record is not None and record.account == account else None
+        return self._keys[account]
