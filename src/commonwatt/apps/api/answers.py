@@ -1,0 +1,90 @@
+"""Answers as bytes: our own nouns as JSON, an ETag over them, and pages that go on where the last ended."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Generic, TypeVar
+
+import msgspec
+from fastapi import Request, Response
+
+from commonwatt.model import InvalidValue
+
+T = TypeVar("T")
+MOST_A_PAGE = 500
+_JSON = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """Some of many, the newest first.
+
+    Args:
+        as_of_s: As of when, by the log's time, seconds since 1970.
+        items: At most as many as were asked for.
+        next: Asks for those after them as ``cursor``; None where these are the last.
+    """
+
+    as_of_s: int
+    items: Sequence[T]
+    next: str | None
+
+
+def page(as_of_s: int, items: Sequence[T], limit: int, place: int | None) -> Page[T]:
+    """Return a page.
+
+    Args:
+        as_of_s: As of when.
+        items: What was found, of at most `limit`.
+        limit: How many were asked for.
+        place: Of the last item; what comes next lies before it.
+    """
+    more = len(items) >= limit and place is not None
+    return Page(as_of_s=as_of_s, items=items, next=write_cursor(place) if more and place is not None else None)
+
+
+def write_cursor(place: int) -> str:
+    """Return a place as a cursor; what is in it is nobody's business but ours."""
+    return base64.urlsafe_b64encode(b"b%d" % place).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None) -> int | None:
+    """Return the place before which a page begins; None from the newest on.
+
+    Raises:
+        InvalidValue: It is no cursor of ours.
+    """
+    if not cursor:
+        return None
+    try:
+        told = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        if told[:1] != b"b" or not told[1:].isdigit() or len(told) > 20:
+            raise ValueError(told)
+        return int(told[1:])
+    except (binascii.Error, ValueError) as error:
+        raise InvalidValue(f"a cursor is what the page before gave as next, was {cursor[:40]!r}") from error
+
+
+def answer(request: Request, value: object, *, private: bool = True, status: int = 200) -> Response:
+    """Return a value as JSON; 304 where who asks has just this already.
+
+    Args:
+        request: What was asked.
+        value: A dataclass, a struct, or what is made of them.
+        private: Whether nobody in between may keep it.
+        status: Of HTTP.
+    """
+    content = _JSON.encode(value)
+    tag = f'"{blake2b(content, digest_size=12).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache" if private else "public, no-cache"}
+    if private:
+        headers["Vary"] = "Cookie, Authorization"
+    if request.method in ("GET", "HEAD") and _matches(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers=headers)
+    return Response(content, status_code=status, media_type="application/json", headers=headers)
+
+
+def _matches(asked: str, tag: str) -> bool:
+    return any(one.strip().removeprefix("W/") in (tag, "*") for one in asked.split(","))

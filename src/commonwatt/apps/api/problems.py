@@ -1,0 +1,154 @@
+"""Say what is wrong as RFC 9457 tells it: which rule, which thing, and what was found."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from commonwatt.model import Corrupt, Erased, InvalidValue, Outcome, Refused, Unreachable
+
+PROBLEM = "application/problem+json"
+_BY_OUTCOME = {
+    Outcome.NOT_ALLOWED: HTTPStatus.FORBIDDEN,
+    Outcome.UNKNOWN_THING: HTTPStatus.NOT_FOUND,
+    Outcome.ALREADY_THERE: HTTPStatus.CONFLICT,
+    Outcome.WRONG_SEQUENCE: HTTPStatus.CONFLICT,
+    Outcome.TOO_LATE: HTTPStatus.CONFLICT,
+    Outcome.NOT_BACKED: HTTPStatus.CONFLICT,
+    Outcome.OVER_LIMIT: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Outcome.MALFORMED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Outcome.BAD_SIGNATURE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Outcome.UNKNOWN_KEY: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Outcome.WRONG_COMMUNITY: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+
+
+class Problem(Exception):
+    """An answer that is no: status, the rule in words, the thing, and what was found.
+
+    Args:
+        status: Of HTTP.
+        rule: Which rule says so, in words.
+        thing: What it is about; empty where that is plain.
+        found: What was found, by name.
+    """
+
+    def __init__(self, status: HTTPStatus, rule: str, thing: str = "", **found: object) -> None:
+        self.status, self.rule, self.thing, self.found = status, rule, thing, found
+        super().__init__(rule)
+
+    def body(self, instance: str) -> bytes:
+        """Return it as JSON.
+
+        Args:
+            instance: The path that was asked for.
+        """
+        told = {
+            name: value if isinstance(value, int | bool | None) else str(value) for name, value in self.found.items()
+        }
+        detail = ", ".join(f"{name} {value}" for name, value in told.items())
+        return msgspec.json.encode(
+            {
+                "type": "about:blank",
+                "title": self.status.phrase,
+                "status": int(self.status),
+                "detail": f"{self.rule}: {detail}" if detail else self.rule,
+                "instance": instance,
+                "rule": self.rule,
+                "thing": self.thing,
+                "found": told,
+            }
+        )
+
+
+class ProblemBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The shape of every answer that is no, for the API's description."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    rule: str
+    thing: str
+    found: dict[str, str | int | bool | None]
+
+
+def missing(rule: str, thing: str, **found: object) -> Problem:
+    """Return that there is no such thing, which is also what is said of another's, so that nobody learns of it."""
+    return Problem(HTTPStatus.NOT_FOUND, rule, thing, **found)
+
+
+def of_outcome(outcome: Outcome, thing: str, **found: object) -> Problem:
+    """Return the log's own no to a request."""
+    status = _BY_OUTCOME.get(outcome, HTTPStatus.CONFLICT)
+    return Problem(status, "the log takes what its rules allow", thing, outcome=outcome.value, **found)
+
+
+def explain_problems(app: FastAPI) -> None:
+    """Answer every error of ours, and of what came in, as a problem; an error of nobody's making tells nothing."""
+
+    async def problem(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return _answer(request, error)
+
+    async def refused(request: Request, error: Exception) -> Response:
+        return _answer(request, problem_of(error))
+
+    async def unreadable(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0] if error.errors() else {"loc": (), "msg": "not what is asked for"}
+        where = ".".join(str(part) for part in first["loc"])
+        told = Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "a request has the shape that the API tells", where)
+        told.found = {"where": where, "says": first["msg"]}
+        return _answer(request, told)
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        status = HTTPStatus(error.status_code)
+        return _answer(request, Problem(status, str(error.detail) or status.phrase), dict(error.headers or {}))
+
+    async def broken(request: Request, error: Exception) -> Response:
+        return _answer(request, Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something here is broken; it is noted"))
+
+    app.add_exception_handler(Problem, problem)
+    for kind in (Refused, Corrupt, InvalidValue, Unreachable, OSError):
+        app.add_exception_handler(kind, refused)
+    app.add_exception_handler(RequestValidationError, unreadable)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, broken)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return an error of ours as a problem."""
+    if isinstance(error, Refused):
+        return Problem(HTTPStatus.FORBIDDEN, error.rule, next(iter(map(str, error.found.values())), ""), **error.found)
+    if isinstance(error, Erased):
+        return Problem(HTTPStatus.GONE, str(error))
+    if isinstance(error, InvalidValue):
+        return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+    if isinstance(error, Unreachable | OSError):
+        return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "what was asked gave no answer in time; ask again")
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "stored data contradicts itself; it is noted")
+
+
+def _answer(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    return Response(
+        problem.body(request.url.path),
+        status_code=int(problem.status),
+        media_type=PROBLEM,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for status in (401, 403, 404, 409, 422, 429, 503)
+}
+"""How every route may say no, for the API's description."""

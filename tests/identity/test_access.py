@@ -1,0 +1,68 @@
+from itertools import product
+
+import pytest
+
+from commonwatt.identity.access import TABLE, Action, Relation, may, relation_to
+from commonwatt.identity.seat import PUBLIC, Role, Seat
+from commonwatt.model import AccountId, InvalidValue
+
+ANNA = Seat(person="anna", role=Role.MEMBER, account=AccountId("member-01"))
+CHANGES = (
+    Action.STATE_CONSTRAINT,
+    Action.DECIDE_SCHEDULE,
+    Action.PLACE_ORDER,
+    Action.SEND_TOKENS,
+    Action.OFFER_CONTRACT,
+    Action.CALL_EVENT,
+    Action.MANAGE_DEVICES,
+    Action.MANAGE_PEOPLE,
+)
+
+
+def test_every_role_has_its_line_and_every_action_somebody() -> None:
+    assert set(TABLE) == set(Role)
+    assert {action for line in TABLE.values() for action in line} == set(Action)
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.MEMBER])
+def test_nobody_sees_a_home_unless_its_owner_allows(role: Role) -> None:
+    assert not may(role, Action.SEE_READINGS, Relation.OTHER)
+    assert not may(role, Action.DECIDE_SCHEDULE, Relation.OTHER)
+
+
+def test_a_member_sees_and_changes_what_is_theirs_alone() -> None:
+    for action, relation in product(Action, (Relation.OTHER,)):
+        assert not may(Role.MEMBER, action, relation)
+    assert may(Role.MEMBER, Action.SEE_READINGS, Relation.OWN)
+    assert not may(Role.MEMBER, Action.SEE_MEMBERS, Relation.OWN)
+
+
+@pytest.mark.parametrize("role", [Role.DSO, Role.TSO])
+def test_who_runs_wires_sees_zones_and_not_homes(role: Role) -> None:
+    assert may(role, Action.SEE_ZONES, Relation.COMMUNITY)
+    assert not any(may(role, action, Relation.OTHER) for action in Action)
+    assert may(role, Action.SEE_READINGS, Relation.GRANTED)
+
+
+def test_an_auditor_changes_nothing() -> None:
+    assert not any(may(Role.AUDITOR, action, relation) for action, relation in product(CHANGES, Relation))
+
+
+def test_the_public_sees_trades_under_pseudonyms_and_nobodys_things() -> None:
+    seen = {action for action, relation in product(Action, Relation) if may(Role.PUBLIC, action, relation)}
+    assert seen == {Action.SEE_COMMUNITY, Action.SEE_TRADES, Action.PASS_ON}
+
+
+def test_what_is_whose() -> None:
+    assert relation_to(ANNA, AccountId("member-01")) is Relation.OWN
+    assert relation_to(ANNA, AccountId("member-02")) is Relation.OTHER
+    assert relation_to(ANNA, AccountId("member-02"), granted=True) is Relation.GRANTED
+    assert relation_to(ANNA, None) is Relation.COMMUNITY
+    assert relation_to(PUBLIC, AccountId("member-01")) is Relation.OTHER
+
+
+def test_everybody_but_the_public_has_a_name() -> None:
+    with pytest.raises(InvalidValue):
+        Seat(person="", role=Role.MEMBER)
+    with pytest.raises(InvalidValue):
+        Seat(person="anna", role=Role.PUBLIC)
