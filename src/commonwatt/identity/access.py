@@ -40,7 +40,7 @@ class Action(StrEnum):
     MANAGE_PEOPLE = "manage people"
     MANAGE_SELF = "manage self"
     """One's own sessions, credentials, tokens, feeds and notifications."""
-    PASS_ON = "pass on"
+    HAND_IN = "hand in"
     """Hand in a request that somebody signed: the log judges it, whoever brings it."""
 
 
@@ -60,10 +60,10 @@ _ALL = frozenset({Relation.OWN, Relation.GRANTED, Relation.OTHER})
 _SHARED = frozenset({Relation.COMMUNITY})
 _NOTHING: frozenset[Relation] = frozenset()
 
-_PUBLIC: Mapping[Action, frozenset[Relation]] = {
+_PUBLIC: dict[Action, frozenset[Relation]] = {
     Action.SEE_COMMUNITY: _SHARED,
     Action.SEE_TRADES: _SHARED,
-    Action.PASS_ON: _SHARED,
+    Action.HAND_IN: _SHARED,
 }
 _SIGNED_IN = _PUBLIC | {
     Action.MANAGE_SELF: _OWN,
