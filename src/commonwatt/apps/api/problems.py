@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from commonwatt.apps.views.seeing import Unseen
 from commonwatt.model import Corrupt, Erased, InvalidValue, Outcome, Refused, Unreachable
 
 PROBLEM = "application/problem+json"
@@ -115,7 +116,7 @@ def explain_problems(app: FastAPI) -> None:
         return _answer(request, Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something here is broken; it is noted"))
 
     app.add_exception_handler(Problem, problem)
-    for kind in (Refused, Corrupt, InvalidValue, Unreachable, OSError):
+    for kind in (Unseen, Refused, Corrupt, InvalidValue, Unreachable, OSError):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(RequestValidationError, unreadable)
     app.add_exception_handler(HTTPException, http)
@@ -126,6 +127,8 @@ def problem_of(error: Exception) -> Problem:
     """Return an error of ours as a problem."""
     if isinstance(error, Refused):
         return Problem(HTTPStatus.FORBIDDEN, error.rule, next(iter(map(str, error.found.values())), ""), **error.found)
+    if isinstance(error, Unseen):
+        return missing("there is nothing by this name for who asks", error.thing)
     if isinstance(error, Erased):
         return Problem(HTTPStatus.GONE, str(error))
     if isinstance(error, InvalidValue):

@@ -1,0 +1,82 @@
+"""Put the application together: the API under /api/v1 with its description, health, and what follows the log."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, FastAPI, Response
+
+from commonwatt.apps.api.guard import Seating, There
+from commonwatt.apps.api.problems import RESPONSES, ProblemBody, explain_problems
+from commonwatt.apps.api.v1 import homes
+from commonwatt.apps.community import Community
+
+ROUTERS: tuple[APIRouter, ...] = (homes.router,)
+PREFIX = "/api/v1"
+VERSION = "1.0"
+_PROBLEM = msgspec.json.schema_components([ProblemBody])[1]["ProblemBody"]
+
+
+def make_app(open_community: Callable[[], Community], seating: Seating) -> FastAPI:
+    """Return the application; while it runs, the community's log is followed on its loop.
+
+    Args:
+        open_community: Opens it, in the thread in which the application runs; it is closed when that ends.
+        seating: Knows who asks.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        community = app.state.community = open_community()
+        try:
+            community.catch_up()  # so that the first page is whole
+            following = asyncio.ensure_future(community.follow())
+            yield
+            following.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await following
+        finally:
+            community.close()
+
+    app = FastAPI(
+        title="commonwatt",
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{PREFIX}/openapi.json",
+        responses=RESPONSES,
+    )
+    app.state.seating = seating
+    explain_problems(app)
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX)
+    _describe(app)
+    _health(app)
+    return app
+
+
+def _describe(app: FastAPI) -> None:
+    """Let the API's description hold the shape of problems, which no route returns by name."""
+    described: Callable[[], dict[str, Any]] = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        told = described()
+        told["components"].setdefault("schemas", {})["Problem"] = _PROBLEM
+        return told
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's own documentation has it
+
+
+def _health(app: FastAPI) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    async def alive() -> Response:
+        return Response("alive\n", media_type="text/plain", headers={"Cache-Control": "no-store"})
+
+    @app.get("/readyz", include_in_schema=False)
+    async def ready(community: There) -> Response:
+        told = "ready\n" if community.broken is None else "the log is followed no more\n"
+        status = 200 if community.broken is None else 503
+        return Response(told, status_code=status, media_type="text/plain", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,63 @@
+"""Every route says what it lets people do, and who asks is known before it runs; one that says nothing fails a test."""
+
+from typing import Annotated, Any, Protocol
+
+from fastapi import APIRouter, Depends
+from starlette.requests import HTTPConnection
+
+from commonwatt.apps.community import Community
+from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.seat import Seat
+from commonwatt.model import Refused
+
+ACTION = "x-commonwatt-action"
+"""Under which a route tells its action in the API's description; the test of all routes by all roles reads it."""
+
+
+class Seating(Protocol):
+    """Knows who asks; the sign-in's part."""
+
+    async def seat(self, connection: HTTPConnection) -> Seat:
+        """Return who asks over a connection, by session or token; the public where there is neither.
+
+        Raises:
+            Problem: A session or token that was shown is no longer good, or a write came from another site.
+        """
+
+
+def community_of(connection: HTTPConnection) -> Community:
+    """Return the community that an application serves."""
+    found: Community = connection.app.state.community
+    return found
+
+
+async def seat_of(connection: HTTPConnection) -> Seat:
+    """Return who asks."""
+    seating: Seating = connection.app.state.seating
+    return await seating.seat(connection)
+
+
+There = Annotated[Community, Depends(community_of)]
+Seated = Annotated[Seat, Depends(seat_of)]
+
+
+def allows(action: Action) -> dict[str, Any]:
+    """Return what a route's decorator needs so that only roles that may do something of this kind get through.
+
+    What the thing is, and whose, the view judges, see `views.seeing`: here stands only who has no business here at all.
+    """
+
+    async def check(seat: Seated) -> None:
+        if not any(may(seat.role, action, relation) for relation in Relation):
+            raise Refused("a role does what is in its line of the table", role=seat.role.value, action=action.value)
+
+    return {"dependencies": [Depends(check)], "openapi_extra": {ACTION: action.value}}
+
+
+def routers_without_guard(router: APIRouter) -> list[str]:
+    """Return the routes that do not say what they let people do."""
+    return [
+        getattr(route, "path", str(route))
+        for route in router.routes
+        if ACTION not in (getattr(route, "openapi_extra", None) or {})
+    ]

@@ -1,0 +1,82 @@
+"""Hold who asks against the table of access; what somebody may not see is not there for them."""
+
+from commonwatt.apps.community import Community
+from commonwatt.flows.rulebook.identity.delegating import INSPECT, standing_delegation
+from commonwatt.identity.access import Action, Relation, may, relation_to
+from commonwatt.identity.seat import Seat
+from commonwatt.model import AccountId, Asset, AssetId, CommonwattError, Refused
+
+
+class Unseen(CommonwattError):
+    """There is no such thing for who asks: it does not exist, or it is another's; which of both is not told.
+
+    Args:
+        thing: What was asked for.
+    """
+
+    def __init__(self, thing: str) -> None:
+        self.thing = thing
+        super().__init__(f"there is nothing here by this name for you: {thing}")
+
+
+def check(
+    community: Community, seat: Seat, action: Action, owner: AccountId | None, asset: AssetId | None = None
+) -> None:
+    """Refuse what a seat may not see or do.
+
+    Args:
+        community: With the grants that stand.
+        seat: Who asks.
+        action: What they ask for.
+        owner: Whose it is; None for what is nobody's alone.
+        asset: Which asset it is about, where it is about one.
+
+    Raises:
+        Unseen: It is another's.
+        Refused: The role does nothing of this kind.
+    """
+    if may(seat.role, action, relation(community, seat, owner, asset)):
+        return
+    if owner is not None and any(may(seat.role, action, other) for other in Relation):
+        raise Unseen(asset or owner)
+    raise Refused("a role does what is in its line of the table", role=seat.role.value, action=action.value)
+
+
+def relation(community: Community, seat: Seat, owner: AccountId | None, asset: AssetId | None = None) -> Relation:
+    """Return how something relates to a seat, as the log's grants stand now."""
+    return relation_to(seat, owner, granted=owner is not None and _granted(community, seat, owner, asset))
+
+
+def asset_of(community: Community, seat: Seat, name: str, action: Action) -> Asset:
+    """Return an asset by name, for who may do something about it.
+
+    Raises:
+        Unseen: There is none for who asks.
+        Refused: The role does nothing of this kind.
+    """
+    asset = community.state.assets.get(AssetId(name))
+    if asset is None:
+        raise Unseen(name)
+    check(community, seat, action, asset.owner, asset.id)
+    return asset
+
+
+def assets_of(community: Community, seat: Seat, action: Action = Action.SEE_ASSETS) -> list[Asset]:
+    """Return all assets that a seat may do something about, by name."""
+    every = sorted(community.state.assets.values(), key=lambda asset: asset.id)
+    return [one for one in every if may(seat.role, action, relation(community, seat, one.owner, one.id))]
+
+
+def _granted(community: Community, seat: Seat, owner: AccountId, asset: AssetId | None) -> bool:
+    """Tell whether an owner's grant in the log lets any key of the seat's account inspect."""
+    granted = community.state.trusted.delegations.get(owner)
+    if not granted or seat.account is None:
+        return False
+    for key in granted:
+        record = community.state.keys.get(key)
+        if record is None or record.account != seat.account:
+            continue
+        standing = standing_delegation(community.state, owner, key, community.now_s())
+        if standing is not None and INSPECT in standing.kinds and (standing.assets is None or asset in standing.assets):
+            return True
+    return False

@@ -1,0 +1,57 @@
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+from lived import LivedStreet
+from seats import ToldSeats, sits
+
+from commonwatt.apps.api.app import ROUTERS, make_app
+from commonwatt.apps.api.guard import routers_without_guard
+from commonwatt.apps.community import Community
+from commonwatt.identity.seat import Role
+
+ME = "member-01"
+
+
+@pytest.fixture(scope="module")
+def client(lived: LivedStreet) -> Iterator[TestClient]:
+    with TestClient(make_app(lambda: Community(lived.folder, lambda: lived.end_s, lambda: None), ToldSeats())) as found:
+        yield found
+
+
+@pytest.mark.row("E10")
+def test_a_member_sees_their_home_in_which_no_watt_is_lost(client: TestClient) -> None:
+    told = client.get(f"/api/v1/homes/{ME}", headers=sits(Role.MEMBER, ME))
+    assert told.status_code == 200
+    flow = told.json()["flow"]
+    assert flow["grid_w"] + flow["solar_w"] == flow["house_w"] + flow["battery_w"] + flow["car_w"]
+    assert flow["house_w"] > 0 and flow["slot_s"] % 900 == 0
+
+
+def test_another_home_is_not_there_for_a_member_and_nor_is_one_that_does_not_exist(client: TestClient) -> None:
+    other, none = (
+        client.get(f"/api/v1/homes/{name}", headers=sits(Role.MEMBER, ME)).json() for name in ("member-02", "nobody")
+    )
+    assert other["status"] == none["status"] == 404
+    assert {**other, "instance": "", "thing": "", "found": ""} == {**none, "instance": "", "thing": "", "found": ""}
+
+
+@pytest.mark.parametrize("role", [Role.PUBLIC, Role.OPERATOR, Role.DSO, Role.AUDITOR])
+def test_a_home_is_nobody_elses(client: TestClient, role: Role) -> None:
+    told = client.get(f"/api/v1/homes/{ME}", headers=sits(role, "" if role is Role.PUBLIC else role.value))
+    assert told.status_code in (403, 404) and "flow" not in told.text
+
+
+def test_every_route_says_what_it_lets_people_do() -> None:
+    assert [path for router in ROUTERS for path in routers_without_guard(router)] == []
+
+
+def test_the_description_tells_shapes_and_problems(client: TestClient) -> None:
+    told = client.get("/api/v1/openapi.json").json()
+    assert told["openapi"].startswith("3.1")
+    assert set(told["components"]["schemas"]["Problem"]["properties"]) >= {"rule", "thing", "found"}
+    assert "Home" in told["components"]["schemas"]
+
+
+def test_it_is_alive_and_ready(client: TestClient) -> None:
+    assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
