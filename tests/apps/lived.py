@@ -85,16 +85,27 @@ def keep_keys(day: Day, stage: Scene, folder: Path) -> None:
 
 
 @asynccontextmanager
-async def open_community(lived: LivedStreet) -> AsyncIterator[Community]:
-    """Open the door of a lived street and follow its log, at the log's own time, in this loop."""
+async def open_door(lived: LivedStreet) -> AsyncIterator[int]:
+    """Open the door of a lived street in this loop, at the log's own time, and tell its port."""
     with SqliteLog(lived.folder / "log.sqlite", MasterKey.in_file(lived.folder / MASTER_KEY)) as log:
         sequencer = Sequencer(log, community_of(log), lambda position: position.to_bytes(32))
         operator, _ = desk_keys(lived.folder)
         now_s = max(lived.end_s, sequencer.last_s)
         door = Door(sequencer, operator, lambda: now_s, lambda: None)
         server = await door.listen("127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        community = Community(lived.folder, lambda: now_s, lambda: ("127.0.0.1", port))
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+            await door.drain("the test is over")
+            sequencer.close()
+
+
+@asynccontextmanager
+async def open_community(lived: LivedStreet) -> AsyncIterator[Community]:
+    """Open the door of a lived street and follow its log, in this loop."""
+    async with open_door(lived) as port:
+        community = Community(lived.folder, lambda: lived.end_s, lambda: ("127.0.0.1", port))
         community.catch_up()
         following = asyncio.ensure_future(community.follow())
         try:
@@ -104,6 +115,3 @@ async def open_community(lived: LivedStreet) -> AsyncIterator[Community]:
             with suppress(asyncio.CancelledError):
                 await following
             community.close()
-            server.close()
-            await door.drain("the test is over")
-            sequencer.close()

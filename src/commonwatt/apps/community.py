@@ -123,8 +123,23 @@ class Community:
         """Tell whether an account's own key is kept here, so that the app can sign for it."""
         return self._key(account) is not None
 
-    async def send(self, account: AccountId, kind: Kind, body: msgspec.Struct, items: bytes = b"") -> Done:
+    async def send(
+        self,
+        account: AccountId,
+        kind: Kind,
+        body: msgspec.Struct,
+        items: bytes = b"",
+        *,
+        on_signed: Callable[[bytes], None] = lambda _: None,
+    ) -> Done:
         """Sign a request with an account's key that is kept here, and send it; returns once the log told of it.
+
+        Args:
+            account: Whose key signs, for whom.
+            kind: Of the request.
+            body: Of the request.
+            items: The packed records of a batch.
+            on_signed: Told the request before it is sent, so that whoever hears no outcome can send the same again.
 
         Raises:
             Refused: The key is not kept here, or no door is open.
@@ -140,6 +155,7 @@ class Community:
             for _ in range(TRIES):
                 desk = Desk(self.state)
                 desk.write(key, account, kind, body, items)
+                on_signed(desk.wires[0])
                 done = await self.pass_on(desk.wires[0])
                 if done.outcome not in (Outcome.WRONG_SEQUENCE, Outcome.SEEN_BEFORE):
                     break  # else somebody signed with the same key elsewhere: number it anew

@@ -31,6 +31,7 @@ class Action(StrEnum):
     SEE_ZONES = "see zones"
     """Loads, limits and flexibility of zones, as sums of several homes."""
     STATE_CONSTRAINT = "state constraint"
+    """In one's own name; about what, the rulebook judges (`flexibility.permission`)."""
     DECIDE_SCHEDULE = "decide schedule"
     PLACE_ORDER = "place order"
     SEND_TOKENS = "send tokens"
@@ -78,9 +79,9 @@ _SIGNED_IN = _PUBLIC | {
 _HOLDER = _SIGNED_IN | {Action.SEND_TOKENS: _OWN, Action.PLACE_ORDER: _OWN}
 _GRID = _SIGNED_IN | {
     Action.SEE_ZONES: _SHARED,
-    Action.STATE_CONSTRAINT: _SHARED,
+    Action.STATE_CONSTRAINT: _OWN,
     Action.OFFER_CONTRACT: _OWN,
-    Action.CALL_EVENT: _SHARED,
+    Action.CALL_EVENT: _OWN,
 }
 
 TABLE: Mapping[Role, Mapping[Action, frozenset[Relation]]] = {
@@ -98,14 +99,14 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[Relation]]] = {
         Action.SEE_MEMBERS: _ALL,
         Action.SEE_ASSETS: _ALL,
         Action.SEE_DEVICES: _ALL,
-        Action.STATE_CONSTRAINT: _SHARED,
-        Action.CALL_EVENT: _SHARED,
+        Action.STATE_CONSTRAINT: _OWN,
+        Action.CALL_EVENT: _OWN,
         Action.MANAGE_PEOPLE: _ALL,
     },
     Role.DSO: _GRID,
     Role.TSO: _GRID,
-    Role.UTILITY: _HOLDER | {Action.SEE_ZONES: _SHARED, Action.OFFER_CONTRACT: _OWN, Action.CALL_EVENT: _SHARED},
-    Role.AGGREGATOR: _HOLDER | {Action.STATE_CONSTRAINT: frozenset({Relation.GRANTED}), Action.OFFER_CONTRACT: _OWN},
+    Role.UTILITY: _HOLDER | {Action.SEE_ZONES: _SHARED, Action.OFFER_CONTRACT: _OWN, Action.CALL_EVENT: _OWN},
+    Role.AGGREGATOR: _HOLDER | {Action.STATE_CONSTRAINT: _OWN, Action.OFFER_CONTRACT: _OWN},
     Role.AUDITOR: _SIGNED_IN
     | {
         Action.SEE_ZONES: _SHARED,

@@ -1,6 +1,7 @@
 """Put the application together: the API under /api/v1 with its description, health, and what follows the log."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -8,14 +9,16 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, FastAPI, Response
 
+from commonwatt.adapters.stores.written import WrittenFile
 from commonwatt.apps.api.guard import Seating, There
 from commonwatt.apps.api.problems import RESPONSES, ProblemBody, explain_problems
-from commonwatt.apps.api.v1 import homes
+from commonwatt.apps.api.v1 import assets, homes, markets, wallets
 from commonwatt.apps.community import Community
 
-ROUTERS: tuple[APIRouter, ...] = (homes.router,)
+ROUTERS: tuple[APIRouter, ...] = (homes.router, assets.router, markets.router, wallets.router)
 PREFIX = "/api/v1"
 VERSION = "1.0"
+WRITTEN = "written.sqlite"
 _PROBLEM = msgspec.json.schema_components([ProblemBody])[1]["ProblemBody"]
 
 
@@ -30,6 +33,7 @@ def make_app(open_community: Callable[[], Community], seating: Seating) -> FastA
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         community = app.state.community = open_community()
+        app.state.written = WrittenFile(community.folder / WRITTEN, lambda: int(time.time()))
         try:
             community.catch_up()  # so that the first page is whole
             following = asyncio.ensure_future(community.follow())
@@ -38,6 +42,7 @@ def make_app(open_community: Callable[[], Community], seating: Seating) -> FastA
             with suppress(asyncio.CancelledError, Exception):
                 await following
         finally:
+            app.state.written.close()
             community.close()
 
     app = FastAPI(

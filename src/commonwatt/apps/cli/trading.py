@@ -10,6 +10,7 @@ from rich.table import Table
 
 from commonwatt.apps import asking, trading
 from commonwatt.apps.cli.screen import as_json, ergon, screen
+from commonwatt.apps.views.market import AuctionView, ResultView
 from commonwatt.model import Kind, Refused, Side
 
 Folder = Annotated[Path, typer.Argument(help="A community's folder, with the key that signs.", exists=True)]
@@ -126,7 +127,7 @@ def _quote(micro: int | None, energy_wh: int) -> str:
     return "-" if micro is None else f"{ergon(micro)} for {energy_wh} Wh"
 
 
-def _auctions(found: list[trading.AuctionView]) -> Table:
+def _auctions(found: list[AuctionView]) -> Table:
     names = ("auction", "owner", "form", "side", "good", "left", "bids", "price", "reserve", "step", "ends", "for")
     table = Table(*names, box=None, header_style="bold")
     for one in found:
@@ -136,7 +137,7 @@ def _auctions(found: list[trading.AuctionView]) -> Table:
     return table
 
 
-def _results(found: list[trading.ResultView]) -> Table:
+def _results(found: list[ResultView]) -> Table:
     names = ("auction", "owner", "form", "side", "good", "amount", "closed", "why", "won")
     table = Table(*names, box=None, header_style="bold")
     for one in found:

@@ -1,22 +1,12 @@
-from collections.abc import Iterator
-
 import pytest
 from fastapi.testclient import TestClient
-from lived import LivedStreet
-from seats import ToldSeats, sits
+from seats import sits
 
-from commonwatt.apps.api.app import ROUTERS, make_app
+from commonwatt.apps.api.app import ROUTERS
 from commonwatt.apps.api.guard import routers_without_guard
-from commonwatt.apps.community import Community
 from commonwatt.identity.seat import Role
 
 ME = "member-01"
-
-
-@pytest.fixture(scope="module")
-def client(lived: LivedStreet) -> Iterator[TestClient]:
-    with TestClient(make_app(lambda: Community(lived.folder, lambda: lived.end_s, lambda: None), ToldSeats())) as found:
-        yield found
 
 
 @pytest.mark.row("E10")

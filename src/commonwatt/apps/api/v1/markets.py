@@ -1,0 +1,84 @@
+"""The markets over HTTP: what stands, who traded, and orders."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Request, Response
+
+from commonwatt.apps.api.answers import MOST_A_PAGE, Page, answer, page
+from commonwatt.apps.api.guard import Seated, There, allows
+from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
+from commonwatt.apps.views import market as views
+from commonwatt.identity.access import Action
+from commonwatt.model import AccountId, Kind
+
+router = APIRouter(tags=["market"])
+Moment = Annotated[int, Query(ge=0, le=32_503_680_000, description="Seconds since 1970, UTC.")]
+_ORDER = {
+    "buy": {"summary": "Buy energy of a slot", "value": {"what": "slot", "side": "bid", "energy_wh": 500,
+            "price_micro_per_kwh": 210_000, "slot_s": 1_542_214_800}},
+    "sell stored": {"summary": "Sell stored energy", "value": {"what": "watt", "side": "ask", "energy_wh": 1000,
+            "price_micro_per_kwh": 180_000}},
+}  # fmt: skip
+
+
+@router.get("/market", response_model=views.Market, summary="What stands on the markets", **allows(Action.SEE_TRADES))
+async def market(request: Request, community: There, seat: Seated) -> Response:
+    """The WATT book with backed and unbacked volume, the slots at hand, listings and auctions."""
+    return answer(request, views.markets(community, seat), private=False)
+
+
+@router.get("/trades", response_model=Page[views.TradeView], summary="Trades, under pseudonyms",
+            **allows(Action.SEE_TRADES))  # fmt: skip
+async def trades(
+    request: Request,
+    community: There,
+    seat: Seated,
+    from_s: Moment = 0,
+    to_s: Moment = 32_503_680_000,
+    account: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 50,
+) -> Response:
+    """Energy of slots that neighbours traded, the newest slot first; `to_s` of a next page is the last slot's start."""
+    found = views.trades(community, seat, from_s, to_s, AccountId(account) if account else None, limit)
+    return answer(request, page(community.told_s, found, limit, None), private=False)
+
+
+@router.get("/accounts/{account}/orders", response_model=views.OwnMarket, summary="Own orders and agent",
+            **allows(Action.SEE_ENTRIES))  # fmt: skip
+async def own(request: Request, community: There, seat: Seated, account: str) -> Response:
+    """What an account has standing in both markets, and its agent's prices."""
+    return answer(request, views.own_orders(community, seat, AccountId(account)))
+
+
+@router.post("/accounts/{account}/orders", response_model=WriteDone, status_code=201,
+             summary="Place an order, or switch the agent on", **allows(Action.PLACE_ORDER))  # fmt: skip
+async def order(
+    request: Request,
+    community: There,
+    seat: Seated,
+    account: str,
+    body: Annotated[dict[str, Any], Body(openapi_examples=_ORDER)],
+    key: IdempotencyKey = None,
+) -> Response:
+    """An order body as the guide to the markets has it: `what` is `slot`, `watt`, `sealed`, `reveal` or `agent`."""
+    return await write(request, community, seat, Action.PLACE_ORDER, AccountId(account), Kind.ORDER, body, key)
+
+
+@router.post("/accounts/{account}/orders/{name}/cancel", response_model=WriteDone, status_code=201,
+             summary="Take an order back", **allows(Action.PLACE_ORDER))  # fmt: skip
+async def cancel(
+    request: Request, community: There, seat: Seated, account: str, name: str, key: IdempotencyKey = None
+) -> Response:
+    """Out of the WATT book, or of a slot whose gate is open."""
+    told = {"what": "cancel", "order": name}
+    return await write(request, community, seat, Action.PLACE_ORDER, AccountId(account), Kind.CANCEL, told, key)
+
+
+@router.post("/accounts/{account}/agent/off", response_model=WriteDone, status_code=201,
+             summary="Switch the agent off", **allows(Action.PLACE_ORDER))  # fmt: skip
+async def agent_off(
+    request: Request, community: There, seat: Seated, account: str, key: IdempotencyKey = None
+) -> Response:
+    """What it has standing goes."""
+    told = {"what": "agent off"}
+    return await write(request, community, seat, Action.PLACE_ORDER, AccountId(account), Kind.CANCEL, told, key)

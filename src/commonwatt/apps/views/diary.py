@@ -1,0 +1,235 @@
+"""What assets are to do, what their owners said, and what waits for an owner's word."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from commonwatt.apps.community import Community
+from commonwatt.apps.views.seeing import asset_of, assets_of, check
+from commonwatt.flexibility import language
+from commonwatt.flexibility.language import Names
+from commonwatt.flexibility.permission import objection
+from commonwatt.flows.rulebook.flexibility import stating
+from commonwatt.identity.access import Action
+from commonwatt.identity.seat import Role, Seat
+from commonwatt.model import (
+    AccountId,
+    Asset,
+    AssetId,
+    AssetKind,
+    Consent,
+    InvalidValue,
+    Reach,
+    Refused,
+    Schedule,
+    epoch,
+    instant,
+    zone_of,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetView:
+    """An asset as it is registered, how its owner lets it be scheduled, and its last slot that was read."""
+
+    asset: Asset
+    consent: Consent
+    suspended: bool
+    last_slot_s: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingView:
+    """What is believed of a meter in one slot; Wh, and how it came to be."""
+
+    slot_s: int
+    import_wh: int
+    export_wh: int
+    level_wh: int | None
+    quality: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a diary: what is to be done, from when to when, at which power, and why."""
+
+    verb: str
+    start_s: int
+    end_s: int
+    power_w: int
+    expected_wh: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A schedule that waits for its owner's word."""
+
+    asset: AssetId
+    issued_s: int
+    deadline_s: int
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diary:
+    """An asset's diary as of now: what is in force, and what waits."""
+
+    asset: AssetId
+    as_of_s: int
+    consent: Consent
+    issued_s: int | None
+    entries: Sequence[Entry]
+    waiting: Waiting | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedView:
+    """A line that stands, whose it is, and until when it matters."""
+
+    position: int
+    account: AccountId
+    text: str
+    ends_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Understood:
+    """What a line says as it was understood, or at which word it cannot be, and why.
+
+    Args:
+        text: The line.
+        means: Each bound of it in the language's own full words.
+        may: Whether who asks may state it.
+        why: Why not, or what cannot be read.
+    """
+
+    text: str
+    means: Sequence[str]
+    may: bool
+    why: str
+
+
+def assets(community: Community, seat: Seat) -> list[AssetView]:
+    """Return the assets that a seat may see."""
+    return [_asset(community, asset) for asset in assets_of(community, seat)]
+
+
+def asset(community: Community, seat: Seat, name: str) -> AssetView:
+    """Return one.
+
+    Raises:
+        Unseen, Refused: As in `seeing.check`.
+    """
+    return _asset(community, asset_of(community, seat, name, Action.SEE_ASSETS))
+
+
+def readings(community: Community, seat: Seat, name: str, from_s: int, to_s: int) -> list[ReadingView]:
+    """Return what is believed of an asset's meter in the slots of [from_s, to_s), in order.
+
+    Raises:
+        Unseen, Refused: As in `seeing.check`.
+    """
+    found = asset_of(community, seat, name, Action.SEE_READINGS)
+    return [
+        ReadingView(
+            slot_s=one.slot_s,
+            import_wh=one.reading.import_wh,
+            export_wh=one.reading.export_wh,
+            level_wh=one.reading.level_wh,
+            quality=one.quality.name.lower(),
+        )
+        for one in community.chronicle.readings(found.id, from_s, to_s)
+    ]
+
+
+def diary(community: Community, seat: Seat, name: str) -> Diary:
+    """Return an asset's diary.
+
+    Raises:
+        Unseen, Refused: As in `seeing.check`.
+    """
+    found = asset_of(community, seat, name, Action.SEE_SCHEDULES)
+    state = community.state
+    schedule, proposal = state.schedules.get(found.id), state.proposals.get(found.id)
+    waits = None
+    if proposal is not None and proposal.waits(community.now_s()):
+        waits = Waiting(
+            asset=found.id,
+            issued_s=epoch(proposal.schedule.issued),
+            deadline_s=proposal.deadline_s,
+            entries=_entries(proposal.schedule),
+        )
+    return Diary(
+        asset=found.id,
+        as_of_s=community.told_s,
+        consent=state.consent(found.id),
+        issued_s=None if schedule is None else epoch(schedule.issued),
+        entries=[] if schedule is None else _entries(schedule),
+        waiting=waits,
+    )
+
+
+def stated(community: Community, seat: Seat, account: AccountId) -> list[StatedView]:
+    """Return an account's statements that stand.
+
+    Raises:
+        Unseen, Refused: As in `seeing.check`.
+    """
+    check(community, seat, Action.SEE_CONSTRAINTS, account)
+    standing = (one for one in community.state.stated if one.account == account and one.ended_s is None)
+    return [
+        StatedView(position=one.position, account=one.account, text=one.text, ends_s=one.ends_s)
+        for one in standing
+        if one.ends_s > community.now_s()
+    ]
+
+
+def understood(community: Community, seat: Seat, text: str) -> Understood:
+    """Return what a line says, as somebody types it; nothing is stated by it."""
+    if seat.account is None:
+        raise Refused("a statement is somebody's", role=seat.role.value)
+    state, zone = community.state, zone_of(community.state.charter.timezone)
+    try:
+        said = language.read(text, instant(community.now_s()), zone, _names(community, seat))
+    except (Refused, InvalidValue) as error:
+        return Understood(text=text, means=[], may=False, why=str(error))
+    known = stating.known(state)
+    role = "member" if seat.role is Role.MEMBER else seat.role.value
+    noes = [objection(one, role, seat.account, known) for one in said.statements]
+    why = next((str(no) for no in noes if no is not None), "")
+    means = [language.text(one, zone) for one in said.statements]
+    return Understood(text=text, means=means, may=not why or said.no_longer, why=why)
+
+
+def _names(community: Community, seat: Seat) -> Names | None:
+    """Return the names that a member's statement may hold; for who states for zones, any will do."""
+    if seat.role is not Role.MEMBER:
+        return None
+    own = [one for one in community.state.assets.values() if one.owner == seat.account]
+    return {
+        Reach.ASSET: [one.id for one in own],
+        Reach.CONNECTION: [one.id for one in own if one.kind is AssetKind.CONNECTION],
+    }
+
+
+def _asset(community: Community, found: Asset) -> AssetView:
+    return AssetView(
+        asset=found,
+        consent=community.state.consent(found.id),
+        suspended=community.state.trusted.suspended(found.id),
+        last_slot_s=community.chronicle.last_slot_s(found.id),
+    )
+
+
+def _entries(schedule: Schedule) -> list[Entry]:
+    return [
+        Entry(
+            verb=one.verb.value,
+            start_s=epoch(one.interval.start),
+            end_s=epoch(one.interval.end),
+            power_w=one.power_w,
+            expected_wh=one.expected_wh,
+            reason=one.reason,
+        )
+        for one in schedule.instructions
+    ]
