@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends
+from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
 from commonwatt.apps.community import Community
@@ -55,9 +56,9 @@ def allows(action: Action) -> dict[str, Any]:
 
 
 def routers_without_guard(router: APIRouter) -> list[str]:
-    """Return the routes that do not say what they let people do."""
+    """Return the routes that do not say what they let people do; a WebSocket asks for its seat itself."""
     return [
-        getattr(route, "path", str(route))
+        route.path
         for route in router.routes
-        if ACTION not in (getattr(route, "openapi_extra", None) or {})
+        if isinstance(route, APIRoute) and ACTION not in (route.openapi_extra or {})
     ]
