@@ -61,6 +61,7 @@ class Community:
         self._keys: dict[AccountId, SigningKey | None] = {}
         self._signing: dict[KeyId, asyncio.Lock] = {}
         self._grown = asyncio.Condition()
+        self._rooted = (-1, "")
         self.broken: BaseException | None = None
         """Why the log is followed no more; what is shown stays as it was."""
 
@@ -83,6 +84,18 @@ class Community:
     def told_s(self) -> int:
         """The log's time of the last leaf that was told, seconds since 1970: as of when everything here is."""
         return self._chronicler.now_s
+
+    @property
+    def log_root(self) -> str:
+        """The log root over the leaves that were told, 64 hex digits."""
+        return self._chronicler.root.hex()
+
+    @property
+    def state_root(self) -> str:
+        """The state root as of them, 64 hex digits; made once for as many leaves."""
+        if self._rooted[0] != self.size:
+            self._rooted = self.size, self.state.root().hex()
+        return self._rooted[1]
 
     def catch_up(self) -> None:
         """Run and tell all that the log has by now: before anybody looks, so that the first page is whole."""

@@ -12,10 +12,17 @@ from fastapi import APIRouter, FastAPI, Response
 from commonwatt.adapters.stores.written import WrittenFile
 from commonwatt.apps.api.guard import Seating, There
 from commonwatt.apps.api.problems import RESPONSES, ProblemBody, explain_problems
-from commonwatt.apps.api.v1 import assets, homes, live, markets, wallets
+from commonwatt.apps.api.v1 import assets, commons, homes, live, markets, wallets
 from commonwatt.apps.community import Community
 
-ROUTERS: tuple[APIRouter, ...] = (homes.router, assets.router, markets.router, wallets.router, live.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    homes.router,
+    assets.router,
+    markets.router,
+    wallets.router,
+    commons.router,
+    live.router,
+)
 PREFIX = "/api/v1"
 VERSION = "1.0"
 WRITTEN = "written.sqlite"

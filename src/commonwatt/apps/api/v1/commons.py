@@ -1,0 +1,80 @@
+"""What is nobody's alone over HTTP: the community's standing, zones, the feeder, and the log to search."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from commonwatt.apps.api.answers import MOST_A_PAGE, Page, answer, page, read_cursor
+from commonwatt.apps.api.guard import Seated, There, allows
+from commonwatt.apps.api.v1.markets import Moment
+from commonwatt.apps.views import audit, zones
+from commonwatt.identity.access import Action
+from commonwatt.model import MAX_SAFE_INTEGER, AccountId, AssetId, Kind, Outcome
+
+router = APIRouter(tags=["community"])
+
+
+@router.get("/community", response_model=audit.Standing, summary="The community in figures",
+            **allows(Action.SEE_COMMUNITY))  # fmt: skip
+async def standing(request: Request, community: There, seat: Seated) -> Response:
+    """Size, roots, and how far it is settled."""
+    return answer(request, audit.standing(community, seat), private=False)
+
+
+@router.get("/feeder", response_model=list[zones.FeederSlot], summary="What the feeder's meter saw",
+            **allows(Action.SEE_COMMUNITY))  # fmt: skip
+async def feeder(
+    request: Request, community: There, seat: Seated, from_s: Moment = 0, to_s: Moment = 32_503_680_000
+) -> Response:
+    """The community's exchange with the grid, slot by slot."""
+    return answer(request, zones.feeder(community, seat, from_s, to_s), private=False)
+
+
+@router.get("/zones", response_model=list[zones.ZoneView], summary="Zones", **allows(Action.SEE_ZONES))
+async def all_zones(
+    request: Request, community: There, seat: Seated, from_s: Moment = 0, to_s: Moment = 32_503_680_000
+) -> Response:
+    """Loads of zones against what is stated about them; no sum of fewer than three homes."""
+    return answer(request, zones.zones(community, seat, from_s, to_s))
+
+
+@router.get("/zones/{name}", response_model=zones.ZoneView, summary="One zone", **allows(Action.SEE_ZONES))
+async def zone(
+    request: Request, community: There, seat: Seated, name: str, from_s: Moment = 0, to_s: Moment = 32_503_680_000
+) -> Response:
+    """One zone's load."""
+    return answer(request, zones.zone(community, seat, name, from_s, to_s))
+
+
+@router.get("/leaves", response_model=Page[audit.LeafView], summary="Search the log", **allows(Action.SEE_LOG))
+async def leaves(
+    request: Request,
+    community: There,
+    seat: Seated,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 50,
+    kind: Annotated[list[Kind] | None, Query()] = None,
+    account: str | None = None,
+    asset: str | None = None,
+    outcome: Outcome | None = None,
+) -> Response:
+    """The newest first. Everybody finds what was asked for their own account, an auditor what was asked for any."""
+    found = audit.leaves(
+        community,
+        seat,
+        before=read_cursor(cursor),
+        limit=limit,
+        kinds=kind or (),
+        account=AccountId(account) if account else None,
+        asset=AssetId(asset) if asset else None,
+        outcome=outcome,
+    )
+    return answer(request, page(community.told_s, found, limit, found[-1].position if found else None))
+
+
+@router.get("/leaves/{position}", response_model=audit.LeafView, summary="One leaf", **allows(Action.SEE_LOG))
+async def leaf(
+    request: Request, community: There, seat: Seated, position: Annotated[int, Path(ge=0, le=MAX_SAFE_INTEGER)]
+) -> Response:
+    """Where it stands, what was asked and what became of it; its content for who may read it."""
+    return answer(request, audit.leaf(community, seat, position))

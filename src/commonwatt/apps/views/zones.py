@@ -1,0 +1,145 @@
+"""Zones as who runs the wires sees them: sums of several homes against what the grid bears, and no home by itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from commonwatt.apps.community import Community
+from commonwatt.apps.views.seeing import Unseen, check
+from commonwatt.identity.access import Action
+from commonwatt.identity.seat import Seat
+from commonwatt.model import SLOT_SECONDS, AssetId, AssetKind, Quantity, Reach, Relation, round_div, slot_from
+
+LEAST_HOMES = 3
+"""Of fewer homes no sum is shown: who knows their own could tell the other's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneSlot:
+    """One slot of a zone: mean W, import positive; None where fewer than `LEAST_HOMES` homes told.
+
+    ``most_w`` and ``least_w`` are what stands stated about it for that slot, None where nothing binds.
+    """
+
+    slot_s: int
+    power_w: int | None
+    most_w: int | None
+    least_w: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneView:
+    """A zone: how many homes it has, what they may draw together by their fuses, and its last slots in order."""
+
+    zone: str
+    as_of_s: int
+    homes: int
+    fuses_w: int
+    over: int
+    """In how many of these slots the load was beyond what was stated."""
+    slots: Sequence[ZoneSlot]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeederSlot:
+    """What the feeder's own meter saw in one slot, mean W, and by how much the members' meters differed, Wh."""
+
+    slot_s: int
+    power_w: int
+    losses_wh: int | None
+
+
+def zones(community: Community, seat: Seat, from_s: int, to_s: int) -> list[ZoneView]:
+    """Return every zone that a seat is about.
+
+    Raises:
+        Refused: The role does not see zones.
+    """
+    check(community, seat, Action.SEE_ZONES, None)
+    names = sorted({one.zone for one in community.state.assets.values() if one.kind is AssetKind.CONNECTION})
+    return [_zone(community, name, from_s, to_s) for name in names if not seat.zones or name in seat.zones]
+
+
+def zone(community: Community, seat: Seat, name: str, from_s: int, to_s: int) -> ZoneView:
+    """Return one.
+
+    Raises:
+        Refused: The role does not see zones.
+        Unseen: There is no such zone for this seat.
+    """
+    check(community, seat, Action.SEE_ZONES, None)
+    known = any(one.zone == name for one in community.state.assets.values())
+    if not known or (seat.zones and name not in seat.zones):
+        raise Unseen(name)
+    return _zone(community, name, from_s, to_s)
+
+
+def feeder(community: Community, seat: Seat, from_s: int, to_s: int) -> list[FeederSlot]:
+    """Return what the feeder's meter saw; none where there is no such meter.
+
+    Raises:
+        Refused: The role does not see the community's sums.
+    """
+    check(community, seat, Action.SEE_COMMUNITY, None)
+    meter = next((one.id for one in community.state.assets.values() if one.kind is AssetKind.FEEDER), None)
+    if meter is None:
+        return []
+    losses = community.chronicle.losses_wh(from_s, to_s)
+    return [
+        FeederSlot(
+            slot_s=one.slot_s,
+            power_w=mean_w(one.reading.import_wh - one.reading.export_wh),
+            losses_wh=losses.get(one.slot_s),
+        )
+        for one in community.chronicle.readings(meter, from_s, to_s)
+    ]
+
+
+def mean_w(energy_wh: int) -> int:
+    """Return the mean power over a slot that comes to so much energy."""
+    return round_div(energy_wh * 3_600, SLOT_SECONDS)
+
+
+def _zone(community: Community, name: str, from_s: int, to_s: int) -> ZoneView:
+    own = [one for one in community.state.assets.values() if one.zone == name and one.kind is AssetKind.CONNECTION]
+    sums: dict[int, tuple[int, int]] = {}
+    for meter in own:
+        for one in community.chronicle.readings(meter.id, from_s, to_s):
+            count, wh = sums.get(one.slot_s, (0, 0))
+            sums[one.slot_s] = count + 1, wh + one.reading.import_wh - one.reading.export_wh
+    slots = [_slot(community, name, slot_s, *sums[slot_s]) for slot_s in sorted(sums)]
+    return ZoneView(
+        zone=name,
+        as_of_s=community.told_s,
+        homes=len(own),
+        fuses_w=sum(one.max_import_w for one in own),
+        over=sum(_over(one) for one in slots),
+        slots=slots,
+    )
+
+
+def _slot(community: Community, name: str, slot_s: int, count: int, energy_wh: int) -> ZoneSlot:
+    bounds = _bounds(community, name, slot_s)
+    return ZoneSlot(
+        slot_s=slot_s,
+        power_w=mean_w(energy_wh) if count >= LEAST_HOMES else None,
+        most_w=min(bounds[Relation.AT_MOST], default=None),
+        least_w=max(bounds[Relation.AT_LEAST], default=None),
+    )
+
+
+def _bounds(community: Community, name: str, slot_s: int) -> dict[Relation, list[int]]:
+    """Return what stands stated about a zone's power in a slot."""
+    slot, found = slot_from(slot_s), {relation: list[int]() for relation in Relation}
+    for stated in community.state.stated:
+        for one in stated.occurrences(slot):
+            if one.reach is Reach.ZONE and one.quantity is Quantity.POWER and AssetId(name) in one.scope:
+                found[one.relation].append(one.value)
+    return found
+
+
+def _over(slot: ZoneSlot) -> bool:
+    if slot.power_w is None:
+        return False
+    return (slot.most_w is not None and slot.power_w > slot.most_w) or (
+        slot.least_w is not None and slot.power_w < slot.least_w
+    )
