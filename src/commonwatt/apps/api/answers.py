@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Generic, TypeVar
@@ -10,10 +10,14 @@ from typing import Generic, TypeVar
 import msgspec
 from fastapi import Request, Response
 
+from commonwatt.apps.community import Community
+from commonwatt.identity.seat import Seat
 from commonwatt.model import InvalidValue
 
 T = TypeVar("T")
 MOST_A_PAGE = 500
+FRESH_S = 5
+_MOST_KEPT = 20_000
 _JSON = msgspec.json.Encoder()
 
 
@@ -77,13 +81,56 @@ def answer(request: Request, value: object, *, private: bool = True, status: int
         status: Of HTTP.
     """
     content = _JSON.encode(value)
-    tag = f'"{blake2b(content, digest_size=12).hexdigest()}"'
+    return _answer(request, content, _tag(content), private=private, status=status)
+
+
+class Kept:
+    """Answers that were made already, as long as the log has not grown: of many who look, the first one pays.
+
+    What depends on the time alone, as what comes next, is at most `FRESH_S` old in them.
+    """
+
+    def __init__(self) -> None:
+        self._as_of = (-1, -1)
+        self._made: dict[Hashable, tuple[bytes, str]] = {}
+
+    def answer(
+        self,
+        request: Request,
+        community: Community,
+        seat: Seat | None,
+        make: Callable[[], object],
+    ) -> Response:
+        """Return what `make` returns as JSON, made anew only where it has to be.
+
+        Args:
+            request: What was asked: path and query tell answers apart.
+            community: With whose log they grow old.
+            seat: For whom it is; None where everybody is answered alike.
+            make: Makes the value; it is not asked where the same was made already for the same seat.
+        """
+        as_of = community.size, community.now_s() // FRESH_S
+        if as_of != self._as_of or len(self._made) >= _MOST_KEPT:
+            self._as_of, self._made = as_of, {}
+        key = seat, request.url.path, request.url.query
+        made = self._made.get(key)
+        if made is None:
+            content = _JSON.encode(make())
+            made = self._made[key] = content, _tag(content)
+        return _answer(request, *made, private=seat is not None)
+
+
+def _answer(request: Request, content: bytes, tag: str, *, private: bool, status: int = 200) -> Response:
     headers = {"ETag": tag, "Cache-Control": "private, no-cache" if private else "public, no-cache"}
     if private:
         headers["Vary"] = "Cookie, Authorization"
     if request.method in ("GET", "HEAD") and _matches(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)
     return Response(content, status_code=status, media_type="application/json", headers=headers)
+
+
+def _tag(content: bytes) -> str:
+    return f'"{blake2b(content, digest_size=12).hexdigest()}"'
 
 
 def _matches(asked: str, tag: str) -> bool:

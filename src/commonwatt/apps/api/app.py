@@ -10,6 +10,7 @@ import msgspec
 from fastapi import APIRouter, FastAPI, Response
 
 from commonwatt.adapters.stores.written import WrittenFile
+from commonwatt.apps.api.answers import Kept
 from commonwatt.apps.api.guard import Seating, There
 from commonwatt.apps.api.problems import RESPONSES, ProblemBody, explain_problems
 from commonwatt.apps.api.v1 import assets, commons, homes, live, markets, wallets
@@ -61,7 +62,7 @@ def make_app(open_community: Callable[[], Community], seating: Seating) -> FastA
         openapi_url=f"{PREFIX}/openapi.json",
         responses=RESPONSES,
     )
-    app.state.seating = seating
+    app.state.seating, app.state.kept = seating, Kept()
     explain_problems(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)

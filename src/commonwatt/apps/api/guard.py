@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
+from commonwatt.apps.api.answers import Kept
 from commonwatt.apps.community import Community
 from commonwatt.identity.access import Action, Relation, may
 from commonwatt.identity.seat import Seat
@@ -29,6 +30,12 @@ class Seating(Protocol):
 def community_of(connection: HTTPConnection) -> Community:
     """Return the community that an application serves."""
     found: Community = connection.app.state.community
+    return found
+
+
+def kept(connection: HTTPConnection) -> Kept:
+    """Return the answers that were made already."""
+    found: Kept = connection.app.state.kept
     return found
 
 

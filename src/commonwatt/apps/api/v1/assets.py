@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from commonwatt.apps.api.answers import answer
-from commonwatt.apps.api.guard import Seated, There, allows
+from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.markets import Moment
 from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
 from commonwatt.apps.views import diary as views
@@ -26,13 +26,13 @@ _CONSENT = {
 @router.get("/assets", response_model=list[views.AssetView], summary="Assets", **allows(Action.SEE_ASSETS))
 async def assets(request: Request, community: There, seat: Seated) -> Response:
     """All that who asks may see, by name."""
-    return answer(request, views.assets(community, seat))
+    return kept(request).answer(request, community, seat, lambda: views.assets(community, seat))
 
 
 @router.get("/assets/{name}", response_model=views.AssetView, summary="One asset", **allows(Action.SEE_ASSETS))
 async def asset(request: Request, community: There, seat: Seated, name: str) -> Response:
     """As it is registered, and how its owner lets it be scheduled."""
-    return answer(request, views.asset(community, seat, name))
+    return kept(request).answer(request, community, seat, lambda: views.asset(community, seat, name))
 
 
 @router.get("/assets/{name}/readings", response_model=list[views.ReadingView], summary="What its meter told",
@@ -47,14 +47,14 @@ async def readings(
 @router.get("/assets/{name}/diary", response_model=views.Diary, summary="Its diary", **allows(Action.SEE_SCHEDULES))
 async def diary(request: Request, community: There, seat: Seated, name: str) -> Response:
     """What it is to do and why, and what waits for its owner's word."""
-    return answer(request, views.diary(community, seat, name))
+    return kept(request).answer(request, community, seat, lambda: views.diary(community, seat, name))
 
 
 @router.get("/accounts/{account}/constraints", response_model=list[views.StatedView], summary="What stands",
             **allows(Action.SEE_CONSTRAINTS))  # fmt: skip
 async def constraints(request: Request, community: There, seat: Seated, account: str) -> Response:
     """An account's statements that still matter, in its own words."""
-    return answer(request, views.stated(community, seat, AccountId(account)))
+    return kept(request).answer(request, community, seat, lambda: views.stated(community, seat, AccountId(account)))
 
 
 @router.get("/constraints/understood", response_model=views.Understood, summary="Understand a line",

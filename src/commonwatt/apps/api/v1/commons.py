@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from commonwatt.apps.api.answers import MOST_A_PAGE, Page, answer, page, read_cursor
-from commonwatt.apps.api.guard import Seated, There, allows
+from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.markets import Moment
 from commonwatt.apps.views import audit, zones
 from commonwatt.identity.access import Action
@@ -18,7 +18,7 @@ router = APIRouter(tags=["community"])
             **allows(Action.SEE_COMMUNITY))  # fmt: skip
 async def standing(request: Request, community: There, seat: Seated) -> Response:
     """Size, roots, and how far it is settled."""
-    return answer(request, audit.standing(community, seat), private=False)
+    return kept(request).answer(request, community, None, lambda: audit.standing(community, seat))
 
 
 @router.get("/feeder", response_model=list[zones.FeederSlot], summary="What the feeder's meter saw",

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from commonwatt.apps.api.answers import MOST_A_PAGE, Page, answer, page
-from commonwatt.apps.api.guard import Seated, There, allows
+from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
 from commonwatt.apps.views import market as views
 from commonwatt.identity.access import Action
@@ -24,7 +24,7 @@ _ORDER = {
 @router.get("/market", response_model=views.Market, summary="What stands on the markets", **allows(Action.SEE_TRADES))
 async def market(request: Request, community: There, seat: Seated) -> Response:
     """The WATT book with backed and unbacked volume, the slots at hand, listings and auctions."""
-    return answer(request, views.markets(community, seat), private=False)
+    return kept(request).answer(request, community, None, lambda: views.markets(community, seat))
 
 
 @router.get("/trades", response_model=Page[views.TradeView], summary="Trades, under pseudonyms",
@@ -47,7 +47,7 @@ async def trades(
             **allows(Action.SEE_ENTRIES))  # fmt: skip
 async def own(request: Request, community: There, seat: Seated, account: str) -> Response:
     """What an account has standing in both markets, and its agent's prices."""
-    return answer(request, views.own_orders(community, seat, AccountId(account)))
+    return kept(request).answer(request, community, seat, lambda: views.own_orders(community, seat, AccountId(account)))
 
 
 @router.post("/accounts/{account}/orders", response_model=WriteDone, status_code=201,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from commonwatt.apps.api.answers import MOST_A_PAGE, Page, answer, page, read_cursor
-from commonwatt.apps.api.guard import Seated, There, allows
+from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, body_of, hand_in, write
 from commonwatt.apps.views import wallet as views
 from commonwatt.identity.access import Action
@@ -24,7 +24,7 @@ _GIVE = {
             **allows(Action.SEE_ENTRIES))  # fmt: skip
 async def wallet(request: Request, community: There, seat: Seated, account: str) -> Response:
     """ERGON, WATT and TSL in base units, and what of it is not free."""
-    return answer(request, views.wallet(community, seat, AccountId(account)))
+    return kept(request).answer(request, community, seat, lambda: views.wallet(community, seat, AccountId(account)))
 
 
 @router.get("/accounts/{account}/entries", response_model=Page[views.EntryView], summary="What came and went",
