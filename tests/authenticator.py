@@ -1,4 +1,4 @@
-"""A simulated authenticator: makes passkeys and signs with them as a browser and its device would (WebAuthn level 3)."""
+"""A simulated authenticator: makes passkeys and signs with them as browser and device would (WebAuthn level 3)."""
 
 import json
 import secrets

@@ -4,10 +4,10 @@ import time
 from statistics import median
 
 import pytest
-from authenticator import Authenticator
 from coincurve import PrivateKey
 from doorway import HERE, PASSWORD, SITE, THERE, Clock, come_in, joined, sits, with_password
 
+from authenticator import Authenticator
 from commonwatt.flows.entrance import coming_in, enrolling
 from commonwatt.flows.entrance.hall import Hall, NotLetIn, TooSoon
 from commonwatt.flows.entrance.records import Person, Way

@@ -129,13 +129,12 @@ class PeopleFile:
         ).fetchone()
         return _event(row) if row else None
 
-    def trail(self) -> Iterator[tuple[Event, Mapping[str, str] | None]]:
-        """Yield all events with what they tell; None where that was erased.
+    def trail(self, after: int = 0) -> Iterator[tuple[Event, Mapping[str, str] | None]]:
+        """Yield events behind a number with what they tell; None where that was erased.
 
         Raises:
             Corrupt: What an event tells is not what was hashed, or it is impossible.
         """
-        after = 0
         while rows := self._db.execute(
             "SELECT number, at_s, what, told, hash, owner, sealed FROM event WHERE number > ? ORDER BY number LIMIT ?",
             (after, _PAGE),

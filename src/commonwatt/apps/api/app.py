@@ -10,10 +10,10 @@ from fastapi import APIRouter, FastAPI, Response
 
 from commonwatt.apps.api.guard import Seating, There
 from commonwatt.apps.api.problems import RESPONSES, ProblemBody, explain_problems
-from commonwatt.apps.api.v1 import homes
+from commonwatt.apps.api.v1 import homes, myself, people, signing_in
 from commonwatt.apps.community import Community
 
-ROUTERS: tuple[APIRouter, ...] = (homes.router,)
+ROUTERS: tuple[APIRouter, ...] = (homes.router, signing_in.router, myself.router, people.router)
 PREFIX = "/api/v1"
 VERSION = "1.0"
 _PROBLEM = msgspec.json.schema_components([ProblemBody])[1]["ProblemBody"]

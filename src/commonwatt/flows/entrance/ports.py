@@ -90,8 +90,8 @@ class People(Protocol):
             details: What it tells.
         """
 
-    def trail(self) -> Iterator[tuple[Event, Mapping[str, str] | None]]:
-        """Yield all events with what they tell; None where that was erased."""
+    def trail(self, after: int = 0) -> Iterator[tuple[Event, Mapping[str, str] | None]]:
+        """Yield the events behind a number with what they tell; None where that was erased."""
 
     def head(self) -> Event | None:
         """Return the last event."""

@@ -117,13 +117,20 @@ def need_session(sitting: Sitting) -> Session:
     return sitting.session
 
 
-def need_fresh(hall: Hall, sitting: Sitting) -> Session:
+def need_fresh(hall: Hall, sitting: Sitting, *, lasting_way: bool = False) -> Session:
     """Return the session of who signed in just now: before a way in is changed, a screen left open is not enough.
+
+    Args:
+        hall: The entrance.
+        sitting: Who sits there.
+        lasting_way: Whether they must have come in by a lasting way: more than that is not for who sets up one.
 
     Raises:
         Refused: They signed in too long ago, or it is a program.
     """
     session = need_session(sitting)
+    if lasting_way and session.way in ENROLLING:
+        raise Refused("first a lasting way in is set up")
     if session.way not in ENROLLING and hall.now_s() >= session.made_s + FRESH_S:
         raise Refused(f"who changes this signed in within {FRESH_S // 60} minutes: sign in once more")
     return session
@@ -186,9 +193,7 @@ def make_token(
         Refused: They signed in too long ago, or have too many.
         InvalidValue: Scopes, label or time are none that a token can have.
     """
-    session = need_fresh(hall, sitting)
-    if session.way in ENROLLING:
-        raise Refused("first a lasting way in is set up")
+    session = need_fresh(hall, sitting, lasting_way=True)
     if not scopes or not scopes <= OF_TOKENS or not 0 < len(label) <= 100 or not 0 < lasts_s <= LONGEST_TOKEN_S:
         raise InvalidValue(f"a token has a label, scopes of {', '.join(sorted(OF_TOKENS))}, and a year at most")
     if len(hall.people.tokens.of(sitting.person.id)) >= MOST_TOKENS:
