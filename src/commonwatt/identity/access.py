@@ -39,6 +39,14 @@ class Action(StrEnum):
     CALL_EVENT = "call event"
     MANAGE_DEVICES = "manage devices"
     MANAGE_PEOPLE = "manage people"
+    INVITE = "invite"
+    """Ask somebody to join: a member into their own household, who runs the service as anything."""
+    BEGIN_RECOVERY = "begin recovery"
+    AGREE_RECOVERY = "agree to recovery"
+    """Be the second person of a recovery, see `commonwatt.identity.signing_in.recovery`."""
+    SEE_TRAIL = "see trail"
+    """What happened at the entrance, and to whom."""
+    SIGN_IN = "sign in"
     MANAGE_SELF = "manage self"
     """One's own sessions, credentials, tokens, feeds and notifications."""
     HAND_IN = "hand in"
@@ -65,6 +73,7 @@ _PUBLIC: dict[Action, frozenset[Relation]] = {
     Action.SEE_COMMUNITY: _SHARED,
     Action.SEE_TRADES: _SHARED,
     Action.HAND_IN: _SHARED,
+    Action.SIGN_IN: _SHARED,
 }
 _SIGNED_IN = _PUBLIC | {
     Action.MANAGE_SELF: _OWN,
@@ -91,6 +100,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[Relation]]] = {
         Action.STATE_CONSTRAINT: _OWN,
         Action.DECIDE_SCHEDULE: _OWN,
         Action.MANAGE_DEVICES: _OWN,
+        Action.INVITE: _OWN,
+        Action.AGREE_RECOVERY: frozenset({Relation.GRANTED}),
     },
     Role.INSTALLER: _SIGNED_IN | {Action.MANAGE_DEVICES: frozenset({Relation.GRANTED})},
     Role.OPERATOR: _SIGNED_IN
@@ -102,6 +113,10 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[Relation]]] = {
         Action.STATE_CONSTRAINT: _OWN,
         Action.CALL_EVENT: _OWN,
         Action.MANAGE_PEOPLE: _ALL,
+        Action.INVITE: _SHARED,
+        Action.BEGIN_RECOVERY: _ALL,
+        Action.AGREE_RECOVERY: frozenset({Relation.GRANTED, Relation.OTHER}),
+        Action.SEE_TRAIL: _SHARED,
     },
     Role.DSO: _GRID,
     Role.TSO: _GRID,
@@ -114,14 +129,62 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[Relation]]] = {
         Action.SEE_ASSETS: _ALL,
         Action.SEE_ENTRIES: _ALL,
         Action.SEE_SCHEDULES: _ALL,
+        Action.SEE_TRAIL: _SHARED,
+        Action.AGREE_RECOVERY: frozenset({Relation.GRANTED, Relation.OTHER}),
     },
 }
 """What each role may, of things in which relations; what is missing it may not.
 
-An auditor sees every account's entries and schedules under its pseudonym, and changes nothing; readings are between
-owner, operator's rulebook and the witnesses, so an auditor too needs the owner's grant to see them. The operator's
-seat sees that a device lives, not what a home draws.
+An auditor sees every account's entries and schedules under its pseudonym, and changes nothing of the community's: to be
+the second pair of eyes on a recovery changes who comes in, not what there is. Readings are between owner, operator's
+rulebook and the witnesses, so an auditor too needs the owner's grant to see them. The operator's seat sees that a
+device lives, not what a home draws.
 """
+
+GRANTED_BY: Mapping[Action, str] = {
+    Action.STATE_CONSTRAINT: "constraint",
+    Action.DECIDE_SCHEDULE: "consent",
+    Action.PLACE_ORDER: "order",
+    Action.SEND_TOKENS: "transfer",
+    Action.MANAGE_DEVICES: "register",
+}
+"""What an owner's grant in the log must name before somebody else does such a thing for them."""
+TO_SEE = "inspect"
+"""What it must name for everything else: to see."""
+
+
+class Scope(StrEnum):
+    """What a token of somebody's program is for; it never gives more than the seat that it was made from."""
+
+    READ = "read"
+    CONTROL = "control"
+    TRADE = "trade"
+    OPERATE = "operate"
+    ENROL = "enrol"
+    """Of a session that a printed code, an invitation or a recovery opened: to set up a lasting way in."""
+
+
+SCOPES: Mapping[Scope, frozenset[Action]] = {
+    Scope.READ: frozenset(action for action in Action if action.value.startswith("see ")) - {Action.SEE_TRAIL},
+    Scope.CONTROL: frozenset({Action.STATE_CONSTRAINT, Action.DECIDE_SCHEDULE, Action.MANAGE_DEVICES}),
+    Scope.TRADE: frozenset({Action.PLACE_ORDER, Action.SEND_TOKENS, Action.OFFER_CONTRACT}),
+    Scope.OPERATE: frozenset({Action.CALL_EVENT}),
+    Scope.ENROL: frozenset({Action.MANAGE_SELF, Action.SIGN_IN}),
+}
+"""No token invites, makes tokens or changes how its owner comes in: a stolen one gives no lasting hold."""
+OF_TOKENS = frozenset(Scope) - {Scope.ENROL}
+PUBLICLY = frozenset(_PUBLIC)
+"""What everybody may, so that no scope is needed for it."""
+
+
+def within(seat: Seat, action: Action) -> bool:
+    """Tell whether the token or session by which somebody sits there is for things of this kind; see also `may`."""
+    return seat.scopes is None or action in PUBLICLY or any(action in SCOPES[Scope(scope)] for scope in seat.scopes)
+
+
+def sees_zone(seat: Seat, zone: str) -> bool:
+    """Tell whether a zone is among those that a seat is about; the table says whether it sees zones at all."""
+    return not seat.zones or zone in seat.zones
 
 
 def may(role: Role, action: Action, relation: Relation) -> bool:

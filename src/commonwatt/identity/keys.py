@@ -70,7 +70,7 @@ class SigningKey:
             )
         self._key = PrivateKey(secret)
         self.public = self._key.public_key.format()
-        self.id = _address(self._key.public_key)
+        self.id = address(self._key.public_key)
 
     @classmethod
     def generate(cls) -> "SigningKey":
@@ -134,7 +134,7 @@ class VerifyingKey:
         if key.format() != public:
             raise InvalidValue(f"a public key is in compressed form, was {public.hex()}")
         self.public = public
-        self.id = _address(key)
+        self.id = address(key)
         self._point = key.public_key
         self.point = bytes(ffi.buffer(key.public_key, 64))
         """The key as libsecp256k1 keeps it in memory, 64 bytes; for compiled kernels, never to be stored."""
@@ -209,7 +209,7 @@ def signed_digest(message: bytes) -> bytes:
     return keccak256(b"\x19Ethereum Signed Message:\n%d%b" % (len(message), message))
 
 
-def _address(public: PublicKey) -> KeyId:
+def address(public: PublicKey) -> KeyId:
     """Return the Ethereum address: the last 20 bytes of the hash of the point's two coordinates."""
     return KeyId("0x" + keccak256(public.format(compressed=False)[1:])[-20:].hex())
 

@@ -30,6 +30,8 @@ class Seat:
         account: Whose things are theirs, and for whom they sign: a member's own, a role's ledger account; None for the
             public, and for whoever holds nothing.
         zones: Which zones a DSO's or transmission operator's seat is about; empty for all.
+        scopes: To what kinds of things it is narrowed, see `commonwatt.identity.access.Scope`: by the token of a
+            program, or since somebody is only about to set up how they come in. None where to none.
 
     Raises:
         InvalidValue: Somebody has no name, or the public has one.
@@ -39,6 +41,7 @@ class Seat:
     role: Role
     account: AccountId | None = None
     zones: tuple[str, ...] = ()
+    scopes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if (self.role is Role.PUBLIC) != (not self.person):

@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 
 from commonwatt.apps.api.answers import Kept
 from commonwatt.apps.community import Community
-from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.access import Action, Relation, may, within
 from commonwatt.identity.seat import Seat
 from commonwatt.model import Refused
 
@@ -58,6 +58,8 @@ def allows(action: Action) -> dict[str, Any]:
     async def check(seat: Seated) -> None:
         if not any(may(seat.role, action, relation) for relation in Relation):
             raise Refused("a role does what is in its line of the table", role=seat.role.value, action=action.value)
+        if not within(seat, action):
+            raise Refused("a token does what it was made for", scopes=" ".join(seat.scopes or ()), action=action.value)
 
     return {"dependencies": [Depends(check)], "openapi_extra": {ACTION: action.value}}
 

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from commonwatt.apps.views.seeing import Unseen
+from commonwatt.flows.entrance.hall import NotLetIn, TooSoon
 from commonwatt.model import Corrupt, Erased, InvalidValue, Outcome, Refused, Unreachable
 
 PROBLEM = "application/problem+json"
@@ -125,6 +126,10 @@ def explain_problems(app: FastAPI) -> None:
 
 def problem_of(error: Exception) -> Problem:
     """Return an error of ours as a problem."""
+    if isinstance(error, TooSoon):
+        return Problem(HTTPStatus.TOO_MANY_REQUESTS, error.rule, retry_after_s=error.wait_s)
+    if isinstance(error, NotLetIn):
+        return Problem(HTTPStatus.UNAUTHORIZED, error.rule)
     if isinstance(error, Refused):
         return Problem(HTTPStatus.FORBIDDEN, error.rule, next(iter(map(str, error.found.values())), ""), **error.found)
     if isinstance(error, Unseen):
@@ -139,12 +144,10 @@ def problem_of(error: Exception) -> Problem:
 
 
 def _answer(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        problem.body(request.url.path),
-        status_code=int(problem.status),
-        media_type=PROBLEM,
-        headers={"Cache-Control": "no-store", **(headers or {})},
-    )
+    told = {"Cache-Control": "no-store", **(headers or {})}
+    if "retry_after_s" in problem.found:
+        told["Retry-After"] = str(problem.found["retry_after_s"])
+    return Response(problem.body(request.url.path), status_code=int(problem.status), media_type=PROBLEM, headers=told)
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {

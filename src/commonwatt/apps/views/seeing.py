@@ -1,8 +1,8 @@
 """Hold who asks against the table of access; what somebody may not see is not there for them."""
 
 from commonwatt.apps.community import Community
-from commonwatt.flows.rulebook.identity.delegating import INSPECT, standing_delegation
-from commonwatt.identity.access import Action, Relation, may, relation_to
+from commonwatt.flows.rulebook.identity.delegating import standing_delegation
+from commonwatt.identity.access import GRANTED_BY, TO_SEE, Action, Relation, may, relation_to
 from commonwatt.identity.seat import Seat
 from commonwatt.model import AccountId, Asset, AssetId, CommonwattError, Refused
 
@@ -35,16 +35,23 @@ def check(
         Unseen: It is another's.
         Refused: The role does nothing of this kind.
     """
-    if may(seat.role, action, relation(community, seat, owner, asset)):
+    if may(seat.role, action, relation(community, seat, owner, asset, action)):
         return
     if owner is not None and any(may(seat.role, action, other) for other in Relation):
         raise Unseen(asset or owner)
     raise Refused("a role does what is in its line of the table", role=seat.role.value, action=action.value)
 
 
-def relation(community: Community, seat: Seat, owner: AccountId | None, asset: AssetId | None = None) -> Relation:
-    """Return how something relates to a seat, as the log's grants stand now."""
-    return relation_to(seat, owner, granted=owner is not None and _granted(community, seat, owner, asset))
+def relation(
+    community: Community,
+    seat: Seat,
+    owner: AccountId | None,
+    asset: AssetId | None = None,
+    action: Action = Action.SEE_READINGS,
+) -> Relation:
+    """Return how something relates to a seat that would do this to it, as the log's grants stand now."""
+    needed = GRANTED_BY.get(action, TO_SEE)
+    return relation_to(seat, owner, granted=owner is not None and _granted(community, seat, owner, asset, needed))
 
 
 def asset_of(community: Community, seat: Seat, name: str, action: Action) -> Asset:
@@ -64,11 +71,11 @@ def asset_of(community: Community, seat: Seat, name: str, action: Action) -> Ass
 def assets_of(community: Community, seat: Seat, action: Action = Action.SEE_ASSETS) -> list[Asset]:
     """Return all assets that a seat may do something about, by name."""
     every = sorted(community.state.assets.values(), key=lambda asset: asset.id)
-    return [one for one in every if may(seat.role, action, relation(community, seat, one.owner, one.id))]
+    return [one for one in every if may(seat.role, action, relation(community, seat, one.owner, one.id, action))]
 
 
-def _granted(community: Community, seat: Seat, owner: AccountId, asset: AssetId | None) -> bool:
-    """Tell whether an owner's grant in the log lets any key of the seat's account inspect."""
+def _granted(community: Community, seat: Seat, owner: AccountId, asset: AssetId | None, needed: str) -> bool:
+    """Tell whether an owner's grant in the log names what is needed, for any key of the seat's account."""
     granted = community.state.trusted.delegations.get(owner)
     if not granted or seat.account is None:
         return False
@@ -77,6 +84,6 @@ def _granted(community: Community, seat: Seat, owner: AccountId, asset: AssetId 
         if record is None or record.account != seat.account:
             continue
         standing = standing_delegation(community.state, owner, key, community.now_s())
-        if standing is not None and INSPECT in standing.kinds and (standing.assets is None or asset in standing.assets):
+        if standing is not None and needed in standing.kinds and (standing.assets is None or asset in standing.assets):
             return True
     return False

@@ -55,6 +55,8 @@ def attest(state: State, request: Request, body: bodies.Attest, position: int, s
             outcome = _archived(state, request, body)
         case bodies.Authorise():
             outcome = _authorise(state, request, body, stamped_s)
+        case bodies.EntranceTrail():
+            outcome = _trail(state, request, body)
     if outcome is Outcome.BOOKED:
         state.registry_version += 1
     return outcome
@@ -259,4 +261,14 @@ def _archived(state: State, request: Request, body: bodies.Archived) -> Outcome:
     if body.day in state.archived:
         return Outcome.ALREADY_THERE
     state.archived[body.day] = body.manifest
+    return Outcome.BOOKED
+
+
+def _trail(state: State, request: Request, body: bodies.EntranceTrail) -> Outcome:
+    """Note how far the trail of the entrance goes: always further, so that no other end is ever told of it."""
+    if request.author != state.operator:
+        return Outcome.NOT_ALLOWED
+    if state.trusted.trail is not None and body.events <= state.trusted.trail[0]:
+        return Outcome.ALREADY_THERE if (body.events, body.head) == state.trusted.trail else Outcome.TOO_LATE
+    state.trusted.trail = (body.events, body.head)
     return Outcome.BOOKED

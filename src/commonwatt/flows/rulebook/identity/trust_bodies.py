@@ -83,6 +83,16 @@ class Archived(_Body, frozen=True, tag_field="what", tag="archive"):
     manifest: _Hash
 
 
-Attest = AttestAsset | Qualify | Withdraw | Authorise | Archived
+class EntranceTrail(_Body, frozen=True, tag_field="what", tag="trail"):
+    """The operator's word how far the trail of the entrance goes: its last event and the hash of that.
+
+    See `commonwatt.identity.signing_in.trail`: from here on nothing before it can be changed or dropped unseen.
+    """
+
+    events: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    head: _Hash
+
+
+Attest = AttestAsset | Qualify | Withdraw | Authorise | Archived | EntranceTrail
 
 TRUST_BODIES: dict[Kind, object] = {Kind.DELEGATE: Delegate, Kind.ATTEST: Attest}

@@ -72,12 +72,21 @@ class Attested:
 
 @dataclass(slots=True)
 class Trusted:
-    """All of it for one community; ``inspectors`` is whom the law lets read about an asset, and until when."""
+    """All of it for one community.
+
+    Args:
+        delegations: What each account lets whom do.
+        professionals: Who may attest.
+        attested: What is attested of each asset.
+        inspectors: Whom the law lets read about an asset, and until when.
+        trail: How far the trail of the entrance goes, and the hash of its last event; None before it is first told.
+    """
 
     delegations: dict[AccountId, dict[KeyId, Delegation]] = field(default_factory=dict)
     professionals: dict[KeyId, Professional] = field(default_factory=dict)
     attested: dict[AssetId, Attested] = field(default_factory=dict)
     inspectors: dict[AssetId, dict[KeyId, int]] = field(default_factory=dict)
+    trail: tuple[int, str] | None = None
 
     def suspended(self, asset: AssetId) -> bool:
         """Tell whether no schedule may be in force for an asset, whatever its owner consents to."""
@@ -102,3 +111,5 @@ class Trusted:
         for asset in sorted(self.inspectors):
             for key, until_s in sorted(self.inspectors[asset].items()):
                 yield {"asset": asset, "inspector": key, "until_s": until_s}
+        if self.trail is not None:
+            yield {"events": self.trail[0], "trail": self.trail[1]}

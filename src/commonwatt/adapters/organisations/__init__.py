@@ -1,0 +1,1 @@
+"""Speak with the directories of organisations."""

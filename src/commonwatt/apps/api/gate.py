@@ -1,0 +1,138 @@
+"""Who asks over HTTP: by a session's cookie or a token, on pages, WebSockets and the API alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Response
+from starlette.requests import HTTPConnection
+
+from commonwatt.apps.api.armour import SESSION, Armour
+from commonwatt.apps.api.guard import Seating
+from commonwatt.apps.api.problems import Problem
+from commonwatt.flows.entrance import sitting as sittings
+from commonwatt.flows.entrance.hall import Hall
+from commonwatt.flows.entrance.ports import Directories
+from commonwatt.flows.entrance.records import Where
+from commonwatt.flows.entrance.sitting import Sitting
+from commonwatt.identity.keys import RequestSigner
+from commonwatt.identity.seat import PUBLIC, Seat
+from commonwatt.identity.signing_in.ceremony import GOOD_FOR_S
+from commonwatt.identity.signing_in.organisations import Organisation
+from commonwatt.identity.signing_in.secret import AT_HOME, TOKEN_PREFIX
+
+CEREMONY = "__Host-commonwatt-begun"
+_BEARER = "bearer "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Implements `commonwatt.apps.api.guard.Seating`, and holds what the routes of the entrance need.
+
+    Args:
+        hall: The entrance.
+        signer: The operator's key, with which invitations are signed; None where nobody can be invited from here.
+        directories: Speaks with organisations.
+        organisations: Those whose people may come, by name.
+    """
+
+    hall: Hall
+    signer: RequestSigner | None = None
+    directories: Directories | None = None
+    organisations: Mapping[str, Organisation] = field(default_factory=dict)
+
+    async def seat(self, connection: HTTPConnection) -> Seat:
+        """Return who asks over a connection; the public where there is neither session nor token.
+
+        Raises:
+            Problem: A token that was shown is no longer good. A session that ended makes somebody the public again.
+        """
+        found = self.sitting(connection)
+        return found.seat if found else PUBLIC
+
+    def sitting(self, connection: HTTPConnection) -> Sitting | None:
+        """Return who asks, with person and session; None for the public. Raises as `seat`."""
+        shown = connection.headers.get("authorization", "")
+        if shown.lower().startswith(_BEARER + TOKEN_PREFIX):
+            found = sittings.sit_by_token(self.hall, shown[len(_BEARER) :].strip())
+            if found is None:
+                raise Problem(HTTPStatus.UNAUTHORIZED, "a token is good until it ends or is revoked")
+            return found
+        secret = connection.cookies.get(SESSION)
+        return sittings.sit(self.hall, secret, where(connection)) if secret else None
+
+    def install(self, app: FastAPI) -> None:
+        """Let an application know who asks, and put its armour around it: the one is never without the other."""
+        app.state.seating = self
+        site = self.hall.site
+        # Browsers would take it for every port of this machine, where others serve plain HTTP.
+        lasting = site.origin.startswith("https:") and site.relying_party != "localhost"
+        app.add_middleware(Armour, origins=(site.origin,), https=lasting)
+
+
+def where(connection: HTTPConnection) -> Where:
+    """Return from where somebody asks; what proxies add about others is not believed, anybody can write it."""
+    address = connection.client.host if connection.client else "unknown"
+    device = connection.headers.get("user-agent", "")
+    return Where(address=address, device="".join(letter for letter in device[:200] if letter.isprintable()))
+
+
+# Dependencies are coroutines: others would run beside the loop, in whose thread the store is open.
+
+
+async def gate_of(connection: HTTPConnection) -> Gate:
+    """Return the gate of the application.
+
+    Raises:
+        Problem: It has none: nobody signs in here.
+    """
+    seating: Seating = connection.app.state.seating
+    if not isinstance(seating, Gate):
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "nobody signs in here")
+    return seating
+
+
+async def seated_person(connection: HTTPConnection) -> Sitting:
+    """Return who asks, who is somebody.
+
+    Raises:
+        Problem: It is the public.
+    """
+    found = (await gate_of(connection)).sitting(connection)
+    if found is None:
+        raise Problem(HTTPStatus.UNAUTHORIZED, "this is for who is signed in")
+    return found
+
+
+async def _where(connection: HTTPConnection) -> Where:
+    return where(connection)
+
+
+AtGate = Annotated[Gate, Depends(gate_of)]
+SomebodyThere = Annotated[Sitting, Depends(seated_person)]
+FromWhere = Annotated[Where, Depends(_where)]
+
+
+def keep_session(response: Response, secret: str) -> Response:
+    """Let a browser keep a session's secret, out of reach of scripts, other hosts and other sites' writes."""
+    response.set_cookie(SESSION, secret, max_age=AT_HOME.whole_s, secure=True, httponly=True, samesite="lax", path="/")
+    response.delete_cookie(CEREMONY, secure=True, httponly=True, samesite="lax", path="/")
+    return response
+
+
+def drop_session(response: Response) -> Response:
+    """Let a browser forget a session."""
+    response.delete_cookie(SESSION, secure=True, httponly=True, samesite="lax", path="/")
+    return response
+
+
+def keep_ceremony(response: Response, sealed: str) -> Response:
+    """Let a browser keep what it was asked, until it answers."""
+    response.set_cookie(CEREMONY, sealed, max_age=GOOD_FOR_S, secure=True, httponly=True, samesite="lax", path="/")
+    return response
+
+
+def ceremony_of(connection: HTTPConnection) -> str:
+    """Return what a browser was asked; empty where it was asked nothing."""
+    return connection.cookies.get(CEREMONY, "")

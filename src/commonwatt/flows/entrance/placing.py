@@ -1,0 +1,175 @@
+"""Who has which role: people added, roles given and ended; nobody is put into an account that is somebody's.
+
+Whoever runs a community could otherwise look into any home by asking a puppet to join its household. So an account in
+which anybody ever sat is given to another only by who sits there now; that a role ended frees nothing.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+
+from commonwatt.flows.entrance.hall import Hall
+from commonwatt.flows.entrance.names import check_name, folded
+from commonwatt.flows.entrance.records import Person, Place, Where
+from commonwatt.identity.seat import Role
+from commonwatt.identity.signing_in.trail import Happened
+from commonwatt.model import GRID, AccountId, InvalidValue, Refused
+
+SHARED = frozenset({GRID, AccountId("operator")})
+"""Accounts of an office, not of a household: whoever runs the community fills it."""
+MOST_PLACES = 16
+MOST_ADDRESSES = 5
+
+
+def add_person(hall: Hall, name: str, places: Sequence[Place], by: str, *, address: str = "") -> Person:
+    """Add a person, who has no way in yet.
+
+    Args:
+        hall: The entrance.
+        name: Under which they will sign in.
+        places: Their roles.
+        by: Who adds them, for the trail: a person's id, or a word for who holds the machine.
+        address: Where letters go, if anywhere.
+
+    Raises:
+        Refused: The name is none or somebody's, or an account is somebody's.
+    """
+    found = check_name(name)
+    if hall.people.persons.find(found) is not None:
+        raise Refused("this name is somebody's already", name=found)
+    for place in places:
+        refuse_taken(hall, place.account)
+    person = Person(
+        id=secrets.token_hex(16),
+        name=found,
+        places=tuple(places),
+        made_s=hall.now_s(),
+        addresses=(_checked(address),) if address else (),
+    )
+    with hall.people.together():
+        hall.people.persons.put(person)
+        roles = " ".join(place.role.value for place in places)
+        hall.note(Happened.PERSON_ADDED, person.id, None, name=found, roles=roles, by=by)
+    return person
+
+
+def new_place(hall: Hall, role: Role, account: AccountId | None = None, zones: Sequence[str] = ()) -> Place:
+    """Return a role to be given from now on.
+
+    Raises:
+        InvalidValue: It is the public's, or a member without an account.
+    """
+    if role is Role.PUBLIC or (role is Role.MEMBER and account is None):
+        raise InvalidValue(f"a person is in a role, a member of an account, was {role} of {account}")
+    return Place(role=role, account=account, zones=tuple(zones), since_s=hall.now_s())
+
+
+def give(hall: Hall, name: str, place: Place, by: str, *, let_by: AccountId | None = None) -> Person:
+    """Give somebody another role.
+
+    Args:
+        hall: The entrance.
+        name: Theirs.
+        place: The role.
+        by: Who gives it, for the trail.
+        let_by: The account of who gives it, into which they may let others.
+
+    Raises:
+        Refused: There is nobody by this name, the account is somebody's, or they have very many roles.
+    """
+    person = known(hall, name)
+    if len(person.places) >= MOST_PLACES:
+        raise Refused(f"a person has {MOST_PLACES} roles at most", name=person.name)
+    if place.account is None or place.account != let_by:
+        refuse_taken(hall, place.account, but=person.id)
+    changed = replace(person, places=(*person.places, place))
+    return _changed(hall, changed, f"{place.role.value} given", by)
+
+
+def end(hall: Hall, name: str, place: int, by: str) -> Person:
+    """End one of somebody's roles; sessions and tokens in it end with it.
+
+    Raises:
+        Refused: There is nobody by this name, or they have no such role.
+    """
+    person = known(hall, name)
+    if place not in person.standing():
+        raise Refused("a role that somebody has can end", name=person.name, place=place)
+    gone = replace(person.places[place], ended_s=hall.now_s())
+    changed = replace(person, places=(*person.places[:place], gone, *person.places[place + 1 :]))
+    return _changed(hall, changed, f"{gone.role.value} ended", by)
+
+
+def set_addresses(hall: Hall, person: Person, addresses: Sequence[str], where: Where) -> Person:
+    """Set where letters go; those to whom they went until now are told, too.
+
+    Raises:
+        InvalidValue: One is no address, or there are too many.
+    """
+    if len(addresses) > MOST_ADDRESSES:
+        raise InvalidValue(f"letters go to {MOST_ADDRESSES} addresses at most")
+    changed = replace(person, addresses=tuple(dict.fromkeys(map(_checked, addresses))))
+    with hall.people.together():
+        hall.people.persons.put(changed)
+        everywhere = replace(changed, addresses=tuple(dict.fromkeys((*person.addresses, *changed.addresses))))
+        hall.note(Happened.ROLE_CHANGED, person.id, where, change="addresses")
+        hall.tell(everywhere, Happened.ROLE_CHANGED, "The addresses for letters were changed.")
+    return changed
+
+
+def set_guardians(hall: Hall, person: Person, names: Sequence[str], where: Where) -> Person:
+    """Set who may agree to a recovery, instead of anybody else.
+
+    Raises:
+        Refused: One is nobody here, or the person themselves.
+    """
+    guardians = tuple(dict.fromkeys(known(hall, name).id for name in names))
+    if person.id in guardians:
+        raise Refused("a guardian is another person")
+    changed = replace(person, guardians=guardians)
+    with hall.people.together():
+        hall.people.persons.put(changed)
+        hall.note(Happened.GUARDIANS_CHANGED, person.id, where, guardians=" ".join(guardians))
+        hall.tell(changed, Happened.GUARDIANS_CHANGED, f"{len(guardians)} guardians are set.")
+    return changed
+
+
+def known(hall: Hall, name: str) -> Person:
+    """Return a person by name.
+
+    Raises:
+        Refused: There is none.
+    """
+    person = hall.people.persons.find(folded(name))
+    if person is None:
+        raise Refused("there is a person by this name", name=folded(name))
+    return person
+
+
+def refuse_taken(hall: Hall, account: AccountId | None, but: str | None = None) -> None:
+    """Refuse an account in which somebody else sits, or ever sat.
+
+    Raises:
+        Refused: Says so.
+    """
+    if account is None or account in SHARED:
+        return
+    for person in hall.people.persons.all():
+        if person.id != but and any(place.account == account for place in person.places):
+            raise Refused("into an account that is somebody's, only they let others", account=account)
+
+
+def _changed(hall: Hall, person: Person, change: str, by: str) -> Person:
+    with hall.people.together():
+        hall.people.persons.put(person)
+        hall.note(Happened.ROLE_CHANGED, person.id, None, change=change, by=by)
+        hall.tell(person, Happened.ROLE_CHANGED, f"Your roles were changed: {change}.")
+    return person
+
+
+def _checked(address: str) -> str:
+    local, at, host = address.strip().rpartition("@")
+    plain = address.isascii() and address.isprintable() and not set(address) & set(' <>",;:\\')
+    if not (local and at and "." in host and plain and len(address) <= 254):
+        raise InvalidValue(f"an address looks like anna@sun.example, was {address[:80]!r}")
+    return address.strip()
