@@ -1,0 +1,1 @@
+"""The app's pages: a house for them, words, parts, and live numbers."""

@@ -1,0 +1,65 @@
+"""A list that goes on as far as somebody wants to read, a page at a time, by cursor."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+from nicegui import ui
+
+from commonwatt.apps.web.context import Context
+from commonwatt.apps.web.markup import join, tag
+from commonwatt.apps.web.parts.controls import button
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Some rows of a list, newest first, and where it goes on; None at its end."""
+
+    rows: Sequence[Markup]
+    cursor: str | None = None
+
+
+Fetch = Callable[[str | None], Stretch]
+
+
+def row(title: str | Markup, value: str | Markup, *, note: str | Markup = "", href: str = "") -> Markup:
+    """Return one line of a list: what, how much, and below when or why."""
+    inside = join(
+        tag("span", title, class_="title"), tag("span", value, class_="amount"), tag("span", note, class_="small")
+    )
+    return tag("a", inside, href=href, class_="row") if href else tag("div", inside, class_="row")
+
+
+def listing(context: Context, label: str, fetch: Fetch, *, empty: Markup) -> ui.html:
+    """Put a list on the page, with a button for more of it.
+
+    Args:
+        context: The page.
+        label: What is listed.
+        fetch: Returns what follows a cursor; the first stretch for None. Only cursors that it gave come back to it.
+        empty: What stands there if there is nothing.
+    """
+    gathered: list[Markup] = []
+    following: list[str | None] = [None]
+
+    def take() -> Markup:
+        stretch = fetch(following[0])
+        first = len(gathered)
+        gathered.extend(stretch.rows)
+        following[0] = stretch.cursor
+        if not gathered:
+            return empty
+        more = button(f"more-{label}", context.say("More"), kind="quiet") if stretch.cursor is not None else Markup("")
+        items = (
+            tag("li", line, tabindex=-1 if place == first else None, data_new=place == first > 0)
+            for place, line in enumerate(gathered)
+        )
+        return join(tag("ul", *items, class_="listing", aria_label=label), more)
+
+    def go_on(_: object) -> None:
+        if following[0] is not None:
+            piece.set_content(take())
+
+    piece = context.put(take(), on={f"more-{label}": go_on})
+    piece.classes("card")
+    return piece

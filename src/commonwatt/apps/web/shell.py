@@ -1,0 +1,199 @@
+"""Put the app's pages on a web application: NiceGUI carries events and redraws, everything else is plain markup."""
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from nicegui import Client, background_tasks, core, ui
+from nicegui.version import __version__ as nicegui_version
+
+from commonwatt.apps.api.problems import Problem, problem_of
+from commonwatt.apps.web import frame
+from commonwatt.apps.web.assets import Packed, address, serve_assets
+from commonwatt.apps.web.context import Context, Page
+from commonwatt.apps.web.install import INSTALL_HEAD, serve_installation
+from commonwatt.apps.web.live import Live, Value
+from commonwatt.apps.web.parts.states import error_state
+from commonwatt.apps.web.words import LANGUAGES, Place, Words, language_of
+from commonwatt.identity.seat import Seat
+
+CONTENT_POLICY: Final = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+"""Nothing from elsewhere. NiceGUI needs inline scripts and compiles templates: docs/decisions/0008-the-app.md."""
+RECONNECT_WITHIN_S = 15.0
+_KEPT_MESSAGES = 20
+_THEMES = ("auto", "light", "dark")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What the shell is told of where it stands.
+
+    Args:
+        community: Given to pages as it is.
+        place: The community's name, clocks and money.
+        now_s: Its clock, seconds since 1970.
+        as_of_s: The log's time of the last leaf that is in what pages show.
+        seat_of: Who sits before a browser.
+        chairs_of: Which other seats they may take; a demo's role switcher.
+    """
+
+    community: Any
+    place: Place
+    now_s: Callable[[], int]
+    as_of_s: Callable[[], int]
+    seat_of: Callable[[Request], Seat]
+    chairs_of: Callable[[Request], Sequence[frame.Chair]] = field(default=lambda _: ())
+
+
+def open_house(app: FastAPI, house: House, pages: Sequence[Page]) -> Live:
+    """Serve pages on an application, and return the feeds, which must be stirred whenever the log grows.
+
+    To be called once a process, after all routes that are not pages: NiceGUI takes what is left.
+    """
+    live = Live(_send)
+    serve_assets(app)
+    serve_installation(app, house.place)
+    _lighten(app)
+    for page in pages:
+        _register(page, house, pages, live)
+    ui.run_with(
+        app,
+        title=house.place.name,
+        favicon=None,
+        dark=None,
+        binding_refresh_interval=None,
+        reconnect_timeout=RECONNECT_WITHIN_S,
+        message_history_length=_KEPT_MESSAGES,
+        gzip_middleware_factory=lambda inner: Packed(inner, kept_under=f"/_nicegui/{nicegui_version}/"),
+        tailwind=False,
+        show_welcome_message=False,
+    )
+    # A page of another origin has no business on this socket, whatever page's name it guesses.
+    core.sio.eio.cors_allowed_origins = None
+    core.app.on_startup(lambda: background_tasks.create(live.run(), name="live numbers"))
+    return live
+
+
+def _register(page: Page, house: House, pages: Sequence[Page], live: Live) -> None:
+    # NiceGUI reads a page's language from the route's object, so there is one for each language; the first is routed.
+    by_language = {language: ui.page(page.path, language=_quasar(language)) for language in LANGUAGES}
+
+    async def show(request: Request, client: Client) -> None:
+        words = Words(
+            language_of(request.cookies.get("cw_language"), request.headers.get("accept-language", "")), house.place
+        )
+        client.page = by_language[words.language]
+        seat = house.seat_of(request)
+        within = {**request.query_params, **{key: str(value) for key, value in request.path_params.items()}}
+        context = Context(
+            community=house.community,
+            seat=seat,
+            words=words,
+            now_s=house.now_s,
+            live=live,
+            client=client,
+            within=within,
+        )
+        _furnish(context, page, house, pages, request)
+        _keep_alive(context, house)
+        with ui.element("div").props("id=content tabindex=-1").classes("content"):
+            await _build(context, page)
+
+    by_language["en"](show)
+
+
+def _quasar(language: str) -> Any:
+    return {"en": "en-GB"}.get(language, language)
+
+
+def _furnish(context: Context, page: Page, house: House, pages: Sequence[Page], request: Request) -> None:
+    words, client = context.words, context.client
+    theme = request.cookies.get("cw_theme", "auto")
+    theme = theme if theme in _THEMES else "auto"
+    title = words.say(page.title)
+    client.title = f"{title} - {house.place.name}"
+    places = [
+        frame.Way(href=other.path, title=words.say(other.title), icon=other.icon, here=other is page)
+        for other in pages
+        if other.listed and context.seat.role in other.roles
+    ]
+    ui.add_head_html(INSTALL_HEAD.format(style=address("app.css"), script=address("app.js"), theme=theme))
+    ui.add_body_html(
+        str(
+            frame.frame(
+                words,
+                context.seat,
+                title=title,
+                as_of_s=house.as_of_s(),
+                places=places,
+                chairs=house.chairs_of(request),
+                theme=theme,
+            )
+        )
+    )
+
+
+def _keep_alive(context: Context, house: House) -> None:
+    live, client = context.live, context.client
+    words = context.words
+
+    def clock() -> Mapping[str, Value]:
+        return {"as_of": words.seconds(house.as_of_s())}
+
+    live.join(client.id, ("the log's time", words.language), clock)
+    client.on_connect(lambda: live.greet(client.id))
+    client.on_delete(lambda: live.leave(client.id))
+
+
+async def _build(context: Context, page: Page) -> None:
+    """Have a page build itself; what is refused is said in its place, with its status."""
+    try:
+        if context.seat.role not in page.roles:
+            raise Problem(HTTPStatus.FORBIDDEN, "this page is for other roles", page.path, role=context.seat.role.value)
+        built = page.build(context)
+        if built is not None:
+            await built
+    except Problem as problem:
+        _refuse(context, problem)
+    except Exception as error:
+        said = problem_of(error)
+        if said.status is HTTPStatus.INTERNAL_SERVER_ERROR:
+            _log.exception("a page could not be built: path %s", page.path)
+            said = Problem(said.status, "something here is broken; it is noted", page.path)
+        _refuse(context, said)
+
+
+def _refuse(context: Context, problem: Problem) -> None:
+    context.client.status_code = int(problem.status)
+    context.put(error_state(context.words, problem))
+
+
+async def _send(values: Mapping[str, Value], pages: Collection[str]) -> None:
+    # One packet for all of them: a room is named after each page's client.
+    await core.sio.emit("live", dict(values), room=list(pages))
+
+
+def _lighten(app: FastAPI) -> None:
+    """Serve nothing in place of NiceGUI's web fonts: letters are the system's and icons are drawn."""
+
+    @app.get(f"/_nicegui/{nicegui_version}/static/fonts.css", include_in_schema=False)
+    async def no_fonts() -> Response:
+        return Response("", media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+    @app.middleware("http")
+    async def guard(request: Request, call_next: Any) -> Response:
+        response: Response = await call_next(request)
+        if response.headers.get("content-type", "").startswith("text/html"):
+            response.headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
+            response.headers.setdefault("Referrer-Policy", "same-origin")
+            response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        return response
