@@ -5,7 +5,6 @@ from statistics import median
 
 import pytest
 from coincurve import PrivateKey
-from doorway import HERE, PASSWORD, SITE, THERE, Clock, come_in, joined, sits, with_password
 
 from authenticator import Authenticator
 from commonwatt.flows.entrance import coming_in, enrolling
@@ -15,6 +14,7 @@ from commonwatt.identity.keys import SigningKey, signed_digest
 from commonwatt.identity.signing_in.passwords import Passwords
 from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import InvalidValue, Refused
+from doorway import HERE, PASSWORD, SITE, THERE, Clock, come_in, joined, sits, with_password
 
 
 @pytest.fixture

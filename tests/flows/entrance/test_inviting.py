@@ -1,7 +1,6 @@
 """Invitations are good once, for a while, as they were signed; and none leads into an account that is somebody's."""
 
 import pytest
-from doorway import HERE, OPERATOR, PASSWORD, Clock, joined, sits
 
 from authenticator import Authenticator
 from commonwatt.flows.entrance import enrolling, inviting, placing, sitting
@@ -10,6 +9,7 @@ from commonwatt.flows.entrance.records import Way
 from commonwatt.identity.keys import SigningKey
 from commonwatt.identity.seat import Role
 from commonwatt.model import AccountId, InvalidValue, Refused
+from doorway import HERE, OPERATOR, PASSWORD, Clock, joined, sits
 
 HOME = AccountId("member-07")
 

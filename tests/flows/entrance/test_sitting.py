@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from doorway import HERE, THERE, Clock, joined, sits
 
 from commonwatt.flows.entrance import placing, sitting
 from commonwatt.flows.entrance.hall import Hall, NotLetIn
@@ -12,6 +11,7 @@ from commonwatt.identity.access import Action, Scope, within
 from commonwatt.identity.seat import Role
 from commonwatt.identity.signing_in.secret import AT_HOME, AT_WORK
 from commonwatt.model import AccountId, InvalidValue, Refused
+from doorway import HERE, THERE, Clock, joined, sits
 
 DAY_S = 86_400
 
