@@ -1,0 +1,188 @@
+"""Open a community's app: API and pages on one socket, over the log of a folder, which others may write meanwhile."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.requests import HTTPConnection
+
+from commonwatt.adapters.stores.tls_files import TlsFiles, tls_files
+from commonwatt.apps import door_card
+from commonwatt.apps.api.app import make_app
+from commonwatt.apps.community import Community
+from commonwatt.apps.entering import keep_trail_tied, open_gate
+from commonwatt.apps.publishing import listen
+from commonwatt.apps.rehearsal import rehearsal
+from commonwatt.apps.web.frame import Chair
+from commonwatt.apps.web.pages import PAGES
+from commonwatt.apps.web.serving import socket_settings
+from commonwatt.apps.web.shell import House, open_house
+from commonwatt.apps.web.words import Place
+from commonwatt.flows.chronicle import Chapter
+from commonwatt.identity.seat import Seat
+from commonwatt.model import Refused
+
+TLS_FOLDER = "tls"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """Where an app is open, and what people have to trust to see it without a warning."""
+
+    url: str
+    authority: Path | None
+    renewed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How an app is opened.
+
+    Args:
+        host: Where to listen.
+        port: Likewise; 0 for any that is free.
+        names: Host names under which people reach it; the host itself where there are none.
+        plain: Whether it is served without TLS: on this machine alone, or behind somebody else's.
+        rehearsal: Whether anybody may take any seat; only where the community's keys follow from a published seed.
+        currency: What one ERGON is worth one of, ISO 4217.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8443
+    names: tuple[str, ...] = ()
+    plain: bool = False
+    rehearsal: bool = False
+    currency: str = "GBP"
+
+
+class _Doorway(Protocol):
+    """Who lets people in: by sign-in, or to any seat of a rehearsal."""
+
+    def install(self, app: FastAPI) -> None:
+        """Let an application know who asks."""
+
+
+def open_app(folder: Path, way: Way, on_open: Callable[[Opened], None]) -> None:
+    """Serve a community's app until the process is told to end.
+
+    Args:
+        folder: The community's, with its log.
+        way: How.
+        on_open: Told once people can come.
+
+    Raises:
+        Refused: There is no log, or the way is not for this community.
+        Corrupt: A file is damaged.
+        OSError: The port is taken.
+    """
+    with ExitStack() as doors:
+        socket = doors.enter_context(listen(way.host, way.port))
+        port, names = socket.getsockname()[1], way.names or (_name_of(way.host),)
+        tls = None if way.plain else tls_files(folder / TLS_FOLDER, folder.name, names, int(time.time()))
+        origin = f"{'http' if way.plain else 'https'}://{names[0]}:{port}"
+        community = Community(folder, _Clock(folder).now_s, lambda: _door(folder))
+        app = app_of(community, way, origin)
+        secure = {} if tls is None else {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", **socket_settings(), **secure))
+        on_open(_opened(origin, tls))
+        server.run([socket])
+
+
+def app_of(community: Community, way: Way, origin: str) -> FastAPI:
+    """Return a community's app, API and pages.
+
+    Args:
+        community: Not caught up yet, of this thread; closed when the app ends.
+        way: See `open_app`.
+        origin: Where people reach it, as browsers write it.
+    """
+    community.catch_up()
+    seat_of: Callable[[HTTPConnection], Seat]
+    chairs_of: Callable[[HTTPConnection], list[Chair]] = lambda _: []
+    doorway: _Doorway
+    if way.rehearsal:
+        doorway = played = rehearsal(community.folder, way.host, origin, community.state)
+        seat_of, chairs_of = played.seat_now, played.chairs
+        app = make_app(lambda: community, played)
+    else:
+        doorway = gate = open_gate(community.folder, origin, community.state)
+        seat_of = gate.seat_now
+        app = make_app(lambda: community, gate)
+        _keep_trail(app, lambda: keep_trail_tied(gate.hall.people, community))
+    doorway.install(app)
+    house = House(
+        community=community,
+        place=Place(name=community.name, zone=ZoneInfo(community.state.charter.timezone), currency=way.currency),
+        now_s=community.now_s,
+        as_of_s=lambda: community.told_s,
+        seat_of=seat_of,
+        chairs_of=chairs_of,
+    )
+    live = open_house(app, house, PAGES)
+
+    def stir(chapter: Chapter) -> None:
+        live.stir({*(leaf.kind.value for leaf in chapter.leaves), *chapter.accounts})
+
+    community.on_chapter(stir)
+    return app
+
+
+class _Clock:
+    """The log's time, by the card of the folder's door; the system's where none is open."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path, self._folder = folder / door_card.DOOR_CARD, folder
+        self._read: tuple[int, door_card.DoorCard] | None = None
+
+    def now_s(self) -> int:
+        """Return the time, seconds since 1970."""
+        now_s = time.time()
+        try:
+            changed = self._path.stat().st_mtime_ns
+            if self._read is None or self._read[0] != changed:
+                self._read = changed, door_card.read(self._folder)
+        except (OSError, Refused):
+            pass
+        return int(now_s) if self._read is None else self._read[1].now_s(now_s)
+
+
+def _door(folder: Path) -> tuple[str, int] | None:
+    with suppress(Refused):
+        card = door_card.read(folder)
+        return card.host, card.port
+    return None
+
+
+def _keep_trail(app: FastAPI, keep: Callable[[], object]) -> None:
+    """Tie the entrance's trail to the log from time to time, while the app runs."""
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(of: FastAPI) -> AsyncIterator[object]:
+        async with inner(of) as told:
+            keeping = asyncio.ensure_future(keep())  # type: ignore[call-overload]
+            try:
+                yield told
+            finally:
+                keeping.cancel()
+
+    app.router.lifespan_context = lifespan
+
+
+def _opened(origin: str, tls: TlsFiles | None) -> Opened:
+    return Opened(
+        url=origin,
+        authority=None if tls is None else tls.authority,
+        renewed=tls is not None and tls.renewed,
+    )
+
+
+def _name_of(host: str) -> str:
+    return "localhost" if host in ("127.0.0.1", "::1") else host

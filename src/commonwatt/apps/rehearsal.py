@@ -1,0 +1,89 @@
+"""Seats for anybody who looks at a rehearsal: its keys follow from a published seed, so there is nothing to guard."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from starlette.requests import HTTPConnection
+
+from commonwatt.apps.api.armour import Armour
+from commonwatt.apps.publishing import TRUST
+from commonwatt.apps.web.frame import Chair
+from commonwatt.flows.evidence import read_trust
+from commonwatt.flows.rulebook import State
+from commonwatt.identity.seat import PUBLIC, Role, Seat
+from commonwatt.model import AccountId, AssetKind, Refused
+
+COOKIE = "commonwatt-rehearsal"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Implements `guard.Seating` for a community that only plays: a cookie tells which chair somebody took.
+
+    Args:
+        seats: What can be taken; the first is whose everybody is at first.
+        origin: Where the site is, as browsers write it.
+    """
+
+    seats: Sequence[Seat]
+    origin: str
+    _by_name: dict[str, Seat] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {_name(seat): seat for seat in self.seats})
+
+    async def seat(self, connection: HTTPConnection) -> Seat:
+        """Return the seat that was taken."""
+        return self.seat_now(connection)
+
+    def seat_now(self, connection: HTTPConnection) -> Seat:
+        """Return the same at once."""
+        return self._by_name.get(connection.cookies.get(COOKIE, ""), self.seats[0])
+
+    def chairs(self, connection: HTTPConnection) -> list[Chair]:
+        """Return every seat and where it is taken."""
+        return [Chair(seat=seat, href=f"/sit/{_name(seat)}") for seat in self.seats]
+
+    def install(self, app: FastAPI) -> None:
+        """Let an application know who sits where, with the armour that every answer wears."""
+        app.state.seating = self
+
+        @app.get("/sit/{name}", include_in_schema=False)
+        async def sit(name: str) -> RedirectResponse:
+            answer = RedirectResponse("/", 303)
+            if name in self._by_name:
+                answer.set_cookie(COOKIE, name, httponly=True, samesite="strict", path="/")
+            return answer
+
+        app.add_middleware(Armour, origins=(self.origin,), https=False)
+
+
+def rehearsal(folder: Path, host: str, origin: str, state: State) -> Rehearsal:
+    """Return the seats of a rehearsal: a member with a car first, then everybody else, and each role.
+
+    Raises:
+        Refused: The community is real, or others than this machine could take a seat.
+    """
+    if not read_trust((folder / TRUST).read_bytes()).rehearsal:
+        raise Refused("seats are for anybody where a community only plays; here people sign in", folder=folder)
+    if host not in _LOOPBACK:
+        raise Refused("who may take any seat is on this machine", host=host)
+    cars = {asset.owner for asset in state.assets.values() if asset.kind is AssetKind.VEHICLE}
+    members = sorted(state.members(), key=lambda account: (account not in cars, account))
+    roles = (Role.OPERATOR, Role.DSO, Role.UTILITY, Role.AUDITOR)
+    return Rehearsal(
+        [
+            *(Seat(person=account, role=Role.MEMBER, account=account) for account in members),
+            *(Seat(person=role.value, role=role, account=AccountId(role.value)) for role in roles),
+            PUBLIC,
+        ],
+        origin,
+    )
+
+
+def _name(seat: Seat) -> str:
+    return seat.person or seat.role.value
