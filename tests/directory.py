@@ -26,7 +26,7 @@ class Provider:
     client_id: str = "sun-street"
     claims: dict[str, Any] = field(default_factory=dict)
     alg: str = "RS256"
-    key: RSAKey = KEY
+    key: RSAKey = field(default_factory=lambda: KEY)
     now_s: int = 0
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
 

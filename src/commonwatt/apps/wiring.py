@@ -15,6 +15,7 @@ from commonwatt.adapters.devices.driver import DeviceSpec
 from commonwatt.adapters.devices.gateway.client import GatewayProcess, PlantProcess
 from commonwatt.adapters.devices.gateway.device import PaperFleet, WiredFleet
 from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_secret
+from commonwatt.adapters.stores.people import PeopleFile
 from commonwatt.adapters.stores.sqlite import SqliteLog, in_use
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.flows.onboard import Cast, Charter, WalletTerms
@@ -154,6 +155,17 @@ def open_log_alone(folder: Path) -> SqliteLog:
     if in_use(folder / "log.sqlite"):
         raise Refused("nobody else has the log open meanwhile", folder=folder)
     return SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY))
+
+
+def open_people(folder: Path) -> PeopleFile:
+    """Open the people of a community's folder, of the thread that calls; the file is made where it is missing.
+
+    Raises:
+        Refused: There is no log, or no key to it; or it is of another format.
+        Corrupt: The file is damaged, or another master key's.
+    """
+    open_log(folder).close()
+    return PeopleFile(folder / "people.sqlite", MasterKey.in_file(folder / MASTER_KEY))
 
 
 def open_key(folder: Path, name: str) -> SigningKey:

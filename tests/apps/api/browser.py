@@ -1,4 +1,4 @@
-"""A browser for tests of the entrance: asks an application in this thread, keeps cookies, tells where it came from."""
+"""A browser for tests of the entrance: asks an application in this thread, keeps cookies, tells where it is from."""
 
 import asyncio
 from typing import Any

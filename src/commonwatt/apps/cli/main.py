@@ -25,6 +25,7 @@ from commonwatt.apps.cli import (
     interchanging,
     joining,
     keeping,
+    persons,
     planning,
     running,
     showing,
@@ -61,6 +62,7 @@ app.command("order")(trading.order)
 app.command("ask")(trading.ask)
 app.add_typer(interchanging.app, name="interchange")
 app.add_typer(devices.app, name="devices")
+app.add_typer(persons.app, name="person")
 app.command("prove")(showing.prove)
 app.command("inspect")(showing.inspect)
 app.command("fairness")(showing.fairness)

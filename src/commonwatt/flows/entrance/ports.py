@@ -77,6 +77,9 @@ class People(Protocol):
     def notices(self) -> Shelf[Notice]:
         """What people are to be told."""
 
+    def close(self) -> None:
+        """Let go of the store."""
+
     def together(self) -> AbstractContextManager[None]:
         """Let all that is changed meanwhile be kept together or not at all."""
 
