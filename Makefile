@@ -12,7 +12,7 @@ setup: .venv/ready
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch .venv/ready
 
-# PostgreSQL, SoftHSM, Mosquitto and a foreign OCPP client for the tests that need them; where they cannot be had these tests say so and are skipped.
+# PostgreSQL, SoftHSM, Mosquitto, Chromium and a foreign OCPP client for the tests that need them; where they cannot be had these tests say so and are skipped.
 servers:
 	-sh scripts/servers.sh install
 	-sh scripts/peers.sh install ocpp-rpc

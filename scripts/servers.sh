@@ -1,5 +1,5 @@
 #!/bin/sh
-# Foreign servers for tests and benchmarks: `install` brings their Debian packages where they are missing,
+# Foreign programs for tests and benchmarks: `install` brings their Debian packages (also Chromium) where they are missing,
 # `postgres` runs a throw-away PostgreSQL on a private socket until it is stopped, `mosquitto` an MQTT broker on loopback.
 #
 #   scripts/servers.sh install
@@ -31,6 +31,7 @@ install_missing() {
     [ -n "$(program initdb)" ] || missing="$missing postgresql"
     command -v softhsm2-util >/dev/null || missing="$missing softhsm2"
     [ -n "$(mosquitto_program)" ] || missing="$missing mosquitto"
+    command -v chromium >/dev/null || missing="$missing chromium"
     [ -n "$missing" ] || return 0
     command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ] || give_up "to be installed by an administrator:$missing"
     # The packages would start servers of their own, which nobody asked for.

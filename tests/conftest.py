@@ -19,6 +19,7 @@ settings.load_profile("compiled")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rows", action="store_true", help="print mission rows with the tests that show them, run none")
+    parser.addoption("--keep-shots", action="store_true", help="keep how the app looks now as how it should look")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:

@@ -32,6 +32,7 @@ class Context:
         live: All feeds of this process.
         client: NiceGUI's page.
         within: What the address says beyond the page's own path: ``{name}`` parts and the query.
+        pieces: What was put on the page so far, to be seen before it lives.
     """
 
     community: Any
@@ -41,18 +42,22 @@ class Context:
     live: Live
     client: Client
     within: Mapping[str, str] = field(default_factory=dict)
+    pieces: list[Markup] = field(default_factory=list)
 
     def say(self, message: str, **values: object) -> str:
         """Translate a text for whoever looks; see `Words.say`."""
         return self.words.say(message, **values)
 
-    def put(self, markup: Markup, on: Mapping[str, Handler] | None = None) -> ui.html:
+    def put(self, markup: Markup, on: Mapping[str, Handler] | None = None, *, early: bool = True) -> ui.html:
         """Put markup on the page, where NiceGUI is just now; returns what can be given other content later.
 
         Args:
             markup: Parts, in which nothing is unescaped.
             on: What happens when a control in it is used, by the control's ``data-send`` name.
+            early: Whether it stands by itself and is seen before the page lives.
         """
+        if early:
+            self.pieces.append(markup)
         piece = ui.html(markup, sanitize=False)
         if on:
             piece.on("cw", lambda event: self._handle(dict(on), event), args=["detail"])

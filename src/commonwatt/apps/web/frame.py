@@ -57,8 +57,14 @@ def frame(
         _navigation(words, places),
         tag("div", id="said", class_="unseen", role="status", aria_live="polite"),
         tag("div", id="toast", class_="toast", aria_hidden="true", hidden=True),
-        tag("div", join(*(tag("span", class_="bone") for _ in range(4))), class_="early", aria_hidden="true"),
     )
+
+
+def early(pieces: Sequence[Markup]) -> Markup:
+    """Return what is seen, and nothing else, until the page lives: its own pieces, or grey lines where it has none."""
+    bones = join(*(tag("span", class_="bone") for _ in range(4)))
+    inside = tag("div", join(*pieces) if pieces else bones, class_="content")
+    return tag("div", inside, class_="early", aria_hidden="true", inert=True)
 
 
 def _header(words: Words, seat: Seat, title: str, as_of_s: int, chairs: Sequence[Chair], theme: str) -> Markup:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from commonwatt.model import CommonwattError
 
@@ -115,7 +116,7 @@ class Live:
             await asyncio.sleep(GATHER_S)
             self._stirred.clear()
             topics, self._dirty = self._dirty, set()
-            await self.spread(topics)
+            await _guarded(partial(self.spread, topics))
 
     async def spread(self, topics: Collection[Hashable] | None) -> None:
         """Compute again what may have moved, and send what did.
@@ -153,7 +154,7 @@ async def _guarded(call: Callable[[], Awaitable[None]]) -> None:
     try:
         await call()
     except Exception:
-        _log.exception("a page could not follow a change")
+        _log.exception("an open page could not follow a change")
 
 
 def _touched(wanted: frozenset[Hashable], topics: Collection[Hashable] | None) -> bool:

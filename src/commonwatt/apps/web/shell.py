@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from nicegui import Client, background_tasks, core, ui
@@ -14,18 +14,13 @@ from commonwatt.apps.api.problems import Problem, problem_of
 from commonwatt.apps.web import frame
 from commonwatt.apps.web.assets import Packed, address, serve_assets
 from commonwatt.apps.web.context import Context, Page
+from commonwatt.apps.web.guard import Guard
 from commonwatt.apps.web.install import INSTALL_HEAD, serve_installation
 from commonwatt.apps.web.live import Live, Value
 from commonwatt.apps.web.parts.states import error_state
 from commonwatt.apps.web.words import LANGUAGES, Place, Words, language_of
 from commonwatt.identity.seat import Seat
 
-CONTENT_POLICY: Final = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
-"""Nothing from elsewhere. NiceGUI needs inline scripts and compiles templates: docs/decisions/0008-the-app.md."""
 RECONNECT_WITHIN_S = 15.0
 _KEPT_MESSAGES = 20
 _THEMES = ("auto", "light", "dark")
@@ -63,6 +58,7 @@ def open_house(app: FastAPI, house: House, pages: Sequence[Page]) -> Live:
     serve_assets(app)
     serve_installation(app, house.place)
     _lighten(app)
+    app.add_middleware(Guard)
     for page in pages:
         _register(page, house, pages, live)
     ui.run_with(
@@ -107,6 +103,8 @@ def _register(page: Page, house: House, pages: Sequence[Page], live: Live) -> No
         _keep_alive(context, house)
         with ui.element("div").props("id=content tabindex=-1").classes("content"):
             await _build(context, page)
+        ui.add_body_html(str(frame.early(context.pieces)))
+        context.pieces.clear()
 
     by_language["en"](show)
 
@@ -188,12 +186,3 @@ def _lighten(app: FastAPI) -> None:
     @app.get(f"/_nicegui/{nicegui_version}/static/fonts.css", include_in_schema=False)
     async def no_fonts() -> Response:
         return Response("", media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"})
-
-    @app.middleware("http")
-    async def guard(request: Request, call_next: Any) -> Response:
-        response: Response = await call_next(request)
-        if response.headers.get("content-type", "").startswith("text/html"):
-            response.headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
-            response.headers.setdefault("Referrer-Policy", "same-origin")
-            response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        return response

@@ -74,7 +74,7 @@ def chart(
     words = context.words
     written = write or (lambda value: words.number(value, 1))
     with ui.element("figure").classes("card pictured charted"):
-        context.put(caption(words, f"{title} ({unit})", as_of_s)).classes("caption")
+        context.put(caption(words, f"{title} ({unit})", as_of_s), early=False).classes("caption")
         with ui.element("div").classes("picture").props("aria-hidden=true"):
             picture = ui.echart(_options(context, times_s, lines, unit), renderer="svg").classes("chart")
         stride = -(-len(times_s) // _MOST_ROWS) or 1
@@ -83,7 +83,7 @@ def chart(
             for place, at_s in list(enumerate(times_s))[::stride]
         ]
         head = (words.say("When"), *(f"{line.name} ({unit})" for line in lines))
-        context.put(table(words, title, head, rows)).classes("held")
+        context.put(table(words, title, head, rows), early=False).classes("held")
     return picture
 
 

@@ -1,5 +1,6 @@
 """Where power flows now: roof, house, battery, car, grid and neighbours, drawn, moving, and as a sentence."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 from types import MappingProxyType
@@ -94,13 +95,12 @@ class Flow:
 def flow_picture(words: Words, flow: Flow, key: str = "flow") -> Markup:
     """Return the picture; it follows the feed's value under a key, made by `flow_values`."""
     values = flow_values(words, flow)
-    spokes = values["spokes"]
-    assert isinstance(spokes, dict)
+    spokes, level = _spokes(words, flow), str(values["level"] or "")
     svg = tag(
         "svg",
-        join(*(_spoke(thing) for thing in spokes)),
-        join(*(_node(words, thing, *_PLACES[thing]) for thing in spokes)),
-        _node(words, "house", *_CENTRE),
+        join(*(_spoke(thing, spoke) for thing, spoke in spokes.items())),
+        join(*(_node(words, thing, spoke["text"], *_PLACES[thing], level) for thing, spoke in spokes.items())),
+        _node(words, "house", str(values["house"]), *_CENTRE),
         viewBox="0 0 360 296",
         role="img",
         aria_labelledby=f"{key}-said",
@@ -112,28 +112,33 @@ def flow_picture(words: Words, flow: Flow, key: str = "flow") -> Markup:
 
 def flow_values(words: Words, flow: Flow) -> dict[str, Value]:
     """Return what moves in the picture, as the browser takes it."""
-    spokes: dict[str, Value] = {}
+    spokes = _spokes(words, flow)
     sentences = [
         f"{words.seconds(flow.at_s)}.",
         words.say("The house uses {power}.", power=words.kilowatts(flow.house_w)),
     ]
-    for thing in _PLACES:
-        into_w = flow.into_home_w(thing)
-        if into_w is None:
-            continue
-        way = "still" if abs(into_w) < _STILL_W else "in" if into_w > 0 else "out"
-        shown = words.kilowatts(abs(into_w))
-        sentences.append(words.say(_SENTENCES[thing, way], power=shown))
-        if thing == "battery" and flow.battery_level is not None:
-            sentences.append(words.say("It is {level} full.", level=words.percent(flow.battery_level)))
-        spokes[thing] = {"way": way, "pace": _pace(into_w), "text": shown}
     level = None if flow.battery_level is None else words.percent(flow.battery_level)
+    for thing, spoke in spokes.items():
+        sentences.append(words.say(_SENTENCES[thing, spoke["way"]], power=spoke["text"]))
+        if thing == "battery" and level is not None:
+            sentences.append(words.say("It is {level} full.", level=level))
     return {
         "house": words.kilowatts(flow.house_w),
-        "spokes": spokes,
+        "spokes": {thing: dict(spoke) for thing, spoke in spokes.items()},
         "level": level,
         "sentence": " ".join(sentences),
     }
+
+
+def _spokes(words: Words, flow: Flow) -> dict[str, dict[str, str]]:
+    """Return which way power flows along each spoke, how long a dash takes along it, and how much it is."""
+    spokes = {}
+    for thing in _PLACES:
+        into_w = flow.into_home_w(thing)
+        if into_w is not None:
+            way = "still" if abs(into_w) < _STILL_W else "in" if into_w > 0 else "out"
+            spokes[thing] = {"way": way, "pace": f"{_pace(into_w)}s", "text": words.kilowatts(abs(into_w))}
+    return spokes
 
 
 def _pace(power_w: int) -> float:
@@ -142,21 +147,29 @@ def _pace(power_w: int) -> float:
     return round(3 - 2.4 * sqrt(share), 2)
 
 
-def _spoke(thing: str) -> Markup:
+def _spoke(thing: str, spoke: Mapping[str, str]) -> Markup:
     (x, y), (to_x, to_y) = _PLACES[thing], _CENTRE
     way = f"M{x} {y}L{to_x} {to_y}"
-    return tag("path", d=way, class_="wire") + tag("path", d=way, class_=f"stream {thing}", data_spoke=thing)
+    moving = tag(
+        "path",
+        d=way,
+        class_=f"stream {thing}",
+        data_spoke=thing,
+        data_way=spoke["way"],
+        style=f"--pace:{spoke['pace']}",
+    )
+    return tag("path", d=way, class_="wire") + moving
 
 
-def _node(words: Words, thing: str, x: int, y: int) -> Markup:
+def _node(words: Words, thing: str, power: str, x: int, y: int, level: str = "") -> Markup:
     name = words.say("House") if thing == "house" else words.say(_NAMES[thing])
     place = f"translate({x - 12} {y - 19})"
     shape = tag("g", tag("path", d=drawn("home" if thing == "house" else thing)), transform=place, class_="glyph")
-    value = tag("text", "", x=x, y=y + 19, class_="value", text_anchor="middle", data_text=thing)
+    value = tag("text", power, x=x, y=y + 19, class_="value", text_anchor="middle", data_text=thing)
     # The roof's wire runs down from it, so its name stands beside it.
     at, anchor = ((x + 41, y + 4), "start") if thing == "solar" else ((x, y + 47), "middle")
-    level = tag("tspan", "", data_text="level") if thing == "battery" else Markup("")
-    under = tag("text", name, " ", level, x=at[0], y=at[1], class_="name", text_anchor=anchor)
+    full = tag("tspan", level, data_text="level") if thing == "battery" else Markup("")
+    under = tag("text", name, " ", full, x=at[0], y=at[1], class_="name", text_anchor=anchor)
     return tag("g", tag("circle", cx=x, cy=y, r=33), shape, value, under, class_=f"node {thing}")
 
 

@@ -54,12 +54,11 @@ def listing(context: Context, label: str, fetch: Fetch, *, empty: Markup) -> ui.
             tag("li", line, tabindex=-1 if place == first else None, data_new=place == first > 0)
             for place, line in enumerate(gathered)
         )
-        return join(tag("ul", *items, class_="listing", aria_label=label), more)
+        return tag("div", tag("ul", *items, class_="listing", aria_label=label), more, class_="card")
 
     def go_on(_: object) -> None:
         if following[0] is not None:
             piece.set_content(take())
 
     piece = context.put(take(), on={f"more-{label}": go_on})
-    piece.classes("card")
     return piece

@@ -29,7 +29,7 @@ class Undoable:
         self._wait_s = wait_s
         self._waiting: asyncio.Task[None] | None = None
         self._act: Callable[[], Awaitable[None]] | None = None
-        self._piece = context.put(tag("div"), on={"undo": self._take_back, "at-once": self._at_once})
+        self._piece = context.put(tag("div"), on={"undo": self._take_back, "at-once": self._at_once}, early=False)
         self._piece.props("role=status")
 
     def ask(self, doing: str, done: str, act: Callable[[], Awaitable[None]]) -> None:

@@ -60,7 +60,7 @@
         const stream = this.querySelector(`[data-spoke="${thing}"]`);
         if (!stream) continue;
         stream.dataset.way = spoke.way;
-        stream.style.setProperty("--pace", `${spoke.pace}s`);
+        stream.style.setProperty("--pace", spoke.pace);
       }
       const sentence = this.querySelector('[data-part="sentence"]');
       if (sentence.textContent !== flow.sentence) sentence.textContent = flow.sentence;
@@ -150,6 +150,8 @@
 
   // What was put on the page late shows what was told meanwhile; a list that grew takes the focus along.
   new MutationObserver((records) => {
+    // What was shown early goes as soon as the page itself stands.
+    if (document.querySelector("#app .content")) document.querySelector(".early")?.remove();
     for (const record of records) {
       for (const node of record.addedNodes) {
         if (node.nodeType !== Node.ELEMENT_NODE) continue;

@@ -1,0 +1,121 @@
+"""A served gallery, a real browser in two sizes, and screenshots that are kept and compared."""
+
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image, ImageChops
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from browser.visitor import Visit, Visitor
+
+SERVE = Path(__file__).parents[1] / "gallery" / "serve.py"
+SHOTS = Path(__file__).parent / "shots"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--font-render-hinting=none",
+)
+_STARTS_WITHIN_S = 90
+_SMALL = 4
+_DIFFERENT = 40
+_MOST_DIFFERENT_SHARE = 0.02
+
+
+@pytest.fixture(scope="session")
+def gallery() -> Iterator[str]:
+    """Serve the gallery in a process of its own, and return its address."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        # NiceGUI behaves otherwise where it believes that it is being tested.
+        plain = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+        words = [sys.executable, str(SERVE), str(door.fileno())]
+        process = subprocess.Popen(words, pass_fds=[door.fileno()], env=plain, stderr=subprocess.DEVNULL)
+        address = f"http://127.0.0.1:{door.getsockname()[1]}"
+    try:
+        _wait(address, process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait(address: str, process: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + _STARTS_WITHIN_S
+    while time.monotonic() < until:
+        assert process.poll() is None, f"the gallery ended with {process.returncode}"
+        try:
+            httpx.get(f"{address}/test/state", timeout=_STARTS_WITHIN_S).raise_for_status()
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"the gallery does not answer at {address}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Debian's Chromium; where it cannot be had, nothing is tested in a browser, and that is said."""
+    program = shutil.which("chromium")
+    if program is None:
+        reason = "NOTHING IS TESTED IN A BROWSER: there is no chromium, scripts/servers.sh install brings it"
+        warnings.warn(reason, stacklevel=2)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, gallery: str) -> Iterator[Visit]:
+    """Return a function that brings a new visitor; no page of theirs may have raised an error."""
+    visitors: list[Visitor] = []
+
+    def new(size: str = "phone", *, dark: bool = False, language: str = "en-GB") -> Visitor:
+        visitors.append(Visitor(browser, gallery, size, dark=dark, language=language))
+        return visitors[-1]
+
+    yield new
+    for visitor in visitors:
+        visitor.context.close()
+    assert [fault for visitor in visitors for fault in visitor.faults] == []
+
+
+@pytest.fixture
+def same_as_kept(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., None]:
+    """Return a function that compares how a page looks with how it looked; ``--keep-shots`` keeps it anew.
+
+    Kept at a quarter of the size, so that letters may be drawn a little otherwise, and nothing may move.
+    """
+
+    def compare(page: Page, name: str, *, whole: bool = False) -> None:
+        taken = Image.open(io.BytesIO(page.screenshot(animations="disabled", full_page=whole))).convert("RGB")
+        small = taken.resize((taken.width // _SMALL, taken.height // _SMALL), Image.Resampling.BOX)
+        file = SHOTS / f"{name}.png"
+        if request.config.getoption("--keep-shots"):
+            small.quantize(64).save(file, optimize=True)
+            return
+        assert file.exists(), f"there is no kept {name}: run with --keep-shots and look at it"
+        kept = Image.open(file).convert("RGB")
+        assert small.size == kept.size
+        difference = ImageChops.difference(small, kept).convert("L").point(lambda value: 255 * (value > _DIFFERENT))
+        share = difference.histogram()[255] / (small.width * small.height)
+        if share > _MOST_DIFFERENT_SHARE:
+            found = tmp_path / f"{name}-found.png"
+            small.save(found)
+            raise AssertionError(f"{name} looks otherwise in {share:.1%} of its places, see {found}")
+
+    return compare
