@@ -94,7 +94,7 @@ def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
         solar_wh=solar_wh,
         stored=tuple(stored),
         promised=_promised(state, terms, now),
-        prices=state.prices,
+        prices=dict(state.prices),  # others may be told while a plan is made
         constraints=tuple(one for stated in state.stated for one in stated.occurrences(ahead)),
         wear_micro_per_kwh=terms.wear_micro_per_kwh,
         reserve_wh=terms.reserve_wh,
