@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from commonwatt.flexibility.diary import in_force, line_w, schedules
 from commonwatt.flexibility.dispatch import command, consented_limits, own_limits
+from commonwatt.flexibility.plan import Engine
 from commonwatt.flexibility.problem import Plan, Problem, Unmet
 from commonwatt.flows.agents import acts
 from commonwatt.flows.agreement import allowed
@@ -30,6 +31,7 @@ from commonwatt.model import (
     AssetKind,
     Command,
     Kind,
+    Refused,
     Schedule,
     epoch,
     slot_from,
@@ -165,9 +167,17 @@ class Day:
 
     def _solve(self, known: Outlook) -> tuple[Plan, Problem]:
         began = self.stopwatch()
-        found = plan_ahead(known)
+        found = self._planned(known)
         self.watched.plan_s.append(self.stopwatch() - began)
         return found
+
+    def _planned(self, known: Outlook) -> tuple[Plan, Problem]:
+        if self.terms.engine is Engine.FLEET:
+            try:
+                return plan_ahead(known, Engine.FLEET)
+            except Refused:
+                pass  # somebody states what it does not take; the exact engine does, and needs its time
+        return plan_ahead(known)
 
     def _live(self, slot_s: int) -> Work:
         """Tell the devices, let the slot pass, and book what gateways answer and measure."""
