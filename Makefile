@@ -17,8 +17,9 @@ servers:
 	-sh scripts/servers.sh install
 	-sh scripts/peers.sh install ocpp-rpc
 
+# With CI=true it lives through one recorded day, writes its page and evidence, and ends; else it lives on until stopped.
 demo: setup
-	.venv/bin/commonwatt run examples/street
+	.venv/bin/commonwatt run examples/street $(if $(filter true,$(CI)),,--live)
 
 lint: setup
 	.venv/bin/ruff format --check .

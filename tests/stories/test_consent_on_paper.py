@@ -14,7 +14,7 @@ from commonwatt.flows.onboard import consent_body
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.sequence import replay
 from commonwatt.flows.summary import diary
-from commonwatt.flows.trading_day import PLANNED_AFTER_S, Day
+from commonwatt.flows.trading_day import PLANNED_AFTER_S, Day, in_place
 from commonwatt.model import (
     ALWAYS,
     OFF,
@@ -143,13 +143,13 @@ def test_switched_off_within_a_slot_a_device_is_told_nothing_from_then_on(*, sin
     slots = day.run()
     slot_s = next(slots) + SLOT_SECONDS
     day._hear(slot_s)
-    day._plan(slot_s)
+    in_place(day._plan(slot_s))
     before = day.commands(slot_s)
     assert before.keys() >= {FIRST, SECOND}
     say(day, consent_body(OFF, SECOND if single else None), slot_s + PLANNED_AFTER_S + 5)
     after = day.commands(slot_s)
     assert after == {asset: told for asset, told in before.items() if asset not in (SECOND, "car-02")}
-    day._live(slot_s)
+    in_place(day._live(slot_s))
     answered = {asset for asset, answer in day.sequencer.state.answers.items() if answer.slot_s == slot_s}
     assert answered == after.keys()
     day._trade(slot_s)

@@ -26,6 +26,7 @@ from commonwatt.adapters.door.server import AT_ONCE, Door
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
+from commonwatt.apps import door_card
 from commonwatt.apps.accepting import MOST_AHEAD_S, MOST_BEHIND_S, Hours, LogClock, accept
 from commonwatt.apps.cli.main import app
 from commonwatt.apps.hosting import DOUBTS, open_doubts, read_terms
@@ -109,6 +110,15 @@ def folder(tmp_path: Path) -> Path:
     found_folder(tmp_path / "town")
     save_secret(tmp_path / "town" / "keys" / "payment.pem", key("payment").to_pem(b"open"))
     return tmp_path / "town"
+
+
+def test_an_open_door_leaves_a_card_with_its_place_and_the_systems_time(folder: Path) -> None:
+    door = Kept(folder).open()
+    card = door_card.read(folder)
+    assert (card.community, card.host, card.port) == (NAME, "127.0.0.1", door.port)
+    assert [card.now_s(NOON + 10 + passed) for passed in (0, 0.9, 3_600)] == [NOON + 10, NOON + 10, NOON + 3_610]
+    door.close()
+    assert not (folder / door_card.DOOR_CARD).exists()
 
 
 def test_every_slot_gets_its_checkpoint_without_any_traffic(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """A community's door held open: its writer behind a socket, checkpoints by the clock, snapshots now and then."""
 
 import asyncio
+import gc
 import os
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.apps.acting import Agents
 from commonwatt.apps.checking import check_gently
+from commonwatt.apps.door_card import CardClock, DoorCard, posted
 from commonwatt.apps.gateway_lines import NO_LINES, GatewayLines, Lines
 from commonwatt.apps.hosting import PaymentHost
 from commonwatt.apps.wiring import MASTER_KEY
@@ -188,29 +190,39 @@ def accept(
         async def keep() -> None:
             loop, stop = asyncio.get_running_loop(), threading.Event()
             office.look()
+            began_s = clock()
             server = await door.listen(host, port)
-            try:
-                tasks: list[asyncio.Future[None]] = []
-                if payments:
-                    tasks.append(beside(lambda: payments.run(door, loop, stop, on_word)))
-                if hours.lines != NO_LINES:
-                    tasks.append(asyncio.ensure_future(gateways.run(door)))
-                on_open(server.sockets[0].getsockname()[1], len(sequencer.tree))
-                if hours.check:
-                    tasks.append(beside(lambda: _check(folder, stop, on_word)))
-                await asyncio.gather(door.keep_time(hours.look_every_s), *tasks)
-            finally:
-                stop.set()
-                server.close()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(door.drain("the door is closed"), MOST_DRAINING_S)
-                door.hang_up("the door is closed")
-                await asyncio.sleep(LAST_WORDS_S)
+            where = server.sockets[0].getsockname()[1]
+            shown = CardClock(log_s=began_s, system_ms=1_000 * began_s)
+            with posted(folder, DoorCard(community=sequencer.state.community, host=host, port=where, clock=shown)):
+                try:
+                    tasks: list[asyncio.Future[None]] = []
+                    if payments:
+                        tasks.append(beside(lambda: payments.run(door, loop, stop, on_word)))
+                    if hours.lines != NO_LINES:
+                        tasks.append(asyncio.ensure_future(gateways.run(door)))
+                    on_open(where, len(sequencer.tree))
+                    if hours.check:
+                        tasks.append(beside(lambda: _check(folder, stop, on_word)))
+                    await asyncio.gather(door.keep_time(hours.look_every_s), *tasks)
+                finally:
+                    stop.set()
+                    await see_off(server, door)
 
         try:
             asyncio.run(keep())
         finally:
             sequencer.close()  # its thread may still be writing to the store that is closed next
+
+
+async def see_off(server: asyncio.Server, door: Door) -> None:
+    """Close a door: nobody comes in any more, what was promised is decided, and all are told that it is closed."""
+    server.close()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(door.drain("the door is closed"), MOST_DRAINING_S)
+    door.hang_up("the door is closed")
+    await asyncio.sleep(LAST_WORDS_S)
+    gc.unfreeze()  # what the door set aside for the collector may go now
 
 
 def beside(work: Callable[[], None]) -> "asyncio.Future[None]":

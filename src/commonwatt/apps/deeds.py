@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from commonwatt.adapters.stores.keyfile import save_secret
+from commonwatt.apps.door_card import DOOR_CARD
 from commonwatt.apps.publishing import cosigned
 from commonwatt.apps.wiring import Scene, durable_day, open_log, paper_day, scene
 from commonwatt.flows.intake import read_head
@@ -35,7 +36,15 @@ from commonwatt.simulator.unmanaged import live_unmanaged
 FINGERPRINT = "street.sha256"
 RUN_FORMAT = "devices on wires"
 """Changed when a run of before cannot be gone on with."""
-LEFT_BY_A_RUN = (FINGERPRINT, "evidence.json", "community.pub", "summary.json", "report.html")
+LEFT_BY_A_RUN = (
+    FINGERPRINT,
+    "evidence.json",
+    "community.pub",
+    "summary.json",
+    "report.html",
+    "gateways.json",
+    DOOR_CARD,
+)
 
 
 def run_durably(
@@ -58,11 +67,11 @@ def run_durably(
     Raises:
         Refused: The folder holds a run of another street, or something that is no run.
     """
-    _claim(stage, folder, fresh=fresh)
+    claim(stage, folder, RUN_FORMAT, fresh=fresh)
     with ProcessPoolExecutor(1, get_context("spawn")) as aside, ExitStack() as doors:
         smart = aside.submit(curve_without_discharging, source, stage.street.day.isoformat())
         day = durable_day(stage, folder, doors)
-        _tell_keys(stage, day, folder)
+        tell_keys(stage, day, folder)
         for _ in day.run():
             on_slot()
         summary = _finish(stage, day, folder, smart.result())
@@ -98,10 +107,14 @@ def before(stage: Scene) -> Before:
     )
 
 
-def _claim(stage: Scene, folder: Path, *, fresh: bool) -> None:
-    """Make the folder this street's, or refuse where it is another's."""
+def claim(stage: Scene, folder: Path, form: str, *, fresh: bool) -> None:
+    """Make the folder this street's, or refuse where it is another's, or that of a run of another form.
+
+    Raises:
+        Refused: The folder holds a run that cannot be gone on with, or something that is no run.
+    """
     mark = folder / FINGERPRINT
-    own = sha256(f"{RUN_FORMAT} {stage!r}".encode()).hexdigest()
+    own = sha256(f"{form} {stage!r}".encode()).hexdigest()
     if fresh and mark.exists():
         _throw_away(folder)
     if mark.exists() and mark.read_text() != own:
@@ -122,7 +135,7 @@ def _throw_away(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _tell_keys(stage: Scene, day: Day, folder: Path) -> None:
+def tell_keys(stage: Scene, day: Day, folder: Path) -> None:
     """Write down whom to trust; witnesses need it while the day is still on."""
     name = stage.street.community
     trust = trust_file(

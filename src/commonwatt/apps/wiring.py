@@ -27,11 +27,24 @@ from commonwatt.flows.rulebook.state import WattPrices
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.flows.trading_day import Day
 from commonwatt.identity.keys import NoteKey, SigningKey
-from commonwatt.model import MICRO, SLOT_SECONDS, Asset, AssetId, AssetKind, GatewayId, InvalidValue, Refused, epoch
+from commonwatt.model import (
+    MICRO,
+    SLOT_SECONDS,
+    Asset,
+    AssetId,
+    AssetKind,
+    GatewayId,
+    Interval,
+    InvalidValue,
+    Refused,
+    epoch,
+)
 from commonwatt.simulator import recorded as recordings
 from commonwatt.simulator import street as streets
 from commonwatt.simulator.box import Fault, Spec
 from commonwatt.simulator.gateway_program import GatewaySpec
+from commonwatt.simulator.kept_paper import KeptPaperFleet
+from commonwatt.simulator.larger import larger
 from commonwatt.simulator.paper import PaperLog, PaperProgram
 from commonwatt.simulator.plant_program import PlantSpec
 from commonwatt.simulator.recorded import Recorded
@@ -72,6 +85,19 @@ def scene(folder: Path, day: str | None = None) -> Scene:
         except ValueError as error:
             raise InvalidValue(f"a day looks like 2018-11-14, was {day!r}") from error
     return Scene(street, recordings.load(folder / "data", street))
+
+
+def live_scene(folder: Path, day: str | None = None, homes: int | None = None) -> Scene:
+    """Read a street's folder for all recorded days from one on; with more homes than were recorded where asked.
+
+    Raises:
+        InvalidValue: As `scene`, or the street cannot be made so large.
+    """
+    first = scene(folder, day).street
+    last = recordings.last_day(folder / "data", first)
+    street = replace(first, days=max(1, (last - first.day).days + 1))
+    recorded = recordings.load_days(folder / "data", street)
+    return Scene(street, recorded) if homes is None else Scene(*larger(street, recorded, homes))
 
 
 def watched(scene: Scene, cards: Sequence[Path]) -> Scene:
@@ -127,6 +153,22 @@ def durable_day(scene: Scene, output: Path, doors: ExitStack) -> Day:
     cast = _custody(street, output / "keys")
     log = doors.enter_context(SqliteLog(output / "log.sqlite", MasterKey.in_file(output / MASTER_KEY)))
     return _day(scene, log, WiredFleet(gateways[:-1], gateways[-1], plant, _owners(street)), cast)
+
+
+def durable_paper_day(scene: Scene, output: Path, doors: ExitStack) -> Day:
+    """Return the street's day on a durable log, with gateways and homes on paper, in this process.
+
+    For streets too large to give every gateway a process of its own. What they remember is kept in the folder.
+
+    Args:
+        scene: What to replay.
+        output: The run's folder, which may hold an interrupted run.
+        doors: Closes everything that is opened here.
+    """
+    cast = _custody(scene.street, output / "keys")
+    log = doors.enter_context(SqliteLog(output / "log.sqlite", MasterKey.in_file(output / MASTER_KEY)))
+    fleet = KeptPaperFleet(_specs(scene, ()), _owners(scene.street), output / "gateways.json")
+    return _day(scene, log, fleet, cast)
 
 
 def open_log(folder: Path) -> SqliteLog:
@@ -195,8 +237,6 @@ def open_gateway_key(folder: Path, number: GatewayId) -> SigningKey:
 
 def _day(scene: Scene, log: LogStore, fleet: Gateways, cast: Cast, *, v2g: bool = True) -> Day:
     street, recorded = scene.street, scene.recorded
-    start_s = epoch(street.span.start)
-    numbers = range(1, len(street.home) + 1)
     return Day(
         sequencer=Sequencer(log, street.community, salts(street.seed)),
         cast=cast,
@@ -223,23 +263,30 @@ def _day(scene: Scene, log: LogStore, fleet: Gateways, cast: Cast, *, v2g: bool 
                 for n, home in enumerate(street.home, 1)
             },
         ),
-        terms=Terms(
-            span=street.span,
-            zone=street.zone,
-            load_wh={account(n): recorded.load_wh[n - 1].between(start_s - HISTORY_S, start_s) for n in numbers},
-            solar_wh={account(n): recorded.solar_wh[n - 1].between(start_s - HISTORY_S, start_s) for n in numbers},
-            wear_micro_per_kwh={
-                AssetKind.BATTERY: street.battery.wear_pence_per_kwh * MICRO_PER_PENNY,
-                AssetKind.VEHICLE: street.car.wear_pence_per_kwh * MICRO_PER_PENNY,
-            },
-            reserve_wh=street.battery.reserve_wh,
-            v2g=v2g,
-        ),
+        terms=terms(scene, street.span, v2g=v2g),
         gateways=fleet,
         people=RecordedPeople(street, recorded),
         feeds=RecordedFeeds(street, recorded),
         marks=log.marks,
         stopwatch=perf_counter,
+    )
+
+
+def terms(scene: Scene, span: Interval, *, v2g: bool = True) -> Terms:
+    """Return what plans of a day take as given, with the two recorded weeks before it."""
+    street, recorded, start_s = scene.street, scene.recorded, epoch(span.start)
+    numbers = range(1, len(street.home) + 1)
+    return Terms(
+        span=span,
+        zone=street.zone,
+        load_wh={account(n): recorded.load_wh[n - 1].between(start_s - HISTORY_S, start_s) for n in numbers},
+        solar_wh={account(n): recorded.solar_wh[n - 1].between(start_s - HISTORY_S, start_s) for n in numbers},
+        wear_micro_per_kwh={
+            AssetKind.BATTERY: street.battery.wear_pence_per_kwh * MICRO_PER_PENNY,
+            AssetKind.VEHICLE: street.car.wear_pence_per_kwh * MICRO_PER_PENNY,
+        },
+        reserve_wh=street.battery.reserve_wh,
+        v2g=v2g,
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from commonwatt.assets import battery
 from commonwatt.flexibility.instructions import powers
+from commonwatt.flexibility.plan import Engine
 from commonwatt.flows.constraint_to_command import EARLY, HORIZON, Outlook, Stored
 from commonwatt.flows.rulebook import State
 from commonwatt.forecasting.seasonal import corrected_naive
@@ -47,6 +48,9 @@ class Terms:
         wear_micro_per_kwh: Degradation price per kind.
         reserve_wh: What a battery keeps.
         v2g: Whether cars give energy back.
+        hands_over: Whether the batteries are to hold at the day's end what they would have held on their own, so that
+            one day can be compared with another.
+        engine: Who plans.
     """
 
     span: Interval
@@ -56,6 +60,8 @@ class Terms:
     wear_micro_per_kwh: Mapping[AssetKind, int]
     reserve_wh: int
     v2g: bool = True
+    hands_over: bool = True
+    engine: Engine = Engine.AUTO
 
 
 def homes(state: State, terms: Terms) -> dict[AccountId, dict[AssetKind, Asset]]:
@@ -85,7 +91,7 @@ def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
             for kind in (AssetKind.BATTERY, AssetKind.VEHICLE)
             if kind in assets and (known := _stored(state, assets[kind], slot_s))
         ]
-        if state.consent(assets[AssetKind.BATTERY].id).direct:
+        if terms.hands_over and state.consent(assets[AssetKind.BATTERY].id).direct:
             ending_wh += _greedy_end_wh(state, terms, assets[AssetKind.BATTERY], loads, suns)
     return Outlook(
         now=now,
@@ -94,7 +100,7 @@ def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
         solar_wh=solar_wh,
         stored=tuple(stored),
         promised=_promised(state, terms, now),
-        prices=state.prices,
+        prices=dict(state.prices),  # others may be told while a plan is made
         constraints=tuple(one for stated in state.stated for one in stated.occurrences(ahead)),
         wear_micro_per_kwh=terms.wear_micro_per_kwh,
         reserve_wh=terms.reserve_wh,
@@ -105,7 +111,7 @@ def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
             for asset in assets.values()
         },
         feeder=next((asset.id for asset in state.assets.values() if asset.kind is AssetKind.FEEDER), ""),
-        end=(terms.span.end, ending_wh),
+        end=(terms.span.end, ending_wh) if terms.hands_over else None,
         clock=zone_of(state.charter.timezone),
     )
 

@@ -1,11 +1,14 @@
 """The story of a day: plan, tell, live, measure, settle, slot after slot, each step durable before the next."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from commonwatt.flexibility.diary import in_force, line_w, schedules
 from commonwatt.flexibility.dispatch import command, consented_limits, own_limits
+from commonwatt.flexibility.plan import Engine
 from commonwatt.flexibility.problem import Plan, Problem, Unmet
 from commonwatt.flows.agents import acts
 from commonwatt.flows.agreement import allowed
@@ -21,12 +24,14 @@ from commonwatt.flows.sequence import Sequencer
 from commonwatt.flows.slot_wishes import slot_wishes
 from commonwatt.ledger.checkpoint import sign_note
 from commonwatt.model import (
+    GRID,
     SLOT_SECONDS,
     AccountId,
     AssetId,
     AssetKind,
     Command,
     Kind,
+    Refused,
     Schedule,
     epoch,
     slot_from,
@@ -37,6 +42,9 @@ PLANNED_AFTER_S = 30
 """Readings of the slot before are in at its end; half a minute later the plan is told."""
 PHASES = ("heard", "planned", "lived", "traded", "closed")
 
+Work = Generator[Callable[[], Any], Any, None]
+"""A step in the making: yields what takes long and touches no state, is sent what came of it, and goes on."""
+
 
 @dataclass(slots=True)
 class Watched:
@@ -46,9 +54,30 @@ class Watched:
     unmet: dict[int, tuple[Unmet, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """One phase of one slot: when it is due in the log's time, whether the log holds it already, and its work."""
+
+    slot_s: int
+    name: str
+    due_s: int
+    done: bool
+    step: Callable[[int], Work | None]
+
+    def work(self) -> Work:
+        """Do the phase, whose requests are written and submitted without a pause between."""
+        work = self.step(self.slot_s)
+        if work is not None:
+            yield from work
+
+
 @dataclass(slots=True, kw_only=True)
 class Day:
-    """One community's day behind its doors. `run` may be killed at any instant and run again."""
+    """One community's day behind its doors. `run` may be killed at any instant and run again.
+
+    ``grid`` is what the grid operator states before a slot, beside what the charter says; another day is gone on with
+    by giving it other ``terms``.
+    """
 
     sequencer: Sequencer
     cast: Cast
@@ -60,35 +89,57 @@ class Day:
     marks: Callable[[], dict[str, str]]
     stopwatch: Callable[[], float]
     watched: Watched = field(default_factory=Watched)
+    grid: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    _came: tuple[int, int] | None = None
 
     def run(self) -> Iterator[int]:
         """Live through the day; yield the start of every slot that is closed, those of an earlier run first."""
         first_s = epoch(self.terms.span.start)
-        self._begin(first_s)
+        for phase in self.phases():
+            if not phase.done:
+                in_place(phase.work())
+            if phase.name == PHASES[-1] and phase.slot_s >= first_s:
+                yield phase.slot_s
+
+    def phases(self) -> Iterator[Phase]:
+        """Yield the day's phases in order, those of an earlier run too.
+
+        Everyone is onboarded and every meter read once before the day begins.
+        """
+        first_s = epoch(self.terms.span.start)
+        before_s = first_s - SLOT_SECONDS
+        yield self._phase(before_s, "heard", before_s, self._onboard)
+        yield self._phase(before_s, "closed", first_s, self._read_first)
         for slot in slots_of(self.terms.span):
             slot_s = epoch(slot.start)
-            steps = (self._hear, self._plan, self._live, self._trade, self._close)
-            for phase, step in zip(PHASES, steps, strict=True):
-                if not self._done(slot_s, phase):
-                    step(slot_s)
-            yield slot_s
+            told_s, end_s = slot_s + PLANNED_AFTER_S, slot_s + SLOT_SECONDS
+            yield self._phase(slot_s, "heard", told_s, self._hear)
+            yield self._phase(slot_s, "planned", told_s, self._plan)
+            yield self._phase(slot_s, "lived", end_s, self._live)
+            yield self._phase(slot_s, "traded", end_s, self._trade)
+            yield self._phase(slot_s, "closed", end_s, self._close)
 
-    def _begin(self, first_s: int) -> None:
-        """Onboard everyone, then read every meter once before the day begins."""
-        before_s = first_s - SLOT_SECONDS
-        if not self._done(before_s, "heard"):
-            wires = onboard(self.sequencer.state, self.cast, self.charter, before_s)
-            self._submit(wires, before_s, before_s, "heard")
-        if not self._done(before_s, "closed"):
-            desk = self._desk()
-            self._facts(desk, before_s)
-            heard = [wire for heard in self.gateways.live(before_s, {}) for wire in heard.requests]
-            self._submit([*desk.wires, *heard], first_s, before_s, "closed")
+    def _phase(self, slot_s: int, name: str, due_s: int, step: Callable[[int], Work | None]) -> Phase:
+        return Phase(slot_s=slot_s, name=name, due_s=due_s, done=self._done(slot_s, name), step=step)
+
+    def _onboard(self, slot_s: int) -> None:
+        """Say who is who and what stands where."""
+        self._submit(onboard(self.sequencer.state, self.cast, self.charter, slot_s), slot_s, slot_s, "heard")
+
+    def _read_first(self, slot_s: int) -> Work:
+        """Read every meter once."""
+        heard = yield partial(self.gateways.live, slot_s, {})
+        desk = self._desk()
+        self._facts(desk, slot_s)
+        wires = [*desk.wires, *(wire for one in heard for wire in one.requests)]
+        self._submit(wires, slot_s + SLOT_SECONDS, slot_s, "closed")
 
     def _hear(self, slot_s: int) -> None:
         """Take in facts, statements, and what owners decided who were asked."""
         desk = self._desk()
         self._facts(desk, slot_s)
+        for line in self.grid.get(slot_s, ()):
+            desk.write(self.cast.dso, GRID, Kind.CONSTRAINT, bodies.ConstraintBody(text=line, said_s=slot_s))
         for asset, line in self.people.say(slot_s):
             owner = self.sequencer.state.assets[asset].owner
             said = bodies.ConstraintBody(text=line, said_s=slot_s)
@@ -100,21 +151,37 @@ class Day:
             desk.write(self.cast.members[owner], owner, Kind.CONSENT, decided)
         self._submit(desk.wires, slot_s + PLANNED_AFTER_S, slot_s, "heard")
 
-    def _plan(self, slot_s: int) -> None:
+    def _plan(self, slot_s: int) -> Work:
         """Plan, log the schedules and place everyone's slot orders."""
-        began = self.stopwatch()
         known = outlook(self.sequencer.state, self.terms, slot_s)
-        plan, problem = plan_ahead(known)
-        self.watched.plan_s.append(self.stopwatch() - began)
+        plan, problem = yield partial(self._solve, known)
         self.watched.unmet[slot_s] = tuple(unmet for unmet in plan.unmet if unmet.constraint in known.constraints)
         desk = self._desk()
         self._write_schedules(desk, plan, problem)
         self._write_slot_orders(desk, known, plan, problem, slot_s)
         self._submit(desk.wires, slot_s + PLANNED_AFTER_S, slot_s, "planned")
 
-    def _live(self, slot_s: int) -> None:
+    def go_without_plan(self, slot_s: int) -> None:
+        """Pass over the planning of a slot: nobody orders by a plan, and devices do what they do by themselves."""
+        self._submit([], slot_s + PLANNED_AFTER_S, slot_s, "planned")
+
+    def _solve(self, known: Outlook) -> tuple[Plan, Problem]:
+        began = self.stopwatch()
+        found = self._planned(known)
+        self.watched.plan_s.append(self.stopwatch() - began)
+        return found
+
+    def _planned(self, known: Outlook) -> tuple[Plan, Problem]:
+        if self.terms.engine is Engine.FLEET:
+            try:
+                return plan_ahead(known, Engine.FLEET)
+            except Refused:
+                pass  # somebody states what it does not take; the exact engine does, and needs its time
+        return plan_ahead(known)
+
+    def _live(self, slot_s: int) -> Work:
         """Tell the devices, let the slot pass, and book what gateways answer and measure."""
-        heard = self.gateways.live(slot_s, self.commands(slot_s))
+        heard = yield partial(self.gateways.live, slot_s, self.commands(slot_s))
         wires = [wire for one in heard for wire in one.requests]
         self._submit(wires, slot_s + SLOT_SECONDS, slot_s, "lived")
 
@@ -179,13 +246,26 @@ class Day:
 
     def _submit(self, wires: list[bytes], stamped_s: int, slot_s: int, phase: str) -> None:
         self.sequencer.submit(wires, stamped_s, {"slot": str(slot_s), "phase": phase})
+        self._came = slot_s, PHASES.index(phase)
 
     def _done(self, slot_s: int, phase: str) -> bool:
-        """Tell whether the log already holds a phase of a slot."""
-        marks = self.marks()
-        if not marks:
-            return False
-        return (int(marks["slot"]), PHASES.index(marks["phase"])) >= (slot_s, PHASES.index(phase))
+        """Tell whether the log already holds a phase of a slot; it is asked once how far an earlier run came."""
+        if self._came is None:
+            marks = self.marks()
+            self._came = (int(marks["slot"]), PHASES.index(marks["phase"])) if marks else (0, 0)
+        return self._came >= (slot_s, PHASES.index(phase))
+
+
+def in_place(work: Work | None) -> None:
+    """Do a step here and now, with all that it would have done aside."""
+    if work is None:
+        return
+    try:
+        aside = next(work)
+        while True:
+            aside = work.send(aside())
+    except StopIteration:
+        return
 
 
 def commands(state: State, slot_s: int) -> dict[AssetId, Command]:

@@ -64,12 +64,17 @@ class PaperLog:
 
 
 class PaperProgram:
-    """A gateway program without a process: the same box behind the same three calls."""
+    """A gateway program without a process: the same box behind the same three calls.
 
-    def __init__(self, spec: Spec) -> None:
-        self._spec = spec
+    Args:
+        spec: Who it is.
+        memory: What it remembers from an earlier life; in this one, whoever wants to keep it takes it from here.
+    """
+
+    def __init__(self, spec: Spec, memory: Memory | None = None) -> None:
+        self._spec, self.memory = spec, memory
         self._key = SigningKey.from_seed(spec.seed.encode(), spec.number)
-        self._box = Box(spec, self._key, None, self._forget)
+        self._box = Box(spec, self._key, memory, self._remember)
 
     def greet(self) -> Hello:
         """Return what it says of itself."""
@@ -83,5 +88,5 @@ class PaperProgram:
         """Return what came of it."""
         return self._lived
 
-    def _forget(self, memory: Memory) -> None:
-        """Keep nothing: paper burns with the process."""
+    def _remember(self, memory: Memory) -> None:
+        self.memory = memory

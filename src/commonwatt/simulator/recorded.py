@@ -2,8 +2,8 @@
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from commonwatt.simulator.street import MICRO_PER_PENNY, Street
 
 STORED_MARGIN_PERMILLE = 980
 """A session asks for at most this part of what its plug could give, so that rounding never makes it impossible."""
+
+SESSIONS = "sessions_2019_november.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,20 @@ def load(folder: Path, street: Street) -> Recorded:
         solar_wh=solar_wh,
         import_price=import_price,
         export_price=export_price,
-        sessions=tuple(_sessions(folder / "sessions_2019_november.csv", street)),
+        sessions=tuple(_sessions(folder / SESSIONS, street)),
     )
+
+
+def load_days(folder: Path, street: Street) -> Recorded:
+    """Read the slices for all of a street's days, each day's sessions cut as `load` cuts those of a day alone."""
+    sessions = (_sessions(folder / SESSIONS, one) for one in street.each_day())
+    return replace(load(folder, street), sessions=tuple(session for day in sessions for session in day))
+
+
+def last_day(folder: Path, street: Street) -> date:
+    """Return the last day that is covered, by the street's calendar: when the last recorded car came."""
+    came = max(_street_clock(row["plugin_local"], street) for row in _rows(folder / SESSIONS))
+    return instant(came).date()
 
 
 def _homes(path: Path, street: Street) -> tuple[tuple[Series, ...], tuple[Series, ...]]:

@@ -187,6 +187,10 @@ class Street:
             lines = tuple(line.replace(f"{old.day} {old:%B}", f"{names[old].day} {names[old]:%B}") for line in lines)
         return replace(self, day=day, dso=lines)
 
+    def each_day(self) -> list["Street"]:
+        """Return the street once for each of its days, of one day each."""
+        return [replace(self.on(self.day + timedelta(days=n)), days=1) for n in range(self.days)]
+
 
 def load(path: Path) -> Street:
     """Read a street file.

@@ -7,9 +7,10 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from commonwatt.apps import deeds, wiring
+from commonwatt.apps.cli import living
 from commonwatt.apps.cli.screen import as_json, screen, show
 from commonwatt.apps.report.page import write_page
-from commonwatt.model import SLOTS_PER_DAY
+from commonwatt.model import SLOTS_PER_DAY, Refused
 
 
 def run(
@@ -26,8 +27,24 @@ def run(
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the day's figures as JSON and nothing else.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Live on at a pace, day after day, with the community's door open.")
+    ] = False,
+    pace: Annotated[float | None, typer.Option(help="Seconds that a quarter-hour lasts, live; default 10.")] = None,
+    port: Annotated[int | None, typer.Option(help="Where a live street's door is; 0 for any free port.")] = None,
+    homes: Annotated[
+        int | None, typer.Option(help="Make a live street so large: every recorded household under every roof.")
+    ] = None,
 ) -> None:
-    """Run a street for one recorded day; run it again after a kill and it goes on where it was."""
+    """Run a street for one recorded day; run it again after a kill and it goes on where it was.
+
+    With --live it does not end with the day, and takes signed requests meanwhile, as `commonwatt accept` does.
+    """
+    if live:
+        living.live(street, day, output, witness or [], living.options(pace, port, homes), fresh=fresh, json=json)
+        return
+    if (pace, port, homes) != (None, None, None):
+        raise Refused("--pace, --port and --homes are for a street that runs --live", street=street)
     stage = wiring.watched(wiring.scene(street, day), witness or [])
     folder = output or Path("runs") / stage.street.community / f"{stage.street.day}"
     console = screen(quiet=json)

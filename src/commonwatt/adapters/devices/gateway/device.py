@@ -46,7 +46,7 @@ class WiredFleet:
                     slot_s=slot_s,
                     phase="tell",
                     now_s=slot_s,
-                    commands=[told(c) for asset, c in commands.items() if self._owner[asset] == number],
+                    commands=[told(c) for asset, c in commands.items() if self._owner.get(asset) == number],
                 )
                 for number in self._gateways
             }
@@ -100,7 +100,7 @@ class PaperFleet:
         asks = {
             number: Live(
                 slot_s=slot_s,
-                commands=[told(c) for asset, c in commands.items() if self._owner[asset] == number],
+                commands=[told(c) for asset, c in commands.items() if self._owner.get(asset) == number],
             )
             for number in self._homes
         }

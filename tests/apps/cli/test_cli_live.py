@@ -1,0 +1,62 @@
+"""The command that lets a street live on: on real wires, interrupted as a person does it."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from paper_street import live
+from test_cli import COMMAND, ROOT, STREET
+from test_door_kept import command
+
+from commonwatt.apps.wiring import open_log, scene
+from commonwatt.model import Refused
+
+
+def small_street(folder: Path) -> Path:
+    """Put the example street's first two homes into a folder of their own."""
+    folder.mkdir()
+    told = (STREET / "street.toml").read_text().split("[[home]]")
+    (folder / "street.toml").write_text("[[home]]".join(told[:3]))
+    (folder / "data").symlink_to(STREET / "data")
+    return folder
+
+
+@pytest.mark.row("M1")
+def test_a_live_street_on_wires_is_the_recorded_one_and_ends_when_interrupted(tmp_path: Path) -> None:
+    street, folder = small_street(tmp_path / "two_homes"), tmp_path / "run"
+    words = [COMMAND, "run", street, "--live", "--pace", "1", "--port", "0", "--output", folder, "--json"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        told = [json.loads(run.stdout.readline()) for _ in range(2)]
+        os.kill(run.pid, signal.SIGINT)
+        _, said = run.communicate(timeout=120)
+    assert (run.returncode, said) == (0, "")
+    assert told[1]["slot_s"] == told[0]["slot_s"] + 900
+    alone = live(scene(street), 2).rows
+    with open_log(folder) as log:
+        rows = [row for row in log.rows() if row.position < len(alone)]
+    assert rows == alone, "leaf by leaf, salts and stamps included"
+    assert told[1]["leaves"] == len(alone)
+
+
+@pytest.mark.parametrize("words", [("--pace", "5"), ("--port", "0"), ("--homes", "20")])
+def test_what_only_a_live_street_has_is_not_asked_of_another(words: tuple[str, str], tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="are for a street that runs --live"):
+        command("run", STREET, "--output", tmp_path / "street", *words)
+
+
+@pytest.mark.parametrize("pace", ["0", "-1", "901", "nan"])
+def test_a_pace_is_one_that_can_be_lived(pace: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="a quarter-hour lasts from"):
+        command("run", STREET, "--live", "--output", tmp_path / "street", f"--pace={pace}")
+
+
+@pytest.mark.parametrize(("ci", "asks"), [("true", ""), ("", " --live")])
+def test_the_demo_ends_by_itself_where_it_is_checked_and_lives_on_elsewhere(ci: str, asks: str) -> None:
+    told = subprocess.run(
+        ["make", "-n", "demo"], cwd=ROOT, env={**os.environ, "CI": ci}, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.splitlines()[-1].rstrip() == f".venv/bin/commonwatt run examples/street{asks}"
