@@ -1,9 +1,8 @@
 """Open a community's app: API and pages on one socket, over the log of a folder, which others may write meanwhile."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +15,7 @@ from starlette.requests import HTTPConnection
 from commonwatt.adapters.stores.tls_files import TlsFiles, tls_files
 from commonwatt.apps import door_card
 from commonwatt.apps.api.app import make_app
+from commonwatt.apps.api.guard import Seating
 from commonwatt.apps.community import Community
 from commonwatt.apps.entering import keep_trail_tied, open_gate
 from commonwatt.apps.publishing import listen
@@ -62,8 +62,11 @@ class Way:
     currency: str = "GBP"
 
 
-class _Doorway(Protocol):
+class _Doorway(Seating, Protocol):
     """Who lets people in: by sign-in, or to any seat of a rehearsal."""
+
+    def seat_now(self, connection: HTTPConnection) -> Seat:
+        """Return who asks, at once."""
 
     def install(self, app: FastAPI) -> None:
         """Let an application know who asks."""
@@ -89,8 +92,10 @@ def open_app(folder: Path, way: Way, on_open: Callable[[Opened], None]) -> None:
         origin = f"{'http' if way.plain else 'https'}://{names[0]}:{port}"
         community = Community(folder, _Clock(folder).now_s, lambda: _door(folder))
         app = app_of(community, way, origin)
-        secure = {} if tls is None else {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", **socket_settings(), **secure))
+        settings = socket_settings()
+        if tls is not None:
+            settings |= {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", **settings))
         on_open(_opened(origin, tls))
         server.run([socket])
 
@@ -104,26 +109,23 @@ def app_of(community: Community, way: Way, origin: str) -> FastAPI:
         origin: Where people reach it, as browsers write it.
     """
     community.catch_up()
-    seat_of: Callable[[HTTPConnection], Seat]
-    chairs_of: Callable[[HTTPConnection], list[Chair]] = lambda _: []
     doorway: _Doorway
+    chairs: list[Chair] = []
     if way.rehearsal:
         doorway = played = rehearsal(community.folder, way.host, origin, community.state)
-        seat_of, chairs_of = played.seat_now, played.chairs
-        app = make_app(lambda: community, played)
+        chairs = [Chair(seat=seat, href=href) for seat, href in played.ways()]
+        app = make_app(lambda: community, doorway)
     else:
         doorway = gate = open_gate(community.folder, origin, community.state)
-        seat_of = gate.seat_now
-        app = make_app(lambda: community, gate)
-        _keep_trail(app, lambda: keep_trail_tied(gate.hall.people, community))
+        app = make_app(lambda: community, doorway, [lambda: keep_trail_tied(gate.hall.people, community)])
     doorway.install(app)
     house = House(
         community=community,
         place=Place(name=community.name, zone=ZoneInfo(community.state.charter.timezone), currency=way.currency),
         now_s=community.now_s,
         as_of_s=lambda: community.told_s,
-        seat_of=seat_of,
-        chairs_of=chairs_of,
+        seat_of=doorway.seat_now,
+        chairs_of=lambda _: chairs,
     )
     live = open_house(app, house, PAGES)
 
@@ -158,22 +160,6 @@ def _door(folder: Path) -> tuple[str, int] | None:
         card = door_card.read(folder)
         return card.host, card.port
     return None
-
-
-def _keep_trail(app: FastAPI, keep: Callable[[], object]) -> None:
-    """Tie the entrance's trail to the log from time to time, while the app runs."""
-    inner = app.router.lifespan_context
-
-    @asynccontextmanager
-    async def lifespan(of: FastAPI) -> AsyncIterator[object]:
-        async with inner(of) as told:
-            keeping = asyncio.ensure_future(keep())  # type: ignore[call-overload]
-            try:
-                yield told
-            finally:
-                keeping.cancel()
-
-    app.router.lifespan_context = lifespan
 
 
 def _opened(origin: str, tls: TlsFiles | None) -> Opened:

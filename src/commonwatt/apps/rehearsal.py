@@ -10,7 +10,6 @@ from starlette.requests import HTTPConnection
 
 from commonwatt.apps.api.armour import Armour
 from commonwatt.apps.publishing import TRUST
-from commonwatt.apps.web.frame import Chair
 from commonwatt.flows.evidence import read_trust
 from commonwatt.flows.rulebook import State
 from commonwatt.identity.seat import PUBLIC, Role, Seat
@@ -44,9 +43,9 @@ class Rehearsal:
         """Return the same at once."""
         return self._by_name.get(connection.cookies.get(COOKIE, ""), self.seats[0])
 
-    def chairs(self, connection: HTTPConnection) -> list[Chair]:
-        """Return every seat and where it is taken."""
-        return [Chair(seat=seat, href=f"/sit/{_name(seat)}") for seat in self.seats]
+    def ways(self) -> list[tuple[Seat, str]]:
+        """Return every seat, and the path under which it is taken."""
+        return [(seat, f"/sit/{_name(seat)}") for seat in self.seats]
 
     def install(self, app: FastAPI) -> None:
         """Let an application know who sits where, with the armour that every answer wears."""

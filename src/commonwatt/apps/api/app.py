@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -33,12 +33,17 @@ WRITTEN = "written.sqlite"
 _PROBLEM = msgspec.json.schema_components([ProblemBody])[1]["ProblemBody"]
 
 
-def make_app(open_community: Callable[[], Community], seating: Seating) -> FastAPI:
+def make_app(
+    open_community: Callable[[], Community],
+    seating: Seating,
+    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+) -> FastAPI:
     """Return the application; while it runs, the community's log is followed on its loop.
 
     Args:
         open_community: Opens it, in the thread in which the application runs; it is closed when that ends.
         seating: Knows who asks.
+        beside: What else is done as long as it runs; each is cancelled at its end.
     """
 
     @asynccontextmanager
@@ -47,11 +52,12 @@ def make_app(open_community: Callable[[], Community], seating: Seating) -> FastA
         app.state.written = WrittenFile(community.folder / WRITTEN, lambda: int(time.time()))
         try:
             community.catch_up()  # so that the first page is whole
-            following = asyncio.ensure_future(community.follow())
+            tasks = [asyncio.ensure_future(work()) for work in (community.follow, *beside)]
             yield
-            following.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await following
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
         finally:
             app.state.written.close()
             community.close()

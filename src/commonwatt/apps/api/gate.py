@@ -51,6 +51,14 @@ class Gate:
         found = self.sitting(connection)
         return found.seat if found else PUBLIC
 
+    def seat_now(self, connection: HTTPConnection) -> Seat:
+        """Return the same at once; the public also where a token that was shown is no longer good."""
+        try:
+            found = self.sitting(connection)
+        except Problem:
+            return PUBLIC
+        return found.seat if found else PUBLIC
+
     def sitting(self, connection: HTTPConnection) -> Sitting | None:
         """Return who asks, with person and session; None for the public. Raises as `seat`."""
         shown = connection.headers.get("authorization", "")

@@ -25,6 +25,7 @@ from commonwatt.apps.cli import (
     interchanging,
     joining,
     keeping,
+    opening,
     persons,
     planning,
     running,
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.command("run")(running.run)
 app.command("accept")(accepting.accept)
+app.command("app")(opening.app)
 app.command("bill")(billing.bill)
 app.command("archive")(keeping.archive)
 app.command("query")(keeping.query)
