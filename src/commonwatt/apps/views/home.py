@@ -22,6 +22,7 @@ from commonwatt.model import (
     round_div,
     zone_of,
 )
+from commonwatt.settlement.statement import NOT_EARNED
 
 _HOUR_S = 3_600
 
@@ -76,7 +77,7 @@ class Next:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Today:
-    """What the local day came to so far, in micro and Wh: paid is above zero.
+    """What the local day came to so far, in micro and Wh: above zero was paid; ERGON bought or paid out is not in it.
 
     ``alone_micro`` is what the grid alone would have taken for the same house, the same sun and the car as it charged,
     without a battery and without neighbours.
@@ -142,7 +143,9 @@ def today(community: Community, account: AccountId, own: Sequence[Asset]) -> Tod
     from_s, to_s = epoch(midnight), community.state.settled_to_s
     chronicle = community.chronicle
     paid = -sum(
-        one.gained - one.gave for one in chronicle.sums(account, from_s, to_s) if one.commodity is Commodity.ERGON
+        one.gained - one.gave
+        for one in chronicle.sums(account, from_s, to_s)
+        if one.commodity is Commodity.ERGON and one.memo not in NOT_EARNED
     )
     told = {asset.kind: chronicle.readings(asset.id, from_s, to_s) for asset in own}
     trades = chronicle.trades(from_s, to_s, account, limit=10_000)

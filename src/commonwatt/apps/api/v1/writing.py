@@ -13,7 +13,7 @@ from commonwatt.apps.api.answers import answer
 from commonwatt.apps.api.problems import Problem, of_outcome
 from commonwatt.apps.community import Community, Done
 from commonwatt.apps.views.seeing import check
-from commonwatt.flows.rulebook import bodies
+from commonwatt.apps.wishes import wish
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
 from commonwatt.model import AccountId, InvalidValue, Kind, Outcome
@@ -67,11 +67,9 @@ async def write(
         Problem: The log said no; 503 where it was not heard, and the same may be asked again.
         InvalidValue: The body is none of this kind.
     """
-    check(community, seat, action, account)
-    body = bodies.read_body(kind, told)
-    assert isinstance(body, msgspec.Struct)
     if key is None:
-        return _answer(request, await community.send(account, kind, body), kind)
+        return _answer(request, await wish(community, seat, action, account, kind, told), kind)
+    check(community, seat, action, account)
     written: WrittenFile = request.app.state.written
     caller = f"{seat.person}|{seat.role.value}|{account}"
     before = written.begin(caller, key, msgspec.json.encode([kind, asked or told], order="sorted"))
@@ -80,7 +78,7 @@ async def write(
     if before.wire is not None:
         done = await community.pass_on(before.wire)
     if before.wire is None or done.outcome is Outcome.WRONG_SEQUENCE:
-        done = await community.send(account, kind, body, on_signed=lambda wire: written.signed(caller, key, wire))
+        done = await wish(community, seat, action, account, kind, told, lambda wire: written.signed(caller, key, wire))
     if done.outcome.admitted:
         written.done(caller, key, done.outcome, done.position)
     return _answer(request, done, kind)
