@@ -17,9 +17,11 @@ from paper_street import FOLDER, live, stage
 from test_door_kept import command
 
 from commonwatt.apps import door_card
+from commonwatt.apps import living as apps_living
 from commonwatt.apps.deeds import run_durably
 from commonwatt.apps.door_card import DOOR_CARD
 from commonwatt.apps.wiring import GATE_S, open_log
+from commonwatt.flexibility.plan import Engine
 from commonwatt.flows import trading_day
 from commonwatt.flows.constraint_to_command import Outlook, plan_ahead
 from commonwatt.flows.onboard import consent_body
@@ -189,6 +191,27 @@ def test_a_slot_that_cannot_be_planned_is_lived_without_a_plan(lives: Lives, mon
     assert [word for word in lives.words if "no plan at 12:15 UTC" in word]
     lives.live(1)
     assert epoch(lives.replayed().state.schedules[BATTERY].issued) == lives.at(2)
+
+
+def test_a_large_street_is_planned_as_a_fleet_and_by_the_exact_engine_where_a_fleet_does_not_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Engine, bool]] = []
+
+    def plan(known: Outlook, engine: Engine = Engine.AUTO) -> object:
+        asked.append((engine, known.end is not None))
+        if engine is Engine.FLEET and len(asked) > 1:
+            raise Refused("the fleet engine does not take this; the exact one does")
+        return plan_ahead(known, engine)
+
+    monkeypatch.setattr(apps_living, "MOST_EXACT", HOMES - 1)
+    monkeypatch.setattr(trading_day, "plan_ahead", plan)
+    with living(stage(HOMES, STARTS), tmp_path / "street") as lives:
+        lives.live(2)
+    assert asked == [(Engine.FLEET, False), (Engine.FLEET, False), (Engine.AUTO, False)]
+    state = lives.replayed().state
+    assert lives.words == []
+    assert epoch(state.schedules[BATTERY].issued) == state.answers[BATTERY].slot_s == lives.at(1)
 
 
 def test_an_interrupted_street_goes_on_where_it_was(tmp_path: Path) -> None:
