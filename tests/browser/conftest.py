@@ -104,9 +104,9 @@ def same_as_kept(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[...
     def compare(page: Page, name: str, *, whole: bool = False) -> None:
         taken = Image.open(io.BytesIO(page.screenshot(animations="disabled", full_page=whole))).convert("RGB")
         small = taken.resize((taken.width // _SMALL, taken.height // _SMALL), Image.Resampling.BOX)
-        file = SHOTS / f"{name}.png"
+        file = SHOTS / f"{name}.jpg"
         if request.config.getoption("--keep-shots"):
-            small.quantize(64).save(file, optimize=True)
+            small.save(file, quality=85, optimize=True)
             return
         assert file.exists(), f"there is no kept {name}: run with --keep-shots and look at it"
         kept = Image.open(file).convert("RGB")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -28,9 +29,17 @@ def test_a_reading_moves_numbers_sentence_and_clock_without_laying_out_anew(visi
 
 def test_a_value_of_weight_is_read_out_and_others_are_not(visit: Visit, gallery: str) -> None:
     page = visit("phone").go("/parts")
+    assert page.locator("#said").inner_text() == "", "what a page shows as it opens is not news"
     httpx.post(f"{gallery}/test/move", params={"house_w": 2_210}, timeout=60)
     expect(page.locator("[data-live=told]")).to_have_text("2.2\N{NO-BREAK SPACE}kW")
     expect(page.locator("#said")).to_have_text("House: 2.2\N{NO-BREAK SPACE}kW")
+    page.clock.install()
+    for house_w in (2_400, 2_600):
+        httpx.post(f"{gallery}/test/move", params={"house_w": house_w}, timeout=60)
+        expect(page.locator("[data-live=told]")).to_have_text(f"{house_w / 1000:.1f}\N{NO-BREAK SPACE}kW")
+    assert page.locator("#said").inner_text() == "House: 2.2\N{NO-BREAK SPACE}kW", "not more than one needs to hear"
+    page.clock.fast_forward(10_000)
+    expect(page.locator("#said")).to_have_text("House: 2.6\N{NO-BREAK SPACE}kW")
 
 
 @pytest.mark.row("W10")
@@ -54,7 +63,12 @@ def test_two_hundred_open_pages_hear_of_a_reading_at_once_for_one_computation_an
                 await page.socket.close()
             return times, (after["rss_kb"] - before["rss_kb"]) / PAGES, computed
 
-    times, page_kb, computed = asyncio.run(crowd())
+    # Playwright's own loop runs in this thread.
+    with ThreadPoolExecutor(1) as aside:
+        times, page_kb, computed = aside.submit(asyncio.run, crowd()).result()
+    print(
+        f"{PAGES} pages: p95 {[round(t, 3) for t in times]} s, {page_kb:.0f} kB a page, {patience():.1f} times as slow"
+    )
     assert min(times) <= SOON_S * patience(), times
     assert page_kb <= MOST_KB
     assert computed[-1] - computed[0] == 2, "one computation a change, however many look"

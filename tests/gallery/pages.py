@@ -119,8 +119,8 @@ def parts(context: Context) -> None:
     )
     colours = ("solar", "battery", "grid", "neighbours", "car", "good", "bad", "")
     context.put(figures([Figure(label=c or "plain", value="12.3 kWh", note="today", colour=c) for c in colours]))
-    told = live_value("told", "0.8 kW", announced_as="House")
-    context.follow("told", lambda: {"told": words.kilowatts(street.flow.house_w)}, topics=("reading_batch",))
+    shown = context.follow("told", lambda: {"told": words.kilowatts(street.flow.house_w)}, topics=("reading_batch",))
+    told = live_value("told", str(shown["told"]), announced_as="House")
     context.put(tag("p", "House: ", told, class_="card"))
 
 

@@ -17,7 +17,7 @@ from commonwatt.apps.web.shell import House, open_house
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.model import AccountId
 from gallery.pages import PAGES
-from gallery.street import PLACE, Street
+from gallery.street import FLOW, NOW_S, PLACE, Street
 
 ANNA = Seat(person="anna", role=Role.MEMBER, account=AccountId("home-001"))
 OLAF = Seat(person="olaf", role=Role.OPERATOR)
@@ -36,6 +36,11 @@ def gallery() -> FastAPI:
         street.flow = dataclasses.replace(street.flow, house_w=house_w, at_s=street.now_s)
         live.stir(("reading_batch",))
         return {"computed": street.computed}
+
+    @app.post("/test/still")
+    async def still() -> None:
+        street.flow, street.now_s = FLOW, NOW_S
+        live.stir()
 
     @app.get("/test/state")
     async def state() -> dict[str, object]:

@@ -8,13 +8,24 @@
   // Live numbers. Text goes where it stands already, so nothing is laid out anew unless it became longer.
   const told = new Map();
   const announced = new Map();
+  const waiting = new Map();
   function show(place, value) {
-    if (typeof place.update === "function") place.update(value);
-    else if (place.textContent !== String(value)) place.textContent = value;
-    const name = place.dataset.announce;
-    if (name && Date.now() - (announced.get(place.dataset.live) ?? 0) > 10000) {
-      announced.set(place.dataset.live, Date.now());
-      say(`${name}: ${place.textContent}`);
+    if (typeof place.update === "function") {
+      place.update(value);
+    } else if (place.textContent !== String(value)) {
+      place.textContent = value;
+      if (place.dataset.announce) tell(place);
+    }
+  }
+  // What moves fast is told at most every ten seconds, and then as it is by then.
+  function tell(place) {
+    const key = place.dataset.live;
+    const wait = (announced.get(key) ?? 0) + 10000 - Date.now();
+    if (waiting.has(key)) return;
+    if (wait > 0) waiting.set(key, setTimeout(() => (waiting.delete(key), tell(place)), wait));
+    else {
+      announced.set(key, Date.now());
+      say(`${place.dataset.announce}: ${place.textContent}`);
     }
   }
   function hear(values) {
