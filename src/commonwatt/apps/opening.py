@@ -90,7 +90,8 @@ def open_app(folder: Path, way: Way, on_open: Callable[[Opened], None]) -> None:
         port, names = socket.getsockname()[1], way.names or (_name_of(way.host),)
         tls = None if way.plain else tls_files(folder / TLS_FOLDER, folder.name, names, int(time.time()))
         origin = f"{'http' if way.plain else 'https'}://{names[0]}:{port}"
-        community = Community(folder, _Clock(folder).now_s, lambda: _door(folder))
+        clock = _Clock(folder)
+        community = Community(folder, lambda: clock.now_s() or community.told_s, lambda: _door(folder))
         app = app_of(community, way, origin)
         settings = socket_settings()
         if tls is not None:
@@ -137,22 +138,21 @@ def app_of(community: Community, way: Way, origin: str) -> FastAPI:
 
 
 class _Clock:
-    """The log's time, by the card of the folder's door; the system's where none is open."""
+    """The log's time, by the card of the folder's door; it stands still where none is open."""
 
     def __init__(self, folder: Path) -> None:
         self._path, self._folder = folder / door_card.DOOR_CARD, folder
         self._read: tuple[int, door_card.DoorCard] | None = None
 
-    def now_s(self) -> int:
-        """Return the time, seconds since 1970."""
-        now_s = time.time()
+    def now_s(self) -> int | None:
+        """Return the time, seconds since 1970; None where no door was open yet."""
         try:
             changed = self._path.stat().st_mtime_ns
             if self._read is None or self._read[0] != changed:
                 self._read = changed, door_card.read(self._folder)
         except (OSError, Refused):
             pass
-        return int(now_s) if self._read is None else self._read[1].now_s(now_s)
+        return None if self._read is None else self._read[1].now_s(time.time())
 
 
 def _door(folder: Path) -> tuple[str, int] | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from commonwatt.adapters.stores.chronicle import MOST_ROWS
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import check
 from commonwatt.flows.rulebook import State
@@ -11,7 +12,7 @@ from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
 from commonwatt.market.auctions import Auction, Form, Good
 from commonwatt.market.auctions.standing import Closed
-from commonwatt.model import AccountId, Side, instant, zone_of
+from commonwatt.model import SLOT_SECONDS, AccountId, Side, instant, round_div, zone_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,8 +306,16 @@ def own_orders(community: Community, seat: Seat, account: AccountId) -> OwnMarke
 def trades(
     community: Community, seat: Seat, from_s: int, to_s: int, account: AccountId | None, limit: int
 ) -> list[TradeView]:
-    """Return trades of the slots in [from_s, to_s), the newest slot first; of one account, or of all."""
+    """Return trades of the slots in [from_s, to_s), the newest slot first; of one account, or of all.
+
+    As many as the limit and then the rest of that slot, so that a next page begins with the slot before.
+    """
     check(community, seat, Action.SEE_TRADES, None)
+    found = community.chronicle.trades(from_s, to_s, account, limit)
+    if len(found) == limit:
+        last_s = found[-1].slot_s
+        rest = community.chronicle.trades(last_s, last_s + SLOT_SECONDS, account, MOST_ROWS)
+        found = [*(one for one in found if one.slot_s != last_s), *rest]
     return [
         TradeView(
             slot_s=one.slot_s,
@@ -316,5 +325,36 @@ def trades(
             price_micro_per_kwh=one.trade.price_micro_per_kwh,
             fee_micro_per_kwh=one.trade.fee_micro_per_kwh,
         )
-        for one in community.chronicle.trades(from_s, to_s, account, limit)
+        for one in found
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotPrice:
+    """One settled slot: the mean price among neighbours, None without trades, between what the grid gives and takes."""
+
+    slot_s: int
+    local_price: int | None
+    import_price: int
+    export_price: int
+    traded_wh: int
+
+
+def slot_prices(community: Community, seat: Seat, from_s: int, to_s: int) -> list[SlotPrice]:
+    """Return the prices of the slots in [from_s, to_s) that are settled or priced, in order."""
+    check(community, seat, Action.SEE_TRADES, None)
+    sums: dict[int, tuple[int, int]] = {}
+    for one in community.chronicle.trades(from_s, to_s, limit=10_000):
+        wh, worth = sums.get(one.slot_s, (0, 0))
+        energy_wh = one.trade.energy_wh
+        sums[one.slot_s] = wh + energy_wh, worth + energy_wh * one.trade.price_micro_per_kwh
+    return [
+        SlotPrice(
+            slot_s=slot_s,
+            local_price=round_div(sums[slot_s][1], sums[slot_s][0]) if sums.get(slot_s, (0, 0))[0] else None,
+            import_price=bought,
+            export_price=sold,
+            traded_wh=sums.get(slot_s, (0, 0))[0],
+        )
+        for slot_s, (bought, sold) in community.chronicle.prices(from_s, to_s).items()
     ]

@@ -76,3 +76,32 @@ def test_nobody_orders_for_another(open_client: TestClient, lived_copy: LivedStr
 def test_an_order_that_is_none_says_what_is_wrong(client: TestClient, body: dict[str, object]) -> None:
     told = client.post(f"/api/v1/accounts/{ME}/orders", json=body, headers=MINE)
     assert told.status_code == 422 and told.json()["rule"]
+
+
+def test_pages_of_trades_hold_whole_slots_and_leave_none_out(client: TestClient) -> None:
+    whole = client.get("/api/v1/trades?limit=500").json()["items"]
+    paged, cursor = [], ""
+    while True:
+        told = client.get(f"/api/v1/trades?limit=3&cursor={cursor}").json()
+        paged += told["items"]
+        if told["next"] is None:
+            break
+        cursor = told["next"]
+    assert paged == whole and len(whole) > 6
+
+
+@pytest.mark.row("E4")
+def test_depth_tells_what_is_backed_apart(open_client: TestClient, lived_copy: LivedStreet) -> None:
+    before = open_client.get("/api/v1/market/depth").json()
+    ask = {"what": "watt", "side": "ask", "energy_wh": 700, "price_micro_per_kwh": 999_000}
+    assert open_client.post(f"/api/v1/accounts/{ME}/orders", json=ask, headers=MINE).status_code == 201
+    held = open_client.get(f"/api/v1/accounts/{ME}/wallet", headers=MINE).json()["watt_wh"]
+    after = open_client.get("/api/v1/market/depth").json()
+    (added,) = [one for one in after["asks"] if one not in before["asks"]]
+    assert added["price_micro_per_kwh"] == 999_000 and added["backed_wh"] + added["unbacked_wh"] == 700
+    assert added["backed_wh"] <= held
+
+
+def test_prices_of_a_slot_lie_between_what_the_grid_gives_and_takes(client: TestClient) -> None:
+    told = [one for one in client.get("/api/v1/market/prices").json() if one["local_price"] is not None]
+    assert told and all(one["export_price"] <= one["local_price"] <= one["import_price"] for one in told)

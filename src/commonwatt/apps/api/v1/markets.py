@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
-from commonwatt.apps.api.answers import MOST_A_PAGE, Page, answer, page
+from commonwatt.apps.api.answers import MOST_A_PAGE, Page, answer, page, read_cursor
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
+from commonwatt.apps.views import depth as depths
 from commonwatt.apps.views import market as views
 from commonwatt.identity.access import Action
 from commonwatt.model import AccountId, Kind
@@ -36,11 +37,14 @@ async def trades(
     from_s: Moment = 0,
     to_s: Moment = 32_503_680_000,
     account: str | None = None,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
     limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 50,
 ) -> Response:
-    """Energy of slots that neighbours traded, the newest slot first; `to_s` of a next page is the last slot's start."""
-    found = views.trades(community, seat, from_s, to_s, AccountId(account) if account else None, limit)
-    return answer(request, page(community.told_s, found, limit, None), private=False)
+    """Energy of slots that neighbours traded, the newest slot first; a page holds whole slots."""
+    before_s = read_cursor(cursor)
+    end_s = to_s if before_s is None else min(to_s, before_s)
+    found = views.trades(community, seat, from_s, end_s, AccountId(account) if account else None, limit)
+    return answer(request, page(community.told_s, found, limit, found[-1].slot_s if found else None), private=False)
 
 
 @router.get("/accounts/{account}/orders", response_model=views.OwnMarket, summary="Own orders and agent",
@@ -82,3 +86,19 @@ async def agent_off(
     """What it has standing goes."""
     told = {"what": "agent off"}
     return await write(request, community, seat, Action.PLACE_ORDER, AccountId(account), Kind.CANCEL, told, key)
+
+
+@router.get("/market/depth", response_model=depths.Depth, summary="How deep the WATT book is",
+            **allows(Action.SEE_TRADES))  # fmt: skip
+async def depth(request: Request, community: There, seat: Seated) -> Response:
+    """Each price with what could trade now and what only counts for the price."""
+    return kept(request).answer(request, community, None, lambda: depths.depth(community, seat))
+
+
+@router.get("/market/prices", response_model=list[views.SlotPrice], summary="Prices of slots",
+            **allows(Action.SEE_TRADES))  # fmt: skip
+async def prices(
+    request: Request, community: There, seat: Seated, from_s: Moment = 0, to_s: Moment = 32_503_680_000
+) -> Response:
+    """Neighbours' mean price between what the grid gives and takes."""
+    return answer(request, views.slot_prices(community, seat, from_s, to_s), private=False)
