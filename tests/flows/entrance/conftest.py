@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from doorway import Clock, doorway
 
 from commonwatt.flows.entrance.hall import Hall
+from doorway import Clock, doorway
 
 
 @pytest.fixture

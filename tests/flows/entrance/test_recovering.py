@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from doorway import HERE, OPERATOR, THERE, Clock, joined, sits
 
 from authenticator import Authenticator
 from commonwatt.flows.entrance import enrolling, inviting, placing, recovering, sitting, telling
@@ -14,6 +13,7 @@ from commonwatt.identity.seat import Role
 from commonwatt.identity.signing_in.recovery import DELAY_S, OPEN_S, Stand
 from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import AccountId, Refused
+from doorway import HERE, OPERATOR, THERE, Clock, joined, sits
 
 
 @pytest.fixture
