@@ -4,19 +4,23 @@ import asyncio
 import json
 import sqlite3
 import stat
+from pathlib import Path
 
 import pytest
 from click.testing import Result
 from lived import LivedStreet, open_community
 from typer.testing import CliRunner
 
+from authenticator import Authenticator
 from commonwatt.apps.cli.persons import app
 from commonwatt.apps.entering import open_gate, open_hall, organisations, tie_trail
 from commonwatt.apps.persons import ORIGIN
 from commonwatt.apps.wiring import open_log, open_people
-from commonwatt.flows.entrance import inviting
+from commonwatt.flows.entrance import enrolling, inviting
 from commonwatt.flows.entrance.coming_in import with_printed_code
-from commonwatt.flows.entrance.records import Where
+from commonwatt.flows.entrance.placing import known
+from commonwatt.flows.entrance.records import Way, Where
+from commonwatt.flows.entrance.sitting import sign_in, sit
 from commonwatt.flows.replay import community_of, replay
 from commonwatt.flows.rulebook import snapshot
 from commonwatt.flows.rulebook.identity.trust_bodies import EntranceTrail
@@ -25,6 +29,17 @@ from commonwatt.model import AccountId, Corrupt, Kind, Outcome, Refused
 
 HERE = Where(address="192.0.2.1")
 OPERATOR, ANNA = AccountId("operator"), AccountId("member-01")
+
+
+def come(folder: Path, name: str) -> None:
+    """Let somebody set up a passkey."""
+    hall = open_hall(folder, ORIGIN)
+    secret = sign_in(hall, known(hall, name), Way.PRINTED_CODE, HERE)
+    here, device = sit(hall, secret, HERE), Authenticator(ORIGIN, "localhost")
+    assert here is not None
+    options, sealed = enrolling.begin_passkey(hall, here)
+    enrolling.finish_passkey(hall, here, sealed, device.register(dict(options)), "phone", HERE)
+    hall.people.close()
 
 
 def person(*words: object) -> Result:
@@ -39,6 +54,7 @@ def test_who_holds_the_machine_adds_the_first_people_and_nobody_into_anothers_ho
     folder = lived_copy.folder
     told = json.loads(person("add", folder, "Olga", "--role", "operator", "--json").output)
     person("add", folder, "anna", "--role", "member", "--account", "member-01", "--address", "anna@sun.example")
+    come(folder, "anna")
     for words in (
         ("add", folder, "puppet", "--role", "member", "--account", "member-01"),
         ("role", folder, "olga", "--give", "auditor", "--account", "member-01"),
@@ -88,15 +104,15 @@ def test_the_head_of_the_trail_stands_in_the_log_so_that_nothing_before_it_is_dr
             assert restored.root() == root and restored.trusted.trail == community.state.trusted.trail
             return [first, again, stale.outcome, member.outcome, community.state.trusted.trail]
 
-    first, again, stale, member, known = asyncio.run(tie())
+    first, again, stale, member, logged = asyncio.run(tie())
     assert (first, again) == (Outcome.BOOKED, None)
     assert (stale, member) == (Outcome.TOO_LATE, Outcome.NOT_ALLOWED)
     person("add", folder, "anna", "--role", "member", "--account", "member-01")
     told = json.loads(person("trail", folder, "--json").output)
     assert [one["number"] for one in told["events"]] == [1, 2] and list(told["heads"]) == ["1"]
-    assert known == (1, told["heads"]["1"])
+    assert logged == (1, told["heads"]["1"])
     with open_log(folder) as log:
-        assert replay(log.rows(), community_of(log)).state.trusted.trail == known
+        assert replay(log.rows(), community_of(log)).state.trusted.trail == logged
     with sqlite3.connect(folder / "people.sqlite") as db:
         db.execute("DELETE FROM event")
     db.close()

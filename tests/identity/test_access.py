@@ -1,8 +1,20 @@
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
-from commonwatt.identity.access import TABLE, Action, Relation, may, relation_to
+from commonwatt.identity.access import (
+    OF_TOKENS,
+    SCOPES,
+    TABLE,
+    Action,
+    Relation,
+    Scope,
+    may,
+    relation_to,
+    sees_zone,
+    within,
+)
 from commonwatt.identity.seat import PUBLIC, Role, Seat
 from commonwatt.model import AccountId, InvalidValue
 
@@ -66,3 +78,48 @@ def test_everybody_but_the_public_has_a_name() -> None:
         Seat(person="", role=Role.MEMBER)
     with pytest.raises(InvalidValue):
         Seat(person="anna", role=Role.PUBLIC)
+
+
+@pytest.mark.parametrize("scope", sorted(OF_TOKENS))
+def test_no_token_gives_a_lasting_hold(scope: Scope) -> None:
+    seat = replace(ANNA, scopes=(scope,))
+    for action in (
+        Action.MANAGE_SELF,
+        Action.MANAGE_PEOPLE,
+        Action.INVITE,
+        Action.BEGIN_RECOVERY,
+        Action.AGREE_RECOVERY,
+        Action.SEE_TRAIL,
+    ):
+        assert not within(seat, action)
+
+
+def test_a_seat_without_scopes_is_narrowed_to_nothing_and_one_with_none_of_them_to_what_is_public() -> None:
+    assert all(within(ANNA, action) for action in Action)
+    assert {action for action in Action if within(replace(ANNA, scopes=()), action)} == set(TABLE[Role.PUBLIC])
+
+
+def test_reading_changes_nothing() -> None:
+    assert all(action.value.startswith("see ") for action in SCOPES[Scope.READ])
+
+
+def test_who_sets_up_a_way_in_sees_nothing_yet() -> None:
+    seat = replace(ANNA, scopes=(Scope.ENROL,))
+    seen = {action for action in Action if within(seat, action)} - set(TABLE[Role.PUBLIC])
+    assert seen == {Action.MANAGE_SELF}
+
+
+def test_a_recovery_is_begun_by_who_runs_the_service_alone_and_agreed_to_by_no_one_for_themselves() -> None:
+    assert [role for role in Role if may(role, Action.BEGIN_RECOVERY, Relation.OTHER)] == [Role.OPERATOR]
+    assert not any(may(role, Action.AGREE_RECOVERY, Relation.OWN) for role in Role)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_only_their_own_things_are_changed_by_who_does_not_run_the_service(role: Role) -> None:
+    changed = {action for action in CHANGES if may(role, action, Relation.OTHER)}
+    assert changed == ({Action.MANAGE_PEOPLE} if role is Role.OPERATOR else set())
+
+
+def test_a_seat_about_zones_sees_those_and_one_about_none_sees_all() -> None:
+    dora = Seat(person="dora", role=Role.DSO, zones=("PL",))
+    assert sees_zone(dora, "PL") and not sees_zone(dora, "TR") and sees_zone(replace(dora, zones=()), "TR")

@@ -71,6 +71,32 @@ def test_what_fails_half_way_is_not_kept_at_all(hall: Hall) -> None:
     assert len(checked(hall)) == 1
 
 
+def test_a_full_disk_keeps_nothing_of_what_did_not_fit(hall: Hall) -> None:
+    anna = joined(hall, "anna")
+    db = hall.people.db  # type: ignore[attr-defined]
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(OSError, match="cannot be kept"), hall.people.together():
+        for number in range(500):
+            joined(hall, f"name{number}")
+    assert [one.name for one in hall.people.persons.all()] == ["anna"]
+    assert hall.people.persons.find("anna") == anna and len(checked(hall)) == 1
+    db.execute("PRAGMA max_page_count = 100000")
+    joined(hall, "ben")
+    assert len(checked(hall)) == 2
+
+
+def test_a_file_that_another_process_holds_is_a_refusal_in_words(hall: Hall, tmp_path: Path) -> None:
+    hall.people.db.execute("PRAGMA busy_timeout = 10")  # type: ignore[attr-defined]
+    with sqlite3.connect(tmp_path / "people.sqlite", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OSError, match="locked"):
+            joined(hall, "anna")
+        other.execute("ROLLBACK")
+    other.close()
+    assert joined(hall, "anna").name == "anna"
+
+
 def test_a_name_is_one_persons(hall: Hall) -> None:
     anna = joined(hall, "anna")
     with pytest.raises(Refused):

@@ -94,6 +94,42 @@ def test_what_is_no_page_passes_as_it_is() -> None:
     assert out[1]["body"] == b'{"a":"<script>"}'
 
 
+def test_a_page_without_end_is_passed_on_without_a_length() -> None:
+    start = {"type": "http.response.start", "status": 200, "headers": headers(content_type="text/html")}
+    start["headers"].append((b"content-length", b"9000000"))
+    pieces = [{"type": "http.response.body", "body": b"<script>" + b"x" * 4_499_992, "more_body": True}]
+    out, _ = pass_through({"type": "http"}, start, *pieces, {"type": "http.response.body", "body": b"y" * 4_500_000})
+    assert b"content-length" not in dict(out[0]["headers"])
+    assert b"".join(one["body"] for one in out[1:]).count(b"<script nonce=") == 1
+    assert sum(len(one["body"]) for one in out[1:]) > 9_000_000
+
+
+@pytest.mark.parametrize(
+    "told", [{"content_length": "16777217"}, {"content_length": "-1"}, {"content_length": "9" * 30}]
+)
+def test_what_is_too_long_is_refused_before_it_comes(told: dict[str, str]) -> None:
+    out, inside = pass_through({"type": "http", "method": "POST", "headers": headers(**told)})
+    assert not inside and out[0]["status"] == 413
+
+
+def test_what_does_not_tell_its_length_ends_where_it_is_too_long() -> None:
+    came = list[int]()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while (message := await receive())["type"] == "http.request":
+            came.append(len(message["body"]))
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": bytes(400), "more_body": True}
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    asyncio.run(Armour(app, (ORIGIN,), most_bytes=1_000)(scope, receive, send))
+    assert came == [400, 400]
+
+
 @pytest.mark.parametrize("path", ["/", "/zones", "/a/b?c=d&e=%2F#f", "/home?next=//evil"])
 def test_a_path_on_this_site_is_kept(path: str) -> None:
     assert on_this_site(path) == path

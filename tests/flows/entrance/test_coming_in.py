@@ -9,7 +9,7 @@ from coincurve import PrivateKey
 from authenticator import Authenticator
 from commonwatt.flows.entrance import coming_in, enrolling
 from commonwatt.flows.entrance.hall import Hall, NotLetIn, TooSoon
-from commonwatt.flows.entrance.records import Person, Way
+from commonwatt.flows.entrance.records import Person, Way, Where
 from commonwatt.identity.keys import SigningKey, signed_digest
 from commonwatt.identity.signing_in.passwords import Passwords
 from commonwatt.identity.signing_in.trail import Happened
@@ -102,6 +102,16 @@ def test_an_address_that_tries_many_names_waits(hall: Hall, clock: Clock) -> Non
         come_in(hall, "another", "wrong", "000000")
     with pytest.raises(NotLetIn):
         come_in(hall, "another", "wrong", "000000", THERE)
+
+
+def test_a_network_of_ipv6_is_one_address(hall: Hall) -> None:
+    for number in range(30):
+        with pytest.raises(NotLetIn):
+            come_in(hall, f"name{number}", "wrong", "000000", Where(address=f"2001:db8::{number:x}"))
+    with pytest.raises(TooSoon):
+        come_in(hall, "another", "wrong", "000000", Where(address="2001:db8::ffff:1"))
+    with pytest.raises(NotLetIn):
+        come_in(hall, "another", "wrong", "000000", Where(address="2001:db8:0:1::1"))
 
 
 @pytest.mark.row("W8")

@@ -9,7 +9,7 @@ from commonwatt.flows.entrance.records import Way
 from commonwatt.identity.keys import SigningKey
 from commonwatt.identity.seat import Role
 from commonwatt.model import AccountId, InvalidValue, Refused
-from doorway import HERE, OPERATOR, PASSWORD, Clock, joined, sits
+from doorway import HERE, OPERATOR, PASSWORD, Clock, joined, sits, with_password
 
 HOME = AccountId("member-07")
 
@@ -77,7 +77,7 @@ def test_an_invitation_ends_in_time_and_when_taken_back(hall: Hall, clock: Clock
 
 def test_the_operator_puts_nobody_into_an_account_that_is_somebodys(hall: Hall) -> None:
     text = invited(hall)
-    joined(hall, "anna", account=HOME)
+    with_password(hall, joined(hall, "anna", account=HOME))
     with pytest.raises(Refused, match="only they"):
         inviting.accept(hall, text, "puppet", HERE)
     with pytest.raises(Refused, match="only they"):
@@ -90,6 +90,15 @@ def test_the_operator_puts_nobody_into_an_account_that_is_somebodys(hall: Hall) 
     with pytest.raises(Refused, match="only they"):
         invited(hall)
     assert hall.people.persons.find("puppet") is None
+
+
+def test_who_never_came_loses_the_place_to_who_comes_instead(hall: Hall) -> None:
+    puppet = inviting.accept(hall, invited(hall), "puppet", HERE)
+    waiting = sitting.sign_in(hall, puppet, Way.INVITATION, HERE)
+    anna = inviting.accept(hall, invited(hall), "anna", HERE)
+    assert anna.places[0].ended_s is None
+    assert sitting.sit(hall, waiting, HERE) is None
+    assert placing.known(hall, "puppet").standing() == []
 
 
 def test_a_member_invites_into_their_own_household_and_nowhere_else(hall: Hall) -> None:

@@ -140,3 +140,15 @@ def test_an_invitations_session_is_for_setting_up_a_way_in_and_short(hall: Hall,
         sitting.make_token(hall, here, "x", frozenset({Scope.READ}), 9, HERE)
     clock.passes(3_600)
     assert sitting.sit(hall, secret, HERE) is None
+
+
+def test_a_household_session_is_too_old_for_a_role_at_work(hall: Hall, clock: Clock) -> None:
+    joined(hall, "anna")
+    anna = placing.give(hall, "anna", placing.new_place(hall, Role.OPERATOR), "test")
+    secret = sitting.sign_in(hall, anna, Way.PASSKEY, HERE)
+    clock.passes(AT_WORK.whole_s)
+    here = sitting.sit(hall, secret, HERE)
+    assert here is not None
+    with pytest.raises(Refused, match="once more"):
+        sitting.take_place(hall, here, 1)
+    assert sitting.sit(hall, secret, HERE) is not None

@@ -4,7 +4,7 @@ import hmac
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
@@ -93,17 +93,30 @@ class PeopleFile:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Let all that is changed meanwhile be kept together or not at all; may be nested."""
+        """Let all that is changed meanwhile be kept together or not at all; may be nested.
+
+        Raises:
+            OSError: The disk is full or broken, or another process holds the file for long; nothing is changed.
+        """
         if self._depth:
             yield
             return
+        try:
+            with self._whole():
+                yield
+        except sqlite3.OperationalError as error:
+            raise OSError(f"what is known of people cannot be kept: {error}") from error
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
         self._depth = 1
         try:
             yield
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            with suppress(sqlite3.OperationalError):  # a full disk ended the transaction by itself
+                self._db.execute("ROLLBACK")
             self._remembered.clear()
             self._load_owners()
             raise

@@ -16,6 +16,7 @@ SESSION = "__Host-commonwatt"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
 _YEAR_S = 31_536_000
+MOST_BYTES = 16 << 20
 _MOST_HTML = 4 << 20
 
 
@@ -33,10 +34,13 @@ class Armour:
         app: What is inside.
         origins: Where this site is, as browsers write it.
         https: Whether it is reached over TLS: then browsers are told never to try anything else.
+        most_bytes: What somebody may send at once.
     """
 
-    def __init__(self, app: ASGIApp, origins: Iterable[str], *, https: bool = True) -> None:
-        self._app, self._origins, self._https = app, frozenset(origins), https
+    def __init__(
+        self, app: ASGIApp, origins: Iterable[str], *, https: bool = True, most_bytes: int = MOST_BYTES
+    ) -> None:
+        self._app, self._origins, self._https, self._most_bytes = app, frozenset(origins), https, most_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102  as ASGI has it
         if scope["type"] == "http":
@@ -49,8 +53,13 @@ class Armour:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         nonce = secrets.token_urlsafe(18)
         dressing = _Dressing(send, nonce, self._headers(nonce))
+        told: Problem | None = None
+        length = Headers(scope=scope).get("content-length", "0")
         if scope["method"] not in _SAFE and self._from_elsewhere(scope):
             told = Problem(HTTPStatus.FORBIDDEN, "a write comes from this site's own pages")
+        elif not length.isdigit() or int(length[:20]) > self._most_bytes:
+            told = Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"what is sent has {self._most_bytes} bytes at most")
+        if told is not None:
             content = told.body(scope["path"])
             await dressing.send(
                 {
@@ -66,7 +75,21 @@ class Armour:
             # A page must pass here in the open, to get its nonces; whoever is outside may compress it.
             plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
             scope = {**scope, "headers": plain}
-        await self._app(scope, receive, dressing.send)
+        await self._app(scope, self._counted(receive), dressing.send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        """Let no more in than was announced at most: a body in pieces does not tell its length before."""
+        came = 0
+
+        async def counted() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > self._most_bytes:
+                return {"type": "http.disconnect"}
+            return message
+
+        return counted
 
     def _from_elsewhere(self, scope: Scope) -> bool:
         """Tell whether something that carries a session's cookie was sent by another site's page."""
@@ -82,7 +105,7 @@ class Armour:
 
     def _headers(self, nonce: str) -> dict[str, str]:
         told = {
-            "Content-Security-Policy": _policy(nonce),
+            "Content-Security-Policy": _policy(nonce, self._origins),
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "same-origin",
@@ -124,14 +147,18 @@ class _Dressing:
         assert self._held is not None
         content = _SCRIPT.sub(b'<script nonce="' + self._nonce.encode() + b'"', bytes(self._page))
         headers = MutableHeaders(scope=self._held)
-        if not last.get("more_body", False) and "content-length" in headers and self._page:
+        if last.get("more_body", False):
+            del headers["content-length"]  # more comes, to which nothing is added: its end tells how long it was
+        elif "content-length" in headers and self._page:
             headers["content-length"] = str(len(content))
         await self._send(self._held)
         self._held = None
         await self._send({**last, "body": content})
 
 
-def _policy(nonce: str) -> str:
+def _policy(nonce: str, origins: Iterable[str]) -> str:
+    # Some browsers do not take a socket of the same site for the same.
+    sockets = " ".join(sorted("ws" + origin.removeprefix("http") for origin in origins))
     return "; ".join(
         (
             "default-src 'none'",
@@ -140,7 +167,7 @@ def _policy(nonce: str) -> str:
             "style-src 'self' 'unsafe-inline'",
             "img-src 'self' data: blob:",
             "font-src 'self' data:",
-            "connect-src 'self'",
+            f"connect-src 'self' {sockets}",
             "worker-src 'self'",
             "manifest-src 'self'",
             "media-src 'self' blob:",

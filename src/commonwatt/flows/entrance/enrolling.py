@@ -7,7 +7,7 @@ from typing import Any
 
 from commonwatt.flows.entrance.coming_in import Arrived, organisation_name
 from commonwatt.flows.entrance.hall import Hall
-from commonwatt.flows.entrance.records import ENROLLING, Credential, Session, Way, Where
+from commonwatt.flows.entrance.records import ENROLLING, LASTING, Credential, Session, Way, Where
 from commonwatt.flows.entrance.sitting import Sitting, end_all, need_fresh, sign_in
 from commonwatt.identity.signing_in import passkeys
 from commonwatt.identity.signing_in.codes import new_printed_codes, new_totp_secret, printed_hash, totp_step, totp_uri
@@ -18,8 +18,6 @@ from commonwatt.identity.signing_in.wallet import check_wallet, write_message
 from commonwatt.model import InvalidValue, Refused
 
 MOST_WAYS = 20
-LASTING = frozenset({Way.PASSWORD, Way.PASSKEY, Way.WALLET, Way.ORGANISATION})
-"""Ways by which somebody comes in every day; one of them stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 from typing import TypeVar
 
 from commonwatt.flows.entrance.ports import People
@@ -120,5 +121,14 @@ class Hall:
 
 
 def _whose(where: Where, name: str) -> list[tuple[str, int]]:
-    counted = [(f"address {where.address}", FREE_TRIES_OF_ADDRESS)]
+    counted = [(f"address {_line_of(where.address)}", FREE_TRIES_OF_ADDRESS)]
     return [*counted, (f"name {name}", FREE_TRIES)] if name else counted
+
+
+def _line_of(address: str) -> str:
+    """Return whose line an address is: of IPv6 everybody has 2^64."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((found, 64), strict=False)) if found.version == 6 else address

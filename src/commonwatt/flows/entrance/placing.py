@@ -1,7 +1,8 @@
 """Who has which role: people added, roles given and ended; nobody is put into an account that is somebody's.
 
 Whoever runs a community could otherwise look into any home by asking a puppet to join its household. So an account in
-which anybody ever sat is given to another only by who sits there now; that a role ended frees nothing.
+which anybody ever sat is given to another only by who sits there now; that a role ended frees nothing. Who was asked
+and never set up a way in sat nowhere: they lose the place to who comes instead, so that nobody waits there unseen.
 """
 
 import secrets
@@ -10,7 +11,7 @@ from dataclasses import replace
 
 from commonwatt.flows.entrance.hall import Hall
 from commonwatt.flows.entrance.names import check_name, folded
-from commonwatt.flows.entrance.records import Person, Place, Where
+from commonwatt.flows.entrance.records import LASTING, Person, Place, Where
 from commonwatt.identity.seat import Role
 from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import GRID, AccountId, InvalidValue, Refused
@@ -47,6 +48,8 @@ def add_person(hall: Hall, name: str, places: Sequence[Place], by: str, *, addre
         addresses=(_checked(address),) if address else (),
     )
     with hall.people.together():
+        for place in places:
+            _vacate(hall, place.account, person.id, by)
         hall.people.persons.put(person)
         roles = " ".join(place.role.value for place in places)
         hall.note(Happened.PERSON_ADDED, person.id, None, name=found, roles=roles, by=by)
@@ -80,10 +83,12 @@ def give(hall: Hall, name: str, place: Place, by: str, *, let_by: AccountId | No
     person = known(hall, name)
     if len(person.places) >= MOST_PLACES:
         raise Refused(f"a person has {MOST_PLACES} roles at most", name=person.name)
-    if place.account is None or place.account != let_by:
-        refuse_taken(hall, place.account, but=person.id)
     changed = replace(person, places=(*person.places, place))
-    return _changed(hall, changed, f"{place.role.value} given", by)
+    with hall.people.together():
+        if place.account is None or place.account != let_by:
+            refuse_taken(hall, place.account, but=person.id)
+            _vacate(hall, place.account, person.id, by)
+        return _changed(hall, changed, f"{place.role.value} given", by)
 
 
 def end(hall: Hall, name: str, place: int, by: str) -> Person:
@@ -152,11 +157,28 @@ def refuse_taken(hall: Hall, account: AccountId | None, but: str | None = None) 
     Raises:
         Refused: Says so.
     """
+    if any(_came(hall, person) for person in _placed(hall, account, but)):
+        raise Refused("into an account that is somebody's, only they let others", account=account)
+
+
+def _vacate(hall: Hall, account: AccountId | None, but: str, by: str) -> None:
+    """End the places of those who were asked into an account and never set up a way in."""
+    for person in _placed(hall, account, but):
+        for number in person.standing():
+            if person.places[number].account == account and not _came(hall, person):
+                end(hall, person.name, number, by)
+
+
+def _placed(hall: Hall, account: AccountId | None, but: str | None) -> list[Person]:
     if account is None or account in SHARED:
-        return
-    for person in hall.people.persons.all():
-        if person.id != but and any(place.account == account for place in person.places):
-            raise Refused("into an account that is somebody's, only they let others", account=account)
+        return []
+    everybody = hall.people.persons.all()
+    return [one for one in everybody if one.id != but and any(place.account == account for place in one.places)]
+
+
+def _came(hall: Hall, person: Person) -> bool:
+    """Tell whether a person ever set up a way in: the last one of these is never taken away."""
+    return any(way.way in LASTING for way in hall.ways_of(person.id))
 
 
 def _changed(hall: Hall, person: Person, change: str, by: str) -> Person:

@@ -27,6 +27,8 @@ class Way(StrEnum):
 
 ENROLLING = frozenset({Way.PRINTED_CODE, Way.INVITATION, Way.RECOVERY})
 """Ways that are good to set up a lasting one, and for nothing else."""
+LASTING = frozenset({Way.PASSWORD, Way.PASSKEY, Way.WALLET, Way.ORGANISATION})
+"""Ways by which somebody comes in every day; one of them stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

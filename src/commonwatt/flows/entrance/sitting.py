@@ -148,11 +148,14 @@ def take_place(hall: Hall, sitting: Sitting, place: int) -> str:
     """Let somebody go on in another of their roles; return the secret of the session that stands in place of the old.
 
     Raises:
-        Refused: They have no such role now, or are only about to set up a way in.
+        Refused: They have no such role now, are only about to set up a way in, or signed in too long ago for this role.
     """
     session = need_session(sitting)
-    if place not in sitting.person.standing() or session.way in ENROLLING:
+    seat = sitting.person.seat(place)
+    if seat is None or session.way in ENROLLING:
         raise Refused("people sit in a role that they have", place=place)
+    if hall.now_s() >= session.made_s + lasting(seat.role).whole_s:
+        raise Refused("for this role, sign in once more", role=seat.role.value)
     secret = new_secret()
     with hall.people.together():
         hall.people.sessions.drop(session.hash)

@@ -276,7 +276,9 @@ async def notice_seen(gate: AtGate, here: SomebodyThere, id: str) -> Response:
 async def guardians(gate: AtGate, where: FromWhere, here: SomebodyThere, told: Names) -> Response:
     """Where any are chosen, nobody else can in their place."""
     sittings.need_fresh(gate.hall, here, lasting_way=True)
+    gate.hall.knock(where)  # else somebody could try which names there are
     placing.set_guardians(gate.hall, here.person, told.names, where)
+    gate.hall.welcome(where)
     return Response(status_code=204)
 
 
