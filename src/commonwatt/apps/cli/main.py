@@ -48,6 +48,7 @@ app = typer.Typer(
 app.command("run")(running.run)
 app.command("accept")(accepting.accept)
 app.command("app")(opening.app)
+app.command("demo")(opening.demo)
 app.command("bill")(billing.bill)
 app.command("archive")(keeping.archive)
 app.command("query")(keeping.query)

@@ -1,4 +1,4 @@
-"""`commonwatt app`: open a community's app, API and pages."""
+"""`commonwatt app` and `demo`: open a community's app, API and pages; of a street that lives on, too."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from commonwatt.apps.cli.screen import screen
+from commonwatt.apps.demo import demonstrate
 from commonwatt.apps.opening import Opened, Way, open_app
 from commonwatt.apps.web.window import open_window
 
@@ -40,3 +41,32 @@ def app(
         host=host, port=port, names=tuple(name or ()), plain=plain, rehearsal=rehearsal, currency=currency.upper()
     )
     open_app(folder, way, on_open)
+
+
+def demo(
+    street: Annotated[Path, typer.Argument(help="Folder with street.toml and its data.", exists=True, file_okay=False)],
+    output: Annotated[Path | None, typer.Option(help="Folder for the run; default runs/<street>/demo.")] = None,
+    port: Annotated[int, typer.Option(help="Of the app; 0 for any free one.", min=0, max=65_535)] = 8080,
+    pace: Annotated[float, typer.Option(help="Seconds that a quarter-hour lasts.", min=0.001, max=900)] = 10,
+    homes: Annotated[int | None, typer.Option(help="Another number of homes, on paper; see run --live.", min=1)] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Throw an earlier run in that folder away first.")] = False,
+    window: Annotated[bool, typer.Option("--window", help="Show it in a window of its own, too.")] = False,
+) -> None:
+    """Let a recorded street live on, and open its app on it: sit down as any member, or in any role.
+
+    A rehearsal: its keys follow from a published seed, so anybody on this machine may take any seat, without TLS.
+    """
+    console = screen()
+    folder = output or Path("runs") / street.name / "demo"
+    words = ["--pace", f"{pace:g}"]
+    words += ["--homes", str(homes)] if homes is not None else []
+    words += ["--fresh"] if fresh else []
+
+    def on_open(opened: Opened) -> None:
+        console.print(f"\nthe street lives, a quarter-hour every {pace:g} s; its app is open at [bold]{opened.url}[/]")
+        console.print("you sit there as a member; the seat is changed in its settings. Ctrl-C ends both.")
+        if window:
+            open_window(opened.url, folder / "window")
+
+    console.print("the street comes alive ...", highlight=False)
+    demonstrate(street, folder, Way(port=port, plain=True, rehearsal=True), words, on_open)
