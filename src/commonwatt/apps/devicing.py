@@ -71,6 +71,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     nonsense: int = 0
     power_w: int | None = None
     level_wh: int | None = None
+    clock_ahead_s: int | None = None
+    clock_wrong: bool = False
     trouble: str = ""
     ordered: list[str] = []
 
@@ -80,6 +82,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
     state: DeviceState
     nameplate: Nameplate = NO_NAMEPLATE
+    clock_ahead_s: int | None = None
 
 
 def admissions() -> list[Admission]:
@@ -264,9 +267,9 @@ async def attempt(asset: Asset, spec: DeviceSpec, within_s: float = TRIES_FOR_S)
             now_s = epoch(doors.clock())
     blank = Record(number=0, asset=asset.id, driver=spec.driver, url=spec.url, added_s=now_s)
     meter = Meter(rollover_wh=spec.rollover_wh, resolution_wh=spec.resolution_wh)
-    if why := implausible(blank, asset, state, now_s, Rules(), meter, ahead_s):
+    if why := implausible(blank, asset, state, now_s, Rules(), meter):
         raise InvalidValue(f"{asset.id} cannot be what is at {spec.url}: {why}")
-    return Tried(state=state, nameplate=nameplate)
+    return Tried(state=state, nameplate=nameplate, clock_ahead_s=ahead_s)
 
 
 def spec_of(
@@ -357,6 +360,8 @@ def _seen(record: Record, orders: Sequence[Order]) -> Seen:
         nonsense=record.nonsense,
         power_w=record.power_w,
         level_wh=record.level_wh,
+        clock_ahead_s=record.ahead_s,
+        clock_wrong=record.skewed_s is not None,
         trouble=record.trouble,
         ordered=[order.deed.value for order in orders if order.asset == record.asset and record.ended_as is None],
     )

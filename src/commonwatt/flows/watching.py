@@ -228,10 +228,10 @@ class Watched:
             self._records.note(inventory.babbled(self.record, self._now_s(), _words(error), self._rules))
             await self._let_go()
             raise InvalidValue(_words(error)) from error
-        ahead_s = self._device.clock_ahead_s if isinstance(self._device, Clocked) else None
-        self._records.note(
-            inventory.showed(self.record, self._asset, state, self._now_s(), self._rules, self._meter, ahead_s)
-        )
+        if isinstance(self._device, Clocked):
+            ahead_s = self._device.clock_ahead_s
+            self._records.note(inventory.ticked(self.record, ahead_s, self._now_s(), self._rules))
+        self._records.note(inventory.showed(self.record, self._asset, state, self._now_s(), self._rules, self._meter))
         if self.record.quarantined_s is not None:
             await self._let_go()
             raise InvalidValue(self._quarantine())
@@ -376,4 +376,4 @@ def _refuse(why: str) -> NoReturn:
 
 def alarms(records: Sequence[Record]) -> list[Record]:
     """Return the devices that somebody should look after."""
-    return [record for record in records if record.health in (Health.QUARANTINED, Health.SILENT)]
+    return [record for record in records if record.alarmed]

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from commonwatt.apps import device_health, device_scan, devicing
 from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.flows.inventory import Rules, clock_words
 from commonwatt.model import InvalidValue, epoch
 
 app = typer.Typer(help="See which devices can be spoken to, and look after those of a gateway.")
@@ -104,7 +105,10 @@ def show(
         column.justify = "right"
     for one in seen:
         colour = COLOURS.get(one.health, "dim")
-        trouble = "; ".join([*([one.trouble] if one.trouble else []), *(f"{deed} is ordered" for deed in one.ordered)])
+        words = [one.trouble] if one.trouble else []
+        if one.clock_wrong and one.clock_ahead_s is not None:
+            words.append(clock_words(one.clock_ahead_s))
+        trouble = "; ".join([*words, *(f"{deed} is ordered" for deed in one.ordered)])
         table.add_row(
             str(one.number or "-"),
             escape(one.asset),
@@ -222,6 +226,8 @@ def _tell_tried(tried: devicing.Tried | None) -> None:
         if value is not None
     ]
     typer.echo(f"it answers: {tried.nameplate}; {', '.join(shown) or 'no figures'}")
+    if tried.clock_ahead_s is not None and abs(tried.clock_ahead_s) > Rules().skew_s:
+        typer.echo(f"{clock_words(tried.clock_ahead_s)}; its readings are taken at our time")
 
 
 def _both(words: str) -> tuple[int, int] | None:
