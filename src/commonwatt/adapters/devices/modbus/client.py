@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import msgspec
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ModbusPDU
 
+from commonwatt.adapters.devices.addresses import address_of
 from commonwatt.adapters.devices.driver import Doors
 from commonwatt.adapters.devices.modbus.translate import Block, Told
 from commonwatt.model import InvalidValue, Unreachable
@@ -31,6 +31,8 @@ EXCEPTIONS = {
 """Modbus Application Protocol V1.1b3, 7."""
 NO_ANSWER = {5, 6, 10, 11}
 """What says that nobody who could know was asked."""
+PORT = 502
+LIKE = "tcp://192.168.1.20:502"
 SILENT = 3
 """A connection on which so many requests in a row got no answer is half-open: it is given up."""
 
@@ -176,20 +178,14 @@ async def shared_link(doors: Doors, url: str, wire: Wire) -> Link:
     Raises:
         InvalidValue: The address is none.
     """
-    parts = urlsplit(url if "//" in url else f"//{url}")
-    try:
-        host, port = parts.hostname, parts.port or 502
-    except ValueError as error:
-        raise InvalidValue(f"an address is like tcp://192.168.1.20:502, was {url!r}") from error
-    if not host or parts.scheme not in ("", "tcp", "modbus"):
-        raise InvalidValue(f"an address is like tcp://192.168.1.20:502, was {url!r}")
+    at = address_of(url if "//" in url else f"//{url}", LIKE, dict.fromkeys(("", "tcp", "modbus"), PORT))
 
     @asynccontextmanager
     async def open_link() -> AsyncIterator[Link]:
-        link = Link(host, port, wire)
+        link = Link(at.host, at.port, wire)
         try:
             yield link
         finally:
             link.close()
 
-    return await doors.shared(("modbus", host, port), open_link)
+    return await doors.shared(("modbus", at.host, at.port), open_link)
