@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from commonwatt.flows.device_ports import Device
-from commonwatt.model import Band, Command, instant
+from commonwatt.model import Band, Command, Nameplate, instant
 from commonwatt.simulator.mischief import Mischief
 from commonwatt.simulator.plant import Plant
 
@@ -34,6 +34,10 @@ class Bench:
         resolution_wh: What its counters leave out.
         resolution_w: What its power leaves out.
         levels: Whether it tells the level of what stores.
+        label: Makes the simulated device say that it is another one, or has another firmware; None where it says
+            nothing of itself.
+        labels: What of a nameplate its protocol tells.
+        serial_of: What our adapter makes of its serial number.
         rests_free: Whether one of the things that it can be told is its safe default itself: a relay that is on.
     """
 
@@ -49,6 +53,9 @@ class Bench:
     resolution_wh: int = 1
     resolution_w: int = 1
     levels: bool = False
+    label: Callable[[Nameplate], None] | None = None
+    labels: tuple[str, ...] = ("make", "model", "serial", "firmware")
+    serial_of: Callable[[str], str] = str
     rests_free: bool = False
 
     def clock(self) -> datetime:
@@ -74,10 +81,15 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a bench is set up: a name for the test's id, and what opens it, connected and with time standing still."""
+    """How a bench is set up: a name for the test's id, and what opens it, connected and with time standing still.
+
+    ``driver`` is whose it is, none for the yardstick on paper; ``clock`` says that its device tells the time.
+    """
 
     name: str
     open: Callable[[], AbstractAsyncContextManager[Bench]]
+    driver: str = ""
+    clock: bool = False
 
     def __str__(self) -> str:
         return self.name

@@ -10,6 +10,7 @@ from device_bench import NOON_S, Bench, Setup
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors
 from commonwatt.adapters.devices.p1.device import open_device
+from commonwatt.adapters.devices.p1.nameplate import fingerprint
 from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, instant
 from commonwatt.simulator.devices.p1 import P1Port, p1_port
 from commonwatt.simulator.mischief import Mischief, wire
@@ -64,6 +65,11 @@ async def meter(version: str, country: Literal["nl", "se"], checksum: Literal["c
             bench = Bench(
                 plant=plant, device=device, wire=mischief, told=told, back=back, lie=lie if country == "nl" else None
             )
+            bench.label = partial(setattr, port, "nameplate")
+            bench.labels, bench.serial_of = (
+                ("model", "serial"),
+                lambda number: fingerprint(number.encode().hex().encode()),
+            )
             await back()
             await told()
             try:
@@ -73,6 +79,6 @@ async def meter(version: str, country: Literal["nl", "se"], checksum: Literal["c
 
 
 SETUPS = [
-    Setup("p1 DSMR 5", partial(meter, "5", "nl", "crc16")),
-    Setup("p1 Sweden, X25", partial(meter, "sweden", "se", "x25")),
+    Setup("p1 DSMR 5", partial(meter, "5", "nl", "crc16"), "p1", clock=True),
+    Setup("p1 Sweden, X25", partial(meter, "sweden", "se", "x25"), "p1", clock=True),
 ]
