@@ -37,6 +37,7 @@ class Bench:
         label: Makes the simulated device say that it is another one, or has another firmware; None where it says
             nothing of itself.
         labels: What of a nameplate its protocol tells.
+        labels_every_s: How often it is asked for it.
         serial_of: What our adapter makes of its serial number.
         rests_free: Whether one of the things that it can be told is its safe default itself: a relay that is on.
     """
@@ -55,6 +56,7 @@ class Bench:
     levels: bool = False
     label: Callable[[Nameplate], None] | None = None
     labels: tuple[str, ...] = ("make", "model", "serial", "firmware")
+    labels_every_s: int = 1
     serial_of: Callable[[str], str] = str
     rests_free: bool = False
 

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from device_bench import NOON_S, Bench, Setup
@@ -49,6 +50,10 @@ async def behind(asset: Asset, driver: str) -> AsyncIterator[Bench]:
             spec = DeviceSpec(asset=asset.id, driver=driver, url=f"http://127.0.0.1:{at}", settings=settings)
             bench = Bench(plant=plant, device=None, wire=mischief, lie=lie, levels=foxess)  # type: ignore[arg-type]
             bench.resolution_wh = 10 if solax else 100
+            # SolaX's readings name a type by its number and no firmware; Fox ESS tells three programs' versions.
+            bench.labels = ("serial",) if solax else ("model", "serial")
+            bench.labels_every_s = 86_400
+            bench.label = partial(setattr, cloud, "nameplate")
             bench.device = await open_device(asset, spec, doors)
             try:
                 yield bench
@@ -57,6 +62,6 @@ async def behind(asset: Asset, driver: str) -> AsyncIterator[Bench]:
 
 
 SETUPS = [
-    Setup("SolaX Cloud", lambda: behind(HOME, "solax_cloud")),
-    Setup("Fox ESS Cloud", lambda: behind(BATTERY, "foxess_cloud")),
+    Setup("SolaX Cloud", lambda: behind(HOME, "solax_cloud"), "solax_cloud"),
+    Setup("Fox ESS Cloud", lambda: behind(BATTERY, "foxess_cloud"), "foxess_cloud"),
 ]

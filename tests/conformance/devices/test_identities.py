@@ -25,8 +25,9 @@ async def says(bench: Bench, label: Nameplate) -> None:
     bench.label(label)
     told = NO_NAMEPLATE
     for _ in range(20):  # what is pushed may need a moment, on a busy machine more than one
-        await bench.pass_time(1)
+        await bench.pass_time(bench.labels_every_s)
         try:
+            await bench.device.read()
             told = await bench.device.identity()
         except Unreachable:
             await asyncio.sleep(0.1)

@@ -56,7 +56,8 @@ class SunSpecUnit:
         filled: Gives every point that the plant does not set some value of its own.
         cut: Models that end early: how many registers after the header.
 
-    ``nameplate`` is what its common model says; its clock (model 122) is the plant's. ``w_scale`` is the scale factor of its power, which may change at any time. ``lying`` shows what cannot be true.
+    ``nameplate`` is what its common model says; its clock (model 122) is the plant's. ``w_scale`` is the scale factor
+    of its power, which may change at any time. ``lying`` shows what cannot be true.
     """
 
     def __init__(
