@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonwatt.adapters.devices.driver import Found, Probe
+from commonwatt.adapters.devices.modbus.nameplate import names
 from commonwatt.adapters.devices.p1.nameplate import fingerprint
 from commonwatt.adapters.devices.probing import modbus, p1, sunspec
-from commonwatt.adapters.devices.probing.modbus import names
 from commonwatt.adapters.devices.probing.p1 import telegram
 from commonwatt.apps.device_scan import MOST_ADDRESSES, Target, scan, targets_of
 from commonwatt.model import InvalidValue, Nameplate

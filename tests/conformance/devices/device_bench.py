@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,9 +37,8 @@ class Bench:
         levels: Whether it tells the level of what stores.
         label: Makes the simulated device say that it is another one, or has another firmware; None where it says
             nothing of itself.
-        labels: What of a nameplate its protocol tells.
+        label_of: What our adapter makes of what the device says, where its protocol tells less or in another way.
         labels_every_s: How often it is asked for it.
-        serial_of: What our adapter makes of its serial number.
         rests_free: Whether one of the things that it can be told is its safe default itself: a relay that is on.
     """
 
@@ -55,9 +55,8 @@ class Bench:
     resolution_w: int = 1
     levels: bool = False
     label: Callable[[Nameplate], None] | None = None
-    labels: tuple[str, ...] = ("make", "model", "serial", "firmware")
+    label_of: Callable[[Nameplate], Nameplate] = copy
     labels_every_s: int = 1
-    serial_of: Callable[[str], str] = str
     rests_free: bool = False
 
     def clock(self) -> datetime:

@@ -11,7 +11,7 @@ from device_bench import NOON_S, Bench, Setup
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors
 from commonwatt.adapters.devices.p1.device import open_device
 from commonwatt.adapters.devices.p1.nameplate import fingerprint
-from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, instant
+from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, Nameplate, instant
 from commonwatt.simulator.devices.p1 import P1Port, p1_port
 from commonwatt.simulator.mischief import Mischief, wire
 from commonwatt.simulator.plant import Plant
@@ -25,6 +25,12 @@ CONNECTION = Asset(
     max_import_w=17_250,
     max_export_w=17_250,
 )
+
+
+def printed(label: Nameplate) -> Nameplate:
+    """A telegram has three letters of the maker and no firmware, and we keep no meter's number."""
+    number = fingerprint(label.serial.encode().hex().encode())
+    return Nameplate(make=label.make[:3], model=label.model, serial=number)
 
 
 @asynccontextmanager
@@ -66,10 +72,7 @@ async def meter(version: str, country: Literal["nl", "se"], checksum: Literal["c
                 plant=plant, device=device, wire=mischief, told=told, back=back, lie=lie if country == "nl" else None
             )
             bench.label = partial(setattr, port, "nameplate")
-            bench.labels, bench.serial_of = (
-                ("model", "serial"),
-                lambda number: fingerprint(number.encode().hex().encode()),
-            )
+            bench.label_of = printed
             await back()
             await told()
             try:

@@ -32,14 +32,10 @@ async def says(bench: Bench, label: Nameplate) -> None:
         except Unreachable:
             await asyncio.sleep(0.1)
             continue
-        if seen(bench, told) == seen(bench, replace(label, serial=bench.serial_of(label.serial))):
+        if told == bench.label_of(label):
             return
         await asyncio.sleep(0.05)
-    assert seen(bench, told) == seen(bench, replace(label, serial=bench.serial_of(label.serial)))
-
-
-def seen(bench: Bench, label: Nameplate) -> dict[str, str]:
-    return {name: getattr(label, name) for name in bench.labels}
+    assert told == bench.label_of(label)
 
 
 @each_adapter

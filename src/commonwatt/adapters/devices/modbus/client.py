@@ -31,6 +31,8 @@ EXCEPTIONS = {
 """Modbus Application Protocol V1.1b3, 7."""
 NO_ANSWER = {5, 6, 10, 11}
 """What says that nobody who could know was asked."""
+BASIC = 1
+"""Read device id code of function 43/14: vendor, product code and revision."""
 PORT = 502
 LIKE = "tcp://192.168.1.20:502"
 SILENT = 3
@@ -108,6 +110,22 @@ class Link:
                 answer = await self._answer(ask, unit)
                 if answer.function_code != (6 if told.single else 16) or answer.address != told.address:
                     raise InvalidValue(f"{self} was told register {told.address}, answered {answer.address}")
+
+    async def names(self, unit: int) -> dict[int, bytes]:
+        """Return what a unit says of itself by function 43/14, its basic names by their numbers.
+
+        Raises:
+            Unreachable: As above; what does not know the function may be silent too.
+            InvalidValue: As above.
+        """
+        async with self._one_by_one:
+            client = await self._connected()
+            ask = partial(client.read_device_information, read_code=BASIC, object_id=0, device_id=unit)
+            answer = await self._answer(ask, unit)
+        said = getattr(answer, "information", None)
+        if not isinstance(said, dict) or not all(isinstance(one, bytes) for one in said.values()):
+            raise InvalidValue(f"{self} was asked for its names, answered something else")
+        return said
 
     def close(self) -> None:
         """Close the connection."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from commonwatt.adapters.devices.driver import Found
-from commonwatt.adapters.devices.probing.modbus import PORT, SUNS, Line, asked, text, url
+from commonwatt.adapters.devices.modbus.nameplate import text
+from commonwatt.adapters.devices.probing.modbus import PORT, SUNS, Line, asked, url
 from commonwatt.model import InvalidValue, Nameplate
 
 UNITS = (1, 126)
@@ -48,6 +49,5 @@ async def _at(line: Line, unit: int) -> tuple[int, Nameplate] | None:
 
 
 def _common(said: bytes) -> Nameplate:
-    return Nameplate(
-        make=text(said[:32]), model=text(said[32:64]), firmware=text(said[80:96]), serial=text(said[96:128])
-    )  # fmt: skip
+    model = f"{text(said[32:64])} {text(said[64:80])}".strip()
+    return Nameplate(make=text(said[:32]), model=model, firmware=text(said[80:96]), serial=text(said[96:128]))
