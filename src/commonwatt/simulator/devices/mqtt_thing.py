@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import aiomqtt
 
+from commonwatt.simulator.devices.label import label_of
 from commonwatt.simulator.plant import Plant
 
 AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
@@ -33,6 +34,7 @@ class Thing(ABC):
 
     Attributes:
         lies: Whether it shows what cannot be true.
+        nameplate: What it says of itself, as far as its kind does.
     """
 
     will: Said
@@ -42,6 +44,7 @@ class Thing(ABC):
     def __init__(self, plant: Plant, name: str) -> None:
         self.plant, self.name = plant, name
         self.lies = False
+        self.nameplate = label_of(plant)
         self._client: aiomqtt.Client | None = None
         self._there = asyncio.Event()
         self._last: list[Said] = []
