@@ -1,4 +1,4 @@
-"""The file in a gateway's folder that says which assets and devices it has: read, and changed, comments kept."""
+"""The file in a gateway's folder that says which assets and devices it has: changed with its comments kept."""
 
 import json
 import tomllib
@@ -9,15 +9,10 @@ import msgspec
 
 from commonwatt.adapters.devices.driver import DeviceSpec
 from commonwatt.adapters.stores.keyfile import save_secret
+from commonwatt.apps.gateway_folder import DEVICES, DevicesFile, read_devices
 from commonwatt.model import Asset, AssetId, InvalidValue, Refused
 
-DEVICES = "devices.toml"
 BLOCK = "[[device]]"
-
-
-class _Devices(msgspec.Struct, forbid_unknown_fields=True):
-    asset: list[dict[str, Any]] = []
-    device: list[DeviceSpec] = []
 
 
 def specs_of(folder: Path) -> list[DeviceSpec]:
@@ -38,14 +33,8 @@ def assets_of(folder: Path) -> dict[AssetId, Asset]:
     Raises:
         InvalidValue: The file is missing, or what it says of an asset makes no sense.
     """
-    path = folder / DEVICES
-    try:
-        told = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _Devices)
-        nobody = {"zone": "home", "owner": "nobody", "gateway": "none", "max_export_w": 0}
-        assets = [msgspec.convert(nobody | asset, Asset) for asset in told.asset]
-    except (OSError, ValueError) as error:
-        raise InvalidValue(f"assets stand in {path} as [[asset]]: {error}") from error
-    return {asset.id: asset for asset in assets}
+    told = read_devices(folder / DEVICES).asset
+    return {AssetId(one.id): one.asset("nobody", "none") for one in told}
 
 
 def add_spec(folder: Path, spec: DeviceSpec) -> None:
@@ -111,7 +100,7 @@ def _value(value: Any) -> str:
 
 def _specs(text: str, path: Path) -> list[DeviceSpec]:
     try:
-        specs = msgspec.convert(tomllib.loads(text), _Devices).device
+        specs = msgspec.convert(tomllib.loads(text), DevicesFile).device
     except ValueError as error:
         raise InvalidValue(f"{path} is no devices file: {error}") from error
     named = [spec.asset for spec in specs]
