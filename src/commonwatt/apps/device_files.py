@@ -76,21 +76,31 @@ def remove_spec(folder: Path, asset: AssetId) -> None:
 
 def written(spec: DeviceSpec) -> str:
     """Return a device as it stands in a devices file."""
-    lines = [BLOCK, f"asset = {_value(spec.asset)}", f"driver = {_value(spec.driver)}", f"url = {_value(spec.url)}"]
+    lines = [
+        BLOCK,
+        f"asset = {toml_value(spec.asset)}",
+        f"driver = {toml_value(spec.driver)}",
+        f"url = {toml_value(spec.url)}",
+    ]
     if spec.rollover_wh is not None:
         lines.append(f"rollover_wh = {spec.rollover_wh}")
     if spec.resolution_wh != 1:
         lines.append(f"resolution_wh = {spec.resolution_wh}")
     if spec.settings:
-        lines.append(f"settings = {_value(spec.settings)}")
+        lines.append(f"settings = {toml_value(spec.settings)}")
     return "\n".join(lines) + "\n"
 
 
-def _value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """Return a setting as TOML has it.
+
+    Raises:
+        InvalidValue: It is nothing that TOML could say.
+    """
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_value(str(name))} = {_value(part)}" for name, part in value.items()) + " }"
+        return "{ " + ", ".join(f"{toml_value(str(name))} = {toml_value(part)}" for name, part in value.items()) + " }"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(part) for part in value) + "]"
+        return "[" + ", ".join(toml_value(part) for part in value) + "]"
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     if isinstance(value, str):

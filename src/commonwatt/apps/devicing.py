@@ -12,7 +12,7 @@ import msgspec
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, drivers, open_device
 from commonwatt.adapters.stores.inventory import InventoryFile
-from commonwatt.apps.device_files import add_spec, assets_of, remove_spec, replace_spec, specs_of
+from commonwatt.apps.device_files import add_spec, assets_of, remove_spec, replace_spec, specs_of, toml_value
 from commonwatt.apps.device_health import Overview, overview
 from commonwatt.flows.device_ports import Clocked, Identified
 from commonwatt.flows.inventory import Health, Meter, Note, Record, Rules, implausible
@@ -285,10 +285,7 @@ def spec_of(
         name, between, value = setting.partition("=")
         if not between or not name:
             raise InvalidValue(f"a setting looks like name=value, was {setting!r}")
-        try:
-            told[name] = msgspec.toml.decode(f"value = {value}")["value"]
-        except msgspec.DecodeError:
-            told[name] = value
+        told[name] = _setting(value)
     return DeviceSpec(
         asset=AssetId(asset),
         driver=driver,
@@ -297,6 +294,21 @@ def spec_of(
         resolution_wh=resolution_wh,
         settings=told,
     )
+
+
+def setting_text(name: str, value: object) -> str:
+    """Return a setting as people say it, such that `spec_of` reads the same of it: a text that is no TOML as it is."""
+    if isinstance(value, str) and _setting(value) == value:
+        return f"{name}={value}"
+    return f"{name}={toml_value(value)}"
+
+
+def _setting(text: str) -> Any:
+    try:
+        (value,) = msgspec.toml.decode(f"value = {text}").values()
+    except (msgspec.DecodeError, ValueError):
+        return text
+    return value
 
 
 async def _first_reading(read: Callable[[], Any], asset: Asset, within_s: float) -> DeviceState:

@@ -32,6 +32,14 @@ class TasmotaPlug(Thing):
         """Tell whether its relay lets anything through."""
         return self.rests_on if self.plant.held is None else self.plant.held.hi_w > 0
 
+    def announcements(self) -> list[Said]:
+        """Return how it is found, as its broker keeps it."""
+        label = self.nameplate
+        mac = "".join(letter for letter in label.serial.upper() if letter.isalnum())
+        found = {"dn": "Plug", "mac": mac, "md": label.model, "sw": label.firmware, "t": self.name, "rl": [1, 0]}
+        found |= {"ft": "%prefix%/%topic%/", "tp": ["cmnd", "stat", "tele"]}
+        return [Said(f"tasmota/discovery/{mac}/config", json.dumps(found), retain=True)]
+
     def telemetry(self) -> list[Said]:
         """Return STATE and SENSOR as they come each TelePeriod."""
         state: dict[str, object] = {"Time": "2026-01-01T12:00:00", "UptimeSec": 60, "POWER": "ON" if self.on else "OFF"}

@@ -40,10 +40,14 @@ class ShellyEm(Thing):
         if payload == b"update":
             await self.tell()
         elif payload == b"announce":
-            label = self.nameplate
-            told = {"id": self.name, "model": label.model, "mac": label.serial, "fw_ver": label.firmware}
-            announced = json.dumps(told | {"ip": "192.0.2.7", "new_fw": False})
-            await self.say(Said("shellies/announce", announced), Said(f"{self._base}/announce", announced))
+            await self.say(*self.announcements())
+
+    def announcements(self) -> list[Said]:
+        """Return who it is, on the topic that all share and on its own; no broker keeps it."""
+        label = self.nameplate
+        told = {"id": self.name, "model": label.model, "mac": label.serial, "fw_ver": label.firmware}
+        announced = json.dumps(told | {"ip": "192.0.2.7", "new_fw": False})
+        return [Said("shellies/announce", announced), Said(f"{self._base}/announce", announced)]
 
 
 class ShellyPm(Thing):
@@ -105,6 +109,9 @@ class ShellyPm(Thing):
                 "gen": 2,
                 "ver": label.firmware,
             }
+        elif frame.get("method") == "Shelly.GetStatus":
+            said = {one.topic.rpartition("/")[2]: json.loads(one.payload) for one in self.telemetry()}
+            answer["result"] = said | {"mqtt": {"connected": True}}
         elif frame.get("method") != "Switch.Set":
             answer["error"] = {"code": 404, "message": f"No handler for {frame.get('method')}"}
         elif params.get("id") != 0:

@@ -50,6 +50,10 @@ class Thing(ABC):
         self._last: list[Said] = []
         self._restarts = asyncio.Event()
 
+    def announcements(self) -> list[Said]:
+        """Return what it tells of itself when it has connected, beside that it is there."""
+        return []
+
     @abstractmethod
     def telemetry(self) -> list[Said]:
         """Return what it tells of itself at each interval."""
@@ -103,7 +107,7 @@ class Thing(ABC):
                     self._client = client
                     for topic in self.hears:
                         await client.subscribe(topic, 1)
-                    await self.say(self.birth)
+                    await self.say(self.birth, *self.announcements())
                     self._there.set()
                     await self._listen(client)
                     # Its power is gone; a broker would say so for it after a while.

@@ -87,6 +87,6 @@ async def asked(host: str, port: int) -> AsyncIterator[Line]:
         writer.transport.abort()
 
 
-def url(host: str, port: int) -> str:
+def url(host: str, port: int, scheme: str = "tcp") -> str:
     """Return an address as a devices file has it."""
-    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -34,6 +34,7 @@ LONG = {
     "p": "platform",
     "cmps": "components",
     "dev": "device",
+    "dev_cla": "device_class",
     "mf": "manufacturer",
     "mdl": "model",
     "sw": "sw_version",
