@@ -315,7 +315,7 @@ def named(record: Record, nameplate: Nameplate, retired: Collection[str], at_s: 
             return Change(record)
         now, notes = babbled(replace(record, stranger=serial), at_s, why, rules, at_once=True)
         return Change(now, notes)
-    now = replace(record, stranger="", nameplate=_filled(known, nameplate))
+    now = replace(record, stranger="", nameplate=nameplate.over(known))
     if now.nameplate == known:
         return Change(now)
     words = f"{known} -> {now.nameplate}" if known != NO_NAMEPLATE else str(now.nameplate)
@@ -401,16 +401,6 @@ def _within(lately_s: tuple[int, ...], at_s: int, rules: Rules) -> tuple[int, ..
 
 def _tolerant_w(limit: int, rules: Rules) -> int:
     return limit + limit * rules.tolerance_permille // 1000 + rules.tolerance_w
-
-
-def _filled(known: Nameplate, said: Nameplate) -> Nameplate:
-    """Return a nameplate with what is said now, and what was known of the rest."""
-    return Nameplate(
-        make=said.make or known.make,
-        model=said.model or known.model,
-        serial=said.serial or known.serial,
-        firmware=said.firmware or known.firmware,
-    )
 
 
 def _note(record: Record, at_s: int, mark: Mark, words: str) -> Note:

@@ -1,15 +1,21 @@
 """Every adapter alike: a device says who it is and what time it has, where its driver's quality file says so."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from device_bench import Bench
 from test_devices import SETUPS, Setup, each_adapter, play
 
 from commonwatt.adapters.devices.driver import Quality, drivers
+from commonwatt.adapters.stores.inventory import InventoryFile
 from commonwatt.flows.device_ports import Clocked, Identified
-from commonwatt.model import NO_NAMEPLATE, Nameplate, Unreachable
+from commonwatt.flows.inventory import Health, Mark
+from commonwatt.flows.watching import IDENTITY_EVERY_S, Inventory, Watched
+from commonwatt.model import NO_NAMEPLATE, InvalidValue, Nameplate, Unreachable
 
 pytestmark = pytest.mark.row("W11")
 ONE = Nameplate(make="Acme", model="B10", serial="A0000001", firmware="2.4.1")
@@ -49,6 +55,49 @@ def test_a_device_says_who_it_is_and_a_new_firmware_or_another_device_shows(setu
         await says(bench, replace(ONE, firmware="2.5.0", serial="B0000002"))
 
     play(setup, story)
+
+
+@each_adapter
+def test_a_new_firmware_stands_in_history_and_another_device_is_told_of_and_not_believed(
+    setup: Setup, tmp_path: Path
+) -> None:
+    async def story(bench: Bench) -> None:
+        updated = replace(ONE, firmware="2.5.0")
+        other = replace(updated, serial="B0000002")
+        if bench.label is None or bench.label_of(ONE).serial == "":
+            return
+        await says(bench, ONE)
+        with InventoryFile(tmp_path / "inventory.sqlite") as shelf:
+            inventory = Inventory(shelf, bench.clock)
+            watched = inventory.watch(bench.plant.asset, bench.device, setup.driver, "at home")
+            await until_known(bench, watched, lambda: watched.record.nameplate == bench.label_of(ONE))
+            bench.label(updated)
+            await until_known(bench, watched, lambda: watched.record.nameplate == bench.label_of(updated))
+            assert watched.record.health is Health.HEALTHY
+            bench.label(other)
+            await until_known(bench, watched, lambda: watched.record.health is Health.QUARANTINED)
+            assert f"another device answers: serial number {bench.label_of(other).serial}" in watched.record.trouble
+            assert "announce it by replace" in watched.record.trouble
+            inventory.keep()
+            named = [note.words for note in shelf.history() if note.mark is Mark.NAMED]
+        if bench.label_of(ONE).firmware:
+            assert bench.label_of(other).firmware in named[-1]
+            assert bench.label_of(ONE).firmware in named[-1], "from which one to which"
+
+    play(setup, story)
+
+
+async def until_known(bench: Bench, watched: Watched, known: Callable[[], bool]) -> None:
+    for _ in range(20):
+        await bench.pass_time(max(IDENTITY_EVERY_S, bench.labels_every_s))
+        with suppress(Unreachable, InvalidValue):
+            await watched.read()
+            if known():
+                return
+        if known():
+            return
+        await asyncio.sleep(0.1)
+    assert known(), watched.record
 
 
 @each_adapter

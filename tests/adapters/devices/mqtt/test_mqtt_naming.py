@@ -12,7 +12,7 @@ from mqtt_assets import BATTERY, BOILER
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors
 from commonwatt.adapters.devices.mqtt.device import MqttDevice, open_device
-from commonwatt.adapters.devices.mqtt.naming import Naming, Told, merged, text_at, unix_at, utc_at
+from commonwatt.adapters.devices.mqtt.naming import Naming, Told, text_at, unix_at, utc_at
 from commonwatt.adapters.devices.mqtt.profiles import profile_of
 from commonwatt.model import NO_NAMEPLATE, Nameplate, Unreachable
 from commonwatt.simulator.devices.mqtt_plug import TasmotaPlug
@@ -36,7 +36,7 @@ def heard(made: Naming, *messages: tuple[str, Any]) -> Told:
     nameplate, clock_s = NO_NAMEPLATE, None
     for topic, said in messages:
         told = made.hear(topic, said if isinstance(said, bytes) else msgspec.json.encode(said))
-        nameplate, clock_s = merged(nameplate, told.nameplate), clock_s if told.clock_s is None else told.clock_s
+        nameplate, clock_s = told.nameplate.over(nameplate), clock_s if told.clock_s is None else told.clock_s
     return Told(nameplate, clock_s)
 
 

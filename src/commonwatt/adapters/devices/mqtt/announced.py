@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -81,9 +81,7 @@ class Heard:
         if known is None and len(self._found) >= MOST_DEVICES:
             return
         if known is not None:
-            older, settings = known.nameplate, {**known.settings, **settings}
-            told = {name: getattr(nameplate, name) or getattr(older, name) for name in Nameplate.__dataclass_fields__}
-            nameplate = replace(nameplate, **told)
+            nameplate, settings = nameplate.over(known.nameplate), {**known.settings, **settings}
         url = f"{self.broker}/{key}" if named else self.broker
         self._found[key] = Found(driver="mqtt", url=url, nameplate=nameplate, settings=settings, still=still)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors
 from commonwatt.adapters.devices.mqtt.client import Broker, Login, Message, broker
 from commonwatt.adapters.devices.mqtt.memory import Memory
-from commonwatt.adapters.devices.mqtt.naming import Naming, merged
+from commonwatt.adapters.devices.mqtt.naming import Naming
 from commonwatt.adapters.devices.mqtt.orders import Answer, Order, Profile
 from commonwatt.adapters.devices.mqtt.profiles import profile_of
 from commonwatt.adapters.devices.mqtt.settings import Settings, file_of, place_of
@@ -214,7 +214,7 @@ class MqttDevice:
     def _hear_name(self, naming: Naming, message: Message) -> None:
         """Take in who it is, which may be retained, and what time it has, which may not."""
         said, clock_s = naming.hear(message.topic, message.payload)
-        self._nameplate = merged(self._nameplate, said)
+        self._nameplate = said.over(self._nameplate)
         if not message.retained:
             if said.serial:
                 self._named.set()

@@ -45,16 +45,6 @@ class Naming:
     ask: tuple[Note, ...] = ()
 
 
-def merged(known: Nameplate, said: Nameplate) -> Nameplate:
-    """Return a nameplate with what is said now, and what was known of the rest."""
-    return Nameplate(
-        make=said.make or known.make,
-        model=said.model or known.model,
-        serial=said.serial or known.serial,
-        firmware=said.firmware or known.firmware,
-    )
-
-
 def object_of(payload: bytes) -> Mapping[str, Any]:
     """Return a message that is a JSON object, an empty one for any other."""
     try:
