@@ -119,7 +119,7 @@ class SunSpecUnit:
         if place is None or place.address + place.size > len(self.words) - 2:
             return
         if isinstance(raw, str):
-            data = raw.encode().ljust(2 * place.size, b"\0")
+            data = raw.encode(errors="surrogateescape").ljust(2 * place.size, b"\0")
         elif place.type.startswith("float"):
             data = struct.pack(">f" if place.size == 2 else ">d", raw)
         else:

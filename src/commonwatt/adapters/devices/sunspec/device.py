@@ -35,6 +35,7 @@ from commonwatt.adapters.devices.sunspec.translate import (
 from commonwatt.flexibility.fitting import fitted, hold_w
 from commonwatt.model import (
     METERS_ONLY,
+    NO_NAMEPLATE,
     Ack,
     Asset,
     Band,
@@ -135,19 +136,19 @@ class SunSpecDevice:
         return state_of(nodes, self._clock(), self._asset)
 
     async def identity(self) -> Nameplate:
-        """Return what its common model says, and look at its clock where it has model 122."""
+        """Return what its common model says, and look at its clock where it has model 122.
+
+        One that has no common model, or no text in it, says nothing; whether its map moved its readings will tell.
+        """
         found = await self.find()
         clock = [WANTED_FOR_CLOCK] if found.has(STATUS) else []
-        if not found.has(COMMON):
-            raise InvalidValue(f"a SunSpec device has the common model, {self._link} has none")
         try:
-            nodes = await read_models(self._link, found, [WANTED_FOR_NAMEPLATE, *clock])
+            nodes = await read_models(self._link, found, [WANTED_FOR_NAMEPLATE, *clock] if found.has(COMMON) else clock)
         except InvalidValue:
-            self._found = None
-            raise
+            return NO_NAMEPLATE
         told_s = clock_s(nodes[STATUS]) if clock else None
         self._ahead_s = None if told_s is None else told_s - epoch(self._clock())
-        return nameplate_of(nodes[COMMON])
+        return nameplate_of(nodes[COMMON]) if COMMON in nodes else NO_NAMEPLATE
 
     @property
     def clock_ahead_s(self) -> int | None:
