@@ -268,6 +268,28 @@ def test_another_device_in_its_place_is_not_believed_however_well_it_speaks() ->
     assert any(look(scene, watched) for _ in range(5))
 
 
+def test_another_device_that_does_not_say_at_once_who_it_is_is_asked_until_it_does() -> None:
+    class Slow(Labelled):
+        mute = False
+
+        async def identity(self) -> Nameplate:
+            if self.mute:
+                raise Unreachable("it says nothing of itself yet")
+            return await super().identity()
+
+    scene = Scene()
+    device = Slow(scene.clock)
+    watched = scene.watched(device)
+    look(scene, watched)
+    device.fails = Unreachable("unplugged")
+    look(scene, watched)
+    device.fails, device.mute, device.nameplate = None, True, Nameplate(serial="B-2")
+    assert look(scene, watched) is not None, "nobody knows better yet"
+    device.mute = False
+    assert look(scene, watched) is None
+    assert "B-2" in watched.record.trouble
+
+
 def test_the_old_device_that_speaks_again_after_it_was_replaced_is_refused() -> None:
     scene = Scene()
     old_device = Labelled(scene.clock)

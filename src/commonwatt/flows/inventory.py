@@ -263,15 +263,9 @@ def unanswered(record: Record, at_s: int, why: str, rules: Rules) -> Change:
 
 
 def ticked(record: Record, ahead_s: int | None, at_s: int, rules: Rules) -> Change:
-    """Take in what a device's clock showed; one alarm is raised while it is wrong.
+    """Take in by how much a device's clock is ahead of ours; where it did not tell, what was known stands.
 
-    Its readings are believed all the same: they bear the time at which we read them, not its own.
-
-    Args:
-        record: What is known of it.
-        ahead_s: By how much its clock is ahead of ours, None where it did not tell: then what was known stands.
-        at_s: Now.
-        rules: With the limit.
+    One alarm is raised while it is wrong. Its readings are believed all the same: they bear our time, not its own.
     """
     if ahead_s is None:
         return Change(record)

@@ -319,7 +319,8 @@ class Watched:
             async with asyncio.timeout(IDENTITY_WITHIN_S):
                 nameplate = await self._device.identity()
         except Exception:
-            return  # whether it answers at all, its reading will tell
+            self._identity_s = None  # whether it answers at all, its reading will tell; who it is, is asked again
+            return
         self._identity_s = self._now_s()
         retired = self._records.retired(self._asset.id)
         self._records.note(inventory.named(self.record, nameplate, retired, self._now_s(), self._rules))

@@ -61,7 +61,7 @@ class PacedReader:
     """Implements the ports `Device` and `Identified` on a cloud that is asked now and then; it takes no commands.
 
     Between two questions the last reading is the answer, with the time at which it was read. A cloud that gives no
-    answer is forgiven until the last reading is stale. Who it is, is asked once a day.
+    answer is forgiven until the last reading is stale. Who it is, is asked once a day where that costs a question.
 
     Args:
         behind: Asks the cloud.
@@ -133,9 +133,10 @@ class PacedReader:
             now = self._clock()
             if self._last is None or isinstance(self._trouble, TooOften):
                 raise self._trouble or Unreachable("the cloud has given no reading yet")
-            if self._identify_again is None or now >= self._identify_again:
+            asked = self._behind.nameplate_is_asked
+            if not asked or self._identify_again is None or now >= self._identify_again:
                 self._identify_again = now + IDENTITY_AGAIN
-                if self._behind.nameplate_is_asked:
+                if asked:
                     self._ask_again = (self._ask_again or now) + self._every
                     self._remember(now)
                 try:

@@ -158,6 +158,9 @@ def test_a_device_that_does_not_answer_is_not_asked_at_every_reading(mosquitto: 
             async with plug.plugged_in("127.0.0.1", mosquitto.port):
                 assert (await device.identity()).firmware == "1.2.3"
                 assert device.clock_ahead_s == 0
+            for _ in range(2):  # what it said before is not said again for it
+                with pytest.raises(Unreachable):
+                    await device.identity()
             await device.close()
 
     asyncio.run(story())

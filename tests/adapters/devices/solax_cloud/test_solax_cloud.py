@@ -314,6 +314,10 @@ def test_who_an_inverter_is_stands_in_its_readings_and_costs_no_question(tmp_pat
         await device.read()
         assert await device.identity() == Nameplate(make="SolaX", model="type 14", serial="H34A00000000")
         assert stage.cloud.asked == 1
+        stage.cloud.nameplate = Nameplate(model="15", serial="H1E000")
+        stage.pass_time(300)
+        await device.read()
+        assert (await device.identity()).serial == "H1E000", "another inverter hangs at the dongle"
 
     on_stage(tmp_path, story)
     assert nameplate_of(DAWN) == Nameplate(make="SolaX", model="type 5", serial="H3UE000000")

@@ -203,6 +203,7 @@ class MqttDevice:
     async def _ask_names(self, naming: Naming) -> None:
         within_s = min(NAMES_WITHIN_S, self._settings.answer_within_s)
         self._named.clear()
+        self._nameplate = NO_NAMEPLATE  # what it said before may have been another device's
         try:
             async with asyncio.timeout(within_s):
                 for note in naming.ask:

@@ -15,6 +15,8 @@ PORT = 1883
 CONNECT_WITHIN_S = 3.0
 ANNOUNCE = Note("shellies/command", b"announce")
 """Makes all Shelly devices of the first generation announce themselves; it changes nothing of them."""
+NOBODY_WITHOUT = (4, 5, 134, 135)
+"""How a broker says that name and password are wrong or missing: MQTT 3.1.1, 3.2.2.3, and as version 5 counts."""
 LOGIN = "user and password_file: this broker lets nobody look without"
 NOTHING = "which device, by its topic, and its profile: none that is known announces itself here"
 
@@ -40,8 +42,8 @@ async def probe(host: str, port: int | None, within_s: float) -> Sequence[Found]
                     await client.publish(note.topic, note.payload, 1)
     except TimeoutError:
         pass  # it has been listened to for as long as was asked
-    except aiomqtt.MqttCodeError:
-        if not connected:
+    except aiomqtt.MqttCodeError as error:
+        if not connected and getattr(error.rc, "value", error.rc) in NOBODY_WITHOUT:
             return [Found(driver="mqtt", url=heard.broker, still=LOGIN)]
     except (aiomqtt.MqttError, OSError):
         pass
