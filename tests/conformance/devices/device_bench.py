@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from commonwatt.flows.device_ports import Device
@@ -89,8 +89,8 @@ class Setup:
 
     name: str
     open: Callable[[], AbstractAsyncContextManager[Bench]]
-    driver: str = ""
-    clock: bool = False
+    driver: str = field(default="", kw_only=True)
+    clock: bool = field(default=False, kw_only=True)
 
     def __str__(self) -> str:
         return self.name

@@ -72,6 +72,6 @@ async def behind(asset: Asset, driver: str) -> AsyncIterator[Bench]:
 
 
 SETUPS = [
-    Setup("SolaX Cloud", lambda: behind(HOME, "solax_cloud"), "solax_cloud"),
-    Setup("Fox ESS Cloud", lambda: behind(BATTERY, "foxess_cloud"), "foxess_cloud"),
+    Setup("SolaX Cloud", lambda: behind(HOME, "solax_cloud"), driver="solax_cloud"),
+    Setup("Fox ESS Cloud", lambda: behind(BATTERY, "foxess_cloud"), driver="foxess_cloud"),
 ]

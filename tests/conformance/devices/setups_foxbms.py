@@ -84,4 +84,4 @@ async def battery() -> AsyncIterator[Bench]:
             await device.close()
 
 
-SETUPS = [Setup("foxBMS by socketcand", battery, "foxbms")]
+SETUPS = [Setup("foxBMS by socketcand", battery, driver="foxbms")]

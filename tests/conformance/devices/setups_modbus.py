@@ -100,7 +100,7 @@ def em24(label: Nameplate) -> Nameplate:
 
 
 SETUPS = [
-    Setup(f"modbus {short}", partial(by_map, name, kind, resolution_wh, label), "modbus")
+    Setup(f"modbus {short}", partial(by_map, name, kind, resolution_wh, label), driver="modbus")
     for short, name, kind, resolution_wh, label in (
         ("solax", "solax-x-hybrid-g4", AssetKind.BATTERY, 100, solax),
         ("sungrow", "sungrow-sh", AssetKind.BATTERY, 100, sungrow),

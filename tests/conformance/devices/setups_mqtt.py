@@ -164,26 +164,26 @@ SETUPS = [
     Setup(
         "tasmota plug",
         partial(behind_broker, BOILER, TasmotaPlug, {"profile": "tasmota"}, tasmota, rests_free=True),
-        "mqtt",
+        driver="mqtt",
         clock=True,
     ),
     Setup(
         "shelly em",
         partial(behind_broker, HOUSE, ShellyEm, {"profile": "shelly1", "channels": [0, 1]}),
-        "mqtt",
+        driver="mqtt",
         clock=True,
     ),
     Setup(
         "shelly 1pm",
         partial(behind_broker, BOILER, ShellyPm, {**RELAY, "meter": "switch"}, rests_free=True),
-        "mqtt",
+        driver="mqtt",
         clock=True,
     ),
     Setup(
         "shelly 3em with relay",
         partial(behind_broker, BOILER, partial(ShellyPm, three_phases=True), {**RELAY, "meter": "em"}, rests_free=True),
-        "mqtt",
+        driver="mqtt",
         clock=True,
     ),
-    Setup("mqtt battery", partial(behind_broker, BATTERY, MqttBattery, INVERTER, copy, levels=True), "mqtt"),
+    Setup("mqtt battery", partial(behind_broker, BATTERY, MqttBattery, INVERTER, copy, levels=True), driver="mqtt"),
 ]

@@ -69,8 +69,8 @@ async def station(version: str, *, unit: str = "W", both: bool = False) -> Async
 
 
 SETUPS = [
-    Setup("ocpp 1.6 in A", partial(station, "1.6", unit="A"), "ocpp", clock=True),
-    Setup("ocpp 2.0.1", partial(station, "2.0.1"), "ocpp", clock=True),
-    Setup("ocpp 2.1", partial(station, "2.1"), "ocpp", clock=True),
-    Setup("ocpp 2.1 both ways", partial(station, "2.1", both=True), "ocpp", clock=True),
+    Setup("ocpp 1.6 in A", partial(station, "1.6", unit="A"), driver="ocpp", clock=True),
+    Setup("ocpp 2.0.1", partial(station, "2.0.1"), driver="ocpp", clock=True),
+    Setup("ocpp 2.1", partial(station, "2.1"), driver="ocpp", clock=True),
+    Setup("ocpp 2.1 both ways", partial(station, "2.1", both=True), driver="ocpp", clock=True),
 ]

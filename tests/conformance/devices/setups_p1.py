@@ -82,6 +82,6 @@ async def meter(version: str, country: Literal["nl", "se"], checksum: Literal["c
 
 
 SETUPS = [
-    Setup("p1 DSMR 5", partial(meter, "5", "nl", "crc16"), "p1", clock=True),
-    Setup("p1 Sweden, X25", partial(meter, "sweden", "se", "x25"), "p1", clock=True),
+    Setup("p1 DSMR 5", partial(meter, "5", "nl", "crc16"), driver="p1", clock=True),
+    Setup("p1 Sweden, X25", partial(meter, "sweden", "se", "x25"), driver="p1", clock=True),
 ]
