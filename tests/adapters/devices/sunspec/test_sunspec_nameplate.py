@@ -12,11 +12,12 @@ from commonwatt.flows.device_ports import Clocked, Identified
 from commonwatt.model import NO_NAMEPLATE, Nameplate
 
 pytestmark = pytest.mark.row("W11")
+PATIENT = {"timeout_s": 5.0}
 
 
 def test_options_stand_behind_the_model_and_the_clock_counts_from_2000() -> None:
     async def story() -> None:
-        async with simulated((1, 103, 122)) as (device, plant, unit):
+        async with simulated((1, 103, 122), settings=PATIENT) as (device, plant, unit):
             assert isinstance(device, Identified)
             assert isinstance(device, Clocked)
             assert device.clock_ahead_s is None, "it was not asked yet"
@@ -37,7 +38,7 @@ def test_options_stand_behind_the_model_and_the_clock_counts_from_2000() -> None
 
 def test_a_device_without_a_common_model_is_read_and_says_nothing() -> None:
     async def story() -> None:
-        async with simulated((103, 120)) as (device, _, _):
+        async with simulated((103, 120), settings=PATIENT) as (device, _, _):
             assert isinstance(device, Identified)
             assert await device.identity() == NO_NAMEPLATE
             assert (await device.read()).power_w is not None
@@ -47,7 +48,7 @@ def test_a_device_without_a_common_model_is_read_and_says_nothing() -> None:
 
 def test_a_nameplate_that_is_no_text_says_nothing_and_no_map_is_looked_for_anew() -> None:
     async def story() -> None:
-        async with simulated((1, 103)) as (device, _, unit):
+        async with simulated((1, 103), settings=PATIENT) as (device, _, unit):
             assert isinstance(device, Identified)
             unit.nameplate = Nameplate(make="\udcff")
             assert await device.identity() == NO_NAMEPLATE
