@@ -6,6 +6,7 @@ import json
 import logging
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from commonwatt.apps import device_files, device_health, device_watch, devicing
 from commonwatt.apps.cli.devices import ago
 from commonwatt.apps.cli.main import app
 from commonwatt.flows.gateway.gateway import Gateway, Identity
-from commonwatt.flows.inventory import Health, Mark
+from commonwatt.flows.inventory import Health, Mark, Record
 from commonwatt.flows.keeper import Keeper
 from commonwatt.identity.keys import SigningKey
 from commonwatt.model import AssetId, GatewayId, InvalidValue, Refused, Unreachable, instant
@@ -310,6 +311,18 @@ def test_a_device_that_speaks_seldom_is_not_silent_so_soon(folder: Path) -> None
     seldom = DeviceSpec(asset=AssetId("a"), driver="acme_whole", url="u", settings={"every_s": 300})
     assert device_watch.rules_of(seldom).silent_after_s == 900
     assert device_watch.rules_of(DeviceSpec(asset=AssetId("a"), driver="none", url="u")).silent_after_s == 120
+
+
+def test_a_wrong_clock_is_an_alarm_in_the_health_file_and_in_the_figures() -> None:
+    right = Record(number=1, asset=AssetId("a"), driver="ocpp", url="u", added_s=NOON_S, ahead_s=-2)
+    wrong = replace(right, number=2, ahead_s=3_600, skewed_s=NOON_S)
+    mute = replace(right, number=3, ahead_s=None)
+    seen = device_health.overview([right, wrong, mute], NOON_S)
+    assert (seen.alarms, seen.devices[1].clock_ahead_s, seen.devices[1].clock_wrong_since_s) == (1, 3_600, NOON_S)
+    figures = device_health.metrics(seen)
+    told = [line for line in figures.splitlines() if line.startswith("commonwatt_device_clock_ahead_seconds{")]
+    assert [line.rpartition(" ")[2] for line in told] == ["-2", "3600"], "who tells no time has no figure"
+    assert 'commonwatt_device_clock_wrong{device="2",driver="ocpp"} 1' in figures
 
 
 def test_moments_are_told_as_people_tell_them() -> None:

@@ -148,7 +148,7 @@ def test_what_cannot_be_true_of_its_asset_brings_a_device_into_quarantine_at_onc
     assert [look(scene, watched) is not None for _ in range(5)] == [False] * 4 + [True]
 
 
-def test_a_clock_that_is_wrong_by_an_hour_is_found_where_the_device_tells_it() -> None:
+def test_a_clock_that_is_wrong_by_an_hour_is_alarmed_of_once_and_no_reason_not_to_believe_a_reading() -> None:
     class Ticking(Labelled):
         clock_ahead_s: int | None = None
 
@@ -156,9 +156,20 @@ def test_a_clock_that_is_wrong_by_an_hour_is_found_where_the_device_tells_it() -
     device = Ticking(scene.clock)
     watched = scene.watched(device)
     assert look(scene, watched) is not None
+    assert watched.record.ahead_s is None
     device.clock_ahead_s = -3_600
-    assert look(scene, watched) is None
+    for _ in range(3):
+        assert look(scene, watched) is not None, "its readings bear our time"
+    assert scene.marks().count(Mark.SKEWED) == 1
     assert scene.heard[-1].words == "its clock is 3600 s behind, limit 300 s"
+    assert [one.number for one in alarms([watched.record])] == [1]
+    device.clock_ahead_s = None
+    assert look(scene, watched) is not None
+    assert watched.record.alarmed, "who tells nothing more has not set it right"
+    device.clock_ahead_s = 300
+    assert look(scene, watched) is not None
+    assert scene.marks()[-1] is Mark.RIGHTED
+    assert alarms([watched.record]) == []
 
 
 def test_a_device_in_quarantine_is_let_go_once_and_told_nothing() -> None:
@@ -255,6 +266,28 @@ def test_another_device_in_its_place_is_not_believed_however_well_it_speaks() ->
     assert "B-2" in watched.record.trouble
     device.nameplate = Nameplate(serial="A-1")
     assert any(look(scene, watched) for _ in range(5))
+
+
+def test_another_device_that_does_not_say_at_once_who_it_is_is_asked_until_it_does() -> None:
+    class Slow(Labelled):
+        mute = False
+
+        async def identity(self) -> Nameplate:
+            if self.mute:
+                raise Unreachable("it says nothing of itself yet")
+            return await super().identity()
+
+    scene = Scene()
+    device = Slow(scene.clock)
+    watched = scene.watched(device)
+    look(scene, watched)
+    device.fails = Unreachable("unplugged")
+    look(scene, watched)
+    device.fails, device.mute, device.nameplate = None, True, Nameplate(serial="B-2")
+    assert look(scene, watched) is not None, "nobody knows better yet"
+    device.mute = False
+    assert look(scene, watched) is None
+    assert "B-2" in watched.record.trouble
 
 
 def test_the_old_device_that_speaks_again_after_it_was_replaced_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""The file in a gateway's folder that says which assets and devices it has: read, and changed, comments kept."""
+"""The file in a gateway's folder that says which assets and devices it has: changed with its comments kept."""
 
 import json
 import tomllib
@@ -9,15 +9,10 @@ import msgspec
 
 from commonwatt.adapters.devices.driver import DeviceSpec
 from commonwatt.adapters.stores.keyfile import save_secret
+from commonwatt.apps.gateway_folder import DEVICES, DevicesFile, read_devices
 from commonwatt.model import Asset, AssetId, InvalidValue, Refused
 
-DEVICES = "devices.toml"
 BLOCK = "[[device]]"
-
-
-class _Devices(msgspec.Struct, forbid_unknown_fields=True):
-    asset: list[dict[str, Any]] = []
-    device: list[DeviceSpec] = []
 
 
 def specs_of(folder: Path) -> list[DeviceSpec]:
@@ -38,14 +33,8 @@ def assets_of(folder: Path) -> dict[AssetId, Asset]:
     Raises:
         InvalidValue: The file is missing, or what it says of an asset makes no sense.
     """
-    path = folder / DEVICES
-    try:
-        told = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _Devices)
-        nobody = {"zone": "home", "owner": "nobody", "gateway": "none", "max_export_w": 0}
-        assets = [msgspec.convert(nobody | asset, Asset) for asset in told.asset]
-    except (OSError, ValueError) as error:
-        raise InvalidValue(f"assets stand in {path} as [[asset]]: {error}") from error
-    return {asset.id: asset for asset in assets}
+    told = read_devices(folder / DEVICES).asset
+    return {AssetId(one.id): one.asset("nobody", "none") for one in told}
 
 
 def add_spec(folder: Path, spec: DeviceSpec) -> None:
@@ -87,21 +76,31 @@ def remove_spec(folder: Path, asset: AssetId) -> None:
 
 def written(spec: DeviceSpec) -> str:
     """Return a device as it stands in a devices file."""
-    lines = [BLOCK, f"asset = {_value(spec.asset)}", f"driver = {_value(spec.driver)}", f"url = {_value(spec.url)}"]
+    lines = [
+        BLOCK,
+        f"asset = {toml_value(spec.asset)}",
+        f"driver = {toml_value(spec.driver)}",
+        f"url = {toml_value(spec.url)}",
+    ]
     if spec.rollover_wh is not None:
         lines.append(f"rollover_wh = {spec.rollover_wh}")
     if spec.resolution_wh != 1:
         lines.append(f"resolution_wh = {spec.resolution_wh}")
     if spec.settings:
-        lines.append(f"settings = {_value(spec.settings)}")
+        lines.append(f"settings = {toml_value(spec.settings)}")
     return "\n".join(lines) + "\n"
 
 
-def _value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """Return a setting as TOML has it.
+
+    Raises:
+        InvalidValue: It is nothing that TOML could say.
+    """
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_value(str(name))} = {_value(part)}" for name, part in value.items()) + " }"
+        return "{ " + ", ".join(f"{toml_value(str(name))} = {toml_value(part)}" for name, part in value.items()) + " }"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(part) for part in value) + "]"
+        return "[" + ", ".join(toml_value(part) for part in value) + "]"
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     if isinstance(value, str):
@@ -111,7 +110,7 @@ def _value(value: Any) -> str:
 
 def _specs(text: str, path: Path) -> list[DeviceSpec]:
     try:
-        specs = msgspec.convert(tomllib.loads(text), _Devices).device
+        specs = msgspec.convert(tomllib.loads(text), DevicesFile).device
     except ValueError as error:
         raise InvalidValue(f"{path} is no devices file: {error}") from error
     named = [spec.asset for spec in specs]

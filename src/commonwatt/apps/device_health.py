@@ -16,7 +16,7 @@ from commonwatt.flows.inventory import Health, Mark, Note, Record
 
 HEALTH = "health.json"
 LOG = logging.getLogger("commonwatt.devices")
-LOUD = (Mark.SILENT, Mark.QUARANTINED, Mark.REFUSED)
+LOUD = (Mark.SILENT, Mark.SKEWED, Mark.QUARANTINED, Mark.REFUSED)
 
 
 class Fares(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +30,8 @@ class Fares(msgspec.Struct, frozen=True, kw_only=True):
     failures: int
     nonsense: int
     silent_since_s: int | None
+    clock_ahead_s: int | None
+    clock_wrong_since_s: int | None
     quarantined_since_s: int | None
 
 
@@ -47,7 +49,7 @@ def overview(records: Iterable[Record], at_s: int, trouble: str = "") -> Overvie
     here = [record for record in records if record.ended_as is None]
     return Overview(
         at_s=at_s,
-        alarms=sum(record.health in (Health.SILENT, Health.QUARANTINED) for record in here),
+        alarms=sum(record.alarmed for record in here),
         trouble="inventory cannot be kept" if trouble else "",
         devices=[
             Fares(
@@ -59,6 +61,8 @@ def overview(records: Iterable[Record], at_s: int, trouble: str = "") -> Overvie
                 failures=record.failures,
                 nonsense=record.nonsense,
                 silent_since_s=record.silent_s,
+                clock_ahead_s=record.ahead_s,
+                clock_wrong_since_s=record.skewed_s,
                 quarantined_since_s=record.quarantined_s,
             )
             for record in here
@@ -78,10 +82,12 @@ def save_overview(folder: Path, seen: Overview) -> None:
 def metrics(seen: Overview) -> str:
     """Return figures in the text format that Prometheus reads."""
     lines = list[str]()
-    figures: list[tuple[str, Callable[[Fares], int]]] = [
+    figures: list[tuple[str, Callable[[Fares], int | None]]] = [
         ("up", lambda fares: int(fares.health is Health.HEALTHY)),
         ("quarantined", lambda fares: int(fares.quarantined_since_s is not None)),
         ("silent", lambda fares: int(fares.silent_since_s is not None)),
+        ("clock_wrong", lambda fares: int(fares.clock_wrong_since_s is not None)),
+        ("clock_ahead_seconds", lambda fares: fares.clock_ahead_s),
         ("failures", lambda fares: fares.failures),
         ("nonsense_total", lambda fares: fares.nonsense),
         ("last_seen_seconds", lambda fares: fares.last_seen_s or 0),
@@ -93,6 +99,7 @@ def metrics(seen: Overview) -> str:
         lines += [
             f'commonwatt_device_{name}{{device="{fares.device}",driver={json.dumps(fares.driver)}}} {value(fares)}'
             for fares in seen.devices
+            if value(fares) is not None
         ]
     return "\n".join([*lines, "# TYPE commonwatt_device_alarms gauge", f"commonwatt_device_alarms {seen.alarms}", ""])
 

@@ -1,13 +1,16 @@
-"""Look for devices at the addresses that an owner names, and at no other: never by default, never all at once."""
+"""Look for devices at the addresses that an owner names, and at no other: never by default, never all at once.
+
+What is called by its devices, as a charging station's server is, cannot be asked: an address of ours is listened at.
+"""
 
 import asyncio
 import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from commonwatt.adapters.devices.driver import Found, Probe, drivers
-from commonwatt.model import InvalidValue
+from commonwatt.model import InvalidValue, Refused
 
 MOST_ADDRESSES = 256
 AT_ONCE = 16
@@ -18,15 +21,26 @@ WITHIN_S = 3.0
 LISTENS_S = 12.0
 """A meter of DSMR 4 speaks every ten seconds, and a broker's devices when they like."""
 
-LISTENERS = ("p1", "mqtt")
+LISTENERS = ("p1", "mqtt", "ocpp")
+CALLED = {"ocpp": "ws"}
+"""Drivers whose devices call us, and how an address of ours for them is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One address, and the port that was named."""
+    """One address, and the port that was named; with a scheme it is ours, and devices call there."""
 
     host: str
     port: int | None = None
+    scheme: str = ""
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (f"{self.scheme}://" if self.scheme else "") + host + (f":{self.port}" if self.port else "")
+
+
+Told = Callable[[Target, int, int], None]
+"""Called when a target is done: with it, with how many are, and with how many devices were found so far."""
 
 
 async def scan(
@@ -36,6 +50,7 @@ async def scan(
     within_s: float = WITHIN_S,
     listens_s: float = LISTENS_S,
     every_s: float = EVERY_S,
+    told: Told = lambda target, done, found: None,
 ) -> list[Found]:
     """Return what the drivers' probes find at some addresses, in their order.
 
@@ -45,27 +60,46 @@ async def scan(
         within_s: How long a probe that asks may take.
         listens_s: How long one that only listens may.
         every_s: How long to wait before the next address is begun.
+        told: Told of each target that is done.
+
+    Raises:
+        Refused: Somebody else listens already at an address of ours.
     """
     asked = probes if probes is not None else probes_of_drivers()
-    gate = asyncio.Semaphore(AT_ONCE)
+    gate, done, count = asyncio.Semaphore(AT_ONCE), 0, 0
 
     async def one(target: Target) -> list[Found]:
-        found = list[Found]()
+        nonlocal done, count
         async with gate:
-            for name, probe in asked.items():  # one by one: many devices bear a single connection
-                most_s = listens_s if name in LISTENERS else within_s
-                try:
-                    async with asyncio.timeout(most_s + 1):
-                        found += await probe(target.host, target.port, most_s)
-                except (OSError, TimeoutError, ValueError):
-                    continue
+            found = await _at(target, asked, within_s, listens_s)
+        done, count = done + 1, count + len(found)
+        told(target, done, count)
         return found
 
     looking = []
-    for target in targets:
-        looking.append(asyncio.ensure_future(one(target)))
-        await asyncio.sleep(every_s)
-    return [found for here in await asyncio.gather(*looking) for found in here]
+    try:
+        for target in targets:
+            looking.append(asyncio.ensure_future(one(target)))
+            await asyncio.sleep(every_s)
+        return [found for here in await asyncio.gather(*looking) for found in here]
+    finally:
+        for task in looking:
+            task.cancel()
+
+
+async def _at(target: Target, probes: Mapping[str, Probe], within_s: float, listens_s: float) -> list[Found]:
+    found = list[Found]()
+    for name, probe in probes.items():  # one by one: many devices bear a single connection
+        if CALLED.get(name, "") != target.scheme:
+            continue
+        most_s = listens_s if name in LISTENERS else within_s
+        try:
+            async with asyncio.timeout(most_s + 1):
+                found += await probe(target.host, target.port, most_s)
+        except (OSError, TimeoutError, ValueError) as error:
+            if target.scheme:  # of nobody's silence, but of our own door: its owner has to know
+                raise Refused("devices call where nobody else listens", at=target, found=str(error)) from error
+    return found
 
 
 def probes_of_drivers() -> dict[str, Probe]:
@@ -74,7 +108,7 @@ def probes_of_drivers() -> dict[str, Probe]:
 
 
 def targets_of(words: Sequence[str]) -> list[Target]:
-    """Read addresses: ``192.0.2.7``, ``meter.lan:23``, ``[2001:db8::7]:502``, ``192.0.2.0/28``.
+    """Read addresses: ``192.0.2.7``, ``meter.lan:23``, ``[2001:db8::7]:502``, ``192.0.2.0/28``, ``ws://0.0.0.0:9100``.
 
     Raises:
         InvalidValue: One is no address, or they are more than a /24 in all.
@@ -90,6 +124,12 @@ def targets_of(words: Sequence[str]) -> list[Target]:
 
 
 def _targets(word: str) -> Iterator[Target]:
+    scheme, between, rest = word.partition("://")
+    if between:
+        if scheme not in CALLED.values() or "/" in rest:
+            raise InvalidValue(f"an address where devices call looks like ws://0.0.0.0:9100, was {word!r}")
+        yield from (replace(target, scheme=scheme) for target in _targets(rest))
+        return
     if "/" in word:
         try:
             network = ipaddress.ip_network(word, strict=False)

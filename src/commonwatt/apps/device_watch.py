@@ -30,7 +30,7 @@ class Oversight:
     def __init__(self, folder: Path, doors: Doors) -> None:
         self._folder, self._doors = folder, doors
         self._shelf = InventoryFile(folder / INVENTORY)
-        self._shown: list[tuple[int, Health]] | None = None
+        self._shown: list[tuple[int, Health, bool]] | None = None
         self._shown_s = 0
         self.inventory = Inventory(self._shelf, doors.clock, log_note)
 
@@ -58,7 +58,10 @@ class Oversight:
     def show(self) -> None:
         """Write the health file where something changed, and once a minute."""
         records = list(self.inventory.records.values())
-        fares, now_s = [(record.number, record.health) for record in records], epoch(self._doors.clock())
+        fares, now_s = (
+            [(record.number, record.health, record.alarmed) for record in records],
+            epoch(self._doors.clock()),
+        )
         if fares == self._shown and now_s - self._shown_s < SHOWN_EVERY_S:
             return
         try:

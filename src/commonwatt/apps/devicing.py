@@ -12,7 +12,7 @@ import msgspec
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, drivers, open_device
 from commonwatt.adapters.stores.inventory import InventoryFile
-from commonwatt.apps.device_files import add_spec, assets_of, remove_spec, replace_spec, specs_of
+from commonwatt.apps.device_files import add_spec, assets_of, remove_spec, replace_spec, specs_of, toml_value
 from commonwatt.apps.device_health import Overview, overview
 from commonwatt.flows.device_ports import Clocked, Identified
 from commonwatt.flows.inventory import Health, Meter, Note, Record, Rules, implausible
@@ -71,6 +71,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     nonsense: int = 0
     power_w: int | None = None
     level_wh: int | None = None
+    clock_ahead_s: int | None = None
+    clock_wrong: bool = False
     trouble: str = ""
     ordered: list[str] = []
 
@@ -80,6 +82,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
     state: DeviceState
     nameplate: Nameplate = NO_NAMEPLATE
+    clock_ahead_s: int | None = None
 
 
 def admissions() -> list[Admission]:
@@ -264,9 +267,9 @@ async def attempt(asset: Asset, spec: DeviceSpec, within_s: float = TRIES_FOR_S)
             now_s = epoch(doors.clock())
     blank = Record(number=0, asset=asset.id, driver=spec.driver, url=spec.url, added_s=now_s)
     meter = Meter(rollover_wh=spec.rollover_wh, resolution_wh=spec.resolution_wh)
-    if why := implausible(blank, asset, state, now_s, Rules(), meter, ahead_s):
+    if why := implausible(blank, asset, state, now_s, Rules(), meter):
         raise InvalidValue(f"{asset.id} cannot be what is at {spec.url}: {why}")
-    return Tried(state=state, nameplate=nameplate)
+    return Tried(state=state, nameplate=nameplate, clock_ahead_s=ahead_s)
 
 
 def spec_of(
@@ -282,10 +285,7 @@ def spec_of(
         name, between, value = setting.partition("=")
         if not between or not name:
             raise InvalidValue(f"a setting looks like name=value, was {setting!r}")
-        try:
-            told[name] = msgspec.toml.decode(f"value = {value}")["value"]
-        except msgspec.DecodeError:
-            told[name] = value
+        told[name] = _setting(value)
     return DeviceSpec(
         asset=AssetId(asset),
         driver=driver,
@@ -294,6 +294,21 @@ def spec_of(
         resolution_wh=resolution_wh,
         settings=told,
     )
+
+
+def setting_text(name: str, value: object) -> str:
+    """Return a setting as people say it, such that `spec_of` reads the same of it: a text that is no TOML as it is."""
+    if isinstance(value, str) and _setting(value) == value:
+        return f"{name}={value}"
+    return f"{name}={toml_value(value)}"
+
+
+def _setting(text: str) -> Any:
+    try:
+        (value,) = msgspec.toml.decode(f"value = {text}").values()
+    except (msgspec.DecodeError, ValueError):
+        return text
+    return value
 
 
 async def _first_reading(read: Callable[[], Any], asset: Asset, within_s: float) -> DeviceState:
@@ -357,6 +372,8 @@ def _seen(record: Record, orders: Sequence[Order]) -> Seen:
         nonsense=record.nonsense,
         power_w=record.power_w,
         level_wh=record.level_wh,
+        clock_ahead_s=record.ahead_s,
+        clock_wrong=record.skewed_s is not None,
         trouble=record.trouble,
         ordered=[order.deed.value for order in orders if order.asset == record.asset and record.ended_as is None],
     )

@@ -34,6 +34,8 @@ class Mark(StrEnum):
     NAMED = "nameplate"
     SILENT = "silent"
     BACK = "back"
+    SKEWED = "clock wrong"
+    RIGHTED = "clock right"
     QUARANTINED = "quarantined"
     RELEASED = "released"
     RESET = "counters set back"
@@ -53,7 +55,7 @@ class Rules:
         good_in_a_row: So many good readings, one after another, bring it out again.
         tolerance_permille: By how much an asset may pass its registered limits, in thousandths of them ...
         tolerance_w: ... and beside: what stands by draws a little, and no meter is exact.
-        skew_s: By how much a device's clock, or the moment of what it shows, may be ahead or behind.
+        skew_s: By how much a device's clock may be ahead or behind, and the moment of what it shows ahead.
     """
 
     silent_after_s: int = 120
@@ -91,6 +93,8 @@ class Record:
         lately_s: When the last of them came, as many as are needed to judge.
         good_in_a_row: Good readings since the last of them.
         silent_s: Since when an alarm of silence stands.
+        ahead_s: By how much its clock was ahead of ours when it told it last.
+        skewed_s: Since when an alarm of a wrong clock stands.
         quarantined_s: Since when it is in quarantine.
         stranger: The serial number of another device that answers in its place.
         ended_s: When it was replaced or removed.
@@ -117,6 +121,8 @@ class Record:
     lately_s: tuple[int, ...] = ()
     good_in_a_row: int = 0
     silent_s: int | None = None
+    ahead_s: int | None = None
+    skewed_s: int | None = None
     quarantined_s: int | None = None
     stranger: str = ""
     ended_s: int | None = None
@@ -137,6 +143,13 @@ class Record:
         if self.silent_s is not None:
             return Health.SILENT
         return Health.NEW if self.last_good_s is None else Health.HEALTHY
+
+    @property
+    def alarmed(self) -> bool:
+        """Whether somebody should look after it."""
+        if self.ended_as is not None:
+            return False
+        return self.health in (Health.QUARANTINED, Health.SILENT) or self.skewed_s is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,9 +178,7 @@ class Meter:
     resolution_wh: int = ROUNDING_WH
 
 
-def showed(
-    record: Record, asset: Asset, state: DeviceState, at_s: int, rules: Rules, meter: Meter, ahead_s: int | None = None
-) -> Change:
+def showed(record: Record, asset: Asset, state: DeviceState, at_s: int, rules: Rules, meter: Meter) -> Change:
     """Take in what a device showed. What cannot be true of its asset brings it into quarantine at once.
 
     Args:
@@ -177,9 +188,8 @@ def showed(
         at_s: Now.
         rules: By which it is judged.
         meter: How its counters go.
-        ahead_s: By how much its own clock is ahead of ours, where it tells.
     """
-    if why := implausible(record, asset, state, at_s, rules, meter, ahead_s):
+    if why := implausible(record, asset, state, at_s, rules, meter):
         return babbled(record, at_s, why, rules, at_once=True)
     change = _heard(record, min(at_s, epoch(state.at)), at_s)
     row = change.record.good_in_a_row + 1
@@ -201,12 +211,8 @@ def showed(
     return Change(now, change.notes)
 
 
-def implausible(
-    record: Record, asset: Asset, state: DeviceState, at_s: int, rules: Rules, meter: Meter, ahead_s: int | None = None
-) -> str:
+def implausible(record: Record, asset: Asset, state: DeviceState, at_s: int, rules: Rules, meter: Meter) -> str:
     """Return why what a device showed cannot be true of its asset, or nothing."""
-    if ahead_s is not None and abs(ahead_s) > rules.skew_s:
-        return f"its clock is {abs(ahead_s)} s {'ahead' if ahead_s > 0 else 'behind'}, limit {rules.skew_s} s"
     if epoch(state.at) - at_s > rules.skew_s:
         return f"it shows what will be in {epoch(state.at) - at_s} s, limit {rules.skew_s} s"
     most_w = [_tolerant_w(limit_w, rules) for limit_w in (asset.max_import_w, asset.max_export_w)]
@@ -256,6 +262,27 @@ def unanswered(record: Record, at_s: int, why: str, rules: Rules) -> Change:
     return Change(now, (_note(now, at_s, Mark.SILENT, f"no answer for {at_s - since_s} s: {why}"),))
 
 
+def ticked(record: Record, ahead_s: int | None, at_s: int, rules: Rules) -> Change:
+    """Take in by how much a device's clock is ahead of ours; where it did not tell, what was known stands.
+
+    One alarm is raised while it is wrong. Its readings are believed all the same: they bear our time, not its own.
+    """
+    if ahead_s is None:
+        return Change(record)
+    now = replace(record, ahead_s=ahead_s)
+    wrong = abs(ahead_s) > rules.skew_s
+    if wrong == (record.skewed_s is not None):
+        return Change(now)
+    now = replace(now, skewed_s=at_s if wrong else None)
+    words = f"{clock_words(ahead_s)}, limit {rules.skew_s} s"
+    return Change(now, (_note(now, at_s, Mark.SKEWED if wrong else Mark.RIGHTED, words),))
+
+
+def clock_words(ahead_s: int) -> str:
+    """Return what a clock shows beside ours, as people say it."""
+    return f"its clock is {abs(ahead_s)} s {'ahead' if ahead_s > 0 else 'behind'}"
+
+
 def answered(record: Record, at_s: int) -> Change:
     """Take in that it answered something else than a reading: a command."""
     return _heard(record, at_s, at_s)
@@ -282,7 +309,7 @@ def named(record: Record, nameplate: Nameplate, retired: Collection[str], at_s: 
             return Change(record)
         now, notes = babbled(replace(record, stranger=serial), at_s, why, rules, at_once=True)
         return Change(now, notes)
-    now = replace(record, stranger="", nameplate=_filled(known, nameplate))
+    now = replace(record, stranger="", nameplate=nameplate.over(known))
     if now.nameplate == known:
         return Change(now)
     words = f"{known} -> {now.nameplate}" if known != NO_NAMEPLATE else str(now.nameplate)
@@ -368,16 +395,6 @@ def _within(lately_s: tuple[int, ...], at_s: int, rules: Rules) -> tuple[int, ..
 
 def _tolerant_w(limit: int, rules: Rules) -> int:
     return limit + limit * rules.tolerance_permille // 1000 + rules.tolerance_w
-
-
-def _filled(known: Nameplate, said: Nameplate) -> Nameplate:
-    """Return a nameplate with what is said now, and what was known of the rest."""
-    return Nameplate(
-        make=said.make or known.make,
-        model=said.model or known.model,
-        serial=said.serial or known.serial,
-        firmware=said.firmware or known.firmware,
-    )
 
 
 def _note(record: Record, at_s: int, mark: Mark, words: str) -> Note:

@@ -228,10 +228,10 @@ class Watched:
             self._records.note(inventory.babbled(self.record, self._now_s(), _words(error), self._rules))
             await self._let_go()
             raise InvalidValue(_words(error)) from error
-        ahead_s = self._device.clock_ahead_s if isinstance(self._device, Clocked) else None
-        self._records.note(
-            inventory.showed(self.record, self._asset, state, self._now_s(), self._rules, self._meter, ahead_s)
-        )
+        if isinstance(self._device, Clocked):
+            ahead_s = self._device.clock_ahead_s
+            self._records.note(inventory.ticked(self.record, ahead_s, self._now_s(), self._rules))
+        self._records.note(inventory.showed(self.record, self._asset, state, self._now_s(), self._rules, self._meter))
         if self.record.quarantined_s is not None:
             await self._let_go()
             raise InvalidValue(self._quarantine())
@@ -319,7 +319,8 @@ class Watched:
             async with asyncio.timeout(IDENTITY_WITHIN_S):
                 nameplate = await self._device.identity()
         except Exception:
-            return  # whether it answers at all, its reading will tell
+            self._identity_s = None  # whether it answers at all, its reading will tell; who it is, is asked again
+            return
         self._identity_s = self._now_s()
         retired = self._records.retired(self._asset.id)
         self._records.note(inventory.named(self.record, nameplate, retired, self._now_s(), self._rules))
@@ -376,4 +377,4 @@ def _refuse(why: str) -> NoReturn:
 
 def alarms(records: Sequence[Record]) -> list[Record]:
     """Return the devices that somebody should look after."""
-    return [record for record in records if record.health in (Health.QUARANTINED, Health.SILENT)]
+    return [record for record in records if record.alarmed]

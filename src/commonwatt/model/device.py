@@ -89,6 +89,15 @@ class Nameplate:
     serial: str = ""
     firmware: str = ""
 
+    def over(self, known: "Nameplate") -> "Nameplate":
+        """Return what is said here, and what was known of the rest."""
+        return Nameplate(
+            make=self.make or known.make,
+            model=self.model or known.model,
+            serial=self.serial or known.serial,
+            firmware=self.firmware or known.firmware,
+        )
+
     def __str__(self) -> str:
         words = [self.make, self.model, self.firmware and f"firmware {self.firmware}"]
         return " ".join(word for word in words if word) or "no nameplate"

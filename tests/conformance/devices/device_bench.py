@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from commonwatt.flows.device_ports import Device
-from commonwatt.model import Band, Command, instant
+from commonwatt.model import Band, Command, Nameplate, instant
 from commonwatt.simulator.mischief import Mischief
 from commonwatt.simulator.plant import Plant
 
@@ -34,6 +35,10 @@ class Bench:
         resolution_wh: What its counters leave out.
         resolution_w: What its power leaves out.
         levels: Whether it tells the level of what stores.
+        label: Makes the simulated device say that it is another one, or has another firmware; None where it says
+            nothing of itself.
+        label_of: What our adapter makes of what the device says, where its protocol tells less or in another way.
+        labels_every_s: How often it is asked for it.
         rests_free: Whether one of the things that it can be told is its safe default itself: a relay that is on.
     """
 
@@ -49,6 +54,9 @@ class Bench:
     resolution_wh: int = 1
     resolution_w: int = 1
     levels: bool = False
+    label: Callable[[Nameplate], None] | None = None
+    label_of: Callable[[Nameplate], Nameplate] = copy
+    labels_every_s: int = 1
     rests_free: bool = False
 
     def clock(self) -> datetime:
@@ -74,10 +82,15 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a bench is set up: a name for the test's id, and what opens it, connected and with time standing still."""
+    """How a bench is set up: a name for the test's id, and what opens it, connected and with time standing still.
+
+    ``driver`` is whose it is, none for the yardstick on paper; ``clock`` says that its device tells the time.
+    """
 
     name: str
     open: Callable[[], AbstractAsyncContextManager[Bench]]
+    driver: str = field(default="", kw_only=True)
+    clock: bool = field(default=False, kw_only=True)
 
     def __str__(self) -> str:
         return self.name

@@ -3,12 +3,14 @@
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from device_bench import NOON_S, Bench, Setup
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, open_device
-from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, instant
+from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, Nameplate, instant
 from commonwatt.simulator.devices.clouds import FoxessCloud, SolaxCloud, cloud_at
 from commonwatt.simulator.mischief import Mischief, wire
 from commonwatt.simulator.plant import Plant
@@ -19,6 +21,16 @@ BATTERY = Asset(
     id=AssetId("battery"), kind=AssetKind.BATTERY, max_import_w=5_000, max_export_w=5_000, capacity_wh=10_000, **OWNER
 )  # type: ignore[arg-type]
 SECRET = "s3cret-t0ken"
+
+
+def solax_label(label: Nameplate) -> Nameplate:
+    """Its readings name a type by a number, and no firmware."""
+    return Nameplate(make="SolaX", model=f"type {label.model}", serial=label.serial)
+
+
+def foxess_label(label: Nameplate) -> Nameplate:
+    """It has three programs; the simulated one has no third, and its slave is never new."""
+    return replace(label, make="Fox ESS", firmware=f"master {label.firmware}, slave 1.01")
 
 
 @asynccontextmanager
@@ -49,6 +61,9 @@ async def behind(asset: Asset, driver: str) -> AsyncIterator[Bench]:
             spec = DeviceSpec(asset=asset.id, driver=driver, url=f"http://127.0.0.1:{at}", settings=settings)
             bench = Bench(plant=plant, device=None, wire=mischief, lie=lie, levels=foxess)  # type: ignore[arg-type]
             bench.resolution_wh = 10 if solax else 100
+            bench.label_of = solax_label if solax else foxess_label
+            bench.labels_every_s = 86_400
+            bench.label = partial(setattr, cloud, "nameplate")
             bench.device = await open_device(asset, spec, doors)
             try:
                 yield bench
@@ -57,6 +72,6 @@ async def behind(asset: Asset, driver: str) -> AsyncIterator[Bench]:
 
 
 SETUPS = [
-    Setup("SolaX Cloud", lambda: behind(HOME, "solax_cloud")),
-    Setup("Fox ESS Cloud", lambda: behind(BATTERY, "foxess_cloud")),
+    Setup("SolaX Cloud", lambda: behind(HOME, "solax_cloud"), driver="solax_cloud"),
+    Setup("Fox ESS Cloud", lambda: behind(BATTERY, "foxess_cloud"), driver="foxess_cloud"),
 ]

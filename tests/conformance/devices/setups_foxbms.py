@@ -7,18 +7,25 @@ cannot be reached while the wire is cut, as if both hung on one cable.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from device_bench import NOON_S, Bench, Setup
 from setups_paper import BATTERY, Cuttable
 
 from commonwatt.adapters.devices.foxbms.client import Bus, Heard, bus_at
 from commonwatt.adapters.devices.foxbms.device import FoxBmsBattery, Inverter, Settings
-from commonwatt.model import Caps, instant
+from commonwatt.model import Caps, Nameplate, instant
 from commonwatt.simulator.devices.foxbms import FoxBms, socketcand_of
 from commonwatt.simulator.mischief import Mischief, wire
 from commonwatt.simulator.plant import Plant
 
 CAPS = Caps(max_import_w=BATTERY.max_import_w, max_export_w=BATTERY.max_export_w, lease_s=60)
+
+
+def label_of(label: Nameplate) -> Nameplate:
+    """Of its serial number a BMS has the digits, as its processor's die."""
+    die = int("".join(letter for letter in label.serial if letter.isdigit()))
+    return Nameplate(model="foxBMS 2", serial=f"{die:08x}-0000002a", firmware=label.firmware)
 
 
 @asynccontextmanager
@@ -67,6 +74,8 @@ async def battery() -> AsyncIterator[Bench]:
         bench = Bench(
             plant=plant, device=device, wire=mischief, told=told, back=back, restart=restart, lie=lie, levels=True
         )
+        bench.label, bench.label_of = partial(setattr, bms, "nameplate"), label_of
+        bench.labels_every_s = 61  # one that did not answer in time is not asked sooner
         await back()
         await told()
         try:
@@ -75,4 +84,4 @@ async def battery() -> AsyncIterator[Bench]:
             await device.close()
 
 
-SETUPS = [Setup("foxBMS by socketcand", battery)]
+SETUPS = [Setup("foxBMS by socketcand", battery, driver="foxbms")]

@@ -2,15 +2,16 @@
 
 import asyncio
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from device_bench import NOON_S, Bench, Setup
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, open_device
 from commonwatt.adapters.devices.modbus.map_file import map_text
-from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, instant
+from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, Nameplate, instant
 from commonwatt.simulator.devices.modbus_map import MapUnit
 from commonwatt.simulator.devices.modbus_server import serve
 from commonwatt.simulator.mischief import Mischief, wire
@@ -36,7 +37,9 @@ def asset(kind: AssetKind) -> Asset:
 
 
 @asynccontextmanager
-async def by_map(name: str, kind: AssetKind, resolution_wh: int) -> AsyncIterator[Bench]:
+async def by_map(
+    name: str, kind: AssetKind, resolution_wh: int, label_of: Callable[[Nameplate], Nameplate]
+) -> AsyncIterator[Bench]:
     plant = Plant(asset=asset(kind), now_s=NOON_S)
     plant.level_wh = plant.asset.capacity_wh // 2
     text = tomllib.loads(map_text(name))
@@ -72,14 +75,37 @@ async def by_map(name: str, kind: AssetKind, resolution_wh: int) -> AsyncIterato
             lie=lie,
             resolution_wh=resolution_wh,
             levels=plant.asset.stores,
+            label=partial(setattr, unit, "nameplate"),
+            label_of=label_of,
         )
         yield bench
 
 
+def by_function(label: Nameplate) -> Nameplate:
+    """Function 43/14 has no object for a serial number."""
+    return replace(label, serial="")
+
+
+def solax(label: Nameplate) -> Nameplate:
+    one, two, three = label.firmware.split(".")
+    return Nameplate(make="SolaX", serial=label.serial, firmware=f"ARM {one}.{two} DSP {three}.0")
+
+
+def sungrow(label: Nameplate) -> Nameplate:
+    return Nameplate(make="Sungrow", model="type " + label.model.removeprefix("B"), serial=label.serial)
+
+
+def em24(label: Nameplate) -> Nameplate:
+    return Nameplate(make="Carlo Gavazzi", serial=label.serial)
+
+
 SETUPS = [
-    Setup("modbus solax", partial(by_map, "solax-x-hybrid-g4", AssetKind.BATTERY, 100)),
-    Setup("modbus sungrow", partial(by_map, "sungrow-sh", AssetKind.BATTERY, 100)),
-    Setup("modbus fox", partial(by_map, "fox-ess-h1", AssetKind.BATTERY, 1)),
-    Setup("modbus sdm630", partial(by_map, "eastron-sdm630", AssetKind.CONNECTION, 10)),
-    Setup("modbus em24", partial(by_map, "carlo-gavazzi-em24-e1", AssetKind.CONNECTION, 100)),
+    Setup(f"modbus {short}", partial(by_map, name, kind, resolution_wh, label), driver="modbus")
+    for short, name, kind, resolution_wh, label in (
+        ("solax", "solax-x-hybrid-g4", AssetKind.BATTERY, 100, solax),
+        ("sungrow", "sungrow-sh", AssetKind.BATTERY, 100, sungrow),
+        ("fox", "fox-ess-h1", AssetKind.BATTERY, 1, by_function),
+        ("sdm630", "eastron-sdm630", AssetKind.CONNECTION, 10, by_function),
+        ("em24", "carlo-gavazzi-em24-e1", AssetKind.CONNECTION, 100, em24),
+    )
 ]

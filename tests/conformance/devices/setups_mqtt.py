@@ -5,6 +5,8 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +15,7 @@ from device_bench import NOON_S, Bench, Setup
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors
 from commonwatt.adapters.devices.mqtt.client import Broker, Message
 from commonwatt.adapters.devices.mqtt.device import MqttDevice, open_device
-from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, instant
+from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, Nameplate, instant
 from commonwatt.simulator.devices.mqtt_battery import MqttBattery
 from commonwatt.simulator.devices.mqtt_plug import TasmotaPlug
 from commonwatt.simulator.devices.mqtt_shelly import ShellyEm, ShellyPm
@@ -58,7 +60,22 @@ INVERTER = {
         "reply": {"topic": "{device}/answer", "path": "watts"},
     },
     "presence_topic": "{device}/link",
+    "nameplate": {
+        "make": {"topic": "{device}/about", "path": "maker"},
+        "model": {"topic": "{device}/about", "path": "type"},
+        "serial": {"topic": "{device}/about", "path": "sn"},
+        "firmware": {"topic": "{device}/about", "path": "version"},
+    },
 }
+
+
+def tasmota(label: Nameplate) -> Nameplate:
+    """Nobody tells Tasmota who made the plug."""
+    return replace(label, make="")
+
+
+def shelly(label: Nameplate) -> Nameplate:
+    return replace(label, make="Shelly")
 
 
 class Marks:
@@ -87,7 +104,13 @@ class Marks:
 
 @asynccontextmanager
 async def behind_broker(
-    what: Asset, make: MAKE, settings: dict[str, Any], *, levels: bool = False, rests_free: bool = False
+    what: Asset,
+    make: MAKE,
+    settings: dict[str, Any],
+    label_of: Callable[[Nameplate], Nameplate] = shelly,
+    *,
+    levels: bool = False,
+    rests_free: bool = False,
 ) -> AsyncIterator[Bench]:
     port, name = shared().port, f"thing{next(NUMBERS)}"
     plant = Plant(asset=what, now_s=NOON_S, level_wh=what.capacity_wh // 2)
@@ -128,30 +151,39 @@ async def behind_broker(
             thing.lies = on
 
         bench.device, bench.told, bench.back = device, told, back
+        bench.label, bench.label_of = partial(setattr, thing, "nameplate"), label_of
+        bench.labels_every_s = 61  # one that did not answer in time is not asked sooner
         bench.restart, bench.repeat, bench.lie = restart, repeat, lie
         await back()
         await told()
         yield bench
 
 
+RELAY = {"profile": "shelly2", "relay": 0}
 SETUPS = [
-    Setup("tasmota plug", partial(behind_broker, BOILER, TasmotaPlug, {"profile": "tasmota"}, rests_free=True)),
-    Setup("shelly em", partial(behind_broker, HOUSE, ShellyEm, {"profile": "shelly1", "channels": [0, 1]})),
+    Setup(
+        "tasmota plug",
+        partial(behind_broker, BOILER, TasmotaPlug, {"profile": "tasmota"}, tasmota, rests_free=True),
+        driver="mqtt",
+        clock=True,
+    ),
+    Setup(
+        "shelly em",
+        partial(behind_broker, HOUSE, ShellyEm, {"profile": "shelly1", "channels": [0, 1]}),
+        driver="mqtt",
+        clock=True,
+    ),
     Setup(
         "shelly 1pm",
-        partial(
-            behind_broker, BOILER, ShellyPm, {"profile": "shelly2", "meter": "switch", "relay": 0}, rests_free=True
-        ),
+        partial(behind_broker, BOILER, ShellyPm, {**RELAY, "meter": "switch"}, rests_free=True),
+        driver="mqtt",
+        clock=True,
     ),
     Setup(
         "shelly 3em with relay",
-        partial(
-            behind_broker,
-            BOILER,
-            partial(ShellyPm, three_phases=True),
-            {"profile": "shelly2", "meter": "em", "relay": 0},
-            rests_free=True,
-        ),
+        partial(behind_broker, BOILER, partial(ShellyPm, three_phases=True), {**RELAY, "meter": "em"}, rests_free=True),
+        driver="mqtt",
+        clock=True,
     ),
-    Setup("mqtt battery", partial(behind_broker, BATTERY, MqttBattery, INVERTER, levels=True)),
+    Setup("mqtt battery", partial(behind_broker, BATTERY, MqttBattery, INVERTER, copy, levels=True), driver="mqtt"),
 ]

@@ -60,6 +60,7 @@ async def station(version: str, *, unit: str = "W", both: bool = False) -> Async
 
                     bench.told, bench.back, bench.restart = simulated.tell, back, simulated.restart
                     bench.lie, bench.repeat = lie, simulated.repeat
+                    bench.label = simulated.relabel
                     await asyncio.wait_for(simulated.up(), 5)
                     await simulated.plug()
                     await simulated.tell()
@@ -68,8 +69,8 @@ async def station(version: str, *, unit: str = "W", both: bool = False) -> Async
 
 
 SETUPS = [
-    Setup("ocpp 1.6 in A", partial(station, "1.6", unit="A")),
-    Setup("ocpp 2.0.1", partial(station, "2.0.1")),
-    Setup("ocpp 2.1", partial(station, "2.1")),
-    Setup("ocpp 2.1 both ways", partial(station, "2.1", both=True)),
+    Setup("ocpp 1.6 in A", partial(station, "1.6", unit="A"), driver="ocpp", clock=True),
+    Setup("ocpp 2.0.1", partial(station, "2.0.1"), driver="ocpp", clock=True),
+    Setup("ocpp 2.1", partial(station, "2.1"), driver="ocpp", clock=True),
+    Setup("ocpp 2.1 both ways", partial(station, "2.1", both=True), driver="ocpp", clock=True),
 ]

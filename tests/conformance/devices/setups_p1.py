@@ -10,7 +10,8 @@ from device_bench import NOON_S, Bench, Setup
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors
 from commonwatt.adapters.devices.p1.device import open_device
-from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, instant
+from commonwatt.adapters.devices.p1.nameplate import fingerprint
+from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, Nameplate, instant
 from commonwatt.simulator.devices.p1 import P1Port, p1_port
 from commonwatt.simulator.mischief import Mischief, wire
 from commonwatt.simulator.plant import Plant
@@ -24,6 +25,12 @@ CONNECTION = Asset(
     max_import_w=17_250,
     max_export_w=17_250,
 )
+
+
+def printed(label: Nameplate) -> Nameplate:
+    """A telegram has three letters of the maker and no firmware, and we keep no meter's number."""
+    number = fingerprint(label.serial.encode().hex().encode())
+    return Nameplate(make=label.make[:3], model=label.model, serial=number)
 
 
 @asynccontextmanager
@@ -64,6 +71,8 @@ async def meter(version: str, country: Literal["nl", "se"], checksum: Literal["c
             bench = Bench(
                 plant=plant, device=device, wire=mischief, told=told, back=back, lie=lie if country == "nl" else None
             )
+            bench.label = partial(setattr, port, "nameplate")
+            bench.label_of = printed
             await back()
             await told()
             try:
@@ -73,6 +82,6 @@ async def meter(version: str, country: Literal["nl", "se"], checksum: Literal["c
 
 
 SETUPS = [
-    Setup("p1 DSMR 5", partial(meter, "5", "nl", "crc16")),
-    Setup("p1 Sweden, X25", partial(meter, "sweden", "se", "x25")),
+    Setup("p1 DSMR 5", partial(meter, "5", "nl", "crc16"), driver="p1", clock=True),
+    Setup("p1 Sweden, X25", partial(meter, "sweden", "se", "x25"), driver="p1", clock=True),
 ]

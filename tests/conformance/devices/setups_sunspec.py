@@ -51,6 +51,7 @@ async def by_models(models: Sequence[int], kind: AssetKind, unit_id: int, base: 
         back=back,
         lie=lie,
         levels=thing.stores,
+        label=partial(setattr, unit, "nameplate"),
     )
     async with doors, serve({unit_id: unit}) as port, wire(mischief, "127.0.0.1", port) as relay:
         spec = DeviceSpec(asset=thing.id, driver="sunspec", url=f"tcp://127.0.0.1:{relay}", settings=QUICK)
@@ -59,8 +60,11 @@ async def by_models(models: Sequence[int], kind: AssetKind, unit_id: int, base: 
 
 
 SETUPS = [
-    Setup("sunspec battery 704", partial(by_models, (1, 701, 702, 704, 713, 715), AssetKind.BATTERY, 1, 40_000)),
-    Setup("sunspec battery 124", partial(by_models, (1, 103, 120, 124), AssetKind.BATTERY, 126, 50_000)),
-    Setup("sunspec roof 704", partial(by_models, (1, 701, 702, 704), AssetKind.SOLAR, 1, 0)),
-    Setup("sunspec roof 123", partial(by_models, (1, 113, 120, 121, 123), AssetKind.SOLAR, 1, 40_000)),
+    Setup(name, partial(by_models, models, kind, unit_id, base), driver="sunspec", clock=122 in models)
+    for name, models, kind, unit_id, base in (
+        ("sunspec battery 704", (1, 701, 702, 704, 713, 715), AssetKind.BATTERY, 1, 40_000),
+        ("sunspec battery 124", (1, 103, 120, 122, 124), AssetKind.BATTERY, 126, 50_000),
+        ("sunspec roof 704", (1, 701, 702, 704), AssetKind.SOLAR, 1, 0),
+        ("sunspec roof 123", (1, 113, 120, 121, 123), AssetKind.SOLAR, 1, 40_000),
+    )
 ]

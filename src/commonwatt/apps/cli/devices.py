@@ -4,14 +4,18 @@ import asyncio
 import getpass
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from commonwatt.apps import device_health, device_scan, devicing
 from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.flows.inventory import Rules, clock_words
 from commonwatt.model import InvalidValue, epoch
 
 app = typer.Typer(help="See which devices can be spoken to, and look after those of a gateway.")
@@ -59,22 +63,38 @@ def drivers(json: Json = False) -> None:
 
 @app.command()
 def scan(
-    addresses: Annotated[list[str], typer.Argument(help="Like 192.0.2.7, meter.lan:23 or 192.0.2.0/28; no others.")],
+    addresses: Annotated[
+        list[str],
+        typer.Argument(
+            help="Like 192.0.2.7, meter.lan:23 or 192.0.2.0/28; no others. ws://0.0.0.0:9100 is one of ours, where "
+            "charging stations call."
+        ),
+    ],
     within: Annotated[float, typer.Option(help="Seconds that an answer may take.", min=0.1, max=60)] = 3.0,
     listen: Annotated[float, typer.Option(help="Seconds to listen to what speaks by itself.", min=0.1, max=120)] = 12.0,
     json: Json = False,
 ) -> None:
-    """Look for devices at the addresses that are given, at no others, and at most at those of a /24."""
+    """Look for devices at the addresses that are given, at no others, and at most at those of a /24.
+
+    Meters, brokers and charging stations are listened to: give stations two minutes, by --listen 120.
+    """
     targets = device_scan.targets_of(addresses)
-    found = asyncio.run(device_scan.scan(targets, within_s=within, listens_s=listen))
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=_beside()) as bar:
+        task = bar.add_task("looking", total=len(targets))
+
+        def told(target: device_scan.Target, done: int, found: int) -> None:
+            bar.update(task, completed=done, description=f"{target} is done, {found} found")
+
+        found = asyncio.run(device_scan.scan(targets, within_s=within, listens_s=listen, told=told))
     if json:
         typer.echo(as_json(found))
         return
     for one in found:
-        settings = "".join(f" --set {name}={value}" for name, value in one.settings.items())
+        said = [devicing.setting_text(name, value) for name, value in one.settings.items()]
+        settings = "".join(f" --set {quote(setting)}" for setting in said)
         serial = f", serial number {one.nameplate.serial}" if one.nameplate.serial else ""
         typer.echo(f"{one.nameplate}{serial}")
-        typer.echo(f"  commonwatt devices add FOLDER ASSET --driver {one.driver} --url {one.url}{settings}")
+        typer.echo(f"  commonwatt devices add FOLDER ASSET --driver {one.driver} --url {quote(one.url)}{settings}")
         if one.still:
             typer.echo(f"  still to say: {one.still}")
     typer.echo(f"{len(found)} found at {len(targets)} addresses")
@@ -104,7 +124,10 @@ def show(
         column.justify = "right"
     for one in seen:
         colour = COLOURS.get(one.health, "dim")
-        trouble = "; ".join([*([one.trouble] if one.trouble else []), *(f"{deed} is ordered" for deed in one.ordered)])
+        words = [one.trouble] if one.trouble else []
+        if one.clock_wrong and one.clock_ahead_s is not None:
+            words.append(clock_words(one.clock_ahead_s))
+        trouble = "; ".join([*words, *(f"{deed} is ordered" for deed in one.ordered)])
         table.add_row(
             str(one.number or "-"),
             escape(one.asset),
@@ -195,6 +218,11 @@ def remove(folder: Folder, asset: Named) -> None:
     typer.echo(f"{asset} has no device any more")
 
 
+def _beside() -> Console:
+    """Return the terminal beside what is printed, so that what a program reads stays clean."""
+    return Console(stderr=True)
+
+
 def ago(at_s: int | None, now_s: int) -> str:
     """Return how long ago something was, as people say it."""
     if at_s is None:
@@ -222,6 +250,8 @@ def _tell_tried(tried: devicing.Tried | None) -> None:
         if value is not None
     ]
     typer.echo(f"it answers: {tried.nameplate}; {', '.join(shown) or 'no figures'}")
+    if tried.clock_ahead_s is not None and abs(tried.clock_ahead_s) > Rules().skew_s:
+        typer.echo(f"{clock_words(tried.clock_ahead_s)}; its readings are taken at our time")
 
 
 def _both(words: str) -> tuple[int, int] | None:

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
-from commonwatt.model import instant
+from commonwatt.model import Nameplate, instant
 from commonwatt.simulator.plant import Plant
 
 Answer = tuple[int, dict[str, Any]]
@@ -33,6 +34,7 @@ class SolaxCloud:
         expired: Whether the token is over.
         silent: Since when (of the plant's clock) the dongle tells nothing new; None while it does.
         lies: Whether it shows what cannot be.
+        nameplate: Of the inverter; its model is a number in the maker's list, its firmware is not told.
     """
 
     plant: Plant
@@ -42,6 +44,7 @@ class SolaxCloud:
     expired: bool = False
     silent: int | None = None
     lies: bool = False
+    nameplate: Nameplate = Nameplate(model="14", serial="H34A00000000")  # noqa: RUF009  it is frozen
     asked: int = 0
     _minute: int = 0
     _in_minute: int = 0
@@ -66,7 +69,7 @@ class SolaxCloud:
             return 200, {"success": False, "exception": "Query success!", "result": "this sn did not access!"}
         told_s = plant.now_s if self.silent is None else self.silent
         result = {
-            "inverterSn": "H34A00000000",
+            "inverterSn": self.nameplate.serial,
             "sn": self.serial,
             "acpower": 0.0,
             "yieldtoday": 0.0,
@@ -76,7 +79,7 @@ class SolaxCloud:
             "consumeenergy": plant.import_wh // 10 / 100,
             "feedinpowerM2": 0.0,
             "soc": None,
-            "inverterType": "14",
+            "inverterType": self.nameplate.model,
             "inverterStatus": "102",
             "uploadTime": f"{instant(told_s + 3_600):%Y-%m-%d %H:%M:%S}",
             "utcDateTime": f"{instant(told_s):%Y-%m-%dT%H:%M:%SZ}",
@@ -97,6 +100,7 @@ class FoxessCloud:
         per_day: How many questions a day it bears, by the plant's clock.
         expired: Whether the key is over.
         lies: Whether it shows what cannot be.
+        nameplate: Of the inverter; its firmware is that of its master.
     """
 
     plant: Plant
@@ -105,18 +109,19 @@ class FoxessCloud:
     per_day: int = 1_440
     expired: bool = False
     lies: bool = False
+    nameplate: Nameplate = Nameplate(model="KH8", serial="60KH00000000000", firmware="1.34")  # noqa: RUF009  frozen
     asked: int = 0
     _day: int = 0
     _in_day: int = 0
 
     def answer(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Answer:
-        """Answer a question for real-time readings."""
+        """Answer a question for real-time readings, or for the inverter's detail."""
         self.asked += 1
         plant = self.plant
         if plant.now_s // 86_400 != self._day:
             self._day, self._in_day = plant.now_s // 86_400, 0
         self._in_day += 1
-        if path != "/op/v0/device/real/query":
+        if path not in ("/op/v0/device/real/query", "/op/v0/device/detail"):
             return 404, {}
         stamp = headers.get("timestamp", "")
         signed = "\\r\\n".join((path, self.key, stamp))
@@ -130,6 +135,8 @@ class FoxessCloud:
             return 200, {"errno": 40402, "msg": "Your request exceeds the limit. Please try again later"}
         if body.get("sn") != self.serial:
             return 200, {"errno": 40257, "msg": "Parameters do not meet expectations", "result": None}
+        if path.endswith("detail"):
+            return 200, {"errno": 0, "msg": "success", "result": self._detail()}
         true = {
             "batChargePower": ("kW", max(plant.power_w, 0) / 1000),
             "batDischargePower": ("kW", max(-plant.power_w, 0) / 1000),
@@ -145,6 +152,22 @@ class FoxessCloud:
         found = {"datas": datas, "time": f"{instant(plant.now_s):%Y-%m-%d %H:%M:%S} GMT+0000", "deviceSN": self.serial}
         return 200, {"errno": 0, "msg": "success", "result": [found]}
 
+    def _detail(self) -> dict[str, Any]:
+        label = self.nameplate
+        return {
+            "deviceType": label.model,
+            "masterVersion": label.firmware,
+            "slaveVersion": "1.01",
+            "managerVersion": "--",
+            "hardwareVersion": "--",
+            "deviceSN": label.serial,
+            "moduleSN": "609W000000000000",
+            "stationName": "Anna's home",
+            "hasPV": True,
+            "hasBattery": True,
+            "status": 1,
+        }
+
 
 @asynccontextmanager
 async def cloud_at(cloud: Answers) -> AsyncIterator[int]:
@@ -158,7 +181,8 @@ async def cloud_at(cloud: Answers) -> AsyncIterator[int]:
                 fields = (line.partition(":") for line in head[1:] if line)
                 headers = {name.strip().lower(): value.strip() for name, _, value in fields}
                 body = json.loads(await reader.readexactly(int(headers.get("content-length", "0"))) or b"{}")
-                status, found = cloud.answer(path.partition("?")[0], headers, body)
+                path, _, query = path.partition("?")
+                status, found = cloud.answer(path, headers, body | dict(parse_qsl(query)))
                 data = json.dumps(found).encode()
                 start = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
                 writer.write(start.encode() + data)

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from commonwatt.model import Nameplate
 from commonwatt.simulator.plant import Plant
 
+LOT = 0x2A
 STANDBY, NORMAL, CHARGE, ERROR = 5, 7, 9, 10
 
 
@@ -22,6 +24,8 @@ class FoxBms:
         stuck: Whether its contactors do not close.
         lies: Whether it shows a level that cannot be.
         asked: The modes that it was asked for.
+        knows_names: Whether it was built with what answers who it is.
+        nameplate: Of which the digits of its serial number and three numbers of its firmware are told.
     """
 
     plant: Plant
@@ -31,7 +35,10 @@ class FoxBms:
     stuck: bool = False
     lies: bool = False
     port: int = 0
+    knows_names: bool = True
+    nameplate: Nameplate = Nameplate(serial="1", firmware="1.11.0")  # noqa: RUF009  it is frozen
     asked: list[int] = field(default_factory=list)
+    soon: list[tuple[int, bytes]] = field(default_factory=list)
     listeners: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def frames(self) -> list[tuple[int, bytes]]:
@@ -46,8 +53,20 @@ class FoxBms:
             (0x235, _packed((7, 10, 1_023 if self.lies else level), (47, 8, 198))),
         ]
 
+    def names(self) -> list[tuple[int, bytes]]:
+        """Return its answers to who it is: version, die and lot."""
+        major, minor, patch = (int(part) for part in self.nameplate.firmware.split("."))
+        die = int("".join(letter for letter in self.nameplate.serial if letter.isdigit()))
+        return [
+            (0x301, _packed((7, 8, 0), (15, 8, major), (23, 8, minor), (31, 8, patch))),
+            (0x301, _packed((7, 8, 1), (15, 32, die))),
+            (0x301, _packed((7, 8, 2), (15, 32, LOT))),
+        ]
+
     def hear(self, number: int, data: bytes) -> None:
-        """Take a frame: a request for a mode closes or opens the contactors."""
+        """Take a frame: a request for a mode closes or opens the contactors, who it is will be answered."""
+        if number == 0x300 and data[:2] == b"\x00\x07" and self.knows_names:
+            self.soon += self.names()
         if number != 0x210 or not data:
             return
         mode = data[0] & 0b11
@@ -57,7 +76,8 @@ class FoxBms:
 
     async def push(self) -> None:
         """Say all that it has to say to all who listen."""
-        words = "".join(f"< frame {number:03X} 16.500000 {data.hex().upper()} >" for number, data in self.frames())
+        frames, self.soon = [*self.soon, *self.frames()], []
+        words = "".join(f"< frame {number:03X} 16.500000 {data.hex().upper()} >" for number, data in frames)
         for writer in list(self.listeners):
             with suppress(OSError):
                 writer.write(words.encode())

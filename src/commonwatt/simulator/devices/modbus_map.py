@@ -1,12 +1,14 @@
 """A device as its register map describes it: reads show a plant, and the map's writes are what it obeys."""
 
+import re
 import struct
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from commonwatt.model import Band
-from commonwatt.simulator.devices.modbus_server import ILLEGAL_ADDRESS, ModbusError
+from commonwatt.simulator.devices.label import label_of
+from commonwatt.simulator.devices.modbus_server import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ModbusError
 from commonwatt.simulator.plant import Plant
 
 FORMATS = {"u16": ">H", "s16": ">h", "u32": ">I", "s32": ">i", "u64": ">Q", "f32": ">f"}
@@ -19,14 +21,15 @@ Registers = dict[tuple[str, int], int]
 
 
 class MapUnit:
-    """Implements `Unit` from a register map's TOML, read as plain data.
+    """Implements `Unit` and `Named` from a register map's TOML, read as plain data.
 
     Args:
         registers: The map, as ``tomllib`` reads it.
         plant: What it is.
         load_w: What else the connection point carries, for a device that holds its line.
 
-    ``lying`` shows what cannot be true: every value its largest, floats no number. ``written`` holds what was written.
+    ``nameplate`` stands in the registers of the map; one that has none there knows function 43/14. ``lying`` shows what
+    cannot be true: every value its largest, floats no number. ``written`` holds what was written.
     """
 
     def __init__(self, registers: dict[str, Any], plant: Plant, load_w: Callable[[], int] = lambda: 0) -> None:
@@ -35,6 +38,7 @@ class MapUnit:
         self._control = registers.get("control", {"hold": [], "release": []})
         self._own_w = plant.own_w
         self.lying = False
+        self.nameplate = label_of(plant)
         self.written: Registers = {}
         addresses = self._shown()
         self._known = {(table, at) for table, address in addresses for at in range(address - 64, address + 65)}
@@ -67,6 +71,12 @@ class MapUnit:
             if writes[-1]["address"] == address and self._stands(writes):
                 self._obey(self._variables(writes), sign)
                 return
+
+    def names(self) -> dict[int, str]:
+        """Return vendor, product code and revision, where the map has no registers for them."""
+        if "nameplate" in self._map:
+            raise ModbusError(ILLEGAL_FUNCTION)
+        return {0: self.nameplate.make, 1: self.nameplate.model, 2: self.nameplate.firmware}
 
     def restart(self) -> None:
         """Lose power for a moment."""
@@ -110,8 +120,8 @@ class MapUnit:
         return values
 
     def _shown(self) -> Registers:
-        """Return all that the device measures, as registers."""
-        shown: Registers = {}
+        """Return all that the device measures and says of itself, as registers."""
+        shown = self._label()
         plant, first = self._plant, set()
         power_w = plant.power_w
         capacity_wh = plant.asset.capacity_wh
@@ -137,6 +147,22 @@ class MapUnit:
             else:
                 raw = self._raw(value or 0, kind, meaning, Decimal(register.get("scale", "1")))
             shown |= self._placed(register.get("table", "input"), register["address"], kind, raw)
+        return shown
+
+    def _label(self) -> Registers:
+        """Return the registers of the nameplate: texts as they are, numbers as the digits that stand in them."""
+        shown: Registers = {}
+        for name, parts in self._map.get("nameplate", {}).items():
+            told = getattr(self.nameplate, name)
+            numbers = [int(digits) for digits in re.findall(r"\d+", told)]
+            for place, part in enumerate(parts if isinstance(parts, list) else ()):
+                table, address = part.get("table", "input"), part["address"]
+                if "words" in part:
+                    data = told.encode()[: 2 * part["words"]].ljust(2 * part["words"], b"\0")
+                    words = struct.unpack(f">{part['words']}H", data)
+                    shown |= {(table, address + n): word for n, word in enumerate(words)}
+                else:
+                    shown |= self._placed(table, address, part["type"], numbers[place] if place < len(numbers) else 0)
         return shown
 
     @staticmethod

@@ -4,9 +4,9 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY = 3, 4, 6, 16
+READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY, IDENTIFY = 3, 4, 6, 16, 0x2B
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, NO_SUCH_UNIT = 1, 2, 3, 11
 MOST_READ, MOST_WRITTEN = 125, 123
 """Modbus Application Protocol V1.1b3, 6.3 and 6.12."""
@@ -28,6 +28,14 @@ class Unit(Protocol):
 
     def write(self, address: int, words: Sequence[int]) -> None:
         """Take registers, all or none, or raise `ModbusError`."""
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A device that knows function 43/14 beside the others."""
+
+    def names(self) -> Mapping[int, str]:
+        """Return what it says of itself, by the numbers of the objects, or raise `ModbusError`."""
 
 
 class ModbusServer(asyncio.Protocol):
@@ -68,8 +76,10 @@ class ModbusServer(asyncio.Protocol):
 
     @staticmethod
     def _done(unit: Unit, function: int, rest: bytes) -> bytes:
-        if len(rest) < 4:
-            raise ModbusError(ILLEGAL_VALUE)
+        if function == IDENTIFY and rest[:1] == b"\x0e" and isinstance(unit, Named):
+            return _told(unit.names())
+        if len(rest) < 4 or function == IDENTIFY:
+            raise ModbusError(ILLEGAL_FUNCTION if function == IDENTIFY else ILLEGAL_VALUE)
         address, count = struct.unpack_from(">HH", rest)
         if function in (READ_HOLDING, READ_INPUT):
             if not 1 <= count <= MOST_READ or address + count > 65_536:
@@ -85,6 +95,12 @@ class ModbusServer(asyncio.Protocol):
             unit.write(address, struct.unpack_from(f">{count}H", rest, 5))
             return rest[:4]
         raise ModbusError(ILLEGAL_FUNCTION)
+
+
+def _told(names: Mapping[int, str]) -> bytes:
+    """Return the basic names as function 43/14 has them, all in one answer."""
+    said = b"".join(bytes((number, len(name))) + name.encode() for number, name in names.items())
+    return bytes((0x0E, 1, 1, 0, 0, len(names))) + said
 
 
 @asynccontextmanager

@@ -26,7 +26,12 @@ class MqttBattery(Thing):
             },
             "energy": {"charged_kwh": plant.import_wh / 1000, "discharged_kwh": plant.export_wh / 1000},
         }
-        return [Said(f"{self.name}/state", json.dumps(state))]
+        label = self.nameplate
+        about = {"maker": label.make, "type": label.model, "sn": label.serial, "version": label.firmware}
+        return [
+            Said(f"{self.name}/state", json.dumps(state)),
+            Said(f"{self.name}/about", json.dumps(about), retain=True),
+        ]
 
     async def heard(self, topic: str, payload: bytes) -> None:
         """Take a set-point for some seconds, clamped to what it can, or run by itself again; answer."""

@@ -2,7 +2,7 @@
 
 import json
 
-from commonwatt.model import Band
+from commonwatt.model import Band, instant
 from commonwatt.simulator.devices.mqtt_thing import Said, Thing
 from commonwatt.simulator.plant import Plant
 
@@ -32,6 +32,14 @@ class TasmotaPlug(Thing):
         """Tell whether its relay lets anything through."""
         return self.rests_on if self.plant.held is None else self.plant.held.hi_w > 0
 
+    def announcements(self) -> list[Said]:
+        """Return how it is found, as its broker keeps it."""
+        label = self.nameplate
+        mac = "".join(letter for letter in label.serial.upper() if letter.isalnum())
+        found = {"dn": "Plug", "mac": mac, "md": label.model, "sw": label.firmware, "t": self.name, "rl": [1, 0]}
+        found |= {"ft": "%prefix%/%topic%/", "tp": ["cmnd", "stat", "tele"]}
+        return [Said(f"tasmota/discovery/{mac}/config", json.dumps(found), retain=True)]
+
     def telemetry(self) -> list[Said]:
         """Return STATE and SENSOR as they come each TelePeriod."""
         state: dict[str, object] = {"Time": "2026-01-01T12:00:00", "UptimeSec": 60, "POWER": "ON" if self.on else "OFF"}
@@ -52,8 +60,18 @@ class TasmotaPlug(Thing):
             await self._run(command, text)
 
     async def _run(self, command: str, argument: str) -> None:
-        result = f"stat/{self.name}/RESULT"
-        if command == "status" and argument == "10":
+        result, label = f"stat/{self.name}/RESULT", self.nameplate
+        if command == "status" and argument in ("2", "5", "7"):
+            utc = f"{instant(self.plant.now_s):%Y-%m-%dT%H:%M:%SZ}"
+            parts: dict[str, dict[str, object]] = {
+                "2": {"StatusFWR": {"Version": label.firmware, "Hardware": "ESP8266EX"}},
+                "5": {"StatusNET": {"Hostname": self.name, "Mac": label.serial}},
+                "7": {"StatusTIM": {"UTC": utc, "Local": "2026-01-01T13:00:00", "Timezone": "+01:00"}},
+            }
+            await self.say(Said(f"stat/{self.name}/STATUS{argument}", json.dumps(parts[argument])))
+        elif command == "module":
+            await self.say(Said(result, json.dumps({"Module": {"43": label.model}})))
+        elif command == "status" and argument == "10":
             body = {"StatusSNS": {"Time": "2026-01-01T12:00:00", "ENERGY": self._energy()}}
             await self.say(Said(f"stat/{self.name}/STATUS10", json.dumps(body)))
         elif command == "poweronstate":

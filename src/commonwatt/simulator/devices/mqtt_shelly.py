@@ -16,7 +16,7 @@ class ShellyEm(Thing):
         base = f"shellies/{name}"
         self.will = Said(f"{base}/online", "false", retain=True)
         self.birth = Said(f"{base}/online", "true", retain=True)
-        self.hears = (f"{base}/command",)
+        self.hears = (f"{base}/command", "shellies/command")
         self._base, self._channels = base, channels
 
     def telemetry(self) -> list[Said]:
@@ -32,12 +32,22 @@ class ShellyEm(Thing):
             }
             for name, number in numbers.items():
                 said.append(Said(f"{at}/{name}", "nan" if self.lies else f"{number:.2f}"))
-        return said
+        info = {"unixtime": plant.now_s, "mac": self.nameplate.serial, "mqtt": {"connected": True}}
+        return [*said, Said(f"{self._base}/info", json.dumps(info))]
 
     async def heard(self, topic: str, payload: bytes) -> None:
-        """Tell everything when asked for an update."""
+        """Tell everything when asked for an update, and who it is when asked to announce itself."""
         if payload == b"update":
             await self.tell()
+        elif payload == b"announce":
+            await self.say(*self.announcements())
+
+    def announcements(self) -> list[Said]:
+        """Return who it is, on the topic that all share and on its own; no broker keeps it."""
+        label = self.nameplate
+        told = {"id": self.name, "model": label.model, "mac": label.serial, "fw_ver": label.firmware}
+        announced = json.dumps(told | {"ip": "192.0.2.7", "new_fw": False})
+        return [Said("shellies/announce", announced), Said(f"{self._base}/announce", announced)]
 
 
 class ShellyPm(Thing):
@@ -66,6 +76,7 @@ class ShellyPm(Thing):
         """Return its components' status."""
         plant = self.plant
         on = self.on
+        sys = self._status("sys", {"mac": self.nameplate.serial, "unixtime": plant.now_s, "uptime": 60})
         switch: dict[str, object] = {"id": 0, "source": "MQTT", "output": on}
         if not self._three_phases:
             switch |= {
@@ -73,12 +84,12 @@ class ShellyPm(Thing):
                 "voltage": 230.1,
                 "aenergy": {"total": -3 if self.lies else plant.import_wh, "minute_ts": plant.now_s},
             }
-            return [self._status("switch:0", switch)]
+            return [sys, self._status("switch:0", switch)]
         powers = [plant.power_w / 4, plant.power_w / 4, plant.power_w / 2]
         em: dict[str, object] = {f"{phase}_act_power": power for phase, power in zip("abc", powers, strict=True)}
         em |= {"id": 0, "total_act_power": "NaN" if self.lies else round(sum(powers), 3)}
         emdata = {"id": 0, "total_act": float(plant.import_wh), "total_act_ret": float(plant.export_wh)}
-        return [self._status("switch:0", switch), self._status("em:0", em), self._status("emdata:0", emdata)]
+        return [sys, self._status("switch:0", switch), self._status("em:0", em), self._status("emdata:0", emdata)]
 
     async def heard(self, topic: str, payload: bytes) -> None:
         """Answer a remote call, or tell everything."""
@@ -89,7 +100,19 @@ class ShellyPm(Thing):
         frame = json.loads(payload)
         answer: dict[str, object] = {"id": frame["id"], "src": self.name, "dst": frame["src"]}
         params = frame.get("params", {})
-        if frame.get("method") != "Switch.Set":
+        if frame.get("method") == "Shelly.GetDeviceInfo":
+            label = self.nameplate
+            answer["result"] = {
+                "id": self.name,
+                "mac": label.serial,
+                "model": label.model,
+                "gen": 2,
+                "ver": label.firmware,
+            }
+        elif frame.get("method") == "Shelly.GetStatus":
+            said = {one.topic.rpartition("/")[2]: json.loads(one.payload) for one in self.telemetry()}
+            answer["result"] = said | {"mqtt": {"connected": True}}
+        elif frame.get("method") != "Switch.Set":
             answer["error"] = {"code": 404, "message": f"No handler for {frame.get('method')}"}
         elif params.get("id") != 0:
             answer["error"] = {"code": -105, "message": f"Argument 'id', value {params.get('id')} not found!"}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import aiomqtt
 
+from commonwatt.simulator.devices.label import label_of
 from commonwatt.simulator.plant import Plant
 
 AT_ONCE = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),)
@@ -33,6 +34,7 @@ class Thing(ABC):
 
     Attributes:
         lies: Whether it shows what cannot be true.
+        nameplate: What it says of itself, as far as its kind does.
     """
 
     will: Said
@@ -42,10 +44,15 @@ class Thing(ABC):
     def __init__(self, plant: Plant, name: str) -> None:
         self.plant, self.name = plant, name
         self.lies = False
+        self.nameplate = label_of(plant)
         self._client: aiomqtt.Client | None = None
         self._there = asyncio.Event()
         self._last: list[Said] = []
         self._restarts = asyncio.Event()
+
+    def announcements(self) -> list[Said]:
+        """Return what it tells of itself when it has connected, beside that it is there."""
+        return []
 
     @abstractmethod
     def telemetry(self) -> list[Said]:
@@ -100,7 +107,7 @@ class Thing(ABC):
                     self._client = client
                     for topic in self.hears:
                         await client.subscribe(topic, 1)
-                    await self.say(self.birth)
+                    await self.say(self.birth, *self.announcements())
                     self._there.set()
                     await self._listen(client)
                     # Its power is gone; a broker would say so for it after a while.

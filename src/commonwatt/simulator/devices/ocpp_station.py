@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 from websockets.typing import Subprotocol
 
-from commonwatt.model import Band
+from commonwatt.model import Band, Nameplate
 from commonwatt.simulator.devices import ocpp_v2x
 from commonwatt.simulator.devices.ocpp_answers import answer
 from commonwatt.simulator.devices.ocpp_duties import Duties
@@ -49,6 +49,7 @@ class OcppStation:
         duties: What it does beside charging; None: nothing.
         tag: Token of whoever charges; a start from afar brings its own.
         patience_s: How long it waits for an answer.
+        label: What it says of itself; without, what every simulated device says.
         life: Part of its transactions' names: none is given twice, whatever it forgets when its program is killed.
     """
 
@@ -75,6 +76,7 @@ class OcppStation:
     heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     number: int = 0
     register_from_wh: int = 0
+    label: Nameplate | None = None
     life: str = field(default_factory=lambda: secrets.token_hex(4))
     _link: ClientConnection | None = None
     _up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -162,6 +164,12 @@ class OcppStation:
         await self.up()
         await self.plug()
 
+    def relabel(self, label: Nameplate) -> None:
+        """Say something else of itself from now on: it boots again, as after an update, and charges on."""
+        self.label = label
+        if self._link is not None:
+            self._link.transport.abort()
+
     async def repeat(self) -> None:
         """Say the last messages again, in the other order."""
         for action, payload in reversed(list(self.said)):
@@ -217,7 +225,7 @@ class OcppStation:
 
     async def _greet(self) -> None:
         with suppress(Quiet, OSError, WebSocketException):
-            told = await self.call("BootNotification", self.words.boot())
+            told = await self.call("BootNotification", self.words.boot(self))
             if told["status"] != "Accepted":
                 return
             await self.call("StatusNotification", self.words.status(self))

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Protocol
 
 from commonwatt.model import instant
+from commonwatt.simulator.devices.label import label_of
 
 if TYPE_CHECKING:
     from commonwatt.simulator.devices.ocpp_station import OcppStation
@@ -13,7 +14,7 @@ Message = tuple[str, dict[str, Any]]
 class Words(Protocol):
     """How a version says what a station has to tell."""
 
-    def boot(self) -> dict[str, Any]:
+    def boot(self, station: "OcppStation") -> dict[str, Any]:
         """Say who it is."""
 
     def status(self, station: "OcppStation") -> dict[str, Any]:
@@ -38,9 +39,13 @@ class Words(Protocol):
 class Words16:
     """OCPP 1.6."""
 
-    def boot(self) -> dict[str, Any]:
+    def boot(self, station: "OcppStation") -> dict[str, Any]:
         """Say who it is."""
-        return {"chargePointVendor": "commonwatt", "chargePointModel": "simulated"}
+        label = station.label or label_of(station.plant)
+        return {
+            "chargePointVendor": label.make[:20], "chargePointModel": label.model[:20],
+            "chargePointSerialNumber": label.serial[:25], "firmwareVersion": label.firmware[:50],
+        }  # fmt: skip
 
     def status(self, station: "OcppStation") -> dict[str, Any]:
         """Say whether a car is there."""
@@ -90,9 +95,14 @@ class Words16:
 class Words2:
     """OCPP 2.0.1 and 2.1."""
 
-    def boot(self) -> dict[str, Any]:
+    def boot(self, station: "OcppStation") -> dict[str, Any]:
         """Say who it is."""
-        return {"reason": "PowerUp", "chargingStation": {"vendorName": "commonwatt", "model": "simulated"}}
+        label = station.label or label_of(station.plant)
+        told = {
+            "vendorName": label.make[:50], "model": label.model[:20],
+            "serialNumber": label.serial[:25], "firmwareVersion": label.firmware[:50],
+        }  # fmt: skip
+        return {"reason": "PowerUp", "chargingStation": told}
 
     def status(self, station: "OcppStation") -> dict[str, Any]:
         """Say whether a car is there."""

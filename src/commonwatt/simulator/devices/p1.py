@@ -4,12 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from commonwatt.model import instant
+from commonwatt.model import Nameplate, instant
 from commonwatt.simulator.plant import Plant
+
+WINTER = timedelta(hours=1)
+"""By how much Central Europe is ahead of UTC; the meter tells winter time all year, as Sweden's do."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,6 +27,7 @@ class P1Port:
         key: With which it encrypts, 16 bytes; none where it does not.
         authentication_key: Likewise.
         title: The meter's own name in what it encrypts, 8 bytes.
+        nameplate: Maker, of which three letters count, model and number; a P1 telegram has no firmware.
     """
 
     plant: Plant
@@ -31,6 +36,7 @@ class P1Port:
     key: bytes = b""
     authentication_key: bytes = b""
     title: bytes = b"SIM12345"
+    nameplate: Nameplate = Nameplate(make="SIM", model="COMMONWATT", serial="E0000001")  # noqa: RUF009  it is frozen
     lies: bool = False
     sent: int = 0
     port: int = 0
@@ -40,7 +46,14 @@ class P1Port:
         """Return what it says now, checksum included."""
         plant = self.plant
         draws_w, supplies_w = max(plant.power_w, 0), max(-plant.power_w, 0)
-        lines = ["/SIM5\\2COMMONWATT", "", "1-3:0.2.8(50)", f"0-0:1.0.0({instant(plant.now_s):%y%m%d%H%M%S}W)"]
+        label = self.nameplate
+        lines = [
+            f"/{label.make[:3]}5\\2{label.model}",
+            "",
+            "1-3:0.2.8(50)",
+            f"0-0:1.0.0({instant(plant.now_s) + WINTER:%y%m%d%H%M%S}W)",
+            f"0-0:96.1.1({label.serial.encode().hex().upper()})",
+        ]
         if self.country == "se":
             lines += [f"1-0:1.8.0({_kwh(plant.import_wh)})", f"1-0:2.8.0({_kwh(plant.export_wh)})"]
         else:

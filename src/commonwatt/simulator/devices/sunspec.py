@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from commonwatt.model import Band
+from commonwatt.simulator.devices.label import label_of
 from commonwatt.simulator.devices.modbus_server import ILLEGAL_ADDRESS, ILLEGAL_VALUE, ModbusError
 from commonwatt.simulator.plant import Plant
 
@@ -28,6 +29,8 @@ CONTROLS = {
 """What switches a control on, and the seconds after which it goes off by itself."""
 VALUES = ("WSetMod", "WSet", "WSetPct", "WMaxLimPct", "InWRte", "OutWRte")
 """What counts at once while its control is on."""
+SUNSPEC_FROM_S = 946_684_800
+"""1 January 2000, from which model 122 counts seconds."""
 REPEATS = 2
 """How often a repeating group comes."""
 
@@ -53,7 +56,8 @@ class SunSpecUnit:
         filled: Gives every point that the plant does not set some value of its own.
         cut: Models that end early: how many registers after the header.
 
-    ``w_scale`` is the scale factor of its power, which may change at any time. ``lying`` shows what cannot be true.
+    ``nameplate`` is what its common model says; its clock (model 122) is the plant's. ``w_scale`` is the scale factor
+    of its power, which may change at any time. ``lying`` shows what cannot be true.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class SunSpecUnit:
     ) -> None:
         self._plant, self._base = plant, base
         self.w_scale, self.lying = 0, False
+        self.nameplate = label_of(plant)
         self.places: dict[tuple[int, str], Place] = {}
         self.words: list[int] = [0x5375, 0x6E53]
         for model in models:
@@ -114,7 +119,7 @@ class SunSpecUnit:
         if place is None or place.address + place.size > len(self.words) - 2:
             return
         if isinstance(raw, str):
-            data = raw.encode().ljust(2 * place.size, b"\0")
+            data = raw.encode(errors="surrogateescape").ljust(2 * place.size, b"\0")
         elif place.type.startswith("float"):
             data = struct.pack(">f" if place.size == 2 else ">d", raw)
         else:
@@ -160,9 +165,6 @@ class SunSpecUnit:
         """Show what the asset is registered for, and the scale factors of what is told and measured."""
         asset = self._plant.asset
         full_w = max(asset.max_import_w, asset.max_export_w)
-        self.put(1, "Mn", "commonwatt")
-        self.put(1, "Md", "simulator")
-        self.put(1, "SN", str(asset.id))
         for name in ("WMaxRtg", "WMax"):
             self.put(702, name, full_w)
         for name, most_w in (("WChaRteMax", asset.max_import_w), ("WDisChaRteMax", asset.max_export_w)):
@@ -191,7 +193,10 @@ class SunSpecUnit:
 
     def _show(self) -> None:
         """Bring measurements up to date; a control that has run out is off."""
-        plant = self._plant
+        plant, label = self._plant, self.nameplate
+        for name, text in (("Mn", label.make), ("Md", label.model), ("Vr", label.firmware), ("SN", label.serial)):
+            self.put(1, name, text)
+        self.put(122, "Tms", plant.now_s - SUNSPEC_FROM_S)
         out_w = -plant.power_w
         for model in (701, 101, 102, 103):
             self.put(model, "W", round(out_w / 10**self.w_scale))

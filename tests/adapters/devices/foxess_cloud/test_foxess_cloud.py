@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonwatt.adapters.devices.clouds import TooOften
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, open_device
-from commonwatt.adapters.devices.foxess_cloud.translate import headers, readings_of, state_of, variables
-from commonwatt.flows.device_ports import Device
-from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, InvalidValue, Unreachable, instant
+from commonwatt.adapters.devices.foxess_cloud.translate import (
+    headers,
+    nameplate_of,
+    readings_of,
+    result_of,
+    state_of,
+    variables,
+)
+from commonwatt.adapters.devices.paced import TooOften
+from commonwatt.flows.device_ports import Device, Identified
+from commonwatt.model import (
+    AccountId,
+    Asset,
+    AssetId,
+    AssetKind,
+    GatewayId,
+    InvalidValue,
+    Nameplate,
+    Unreachable,
+    instant,
+)
 from commonwatt.simulator.devices.clouds import FoxessCloud, cloud_at
 from commonwatt.simulator.plant import Plant
 
@@ -109,13 +127,13 @@ def test_what_cannot_be_is_not_believed(broken: dict[str, Any]) -> None:
 )
 def test_errors_come_in_words(errno: int, words: str) -> None:
     with pytest.raises(Unreachable, match=words):
-        readings_of({"errno": errno, "result": None}, "msg")
+        result_of({"errno": errno, "result": None}, "msg")
     with pytest.raises(TooOften, match="used up"):
-        readings_of({"errno": 40402}, "Your request exceeds the limit")
+        result_of({"errno": 40402}, "Your request exceeds the limit")
     with pytest.raises(TooOften, match="quickly"):
-        readings_of({"errno": 40400}, "")
+        result_of({"errno": 40400}, "")
     with pytest.raises(InvalidValue, match="readings"):
-        readings_of({"errno": 0, "result": []}, "")
+        readings_of([])
 
 
 JSON = st.recursive(
@@ -132,7 +150,7 @@ JSON = st.recursive(
 def test_garbage_raises_nothing_but_our_errors(errno: Any, result: Any) -> None:
     for answer in ({"errno": errno, "result": result}, {"errno": 0, "result": result}):
         try:
-            state_of(readings_of(answer, ""), AT, "battery", 10_000)
+            state_of(readings_of(result_of(answer, "")), AT, "battery", 10_000)
         except (InvalidValue, Unreachable):
             continue
 
@@ -151,6 +169,7 @@ class Stage:
         self.plant = Plant(asset=BATTERY, now_s=NOON_S, level_wh=5_000, own_w=lambda: 500)
         self.cloud = FoxessCloud(plant=self.plant, key=KEY, serial="SN1")
         self.devices: list[Device] = []
+        self.again: Callable[[], Awaitable[Device]]
 
     def pass_time(self, seconds: int) -> None:
         self.now_s += seconds
@@ -165,10 +184,14 @@ def on_stage(
         file = folder / "key"
         file.write_text(key + "\n")
         file.chmod(0o600)
-        async with Doors(clock=lambda: instant(stage.now_s)) as doors, cloud_at(stage.cloud) as port:
+        async with (
+            Doors(clock=lambda: instant(stage.now_s), folder=folder) as doors,
+            cloud_at(stage.cloud) as port,
+        ):
             known = {"serial": "SN1", "key_file": str(file), "within_s": 1.0, "pause_s": 0.0, **settings}
             spec = DeviceSpec(asset=BATTERY.id, driver="foxess_cloud", url=f"http://127.0.0.1:{port}", settings=known)
             stage.devices = [await open_device(BATTERY, spec, doors) for _ in range(count)]
+            stage.again = lambda: open_device(BATTERY, spec, doors)
             await story(stage)
             for device in stage.devices:
                 await device.close()
@@ -177,14 +200,59 @@ def on_stage(
 
 
 @pytest.mark.row("X4")
-def test_a_day_asks_no_more_than_a_days_questions(tmp_path: Path) -> None:
+def test_a_day_asks_no_more_than_a_days_questions_who_it_is_included(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
+        device = stage.devices[0]
+        assert isinstance(device, Identified)
         for _ in range(24 * 60 * 2):
-            await stage.devices[0].read()
+            await device.read()
+            assert (await device.identity()).serial == stage.cloud.nameplate.serial
             stage.pass_time(30)
         assert stage.cloud.asked == 1_440
 
     on_stage(tmp_path, story, every_s=60)
+
+
+@pytest.mark.row("W11")
+def test_an_inverter_says_who_it_is_once_a_day_and_not_before_it_was_read(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        device = stage.devices[0]
+        assert isinstance(device, Identified)
+        with pytest.raises(Unreachable, match="no reading yet"):
+            await device.identity()
+        await device.read()
+        told = await device.identity()
+        assert told == Nameplate(
+            make="Fox ESS", model="KH8", serial="60KH00000000000", firmware="master 1.34, slave 1.01"
+        )
+        stage.cloud.nameplate = replace(stage.cloud.nameplate, firmware="1.35")
+        assert (await device.identity()) == told
+        stage.pass_time(86_400)
+        await device.read()
+        assert (await device.identity()).firmware == "master 1.35, slave 1.01"
+
+    on_stage(tmp_path, story)
+
+
+def test_a_detail_that_is_none_is_not_believed() -> None:
+    with pytest.raises(InvalidValue, match="detail"):
+        nameplate_of([])
+    assert nameplate_of({"deviceSN": 7, "masterVersion": None}) == Nameplate(make="Fox ESS")
+
+
+@pytest.mark.row("W11")
+def test_a_restart_is_no_reason_to_ask_too_soon(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.devices[0].read()
+        again = await stage.again()
+        with pytest.raises(Unreachable, match="asked again in 120 s"):
+            await again.read()
+        assert stage.cloud.asked == 1
+        stage.pass_time(120)
+        await again.read()
+        assert stage.cloud.asked == 2
+
+    on_stage(tmp_path, story)
 
 
 def test_a_cloud_whose_days_questions_are_used_up_is_left_alone(tmp_path: Path) -> None:

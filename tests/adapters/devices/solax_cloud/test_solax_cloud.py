@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonwatt.adapters.devices.clouds import Cloud, PacedReader, TooOften, secret_from, whole
+from commonwatt.adapters.devices.clouds import Cloud, secret_from, whole
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, open_device
-from commonwatt.adapters.devices.solax_cloud.translate import result_of, state_of, told_at
-from commonwatt.flows.device_ports import Device
+from commonwatt.adapters.devices.paced import PacedReader, TooOften
+from commonwatt.adapters.devices.solax_cloud.translate import nameplate_of, result_of, state_of, told_at
+from commonwatt.flows.device_ports import Device, Identified
 from commonwatt.model import (
     AccountId,
     Asset,
@@ -25,6 +26,7 @@ from commonwatt.model import (
     Command,
     GatewayId,
     InvalidValue,
+    Nameplate,
     Unreachable,
     instant,
 )
@@ -276,16 +278,19 @@ def test_a_cloud_that_breaks_down_is_forgiven_until_the_reading_is_stale(tmp_pat
             Unreachable("broken still"),
         ]
 
-        async def ask() -> Any:
-            answer = answers.pop(0)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
+        class Scripted:
+            nameplate_is_asked = False
 
-        async def close() -> None:
-            return
+            async def read(self) -> Any:
+                answer = answers.pop(0)
+                if isinstance(answer, Exception):
+                    raise answer
+                return answer
 
-        reader = PacedReader(ask, close, lambda: now[0], every_s=60, stale_s=150, rest_s=600)
+            async def nameplate(self) -> Nameplate:
+                return Nameplate(make="SolaX")
+
+        reader = PacedReader(Scripted(), lambda: now[0], every_s=60, stale_s=150, rest_s=600)
         assert (await reader.read()).at == AT
         now[0] = instant(NOON_S + 60)
         assert (await reader.read()).at == AT
@@ -295,5 +300,42 @@ def test_a_cloud_that_breaks_down_is_forgiven_until_the_reading_is_stale(tmp_pat
         now[0] = instant(NOON_S + 180)
         with pytest.raises(Unreachable, match="broken still"):
             await reader.read()
+
+    asyncio.run(story())
+
+
+@pytest.mark.row("W11")
+def test_who_an_inverter_is_stands_in_its_readings_and_costs_no_question(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        device = stage.device
+        assert isinstance(device, Identified)
+        with pytest.raises(Unreachable, match="no reading yet"):
+            await device.identity()
+        await device.read()
+        assert await device.identity() == Nameplate(make="SolaX", model="type 14", serial="H34A00000000")
+        assert stage.cloud.asked == 1
+        stage.cloud.nameplate = Nameplate(model="15", serial="H1E000")
+        stage.pass_time(300)
+        await device.read()
+        assert (await device.identity()).serial == "H1E000", "another inverter hangs at the dongle"
+
+    on_stage(tmp_path, story)
+    assert nameplate_of(DAWN) == Nameplate(make="SolaX", model="type 5", serial="H3UE000000")
+    assert nameplate_of({"inverterSn": 7, "inverterType": None}) == Nameplate(make="SolaX")
+
+
+@pytest.mark.row("W11")
+def test_all_devices_of_a_token_ask_no_more_than_ten_questions_a_minute(tmp_path: Path) -> None:
+    async def story() -> None:
+        stage = Stage()
+        async with Doors(clock=lambda: instant(stage.now_s)) as doors, cloud_at(stage.cloud) as port:
+            known = {"serial": "SW1", "token_file": secret(tmp_path)}
+            spec = DeviceSpec(asset=HOME.id, driver="solax_cloud", url=f"http://127.0.0.1:{port}", settings=known)
+            devices = [await open_device(HOME, spec, doors) for _ in range(12)]
+            told = await asyncio.gather(*(device.read() for device in devices), return_exceptions=True)
+            refused = [one for one in told if isinstance(one, Unreachable)]
+            assert len(refused) == 2
+            assert "allows 10 questions in 60 s" in str(refused[0])
+            assert stage.cloud.asked == 10
 
     asyncio.run(story())

@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import can
 
+from commonwatt.adapters.devices.addresses import NAMED, NO_PORT, address_of
 from commonwatt.model import InvalidValue, Unreachable
 
 Heard = Callable[[int, bytes], None]
+LIKE = "socketcand://host:port/channel or can://interface/channel"
 
 
 class Bus(Protocol):
@@ -44,19 +45,12 @@ def bus_at(url: str, heard: Heard, *, silence_s: float, again_s: float) -> Bus:
     Raises:
         InvalidValue: It is no such address.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise InvalidValue(
-            f"a CAN bus is at socketcand://host:port/channel or can://interface/channel, was {url!r}"
-        ) from error
-    channel = parts.path.strip("/")
-    if parts.scheme == "socketcand" and host and port and channel.isalnum():
-        return SocketcandBus(host, port, channel, heard, silence_s=silence_s, again_s=again_s)
-    if parts.scheme == "can" and host in can.VALID_INTERFACES and channel:
-        return PythonCanBus(host, channel, heard, silence_s=silence_s, again_s=again_s)
-    raise InvalidValue(f"a CAN bus is at socketcand://host:port/channel or can://interface/channel, was {url!r}")
+    at = address_of(url, LIKE, {"socketcand": NAMED, "can": NO_PORT})
+    if at.scheme == "socketcand" and at.path.isalnum():
+        return SocketcandBus(at.host, at.port, at.path, heard, silence_s=silence_s, again_s=again_s)
+    if at.scheme == "can" and at.host in can.VALID_INTERFACES and at.path:
+        return PythonCanBus(at.host, at.path, heard, silence_s=silence_s, again_s=again_s)
+    raise InvalidValue(f"an address is like {LIKE}, was {url!r}")
 
 
 class SocketcandBus:

@@ -14,21 +14,41 @@ from commonwatt.adapters.devices.driver import DeviceSpec, Doors, settings_of
 from commonwatt.adapters.devices.foxbms.client import Bus, Heard, bus_at
 from commonwatt.adapters.devices.foxbms.translate import (
     CLOSED,
+    DEBUG_ID,
     ESTIMATE_ID,
     LIMITS_ID,
     READ_IDS,
     REQUEST_ID,
+    RESPONSE_ID,
     STATE_ID,
     STATES,
+    WHOLE,
     Mode,
     Pack,
+    answer,
     clamped,
+    nameplate_of,
+    question,
     request,
     told,
 )
 from commonwatt.flows.device_ports import Device
-from commonwatt.model import Ack, Asset, Band, Caps, Command, CommonwattError, DeviceState, InvalidValue
+from commonwatt.model import (
+    Ack,
+    Asset,
+    Band,
+    Caps,
+    Command,
+    CommonwattError,
+    DeviceState,
+    InvalidValue,
+    Nameplate,
+    Unreachable,
+)
 
+ANSWERS_WITHIN_S = 1.0
+ASKED_AGAIN_AFTER = timedelta(seconds=60)
+"""A BMS that did not answer who it is, is not asked at every reading."""
 STOPPED = Band(lo_w=0, hi_w=0)
 
 
@@ -84,7 +104,7 @@ async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "FoxBmsBa
 
 
 class FoxBmsBattery:
-    """Implements the `Device` port on a BMS and an inverter.
+    """Implements the ports `Device` and `Identified` on a BMS and an inverter.
 
     Args:
         asset: The battery, at the inverter's AC side.
@@ -106,6 +126,8 @@ class FoxBmsBattery:
         self._fields: dict[str, Any] = {}
         self._told_at: dict[int, datetime] = {}
         self._wrong: dict[int, InvalidValue] = {}
+        self._said: dict[str, int] = {}
+        self._unasked_until: datetime | None = None
         self._asked: Command | None = None
         self._holds: Band | None = None
         self._one_by_one = asyncio.Lock()
@@ -138,6 +160,27 @@ class FoxBmsBattery:
         if soc is not None and self._fresh(ESTIMATE_ID, self._settings.stale_s + 2):  # told once a second
             level_wh = self._asset.capacity_wh * soc // 1000
         return replace(state, level_wh=level_wh)
+
+    async def identity(self) -> Nameplate:
+        """Return what the BMS says that it is; the inverter beside it is not asked.
+
+        Raises:
+            Unreachable: There is no bus, or the BMS did not say.
+        """
+        now = self._clock()
+        if self._unasked_until is not None and now < self._unasked_until <= now + ASKED_AGAIN_AFTER:
+            raise Unreachable("the BMS did not say who it is; it is asked again within a minute")
+        self._unasked_until = now + ASKED_AGAIN_AFTER
+        self._said.clear()
+        await self.bus.send(DEBUG_ID, question())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWERS_WITHIN_S):
+                while not self._said.keys() >= WHOLE:
+                    await asyncio.sleep(0.01)
+        if not self._said.keys() >= WHOLE:
+            raise Unreachable(f"the BMS did not say within {ANSWERS_WITHIN_S:g} s who it is")
+        self._unasked_until = None
+        return nameplate_of(self._said)
 
     async def apply(self, command: Command) -> Ack:
         """Have the inverter hold a band within what the BMS allows; with a BMS that is silent it is stopped."""
@@ -172,6 +215,9 @@ class FoxBmsBattery:
         await self._inverter.close()
 
     def _heard(self, number: int, data: bytes) -> None:
+        if number == RESPONSE_ID:
+            with suppress(InvalidValue):  # who it is can be asked again
+                self._said.update(answer(data))
         if number not in READ_IDS:
             return
         self.heard += 1

@@ -1,5 +1,6 @@
 """What foxBMS 2 says in its CAN frames, in whole W, V and thousandths, and what it is asked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -8,10 +9,14 @@ from importlib.resources import files
 from cantools import database
 from cantools.database.can import Database
 
-from commonwatt.model import Band, InvalidValue
+from commonwatt.model import Band, InvalidValue, Nameplate
 
 REQUEST_ID, STATE_ID, LIMITS_ID, VALUES_ID, ESTIMATE_ID = 0x210, 0x220, 0x232, 0x233, 0x235
+DEBUG_ID, RESPONSE_ID = 0x300, 0x301
 READ_IDS = frozenset({STATE_ID, LIMITS_ID, VALUES_ID, ESTIMATE_ID})
+"""What a `Pack` is made of."""
+WHOLE = frozenset({"MajorVersionNumber", "UniqueId", "LotNumber"})
+"""One signal of each part that we ask for."""
 
 
 class Mode(IntEnum):
@@ -73,6 +78,8 @@ def told(number: int, data: bytes) -> dict[str, int]:
 
     Source: foxBMS 2 v1.11.0, tools/dbc/foxbms.dbc.
     """
+    if number not in READ_IDS:
+        raise InvalidValue(f"a frame is one of foxBMS's that is read, was {number:#x}")
     raw = _decoded(number, data)
     if number == STATE_ID:
         state = raw["BmsState"]
@@ -94,6 +101,39 @@ def request(mode: Mode) -> bytes:
     return asked
 
 
+def question() -> bytes:
+    """Return the frame that asks who it is: its program's version, and its processor's die and lot."""
+    asked = {"f_Debug_Mux": 0, "GetBmsSoftwareVersion": 1, "GetMcuUniqueDieId": 1, "GetMcuLotNumber": 1}
+    frame: bytes = _database().get_message_by_frame_id(DEBUG_ID).encode(asked)
+    return frame
+
+
+def answer(data: bytes) -> dict[str, int]:
+    """Return the signals of one frame that answers who it is: version, die or lot, by its first byte.
+
+    Of an answer to somebody else's question there are none.
+
+    Raises:
+        InvalidValue: It has another length.
+    """
+    return _decoded(RESPONSE_ID, data) if data[:1] in (b"\0", b"\1", b"\2") else {}
+
+
+def nameplate_of(said: Mapping[str, int]) -> Nameplate:
+    """Return what the signals of all answers say; a serial number is its processor's, die and lot.
+
+    Source: foxBMS 2 v1.11.0, tools/dbc/foxbms.dbc (f_DebugResponse).
+    """
+    version = ".".join(str(said[f"{part}VersionNumber"]) for part in ("Major", "Minor", "Patch"))
+    if said["ReleaseDistance"] or said["ReleaseDistanceOverflow"]:
+        version += f"+{said['ReleaseDistance']}"  # so many changes after that release, or more
+    return Nameplate(
+        model="foxBMS 2",
+        serial=f"{said['UniqueId']:08x}-{said['LotNumber']:08x}",
+        firmware=version + ("-dirty" if said["DirtyFlag"] else ""),
+    )
+
+
 def clamped(band: Band, pack: Pack, discharge_permille: int) -> Band:
     """Return a band within what the BMS allows, at the AC side.
 
@@ -106,8 +146,6 @@ def clamped(band: Band, pack: Pack, discharge_permille: int) -> Band:
 
 def _decoded(number: int, data: bytes) -> dict[str, int]:
     """Return a frame's signals as the whole numbers that travel: no scale turns them into floats."""
-    if number not in READ_IDS:
-        raise InvalidValue(f"a frame is one of foxBMS's that is read, was {number:#x}")
     if len(data) != 8:
         raise InvalidValue(f"a frame of foxBMS has 8 bytes, was {len(data)} in {number:#x}")
     raw = _database().decode_message(number, data, decode_choices=False, scaling=False)

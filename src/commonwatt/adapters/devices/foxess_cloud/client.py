@@ -1,56 +1,64 @@
-"""Asks Fox ESS Cloud, a second at least between two questions of one key, however many inverters it has."""
+"""Asks Fox ESS Cloud for one inverter's readings, and who it is."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from functools import partial
 
-from commonwatt.adapters.devices.clouds import Cloud
-from commonwatt.adapters.devices.foxess_cloud.translate import PATH, headers, readings_of
+from commonwatt.adapters.devices.clouds import Cloud, CloudSettings
+from commonwatt.adapters.devices.foxess_cloud.translate import (
+    DETAIL,
+    PATH,
+    headers,
+    nameplate_of,
+    readings_of,
+    result_of,
+    state_of,
+    variables,
+)
+from commonwatt.model import DeviceState, Nameplate
 
 
-class Account:
-    """One key of the Open API, shared by the inverters that it may read.
+class Inverter:
+    """Implements `Behind` for one inverter.
 
     Args:
         cloud: Where it is asked.
         key: Of the Open API.
+        settings: Of the device.
+        capacity_wh: Of its battery.
         clock: Ours, which signs.
-        pause_s: Least time between two questions.
     """
 
-    def __init__(self, cloud: Cloud, key: str, clock: Callable[[], datetime], pause_s: float) -> None:
-        self._cloud, self._key, self._clock, self._pause_s = cloud, key, clock, pause_s
-        self._turn = asyncio.Lock()
-        self._asked_at = -pause_s
+    nameplate_is_asked = True
 
-    async def readings(self, serial: str, names: list[str]) -> dict[str, Mapping[str, Any]]:
-        """Return an inverter's readings by name.
+    def __init__(
+        self, cloud: Cloud, key: str, settings: CloudSettings, capacity_wh: int, clock: Callable[[], datetime]
+    ) -> None:
+        self._cloud, self._key, self._settings, self._clock = cloud, key, settings, clock
+        self._capacity_wh = capacity_wh
+
+    async def read(self) -> DeviceState:
+        """Return its readings.
 
         Raises:
             Unreachable: The cloud has no answer.
             InvalidValue: The answer makes no sense.
         """
-        async with self._turn:
-            loop = asyncio.get_running_loop()
-            await asyncio.sleep(max(0.0, self._asked_at + self._pause_s - loop.time()))
-            self._asked_at = loop.time()
-            signed = headers(PATH, self._key, self._clock())
-            answer = await self._cloud.post(PATH, signed, {"sn": serial, "variables": names})
-        return readings_of(answer, self._cloud.without_secret(str(answer.get("msg") or "")))
+        measures = self._settings.measures
+        asked = {"sn": self._settings.serial, "variables": variables(measures)}
+        answer = await self._cloud.post(PATH, partial(self._signed, PATH), asked)
+        readings = readings_of(result_of(answer, self._cloud.without_secret(str(answer.get("msg") or ""))))
+        return state_of(readings, self._clock(), measures, self._capacity_wh)
 
-    async def close(self) -> None:
-        """Do nothing: others may still ask; the connection goes with the process's doors."""
+    async def nameplate(self) -> Nameplate:
+        """Return what its cloud says of it.
 
+        Raises:
+            Unreachable: The cloud has no answer.
+            InvalidValue: The answer makes no sense.
+        """
+        answer = await self._cloud.get(DETAIL, partial(self._signed, DETAIL), {"sn": self._settings.serial})
+        return nameplate_of(result_of(answer, self._cloud.without_secret(str(answer.get("msg") or ""))))
 
-@asynccontextmanager
-async def account(
-    url: str, key: str, clock: Callable[[], datetime], within_s: float, pause_s: float
-) -> AsyncIterator[Account]:
-    """Hold an account's connection."""
-    cloud = Cloud(url, key, within_s)
-    try:
-        yield Account(cloud, key, clock, pause_s)
-    finally:
-        await cloud.close()
+    def _signed(self, path: str) -> dict[str, str]:
+        return headers(path, self._key, self._clock())

@@ -6,10 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from commonwatt.adapters.devices.clouds import Measures, TooOften, whole
-from commonwatt.model import DeviceState, InvalidValue, Unreachable
+from commonwatt.adapters.devices.clouds import Measures, whole
+from commonwatt.adapters.devices.paced import TooOften
+from commonwatt.model import DeviceState, InvalidValue, Nameplate, Unreachable
 
 PATH = "/op/v0/device/real/query"
+DETAIL = "/op/v0/device/detail"
 # What takes and what gives, in kW, and what each has counted, in kWh. The maker spells ToTal so.
 POWERS: dict[Measures, tuple[str | None, str]] = {
     "connection": ("gridConsumptionPower", "feedinPower"),
@@ -49,8 +51,8 @@ def variables(measures: Measures) -> list[str]:
     return [name for name in names if name is not None]
 
 
-def readings_of(answer: Mapping[str, Any], words: str) -> dict[str, Mapping[str, Any]]:
-    """Return the readings in an answer by their names.
+def result_of(answer: Mapping[str, Any], words: str) -> object:
+    """Return the result in an answer.
 
     Args:
         answer: Of the cloud.
@@ -59,7 +61,7 @@ def readings_of(answer: Mapping[str, Any], words: str) -> dict[str, Mapping[str,
     Raises:
         TooOften: It was asked too often.
         Unreachable: It refuses, in its words and ours.
-        InvalidValue: It claims success and has no readings.
+        InvalidValue: It has no number of error.
     """
     errno = answer.get("errno")
     if not isinstance(errno, int) or isinstance(errno, bool):
@@ -68,11 +70,48 @@ def readings_of(answer: Mapping[str, Any], words: str) -> dict[str, Mapping[str,
         raise TooOften(f"Fox ESS Cloud: {TOO_OFTEN[errno]} (errno {errno}, {words})")
     if errno != 0:
         raise Unreachable(f"Fox ESS Cloud: {WORDS.get(errno, 'it refuses')} (errno {errno}, {words})")
-    match answer.get("result"):
+    return answer.get("result")
+
+
+def readings_of(result: object) -> dict[str, Mapping[str, Any]]:
+    """Return the readings in a result by their names.
+
+    Raises:
+        InvalidValue: There are none.
+    """
+    match result:
         case [{"datas": [*found]}, *_]:
             return {str(reading.get("variable")): reading for reading in found if isinstance(reading, Mapping)}
         case other:
             raise InvalidValue(f"Fox ESS Cloud's success comes with readings, was {type(other).__name__}")
+
+
+def nameplate_of(result: object) -> Nameplate:
+    """Return what the detail of a device says; it has three programs, and one may be new while others stay.
+
+    Raises:
+        InvalidValue: It is no detail.
+
+    Source: Fox ESS Open API, device/detail.
+    """
+    if not isinstance(result, Mapping):
+        raise InvalidValue(f"Fox ESS Cloud tells a device's detail, was {type(result).__name__}")
+    versions = [
+        f"{name} {told}"
+        for name in ("master", "slave", "manager")
+        if isinstance(told := result.get(f"{name}Version"), str) and told.strip("-. ")
+    ]
+    return Nameplate(
+        make="Fox ESS",
+        model=_text(result, "deviceType"),
+        serial=_text(result, "deviceSN"),
+        firmware=", ".join(versions),
+    )
+
+
+def _text(result: Mapping[str, Any], name: str) -> str:
+    told = result.get(name)
+    return told.strip()[:60] if isinstance(told, str) else ""
 
 
 def state_of(

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import msgspec
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ModbusPDU
 
+from commonwatt.adapters.devices.addresses import address_of
 from commonwatt.adapters.devices.driver import Doors
 from commonwatt.adapters.devices.modbus.translate import Block, Told
 from commonwatt.model import InvalidValue, Unreachable
@@ -31,6 +31,10 @@ EXCEPTIONS = {
 """Modbus Application Protocol V1.1b3, 7."""
 NO_ANSWER = {5, 6, 10, 11}
 """What says that nobody who could know was asked."""
+BASIC = 1
+"""Read device id code of function 43/14: vendor, product code and revision."""
+PORT = 502
+LIKE = "tcp://192.168.1.20:502"
 SILENT = 3
 """A connection on which so many requests in a row got no answer is half-open: it is given up."""
 
@@ -107,6 +111,22 @@ class Link:
                 if answer.function_code != (6 if told.single else 16) or answer.address != told.address:
                     raise InvalidValue(f"{self} was told register {told.address}, answered {answer.address}")
 
+    async def names(self, unit: int) -> dict[int, bytes]:
+        """Return what a unit says of itself by function 43/14, its basic names by their numbers.
+
+        Raises:
+            Unreachable: As above; what does not know the function may be silent too.
+            InvalidValue: As above.
+        """
+        async with self._one_by_one:
+            client = await self._connected()
+            ask = partial(client.read_device_information, read_code=BASIC, object_id=0, device_id=unit)
+            answer = await self._answer(ask, unit)
+        said = getattr(answer, "information", None)
+        if not isinstance(said, dict) or not all(isinstance(one, bytes) for one in said.values()):
+            raise InvalidValue(f"{self} was asked for its names, answered something else")
+        return said
+
     def close(self) -> None:
         """Close the connection."""
         if self._client is not None:
@@ -176,20 +196,14 @@ async def shared_link(doors: Doors, url: str, wire: Wire) -> Link:
     Raises:
         InvalidValue: The address is none.
     """
-    parts = urlsplit(url if "//" in url else f"//{url}")
-    try:
-        host, port = parts.hostname, parts.port or 502
-    except ValueError as error:
-        raise InvalidValue(f"an address is like tcp://192.168.1.20:502, was {url!r}") from error
-    if not host or parts.scheme not in ("", "tcp", "modbus"):
-        raise InvalidValue(f"an address is like tcp://192.168.1.20:502, was {url!r}")
+    at = address_of(url if "//" in url else f"//{url}", LIKE, dict.fromkeys(("", "tcp", "modbus"), PORT))
 
     @asynccontextmanager
     async def open_link() -> AsyncIterator[Link]:
-        link = Link(host, port, wire)
+        link = Link(at.host, at.port, wire)
         try:
             yield link
         finally:
             link.close()
 
-    return await doors.shared(("modbus", host, port), open_link)
+    return await doors.shared(("modbus", at.host, at.port), open_link)

@@ -10,12 +10,28 @@ import msgspec
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, settings_of
 from commonwatt.adapters.devices.modbus.client import Link, Wire, shared_link
 from commonwatt.adapters.devices.modbus.map_file import RegisterMap, find_map
+from commonwatt.adapters.devices.modbus.nameplate import label_blocks, label_of, named
 from commonwatt.adapters.devices.modbus.translate import blocks_of, release_of, state_of, values_of, writes_for
 from commonwatt.flexibility.fitting import fitted, hold_w
-from commonwatt.model import METERS_ONLY, Ack, Asset, Band, Caps, Command, DeviceState, InvalidValue, Unreachable, epoch
+from commonwatt.model import (
+    METERS_ONLY,
+    NO_NAMEPLATE,
+    Ack,
+    Asset,
+    Band,
+    Caps,
+    Command,
+    DeviceState,
+    InvalidValue,
+    Nameplate,
+    Unreachable,
+    epoch,
+)
 
 FOR_EVER = "it would hold a command for ever if we were lost; its owner has not set holds_for_ever = true"
 
+SILENT_MOST = 3
+"""A device that gave no answer so often when it was asked who it is, and answers all else, is not asked any more."""
 FOLLOW_EVERY_S = 5.0
 NARROW = "it balances by itself only where nothing limits it: its power is held, and brought back every 5 s"
 
@@ -48,7 +64,7 @@ async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "ModbusDe
 
 
 class ModbusDevice:
-    """Implements the `Device` port over one unit of a Modbus server."""
+    """Implements the ports `Device` and `Identified` over one unit of a Modbus server."""
 
     def __init__(
         self,
@@ -67,6 +83,8 @@ class ModbusDevice:
         self._control = None if self._refusal else control
         self._caps = METERS_ONLY
         self._following: asyncio.Task[None] | None = None
+        self._answers = self._nameless = False
+        self._silent = 0
         if self._control is not None:
             self._caps = Caps(
                 max_import_w=asset.max_import_w,
@@ -84,7 +102,9 @@ class ModbusDevice:
 
     async def read(self) -> DeviceState:
         """Return what its registers say, all of them read in one go."""
+        self._answers = False
         words = await self._link.read(self._unit, self._blocks)
+        self._answers = True
         asset = self._asset
         return state_of(
             self._map,
@@ -93,6 +113,26 @@ class ModbusDevice:
             capacity_wh=asset.capacity_wh,
             most_w=max(asset.max_import_w, asset.max_export_w),
         )
+
+    async def identity(self) -> Nameplate:
+        """Return what its map's registers, or function 43/14, say that it is; nothing where it does not know of that.
+
+        Raises:
+            Unreachable: No answer.
+        """
+        if self._nameless:
+            return NO_NAMEPLATE
+        try:
+            if self._map.nameplate is None:
+                return named(await self._link.names(self._unit))
+            return label_of(self._map, await self._link.read(self._unit, label_blocks(self._map)))
+        except InvalidValue:
+            self._nameless = True
+            return NO_NAMEPLATE
+        except Unreachable:
+            self._silent += self._answers
+            self._nameless = self._silent >= SILENT_MOST
+            raise
 
     async def apply(self, command: Command) -> Ack:
         """Write a power for as long as the command or the device's lease lasts, whichever is shorter."""

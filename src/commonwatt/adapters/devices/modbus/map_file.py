@@ -134,6 +134,37 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return any(word.of == "line_w" for write in self.hold for word in write.words)
 
 
+class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of a nameplate: a text of so many registers, two letters each, or a number.
+
+    Args:
+        address: As it goes over the wire, counted from 0.
+        words: How many registers a text takes.
+        type: How a number is written.
+        table: Read by function 4 (input) or 3 (holding).
+        before: What stands before it, like ``.`` before the second part of a version.
+    """
+
+    address: Address
+    words: Annotated[int, msgspec.Meta(ge=1, le=32)] | None = None
+    type: Kind | None = None
+    table: Table = "input"
+    before: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.words is None) == (self.type is None):
+            raise InvalidValue(f"a part of a nameplate is either a text of words or a number of a type, was {self}")
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a device keeps its nameplate; ``make`` is the map's own, the other three are parts put together."""
+
+    make: str = ""
+    model: tuple[Said, ...] = ()
+    serial: tuple[Said, ...] = ()
+    firmware: tuple[Said, ...] = ()
+
+
 class RegisterMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A device as registers.
 
@@ -147,6 +178,7 @@ class RegisterMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         gap: How many registers that nobody wants may be read along to save a read.
         borders: Addresses that no read may run across: it ends before them or begins there.
         control: How it is told a power; nothing for a meter.
+        nameplate: Where it says who it is; without, it is asked by function 43/14.
     """
 
     title: str
@@ -158,6 +190,7 @@ class RegisterMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     gap: Annotated[int, msgspec.Meta(ge=0, le=100)] = 16
     borders: tuple[Address, ...] = ()
     control: Control | None = None
+    nameplate: Label | None = None
 
     def __post_init__(self) -> None:
         if self.control is not None and self.control.balances and not self.means("line_w"):

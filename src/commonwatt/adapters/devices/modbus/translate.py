@@ -143,15 +143,31 @@ def values_of(registers: RegisterMap, words: Words) -> dict[str, Fraction]:
 def raw_of(register: Register, words: Words, order: str) -> Fraction | None:
     """Return a register's value as it counts, or None where the device does not measure it."""
     span = [words[register.table, register.address + n] for n in range(WIDTH[register.type])]
-    if order == "low":
-        span.reverse()
-    data = struct.pack(f">{len(span)}H", *span)
-    if int.from_bytes(data) in register.absent:
+    in_order = span if order == "high" else span[::-1]
+    if int.from_bytes(struct.pack(f">{len(span)}H", *in_order)) in register.absent:
         return None
-    (raw,) = struct.unpack(FORMATS[register.type], data)
+    try:
+        return number_of(register.type, span, order)
+    except InvalidValue as error:
+        raise InvalidValue(f"{register.meaning} at {register.address}: {error}") from error
+
+
+def number_of(kind: str, span: Sequence[int], order: str) -> Fraction:
+    """Return the number in some registers.
+
+    Args:
+        kind: How it is written.
+        span: The registers, as they stand.
+        order: Whether the ``high`` or the ``low`` word comes first.
+
+    Raises:
+        InvalidValue: A float is no number.
+    """
+    in_order = span if order == "high" else span[::-1]
+    (raw,) = struct.unpack(FORMATS[kind], struct.pack(f">{len(span)}H", *in_order))
     if not isfinite(raw):
-        raise InvalidValue(f"{register.meaning} at {register.address} is a number, was {raw}")
-    return written(raw) if register.type == "f32" else Fraction(raw)
+        raise InvalidValue(f"a float is a number, was {raw}")
+    return written(raw) if kind == "f32" else Fraction(raw)
 
 
 def writes_for(control: Control, order: str, *, power_w: int, seconds: int, line_w: int = 0) -> list[Told]:

@@ -1,17 +1,33 @@
 """A device behind a broker as a `Device`: what it told last is what it shows, what it is told it answers."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors
 from commonwatt.adapters.devices.mqtt.client import Broker, Login, Message, broker
 from commonwatt.adapters.devices.mqtt.memory import Memory
+from commonwatt.adapters.devices.mqtt.naming import Naming
 from commonwatt.adapters.devices.mqtt.orders import Answer, Order, Profile
 from commonwatt.adapters.devices.mqtt.profiles import profile_of
 from commonwatt.adapters.devices.mqtt.settings import Settings, file_of, place_of
 from commonwatt.adapters.devices.mqtt.translate import named
 from commonwatt.flexibility.fitting import fitted
-from commonwatt.model import Ack, Asset, Caps, Command, DeviceState, InvalidValue, Unreachable, epoch
+from commonwatt.model import (
+    NO_NAMEPLATE,
+    Ack,
+    Asset,
+    Caps,
+    Command,
+    DeviceState,
+    InvalidValue,
+    Nameplate,
+    Unreachable,
+    epoch,
+)
+
+NAMES_WITHIN_S = 2.0
+ASKED_AGAIN_AFTER = timedelta(seconds=60)
+"""A device that did not answer who it is, is not asked at every reading."""
 
 
 async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "MqttDevice":
@@ -42,7 +58,7 @@ async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "MqttDevi
 
 
 class MqttDevice:
-    """Implements the `Device` port over a broker's connection.
+    """Implements the ports `Device`, `Identified` and `Clocked` over a broker's connection.
 
     Args:
         asset: What it is.
@@ -61,6 +77,10 @@ class MqttDevice:
         self._waiting: tuple[Order, asyncio.Future[Answer]] | None = None
         self._untaught = ""
         self._answers = () if profile.orders is None else tuple(profile.orders.answers)
+        self._nameplate = NO_NAMEPLATE
+        self._named = asyncio.Event()
+        self._ask_again: datetime | None = None
+        self._ahead_s: int | None = None
 
     async def start(self) -> None:
         """Ask the broker for what the device says."""
@@ -69,6 +89,8 @@ class MqttDevice:
         if profile.presence is not None:
             filters.append(profile.presence.topic)
         filters += self._answers
+        if profile.naming is not None:
+            filters += profile.naming.topics
         for topic_filter in dict.fromkeys(filters):
             await self._broker.listen(topic_filter, self._hear)
         if profile.hello:
@@ -96,6 +118,31 @@ class MqttDevice:
         if self._untaught and not self._memory.topics:
             raise InvalidValue(f"{self._asset.id}: {self._untaught}")
         return self._memory.state(self._clock(), self._asset.id, capacity_wh=self._asset.capacity_wh)
+
+    async def identity(self) -> Nameplate:
+        """Return what it says that it is, asked anew where it can be asked; nothing where it never does.
+
+        Raises:
+            Unreachable: There is no broker, or it did not say.
+        """
+        naming = self._profile.naming
+        if naming is None:
+            return NO_NAMEPLATE
+        if not self._broker.connected:
+            raise Unreachable(f"{self._asset.id}: no connection to the broker: {self._broker.trouble}")
+        now = self._clock()
+        if naming.ask and (self._ask_again is None or not now < self._ask_again <= now + ASKED_AGAIN_AFTER):
+            self._ask_again = now + ASKED_AGAIN_AFTER
+            await self._ask_names(naming)
+            self._ask_again = None
+        if self._nameplate == NO_NAMEPLATE:
+            raise Unreachable(f"{self._asset.id} has not said who it is")
+        return self._nameplate
+
+    @property
+    def clock_ahead_s(self) -> int | None:
+        """By how much its clock was ahead of ours when it told the time last, where its kind does."""
+        return self._ahead_s
 
     async def apply(self, command: Command) -> Ack:
         """Tell it a band, until the command expires or its lease is over, whichever comes first.
@@ -153,11 +200,35 @@ class MqttDevice:
         for note in self._profile.hello:
             await self._broker.publish(note.topic, note.payload)
 
+    async def _ask_names(self, naming: Naming) -> None:
+        within_s = min(NAMES_WITHIN_S, self._settings.answer_within_s)
+        self._named.clear()
+        self._nameplate = NO_NAMEPLATE  # what it said before may have been another device's
+        try:
+            async with asyncio.timeout(within_s):
+                for note in naming.ask:
+                    await self._broker.publish(note.topic, note.payload, within_s=within_s)
+                await self._broker.unless_lost(self._named.wait())
+        except TimeoutError as error:
+            raise Unreachable(f"{self._asset.id} did not say within {within_s:g} s who it is") from error
+
+    def _hear_name(self, naming: Naming, message: Message) -> None:
+        """Take in who it is, which may be retained, and what time it has, which may not."""
+        said, clock_s = naming.hear(message.topic, message.payload)
+        self._nameplate = said.over(self._nameplate)
+        if not message.retained:
+            if said.serial:
+                self._named.set()
+            if clock_s is not None:
+                self._ahead_s = clock_s - epoch(self._clock())
+
     def _hear(self, message: Message) -> None:
         profile, topic = self._profile, message.topic
         if profile.presence is not None and topic == profile.presence.topic:
             gone = message.payload == profile.presence.gone
             self._memory.away(f"{topic} says {message.payload[:40].decode(errors='replace')}" if gone else "")
+        if profile.naming is not None and any(_under(topic, one) for one in profile.naming.topics):
+            self._hear_name(profile.naming, message)
         if profile.learn is not None and any(_under(topic, one) for one in profile.learn_from):
             self._learn(message)
         if self._waiting is not None and not message.retained and topic in self._answers:

@@ -4,16 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from commonwatt.adapters.devices.mqtt.naming import Naming, Note
 from commonwatt.adapters.devices.mqtt.translate import Value
 from commonwatt.model import Band, Caps
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A message to send: never retained, since a command that outlives its hour is a ghost."""
-
-    topic: str
-    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +69,7 @@ class Profile:
         silent_after_s: A few of its own intervals.
         learn: For devices whose topics must be found first: called with each message on ``learn_from``.
         learn_from: Topic filters.
+        naming: How it says who it is; None where it does not.
     """
 
     values: tuple[Value, ...]
@@ -86,3 +80,4 @@ class Profile:
     silent_after_s: int = 120
     learn: Learn | None = None
     learn_from: tuple[str, ...] = field(default=())
+    naming: Naming | None = None

@@ -18,6 +18,7 @@ from commonwatt.adapters.devices.ocpp.settings import OcppSettings
 from commonwatt.adapters.stores.keyfile import load_secret
 from commonwatt.flexibility.fitting import fitted, hold_w
 from commonwatt.model import (
+    NO_NAMEPLATE,
     Ack,
     Asset,
     Band,
@@ -25,6 +26,7 @@ from commonwatt.model import (
     Command,
     DeviceState,
     InvalidValue,
+    Nameplate,
     Refused,
     Unreachable,
     epoch,
@@ -105,7 +107,7 @@ def _secure(server: Server, id: str, settings: OcppSettings, *, secure: bool) ->
 
 
 class OcppDevice:
-    """Implements the `Device` port on one connector or EVSE of a station."""
+    """Implements the ports `Device`, `Identified` and `Clocked` on one connector or EVSE of a station."""
 
     def __init__(self, asset: Asset, settings: OcppSettings, server: Server, id: str, doors: Doors) -> None:
         self.asset, self._settings, self.clock = asset, settings, doors.clock
@@ -170,6 +172,19 @@ class OcppDevice:
             connected=evse.plugged,
             frequency_mhz=evse.frequency_mhz,
         )
+
+    async def identity(self) -> Nameplate:
+        """Return what its station said at its last boot, which may be longer ago than our start."""
+        if self.station.link is None:
+            raise Unreachable(f"station {self.station.id} is not connected")
+        if self.station.nameplate == NO_NAMEPLATE:
+            raise Unreachable(f"station {self.station.id} has not said who it is since it is known here")
+        return self.station.nameplate
+
+    @property
+    def clock_ahead_s(self) -> int | None:
+        """By how much its station's clock was ahead in what it told last."""
+        return self.station.clock.ahead_s
 
     def _shown_s(self, now_s: int) -> int:
         """Return since when we know what is shown; where nothing is charged, that a station lives says it all."""

@@ -10,6 +10,7 @@ from commonwatt.adapters.devices.ocpp.frames import CallRefused
 from commonwatt.adapters.devices.ocpp.ocmf import signed_records
 from commonwatt.adapters.devices.ocpp.services import Services
 from commonwatt.adapters.devices.ocpp.station import Station
+from commonwatt.adapters.devices.ocpp.telling import nameplate_of
 from commonwatt.adapters.devices.ocpp.translate import moment, stamp
 from commonwatt.model import InvalidValue, Refused, Unreachable, epoch
 
@@ -37,7 +38,8 @@ Handler = Callable[[Heard, Payload], Payload | Coroutine[Any, Any, Payload]]
 def boot(heard: Heard, told: Payload) -> Payload:
     """Welcome a station that we know; keep a stranger waiting until somebody registers it."""
     station = heard.station
-    station.boot = told
+    station.boot, station.nameplate = told, nameplate_of(told)
+    station.remember(station)  # it says so again at its next boot only, and we may be started anew before
     numbers = {name: count for name, count in station.facts.items() if name in NUMBERS}
     station.facts.clear()  # what it could do before its restart may have been another firmware's
     station.facts |= numbers  # what we counted goes on, or an answer to an earlier question looks like a new one

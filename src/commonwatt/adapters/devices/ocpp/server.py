@@ -233,7 +233,9 @@ class Server:
                 raise frames.CallRefused(_code(one.keyword), f"{action}{one.where}: {one.words}")
             station.note(f"{action}{one.where}: {one.keyword}")
         try:
-            return handler(Heard(station, now, self.services), frame.payload)
+            answer = handler(Heard(station, now, self.services), frame.payload)
+            station.clock.hear(action, frame.payload, epoch(now))
+            return answer
         except InvalidValue as wrong:
             raise frames.CallRefused("PropertyConstraintViolation", str(wrong)) from None
 

@@ -13,7 +13,8 @@ from commonwatt.adapters.devices.ocpp import frames, schemas
 from commonwatt.adapters.devices.ocpp.books import Books
 from commonwatt.adapters.devices.ocpp.evse import Evse
 from commonwatt.adapters.devices.ocpp.frames import CallRefused
-from commonwatt.model import InvalidValue, Unreachable
+from commonwatt.adapters.devices.ocpp.telling import Clock
+from commonwatt.model import NO_NAMEPLATE, InvalidValue, Nameplate, Unreachable
 
 MOST_EVSES = 64
 MOST_QUIRKS = 200
@@ -27,6 +28,7 @@ class Kept(msgspec.Struct):
     evses: dict[int, Evse]
     last_id: int = 0
     books: Books = msgspec.field(default_factory=Books)
+    nameplate: Nameplate = NO_NAMEPLATE
 
 
 class Station:
@@ -40,9 +42,8 @@ class Station:
     """
 
     __slots__ = (
-        "_lock", "_next", "_waiting", "books", "boot", "booted", "busy", "evses", "facts", "heard_s", "id", "last_id",
-        "link", "model", "quirks", "registered", "remember", "version",
-        "within_s",
+        "_lock", "_next", "_waiting", "books", "boot", "booted", "busy", "clock", "evses", "facts", "heard_s", "id",
+        "last_id", "link", "model", "nameplate", "quirks", "registered", "remember", "version", "within_s",
     )  # fmt: skip
 
     def __init__(self, id: str, *, registered: bool, remember: Callable[["Station"], None], kept: bytes | None) -> None:
@@ -56,16 +57,20 @@ class Station:
         self.heard_s: int | None = None
         self.facts: dict[str, Any] = {}
         self.model: dict[str, Any] = {}
+        self.clock = Clock()
         self.quirks: Tally[str] = Tally()
         self._lock: asyncio.Lock | None = None
         self._waiting: tuple[str, str, asyncio.Future[Any]] | None = None
         self._next = 0
         memory = msgspec.json.decode(kept, type=Kept) if kept else Kept(evses={})
         self.evses, self.last_id, self.books = memory.evses, memory.last_id, memory.books
+        self.nameplate = memory.nameplate
 
     def body(self) -> bytes:
         """Return what of it outlives us."""
-        return msgspec.json.encode(Kept(evses=self.evses, last_id=self.last_id, books=self.books))
+        return msgspec.json.encode(
+            Kept(evses=self.evses, last_id=self.last_id, books=self.books, nameplate=self.nameplate)
+        )
 
     def evse(self, number: int) -> Evse:
         """Return one of its EVSEs, known from now on.

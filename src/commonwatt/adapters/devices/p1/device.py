@@ -3,17 +3,29 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 import msgspec
 
+from commonwatt.adapters.devices.addresses import NAMED, address_of
 from commonwatt.adapters.devices.clouds import secret_from
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, settings_of
 from commonwatt.adapters.devices.p1.client import Port
+from commonwatt.adapters.devices.p1.nameplate import nameplate_of, told_s
 from commonwatt.adapters.devices.p1.sealed import LUXEMBOURG, Opener, SealedFramer
-from commonwatt.adapters.devices.p1.translate import Checksum, Framer, Shown, Version, shown
+from commonwatt.adapters.devices.p1.translate import SPECIFICATIONS, Checksum, Framer, Shown, Version, shown
 from commonwatt.flexibility.fitting import fitted
-from commonwatt.model import METERS_ONLY, Ack, Asset, Caps, Command, DeviceState, InvalidValue, Unreachable
+from commonwatt.model import (
+    METERS_ONLY,
+    Ack,
+    Asset,
+    Caps,
+    Command,
+    DeviceState,
+    InvalidValue,
+    Nameplate,
+    Unreachable,
+    epoch,
+)
 
 LOOK_EVERY_S = 0.002
 FRESH_WITHIN_S = 15
@@ -47,13 +59,7 @@ async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "P1Meter"
         InvalidValue: Its address or a setting makes no sense.
     """
     settings = settings_of(spec, Settings)
-    try:
-        url = urlsplit(spec.url)
-        host, port = url.hostname, url.port
-    except ValueError as error:
-        raise InvalidValue(f"a P1 port is at tcp://host:port, was {spec.url!r} for {asset.id}") from error
-    if url.scheme != "tcp" or host is None or port is None:
-        raise InvalidValue(f"a P1 port is at tcp://host:port, was {spec.url!r} for {asset.id}")
+    at = address_of(spec.url, "tcp://host:port", {"tcp": NAMED})
     if settings.stale_s < 1 or settings.again_s <= 0:
         raise InvalidValue(f"stale_s and again_s are above zero, was {settings} for {asset.id}")
     if settings.version == "steiermark" and not settings.key_file:
@@ -61,11 +67,11 @@ async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "P1Meter"
     opener = None
     if settings.key_file:
         opener = Opener(secret_from(settings.key_file), settings.authentication_key)
-    return P1Meter(host, port, settings, doors.clock, opener)
+    return P1Meter(at.host, at.port, settings, doors.clock, opener)
 
 
 class P1Meter:
-    """Implements the `Device` port on a P1 port.
+    """Implements the ports `Device`, `Pushing`, `Identified` and `Clocked` on a P1 port.
 
     Args:
         host: Where it is.
@@ -81,6 +87,9 @@ class P1Meter:
         self._settings, self._clock, self._opener = settings, clock, opener
         self._framer: Framer | SealedFramer = Framer() if opener is None else SealedFramer()
         self._latest: tuple[datetime, Shown] | None = None
+        self._nameplate: Nameplate | None = None
+        self._said: Nameplate | None = None
+        self._ahead_s: int | None = None
         self._pieces = self._begun_in = self._latest_begun_in = 0
         self._damaged = 0
         self._why = ""
@@ -124,6 +133,17 @@ class P1Meter:
         at, telegram = self._latest
         return DeviceState(at=at, power_w=telegram.power_w, import_wh=telegram.import_wh, export_wh=telegram.export_wh)
 
+    async def identity(self) -> Nameplate:
+        """Return who sent the latest good telegram; its serial number is a fingerprint."""
+        if self._nameplate is None:
+            raise Unreachable(f"no telegram has said who sends it: {self._port.trouble}")
+        return self._nameplate
+
+    @property
+    def clock_ahead_s(self) -> int | None:
+        """By how much the meter's clock was ahead of ours in its latest good telegram, where it tells the time."""
+        return self._ahead_s
+
     async def fresh(self) -> None:
         """Wait for a telegram whose first byte arrives after this call: the next one may be on its way already.
 
@@ -162,6 +182,17 @@ class P1Meter:
                 self._latest = self._clock(), shown(plain, self._settings.version, self._settings.checksum)
                 self._latest_begun_in = begun_in
                 self.good += 1
+                self._learn(plain)
             except InvalidValue as error:  # noise on the line is daily bread: DSMR-reader has issues full of it
                 self._damaged += 1
                 self._why = str(error)
+
+    def _learn(self, telegram: bytes) -> None:
+        """Take in who sends a good telegram, and when by its own clock."""
+        said, before = nameplate_of(telegram), self._said
+        self._said = said
+        # Without a checksum a flipped digit would look like another meter: it has to be said twice.
+        if SPECIFICATIONS[self._settings.version]["checksum_support"] or said == before:
+            self._nameplate = said
+        at_s = told_s(telegram, hours_less=1 if self._settings.version == "ireland" else 0)
+        self._ahead_s = None if at_s is None else at_s - epoch(self._clock())

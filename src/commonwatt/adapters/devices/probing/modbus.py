@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from commonwatt.adapters.devices.driver import Found
+from commonwatt.adapters.devices.modbus.nameplate import names
 from commonwatt.model import InvalidValue, Nameplate
 
 PORT = 502
@@ -86,29 +87,6 @@ async def asked(host: str, port: int) -> AsyncIterator[Line]:
         writer.transport.abort()
 
 
-def names(said: bytes) -> Nameplate:
-    """Return the nameplate in an answer to function 43/14: vendor, product code and revision, by their numbers.
-
-    Raises:
-        InvalidValue: It ends too early.
-    """
-    found, at = dict[int, str](), 7
-    try:
-        for _ in range(said[6]):
-            number, length = said[at], said[at + 1]
-            found[number] = text(said[at + 2 : at + 2 + length])
-            at += 2 + length
-    except IndexError as error:
-        raise InvalidValue(f"a device's names end too early, was {said.hex()}") from error
-    return Nameplate(make=found.get(0, ""), model=found.get(1, ""), firmware=found.get(2, ""))
-
-
-def text(said: bytes) -> str:
-    """Return what a device wrote, without what no reader could see."""
-    whole = said.split(b"\0")[0].decode("utf-8", "replace")
-    return "".join(letter for letter in whole if letter.isprintable()).strip()
-
-
-def url(host: str, port: int) -> str:
+def url(host: str, port: int, scheme: str = "tcp") -> str:
     """Return an address as a devices file has it."""
-    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

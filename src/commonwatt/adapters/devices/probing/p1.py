@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from commonwatt.adapters.devices.driver import Found
+from commonwatt.adapters.devices.p1.nameplate import nameplate_of
 from commonwatt.adapters.devices.probing.modbus import url
 from commonwatt.model import Nameplate
 
@@ -13,10 +14,8 @@ PORTS = (23, 2001, 8088)
 """Where readers and ser2net offer the port: no standard says."""
 
 LONGEST = 16_384
-_FIRST_LINE = re.compile(rb"/([A-Za-z]{3})\d(?:\\.)?([^\r\n]{1,60})\r?\n")
 _VERSION = re.compile(rb"1-3:0\.2\.8\((\d)\d\)")
 _BELGIAN = re.compile(rb"0-0:96\.1\.4\(")
-_SERIAL = re.compile(rb"0-0:96\.1\.1\(([0-9A-F]{2,64})\)")
 
 
 async def probe(host: str, port: int | None, within_s: float) -> Sequence[Found]:
@@ -52,18 +51,9 @@ async def _telegram(host: str, port: int) -> tuple[Nameplate, str] | None:
 
 def telegram(said: bytes) -> tuple[Nameplate, str] | None:
     """Return who sends a telegram, and which version it is; None where none begins in these bytes."""
-    first = _FIRST_LINE.search(said)
-    if first is None:
+    nameplate = nameplate_of(said)
+    if nameplate is None:
         return None
-    version, serial = _VERSION.search(said), _SERIAL.search(said)
+    version = _VERSION.search(said)
     which = "belgium" if _BELGIAN.search(said) else version[1].decode() if version else ""
-    return Nameplate(
-        make=first[1].decode(), model=first[2].decode("ascii", "replace").strip(), serial=_unhexed(serial)
-    ), which if which in ("4", "5", "belgium") else ""  # fmt: skip
-
-
-def _unhexed(serial: re.Match[bytes] | None) -> str:
-    """Return an equipment identifier: two hex digits a letter."""
-    if serial is None or len(serial[1]) % 2:
-        return ""
-    return bytes.fromhex(serial[1].decode()).decode("ascii", "replace")
+    return nameplate, which if which in ("4", "5", "belgium") else ""

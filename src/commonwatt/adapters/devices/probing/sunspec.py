@@ -1,17 +1,17 @@
 """Ask an address whether a SunSpec device is there, and read its common model (1)."""
 
 import asyncio
-import struct
 from collections.abc import Sequence
 from contextlib import suppress
 
 from commonwatt.adapters.devices.driver import Found
-from commonwatt.adapters.devices.probing.modbus import PORT, SUNS, Line, asked, text, url
+from commonwatt.adapters.devices.probing.modbus import PORT, SUNS, Line, asked, url
+from commonwatt.adapters.devices.sunspec.models import decode, definition
+from commonwatt.adapters.devices.sunspec.translate import COMMON, nameplate_of
 from commonwatt.model import InvalidValue, Nameplate
 
 UNITS = (1, 126)
 BASES = (40_000, 50_000, 0)
-COMMON = 1
 COMMON_WORDS = 64
 """Maker and model, 16 registers each, options and version, 8 each, serial number, 16."""
 
@@ -43,11 +43,14 @@ async def _at(line: Line, unit: int) -> tuple[int, Nameplate] | None:
         if not header or header[0] != COMMON or header[1] < COMMON_WORDS:
             return base, Nameplate()
         words = await line.registers(unit, base + 4, COMMON_WORDS)
-        return base, _common(struct.pack(f">{len(words)}H", *words)) if words else Nameplate()
+        return base, _common((*header, *words)) if words else Nameplate()
     return None
 
 
-def _common(said: bytes) -> Nameplate:
-    return Nameplate(
-        make=text(said[:32]), model=text(said[32:64]), firmware=text(said[80:96]), serial=text(said[96:128])
-    )  # fmt: skip
+def _common(words: Sequence[int]) -> Nameplate:
+    """Return what a common model says, nothing where its texts are none: the device is there nevertheless."""
+    group = definition(COMMON)
+    assert group is not None
+    with suppress(InvalidValue):
+        return nameplate_of(decode(group, words))
+    return Nameplate()

@@ -4,27 +4,48 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from commonwatt.adapters.devices.clouds import Cloud
-from commonwatt.adapters.devices.solax_cloud.translate import PATH, result_of, told_at
-from commonwatt.model import Unreachable
+from commonwatt.adapters.devices.clouds import Cloud, CloudSettings
+from commonwatt.adapters.devices.solax_cloud.translate import PATH, nameplate_of, result_of, state_of, told_at
+from commonwatt.model import DeviceState, Nameplate, Unreachable
 
 
 class Dongle:
-    """One dongle, as its cloud knows it.
+    """Implements `Behind` for one dongle, as its cloud knows it.
 
     Args:
         cloud: Where it reports.
         token: Of the user.
-        serial: Of the dongle (its registration number).
+        settings: Of the device; its serial is the dongle's registration number.
+        capacity_wh: Of its battery.
         clock: Ours.
         stale: When what it told last is so old, it is silent.
     """
 
-    def __init__(self, cloud: Cloud, token: str, serial: str, clock: Callable[[], datetime], stale: timedelta) -> None:
-        self._cloud, self._token, self._serial = cloud, token, serial
+    nameplate_is_asked = False
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        token: str,
+        settings: CloudSettings,
+        capacity_wh: int,
+        clock: Callable[[], datetime],
+        stale: timedelta,
+    ) -> None:
+        self._cloud, self._token, self._settings, self._capacity_wh = cloud, token, settings, capacity_wh
         self._clock, self._stale = clock, stale
         self._stamp: object = None
         self._since: datetime | None = None
+        self._said: Mapping[str, Any] = {}
+
+    async def read(self) -> DeviceState:
+        """Return what it shows; see `readings`."""
+        self._said = await self.readings()
+        return state_of(self._said, self._clock(), self._settings.measures, self._capacity_wh)
+
+    async def nameplate(self) -> Nameplate:
+        """Return what its latest readings say that it is: that costs no question of its own."""
+        return nameplate_of(self._said)
 
     async def readings(self) -> Mapping[str, Any]:
         """Return its latest readings.
@@ -33,7 +54,7 @@ class Dongle:
             Unreachable: The cloud has no answer, or the dongle has told it nothing new for too long.
             InvalidValue: The answer makes no sense.
         """
-        answer = await self._cloud.post(PATH, {"tokenId": self._token}, {"wifiSn": self._serial})
+        answer = await self._cloud.post(PATH, lambda: {"tokenId": self._token}, {"wifiSn": self._settings.serial})
         words = self._cloud.without_secret(str(answer.get("exception") or answer.get("message") or ""))
         result = result_of(answer, words)
         now, told = self._clock(), told_at(result)

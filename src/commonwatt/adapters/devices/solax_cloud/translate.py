@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from commonwatt.adapters.devices.clouds import Measures, TooOften, whole
-from commonwatt.model import DeviceState, InvalidValue, Unreachable
+from commonwatt.adapters.devices.clouds import Measures, whole
+from commonwatt.adapters.devices.paced import TooOften
+from commonwatt.model import DeviceState, InvalidValue, Nameplate, Unreachable
 
 PATH = "/api/v2/dataAccess/realtimeInfo/get"
 TOO_OFTEN = ("violations", "too frequent", "exceed", "limit", "prohibit")
@@ -79,6 +80,19 @@ def level_wh(soc: object, capacity_wh: int) -> int | None:
     if not 0 <= permille <= 1000:
         raise InvalidValue(f"a level is 0 to 100 %, was {soc}")
     return capacity_wh * permille // 1000
+
+
+def nameplate_of(result: Mapping[str, Any]) -> Nameplate:
+    """Return what readings say of their inverter: its type is a number in the maker's list, firmware is not told.
+
+    Source: SolaX Cloud user API V2, 2024: inverterSn (inverterSN in answers as users publish them), inverterType.
+    """
+    serial, kind = result.get("inverterSn") or result.get("inverterSN"), result.get("inverterType")
+    return Nameplate(
+        make="SolaX",
+        model=f"type {kind}"[:60] if isinstance(kind, str | int) and kind != "" else "",
+        serial=serial.strip()[:60] if isinstance(serial, str) else "",
+    )
 
 
 def told_at(result: Mapping[str, Any]) -> datetime | None:

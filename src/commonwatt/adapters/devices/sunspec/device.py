@@ -11,11 +11,17 @@ from commonwatt.adapters.devices.driver import DeviceSpec, Doors, settings_of
 from commonwatt.adapters.devices.modbus.client import Link, Wire, shared_link
 from commonwatt.adapters.devices.sunspec.client import BASES, Found, read_models, scan, write_points
 from commonwatt.adapters.devices.sunspec.translate import (
+    COMMON,
     RATINGS,
+    STATUS,
+    WANTED_FOR_CLOCK,
+    WANTED_FOR_NAMEPLATE,
     Ratings,
     Write,
     beat,
+    clock_s,
     hold,
+    nameplate_of,
     offers,
     ratings_of,
     release,
@@ -27,7 +33,20 @@ from commonwatt.adapters.devices.sunspec.translate import (
     ways_of,
 )
 from commonwatt.flexibility.fitting import fitted, hold_w
-from commonwatt.model import METERS_ONLY, Ack, Asset, Band, Caps, Command, DeviceState, InvalidValue, Unreachable, epoch
+from commonwatt.model import (
+    METERS_ONLY,
+    NO_NAMEPLATE,
+    Ack,
+    Asset,
+    Band,
+    Caps,
+    Command,
+    DeviceState,
+    InvalidValue,
+    Nameplate,
+    Unreachable,
+    epoch,
+)
 
 UNITS = (1, 126)
 HEARTBEAT = 715
@@ -69,7 +88,7 @@ async def open_device(asset: Asset, spec: DeviceSpec, doors: Doors) -> "SunSpecD
 
 
 class SunSpecDevice:
-    """Implements the `Device` port over SunSpec models."""
+    """Implements the ports `Device`, `Identified` and `Clocked` over SunSpec models."""
 
     def __init__(self, asset: Asset, link: Link, clock: Callable[[], datetime], settings: SunSpecSettings) -> None:
         self._asset, self._link, self._clock, self._settings = asset, link, clock, settings
@@ -79,6 +98,7 @@ class SunSpecDevice:
         self._caps = METERS_ONLY
         self._way: int | None = None
         self._refusal = ""
+        self._ahead_s: int | None = None
 
     @property
     def caps(self) -> Caps:
@@ -114,6 +134,26 @@ class SunSpecDevice:
             self._found = None
             raise
         return state_of(nodes, self._clock(), self._asset)
+
+    async def identity(self) -> Nameplate:
+        """Return what its common model says, and look at its clock where it has model 122.
+
+        One that has no common model, or no text in it, says nothing; whether its map moved its readings will tell.
+        """
+        found = await self.find()
+        clock = [WANTED_FOR_CLOCK] if found.has(STATUS) else []
+        try:
+            nodes = await read_models(self._link, found, [WANTED_FOR_NAMEPLATE, *clock] if found.has(COMMON) else clock)
+        except InvalidValue:
+            return NO_NAMEPLATE
+        told_s = clock_s(nodes[STATUS]) if clock else None
+        self._ahead_s = None if told_s is None else told_s - epoch(self._clock())
+        return nameplate_of(nodes[COMMON]) if COMMON in nodes else NO_NAMEPLATE
+
+    @property
+    def clock_ahead_s(self) -> int | None:
+        """By how much its clock was ahead when it was asked who it is; it is asked every hour, not at each reading."""
+        return self._ahead_s
 
     async def apply(self, command: Command) -> Ack:
         """Write a power for as long as the command or the lease lasts, whichever is shorter."""

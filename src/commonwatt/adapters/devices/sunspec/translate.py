@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from math import ceil, floor
 
 from commonwatt.adapters.devices.modbus.translate import check_power, stored
 from commonwatt.adapters.devices.sunspec.models import LARGEST_SCALE, Node, offset_of, write_point
-from commonwatt.model import Asset, DeviceState, InvalidValue
+from commonwatt.model import Asset, DeviceState, InvalidValue, Nameplate, epoch
 
 Nodes = Mapping[int, Node]
 MEASURES = (701, 103, 102, 101, 113, 112, 111)
@@ -20,6 +20,27 @@ RATINGS = {
     120: ("WRtg", "MaxChaRte", "MaxDisChaRte"),
     121: ("WMax",),
 }
+
+COMMON, STATUS = 1, 122
+WANTED_FOR_NAMEPLATE = (COMMON, ("Mn", "Md", "Opt", "Vr", "SN"))
+WANTED_FOR_CLOCK = (STATUS, ("Tms",))
+SUNSPEC_FROM_S = epoch(datetime(2000, 1, 1, tzinfo=UTC))
+"""Its seconds count from here (model 122, Tms)."""
+
+
+def nameplate_of(node: Node) -> Nameplate:
+    """Return what the common model (1) says; options stand behind the model, as they do in an order."""
+    told = {name: str(node.raw.get(name) or "") for name in WANTED_FOR_NAMEPLATE[1]}
+    words = [told["Md"], told["Opt"]]
+    return Nameplate(
+        make=told["Mn"], model=" ".join(word for word in words if word), serial=told["SN"], firmware=told["Vr"]
+    )
+
+
+def clock_s(node: Node) -> int | None:
+    """Return the time of model 122 in seconds since 1970, None where a device has none, or never set it."""
+    seconds = node.raw.get("Tms")
+    return SUNSPEC_FROM_S + seconds if isinstance(seconds, int) and seconds > 0 else None
 
 
 def wanted_for_state(has: Sequence[int]) -> list[tuple[int, tuple[str, ...]]]:

@@ -1,19 +1,23 @@
 """Any device that is on MQTT already: topics, paths and scales of its values, and its command, as settings."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from commonwatt.adapters.devices.mqtt.orders import Answer, Note, Order, Presence, Profile
+from commonwatt.adapters.devices.mqtt.naming import Naming, Note, Told, object_of, text_at
+from commonwatt.adapters.devices.mqtt.orders import Answer, Order, Presence, Profile
 from commonwatt.adapters.devices.mqtt.settings import Payload, Settings, Where, scale_of
 from commonwatt.adapters.devices.mqtt.translate import FIELDS, Value, decimal_of, json_of, path_of, picked, plain, whole
 from commonwatt.flexibility.fitting import hold_w
-from commonwatt.model import METERS_ONLY, Asset, Band, Caps, InvalidValue
+from commonwatt.model import METERS_ONLY, NO_NAMEPLATE, Asset, Band, Caps, InvalidValue
 
 SOC = "soc_percent"
 """State of charge stands for the level that it means for the asset's capacity."""
+Part = Literal["make", "model", "serial", "firmware"]
+"""Of a nameplate."""
 POWER_WORDS = ("$w", "$charge_w", "$discharge_w")
 
 
@@ -50,9 +54,13 @@ class CommandSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class GenericSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``values`` by field of a device's state, or ``soc_percent``; a list of places adds up, as phases do."""
+    """``values`` by field of a device's state, or ``soc_percent``; a list of places adds up, as phases do.
+
+    ``nameplate`` says where make, model, serial and firmware stand.
+    """
 
     values: dict[str, Where | list[Where]]
+    nameplate: dict[Part, Where] = msgspec.field(default_factory=dict)
     command: CommandSettings | None = None
     presence_topic: str = ""
     presence_gone: str = "offline"
@@ -74,15 +82,33 @@ def profile(asset: Asset, device: str, settings: GenericSettings) -> Profile:
     if settings.presence_topic:
         topic = settings.presence_topic.replace("{device}", device)
         presence = Presence(topic=topic, gone=settings.presence_gone.encode())
-    command = settings.command
+    command, named = settings.command, naming(settings.nameplate, device)
     if command is None:
-        return Profile(values=tuple(values), caps=METERS_ONLY, presence=presence)
+        return Profile(values=tuple(values), caps=METERS_ONLY, presence=presence, naming=named)
     return Profile(
         values=tuple(values),
         caps=_caps(asset, settings.lease_s, command),
         orders=GenericOrders(command, device),
         presence=presence,
+        naming=named,
     )
+
+
+def naming(places: Mapping[Part, Where], device: str) -> Naming | None:
+    """Return how a described device says who it is: it tells when it likes."""
+    if not places:
+        return None
+    topics = {name: place.topic.replace("{device}", device) for name, place in places.items()}
+
+    def hear(topic: str, payload: bytes) -> Told:
+        parts = dict[str, str]()
+        for name, place in places.items():
+            if topics[name] == topic:
+                path = path_of(place.path)
+                parts[name] = text_at(object_of(payload), *path) if path else text_at(payload.decode(errors="replace"))
+        return Told(replace(NO_NAMEPLATE, **parts))
+
+    return Naming(topics=tuple(dict.fromkeys(topics.values())), hear=hear)
 
 
 def value_of(asset: Asset, name: str, place: Where, part: str, device: str = "") -> Value:

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
+from commonwatt.adapters.devices.mqtt.naming import Naming, Told, object_of, text_at
 from commonwatt.adapters.devices.mqtt.orders import Profile
 from commonwatt.adapters.devices.mqtt.profiles.generic import value_of
 from commonwatt.adapters.devices.mqtt.settings import Settings, Where, scale_of
 from commonwatt.adapters.devices.mqtt.translate import Value, json_of
-from commonwatt.model import METERS_ONLY, Asset, InvalidValue
+from commonwatt.model import METERS_ONLY, NO_NAMEPLATE, Asset, InvalidValue, Nameplate
 
 UNITS = {
     "W": Decimal(1),
@@ -32,6 +33,12 @@ LONG = {
     "unit_of_meas": "unit_of_measurement",
     "p": "platform",
     "cmps": "components",
+    "dev": "device",
+    "dev_cla": "device_class",
+    "mf": "manufacturer",
+    "mdl": "model",
+    "sw": "sw_version",
+    "sn": "serial_number",
 }
 """The abbreviations that discovery messages may use."""
 _FIELD = r"(?:\.[A-Za-z_]\w*|\[\s*(?:'[^']+'|\"[^\"]+\"|\d+)\s*\])"
@@ -88,6 +95,13 @@ def profile(asset: Asset, device: str, settings: HomeAssistantSettings) -> Profi
                 found.append(_value(asset, name, sensor, one["state_topic"], path, unit))
         return found
 
+    def hear(topic: str, payload: bytes) -> Told:
+        try:
+            ours = any(one.get("unique_id") in wanted for one in discovered(payload))
+        except InvalidValue:
+            return Told()
+        return Told(device_of(payload) if ours else NO_NAMEPLATE)
+
     prefix = settings.discovery_prefix
     filters = [f"{prefix}/{kind}/config" for kind in ("sensor/+", "sensor/+/+", "device/+", "device/+/+")]
     return Profile(
@@ -96,6 +110,22 @@ def profile(asset: Asset, device: str, settings: HomeAssistantSettings) -> Profi
         learn=learn if wanted else None,
         learn_from=tuple(filters) if wanted else (),
         silent_after_s=600,
+        naming=Naming(topics=tuple(filters), hear=hear) if wanted else None,
+    )
+
+
+def device_of(payload: bytes) -> Nameplate:
+    """Return what a discovery message says of the device that its sensors belong to.
+
+    Source: Home Assistant documentation, MQTT, device registry (manufacturer, model, serial_number, sw_version).
+    """
+    block = _long(object_of(payload)).get("device")
+    said = _long(block) if isinstance(block, dict) else {}
+    return Nameplate(
+        make=text_at(said, "manufacturer"),
+        model=text_at(said, "model"),
+        serial=text_at(said, "serial_number"),
+        firmware=text_at(said, "sw_version"),
     )
 
 

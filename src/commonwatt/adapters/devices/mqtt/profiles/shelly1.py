@@ -2,11 +2,12 @@
 
 from decimal import Decimal
 
-from commonwatt.adapters.devices.mqtt.orders import Note, Presence, Profile
+from commonwatt.adapters.devices.mqtt.naming import Naming, Note, Told, object_of, text_at, unix_at
+from commonwatt.adapters.devices.mqtt.orders import Presence, Profile
 from commonwatt.adapters.devices.mqtt.profiles.relay import topic_named
 from commonwatt.adapters.devices.mqtt.settings import Settings
 from commonwatt.adapters.devices.mqtt.translate import Value
-from commonwatt.model import METERS_ONLY, Asset, InvalidValue
+from commonwatt.model import METERS_ONLY, Asset, InvalidValue, Nameplate
 
 PER_WATT_MINUTE = Decimal(1) / 60
 """A relay's counter counts watt-minutes, an emeter's total Wh (shellyteacher#8)."""
@@ -42,4 +43,25 @@ def profile(asset: Asset, device: str, settings: Shelly1Settings) -> Profile:
         presence=Presence(topic=f"{base}/online", gone=b"false"),
         hello=(Note(f"{base}/command", b"update"),),
         silent_after_s=120,
+        naming=naming(base),
     )
+
+
+def naming(base: str) -> Naming:
+    """Return how it announces itself, with its MAC address for a serial number; ``info`` has the time.
+
+    Source: Shelly Gen1 API reference, MQTT (announce, info); the topic that all share is told apart by the id in it.
+    """
+    id = base.rpartition("/")[2]
+
+    def hear(topic: str, payload: bytes) -> Told:
+        said = object_of(payload)
+        if topic.endswith("/info"):
+            return Told(clock_s=unix_at(said, "unixtime"))
+        if said.get("id") != id:
+            return Told()
+        model, mac, firmware = (text_at(said, name) for name in ("model", "mac", "fw_ver"))
+        return Told(Nameplate(make="Shelly", model=model, serial=mac, firmware=firmware))
+
+    topics = (f"{base}/announce", "shellies/announce", f"{base}/info")
+    return Naming(topics=topics, hear=hear, ask=(Note(f"{base}/command", b"announce"),))

@@ -4,11 +4,12 @@ import secrets
 
 import msgspec
 
-from commonwatt.adapters.devices.mqtt.orders import Answer, Note, Order, Presence, Profile
+from commonwatt.adapters.devices.mqtt.naming import Naming, Note, Told, object_of, text_at, unix_at
+from commonwatt.adapters.devices.mqtt.orders import Answer, Order, Presence, Profile
 from commonwatt.adapters.devices.mqtt.profiles.relay import lets_draw, relay_caps, topic_named
 from commonwatt.adapters.devices.mqtt.settings import Settings
 from commonwatt.adapters.devices.mqtt.translate import Value, json_of, named
-from commonwatt.model import Asset, Band, InvalidValue
+from commonwatt.model import Asset, Band, InvalidValue, Nameplate
 
 COMPONENTS = {
     "em": (("em", "total_act_power"), ("emdata", "total_act"), ("emdata", "total_act_ret")),
@@ -55,9 +56,8 @@ def profile(asset: Asset, device: str, settings: Shelly2Settings) -> Profile:
             values.append(Value(field=field, topic=f"{base}/status/{name}", path=steps, part=str(channel)))
             notified = ("params", name, *steps)
             values.append(Value(field=field, topic=f"{base}/events/rpc", path=notified, part=str(channel)))
-    orders = None
+    orders, source = None, f"commonwatt/{named(asset.gateway)}/{named(asset.id)}"
     if settings.relay is not None:
-        source = f"commonwatt/{named(asset.gateway)}/{named(asset.id)}"
         orders = ShellyRelay(base, settings.relay, source, settings.falls_back_to)
     return Profile(
         values=tuple(values),
@@ -66,7 +66,28 @@ def profile(asset: Asset, device: str, settings: Shelly2Settings) -> Profile:
         presence=Presence(topic=f"{base}/online", gone=b"false"),
         hello=(Note(f"{base}/command", b"status_update"),),
         silent_after_s=180,
+        naming=naming(base, f"{source}/identity"),
     )
+
+
+def naming(base: str, source: str) -> Naming:
+    """Return how it says who it is, with its MAC address for a serial number; notifications and ``sys`` tell the time.
+
+    Source: Shelly Gen2+ API reference: Shelly.GetDeviceInfo, Sys status, NotifyStatus (ts).
+    """
+    frame = {"id": 1, "src": source, "method": "Shelly.GetDeviceInfo"}
+
+    def hear(topic: str, payload: bytes) -> Told:
+        said = object_of(payload)
+        if topic.endswith("/status/sys"):
+            return Told(clock_s=unix_at(said, "unixtime"))
+        if topic.endswith("/events/rpc"):
+            return Told(clock_s=unix_at(said, "params", "ts"))
+        model, mac, firmware = (text_at(said, "result", name) for name in ("model", "mac", "ver"))
+        return Told(Nameplate(make="Shelly" if mac else "", model=model, serial=mac, firmware=firmware))
+
+    topics = (f"{source}/rpc", f"{base}/status/sys", f"{base}/events/rpc")
+    return Naming(topics=topics, hear=hear, ask=(Note(f"{base}/rpc", msgspec.json.encode(frame)),))
 
 
 class ShellyRelay:

@@ -2,12 +2,15 @@
 
 from decimal import Decimal
 
-from commonwatt.adapters.devices.mqtt.orders import Answer, Note, Order, Presence, Profile
+from commonwatt.adapters.devices.mqtt.naming import Naming, Note, Told, object_of, text_at, utc_at
+from commonwatt.adapters.devices.mqtt.orders import Answer, Order, Presence, Profile
 from commonwatt.adapters.devices.mqtt.profiles.relay import lets_draw, relay_caps, topic_named
 from commonwatt.adapters.devices.mqtt.settings import Relay
 from commonwatt.adapters.devices.mqtt.translate import ALIVE, Value, json_of
-from commonwatt.model import Asset, Band, InvalidValue
+from commonwatt.model import Asset, Band, InvalidValue, Nameplate
 
+FIRMWARE, NETWORK, TIME = b"2", b"5", b"7"
+"""Parts of its status."""
 TELE_PERIOD_S = 300
 """How often it tells what it measures, where its owner has not set it otherwise."""
 LONGEST_S = 64_800
@@ -40,7 +43,31 @@ def profile(asset: Asset, device: str, settings: TasmotaSettings) -> Profile:
         presence=Presence(topic=f"{tele}/LWT", gone=b"Offline"),
         hello=(Note(f"{cmnd}/STATUS", b"10"),),
         silent_after_s=2 * TELE_PERIOD_S + 60,
+        naming=naming(cmnd, stat),
     )
+
+
+def naming(cmnd: str, stat: str) -> Naming:
+    """Return how it says who it is: the module's name, its MAC address for a serial number, and the time in UTC.
+
+    Source: Tasmota documentation, JSON Status Responses (StatusFWR, StatusNET, StatusTIM) and Commands (Module).
+    """
+
+    def hear(topic: str, payload: bytes) -> Told:
+        said = object_of(payload)
+        module = said.get("Module")
+        names = [text_at(name) for name in module.values()] if isinstance(module, dict) else []
+        model = names[0] if len(names) == 1 else ""  # all that it could be, where somebody asked for those
+        nameplate = Nameplate(
+            model=model,
+            serial=text_at(said, "StatusNET", "Mac"),
+            firmware=text_at(said, "StatusFWR", "Version"),
+        )
+        return Told(nameplate, utc_at(said, "StatusTIM", "UTC"))
+
+    asked = [Note(f"{cmnd}/MODULE", b""), *(Note(f"{cmnd}/STATUS", part) for part in (FIRMWARE, TIME, NETWORK))]
+    topics = [f"{stat}/RESULT", *(f"{stat}/STATUS{part.decode()}" for part in (FIRMWARE, TIME, NETWORK))]
+    return Naming(topics=tuple(topics), hear=hear, ask=tuple(asked))
 
 
 class TasmotaRelay:
