@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -49,6 +49,8 @@ class OcppStation:
         duties: What it does beside charging; None: nothing.
         tag: Token of whoever charges; a start from afar brings its own.
         patience_s: How long it waits for an answer.
+        firmware: Version that it tells at its boots, and
+        boot_reason: why it boots.
         life: Part of its transactions' names: none is given twice, whatever it forgets when its program is killed.
     """
 
@@ -67,6 +69,8 @@ class OcppStation:
     duties: Duties | None = None
     tag: str = "CAR"
     lies: bool = False
+    firmware: str = "1.0.0"
+    boot_reason: str = "PowerUp"
     plugged: bool = True
     transaction: str | None = None
     stack: Stack = field(default_factory=Stack)
@@ -94,6 +98,11 @@ class OcppStation:
         """What its meter shows of import."""
         return self.plant.import_wh - self.register_from_wh
 
+    @property
+    def in_service(self) -> bool:
+        """Whether it charges; one that was taken out of service ends what it has begun."""
+        return self.duties is None or self.duties.in_service or self.transaction is not None
+
     async def run(self) -> None:
         """Connect, and connect again, until cancelled."""
         while True:
@@ -102,7 +111,7 @@ class OcppStation:
                     self.url, subprotocols=[Subprotocol(f"ocpp{self.version}")], compression=None, ping_interval=None,
                     open_timeout=1, close_timeout=0.1, proxy=None,
                     additional_headers=self.duties.headers if self.duties else None,
-                    ssl=self.duties.tls() if self.duties and self.url.startswith("wss:") else None,
+                    ssl=self.duties.keys.tls() if self.duties and self.url.startswith("wss:") else None,
                 ) as link:  # fmt: skip
                     self._link = link
                     greeting = asyncio.create_task(self._greet())
@@ -162,6 +171,14 @@ class OcppStation:
         await self.up()
         await self.plug()
 
+    async def reboot(self, reason: str) -> None:
+        """Boot anew for a reason of 2.x, and return when the server has welcomed it."""
+        self.boot_reason = reason
+        self._up.clear()
+        if self._link is not None:
+            self._link.transport.abort()
+        await self.up()
+
     async def repeat(self) -> None:
         """Say the last messages again, in the other order."""
         for action, payload in reversed(list(self.said)):
@@ -217,7 +234,7 @@ class OcppStation:
 
     async def _greet(self) -> None:
         with suppress(Quiet, OSError, WebSocketException):
-            told = await self.call("BootNotification", self.words.boot())
+            told = await self.call("BootNotification", self.words.boot(self))
             if told["status"] != "Accepted":
                 return
             await self.call("StatusNotification", self.words.status(self))
@@ -263,21 +280,22 @@ class OcppStation:
     def later(self, action: str, payload: dict[str, Any]) -> None:
         """Say something soon, after the answer that is under way."""
         self.queue.append((action, payload))
-        task = asyncio.create_task(self._flush())
-        self._soon.add(task)
-        task.add_done_callback(self._soon.discard)
+        self.soon(self._flush())
 
     def begin_soon(self) -> None:
         """Begin a transaction soon, as it was asked to from afar."""
-        task = asyncio.create_task(self.plug())
-        self._soon.add(task)
-        task.add_done_callback(self._soon.discard)
+        self.soon(self.plug())
 
     def end_soon(self) -> None:
         """End the transaction soon, as it was asked to from afar."""
-        task = asyncio.create_task(self.unplug("Remote"))
+        self.soon(self.unplug("Remote"))
+
+    def soon(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do something beside, for as long as the station runs."""
+        task = asyncio.create_task(work)
         self._soon.add(task)
         task.add_done_callback(self._soon.discard)
+        return task
 
 
 @asynccontextmanager

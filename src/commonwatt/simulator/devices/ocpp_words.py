@@ -13,7 +13,7 @@ Message = tuple[str, dict[str, Any]]
 class Words(Protocol):
     """How a version says what a station has to tell."""
 
-    def boot(self) -> dict[str, Any]:
+    def boot(self, station: "OcppStation") -> dict[str, Any]:
         """Say who it is."""
 
     def status(self, station: "OcppStation") -> dict[str, Any]:
@@ -38,13 +38,16 @@ class Words(Protocol):
 class Words16:
     """OCPP 1.6."""
 
-    def boot(self) -> dict[str, Any]:
+    def boot(self, station: "OcppStation") -> dict[str, Any]:
         """Say who it is."""
-        return {"chargePointVendor": "commonwatt", "chargePointModel": "simulated"}
+        return {
+            "chargePointVendor": "commonwatt", "chargePointModel": "simulated", "firmwareVersion": station.firmware,
+        }  # fmt: skip
 
     def status(self, station: "OcppStation") -> dict[str, Any]:
         """Say whether a car is there."""
         state = "Charging" if station.transaction else "Preparing" if station.plugged else "Available"
+        state = state if station.in_service else "Unavailable"
         return {"connectorId": 1, "errorCode": "NoError", "status": state, "timestamp": stamp(station)}
 
     def first_id(self, own: str) -> str:
@@ -90,13 +93,15 @@ class Words16:
 class Words2:
     """OCPP 2.0.1 and 2.1."""
 
-    def boot(self) -> dict[str, Any]:
+    def boot(self, station: "OcppStation") -> dict[str, Any]:
         """Say who it is."""
-        return {"reason": "PowerUp", "chargingStation": {"vendorName": "commonwatt", "model": "simulated"}}
+        about = {"vendorName": "commonwatt", "model": "simulated", "firmwareVersion": station.firmware}
+        return {"reason": station.boot_reason, "chargingStation": about}
 
     def status(self, station: "OcppStation") -> dict[str, Any]:
         """Say whether a car is there."""
         state = "Occupied" if station.plugged else "Available"
+        state = state if station.in_service else "Unavailable"
         return {"timestamp": stamp(station), "connectorStatus": state, "evseId": 1, "connectorId": 1}
 
     def first_id(self, own: str) -> str:
