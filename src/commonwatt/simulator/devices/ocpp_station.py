@@ -196,17 +196,7 @@ class OcppStation:
             return
         per = 1 if self.unit == "W" else self.volts * (held.phases or 1)
         most_w = self.plant.asset.max_import_w if held.limit is None else int(held.limit * per)
-        if held.curve:
-            power_w = int(held.baseline + ocpp_v2x.along(held.curve, self.frequency_mhz / 1000))
-            power_w = max(int((held.discharge or 0) * per), min(most_w, power_w))
-            band = Band(lo_w=power_w, hi_w=power_w)
-        elif held.mode == "Idle":
-            band = Band(lo_w=0, hi_w=0)
-        elif held.setpoint is not None:
-            power_w = min(int(held.setpoint * per), most_w)
-            band = Band(lo_w=power_w, hi_w=power_w)
-        else:
-            band = Band(lo_w=min(0, most_w) if held.discharge is None else int(held.discharge * per), hi_w=most_w)
+        band = ocpp_v2x.band_of(self, held, per, most_w)
         self.plant.ask(self.grid.bounded(band, self.plant.now_s), held.until_s)
 
     async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
