@@ -1,8 +1,8 @@
 """What every adapter brings to the shared suite: a device behind a real wire, and the physics behind the device."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from commonwatt.flows.device_ports import Device
@@ -72,12 +72,25 @@ class Bench:
         )
 
 
+ANSWERS = {"repeat": "it says nothing by itself"}
+"""Of a polled device."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a bench is set up: a name for the test's id, and what opens it, connected and with time standing still."""
+    """How a bench is set up.
+
+    Args:
+        name: For the test's id, and in the table of faults.
+        open: Opens it, connected and with time standing still.
+        without: Faults that there cannot be, each with the reason why.
+        told: Whether the device takes commands.
+    """
 
     name: str
     open: Callable[[], AbstractAsyncContextManager[Bench]]
+    without: Mapping[str, str] = field(default_factory=dict)
+    told: bool = True
 
     def __str__(self) -> str:
         return self.name

@@ -65,8 +65,9 @@ async def battery() -> AsyncIterator[Bench]:
             bms.lies = lying
 
         bench = Bench(
-            plant=plant, device=device, wire=mischief, told=told, back=back, restart=restart, lie=lie, levels=True
-        )
+            plant=plant, device=device, wire=mischief, told=told, back=back, restart=restart, lie=lie, repeat=told,
+            levels=True,
+        )  # fmt: skip
         await back()
         await told()
         try:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from device_bench import NOON_S, Bench, Setup
+from device_bench import ANSWERS, NOON_S, Bench, Setup
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, open_device
 from commonwatt.adapters.devices.modbus.map_file import map_text
@@ -77,9 +77,9 @@ async def by_map(name: str, kind: AssetKind, resolution_wh: int) -> AsyncIterato
 
 
 SETUPS = [
-    Setup("modbus solax", partial(by_map, "solax-x-hybrid-g4", AssetKind.BATTERY, 100)),
-    Setup("modbus sungrow", partial(by_map, "sungrow-sh", AssetKind.BATTERY, 100)),
-    Setup("modbus fox", partial(by_map, "fox-ess-h1", AssetKind.BATTERY, 1)),
-    Setup("modbus sdm630", partial(by_map, "eastron-sdm630", AssetKind.CONNECTION, 10)),
-    Setup("modbus em24", partial(by_map, "carlo-gavazzi-em24-e1", AssetKind.CONNECTION, 100)),
+    Setup("modbus solax", partial(by_map, "solax-x-hybrid-g4", AssetKind.BATTERY, 100), ANSWERS),
+    Setup("modbus sungrow", partial(by_map, "sungrow-sh", AssetKind.BATTERY, 100), ANSWERS),
+    Setup("modbus fox", partial(by_map, "fox-ess-h1", AssetKind.BATTERY, 1), ANSWERS),
+    Setup("modbus sdm630", partial(by_map, "eastron-sdm630", AssetKind.CONNECTION, 10), ANSWERS, told=False),
+    Setup("modbus em24", partial(by_map, "carlo-gavazzi-em24-e1", AssetKind.CONNECTION, 100), ANSWERS, told=False),
 ]

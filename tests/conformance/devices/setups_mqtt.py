@@ -136,7 +136,7 @@ async def behind_broker(
 
 SETUPS = [
     Setup("tasmota plug", partial(behind_broker, BOILER, TasmotaPlug, {"profile": "tasmota"}, rests_free=True)),
-    Setup("shelly em", partial(behind_broker, HOUSE, ShellyEm, {"profile": "shelly1", "channels": [0, 1]})),
+    Setup("shelly em", partial(behind_broker, HOUSE, ShellyEm, {"profile": "shelly1", "channels": [0, 1]}), told=False),
     Setup(
         "shelly 1pm",
         partial(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from device_bench import NOON_S, Bench, Setup
+from device_bench import ANSWERS, NOON_S, Bench, Setup
 from setups_modbus import QUICK, asset
 
 import commonwatt
@@ -59,8 +59,10 @@ async def by_models(models: Sequence[int], kind: AssetKind, unit_id: int, base: 
 
 
 SETUPS = [
-    Setup("sunspec battery 704", partial(by_models, (1, 701, 702, 704, 713, 715), AssetKind.BATTERY, 1, 40_000)),
-    Setup("sunspec battery 124", partial(by_models, (1, 103, 120, 124), AssetKind.BATTERY, 126, 50_000)),
-    Setup("sunspec roof 704", partial(by_models, (1, 701, 702, 704), AssetKind.SOLAR, 1, 0)),
-    Setup("sunspec roof 123", partial(by_models, (1, 113, 120, 121, 123), AssetKind.SOLAR, 1, 40_000)),
+    Setup(
+        "sunspec battery 704", partial(by_models, (1, 701, 702, 704, 713, 715), AssetKind.BATTERY, 1, 40_000), ANSWERS
+    ),
+    Setup("sunspec battery 124", partial(by_models, (1, 103, 120, 124), AssetKind.BATTERY, 126, 50_000), ANSWERS),
+    Setup("sunspec roof 704", partial(by_models, (1, 701, 702, 704), AssetKind.SOLAR, 1, 0), ANSWERS),
+    Setup("sunspec roof 123", partial(by_models, (1, 113, 120, 121, 123), AssetKind.SOLAR, 1, 40_000), ANSWERS),
 ]
