@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from commonwatt.simulator.devices import ocpp_firmware
 from commonwatt.simulator.devices.ocpp_keys import SERVER_ROOT, Keys
+from commonwatt.simulator.devices.ocpp_monitors import Monitors
 from commonwatt.simulator.devices.ocpp_stack import seconds
 from commonwatt.simulator.devices.ocpp_words import stamp
 
@@ -39,6 +40,7 @@ class Duties:
     reserved: dict[int, tuple[str, int]] = field(default_factory=dict)
     listed: dict[str, str] = field(default_factory=dict)
     list_version: int = 0
+    monitors: Monitors = field(default_factory=Monitors)
     updating: "asyncio.Task[None] | None" = None
     in_service: bool = True
 
@@ -65,6 +67,8 @@ class Duties:
             "UpdateFirmware": ocpp_firmware.update, "SignedUpdateFirmware": ocpp_firmware.update,
             "GetLog": self._log, "GetDiagnostics": self._log, "SetNetworkProfile": self._fine, "Reset": self._fine,
             "UnlockConnector": self._unlock, "ChangeAvailability": self._availability,
+            "SetVariableMonitoring": self.monitors.set, "ClearVariableMonitoring": self.monitors.clear,
+            "GetMonitoringReport": self.monitors.report,
         }.get(action)  # fmt: skip
         return None if found is None else found(station, asked)
 

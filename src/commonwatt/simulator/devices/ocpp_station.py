@@ -84,6 +84,7 @@ class OcppStation:
     _up: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
     _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _saying: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ids: int = 0
     _starts: int = 0
     _soon: set[asyncio.Task[None]] = field(default_factory=set)
@@ -131,6 +132,8 @@ class OcppStation:
     async def tell(self) -> None:
         """Look at the clock: do what the profiles say now, and send meter values; it waits a moment for the answer."""
         self.follow()
+        if self.duties is not None:
+            self.duties.monitors.look(self)
         self.queue.append(self.words.measured(self))
         await self._flush()
 
@@ -234,13 +237,17 @@ class OcppStation:
     async def _flush(self) -> None:
         """Say what waits, oldest first, as long as it is answered."""
         with suppress(Quiet, OSError, WebSocketException):
-            while self.queue and self._link is not None:
-                action, payload = self.queue[0]
-                told = await self.call(action, payload)
-                if self.queue and self.queue[0][1] is payload:
-                    self.queue.popleft()
-                self.said.append((action, payload))
-                self.words.learn(self, action, told)
+            async with self._saying:
+                await self._say_all()
+
+    async def _say_all(self) -> None:
+        while self.queue and self._link is not None:
+            action, payload = self.queue[0]
+            told = await self.call(action, payload)
+            if self.queue and self.queue[0][1] is payload:
+                self.queue.popleft()
+            self.said.append((action, payload))
+            self.words.learn(self, action, told)
 
     async def _hear(self, link: ClientConnection, raw: str | bytes) -> None:
         try:
