@@ -13,6 +13,7 @@ from ocpp_yard import CHARGER, PASSWORD, now, station, until, yard
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors
 from commonwatt.adapters.devices.ocpp import certificates, management, opening, trust
 from commonwatt.adapters.devices.ocpp.certificates import LEAF_LASTS, Authority, hash_data, pem, read_certificate
+from commonwatt.adapters.devices.ocpp.control import do
 from commonwatt.adapters.devices.ocpp.device import OcppDevice, open_device
 from commonwatt.adapters.devices.ocpp.gate import Rule
 from commonwatt.adapters.devices.ocpp.server import Server
@@ -210,7 +211,9 @@ def test_what_expires_soon_is_renewed_by_itself_once_and_an_error_does_not_end_t
     asyncio.run(story())
 
 
-def test_a_server_shows_the_certificate_that_it_is_given_and_keeps_it(tmp_path: Path) -> None:
+def test_a_server_shows_the_certificate_that_it_is_given_and_takes_a_newer_one_from_the_same_files(
+    tmp_path: Path,
+) -> None:
     other, key = Authority(tmp_path / "other", now, "somebody else"), tmp_path / "given.key"
     certificate, sealed, words = other.server_files(["127.0.0.1"])
     private = serialization.load_pem_private_key(load_secret(sealed), words)
@@ -237,6 +240,16 @@ def test_a_server_shows_the_certificate_that_it_is_given_and_keeps_it(tmp_path: 
                 await trust.look_after(server)
                 assert await shown(port) == other.root.subject
                 assert server.gate.credentials.reached("CP-1") == 2
+                newer = Authority(tmp_path / "newer", now, "another")
+                files = newer.server_files(["127.0.0.1"])
+                certificate.write_bytes(files[0].read_bytes())
+                await trust.look_after(server)
+                assert "KEY_VALUES_MISMATCH" in str(server.memory.events("", 50))
+                assert not (await do(server, b'{"do":"trust","what":"rotate"}'))["ok"]
+                assert await shown(port) == other.root.subject, "half a change changes nothing"
+                save_secret(key, plain(serialization.load_pem_private_key(load_secret(files[1]), files[2])))
+                await trust.look_after(server)
+                assert await shown(port) == newer.root.subject, "new files need no restart"
 
     asyncio.run(story())
 

@@ -62,7 +62,7 @@ async def do(server: Server, line: bytes) -> dict[str, Any]:
         return {"ok": True, "told": await verb(server, asked)}
     except KeyError as missing:
         return {"ok": False, "why": f"{missing} is missing"}
-    except (CommonwattError, msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
+    except (CommonwattError, msgspec.MsgspecError, OSError, ValueError, TypeError, OverflowError) as error:
         return {"ok": False, "why": str(error)}
 
 

@@ -95,7 +95,9 @@ async def opened(
             )
         )  # fmt: skip
         server.tls = tls
-        server.names = () if settings.certificate is not None else settings.names
+        server.names = settings.names
+        if settings.certificate is not None and settings.key is not None:
+            server.given = Path(settings.certificate), Path(settings.key)
         if folder is not None and settings.control:
             await stack.enter_async_context(controlled(server, folder / SOCKET))
         server.services.later(_keep_looking(server))

@@ -1,5 +1,6 @@
 """Certificates in stations: installed, listed, deleted and renewed, and a new root of ours brought to all of them."""
 
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from commonwatt.adapters.devices.ocpp.gate import MUTUAL
 from commonwatt.adapters.devices.ocpp.management import trigger
 from commonwatt.adapters.devices.ocpp.server import Server
 from commonwatt.adapters.devices.ocpp.station import Station
+from commonwatt.adapters.stores.keyfile import load_secret
 from commonwatt.model import CommonwattError, InvalidValue, epoch
 
 SERVER_ROOT, MAKER_ROOT = "CSMSRootCertificate", "ManufacturerRootCertificate"
@@ -85,7 +87,10 @@ async def look_after(server: Server) -> list[str]:
     authority, gate = server.services.authority, server.gate
     if authority is None or gate is None:
         return []
-    refresh(server)
+    try:
+        refresh(server)
+    except (CommonwattError, OSError) as error:  # stations are looked after all the same
+        server.services.note("", epoch(server.clock()), "CertificateNotRead", str(error))
     asked = []
     for station in list(server.stations.values()):
         name = server.services.names.get(station.id, station.id)
@@ -108,11 +113,20 @@ def refresh(server: Server, *, newest: bool = False) -> None:
     Args:
         server: Ours.
         newest: Show a certificate of the newest root from now on: all stations have it.
+
+    Raises:
+        Refused: Others may read a key that was given.
+        OSError: A file that was given is missing, or certificate and key do not belong together; nothing changes.
     """
     authority = server.services.authority
     if authority is None or server.tls is None:
         return
-    if server.names:  # else its certificate is of given files
+    if server.given is not None:
+        certificate, key = server.given
+        load_secret(key)  # refuses a key that others may read
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)  # half a change breaks nothing
+        server.tls.load_cert_chain(certificate, key)
+    else:
         server.tls.load_cert_chain(*authority.server_files(server.names, newest=newest))
     server.tls.load_verify_locations(cadata="".join(pem(root) for root in authority.roots))
 
@@ -158,7 +172,7 @@ async def finish_rotation(server: Server) -> dict[str, str]:
     authority, gate = server.services.authority, server.gate
     if authority is None or gate is None:
         raise InvalidValue("a server without an authority has no root to change")
-    if server.names and authority.server_root() != authority.root:
+    if server.given is None and authority.server_root() != authority.root:
         raise InvalidValue("not all stations have the new root: rotate again when they are there")
     for station in server.stations.values():
         name = server.services.names.get(station.id, station.id)
