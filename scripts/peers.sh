@@ -5,6 +5,8 @@
 #   scripts/peers.sh install sap            SAP's simulator of charging stations, from GitHub (Apache-2.0)
 #   scripts/peers.sh install vcp            Solidstudio's virtual charge point, from GitHub (Apache-2.0)
 #   scripts/peers.sh install cp-simulator   shiv3's charge point simulator, from GitHub (MIT)
+#   scripts/peers.sh install microocpp      a station's firmware and its simulator, from GitHub (MIT, GPL-3.0)
+#   scripts/peers.sh install amqtt          an MQTT broker, from PyPI (MIT)
 #   scripts/peers.sh install py20305        a client of IEEE 2030.5 and SunSpec, from PyPI (Apache-2.0)
 #
 # PEER_GIT is where repositories are cloned from instead of https://github.com. Exit code 3: it cannot be had here.
@@ -14,23 +16,36 @@ cd "$(dirname "$0")/.."
 OCPP_RPC=2.2.1
 BUN=1.4.4
 PY20305=0.16.1
+PYSUNSPEC2=1.3.7
+AMQTT=0.12.1
 SAP=ee7899b867e9018de992d0266657eac2b7e6915b
 VCP=7ef0e65a8531630261edc12d475a8df76c4a20be
 CP_SIMULATOR=37d4586da645cb42f98d7f56572e8d3edfc18732
+MICRO_SIMULATOR=2cb07cdbe53954a694a29336ab31eac2d2b48673
+MICRO_OCPP=4b89f4649d65c83cc559e4cc7c65f430db482217
+MICRO_MONGOOSE=e2282976eed4b98e200e5987f2dded5313902cab
+MONGOOSE=97296934ab594241ba2489f018a21779882a7936
+ARDUINO_JSON=b350a9664370f37654a406d75f99b1e5b3a2d637
 
 main() {
-    [ "${1:-}" = install ] && [ $# -eq 2 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2; }
+    [ "${1:-}" = install ] && [ $# -eq 2 ] || { sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2; }
     case $2 in
         ocpp-rpc) version=$OCPP_RPC ;;
         sap) version=$SAP ;;
         vcp) version=$VCP ;;
         cp-simulator) version=$CP_SIMULATOR ;;
+        microocpp) version=$MICRO_SIMULATOR ;;
+        amqtt) version=$AMQTT ;;
         py20305) version=$PY20305 ;;
         *) give_up "no such peer: $2" ;;
     esac
     ready=.peers/$2/ready-$version
     [ ! -e "$ready" ] || return 0
-    [ "$2" = py20305 ] || command -v npm >/dev/null || give_up "there is no npm here"
+    case $2 in
+        py20305 | amqtt) ;;
+        microocpp) command -v g++ >/dev/null || give_up "there is no C++ compiler here" ;;
+        *) command -v npm >/dev/null || give_up "there is no npm here" ;;
+    esac
     rm -rf ".peers/$2"
     mkdir -p ".peers/$2"
     case $2 in
@@ -38,7 +53,9 @@ main() {
         sap) install_sap ;;
         vcp) install_vcp ;;
         cp-simulator) install_cp_simulator ;;
-        py20305) install_py20305 ;;
+        microocpp) install_microocpp ;;
+        amqtt) from_pypi amqtt "amqtt==$AMQTT" ;;
+        py20305) from_pypi py20305 "py20305==$PY20305" "pysunspec2==$PYSUNSPEC2" ;;
     esac
     touch "$ready"
 }
@@ -48,7 +65,7 @@ packages() {
     folder=.peers/$1
     shift
     [ -e "$folder/package.json" ] || echo '{"private": true}' >"$folder/package.json"
-    (cd "$folder" && timeout 120 npm install --silent --no-audit --no-fund --ignore-scripts "$@") ||
+    (cd "$folder" && timeout 600 npm install --silent --no-audit --no-fund --ignore-scripts "$@") ||
         give_up "npm does not bring $folder"
 }
 
@@ -102,10 +119,36 @@ install_cp_simulator() {
     packages cp-simulator
 }
 
-install_py20305() {
-    python3 -m venv .peers/py20305
-    .peers/py20305/bin/python -m pip install --quiet --disable-pip-version-check "py20305==$PY20305" ||
-        give_up "pip does not bring py20305 $PY20305"
+install_microocpp() {
+    # Of the libraries only what is compiled; TLS is left out, which the simulator has for its web pages and wss.
+    for one in "sim matth-x/MicroOcppSimulator $MICRO_SIMULATOR src" "ocpp matth-x/MicroOcpp $MICRO_OCPP src" \
+        "client matth-x/MicroOcppMongoose $MICRO_MONGOOSE src" "json bblanchon/ArduinoJson $ARDUINO_JSON src" \
+        "mongoose cesanta/mongoose $MONGOOSE mongoose.c mongoose.h"; do
+        # shellcheck disable=SC2086
+        set -- $one
+        folder=.peers/microocpp/$1 name=$2 commit=$3
+        shift 3
+        git clone --quiet --no-checkout "${PEER_GIT:-https://github.com}/$name" "$folder" || give_up "$name cannot be cloned"
+        git -C "$folder" checkout --quiet "$commit" -- "$@" || give_up "$name has no $commit"
+    done
+    (cd .peers/microocpp && sed -i -e '/mbedtls\/platform.h/d' -e 's#ws://echo.websocket.events#ws://127.0.0.1:9313#' \
+        -e 's#charger-01#PEER-1#' sim/src/main.cpp && mkdir -p objects mo_store &&
+        gcc -O0 -w -c mongoose/mongoose.c -o objects/mongoose.o &&
+        find ocpp/src client/src sim/src -name '*.cpp' ! -name net_wasm.cpp ! -name CertificateMbedTLS.cpp | sort |
+        while read -r file; do
+            g++ -std=c++17 -O0 -w -DMO_PLATFORM=MO_PLATFORM_UNIX -DMO_NUMCONNECTORS=3 -DMO_ENABLE_V201=1 \
+                -DMO_ENABLE_MBEDTLS=0 -DMO_ENABLE_TIMESTAMP_MILLISECONDS=1 -DMO_MG_USE_VERSION=MO_MG_V715 \
+                -DMO_NETLIB=MO_NETLIB_MONGOOSE '-DMO_FILENAME_PREFIX="./mo_store/"' \
+                '-DMO_SIM_ENDPOINT_URL="http://127.0.0.1:9413"' -Isim/src -Ijson/src -Imongoose -Iocpp/src -Iclient/src \
+                -c "$file" -o "objects/$(echo "$file" | tr / _).o" || exit 1
+        done && g++ objects/*.o -o mo_simulator) || give_up "MicroOcpp is not built"
+}
+
+from_pypi() {
+    folder=.peers/$1
+    shift
+    python3 -m venv "$folder"
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@" || give_up "pip does not bring $*"
 }
 
 give_up() {

@@ -1,6 +1,6 @@
 """What every adapter brings to the shared suite: a device behind a real wire, and the physics behind the device."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from copy import copy
 from dataclasses import dataclass, field
@@ -80,15 +80,27 @@ class Bench:
         )
 
 
+ANSWERS = {"repeat": "it says nothing by itself"}
+"""Of a polled device."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a bench is set up: a name for the test's id, and what opens it, connected and with time standing still.
+    """How a bench is set up.
 
-    ``driver`` is whose it is, none for the yardstick on paper; ``clock`` says that its device tells the time.
+    Args:
+        name: For the test's id, and in the table of faults.
+        open: Opens it, connected and with time standing still.
+        without: Faults that there cannot be, each with the reason why.
+        told: Whether the device takes commands.
+        driver: Whose it is, none for the yardstick on paper.
+        clock: Whether its device tells the time.
     """
 
     name: str
     open: Callable[[], AbstractAsyncContextManager[Bench]]
+    without: Mapping[str, str] = field(default_factory=dict)
+    told: bool = True
     driver: str = field(default="", kw_only=True)
     clock: bool = field(default=False, kw_only=True)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from device_bench import NOON_S, Bench, Setup
+from device_bench import ANSWERS, NOON_S, Bench, Setup
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, open_device
 from commonwatt.model import AccountId, Asset, AssetId, AssetKind, GatewayId, Nameplate, instant
@@ -71,7 +71,8 @@ async def behind(asset: Asset, driver: str) -> AsyncIterator[Bench]:
                 await bench.device.close()
 
 
+CLOUD = {**ANSWERS, "restart": "it is told nothing that it could forget"}
 SETUPS = [
-    Setup("SolaX Cloud", lambda: behind(HOME, "solax_cloud"), driver="solax_cloud"),
-    Setup("Fox ESS Cloud", lambda: behind(BATTERY, "foxess_cloud"), driver="foxess_cloud"),
+    Setup("SolaX Cloud", lambda: behind(HOME, "solax_cloud"), CLOUD, told=False, driver="solax_cloud"),
+    Setup("Fox ESS Cloud", lambda: behind(BATTERY, "foxess_cloud"), CLOUD, told=False, driver="foxess_cloud"),
 ]

@@ -72,8 +72,9 @@ async def battery() -> AsyncIterator[Bench]:
             bms.lies = lying
 
         bench = Bench(
-            plant=plant, device=device, wire=mischief, told=told, back=back, restart=restart, lie=lie, levels=True
-        )
+            plant=plant, device=device, wire=mischief, told=told, back=back, restart=restart, lie=lie, repeat=told,
+            levels=True,
+        )  # fmt: skip
         bench.label, bench.label_of = partial(setattr, bms, "nameplate"), label_of
         bench.labels_every_s = 61  # one that did not answer in time is not asked sooner
         await back()

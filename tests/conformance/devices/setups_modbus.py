@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
-from device_bench import NOON_S, Bench, Setup
+from device_bench import ANSWERS, NOON_S, Bench, Setup
 
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, open_device
 from commonwatt.adapters.devices.modbus.map_file import map_text
@@ -100,12 +100,12 @@ def em24(label: Nameplate) -> Nameplate:
 
 
 SETUPS = [
-    Setup(f"modbus {short}", partial(by_map, name, kind, resolution_wh, label), driver="modbus")
-    for short, name, kind, resolution_wh, label in (
-        ("solax", "solax-x-hybrid-g4", AssetKind.BATTERY, 100, solax),
-        ("sungrow", "sungrow-sh", AssetKind.BATTERY, 100, sungrow),
-        ("fox", "fox-ess-h1", AssetKind.BATTERY, 1, by_function),
-        ("sdm630", "eastron-sdm630", AssetKind.CONNECTION, 10, by_function),
-        ("em24", "carlo-gavazzi-em24-e1", AssetKind.CONNECTION, 100, em24),
+    Setup(f"modbus {short}", partial(by_map, name, kind, resolution_wh, label), ANSWERS, told=told, driver="modbus")
+    for short, name, kind, resolution_wh, label, told in (
+        ("solax", "solax-x-hybrid-g4", AssetKind.BATTERY, 100, solax, True),
+        ("sungrow", "sungrow-sh", AssetKind.BATTERY, 100, sungrow, True),
+        ("fox", "fox-ess-h1", AssetKind.BATTERY, 1, by_function, True),
+        ("sdm630", "eastron-sdm630", AssetKind.CONNECTION, 10, by_function, False),
+        ("em24", "carlo-gavazzi-em24-e1", AssetKind.CONNECTION, 100, em24, False),
     )
 ]

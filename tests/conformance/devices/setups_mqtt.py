@@ -170,6 +170,7 @@ SETUPS = [
     Setup(
         "shelly em",
         partial(behind_broker, HOUSE, ShellyEm, {"profile": "shelly1", "channels": [0, 1]}),
+        told=False,
         driver="mqtt",
         clock=True,
     ),

@@ -52,13 +52,23 @@ async def meter(version: str, country: Literal["nl", "se"], checksum: Literal["c
                 """Long where something will arrive, so that a busy machine fails no test; short where nothing will."""
                 return 0.1 if mischief.swallow or mischief.hold or mischief.refuse else 0.4
 
-            async def told() -> None:
+            spoken: list[bytes] = []
+
+            async def say(telegram: bytes) -> None:
                 seen = device.good + device.dropped
-                await port.push()
+                await port.push(telegram)
                 try:
                     await asyncio.wait_for(until_counted(seen), patience())
                 except TimeoutError:
                     return
+
+            async def told() -> None:
+                spoken.append(port.telegram())
+                await say(spoken[-1])
+
+            async def repeat() -> None:
+                for telegram in reversed(spoken[-3:]):
+                    await say(telegram)
 
             async def back() -> None:
                 async with asyncio.timeout(5):
@@ -69,8 +79,9 @@ async def meter(version: str, country: Literal["nl", "se"], checksum: Literal["c
                 port.lies = lying
 
             bench = Bench(
-                plant=plant, device=device, wire=mischief, told=told, back=back, lie=lie if country == "nl" else None
-            )
+                plant=plant, device=device, wire=mischief, told=told, back=back, repeat=repeat,
+                lie=lie if country == "nl" else None,
+            )  # fmt: skip
             bench.label = partial(setattr, port, "nameplate")
             bench.label_of = printed
             await back()
@@ -81,7 +92,11 @@ async def meter(version: str, country: Literal["nl", "se"], checksum: Literal["c
                 await device.close()
 
 
+METER = {"restart": "it is told nothing that it could forget"}
 SETUPS = [
-    Setup("p1 DSMR 5", partial(meter, "5", "nl", "crc16"), driver="p1", clock=True),
-    Setup("p1 Sweden, X25", partial(meter, "sweden", "se", "x25"), driver="p1", clock=True),
-]
+    Setup("p1 DSMR 5", partial(meter, "5", "nl", "crc16"), METER, told=False, driver="p1", clock=True),
+    Setup(
+        "p1 Sweden, X25", partial(meter, "sweden", "se", "x25"),
+        {**METER, "lie": "what its lies leave out it does not tell"}, told=False, driver="p1", clock=True,
+    ),
+]  # fmt: skip

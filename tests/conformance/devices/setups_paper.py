@@ -68,7 +68,9 @@ async def paper(asset: Asset, *, setpoint: bool) -> AsyncIterator[Bench]:
     yield bench
 
 
+NO_WIRE = dict.fromkeys(("delay", "cut", "half-open", "spoil", "twice", "late"), "it has no wire")
+PAPER = {**NO_WIRE, "lie": "it is the yardstick", "repeat": "it says nothing by itself"}
 SETUPS = [
-    Setup("paper battery", partial(paper, BATTERY, setpoint=True)),
-    Setup("paper charger", partial(paper, CHARGER, setpoint=False)),
+    Setup("paper battery", partial(paper, BATTERY, setpoint=True), PAPER),
+    Setup("paper charger", partial(paper, CHARGER, setpoint=False), PAPER),
 ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from device_bench import NOON_S, Bench, Setup
+from device_bench import ANSWERS, NOON_S, Bench, Setup
 from setups_modbus import QUICK, asset
 
 import commonwatt
@@ -60,7 +60,7 @@ async def by_models(models: Sequence[int], kind: AssetKind, unit_id: int, base: 
 
 
 SETUPS = [
-    Setup(name, partial(by_models, models, kind, unit_id, base), driver="sunspec", clock=122 in models)
+    Setup(name, partial(by_models, models, kind, unit_id, base), ANSWERS, driver="sunspec", clock=122 in models)
     for name, models, kind, unit_id, base in (
         ("sunspec battery 704", (1, 701, 702, 704, 713, 715), AssetKind.BATTERY, 1, 40_000),
         ("sunspec battery 124", (1, 103, 120, 122, 124), AssetKind.BATTERY, 126, 50_000),

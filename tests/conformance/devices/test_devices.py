@@ -1,4 +1,4 @@
-"""Every adapter alike: an instruction goes over its wire, the device does it, and a reading comes back; faults or not.
+"""Every adapter alike: an instruction goes over its wire, the device does it, and a reading comes back.
 
 Each module ``setups_*.py`` beside this one brings ``SETUPS``.
 """
@@ -201,74 +201,6 @@ def test_a_device_that_restarted_is_told_again_within_one_lease(setup: Setup) ->
         assert bench.plant.held is not None
 
     commanded(setup, story)
-
-
-FAULTS = ["delay", "cut", "half-open", "spoil", "twice", "late", "skew", "restart", "lie", "repeat"]
-
-
-@pytest.mark.row("W9", "X4")
-@pytest.mark.parametrize("fault", FAULTS)
-@each_adapter
-def test_whatever_goes_wrong_no_reading_is_lost_or_counted_twice(setup: Setup, fault: str) -> None:
-    async def story(bench: Bench) -> None:
-        bench.plant.own_w = lambda: bench.plant.asset.max_import_w or -bench.plant.asset.max_export_w
-        seen: list[DeviceState] = []
-
-        async def look() -> None:
-            await bench.pass_time(60)
-            try:
-                seen.append(await asyncio.wait_for(bench.device.read(), 20))
-            except (Unreachable, InvalidValue):
-                return
-
-        await look()
-        await go_wrong(bench, fault)
-        await look()
-        await heal(bench, fault)
-        for _ in range(4):
-            await look()
-        assert len(seen) >= 2, "it came back"
-        near(bench, seen[-1])
-        for counters in ([s.import_wh for s in seen], [s.export_wh for s in seen]):
-            told = [value for value in counters if value is not None]
-            assert told == sorted(told), "a counter never turns back"
-
-    play(setup, story)
-
-
-async def go_wrong(bench: Bench, fault: str) -> None:
-    wire = bench.wire
-    if fault == "delay":
-        wire.delay_s = 0.2
-    elif fault == "cut":
-        wire.cut()
-    elif fault == "half-open":
-        wire.swallow = True
-    elif fault == "spoil":
-        wire.spoil = True
-    elif fault == "twice":
-        wire.repeat = True
-    elif fault == "late":
-        wire.hold = True
-    elif fault == "skew":
-        bench.plant.now_s += 7_200
-    elif fault == "restart" and bench.restart is not None:
-        await bench.restart()
-    elif fault == "lie" and bench.lie is not None:
-        bench.lie(True)
-    elif fault == "repeat" and bench.repeat is not None:
-        await bench.repeat()
-
-
-async def heal(bench: Bench, fault: str) -> None:
-    bench.wire.heal()
-    if fault in ("half-open", "spoil", "twice"):
-        bench.wire.cut()
-    if fault == "skew":
-        bench.plant.now_s -= 7_200
-    if fault == "lie" and bench.lie is not None:
-        bench.lie(False)
-    await bench.back()
 
 
 @each_adapter

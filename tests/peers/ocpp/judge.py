@@ -6,7 +6,7 @@ import json
 import sys
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -29,6 +29,7 @@ CAR = Asset(
 )  # fmt: skip
 LIMIT_W = 4_140
 EV = {"modelName": "car", "batteryCapacityKwh": 64, "maxChargingPowerKw": 11, "initialSoc": 20, "targetSoc": 95}
+Say = Callable[[bytes], Awaitable[None]]
 SAMPLES = 8
 """So many readings, a second apart, before the limit and after: a peer whose power is drawn by lot must obey in all."""
 
@@ -44,6 +45,7 @@ async def main() -> None:
     parser.add_argument("--both-ways", action="store_true")
     parser.add_argument("--json-mode", action="store_true", help="it takes commands as lines of JSON")
     parser.add_argument("--admin", type=int, help="port at which it takes commands over HTTP")
+    parser.add_argument("--plug", help="address to which a car is plugged in by POST")
     parser.add_argument("--folder", type=Path, default=Path(), help="where it runs")
     parser.add_argument("--record", type=Path, help="where every frame is written")
     ours, theirs = sys.argv[1 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :]
@@ -85,6 +87,9 @@ async def story(device: OcppDevice, asked: argparse.Namespace, process: asyncio.
         await say(process, "update_connector_status", connector=1, status="Preparing")
     elif asked.version == "1.6":
         await until(lambda: bool(device.evse.status), "it tells its status")
+    if asked.plug:
+        await asyncio.to_thread(posted, asked.plug)
+        await until(lambda: device.evse.status == "Preparing", "a car is at its plug")
     began = await profiles.start_session(station, device.evse, "PEER-TAG")
     print(f"  remote start: {began or 'accepted'}")
     if began and asked.json_mode:
@@ -151,6 +156,14 @@ def vcp_values(port: int, device: OcppDevice) -> None:
         answer.read()
 
 
+def posted(url: str) -> None:
+    """Say something over HTTP, on loopback, to a station that takes it so."""
+    told = {"evPlugged": True, "evsePlugged": True, "evReady": True, "evseReady": True}
+    request = urllib.request.Request(url, json.dumps(told).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        answer.read()
+
+
 async def say(process: asyncio.subprocess.Process, name: str, **params: Any) -> None:
     """Give a command as a line of JSON."""
     assert process.stdin is not None
@@ -209,9 +222,14 @@ class Witness:
         """Listen in from now on."""
         answer, write = server.answer, Station._write
 
-        async def answered(station: Station, raw: str | bytes) -> bytes | None:
+        async def answered(station: Station, raw: str | bytes, say: Say | None = None) -> bytes | None:
+            async def said(message: bytes) -> None:
+                self.hear("we", message)
+                if say is not None:
+                    await say(message)
+
             self.hear("peer", raw)
-            made = await answer(station, raw)
+            made = await answer(station, raw, None if say is None else said)
             if made is not None:
                 self.hear("we", made)
             return made

@@ -30,6 +30,10 @@ if sh scripts/peers.sh install cp-simulator; then
             "$bun" src/cli/main.ts --json --cp-id PEER-1 --ws-url ws://127.0.0.1:9311/ --ocpp-version $name
     done
 fi
+if sh scripts/peers.sh install microocpp; then
+    rm -f .peers/microocpp/mo_store/*
+    judge microocpp 9313 --bends --plug http://127.0.0.1:9413/api/connector/1/evse --folder .peers/microocpp -- ./mo_simulator
+fi
 if sh scripts/peers.sh install vcp; then
     for version in 1.6 2.0.1 2.1; do
         more=

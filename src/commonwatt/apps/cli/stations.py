@@ -18,7 +18,8 @@ def stations(
     do: Annotated[
         str,
         typer.Argument(
-            help="list, show, reset, unlock, available, reserve, cancel, local-list, firmware, diagnostics or trust."
+            help="list, show, reset, unlock, available, reserve, cancel, local-list, firmware, diagnostics, watch "
+            "or trust."
         ),
     ],
     station: Annotated[str, typer.Argument(help="The station's id.")] = "",

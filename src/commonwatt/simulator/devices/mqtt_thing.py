@@ -118,6 +118,8 @@ class Thing(ABC):
     async def _listen(self, client: aiomqtt.Client) -> None:
         async def hear() -> None:
             async for message in client.messages:
+                if not any(message.topic.matches(mine) for mine in self.hears):
+                    continue  # amqtt hands out what it retains on topics that nobody asked for
                 await self.heard(message.topic.value, bytes(message.payload) if message.payload else b"")
 
         hearing, restarts = asyncio.ensure_future(hear()), asyncio.ensure_future(self._restarts.wait())

@@ -40,7 +40,7 @@ def answer(station: "OcppStation", action: str, asked: Told) -> Told | None:
             station.later("NotifyReport", payload)
         return {"status": "Accepted"}
     if action in ("RemoteStartTransaction", "RequestStartTransaction"):
-        if station.transaction is not None or not station.plugged:
+        if station.transaction is not None or not station.plugged or not station.in_service:
             return {"status": "Rejected"}
         station.tag = asked["idTag"] if old else asked["idToken"]["idToken"]
         station.begin_soon()

@@ -1,18 +1,14 @@
-"""What a simulated station does beside charging: its secrets, certificates, reservations, local list and firmware."""
+"""What a simulated station does beside charging: its secrets, reservations, local list, settings and logs."""
 
+import asyncio
 import base64
 import hashlib
-import ssl
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from commonwatt.simulator.devices import ocpp_firmware
+from commonwatt.simulator.devices.ocpp_keys import SERVER_ROOT, Keys
+from commonwatt.simulator.devices.ocpp_monitors import Monitors
 from commonwatt.simulator.devices.ocpp_stack import seconds
 from commonwatt.simulator.devices.ocpp_words import stamp
 
@@ -29,8 +25,10 @@ class Duties:
     Args:
         name: Common name in its requests for certificates.
         password: With which it comes; empty: with none.
-        root: The server's root, PEM; with it, the station speaks TLS.
+        root: The server's root that it comes with, PEM; without, it speaks no TLS.
+        secure_url: Where it comes to once it was told another security profile.
         obeys_lists: Whether it takes differences; else it answers that they failed.
+        in_service: Whether it charges whoever comes.
     """
 
     name: str
@@ -38,13 +36,16 @@ class Duties:
     root: str = ""
     secure_url: str = ""
     obeys_lists: bool = True
-    certificate: str = ""
-    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
-    roots: dict[str, str] = field(default_factory=dict)
+    keys: Keys = field(init=False)
     reserved: dict[int, tuple[str, int]] = field(default_factory=dict)
     listed: dict[str, str] = field(default_factory=dict)
     list_version: int = 0
-    firmware: Told = field(default_factory=dict)
+    monitors: Monitors = field(default_factory=Monitors)
+    updating: "asyncio.Task[None] | None" = None
+    in_service: bool = True
+
+    def __post_init__(self) -> None:
+        self.keys = Keys(name=self.name, roots=[(SERVER_ROOT, self.root)] if self.root else [])
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -54,35 +55,20 @@ class Duties:
         coded = base64.b64encode(f"{self.name}:{self.password}".encode()).decode()
         return [("Authorization", f"Basic {coded}")]
 
-    def tls(self) -> ssl.SSLContext | None:
-        """What it speaks TLS with, showing its certificate where it has one."""
-        if not self.root:
-            return None
-        context = ssl.create_default_context(cadata=self.root + "".join(self.roots.values()))
-        if self.certificate:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "own.pem"
-                path.write_bytes(self.certificate.encode() + _pem(self.key))
-                context.load_cert_chain(path)
-        return context
-
-    def request(self) -> str:
-        """Return a request for a certificate, by a key that is new."""
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.name)])
-        made = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(self.key, hashes.SHA256())
-        return made.public_bytes(serialization.Encoding.PEM).decode()
-
     def answer(self, station: "OcppStation", action: str, asked: Told) -> Told | None:
         """Return the answer to a call, or None where it is none of these."""
+        keys = self.keys
         found = {
             "ReserveNow": self._reserve, "CancelReservation": self._cancel, "SendLocalList": self._list,
-            "GetLocalListVersion": self._version, "InstallCertificate": self._install,
-            "CertificateSigned": self._signed, "ChangeConfiguration": self._change, "SetVariables": self._variables,
-            "TriggerMessage": self._trigger, "ExtendedTriggerMessage": self._trigger, "UpdateFirmware": self._update,
-            "SignedUpdateFirmware": self._update, "GetLog": self._log, "GetDiagnostics": self._log,
-            "SetNetworkProfile": self._fine, "Reset": self._fine, "UnlockConnector": self._unlock,
-            "ChangeAvailability": self._fine, "GetInstalledCertificateIds": self._installed,
+            "GetLocalListVersion": self._version, "InstallCertificate": keys.install,
+            "GetInstalledCertificateIds": keys.installed, "DeleteCertificate": keys.delete,
+            "CertificateSigned": keys.signed, "TriggerMessage": keys.trigger, "ExtendedTriggerMessage": keys.trigger,
+            "ChangeConfiguration": self._change, "SetVariables": self._variables,
+            "UpdateFirmware": ocpp_firmware.update, "SignedUpdateFirmware": ocpp_firmware.update,
+            "GetLog": self._log, "GetDiagnostics": self._log, "SetNetworkProfile": self._fine, "Reset": self._fine,
+            "UnlockConnector": self._unlock, "ChangeAvailability": self._availability,
+            "SetVariableMonitoring": self.monitors.set, "ClearVariableMonitoring": self.monitors.clear,
+            "GetMonitoringReport": self.monitors.report,
         }.get(action)  # fmt: skip
         return None if found is None else found(station, asked)
 
@@ -117,21 +103,6 @@ class Duties:
     def _version(self, station: "OcppStation", asked: Told) -> Told:
         return {"listVersion" if station.version == "1.6" else "versionNumber": self.list_version}
 
-    def _install(self, station: "OcppStation", asked: Told) -> Told:
-        self.roots[asked["certificateType"]] = asked["certificate"]
-        return {"status": "Accepted"}
-
-    def _installed(self, station: "OcppStation", asked: Told) -> Told:
-        return {"status": "NotFound"}
-
-    def _signed(self, station: "OcppStation", asked: Told) -> Told:
-        """Take a certificate only if it is for the key that the request was made with."""
-        made = x509.load_pem_x509_certificate(asked["certificateChain"].encode())
-        if made.public_key() != self.key.public_key():
-            return {"status": "Rejected"}
-        self.certificate = asked["certificateChain"]
-        return {"status": "Accepted"}
-
     def _change(self, station: "OcppStation", asked: Told) -> Told:
         return {"status": self._set(station, asked["key"], asked["value"])}
 
@@ -152,22 +123,17 @@ class Duties:
             station.url = self.secure_url or station.url
         return "Accepted"
 
-    def _trigger(self, station: "OcppStation", asked: Told) -> Told:
-        if not asked["requestedMessage"].startswith("SignCharg"):
-            return {"status": "NotImplemented"}
-        station.later("SignCertificate", {"csr": self.request()})
+    def _availability(self, station: "OcppStation", asked: Told) -> Told:
+        """Go out of service or into it again; what is charged goes on to its end."""
+        old = station.version == "1.6"
+        where = asked["connectorId"] if old else asked.get("evse", {}).get("id", 0)
+        if where not in (0, 1):
+            return {"status": "Rejected"}
+        self.in_service = asked["type" if old else "operationalStatus"] == "Operative"
+        if station.transaction is not None and not self.in_service:
+            return {"status": "Scheduled"}
+        station.later("StatusNotification", station.words.status(station))
         return {"status": "Accepted"}
-
-    def _update(self, station: "OcppStation", asked: Told) -> Told:
-        """Say step by step how the download goes; a signature is looked at by whoever has the file."""
-        self.firmware = asked
-        signed = "requestId" in asked
-        action = "SignedFirmwareStatusNotification" if signed and station.version == "1.6" else (
-            "FirmwareStatusNotification"
-        )  # fmt: skip
-        for status in ("Downloading", "DownloadFailed"):
-            station.later(action, {"status": status, **({"requestId": asked["requestId"]} if signed else {})})
-        return {} if action == "FirmwareStatusNotification" and station.version == "1.6" else {"status": "Accepted"}
 
     def _log(self, station: "OcppStation", asked: Told) -> Told:
         number = asked.get("requestId")
@@ -183,9 +149,3 @@ class Duties:
 
     def _fine(self, station: "OcppStation", asked: Told) -> Told:
         return {"status": "Accepted"}
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )

@@ -42,9 +42,9 @@ class Mobility:
 
     def __post_init__(self) -> None:
         own = ec.generate_private_key(ec.SECP256R1()).public_key()
-        self.root = _made("MO root", "MO root", self.root_key.public_key(), self.root_key, ca=True)
-        self.sub = _made("MO sub", "MO root", self.sub_key.public_key(), self.root_key, ca=True)
-        self.contract = _made(self.emaid, "MO sub", own, self.sub_key, ca=False, lasts=self.lasts)
+        self.root = made("MO root", "MO root", self.root_key.public_key(), self.root_key, ca=True)
+        self.sub = made("MO sub", "MO root", self.sub_key.public_key(), self.root_key, ca=True)
+        self.contract = made(self.emaid, "MO sub", own, self.sub_key, ca=False, lasts=self.lasts)
 
     @property
     def chain(self) -> str:
@@ -102,7 +102,7 @@ class Mobility:
         writer.close()
 
 
-def _made(
+def made(
     name: str,
     issuer: str,
     key: ec.EllipticCurvePublicKey,
@@ -111,6 +111,7 @@ def _made(
     ca: bool,
     lasts: timedelta = timedelta(days=365),
 ) -> x509.Certificate:
+    """Return a certificate of a key, named and signed, that is two days old."""
     now = datetime.now(UTC)
     subject, by = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, one)]) for one in (name, issuer))
     made = x509.CertificateBuilder().subject_name(subject).issuer_name(by).public_key(key)

@@ -26,6 +26,7 @@ class Held:
     mode: str = ""
     baseline: float = 0
     curve: tuple[tuple[float, float], ...] = ()
+    signals: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(slots=True)
@@ -86,6 +87,7 @@ class Stack:
             mode=first.get("operationMode", ""),
             baseline=first.get("v2xBaseline", 0),
             curve=tuple((one["frequency"], one["power"]) for one in first.get("v2xFreqWattCurve", ())),
+            signals=tuple((one["signal"], one["power"]) for one in first.get("v2xSignalWattCurve", ())),
         )
 
     def _top(self, purpose: str, now_s: int) -> tuple[dict[str, Any], int] | None:

@@ -4,9 +4,9 @@ import asyncio
 import json
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 
 from commonwatt.model import Band, Nameplate
 from commonwatt.simulator.devices import ocpp_v2x
+from commonwatt.simulator.devices.label import label_of
 from commonwatt.simulator.devices.ocpp_answers import answer
 from commonwatt.simulator.devices.ocpp_duties import Duties
 from commonwatt.simulator.devices.ocpp_stack import Stack
@@ -50,6 +51,7 @@ class OcppStation:
         tag: Token of whoever charges; a start from afar brings its own.
         patience_s: How long it waits for an answer.
         label: What it says of itself; without, what every simulated device says.
+        boot_reason: Why it boots, in the words of 2.x.
         life: Part of its transactions' names: none is given twice, whatever it forgets when its program is killed.
     """
 
@@ -68,6 +70,7 @@ class OcppStation:
     duties: Duties | None = None
     tag: str = "CAR"
     lies: bool = False
+    boot_reason: str = "PowerUp"
     plugged: bool = True
     transaction: str | None = None
     stack: Stack = field(default_factory=Stack)
@@ -82,6 +85,7 @@ class OcppStation:
     _up: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: dict[str, asyncio.Future[Any]] = field(default_factory=dict)
     _busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _saying: asyncio.Lock = field(default_factory=asyncio.Lock)
     _ids: int = 0
     _starts: int = 0
     _soon: set[asyncio.Task[None]] = field(default_factory=set)
@@ -96,6 +100,25 @@ class OcppStation:
         """What its meter shows of import."""
         return self.plant.import_wh - self.register_from_wh
 
+    @property
+    def firmware(self) -> str:
+        """The version that it tells at its boots."""
+        return self.said_label.firmware
+
+    @firmware.setter
+    def firmware(self, version: str) -> None:
+        self.label = replace(self.said_label, firmware=version)
+
+    @property
+    def said_label(self) -> Nameplate:
+        """What it says of itself."""
+        return self.label or label_of(self.plant)
+
+    @property
+    def in_service(self) -> bool:
+        """Whether it charges; one that was taken out of service ends what it has begun."""
+        return self.duties is None or self.duties.in_service or self.transaction is not None
+
     async def run(self) -> None:
         """Connect, and connect again, until cancelled."""
         while True:
@@ -104,7 +127,7 @@ class OcppStation:
                     self.url, subprotocols=[Subprotocol(f"ocpp{self.version}")], compression=None, ping_interval=None,
                     open_timeout=1, close_timeout=0.1, proxy=None,
                     additional_headers=self.duties.headers if self.duties else None,
-                    ssl=self.duties.tls() if self.duties and self.url.startswith("wss:") else None,
+                    ssl=self.duties.keys.tls() if self.duties and self.url.startswith("wss:") else None,
                 ) as link:  # fmt: skip
                     self._link = link
                     greeting = asyncio.create_task(self._greet())
@@ -124,6 +147,8 @@ class OcppStation:
     async def tell(self) -> None:
         """Look at the clock: do what the profiles say now, and send meter values; it waits a moment for the answer."""
         self.follow()
+        if self.duties is not None:
+            self.duties.monitors.look(self)
         self.queue.append(self.words.measured(self))
         await self._flush()
 
@@ -170,6 +195,14 @@ class OcppStation:
         if self._link is not None:
             self._link.transport.abort()
 
+    async def reboot(self, reason: str) -> None:
+        """Boot anew for a reason of 2.x, and return when the server has welcomed it."""
+        self.boot_reason = reason
+        self._up.clear()
+        if self._link is not None:
+            self._link.transport.abort()
+        await self.up()
+
     async def repeat(self) -> None:
         """Say the last messages again, in the other order."""
         for action, payload in reversed(list(self.said)):
@@ -187,17 +220,7 @@ class OcppStation:
             return
         per = 1 if self.unit == "W" else self.volts * (held.phases or 1)
         most_w = self.plant.asset.max_import_w if held.limit is None else int(held.limit * per)
-        if held.curve:
-            power_w = int(held.baseline + ocpp_v2x.along(held.curve, self.frequency_mhz / 1000))
-            power_w = max(int((held.discharge or 0) * per), min(most_w, power_w))
-            band = Band(lo_w=power_w, hi_w=power_w)
-        elif held.mode == "Idle":
-            band = Band(lo_w=0, hi_w=0)
-        elif held.setpoint is not None:
-            power_w = min(int(held.setpoint * per), most_w)
-            band = Band(lo_w=power_w, hi_w=power_w)
-        else:
-            band = Band(lo_w=min(0, most_w) if held.discharge is None else int(held.discharge * per), hi_w=most_w)
+        band = ocpp_v2x.band_of(self, held, per, most_w)
         self.plant.ask(self.grid.bounded(band, self.plant.now_s), held.until_s)
 
     async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
@@ -235,13 +258,17 @@ class OcppStation:
     async def _flush(self) -> None:
         """Say what waits, oldest first, as long as it is answered."""
         with suppress(Quiet, OSError, WebSocketException):
-            while self.queue and self._link is not None:
-                action, payload = self.queue[0]
-                told = await self.call(action, payload)
-                if self.queue and self.queue[0][1] is payload:
-                    self.queue.popleft()
-                self.said.append((action, payload))
-                self.words.learn(self, action, told)
+            async with self._saying:
+                await self._say_all()
+
+    async def _say_all(self) -> None:
+        while self.queue and self._link is not None:
+            action, payload = self.queue[0]
+            told = await self.call(action, payload)
+            if self.queue and self.queue[0][1] is payload:
+                self.queue.popleft()
+            self.said.append((action, payload))
+            self.words.learn(self, action, told)
 
     async def _hear(self, link: ClientConnection, raw: str | bytes) -> None:
         try:
@@ -271,21 +298,22 @@ class OcppStation:
     def later(self, action: str, payload: dict[str, Any]) -> None:
         """Say something soon, after the answer that is under way."""
         self.queue.append((action, payload))
-        task = asyncio.create_task(self._flush())
-        self._soon.add(task)
-        task.add_done_callback(self._soon.discard)
+        self.soon(self._flush())
 
     def begin_soon(self) -> None:
         """Begin a transaction soon, as it was asked to from afar."""
-        task = asyncio.create_task(self.plug())
-        self._soon.add(task)
-        task.add_done_callback(self._soon.discard)
+        self.soon(self.plug())
 
     def end_soon(self) -> None:
         """End the transaction soon, as it was asked to from afar."""
-        task = asyncio.create_task(self.unplug("Remote"))
+        self.soon(self.unplug("Remote"))
+
+    def soon(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do something beside, for as long as the station runs."""
+        task = asyncio.create_task(work)
         self._soon.add(task)
         task.add_done_callback(self._soon.discard)
+        return task
 
 
 @asynccontextmanager

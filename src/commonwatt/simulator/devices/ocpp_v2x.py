@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from commonwatt.model import Band
-from commonwatt.simulator.devices.ocpp_stack import seconds
+from commonwatt.simulator.devices.ocpp_stack import Held, seconds
 from commonwatt.simulator.devices.ocpp_words import stamp
 
 if TYPE_CHECKING:
@@ -23,10 +23,14 @@ class GridSupport:
     Args:
         rated_w: What percentages of discharge are of.
         volts_pct: Voltage at the station, percent of nominal.
+        signal: What it was sent last by AFRRSignal.
+        outside: Within what somebody else at the place lets it work: a set-point where both edges are the same.
     """
 
     rated_w: int = 10_000
     volts_pct: float = 100.0
+    signal: int = 0
+    outside: Band | None = None
     controls: dict[str, Told] = field(default_factory=dict)
 
     def runs(self, now_s: int) -> dict[str, Told]:
@@ -60,7 +64,12 @@ def answer(station: "OcppStation", action: str, asked: Told) -> Told | None:
     if action in ("NotifyAllowedEnergyTransfer", "UsePriorityCharging"):
         return accepted if asked["transactionId"] == station.transaction else rejected
     if action == "AFRRSignal":
-        return rejected  # it has no curve for the signal
+        held = station.stack.now(station.plant.now_s, in_transaction=station.transaction is not None)
+        if held is None or held.mode != "CentralFrequency":
+            return rejected  # it has no curve for the signal
+        station.grid.signal = asked["signal"]
+        station.follow()
+        return accepted
     if action == "SetDERControl":
         return set_control(station, asked)
     if action == "ClearDERControl":
@@ -75,6 +84,33 @@ def answer(station: "OcppStation", action: str, asked: Told) -> Told | None:
             station.later("ReportDERControl", reported(station, one, asked["requestId"], i + 1 < len(found)))
         return accepted if found else {"status": "NotFound"}
     return None
+
+
+def band_of(station: "OcppStation", held: Held, per: int, most_w: int) -> Band:
+    """Return within what power a station works by what its profiles say, in W.
+
+    Args:
+        station: Which.
+        held: What counts now, in the station's unit.
+        per: What one of that unit is, in W.
+        most_w: Its limit.
+    """
+    least_w = int((held.discharge or 0) * per)
+    if held.mode == "Idle":
+        return Band(lo_w=0, hi_w=0)
+    if held.mode in ("ExternalSetpoint", "ExternalLimits"):
+        outside = station.grid.outside or Band(lo_w=0, hi_w=0)
+        return Band(lo_w=min(outside.lo_w, most_w), hi_w=min(outside.hi_w, most_w))
+    if held.curve:
+        power_w = int(held.baseline + along(held.curve, station.frequency_mhz / 1000))
+    elif held.signals:
+        power_w = int(held.baseline + along(held.signals, station.grid.signal))
+    elif held.setpoint is not None:
+        power_w, least_w = int(held.setpoint * per), min(least_w, int(held.setpoint * per))
+    else:
+        return Band(lo_w=min(0, most_w) if held.discharge is None else least_w, hi_w=most_w)
+    power_w = max(least_w, min(most_w, power_w))
+    return Band(lo_w=power_w, hi_w=power_w)
 
 
 def updated(station: "OcppStation", id: int, change: Told) -> bool:

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any, Protocol
 
 from commonwatt.model import instant
-from commonwatt.simulator.devices.label import label_of
 
 if TYPE_CHECKING:
     from commonwatt.simulator.devices.ocpp_station import OcppStation
@@ -41,7 +40,7 @@ class Words16:
 
     def boot(self, station: "OcppStation") -> dict[str, Any]:
         """Say who it is."""
-        label = station.label or label_of(station.plant)
+        label = station.said_label
         return {
             "chargePointVendor": label.make[:20], "chargePointModel": label.model[:20],
             "chargePointSerialNumber": label.serial[:25], "firmwareVersion": label.firmware[:50],
@@ -50,6 +49,7 @@ class Words16:
     def status(self, station: "OcppStation") -> dict[str, Any]:
         """Say whether a car is there."""
         state = "Charging" if station.transaction else "Preparing" if station.plugged else "Available"
+        state = state if station.in_service else "Unavailable"
         return {"connectorId": 1, "errorCode": "NoError", "status": state, "timestamp": stamp(station)}
 
     def first_id(self, own: str) -> str:
@@ -97,16 +97,17 @@ class Words2:
 
     def boot(self, station: "OcppStation") -> dict[str, Any]:
         """Say who it is."""
-        label = station.label or label_of(station.plant)
+        label = station.said_label
         told = {
             "vendorName": label.make[:50], "model": label.model[:20],
             "serialNumber": label.serial[:25], "firmwareVersion": label.firmware[:50],
         }  # fmt: skip
-        return {"reason": "PowerUp", "chargingStation": told}
+        return {"reason": station.boot_reason, "chargingStation": told}
 
     def status(self, station: "OcppStation") -> dict[str, Any]:
         """Say whether a car is there."""
         state = "Occupied" if station.plugged else "Available"
+        state = state if station.in_service else "Unavailable"
         return {"timestamp": stamp(station), "connectorStatus": state, "evseId": 1, "connectorId": 1}
 
     def first_id(self, own: str) -> str:

@@ -47,11 +47,11 @@ def test_a_station_goes_from_a_password_to_tls_to_its_own_certificate_and_never_
                 await until(lambda: gate.credentials.reached("CP-1") == 2 and known.link)
                 await simulated.up()
                 assert await trust.renew(known) == ""
-                await until(lambda: simulated.duties is not None and simulated.duties.certificate)
+                await until(lambda: simulated.duties is not None and simulated.duties.keys.chains)
                 trust.cut(server, "CP-1")
                 await until(lambda: gate.credentials.reached("CP-1") == 3 and known.link)
                 assert "only ever rises" in await management.raise_profile(known, gate, 2, wss)
-                simulated.duties.certificate, simulated.url = "", plain_url
+                simulated.duties.keys.chains, simulated.url = {}, plain_url
                 trust.cut(server, "CP-1")
                 await until(lambda: any(one[2] == "TurnedAway" for one in server.memory.events("CP-1")))
                 assert known.link is None
@@ -116,14 +116,14 @@ def test_a_revoked_certificate_and_anothers_certificate_open_nothing(tmp_path: P
             simulated = station(server, "2.0.1", secure)
             duties = simulated.duties
             assert duties is not None
-            duties.certificate = _signed(server.services.authority, duties.request(), "CP-1")
+            assert duties.keys.take(_signed(server.services.authority, duties.keys.request(), "CP-1"))
             async with running(simulated):
                 await simulated.up()
                 assert trust.revoke(server, "CP-1") == 1
                 await until(lambda: "was revoked" in str(server.memory.events("CP-1")))
                 assert known.link is None
-                duties.name = "CP-2"
-                duties.certificate = _signed(server.services.authority, duties.request(), "CP-2")
+                duties.keys.name = "CP-2"
+                assert duties.keys.take(_signed(server.services.authority, duties.keys.request(), "CP-2"))
                 await until(lambda: "a certificate of 'CP-2'" in str(server.memory.events("CP-1")))
                 assert known.link is None
 
@@ -141,8 +141,6 @@ def test_a_root_is_changed_without_losing_a_station(tmp_path: Path) -> None:
             async with running(simulated):
                 await simulated.up()
                 assert await trust.rotate(server) == {"CP-1": ""}
-                assert simulated.duties is not None
-                simulated.duties.root = simulated.duties.roots["CSMSRootCertificate"]
                 simulated._up.clear()
                 trust.cut(server, "CP-1")
                 await asyncio.wait_for(simulated.up(), 5)

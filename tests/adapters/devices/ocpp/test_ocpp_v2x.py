@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_ocpp_profiles import CAR, NOON_S, Place, play
 
-from commonwatt.adapters.devices.ocpp import der, v2x
+from commonwatt.adapters.devices.ocpp import der, profiles, v2x
 from commonwatt.adapters.devices.ocpp.limits import Grid, Wanted, profile
 from commonwatt.adapters.devices.ocpp.needs import Needs, needs_of
 from commonwatt.adapters.devices.ocpp.schemas import check
@@ -123,6 +123,50 @@ def test_every_mode_is_a_profile_that_the_schema_allows(mode: Any, more: dict[st
     assert check("2.1", "SetChargingProfile", {"evseId": 1, "chargingProfile": whole}) == []
     with pytest.raises(InvalidValue):
         v2x.period("ChargingOnly", Band(lo_w=0, hi_w=1), setpoint_w=5)
+
+
+async def work_by(here: Place, made: dict[str, Any]) -> None:
+    """Let the station work by a period for a minute, as whoever calls it may."""
+    now = instant(here.plant.now_s)
+    wanted = Wanted(0, 0, None, now, now + timedelta(seconds=60), (made,))
+    await profiles.hold(here.device.station, here.device.evse, wanted, Grid(), stack_level=None, relative=False)
+
+
+@pytest.mark.row("M4")
+def test_power_follows_the_signal_that_is_sent_by_its_curve_and_within_its_limits_until_the_profile_ends() -> None:
+    async def story(here: Place) -> None:
+        station, now = here.device.station, instant(here.plant.now_s)
+        assert "Rejected" in await v2x.signal(station, now, 50), "it has no curve yet"
+        band, curve = Band(lo_w=-5_000, hi_w=4_000), ((-100, -5_000), (0, 0), (100, 5_000))
+        await work_by(here, v2x.period("CentralFrequency", band, signal_w=curve, baseline_w=-200))
+        followed = {50: 2_300, -50: -2_700, 0: -200, 100: 4_000, -1_000: -5_000}
+        for signal, power_w in followed.items():
+            assert await v2x.signal(station, now, signal) == ""
+            assert here.plant.power_w == power_w
+        here.plant.pass_time(60)
+        here.station.follow()
+        assert here.plant.held is None
+        assert "Rejected" in await v2x.signal(station, now, 50)
+
+    play(story, "2.1", BOTH)
+
+
+def test_where_others_at_the_place_say_the_power_a_station_follows_them_and_lets_go_with_the_profile() -> None:
+    async def story(here: Place) -> None:
+        await work_by(here, v2x.period("ExternalSetpoint", Band(lo_w=-5_000, hi_w=7_000)))
+        assert here.plant.power_w == 0, "nobody has said anything"
+        here.station.grid.outside = Band(lo_w=-3_000, hi_w=-3_000)
+        here.station.follow()
+        assert here.plant.power_w == -3_000
+        await work_by(here, v2x.period("ExternalLimits", Band(lo_w=-5_000, hi_w=7_000)))
+        here.station.grid.outside = Band(lo_w=0, hi_w=2_500)
+        here.station.follow()
+        assert here.plant.power_w == 2_500
+        here.plant.pass_time(60)
+        here.station.follow()
+        assert here.plant.power_w == CAR.max_import_w
+
+    play(story, "2.1", BOTH)
 
 
 def test_what_a_car_needs_bounds_what_it_is_told() -> None:

@@ -32,12 +32,13 @@ STATION, V2G = "ChargingStationCertificate", "V2GCertificate"
 
 
 class Issued(msgspec.Struct):
-    """A certificate that was signed: for whom, until when, and when it was revoked."""
+    """A certificate that was signed: for whom, until when, when it was revoked, and the name of the root that did."""
 
     name: str
     kind: str
     expires_s: int
     revoked_s: int | None = None
+    root: str = ""
 
 
 class Authority:
@@ -76,7 +77,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         number = len(list(self._folder.glob("root-*.key"))) + 1
         name = _name(f"{self._title} root {number}")
-        made = self._builder(name, name, key.public_key(), ROOT_LASTS)
+        made = self._builder(name, None, key.public_key(), ROOT_LASTS)
         made = made.add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
         made = made.add_extension(_usage(ca=True), critical=True)
         certificate = made.sign(key, hashes.SHA256())
@@ -112,14 +113,15 @@ class Authority:
         Source: RFC 2986; OCPP 2.0.1 part 2, A02 and A00.FR.500 to .512.
         """
         request = checked_request(csr_pem, name)
-        made = self._builder(_name(name), self.root.subject, request.public_key(), LEAF_LASTS)
+        made = self._builder(_name(name), self.root, request.public_key(), LEAF_LASTS)
         made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         made = made.add_extension(_usage(ca=False), critical=True)
         purpose = ExtendedKeyUsageOID.CLIENT_AUTH if kind == STATION else ExtendedKeyUsageOID.SERVER_AUTH
         made = made.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         certificate = made.sign(self._key(self.root), hashes.SHA256())
         expires_s = epoch(certificate.not_valid_after_utc.replace(microsecond=0))
-        self.issued[_serial(certificate)] = Issued(name=name, kind=kind, expires_s=expires_s)
+        root = common_name(self.root)
+        self.issued[_serial(certificate)] = Issued(name=name, kind=kind, expires_s=expires_s, root=root)
         self._keep()
         return certificate
 
@@ -131,6 +133,13 @@ class Authority:
                 one.revoked_s, found = now_s, found + 1
         self._keep()
         return found
+
+    def withdraw(self, certificate: x509.Certificate) -> None:
+        """Revoke one certificate: whoever it was made for said that it does not take it."""
+        known = self.issued.get(_serial(certificate))
+        if known is not None and known.revoked_s is None:
+            known.revoked_s = epoch(self._clock())
+            self._keep()
 
     def take_crl(self, crl_pem: bytes) -> int:
         """Take over what a revocation list of one of our roots says, and return how many it revokes.
@@ -170,46 +179,60 @@ class Authority:
         return known is not None and known.revoked_s is not None
 
     def due(self, name: str, kind: str = STATION) -> bool:
-        """Tell whether the newest certificate of a station expires soon, or it has none."""
+        """Tell whether a station has no certificate of the root that signs which lasts for a while yet."""
+        root = common_name(self.root)
         held = [
             one.expires_s
             for one in self.issued.values()
-            if (one.name, one.kind) == (name, kind) and one.revoked_s is None
+            if (one.name, one.kind, one.root) == (name, kind, root) and one.revoked_s is None
         ]
         return max(held, default=0) < epoch(self._clock()) + RENEW_BEFORE.total_seconds()
 
-    def server_files(self, names: Sequence[str]) -> tuple[Path, Path, bytes]:
+    def server_root(self) -> x509.Certificate:
+        """Return the root of our server's certificate: an older one while not all stations have the newest."""
+        path = self._folder / "server.pem"
+        if not path.exists():
+            return self.root
+        held = x509.load_pem_x509_certificate(load_secret(path))
+        return next((root for root in self.roots if root.subject == held.issuer), self.root)
+
+    def server_files(self, names: Sequence[str], *, newest: bool = False) -> tuple[Path, Path, bytes]:
         """Return certificate, key and the key's passphrase of our server, made anew where the old expires soon.
 
         Args:
             names: Host names and addresses by which stations call us.
+            newest: Of the root that signs; else of the root that the old one is of.
         """
         certificate, key = self._folder / "server.pem", self._folder / "server.key"
+        signer = self.root if newest else self.server_root()
         if certificate.exists() and key.exists():
             held = x509.load_pem_x509_certificate(load_secret(certificate))
             lasts = held.not_valid_after_utc - self._clock() > RENEW_BEFORE
-            if lasts and held.issuer == self.root.subject and server_names(held) == set(names):
+            if lasts and held.issuer == signer.subject and server_names(held) == set(names):
                 return certificate, key, self._words
         private = ec.generate_private_key(ec.SECP256R1())
-        made = self._builder(_name(names[0]), self.root.subject, private.public_key(), SERVER_LASTS)
+        made = self._builder(_name(names[0]), signer, private.public_key(), SERVER_LASTS)
         made = made.add_extension(x509.SubjectAlternativeName([_host(one) for one in names]), critical=False)
         made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        signed = made.sign(self._key(self.root), hashes.SHA256())
+        signed = made.sign(self._key(signer), hashes.SHA256())
         save_secret(key, _sealed(private, self._words))
         save_secret(certificate, pem(signed).encode())
         return certificate, key, self._words
 
-    def _builder(self, subject: x509.Name, issuer: x509.Name, key: object, lasts: timedelta) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, issuer: x509.Certificate | None, key: object, lasts: timedelta
+    ) -> x509.CertificateBuilder:
         now = self._clock()
         assert isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
-        made = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
+        by = subject if issuer is None else issuer.subject
+        made = x509.CertificateBuilder().subject_name(subject).issuer_name(by).public_key(key)
         made = made.serial_number(x509.random_serial_number())
         made = made.not_valid_before(now - EARLIER).not_valid_after(now + lasts)
         identifier = x509.SubjectKeyIdentifier.from_public_key(key)
-        if subject == issuer:
+        if issuer is None:
             return made.add_extension(identifier, critical=False)
-        own = self.root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        own = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
         return made.add_extension(identifier, critical=False).add_extension(authority, critical=False)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from commonwatt.adapters.devices.ocpp import firmware, local_list, management, reservations, trust
+from commonwatt.adapters.devices.ocpp import firmware, local_list, management, monitors, reservations, trust
 from commonwatt.adapters.devices.ocpp.certificates import read_certificate
 from commonwatt.adapters.devices.ocpp.server import Server
 from commonwatt.adapters.devices.ocpp.station import Station
@@ -62,7 +62,7 @@ async def do(server: Server, line: bytes) -> dict[str, Any]:
         return {"ok": True, "told": await verb(server, asked)}
     except KeyError as missing:
         return {"ok": False, "why": f"{missing} is missing"}
-    except (CommonwattError, msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
+    except (CommonwattError, msgspec.MsgspecError, OSError, ValueError, TypeError, OverflowError) as error:
         return {"ok": False, "why": str(error)}
 
 
@@ -81,6 +81,7 @@ async def _show(server: Server, asked: Asked) -> Any:
         "firmware": msgspec.to_builtins(station.books.firmware),
         "uploads": msgspec.to_builtins(station.books.uploads, str_keys=True),
         "quirks": dict(station.quirks),
+        "events": station.facts.get("events", []),
         "security": [{"at_s": at_s, "kind": kind, "words": words} for _, at_s, kind, words in events],
     }
 
@@ -136,6 +137,20 @@ async def _diagnostics(server: Server, asked: Asked) -> Any:
     return number
 
 
+async def _watch(server: Server, asked: Asked) -> Any:
+    """Let a station watch a variable, or forget a monitor by its ``id``; without either, return what it watches."""
+    station = _station(server, asked)
+    if "id" in asked:
+        return _done(await monitors.unwatch(station, int(asked["id"])))
+    if "variable" not in asked:
+        return [one._asdict() for one in await monitors.watched(station)]
+    number, wrong = await monitors.watch(
+        station, str(asked["variable"]), asked["kind"], float(asked["value"]), int(asked.get("severity", 5))
+    )
+    _done(wrong)
+    return number
+
+
 async def _trust(server: Server, asked: Asked) -> Any:
     """Do what has to do with passwords, certificates and profiles: ``what`` says which."""
     what, gate = asked["what"], server.gate
@@ -178,6 +193,7 @@ VERBS: Mapping[str, Callable[[Server, Asked], Awaitable[Any]]] = {
     "local-list": _local_list,
     "firmware": _firmware,
     "diagnostics": _diagnostics,
+    "watch": _watch,
     "trust": _trust,
 }
 

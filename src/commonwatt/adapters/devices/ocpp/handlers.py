@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from commonwatt.adapters.devices.ocpp.certificates import STATION, V2G, pem
+from cryptography import x509
+
+from commonwatt.adapters.devices.ocpp.certificates import STATION, V2G, Authority, pem
 from commonwatt.adapters.devices.ocpp.frames import CallRefused
 from commonwatt.adapters.devices.ocpp.ocmf import signed_records
 from commonwatt.adapters.devices.ocpp.services import Services
@@ -110,18 +112,20 @@ def sign_certificate(heard: Heard, told: Payload) -> Payload:
         payload["certificateType"] = kind
     if "requestId" in told:
         payload["requestId"] = told["requestId"]
-    services.later(_hand_over(heard, payload, f"{certificate.serial_number:x}"))
+    services.later(_hand_over(heard, payload, authority, certificate))
     return {"status": "Accepted"}
 
 
-async def _hand_over(heard: Heard, payload: Payload, serial: str) -> None:
+async def _hand_over(heard: Heard, payload: Payload, authority: Authority, certificate: x509.Certificate) -> None:
     try:
         told = await heard.station.call("CertificateSigned", payload)
         words = str(told.get("status"))
+        if words != "Accepted":
+            authority.withdraw(certificate)  # or it would count as the one that the station has
     except (CallRefused, InvalidValue, Unreachable) as error:
         words = str(error)
     kind = "CertificateSigned" if words == "Accepted" else "CertificateNotTaken"
-    heard.services.note(heard.station.id, heard.now_s, kind, f"{serial}: {words}")
+    heard.services.note(heard.station.id, heard.now_s, kind, f"{certificate.serial_number:x}: {words}")
 
 
 def records(station: Station, told: Payload) -> list[str]:

@@ -13,6 +13,7 @@ from commonwatt.adapters.devices.ocpp.handlers import (
     nothing,
     records,
 )
+from commonwatt.adapters.devices.ocpp.monitors import monitors_in
 from commonwatt.adapters.devices.ocpp.plug_and_charge import authorize, certificate_status, ev_certificate, told_2
 from commonwatt.adapters.devices.ocpp.reservations import status_update
 from commonwatt.adapters.devices.ocpp.services import use_reservation
@@ -22,6 +23,7 @@ from commonwatt.adapters.devices.ocpp.translate import moment, samples
 NOWHERE = 0
 """Where a transaction is that has not said which of several EVSEs it is at; none has this number."""
 MOST_CONNECTORS = 8
+MOST_MONITORS, MOST_EVENTS = 500, 20
 MOST_VARIABLES = 5_000
 MOST_NAME, MOST_VALUE = 150, 2_500
 """As long as OCPP lets names and values of variables be: a station that tells longer ones fills no memory."""
@@ -102,8 +104,18 @@ def notify_report(heard: Heard, told: Payload) -> Payload:
 
 
 def notify_event(heard: Heard, told: Payload) -> Payload:
-    """Keep the last events of a station."""
-    heard.station.facts["events"] = [*heard.station.facts.get("events", []), *told["eventData"]][-20:]
+    """Keep the last events of a station, each once however often it is told."""
+    kept = heard.station.facts.get("events", [])
+    heard.station.facts["events"] = [*kept, *(one for one in told["eventData"] if one not in kept)][-MOST_EVENTS:]
+    return {}
+
+
+def monitoring_report(heard: Heard, told: Payload) -> Payload:
+    """Keep a piece of what the station watches; the last one says that it is whole."""
+    kept = [*heard.station.facts.get("monitors", []), *monitors_in(told)]
+    heard.station.facts["monitors"] = kept[-MOST_MONITORS:]
+    if not told.get("tbc", False):
+        heard.station.facts["reported"] = told["requestId"]
     return {}
 
 
@@ -176,7 +188,7 @@ HANDLERS_201: Mapping[str, Handler] = {
     "ReportChargingProfiles": report_profiles,
     "NotifyEVChargingNeeds": charging_needs,
     "NotifyEVChargingSchedule": charging_schedule,
-    "NotifyMonitoringReport": nothing,
+    "NotifyMonitoringReport": monitoring_report,
     "LogStatusNotification": log_status,
     "ReservationStatusUpdate": status_update,
     "Get15118EVCertificate": ev_certificate,

@@ -22,7 +22,7 @@ from commonwatt.adapters.devices.ocpp.services import Services
 from commonwatt.adapters.devices.ocpp.tokens import Everybody, Tokens
 from commonwatt.adapters.devices.ocpp.trust import look_after
 from commonwatt.adapters.stores.keyfile import load_secret
-from commonwatt.model import InvalidValue
+from commonwatt.model import CommonwattError, InvalidValue, epoch
 
 FILE = "ocpp.toml"
 SOCKET = "ocpp.sock"
@@ -95,7 +95,9 @@ async def opened(
             )
         )  # fmt: skip
         server.tls = tls
-        server.names = () if settings.certificate is not None else settings.names
+        server.names = settings.names
+        if settings.certificate is not None and settings.key is not None:
+            server.given = Path(settings.certificate), Path(settings.key)
         if folder is not None and settings.control:
             await stack.enter_async_context(controlled(server, folder / SOCKET))
         server.services.later(_keep_looking(server))
@@ -159,4 +161,7 @@ async def _keep_looking(server: Server) -> None:
     """Renew what expires soon, again and again."""
     while True:
         await asyncio.sleep(LOOK_AFTER_S)
-        await look_after(server)
+        try:
+            await look_after(server)
+        except (CommonwattError, OSError) as error:  # a full disk must not end this for good
+            server.services.note("", epoch(server.clock()), "NotLookedAfter", str(error))

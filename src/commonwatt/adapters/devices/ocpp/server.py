@@ -92,6 +92,7 @@ class Server:
         self.doors = AsyncExitStack()
         self.tls: SSLContext | None = None
         self.names: tuple[str, ...] = ()
+        self.given: tuple[Path, Path] | None = None  # certificate and key of somebody else's
         self.port = 0
 
     async def listen(self, host: str, port: int, tls: SSLContext | None = None, ping_s: float = PING_EVERY_S) -> int:

@@ -1,5 +1,6 @@
 """Certificates in stations: installed, listed, deleted and renewed, and a new root of ours brought to all of them."""
 
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from commonwatt.adapters.devices.ocpp.gate import MUTUAL
 from commonwatt.adapters.devices.ocpp.management import trigger
 from commonwatt.adapters.devices.ocpp.server import Server
 from commonwatt.adapters.devices.ocpp.station import Station
+from commonwatt.adapters.stores.keyfile import load_secret
 from commonwatt.model import CommonwattError, InvalidValue, epoch
 
 SERVER_ROOT, MAKER_ROOT = "CSMSRootCertificate", "ManufacturerRootCertificate"
@@ -85,7 +87,10 @@ async def look_after(server: Server) -> list[str]:
     authority, gate = server.services.authority, server.gate
     if authority is None or gate is None:
         return []
-    refresh(server)
+    try:
+        refresh(server)
+    except (CommonwattError, OSError) as error:  # stations are looked after all the same
+        server.services.note("", epoch(server.clock()), "CertificateNotRead", str(error))
     asked = []
     for station in list(server.stations.values()):
         name = server.services.names.get(station.id, station.id)
@@ -102,13 +107,27 @@ async def look_after(server: Server) -> list[str]:
     return asked
 
 
-def refresh(server: Server) -> None:
-    """Let new connections see our newest certificate and roots; those that stand are not touched."""
+def refresh(server: Server, *, newest: bool = False) -> None:
+    """Let new connections see our certificate and all roots, those that stand are not touched.
+
+    Args:
+        server: Ours.
+        newest: Show a certificate of the newest root from now on: all stations have it.
+
+    Raises:
+        Refused: Others may read a key that was given.
+        OSError: A file that was given is missing, or certificate and key do not belong together; nothing changes.
+    """
     authority = server.services.authority
     if authority is None or server.tls is None:
         return
-    if server.names:  # else its certificate is of given files
-        server.tls.load_cert_chain(*authority.server_files(server.names))
+    if server.given is not None:
+        certificate, key = server.given
+        load_secret(key)  # refuses a key that others may read
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)  # half a change breaks nothing
+        server.tls.load_cert_chain(certificate, key)
+    else:
+        server.tls.load_cert_chain(*authority.server_files(server.names, newest=newest))
     server.tls.load_verify_locations(cadata="".join(pem(root) for root in authority.roots))
 
 
@@ -136,8 +155,7 @@ async def rotate(server: Server) -> dict[str, str]:
                 found[station.id] = await install(station, SERVER_ROOT, authority.root)
             except CommonwattError as error:
                 found[station.id] = str(error)
-    if not any(found.values()):
-        refresh(server)
+    refresh(server, newest=not any(found.values()))
     return found
 
 
@@ -148,11 +166,18 @@ async def finish_rotation(server: Server) -> dict[str, str]:
         Per station an empty text, or why it keeps the old root.
 
     Raises:
-        InvalidValue: A station's certificate is of an old root still, or there is no authority.
+        InvalidValue: A station has not the newest root yet, or only a certificate of an old one, or there is no
+            authority. Nothing is forgotten then.
     """
     authority, gate = server.services.authority, server.gate
     if authority is None or gate is None:
         raise InvalidValue("a server without an authority has no root to change")
+    if server.given is None and authority.server_root() != authority.root:
+        raise InvalidValue("not all stations have the new root: rotate again when they are there")
+    for station in server.stations.values():
+        name = server.services.names.get(station.id, station.id)
+        if station.registered and gate.needed(station.id) == MUTUAL and authority.due(name):
+            raise InvalidValue(f"the certificate of station {station.id} is of an old root, or expires: renew it first")
     found = {}
     for old in authority.roots[:-1]:
         for station in list(server.stations.values()):
