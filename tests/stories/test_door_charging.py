@@ -46,10 +46,10 @@ def plaza_folder(folder: Path) -> Plaza:
 
 
 def place_of(door: Kept, said: list[str], minute_s: int = 60) -> plugging.Place:
-    """Return a place where a minute passes at each look."""
+    """Return a place where a minute passes at each look, the first one a short one: looks fall on ends of slots."""
 
-    def pause() -> None:
-        door.now_s += minute_s
+    async def pause() -> None:
+        door.now_s += minute_s - door.now_s % minute_s
 
     return plugging.Place(host="127.0.0.1", port=door.port, now_s=lambda: door.now_s, pause=pause, on_word=said.append)
 
@@ -84,8 +84,12 @@ def test_the_command_charges_by_its_own_clock_and_prints_the_receipt(
     plaza_folder(tmp_path)
     door = Kept(tmp_path).open()
     doors.callback(door.close)
-    clock = SimpleNamespace(time=lambda: door.now_s, sleep=lambda seconds: setattr(door, "now_s", door.now_s + 60))
-    monkeypatch.setattr("commonwatt.apps.cli.charging.time", clock)
+
+    async def minute(seconds: float) -> None:
+        door.now_s += 60
+
+    monkeypatch.setattr("commonwatt.apps.cli.charging.time", SimpleNamespace(time=lambda: door.now_s))
+    monkeypatch.setattr("commonwatt.apps.cli.charging.asyncio", SimpleNamespace(sleep=minute))
     told = command("charge", tmp_path, "zoe", POST, "--wh", 300, "--no-wait", "--port", door.port)
     assert "authorised\n" in told
     assert "zoe at plaza, ended" in told

@@ -125,6 +125,12 @@ class OcppStation:
         self.queue.append(self.words.measured(self))
         await self._flush()
 
+    async def live_to(self, now_s: int) -> None:
+        """Do what it was asked to, let time pass up to a moment, and tell what it shows then."""
+        await asyncio.gather(*self._soon)
+        self.plant.pass_time(max(0, now_s - self.plant.now_s))
+        await self.tell()
+
     async def plug(self) -> None:
         """Begin a transaction."""
         self.plugged = True

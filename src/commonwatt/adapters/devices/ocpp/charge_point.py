@@ -15,6 +15,7 @@ from commonwatt.model import CommonwattError, Refused, epoch
 ASK_AGAIN_S = 30
 """A station that did not begin, or end, what it was told to is told again after so long."""
 LOOK_EVERY_S = 1.0
+GUARD = "guard "
 
 
 class ChargePoint:
@@ -47,6 +48,10 @@ class ChargePoint:
     def register_wh(self, now_s: int) -> int:
         """Return what its meter shows, which only ever rises even where the station's register starts anew."""
         return self._evse.imported.total_wh or 0
+
+    def go_on_from(self, wh: int) -> None:
+        """Take it that its meter shows so much at least: a sum may be forgotten here, what was billed of it not."""
+        self._evse.imported.rise_to(wh)
 
     def begin(self, session: str, most_wh: int, until_s: int, now_s: int) -> None:
         """Have the station begin a transaction for a session; asked again, only one that did not begin is."""
@@ -107,6 +112,17 @@ class ChargePoint:
         end_wh = found.ended_total_wh if found.ended_total_wh is not None else self.register_wh(now_s)
         return end_wh - max(0, found.meter_stop_wh - found.meter_start_wh), end_wh
 
+    def over(self, session: str, now_s: int) -> bool:
+        """Tell whether the transaction of a session has ended, by whoever pulled the plug or by the station."""
+        story = self._stories.get(session)
+        found = None if story is None else self._transaction(story)
+        return found is not None and found.ended
+
+    async def told(self) -> None:
+        """Return when the station has answered what it was told, or had its time to."""
+        told = [task for name, task in self._running.items() if not name.startswith(GUARD)]
+        await asyncio.gather(*told, return_exceptions=True)
+
     async def close(self) -> None:
         """Guard no more."""
         for task in self._running.values():
@@ -164,7 +180,7 @@ class ChargePoint:
             return None
 
     def _guard(self, session: str, story: Story) -> None:
-        self._soon(f"guard {session}", self._watch(session, story))
+        self._soon(f"{GUARD}{session}", self._watch(session, story))
 
     async def _watch(self, session: str, story: Story) -> None:
         """Stop a session at its limits, also while nobody of the ledger asks for it."""

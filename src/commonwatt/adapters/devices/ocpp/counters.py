@@ -40,6 +40,11 @@ class Counter(msgspec.Struct):
         """What has been counted in all, None before the first reading."""
         return None if self.last_wh is None else self.base_wh + self.last_wh
 
+    def rise_to(self, total_wh: int) -> None:
+        """Count on from a sum that is known elsewhere, where this one is lower; one that is unknown yet stays so."""
+        if self.total_wh is not None:
+            self.base_wh += max(0, total_wh - self.total_wh)
+
     def take(self, wh: int, at_s: int, now_s: int, fuse_w: int, *, reset: bool = False) -> str:
         """Take one reading of the register; what arrives late never turns the sum back.
 
