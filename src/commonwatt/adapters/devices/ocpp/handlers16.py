@@ -57,6 +57,8 @@ def start(heard: Heard, told: Payload) -> Payload:
         _register(heard, evse, wh, began_s, reset=True)
         same.began_total_wh = evse.imported.total_wh
         use_reservation(station, evse, told["idTag"], told.get("reservationId"), heard.now_s)
+        if not same.ended:
+            station.begun.add(evse.number)
         station.remember(station)
     verdict = heard.services.judge(station, told["idTag"], heard.now_s, evse=evse, own=same)
     return {"transactionId": int(same.id), "idTagInfo": told_16(verdict)}

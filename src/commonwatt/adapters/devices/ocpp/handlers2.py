@@ -62,6 +62,7 @@ def transaction_event(heard: Heard, told: Payload) -> Payload:
             session.state = info["chargingState"]
         if began and session is evse.session:
             evse.reset |= {"import", "export"}  # some meters start anew with each transaction
+            station.begun.add(evse.number)
         for sample in measured:
             evse.take(sample, heard.now_s)
         if began:
