@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from commonwatt.flows.charge_session import StationReading
+
 SECONDS_PER_HOUR = 3600
 
 
@@ -50,12 +52,12 @@ class PaperStation:
         """Tell that nobody pulls a plug on paper."""
         return False
 
-    def reading(self, session: str, now_s: int) -> tuple[int, int] | None:
+    def reading(self, session: str, now_s: int) -> StationReading | None:
         """Return the register at start and end."""
         flow = self._flows.get(session)
         if not self.readable or flow is None or flow.ended_wh is None:
             return None
-        return flow.began_wh, flow.ended_wh
+        return StationReading(flow.began_wh, flow.ended_wh)
 
     def _flowed_wh(self, flow: _Flow, now_s: int) -> int:
         seconds = min(now_s, flow.until_s) - flow.began_s

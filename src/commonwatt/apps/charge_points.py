@@ -15,6 +15,7 @@ import msgspec
 from commonwatt.adapters.devices.driver import DeviceSpec, Doors, open_device
 from commonwatt.adapters.devices.ocpp.charge_point import ChargePoint
 from commonwatt.adapters.devices.ocpp.device import OcppDevice
+from commonwatt.adapters.devices.ocpp.ocmf import Notary
 from commonwatt.adapters.stores.keyfile import load_secret, save_secret
 from commonwatt.apps.device_files import specs_of
 from commonwatt.flows.desk import Desk
@@ -56,6 +57,8 @@ class Plugged:
         devices: A folder with the devices file in which it stands under its meter's name; None: ours is simulated.
         version: Of OCPP, that a simulated one speaks.
         power_w: That a simulated one gives.
+        signs_as: Serial number of the meter that signs what it counts, as its tariff pins it; empty where none does.
+        signs_by: Its public key.
     """
 
     meter: Asset
@@ -63,6 +66,8 @@ class Plugged:
     devices: Path | None
     version: str
     power_w: int
+    signs_as: str = ""
+    signs_by: str = ""
 
 
 @asynccontextmanager
@@ -79,7 +84,7 @@ async def outlet(
 
     Raises:
         Refused: The station stands in no devices file, or does not speak OCPP.
-        InvalidValue: The devices file makes no sense, or its port is not free.
+        InvalidValue: The devices file or the pinned key makes no sense, or its port is not free.
     """
     spec = DeviceSpec(asset=which.meter.id, driver="ocpp", url=SIMULATED)
     if which.devices is not None:
@@ -89,7 +94,8 @@ async def outlet(
         device = await open_device(which.meter, spec, doors)
         if not isinstance(device, OcppDevice):
             raise Refused("a car charges at a station that speaks OCPP", asset=spec.asset, driver=spec.driver)
-        point = ChargePoint(device, tell=on_word)
+        notary = Notary(which.signs_as, which.signs_by, rounds_down=True) if which.signs_by else None
+        point = ChargePoint(device, notary, on_word)
         opened.push_async_callback(point.close)
         live_to = _real_time
         if which.devices is None:

@@ -17,7 +17,7 @@ from commonwatt.flows.charge_session import Pens, step
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.replay import Replayed, community_of, go_on, resume
 from commonwatt.flows.rulebook import State
-from commonwatt.flows.rulebook.charging.sessions import ChargingSession
+from commonwatt.flows.rulebook.charging.sessions import ChargingSession, StationTariff
 from commonwatt.metering.parting import Shown
 from commonwatt.model import (
     SLOT_SECONDS,
@@ -94,7 +94,8 @@ def charge(folder: Path, car: str, station: str, plug: Plug, place: Place, *, wa
     """
     with open_log(folder) as log:
         line = _Line(log, place, resume(log, community_of(log)))
-        pens, meter = _pens(folder, line.state, car, station)
+        pens, terms = _pens(folder, line.state, car, station)
+        meter = line.state.assets[terms.meter]
         power_w = min(USUAL_W, meter.max_import_w) if plug.power_w is None else plug.power_w
         if not 0 < power_w <= meter.max_import_w:
             raise Refused("a charge point draws what its connection carries", asset=meter.id, found_w=power_w)
@@ -104,6 +105,8 @@ def charge(folder: Path, car: str, station: str, plug: Plug, place: Place, *, wa
             devices=plug.devices,
             version=plug.version,
             power_w=power_w,
+            signs_as=terms.signs_as,
+            signs_by=terms.signs_by,
         )
         own = plug.devices or folder / STATIONS
         own.mkdir(mode=0o700, exist_ok=True)
@@ -215,7 +218,7 @@ class _Line:
         go_on(self.seen, self.log.rows(len(self.seen.tree)))
 
 
-def _pens(folder: Path, state: State, car: str, station: str) -> tuple[Pens, Asset]:
+def _pens(folder: Path, state: State, car: str, station: str) -> tuple[Pens, StationTariff]:
     keys, accounts = [], []
     for name, role in ((car, "car"), (station, "station")):
         key = open_key(folder, name)
@@ -236,7 +239,7 @@ def _pens(folder: Path, state: State, car: str, station: str) -> tuple[Pens, Ass
         gateway=open_gateway_key(folder, meter.gateway),
         gateway_account=AccountId(meter.gateway),
     )
-    return pens, meter
+    return pens, tariffs[-1]
 
 
 def _shows_wh(state: State, meter: Asset) -> int:

@@ -16,6 +16,15 @@ from commonwatt.identity.keys import SigningKey
 from commonwatt.model import AccountId, Kind
 
 
+@dataclass(frozen=True, slots=True)
+class StationReading:
+    """What a station's register showed at start and end, Wh, and the records by which its meter signed that, if any."""
+
+    began_wh: int
+    ended_wh: int
+    signed: tuple[str, ...] = ()
+
+
 class Car(Protocol):
     """A car that stands at a charge point."""
 
@@ -44,7 +53,7 @@ class Station(Protocol):
     def over(self, session: str, now_s: int) -> bool:
         """Tell whether energy has ceased to flow for good without our word: somebody pulled the plug."""
 
-    def reading(self, session: str, now_s: int) -> tuple[int, int] | None:
+    def reading(self, session: str, now_s: int) -> StationReading | None:
         """Return what its register showed when a session began and ended; None while it cannot be read."""
 
 
@@ -117,5 +126,5 @@ def _go_on(desk: Desk, pens: Pens, car: Car, station: Station, session: Charging
 def _finish(desk: Desk, pens: Pens, station: Station, session: ChargingSession, now_s: int) -> None:
     station.stop(session.id, now_s)
     if session.metered is None and (reading := station.reading(session.id, now_s)):
-        read = Metered(session=session.id, began_wh=reading[0], ended_wh=reading[1])
+        read = Metered(session=session.id, began_wh=reading.began_wh, ended_wh=reading.ended_wh, signed=reading.signed)
         desk.write(pens.gateway, pens.gateway_account, Kind.SESSION, read)

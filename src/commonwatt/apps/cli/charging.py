@@ -87,6 +87,7 @@ def _show(found: charging.SessionReceipt, *, json: bool) -> None:
     lines.append(f"counted {found.counted_wh} Wh, register {read}, billed {found.billed_wh} Wh")
     if found.difference_wh:
         lines.append(f"count and register differ by {found.difference_wh} Wh")
+    lines.append(_signature(found.signed, read=found.metered is not None))
     for line in lines:
         typer.echo(line)
     if found.lines:
@@ -98,6 +99,16 @@ def _show(found: charging.SessionReceipt, *, json: bool) -> None:
         typer.echo(f"beyond what was authorised, and not paid: {ergon(found.unpaid_micro)} ERGON")
     if found.source != "any":
         typer.echo(f"of the {found.source} energy that was wished, {found.met_wh} Wh came")
+
+
+def _signature(signed: charging.Signature, *, read: bool) -> str:
+    if not signed.meter:
+        return "unsigned: the station's tariff pins no key of its meter"
+    if signed.trouble:
+        return f"signature does not hold: {signed.trouble}"
+    if signed.energy_wh is None:
+        return f"nothing signed by meter {signed.meter}" + ("" if read else " yet")
+    return f"signed by meter {signed.meter}: {signed.energy_wh} Wh"
 
 
 def commission(folder: Folder, json: AsJson = False) -> None:

@@ -94,8 +94,10 @@ def meter_values(heard: Heard, told: Payload) -> Payload:
     if id is not None and id > 0 and evse.find(str(id)) is None and taken:
         evse.begin(str(id), believed(taken[0].at_s, heard.now_s))
         heard.station.remember(heard.station)
-    if evse.session is not None:
-        evse.session.sign(records(heard.station, told))
+    session = evse.session if id is None or id <= 0 else evse.find(str(id))  # signed ones may come after its end
+    if session is not None and (signed := records(heard.station, told)):
+        session.sign(signed)
+        heard.station.remember(heard.station)
     for sample in taken:
         evse.take(sample, heard.now_s)
     return {}

@@ -79,6 +79,9 @@ def transaction_event(heard: Heard, told: Payload) -> Payload:
 def meter_values(heard: Heard, told: Payload) -> Payload:
     """Take what was measured outside of transactions, or because we asked."""
     evse = heard.station.evse(told["evseId"])
+    if evse.session is not None and (signed := records(heard.station, told)):
+        evse.session.sign(signed)  # some say even those of a transaction so
+        heard.station.remember(heard.station)
     for sample in samples(told["meterValue"]):
         evse.take(sample, heard.now_s)
     return {}
