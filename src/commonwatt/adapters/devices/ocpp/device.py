@@ -116,6 +116,7 @@ class OcppDevice:
         self.station.within_s = settings.answer_within_s
         self.evse = self.station.evse(settings.connector)
         self.evse.fuse_w = max(asset.max_import_w, asset.max_export_w)
+        self.evse.volts, self.evse.phases = settings.volts, settings.phases or 1
         self._last: Command | None = None
         self._one_by_one = asyncio.Lock()
         self.station.hooks[self.evse.number] = self._begun

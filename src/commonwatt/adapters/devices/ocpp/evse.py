@@ -91,6 +91,9 @@ class Evse(msgspec.Struct):
     Args:
         number: Of the EVSE, or of 1.6's connector; 0 is the station's own meter.
         fuse_w: Most that can flow through it, 0 where that is unknown.
+        volts: Between phase and neutral, and
+        phases: on how many it charges, for a station that tells amperes and no power.
+        tells_power: Whether it ever told power: then none is estimated from amperes.
         status: As the station calls it; of several connectors that of one that is not free.
         reset: Per counter whether the register may start anew: the station restarted.
         sampled_s: Station's time of the newest sample.
@@ -104,6 +107,9 @@ class Evse(msgspec.Struct):
     exported: Counter = msgspec.field(default_factory=Counter)
     sessions: list[Session] = []
     fuse_w: int = 0
+    volts: int = 230
+    phases: int = 1
+    tells_power: bool = False
     status: str = ""
     connectors: dict[int, str] = {}
     error: str = ""
@@ -171,8 +177,14 @@ class Evse(msgspec.Struct):
         What is older by the station's clock counts where its register is the higher one, or where we asked for it.
         """
         self.told_s = now_s
-        if sample.power_w is not None and self.fuse_w and abs(sample.power_w) > self.fuse_w * BY_FAR + 100:
-            self.doubt = f"power is at most {self.fuse_w} W by its fuse, was {sample.power_w} W"
+        self.tells_power = self.tells_power or sample.power_w is not None
+        power_w = sample.power_w
+        if not self.tells_power and sample.currents is not None:
+            power_w = sample.currents.power_w(self.volts, self.phases)
+            if self.fuse_w and abs(power_w) > self.fuse_w * BY_FAR + 100:
+                power_w = None  # an estimate by the wrong volts or phases makes no reading untrue
+        if power_w is not None and self.fuse_w and abs(power_w) > self.fuse_w * BY_FAR + 100:
+            self.doubt = f"power is at most {self.fuse_w} W by its fuse, was {power_w} W"
             return
         at_s, self.sampled_s = believed(sample.at_s, now_s), min(self.sampled_s, now_s + AHEAD_S)
         newer = sample.asked or at_s >= self.sampled_s
@@ -192,8 +204,8 @@ class Evse(msgspec.Struct):
         if newer or (self.imported.total_wh, self.exported.total_wh) != before_wh:
             self.doubt = ""
             self.sampled_s, self.heard_s = at_s, now_s
-            if sample.power_w is not None:
-                self.power_w = sample.power_w
+            if power_w is not None:
+                self.power_w = power_w
             if sample.level_ppm is not None:
                 self.level_ppm = sample.level_ppm
             if sample.frequency_mhz is not None:
