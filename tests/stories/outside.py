@@ -42,7 +42,7 @@ class Outside:
     def __init__(self, version: str, port: int, now_s: int, meter: SigningMeter | None = None) -> None:
         self.plant = Plant(asset=CONNECTION, now_s=now_s, own_w=lambda: 22_000)
         url = f"ws://127.0.0.1:{port}/CP-1"
-        self.station = OcppStation(plant=self.plant, version=version, url=url, patience_s=5, meter=meter)
+        self.station = OcppStation(plant=self.plant, version=version, url=url, patience_s=20, meter=meter)
         self.station.follow()  # its relay is open until a transaction begins
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._run()])
@@ -68,7 +68,7 @@ class Outside:
 
     def wait(self, work: Coroutine[Any, Any, None]) -> None:
         """Have the station do something, and wait until it has: from outside of any loop."""
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _run(self) -> None:
         async with running(self.station):

@@ -114,7 +114,7 @@ class Side:
 
     def kill(self) -> None:
         self._child.send_signal(signal.SIGKILL)
-        self._child.wait(20)
+        self._child.wait(60)
 
     def tick(self) -> None:
         """Let a minute pass at the station, which tells of it, and then here: in one second we count once."""
@@ -128,7 +128,9 @@ class Side:
         return words in self._words.read_text()
 
     def counts_all(self) -> bool:
-        """Tell whether it knows all that flowed, or needs to know no more."""
+        """Tell whether it knows all that flowed, or needs to know no more; what was not answered is told again."""
+        if self.outside.station.queue:
+            self.outside.wait(self.outside.station._flush())
         return self.said(f"counted {self.outside.plant.import_wh} Wh") or self.said("ended by")
 
     def ended(self) -> str:
@@ -169,10 +171,10 @@ def test_a_kill_of_our_side_in_the_midst_of_a_session_loses_nothing_and_counts_n
     outside = doors.enter_context(Outside(version, port, door.now_s))
     side = Side(tmp_path, door, outside)
     side.start()
-    until(lambda: outside.station.transaction not in (None, "-1") or side.said("done"), 60)
+    until(lambda: outside.station.transaction not in (None, "-1") or side.said("done"), 120)
     for _ in range(4):
         side.tick()
-        until(side.counts_all, 60)
+        until(side.counts_all, 120)
     side.kill()
     stood_wh = outside.plant.import_wh
     for _ in range(4):
@@ -180,10 +182,10 @@ def test_a_kill_of_our_side_in_the_midst_of_a_session_loses_nothing_and_counts_n
     assert outside.plant.import_wh > stood_wh + 1_000, "the station goes on without us"
     assert len(outside.station.queue) == 4, "and keeps what it would have told"
     side.start()
-    until(lambda: side.said("counted"), 60)
+    until(lambda: side.said("counted"), 120)
     while not side.said("ended by"):
         side.tick()
-        until(side.counts_all, 60)
+        until(side.counts_all, 120)
     found = session_receipt(tmp_path, side.ended())
     took_wh = outside.plant.import_wh
     assert outside.station._starts == 1, "no second transaction began"

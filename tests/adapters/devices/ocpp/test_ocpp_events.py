@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ocpp_yard import CHARGER
-from test_ocpp_sessions import Desk, at
+from test_ocpp_sessions import NOON_S, Desk, at
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
@@ -250,3 +250,27 @@ def test_amperes_show_a_power_until_one_is_told_and_doubt_nothing() -> None:
     evse.take(sample(120, 700, power_w=3_000), 120)
     evse.take(sample(180, 800, currents=Currents(0, 10_000, None)), 180)
     assert (evse.power_w, evse.imported.total_wh) == (3_000, 800)
+
+
+def test_values_that_an_offline_station_kept_back_are_as_old_as_they_are() -> None:
+    for wrong_s in (0, -5_000, 300):  # whatever its clock shows
+        evse, began_s = Evse(1), NOON_S + wrong_s
+        evse.take(sample(began_s, 500, power_w=7_000), NOON_S + 2)
+        assert evse.heard_s == NOON_S + 2
+        for minute in range(1, 20):
+            evse.take(sample(began_s + 60 * minute, 500 + 100 * minute, power_w=7_000), NOON_S + 3_600)
+        assert (evse.imported.total_wh, evse.heard_s) == (2_400, NOON_S + 2 + 60 * 19)
+        evse.take(sample(began_s + 3_601, 2_500, power_w=0), NOON_S + 3_603)
+        assert (evse.power_w, evse.heard_s) == (0, NOON_S + 3_603)
+
+
+def test_a_clock_that_is_set_back_makes_what_is_told_live_look_old_once_and_what_is_asked_for_never() -> None:
+    evse = Evse(1)
+    evse.take(sample(7_200, 500), 7_200)
+    evse.take(sample(60, 600), 7_260)
+    assert evse.heard_s == 7_200
+    evse.take(sample(120, 700), 7_320)
+    assert evse.heard_s == 7_320
+    evse.take(sample(50, 800), 7_400)
+    evse.take(sample(51, 800, asked=True), 7_401)
+    assert evse.heard_s == 7_401

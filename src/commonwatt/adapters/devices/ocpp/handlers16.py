@@ -92,7 +92,8 @@ def meter_values(heard: Heard, told: Payload) -> Payload:
     taken = samples(told["meterValue"])
     id = told.get("transactionId")
     if id is not None and id > 0 and evse.find(str(id)) is None and taken:
-        evse.begin(str(id), believed(taken[0].at_s, heard.now_s))
+        if evse.begin(str(id), believed(taken[0].at_s, heard.now_s)) is evse.session:
+            evse.begin_unheard()
         heard.station.remember(heard.station)
     session = evse.session if id is None or id <= 0 else evse.find(str(id))  # signed ones may come after its end
     if session is not None and (signed := records(heard.station, told)):
@@ -118,7 +119,7 @@ def _register(heard: Heard, evse: Evse, wh: int | None, at_s: int, *, reset: boo
     if wh is None:
         heard.station.note("register that no meter shows")
         if reset:
-            evse.reset |= {"import", "export"}
+            evse.begin_unheard()
     else:
         evse.register(wh, at_s, heard.now_s, reset=reset)
 

@@ -62,11 +62,12 @@ def transaction_event(heard: Heard, told: Payload) -> Payload:
             session.state = info["chargingState"]
         if began and session is evse.session:
             evse.reset |= {"import", "export"}  # some meters start anew with each transaction
+            evse.unheard = session.meter_start_wh is None
             station.begun.add(evse.number)
         for sample in measured:
             evse.take(sample, heard.now_s)
         if began:
-            session.began_total_wh = evse.imported.total_wh
+            session.began_total_wh = evse.stood_wh(session.meter_start_wh) if not newest else evse.imported.total_wh
         if told["eventType"] == "Ended":
             session.ended_total_wh = evse.imported.total_wh
             session.ended = True
@@ -166,7 +167,10 @@ def _session(heard: Heard, told: Payload, at_s: int) -> tuple[Evse, Session]:
         number = known[0] if len(known) == 1 else NOWHERE
         station.note("TransactionEvent without EVSE")
     evse = station.evse(number)
-    return evse, evse.begin(id, at_s)
+    session = evse.begin(id, at_s)
+    if told["eventType"] != "Started" and session is evse.session:
+        evse.begin_unheard()
+    return evse, session
 
 
 HANDLERS_201: Mapping[str, Handler] = {
