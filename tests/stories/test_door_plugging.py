@@ -74,6 +74,34 @@ def test_a_session_on_the_wire_leaves_in_the_log_what_the_same_one_on_paper_does
     assert state.readings.told(slot_s)[POINT].import_wh == dict(expected.flowed)[slot_s], "its connection says so too"
 
 
+@pytest.mark.row("E9")
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_a_command_that_was_stopped_is_given_again_and_ends_the_session_in_which_its_station_lost_power(
+    version: str, tmp_path: Path, doors: ExitStack
+) -> None:
+    plaza_folder(tmp_path)
+    door = Kept(tmp_path).open()
+    doors.callback(door.close)
+    said: list[str] = []
+    place, plug = place_of(door, said), replace(PLUG, version=version)
+
+    async def pause() -> None:
+        if any("counted 1" in word for word in said):
+            raise InterruptedError
+        await place.pause()
+
+    with pytest.raises(InterruptedError):
+        plugging.charge(tmp_path, "zoe", POST, plug, replace(place, pause=pause))
+    (stood,) = state_of(tmp_path).sessions.standing.values()
+    assert stood.ended_s is None
+    assert stood.counted_wh > 1_000
+    assert plugging.charge(tmp_path, "zoe", POST, plug, place) == stood.id
+    (found,) = state_of(tmp_path).sessions.standing.values()
+    assert (found.ended_by, found.metered) == ("station", (0, stood.counted_wh))
+    again = plugging.charge(tmp_path, "zoe", POST, plug, place)
+    assert state_of(tmp_path).sessions.standing[again].register_wh == stood.counted_wh, "its register goes on"
+
+
 def test_a_station_that_never_connects_or_stands_in_no_file_is_told(tmp_path: Path, doors: ExitStack) -> None:
     plaza_folder(tmp_path)
     door = Kept(tmp_path).open()
