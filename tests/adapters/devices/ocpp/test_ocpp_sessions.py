@@ -265,3 +265,32 @@ def test_a_start_that_is_told_late_tells_where_the_sum_stood_then() -> None:
     session = desk.station.evse(1).session
     assert session is not None
     assert (session.began_total_wh, desk.station.evse(1).imported.total_wh) == (5_250, 5_500)
+
+
+def signed_16(*values: str) -> list[dict[str, Any]]:
+    sampled = [{"value": value, "format": "SignedData"} for value in values]
+    return [{"timestamp": at(0), "sampledValue": sampled}]
+
+
+@pytest.mark.row("E12")
+def test_signed_values_go_to_the_transaction_that_they_name_also_after_its_end_and_beside_ones_that_are_none() -> None:
+    desk = Desk("1.6")
+    first = desk.start(0, 0)
+    desk.say("StopTransaction", transactionId=first, meterStop=100, timestamp=at(60))
+    second = desk.start(120, 100)
+    desk.say("MeterValues", connectorId=1, transactionId=first, meterValue=signed_16("ALFEN|1", "OCMF|a|b"))
+    desk.say("MeterValues", connectorId=1, meterValue=signed_16("OCMF|c|d"))
+    told = {one.id: one.signed for one in desk.station.evse(1).sessions}
+    assert told == {str(first): ["OCMF|a|b"], str(second): ["OCMF|c|d"]}
+    assert desk.station.quirks["signed value that cannot be read"] == 1
+
+
+def test_signed_values_of_a_transaction_are_also_taken_from_meter_values_of_later_versions() -> None:
+    desk = Desk("2.0.1")
+    signed = {"signedMeterData": "OCMF|a|b", "encodingMethod": "OCMF", "signingMethod": "", "publicKey": ""}
+    values = [{"timestamp": at(0), "sampledValue": [{"value": 0, "signedMeterValue": signed}]}]
+    desk.say("MeterValues", evseId=1, meterValue=values)
+    desk.event("Started", 0, 0, 0)
+    desk.say("MeterValues", evseId=1, meterValue=values)
+    desk.say("MeterValues", evseId=1, meterValue=values)
+    assert [one.signed for one in desk.station.evse(1).sessions] == [["OCMF|a|b"]]
