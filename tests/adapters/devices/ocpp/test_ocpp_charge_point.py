@@ -180,6 +180,36 @@ def test_records_of_an_earlier_session_prove_nothing_of_another(
     play(story, tmp_path, version, meter)
 
 
+@pytest.mark.row("E9")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_begins_anew_after_a_power_cut_under_the_same_token_is_stopped_and_not_billed(
+    version: str, tmp_path: Path
+) -> None:
+    async def story(here: Post) -> None:
+        now_s = epoch(now())
+        here.point.begin("17", 50_000, now_s + 3_600, now_s)
+        await until(lambda: here.device.evse.session and here.simulated.transaction not in (None, "-1"))
+        here.simulated.plant.now_s += 60
+        here.simulated.plant.import_wh += 1_000
+        await here.simulated.tell()
+        here.simulated.plant.now_s += 9
+        await here.simulated.restart()
+        await until(lambda: here.simulated.transaction is None)
+        await until(lambda: here.device.evse.session is None)
+        assert here.simulated._starts == 2
+        assert here.point.over("17", now_s)
+        assert here.reading("17") == StationReading(0, 1_000)
+        judge, known = here.device.server.services.judge, here.device.station
+        assert judge(known, token_of("17"), now_s).status == "Invalid", "its token is good for nothing any more"
+        assert judge(known, token_of("18"), now_s).status == "Invalid", "as is one of which nobody heard"
+
+    async def whole() -> None:
+        async with post(tmp_path, version, None, None) as here:
+            await story(here)
+
+    asyncio.run(whole())
+
+
 def test_pages_are_remembered_when_we_are_restarted(tmp_path: Path) -> None:
     meter = Anonymous(serial="m-1", key=REAL.key)
     seen: list[str] = []

@@ -96,8 +96,8 @@ class ChargePoint:
         if not story.stopped:
             story.stopped, story.asked_s = True, 0
             self._station.remember(self._station)
-        found = self._transaction(story)
-        if found is not None and not found.ended and now_s - story.asked_s >= ASK_AGAIN_S:
+        self._transaction(story)
+        if self._runs(story) and now_s - story.asked_s >= ASK_AGAIN_S:
             story.asked_s = now_s
             self._soon(f"stop {session}", self._stop(story))
 
@@ -163,9 +163,13 @@ class ChargePoint:
         if wrong:
             self._tell(f"station {self._station.id} does not begin: {wrong}")
 
-    async def _stop(self, story: Story) -> None:
+    def _runs(self, story: Story) -> bool:
+        """Tell whether a transaction of a session runs, be it a second one: some begin anew after a power cut."""
         current = self._evse.session
-        if current is not None and current.id == story.transaction:
+        return current is not None and same_token(current.id_tag, story.token)
+
+    async def _stop(self, story: Story) -> None:
+        if self._runs(story):
             wrong = await self._device.stop_session()
             if wrong:
                 self._tell(f"station {self._station.id} does not stop: {wrong}")
@@ -224,9 +228,15 @@ class ChargePoint:
         """Stop a session at its limits, also while nobody of the ledger asks for it."""
         while True:
             found, now_s = self._transaction(story), epoch(self._device.clock())
-            if found is not None and found.ended:
+            if found is not None and found.ended and not self._runs(story):
+                story.stopped = True  # whatever begins under its token is none of it any more
+                self._station.remember(self._station)
                 return
-            over = now_s >= story.until_s or (found is not None and self._taken_wh(found) >= story.most_wh)
+            over = (
+                now_s >= story.until_s
+                or (found is not None and found.ended)
+                or (found is not None and self._taken_wh(found) >= story.most_wh)
+            )
             if over or story.stopped:
                 self.stop(session, now_s)
                 if found is None:
