@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from ocpp_yard import CHARGER, now, until
+from test_ocpp_sessions import NOON_S, Desk, at
 
 from commonwatt.adapters.devices.driver import Doors
+from commonwatt.adapters.devices.ocpp.books import Story
 from commonwatt.adapters.devices.ocpp.charge_point import ChargePoint, token_of
 from commonwatt.adapters.devices.ocpp.device import OcppDevice
 from commonwatt.adapters.devices.ocpp.ocmf import Notary, span
@@ -208,6 +210,17 @@ def test_what_begins_anew_after_a_power_cut_under_the_same_token_is_stopped_and_
             await story(here)
 
     asyncio.run(whole())
+
+
+def test_a_station_of_the_newest_version_is_told_what_a_session_may_take_and_how_long(tmp_path: Path) -> None:
+    desk = Desk("2.1")
+    desk.station.books.stories["17"] = Story(1, token_of("17"), 20_000, NOON_S + 3_600)
+    told = desk.say(
+        "TransactionEvent", eventType="Started", timestamp=at(0), triggerReason="RemoteStart", seqNo=0, evse={"id": 1},
+        transactionInfo={"transactionId": "a"}, idToken={"idToken": token_of("17"), "type": "Central"},
+    )  # fmt: skip
+    assert told[2]["transactionLimit"] == {"maxEnergy": 20_000, "maxTime": 3_600}
+    assert told[2]["idTokenInfo"]["status"] == "Accepted"
 
 
 def test_pages_are_remembered_when_we_are_restarted(tmp_path: Path) -> None:
