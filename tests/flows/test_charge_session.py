@@ -5,11 +5,12 @@ from charging_place import FEE, GATEWAY, POST, START_FEE, STATION, Plaza
 from community import IMPORT, key
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paper_station import PaperStation
 
 from commonwatt.flows.charge_session import Pens, step
 from commonwatt.flows.rulebook import snapshot
 from commonwatt.model import MICRO, AccountId, Commodity, Outcome, cost_micro
-from commonwatt.simulator.charge_point import PaperCar, PaperStation
+from commonwatt.simulator.car import PaperCar
 
 PENS = Pens(
     car=key("zoe"),

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from charging_place import FEE, GATEWAY, POINT, POST, START_FEE, STATION, Plaza
@@ -19,7 +20,8 @@ from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.apps import plugging
 from commonwatt.apps.charging import session_receipt
 from commonwatt.apps.wiring import MASTER_KEY
-from commonwatt.model import MICRO, SLOT_SECONDS, Refused, cost_micro
+from commonwatt.flows.rulebook.charging import session_bodies
+from commonwatt.model import MICRO, SLOT_SECONDS, Kind, Outcome, Refused, cost_micro
 
 ALWAYS = '{"what": "consent", "asset": "anna-solar", "mode": "always"}'
 PLUG = plugging.Plug(wants_wh=4_000, most_micro=3 * MICRO, power_w=22_000)
@@ -31,8 +33,8 @@ def doors() -> Iterator[ExitStack]:
         yield opened
 
 
-def plaza_folder(folder: Path) -> Plaza:
-    """Put the plaza into a folder, with the keys that its desk, its cars and its station hold."""
+def plaza_folder(folder: Path, **tariff: Any) -> Plaza:
+    """Put the plaza into a folder, with the keys that its desk, its cars and its station hold, and another tariff."""
     (folder / "keys").mkdir(parents=True)
     (folder / "gateways" / GATEWAY).mkdir(parents=True)
     for path in (folder / "keys", folder / "gateways" / GATEWAY):
@@ -42,14 +44,18 @@ def plaza_folder(folder: Path) -> Plaza:
     save_secret(folder / "keys" / "note.pem", NOTE.to_pem(b"open"))
     save_secret(folder / "gateways" / GATEWAY / "key.pem", key(GATEWAY).to_pem(b"open"))
     with SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
-        return Plaza(store=log)
+        plaza = Plaza(store=log)
+        if tariff:
+            body = session_bodies.Tariff(meter=POINT, from_s=plaza.now_s + 1, **tariff)
+            assert plaza.ask(POST, Kind.SESSION, body, account=STATION) is Outcome.BOOKED
+        return plaza
 
 
 def place_of(door: Kept, said: list[str], minute_s: int = 60) -> plugging.Place:
-    """Return a place where a minute passes at each look."""
+    """Return a place where a minute passes at each look, the first one a short one: looks fall on ends of slots."""
 
-    def pause() -> None:
-        door.now_s += minute_s
+    async def pause() -> None:
+        door.now_s += minute_s - door.now_s % minute_s
 
     return plugging.Place(host="127.0.0.1", port=door.port, now_s=lambda: door.now_s, pause=pause, on_word=said.append)
 
@@ -84,8 +90,12 @@ def test_the_command_charges_by_its_own_clock_and_prints_the_receipt(
     plaza_folder(tmp_path)
     door = Kept(tmp_path).open()
     doors.callback(door.close)
-    clock = SimpleNamespace(time=lambda: door.now_s, sleep=lambda seconds: setattr(door, "now_s", door.now_s + 60))
-    monkeypatch.setattr("commonwatt.apps.cli.charging.time", clock)
+
+    async def minute(seconds: float) -> None:
+        door.now_s += 60
+
+    monkeypatch.setattr("commonwatt.apps.cli.charging.time", SimpleNamespace(time=lambda: door.now_s))
+    monkeypatch.setattr("commonwatt.apps.cli.charging.asyncio", SimpleNamespace(sleep=minute))
     told = command("charge", tmp_path, "zoe", POST, "--wh", 300, "--no-wait", "--port", door.port)
     assert "authorised\n" in told
     assert "zoe at plaza, ended" in told

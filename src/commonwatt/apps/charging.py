@@ -1,17 +1,39 @@
 """What a run's folder tells of money for charging: a session's receipt, and what storage owes the operator."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from commonwatt.adapters.devices.ocpp.charge_point import token_of
+from commonwatt.adapters.devices.ocpp.ocmf import Notary, span
+from commonwatt.adapters.devices.ocpp.tokens import same_token
 from commonwatt.apps.wiring import open_log
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.rulebook.charging import charging, operating
 from commonwatt.flows.rulebook.charging.sessions import ChargingSession, Receipt
 from commonwatt.flows.sequence import replay
-from commonwatt.model import AccountId, AssetId, Commodity, Corrupt, Refused
+from commonwatt.model import AccountId, AssetId, Commodity, Corrupt, InvalidValue, Refused
 from commonwatt.settlement.charging import Line, Mix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What the station's own meter signed of a session, judged again from the log alone.
+
+    Args:
+        meter: Serial number that the station's tariff pins; empty where it pins none: then nothing is signed.
+        key: Public key that it pins, DER in hexadecimal.
+        energy_wh: What the meter signed; None where nothing is signed, or it does not hold.
+        trouble: Why it does not hold; empty where it does.
+        records: As they stand in the log, for any program that reads OCMF.
+    """
+
+    meter: str = ""
+    key: str = ""
+    energy_wh: int | None = None
+    trouble: str = ""
+    records: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +54,7 @@ class SessionReceipt:
         ended_by: Who or what ended it.
         register_wh: What the station said that its meter showed at the start.
         metered: What the gateway read at start and end; None where it did not.
+        signed: What became of the meter's own signature, see `signature_of`.
         counted_wh: The station's last signed count.
         difference_wh: That less what the gateway read; None without its reading.
         billed_wh: What is paid for.
@@ -56,6 +79,7 @@ class SessionReceipt:
     ended_by: str
     register_wh: int
     metered: tuple[int, int] | None
+    signed: Signature
     counted_wh: int
     difference_wh: int | None
     billed_wh: int
@@ -195,6 +219,7 @@ def _show(receipt: Receipt, state: str = "") -> SessionReceipt:
         ended_by=session.ended_by,
         register_wh=session.register_wh,
         metered=session.metered,
+        signed=signature_of(session),
         counted_wh=session.counted_wh,
         difference_wh=None if metered_wh is None else session.counted_wh - metered_wh,
         billed_wh=session.billed_wh,
@@ -205,6 +230,29 @@ def _show(receipt: Receipt, state: str = "") -> SessionReceipt:
         paid_micro=session.paid_micro,
         unpaid_micro=bill.unpaid_micro if bill else 0,
     )
+
+
+def signature_of(session: ChargingSession) -> Signature:
+    """Judge the records of a session by the key that its station's tariff pins, whoever let them into the log."""
+    terms, records = session.terms, session.signed
+    found = Signature(meter=terms.signs_as, key=terms.signs_by, records=records)
+    if not records:
+        return found
+    try:
+        notary = Notary(terms.signs_as, terms.signs_by, rounds_down=True)
+        read = [notary.verify(raw) for raw in records]
+        token = token_of(session.id)
+        if other := [one.user for one in read if one.user and not same_token(one.user, token)]:
+            raise Refused("signed record of another user", session=session.id, found=other[0])
+        both = span(read)
+        if both is None:
+            raise Refused("signed records tell a start and an end", session=session.id)
+        energy_wh = both[1] - both[0]
+        if session.metered_wh is not None and session.metered_wh > energy_wh:
+            raise Refused("no more is read than was signed", read_wh=session.metered_wh, signed_wh=energy_wh)
+    except (InvalidValue, Refused) as error:
+        return replace(found, trouble=str(error))
+    return replace(found, energy_wh=energy_wh)
 
 
 def _stage(session: ChargingSession) -> str:

@@ -16,6 +16,15 @@ from commonwatt.identity.keys import SigningKey
 from commonwatt.model import AccountId, Kind
 
 
+@dataclass(frozen=True, slots=True)
+class StationReading:
+    """What a station's register showed at start and end, Wh, and the records by which its meter signed that, if any."""
+
+    began_wh: int
+    ended_wh: int
+    signed: tuple[str, ...] = ()
+
+
 class Car(Protocol):
     """A car that stands at a charge point."""
 
@@ -41,7 +50,10 @@ class Station(Protocol):
     def stop(self, session: str, now_s: int) -> None:
         """Let no more energy flow for a session. Asked again, it changes nothing."""
 
-    def reading(self, session: str, now_s: int) -> tuple[int, int] | None:
+    def over(self, session: str, now_s: int) -> bool:
+        """Tell whether energy has ceased to flow for good without our word: somebody pulled the plug."""
+
+    def reading(self, session: str, now_s: int) -> StationReading | None:
         """Return what its register showed when a session began and ended; None while it cannot be read."""
 
 
@@ -88,7 +100,13 @@ def step(state: State, pens: Pens, car: Car, station: Station, now_s: int) -> li
 
 
 def _go_on(desk: Desk, pens: Pens, car: Car, station: Station, session: ChargingSession, now_s: int) -> None:
-    """Let energy flow, count, and stop when the car has enough; energy flows only once the start is in the log."""
+    """Let energy flow, count, and stop when the car has enough; energy flows only once the start is in the log.
+
+    Where the log ends the session by itself, by time or by silence, nothing more is written and nothing may flow.
+    """
+    if session.due_s <= now_s:
+        station.stop(session.id, now_s)
+        return
     station.begin(session.id, session.most_wh, session.until_s, now_s)
     wh = station.count(session.id, now_s)
     if wh is None:
@@ -96,7 +114,11 @@ def _go_on(desk: Desk, pens: Pens, car: Car, station: Station, session: Charging
     if now_s > session.counted_s and wh >= session.counted_wh:
         counted = Progress(session=session.id, counts=(CountItem(at_s=now_s, energy_wh=wh),))
         desk.write(pens.station, pens.station_account, Kind.SESSION, counted)
-    if car.leaves(now_s, wh):
+    if wh >= session.most_wh:
+        return  # the count ends it
+    if station.over(session.id, now_s):
+        desk.write(pens.station, pens.station_account, Kind.SESSION, Stop(session=session.id))
+    elif car.leaves(now_s, wh):
         station.stop(session.id, now_s)
         desk.write(pens.car, pens.car_account, Kind.SESSION, Stop(session=session.id))
 
@@ -104,5 +126,5 @@ def _go_on(desk: Desk, pens: Pens, car: Car, station: Station, session: Charging
 def _finish(desk: Desk, pens: Pens, station: Station, session: ChargingSession, now_s: int) -> None:
     station.stop(session.id, now_s)
     if session.metered is None and (reading := station.reading(session.id, now_s)):
-        read = Metered(session=session.id, began_wh=reading[0], ended_wh=reading[1])
+        read = Metered(session=session.id, began_wh=reading.began_wh, ended_wh=reading.ended_wh, signed=reading.signed)
         desk.write(pens.gateway, pens.gateway_account, Kind.SESSION, read)

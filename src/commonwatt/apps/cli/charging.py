@@ -1,6 +1,8 @@
 """`commonwatt charge`, `receipt` and `commission`: a car charges, what it came to, and what storage owes."""
 
+import asyncio
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +15,16 @@ from commonwatt.apps.cli.trading import Host, Port
 from commonwatt.model import instant
 
 Folder = Annotated[Path, typer.Argument(help="A run's folder.", exists=True, file_okay=False)]
+LOOK_EVERY_S = 1.0
 AsJson = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
+
+
+class Version(StrEnum):
+    """Versions of OCPP."""
+
+    V16 = "1.6"
+    V201 = "2.0.1"
+    V21 = "2.1"
 
 
 def receipt(
@@ -31,22 +42,35 @@ def charge(
     station: Annotated[str, typer.Argument(help="The station's key, likewise.")],
     wh: Annotated[int, typer.Option(help="How much the car wants, Wh.", min=1, max=10**8)] = 500,
     most: Annotated[str, typer.Option(help="What it pays at most, ERGON.")] = "1",
-    power_w: Annotated[int | None, typer.Option(help="Of the charge point, W; 11 kW if its connection can.")] = None,
+    devices: Annotated[
+        Path | None, typer.Option(help="Folder whose devices file names a real station.", exists=True, file_okay=False)
+    ] = None,
+    ocpp: Annotated[Version, typer.Option(help="That a simulated station speaks.")] = Version.V201,
+    power_w: Annotated[int | None, typer.Option(help="Of a simulated one, W; 11 kW if its connection can.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the slot's end, and tell what the connection took.")] = True,
     host: Host = "127.0.0.1",
     port: Port = 7420,
     json: AsJson = False,
 ) -> None:
-    """Let a simulated car charge at a simulated station through the open door, and show the receipt as it stands."""
+    """Let a car charge at a station that speaks OCPP, through the open door, and show the receipt as it stands.
+
+    Without a devices file the station is our own simulated one, on this machine, over the same wire.
+    """
     console = screen()
     place = plugging.Place(
         host=host,
         port=port,
         now_s=lambda: int(time.time()),
-        pause=lambda: time.sleep(1),
+        pause=lambda: asyncio.sleep(LOOK_EVERY_S),
         on_word=(lambda word: None) if json else (lambda word: console.print(word, highlight=False, soft_wrap=True)),
     )
-    plug = plugging.Plug(wants_wh=wh, most_micro=trading.micro(most), power_w=power_w)
+    plug = plugging.Plug(
+        wants_wh=wh,
+        most_micro=trading.micro(most),
+        devices=devices,
+        version=ocpp.value,
+        power_w=power_w,
+    )
     session = plugging.charge(folder, car, station, plug, place, wait=wait)
     _show(charging.session_receipt(folder, session), json=json)
 
@@ -63,6 +87,7 @@ def _show(found: charging.SessionReceipt, *, json: bool) -> None:
     lines.append(f"counted {found.counted_wh} Wh, register {read}, billed {found.billed_wh} Wh")
     if found.difference_wh:
         lines.append(f"count and register differ by {found.difference_wh} Wh")
+    lines.append(_signature(found.signed, read=found.metered is not None))
     for line in lines:
         typer.echo(line)
     if found.lines:
@@ -74,6 +99,16 @@ def _show(found: charging.SessionReceipt, *, json: bool) -> None:
         typer.echo(f"beyond what was authorised, and not paid: {ergon(found.unpaid_micro)} ERGON")
     if found.source != "any":
         typer.echo(f"of the {found.source} energy that was wished, {found.met_wh} Wh came")
+
+
+def _signature(signed: charging.Signature, *, read: bool) -> str:
+    if not signed.meter:
+        return "unsigned: the station's tariff pins no key of its meter"
+    if signed.trouble:
+        return f"signature does not hold: {signed.trouble}"
+    if signed.energy_wh is None:
+        return f"nothing signed by meter {signed.meter}" + ("" if read else " yet")
+    return f"signed by meter {signed.meter}: {signed.energy_wh} Wh"
 
 
 def commission(folder: Folder, json: AsJson = False) -> None:

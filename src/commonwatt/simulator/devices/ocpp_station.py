@@ -20,6 +20,7 @@ from commonwatt.simulator.devices import ocpp_v2x
 from commonwatt.simulator.devices.label import label_of
 from commonwatt.simulator.devices.ocpp_answers import answer
 from commonwatt.simulator.devices.ocpp_duties import Duties
+from commonwatt.simulator.devices.ocpp_meter import SigningMeter
 from commonwatt.simulator.devices.ocpp_stack import Stack
 from commonwatt.simulator.devices.ocpp_words import Words, words_of
 from commonwatt.simulator.plant import Plant
@@ -52,6 +53,7 @@ class OcppStation:
         patience_s: How long it waits for an answer.
         label: What it says of itself; without, what every simulated device says.
         boot_reason: Why it boots, in the words of 2.x.
+        meter: Signs what its register shows when a transaction begins and ends; None: nothing is signed.
         life: Part of its transactions' names: none is given twice, whatever it forgets when its program is killed.
     """
 
@@ -72,6 +74,8 @@ class OcppStation:
     lies: bool = False
     boot_reason: str = "PowerUp"
     plugged: bool = True
+    meter: SigningMeter | None = None
+    signed: list[str] = field(default_factory=list)
     transaction: str | None = None
     stack: Stack = field(default_factory=Stack)
     queue: deque[tuple[str, dict[str, Any]]] = field(default_factory=deque)
@@ -152,6 +156,12 @@ class OcppStation:
         self.queue.append(self.words.measured(self))
         await self._flush()
 
+    async def live_to(self, now_s: int) -> None:
+        """Do what it was asked to, let time pass up to a moment, and tell what it shows then."""
+        await asyncio.gather(*self._soon)
+        self.plant.pass_time(max(0, now_s - self.plant.now_s))
+        await self.tell()
+
     async def plug(self) -> None:
         """Begin a transaction."""
         self.plugged = True
@@ -162,13 +172,17 @@ class OcppStation:
         self.stack.began_s = self.plant.now_s
         self.transaction = self.words.first_id(f"{self.plant.now_s}-{self._starts}-{self.life}")
         self.follow()
+        self.signed = []
+        self._sign("B")
         self.queue.append(("StatusNotification", self.words.status(self)))
         self.queue.append(self.words.started(self))
         await self._flush()
 
     async def unplug(self, reason: str = "EVDisconnected") -> None:
         """End the transaction; the car leaves, or the power did."""
+        self._sign("E")
         self.queue.append(self.words.ended(self, reason))
+        self.signed = []
         self.transaction = None
         self.stack.end_transaction()
         self.plugged = reason != "EVDisconnected"
@@ -176,11 +190,16 @@ class OcppStation:
         self.queue.append(("StatusNotification", self.words.status(self)))
         await self._flush()
 
+    def _sign(self, mark: str) -> None:
+        if self.meter is not None:
+            self.signed.append(self.meter.sign(mark, self.plant.now_s, self.register_wh, self.tag))
+
     async def restart(self) -> None:
         """Lose power for a moment: profiles are forgotten, the transaction ends and another begins."""
         self.plant.restart()
         self.stack = Stack()
         if self.transaction is not None:
+            self._sign("E")
             self.queue.append(self.words.ended(self, "PowerLoss"))
             self.transaction = None
         if self._link is not None:

@@ -1,5 +1,6 @@
 """What a simulated station says of itself, in the words of each OCPP version."""
 
+import base64
 from typing import TYPE_CHECKING, Any, Protocol
 
 from commonwatt.model import instant
@@ -64,20 +65,23 @@ class Words16:
 
     def measured(self, station: "OcppStation", context: str = "Sample.Clock") -> Message:
         """Say what the meter shows."""
-        told = {
-            "connectorId": 1,
-            "meterValue": [{"timestamp": stamp(station), "sampledValue": self.values(station, context)}],
-        }
+        values = [*self.values(station, context), *_signed_16(station.signed, "Transaction.Begin")]
+        told = {"connectorId": 1, "meterValue": [{"timestamp": stamp(station), "sampledValue": values}]}
         if station.transaction not in (None, "-1"):
             told["transactionId"] = int(station.transaction or 0)
         return "MeterValues", told
 
     def ended(self, station: "OcppStation", reason: str) -> Message:
         """Say that the transaction ended; of one that never got its number the server has to find it out."""
-        return "StopTransaction", {
+        told: dict[str, Any] = {
             "transactionId": int(station.transaction or -1), "meterStop": station.register_wh,
             "timestamp": stamp(station), "reason": reason, "idTag": station.tag,
         }  # fmt: skip
+        if station.signed:
+            told["transactionData"] = [
+                {"timestamp": stamp(station), "sampledValue": _signed_16(station.signed, "Transaction.End")}
+            ]
+        return "StopTransaction", told
 
     def learn(self, station: "OcppStation", action: str, told: dict[str, Any]) -> None:
         """Take the number of the transaction from the answer to its start."""
@@ -153,7 +157,22 @@ class Words2:
             about = {"unit": "Wh", "multiplier": 0} if unit == "Wh" else {"unit": unit}
             number = float(value) if unit == "Percent" else int(value)
             values.append({"value": number, "measurand": name, "unitOfMeasure": about, "context": context})
+        if context in ("Transaction.Begin", "Transaction.End"):
+            for sampled, raw in zip(values, station.signed[-1:], strict=False):
+                sampled["signedMeterValue"] = {
+                    "signedMeterData": base64.b64encode(raw.encode()).decode(), "encodingMethod": "OCMF",
+                    "signingMethod": "ECDSA-secp256r1-SHA256", "publicKey": "",
+                }  # fmt: skip
         return [{"timestamp": stamp(station), "sampledValue": values}]
+
+
+def _signed_16(records: list[str], context: str) -> list[dict[str, Any]]:
+    """Return signed records as OCPP 1.6 tells them, in values of their own."""
+    register = "Energy.Active.Import.Register"
+    return [
+        {"value": raw, "measurand": register, "format": "SignedData", "unit": "Wh", "context": context}
+        for raw in records
+    ]
 
 
 def words_of(version: str) -> Words:

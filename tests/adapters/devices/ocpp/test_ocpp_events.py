@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from ocpp_yard import CHARGER
-from test_ocpp_sessions import Desk, at
+from test_ocpp_sessions import NOON_S, Desk, at
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from commonwatt.adapters.devices.driver import Doors
 from commonwatt.adapters.devices.ocpp.device import OcppDevice, OcppSettings
 from commonwatt.adapters.devices.ocpp.evse import KEPT_STRETCHES, Evse, Session
-from commonwatt.adapters.devices.ocpp.translate import Sample
+from commonwatt.adapters.devices.ocpp.translate import Currents, Sample
 from commonwatt.model import instant
 
 SERVER = """
@@ -103,7 +103,7 @@ def test_a_server_killed_right_after_its_answer_has_kept_what_it_answered(tmp_pa
         server = subprocess.Popen([sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout is not None
-            assert select.select([server.stdout], [], [], 10)[0], "it listens"
+            assert select.select([server.stdout], [], [], 60)[0], "it listens"
             url = f"ws://127.0.0.1:{int(server.stdout.readline())}/CP-1"
             with connect(url, subprotocols=[Subprotocol(f"ocpp{version}")], proxy=None, close_timeout=0.1) as link:
                 link.send(message)
@@ -203,8 +203,11 @@ def test_a_car_is_at_the_plug_until_it_is_pulled(status: str, plugged: bool | No
     assert Evse(1, status=status).plugged is plugged
 
 
-def sample(at_s: int, wh: int, out_wh: int | None = None, *, power_w: int | None = None, asked: bool = False) -> Sample:
-    return Sample(at_s, wh, out_wh, power_w, None, None, asked)
+def sample(
+    at_s: int, wh: int, out_wh: int | None = None, *, power_w: int | None = None, asked: bool = False,
+    currents: Currents | None = None,
+) -> Sample:  # fmt: skip
+    return Sample(at_s, wh, out_wh, power_w, None, None, asked, currents)
 
 
 def test_a_state_is_as_old_as_what_it_shows() -> None:
@@ -236,3 +239,38 @@ def test_a_station_that_tells_of_ever_new_evses_and_endless_names_fills_no_memor
     kept = sum(len(name) + len(value or "") for name, value in station.model.items())
     assert 0 < kept < 5_000
     assert len(repr(station.facts)) < 5_000
+
+
+def test_amperes_show_a_power_until_one_is_told_and_doubt_nothing() -> None:
+    evse = Evse(1, fuse_w=7_360, phases=3)
+    evse.take(sample(0, 500, currents=Currents(0, 10_000, None)), 0)
+    assert evse.power_w == 6_900
+    evse.take(sample(60, 600, currents=Currents(0, 32_000, None)), 60)
+    assert (evse.power_w, evse.doubt, evse.imported.total_wh) == (6_900, "", 600), "it has one phase after all"
+    evse.take(sample(120, 700, power_w=3_000), 120)
+    evse.take(sample(180, 800, currents=Currents(0, 10_000, None)), 180)
+    assert (evse.power_w, evse.imported.total_wh) == (3_000, 800)
+
+
+def test_values_that_an_offline_station_kept_back_are_as_old_as_they_are() -> None:
+    for wrong_s in (0, -5_000, 300):  # whatever its clock shows
+        evse, began_s = Evse(1), NOON_S + wrong_s
+        evse.take(sample(began_s, 500, power_w=7_000), NOON_S + 2)
+        assert evse.heard_s == NOON_S + 2
+        for minute in range(1, 20):
+            evse.take(sample(began_s + 60 * minute, 500 + 100 * minute, power_w=7_000), NOON_S + 3_600)
+        assert (evse.imported.total_wh, evse.heard_s) == (2_400, NOON_S + 2 + 60 * 19)
+        evse.take(sample(began_s + 3_601, 2_500, power_w=0), NOON_S + 3_603)
+        assert (evse.power_w, evse.heard_s) == (0, NOON_S + 3_603)
+
+
+def test_a_clock_that_is_set_back_makes_what_is_told_live_look_old_once_and_what_is_asked_for_never() -> None:
+    evse = Evse(1)
+    evse.take(sample(7_200, 500), 7_200)
+    evse.take(sample(60, 600), 7_260)
+    assert evse.heard_s == 7_200
+    evse.take(sample(120, 700), 7_320)
+    assert evse.heard_s == 7_320
+    evse.take(sample(50, 800), 7_400)
+    evse.take(sample(51, 800, asked=True), 7_401)
+    assert evse.heard_s == 7_401

@@ -75,6 +75,86 @@ def test_a_station_that_takes_a_transactions_own_profile_only_is_not_asked_for_m
     play(story, "1.6", rejects=frozenset({"TxDefaultProfile"}))
 
 
+async def until_it_draws(here: Place, power_w: int) -> None:
+    async with asyncio.timeout(5):
+        while here.plant.power_w != power_w:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.row("E12", "X4")
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+def test_a_station_that_takes_no_default_is_told_again_as_soon_as_the_next_transaction_begins(version: str) -> None:
+    async def story(here: Place) -> None:
+        await here.hold(0, 3_680)
+        await here.station.unplug()
+        here.plant.now_s += 9
+        told = len(here.told("SetChargingProfile"))
+        await here.station.plug()
+        await until_it_draws(here, 3_680)
+        profile = here.told("SetChargingProfile")[told]
+        made = profile.get("csChargingProfiles") or profile["chargingProfile"]
+        assert str(made["transactionId"]) == here.station.transaction, "it is the new one's own, and nobody wrote it"
+        await here.device.release()
+        await here.station.unplug()
+        await here.station.plug()
+        await asyncio.sleep(0.1)
+        assert here.plant.power_w == CAR.max_import_w, "what was let go is not told again"
+        await here.hold(0, 2_300)
+        await here.station.unplug()
+        here.plant.now_s += 301
+        await here.station.plug()
+        await asyncio.sleep(0.1)
+        assert here.plant.power_w == CAR.max_import_w, "nor is what ran out"
+
+    play(story, version, rejects=frozenset({"TxDefaultProfile"}))
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.1"])
+def test_a_station_that_lost_its_profiles_with_its_power_is_told_as_soon_as_a_transaction_begins(version: str) -> None:
+    async def story(here: Place) -> None:
+        await here.hold(0, 3_680)
+        here.plant.now_s += 9
+        await here.station.restart()
+        await until_it_draws(here, 3_680)
+
+    play(story, version)
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_a_relative_default_lasts_in_the_next_transaction_no_longer_than_the_command(version: str) -> None:
+    async def story(here: Place) -> None:
+        here.plant.pass_time(3_600)
+        await here.station.tell()
+        await here.hold(0, 3_680)
+        await here.station.unplug()
+        here.plant.pass_time(200)
+        await here.station.plug()
+        assert here.plant.power_w == 3_680, "before anybody told it anything"
+        async with asyncio.timeout(5):
+            while len(here.told("SetChargingProfile")) < 4:
+                await asyncio.sleep(0.01)
+        here.station.follow()
+        here.plant.pass_time(99)
+        assert here.plant.power_w == 3_680
+        here.plant.pass_time(1)
+        here.station.follow()
+        assert here.plant.power_w == CAR.max_import_w
+
+    play(story, version, {"relative": True})
+
+
+def test_a_relative_default_that_waited_too_long_is_cleared_at_the_start() -> None:
+    async def story(here: Place) -> None:
+        await here.hold(0, 3_680)
+        await here.station.unplug()
+        here.plant.pass_time(400)
+        await here.station.plug()
+        await until_it_draws(here, CAR.max_import_w)
+        assert here.station.stack.profiles == []
+
+    play(story, "1.6", {"relative": True})
+
+
 @pytest.mark.parametrize(
     ("version", "number", "where"), [("1.6", "chargingProfileId", "connectorId"), ("2.1", "id", "evseId")]
 )

@@ -140,8 +140,9 @@ def test_a_session_of_the_ledger_begins_counts_stops_and_is_read_at_a_real_stati
         assert point.reading("17", now_s) is None
         point.stop("17", now_s + 60)
         await until(lambda: point.reading("17", now_s + 60))
-        began_wh, ended_wh = point.reading("17", now_s + 60) or (0, 0)
-        assert ended_wh - began_wh == 1_000
+        reading = point.reading("17", now_s + 60)
+        assert reading is not None
+        assert reading.ended_wh - reading.began_wh == 1_000
         assert len(device.evse.sessions) == 1
         await point.close()
 

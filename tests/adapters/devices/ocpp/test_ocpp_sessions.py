@@ -215,3 +215,82 @@ def test_a_station_that_invents_fields_and_connectors_fills_no_memory() -> None:
         desk.say("StatusNotification", connectorId=i, errorCode="NoError", status="Available")
     assert len(desk.station.quirks) <= 202
     assert len(desk.station.evses) == 64
+
+
+@pytest.mark.row("E12")
+def test_a_meter_that_starts_anew_is_counted_from_nothing_also_where_its_start_was_never_told() -> None:
+    for version in ("1.6", "2.0.1"):
+        desk = Desk(version)
+        for n, took_wh in enumerate((1_000, 800, 600)):
+            second = 4_000 * n
+            desk.now_s = NOON_S + second + 3_600
+            if version == "1.6":
+                id = desk.start(second, 0)
+                desk.say("StopTransaction", transactionId=id, meterStop=took_wh, timestamp=at(second + 3_600))
+            else:
+                desk.event("Started", 0, second, 0, id=f"t{n}")
+                desk.event("Ended", 1, second + 3_600, took_wh, id=f"t{n}")
+        evse = desk.station.evse(1)
+        assert evse.imported.total_wh == 2_400
+        desk.now_s = NOON_S + 20_000
+        if version == "1.6":
+            desk.values(20_000, 700, transactionId=4_711)
+            desk.values(20_060, 750, transactionId=4_711)
+        else:
+            desk.event("Updated", 1, 20_000, 700, id="lost")
+            desk.event("Updated", 2, 20_060, 750, id="lost")
+            desk.event("Started", 0, 19_000, 0, id="lost")
+        assert evse.imported.total_wh == 2_400 + 750, "700 Wh of it before anything was heard"
+
+
+def test_a_meter_that_goes_on_is_counted_by_what_it_rose_also_where_a_start_was_never_told() -> None:
+    desk = Desk("1.6")
+    id = desk.start(0, 5_000)
+    desk.now_s += 3_600
+    desk.say("StopTransaction", transactionId=id, meterStop=6_000, timestamp=at(3_600))
+    desk.now_s += 3_600
+    desk.values(7_200, 6_300, transactionId=4_711)
+    assert desk.station.evse(1).imported.total_wh == 6_300
+    evse = desk.station.evse(1)
+    assert (evse.doubt, evse.imported.anew) == ("", 0)
+
+
+def test_a_start_that_is_told_late_tells_where_the_sum_stood_then() -> None:
+    desk = Desk("2.0.1")
+    desk.event("Started", 0, 0, 5_000, id="a")
+    desk.event("Ended", 1, 600, 5_200, id="a")
+    desk.event("Updated", 1, 900, 5_400, id="b")
+    desk.event("Updated", 2, 960, 5_500, id="b")
+    desk.event("Started", 0, 700, 5_250, id="b")
+    session = desk.station.evse(1).session
+    assert session is not None
+    assert (session.began_total_wh, desk.station.evse(1).imported.total_wh) == (5_250, 5_500)
+
+
+def signed_16(*values: str) -> list[dict[str, Any]]:
+    sampled = [{"value": value, "format": "SignedData"} for value in values]
+    return [{"timestamp": at(0), "sampledValue": sampled}]
+
+
+@pytest.mark.row("E12")
+def test_signed_values_go_to_the_transaction_that_they_name_also_after_its_end_and_beside_ones_that_are_none() -> None:
+    desk = Desk("1.6")
+    first = desk.start(0, 0)
+    desk.say("StopTransaction", transactionId=first, meterStop=100, timestamp=at(60))
+    second = desk.start(120, 100)
+    desk.say("MeterValues", connectorId=1, transactionId=first, meterValue=signed_16("ALFEN|1", "OCMF|a|b"))
+    desk.say("MeterValues", connectorId=1, meterValue=signed_16("OCMF|c|d"))
+    told = {one.id: one.signed for one in desk.station.evse(1).sessions}
+    assert told == {str(first): ["OCMF|a|b"], str(second): ["OCMF|c|d"]}
+    assert desk.station.quirks["signed value that cannot be read"] == 1
+
+
+def test_signed_values_of_a_transaction_are_also_taken_from_meter_values_of_later_versions() -> None:
+    desk = Desk("2.0.1")
+    signed = {"signedMeterData": "OCMF|a|b", "encodingMethod": "OCMF", "signingMethod": "", "publicKey": ""}
+    values = [{"timestamp": at(0), "sampledValue": [{"value": 0, "signedMeterValue": signed}]}]
+    desk.say("MeterValues", evseId=1, meterValue=values)
+    desk.event("Started", 0, 0, 0)
+    desk.say("MeterValues", evseId=1, meterValue=values)
+    desk.say("MeterValues", evseId=1, meterValue=values)
+    assert [one.signed for one in desk.station.evse(1).sessions] == [["OCMF|a|b"]]

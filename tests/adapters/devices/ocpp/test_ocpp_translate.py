@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonwatt.adapters.devices.ocpp.translate import moment, samples
+from commonwatt.adapters.devices.ocpp.translate import Currents, moment, samples
 from commonwatt.model import InvalidValue
 
 WALLBOX_16 = [{"timestamp": "2026-01-01T12:00:00Z", "sampledValue": [
@@ -28,6 +28,32 @@ V2G_21 = [{"timestamp": "2026-01-01T12:00:00Z", "sampledValue": [
     {"value": 0, "measurand": "Power.Active.Import", "unitOfMeasure": {"unit": "W"}},
     {"value": 3000, "measurand": "Power.Active.Export", "unitOfMeasure": {"unit": "W"}}]}]  # fmt: skip
 NOON_S = 1_767_268_800
+
+
+def amperes(value: str, phase: str | None = None, of: str = "Current.Import") -> dict[str, Any]:
+    return {"value": value, "measurand": of, **({} if phase is None else {"phase": phase})}
+
+
+def flowing(*values: dict[str, Any]) -> Currents:
+    found = samples([{"timestamp": "2026-01-01T12:00:00Z", "sampledValue": list(values)}])[0]
+    assert found.power_w is None
+    assert found.currents is not None
+    return found.currents
+
+
+@pytest.mark.row("E12")
+def test_power_is_estimated_from_amperes_where_none_is_told() -> None:
+    three = [amperes("10.5", phase) for phase in ("L1", "L2", "L3")]
+    assert flowing(*three).power_w(230, 1) == 31_500 * 230 // 1000
+    assert (
+        flowing(*three, amperes("240", "L1-N", "Voltage"), amperes("236", "L2-N", "Voltage")).power_w(230, 1) == 7_497
+    )
+    assert flowing(amperes("16")).power_w(230, 3) == 11_040, "one current for all is that of each phase"
+    assert flowing(amperes("16"), amperes("20", of="Current.Export")).power_w(230, 1) == -920
+    assert flowing(amperes("16"), amperes("?", "L1")).power_w(230, 1) == 3_680, "what is none is left out"
+    assert samples(WALLBOX_16)[0].currents is None, "power that is told is not estimated"
+    bare = samples([{"timestamp": "2026-01-01T12:00:00Z", "sampledValue": [amperes("?")]}])[0]
+    assert bare.currents is None
 
 
 @pytest.mark.row("E12")

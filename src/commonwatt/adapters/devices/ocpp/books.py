@@ -50,8 +50,9 @@ class Story(msgspec.Struct):
         most_wh: What it may take at most, and
         until_s: until when.
         transaction: Id of the transaction, empty until it is known.
-        began_wh: What the register showed at its start, as told by the station.
         stopped: Whether it shall flow no more.
+        signed_wh: What the station's meter signed that it took; None before, and where it signs nothing.
+        records: By which it did.
     """
 
     evse: int
@@ -61,10 +62,12 @@ class Story(msgspec.Struct):
     asked_s: int = 0
     transaction: str = ""
     stopped: bool = False
+    signed_wh: int | None = None
+    records: list[str] = []
 
 
 class Books(msgspec.Struct):
-    """All of it, of one station."""
+    """All of it, of one station; ``pages`` are the last ones of signed records, by meter and context."""
 
     next: int = 1
     reservations: dict[int, Reservation] = {}
@@ -73,6 +76,7 @@ class Books(msgspec.Struct):
     firmware: Firmware | None = None
     uploads: dict[int, Upload] = {}
     stories: dict[str, Story] = {}
+    pages: dict[str, dict[str, int]] = {}
 
     def number(self) -> int:
         """Return a number for a request that no other of this station has."""

@@ -6,15 +6,26 @@ from typing import Any
 
 from commonwatt.adapters.devices.ocpp import profiles
 from commonwatt.adapters.devices.ocpp.books import MOST_STORIES, Story
+from commonwatt.adapters.devices.ocpp.counters import STEP_WH
 from commonwatt.adapters.devices.ocpp.device import OcppDevice
 from commonwatt.adapters.devices.ocpp.evse import Session
-from commonwatt.adapters.devices.ocpp.ocmf import Notary, SignedRecord, span
+from commonwatt.adapters.devices.ocpp.ocmf import Notary, SignedRecord, proving, span
 from commonwatt.adapters.devices.ocpp.tokens import same_token
+from commonwatt.flows.charge_session import StationReading
 from commonwatt.model import CommonwattError, Refused, epoch
 
 ASK_AGAIN_S = 30
 """A station that did not begin, or end, what it was told to is told again after so long."""
 LOOK_EVERY_S = 1.0
+GUARD = "guard "
+
+
+def token_of(session: str) -> str:
+    """Return the token by which a session of the ledger is begun, named by its position in the log.
+
+    It is as long as OCPP 1.6 allows, and what a station's meter signs as its user.
+    """
+    return f"CW{session}"[:20]
 
 
 class ChargePoint:
@@ -39,7 +50,9 @@ class ChargePoint:
         self._station, self._evse = device.station, device.evse
         self._stories = device.station.books.stories
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._judged: dict[str, SignedRecord | None] = {}
+        self._said: set[tuple[str, str]] = set()
+        if notary is not None:
+            notary.pages |= self._station.books.pages.get(notary.meter, {})
         for session, story in self._stories.items():
             if story.evse == self._evse.number and not story.stopped:
                 self._guard(session, story)
@@ -48,12 +61,15 @@ class ChargePoint:
         """Return what its meter shows, which only ever rises even where the station's register starts anew."""
         return self._evse.imported.total_wh or 0
 
+    def go_on_from(self, wh: int) -> None:
+        """Take it that its meter shows so much at least: a sum may be forgotten here, what was billed of it not."""
+        self._evse.imported.rise_to(wh)
+
     def begin(self, session: str, most_wh: int, until_s: int, now_s: int) -> None:
         """Have the station begin a transaction for a session; asked again, only one that did not begin is."""
         story = self._stories.get(session)
         if story is None:
-            token = f"CW{session}"[:20]  # as long as OCPP 1.6 allows; a session is named by a position in the log
-            story = self._stories[session] = Story(self._evse.number, token, most_wh, until_s)
+            story = self._stories[session] = Story(self._evse.number, token_of(session), most_wh, until_s)
             if len(self._stories) > MOST_STORIES:
                 over = (name for name, one in self._stories.items() if one.stopped)
                 del self._stories[next(over, next(iter(self._stories)))]
@@ -80,15 +96,16 @@ class ChargePoint:
         if not story.stopped:
             story.stopped, story.asked_s = True, 0
             self._station.remember(self._station)
-        found = self._transaction(story)
-        if found is not None and not found.ended and now_s - story.asked_s >= ASK_AGAIN_S:
+        self._transaction(story)
+        if self._runs(story) and now_s - story.asked_s >= ASK_AGAIN_S:
             story.asked_s = now_s
             self._soon(f"stop {session}", self._stop(story))
 
-    def reading(self, session: str, now_s: int) -> tuple[int, int] | None:
-        """Return the register at start and end of a session, from signed records where there is a notary.
+    def reading(self, session: str, now_s: int) -> StationReading | None:
+        """Return the register at start and end of a session; where there is a notary, by signed records alone.
 
-        A transaction that never began reads nothing: start and end are what the register shows now.
+        A transaction that never began reads nothing: start and end are what the register shows now. Our sum of the
+        register never starts anew, as the station's may with each transaction, and the reading ends where it stands.
         """
         story = self._stories.get(session)
         if story is None:
@@ -96,16 +113,27 @@ class ChargePoint:
         found = self._transaction(story)
         if found is None:
             over = now_s >= story.until_s or story.stopped
-            return (self.register_wh(now_s),) * 2 if over and self._station.link is not None else None
+            shows_wh = self.register_wh(now_s)
+            return StationReading(shows_wh, shows_wh) if over and self._station.link is not None else None
         if not found.ended:
             return None
+        end_wh = found.ended_total_wh if found.ended_total_wh is not None else self.register_wh(now_s)
         if self._notary is not None:
-            return self._signed(session, found)
+            return self._signed(self._notary, session, story, found, end_wh)
         if found.meter_start_wh is None or found.meter_stop_wh is None:
             return None
-        # The station's register may start anew with each transaction; ours never does, and ends where it stands.
-        end_wh = found.ended_total_wh if found.ended_total_wh is not None else self.register_wh(now_s)
-        return end_wh - max(0, found.meter_stop_wh - found.meter_start_wh), end_wh
+        return StationReading(end_wh - max(0, found.meter_stop_wh - found.meter_start_wh), end_wh)
+
+    def over(self, session: str, now_s: int) -> bool:
+        """Tell whether the transaction of a session has ended, by whoever pulled the plug or by the station."""
+        story = self._stories.get(session)
+        found = None if story is None else self._transaction(story)
+        return found is not None and found.ended
+
+    async def told(self) -> None:
+        """Return when the station has answered what it was told, or had its time to."""
+        told = [task for name, task in self._running.items() if not name.startswith(GUARD)]
+        await asyncio.gather(*told, return_exceptions=True)
 
     async def close(self) -> None:
         """Guard no more."""
@@ -135,44 +163,80 @@ class ChargePoint:
         if wrong:
             self._tell(f"station {self._station.id} does not begin: {wrong}")
 
-    async def _stop(self, story: Story) -> None:
+    def _runs(self, story: Story) -> bool:
+        """Tell whether a transaction of a session runs, be it a second one: some begin anew after a power cut."""
         current = self._evse.session
-        if current is not None and current.id == story.transaction:
+        return current is not None and same_token(current.id_tag, story.token)
+
+    async def _stop(self, story: Story) -> None:
+        if self._runs(story):
             wrong = await self._device.stop_session()
             if wrong:
                 self._tell(f"station {self._station.id} does not stop: {wrong}")
 
-    def _signed(self, session: str, found: Session) -> tuple[int, int] | None:
-        """Return start and end by the records of a transaction that hold, or None."""
-        assert self._notary is not None
-        for raw in found.signed:
-            if raw not in self._judged:  # once: a page that was seen is refused the next time
-                self._judged[raw] = self._judge(session, raw)
-        records = [record for raw in found.signed if (record := self._judged[raw]) is not None]
-        try:
-            return span(records)
-        except Refused as refused:
-            self._tell(f"station {self._station.id}, session {session}: {refused}")
+    def _signed(self, notary: Notary, session: str, story: Story, found: Session, end_wh: int) -> StationReading | None:
+        """Return the reading by the records of a transaction that hold, or None; what was once found stays."""
+        if story.signed_wh is None and not self._judge(notary, session, story, found):
             return None
+        assert story.signed_wh is not None
+        began_wh = max(0, end_wh - story.signed_wh) if found.began_total_wh is None else found.began_total_wh
+        if story.signed_wh > end_wh - began_wh + STEP_WH:
+            self._say_once(session, f"its meter signed {story.signed_wh} Wh, its register rose by {end_wh - began_wh}")
+            return None
+        return StationReading(max(began_wh, end_wh - story.signed_wh), end_wh, tuple(story.records))
 
-    def _judge(self, session: str, raw: str) -> SignedRecord | None:
-        assert self._notary is not None
+    def _judge(self, notary: Notary, session: str, story: Story, found: Session) -> bool:
+        """Find what the records of a transaction say, use up their pages, and tell whether they say all."""
+        fresh: dict[int, SignedRecord] = {}
+        for raw in found.signed:
+            try:
+                record = notary.read(raw)
+                if record.user and not same_token(record.user, story.token):
+                    raise Refused("signed record of another user", meter=record.meter, found=record.user)
+                if record.page <= notary.pages.get(record.context, -1):
+                    raise Refused("signed record seen before or older", meter=record.meter, page=record.page)
+            except Refused as refused:
+                self._say_once(session, str(refused))
+            else:
+                fresh[record.page] = record
+        records = [fresh[page] for page in sorted(fresh)]  # events may come in any order
         try:
-            return self._notary.verify(raw)
+            both = span(records)
+            if both is None:
+                self._say_once(session, "no signed record of its start and its end")
+                return False
+            for record in records:
+                notary.note(record)
         except Refused as refused:
-            self._tell(f"station {self._station.id}, session {session}: {refused}")
-            return None
+            self._say_once(session, str(refused))
+            return False
+        story.signed_wh = both[1] - both[0]
+        story.records = [record.raw for record in proving(records)]
+        self._station.books.pages[notary.meter] = notary.pages
+        self._station.remember(self._station)
+        return True
+
+    def _say_once(self, session: str, words: str) -> None:
+        if (session, words) not in self._said:
+            self._said.add((session, words))
+            self._tell(f"station {self._station.id}, session {session}: {words}")
 
     def _guard(self, session: str, story: Story) -> None:
-        self._soon(f"guard {session}", self._watch(session, story))
+        self._soon(f"{GUARD}{session}", self._watch(session, story))
 
     async def _watch(self, session: str, story: Story) -> None:
         """Stop a session at its limits, also while nobody of the ledger asks for it."""
         while True:
             found, now_s = self._transaction(story), epoch(self._device.clock())
-            if found is not None and found.ended:
+            if found is not None and found.ended and not self._runs(story):
+                story.stopped = True  # whatever begins under its token is none of it any more
+                self._station.remember(self._station)
                 return
-            over = now_s >= story.until_s or (found is not None and self._taken_wh(found) >= story.most_wh)
+            over = (
+                now_s >= story.until_s
+                or (found is not None and found.ended)
+                or (found is not None and self._taken_wh(found) >= story.most_wh)
+            )
             if over or story.stopped:
                 self.stop(session, now_s)
                 if found is None:

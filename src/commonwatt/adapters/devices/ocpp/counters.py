@@ -10,6 +10,10 @@ STEP_WH = 1000
 """Some meters show whole kilowatt-hours, so what they show rises by one at once."""
 AHEAD_S = 900
 """A meter's clock that is further ahead of ours is wrong, and our time is taken."""
+NOTHING_WH = 100
+"""A register that shows less begins."""
+ANEW_AFTER = 2
+"""A meter that began so many transactions in a row at nothing does so with each."""
 BELIEVED_AFTER = 5
 """A meter that says five times what cannot follow is another meter: it counts on from there."""
 
@@ -25,6 +29,7 @@ class Counter(msgspec.Struct):
         before_wh: What the register stood at before that reset.
         heard_s: Our time of the newest reading.
         doubts: How often in a row it said what cannot follow.
+        anew: How many transactions in a row it began at nothing.
     """
 
     base_wh: int = 0
@@ -34,13 +39,19 @@ class Counter(msgspec.Struct):
     before_wh: int = 0
     heard_s: int = 0
     doubts: int = 0
+    anew: int = 0
 
     @property
     def total_wh(self) -> int | None:
         """What has been counted in all, None before the first reading."""
         return None if self.last_wh is None else self.base_wh + self.last_wh
 
-    def take(self, wh: int, at_s: int, now_s: int, fuse_w: int, *, reset: bool = False) -> str:
+    def rise_to(self, total_wh: int) -> None:
+        """Count on from a sum that is known elsewhere, where this one is lower; one that is unknown yet stays so."""
+        if self.total_wh is not None:
+            self.base_wh += max(0, total_wh - self.total_wh)
+
+    def take(self, wh: int, at_s: int, now_s: int, fuse_w: int, *, reset: bool = False, unheard: bool = False) -> str:
         """Take one reading of the register; what arrives late never turns the sum back.
 
         A higher register is the newer one, whatever the station's clock says: clocks jump, energy does not.
@@ -51,6 +62,8 @@ class Counter(msgspec.Struct):
             now_s: Our time.
             fuse_w: More than this times 1.25 cannot have flowed; 0 where that is unknown.
             reset: Whether the register may have started anew: a transaction began, or the station did.
+            unheard: Whether a transaction began and what it showed then was not told: of a meter that starts anew with
+                each, all that it shows now is of this one, though it may be more than the last one came to.
 
         Returns:
             Nothing where it was taken or is merely late, else why it cannot be true; then nothing of it is used.
@@ -66,10 +79,18 @@ class Counter(msgspec.Struct):
                 self.base_wh += wh - self.before_wh
                 self.before_wh = wh
             return ""
-        if wh >= self.last_wh:
+        if unheard and self.anew >= ANEW_AFTER and wh >= self.last_wh and at_s > self.at_s:
+            if not self._flowed(wh, at_s - self.at_s, now_s, fuse_w):
+                return self._doubt(wh, at_s, now_s, f"the register rose from 0 to {wh} Wh too fast")
+            self.base_wh += self.last_wh
+            self.before_wh, self.since_s = self.last_wh, at_s
+        elif wh >= self.last_wh:
+            if reset and self.last_wh >= NOTHING_WH:
+                self.anew = 0
             if not self._flowed(wh - self.last_wh, at_s - self.at_s, now_s, fuse_w):
                 return self._doubt(wh, at_s, now_s, f"the register rose from {self.last_wh} to {wh} Wh too fast")
         elif reset and at_s > self.at_s:
+            self.anew = self.anew + 1 if wh < NOTHING_WH and not unheard else 0
             self.base_wh += self.last_wh
             self.before_wh, self.since_s = self.last_wh, at_s
         elif at_s <= self.at_s:

@@ -1,5 +1,6 @@
 """A connector or EVSE of a charging station as a device: it connects to us, and is told by charging profiles."""
 
+import asyncio
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from commonwatt.model import (
     Band,
     Caps,
     Command,
+    CommonwattError,
     DeviceState,
     InvalidValue,
     Nameplate,
@@ -116,6 +118,10 @@ class OcppDevice:
         self.station.within_s = settings.answer_within_s
         self.evse = self.station.evse(settings.connector)
         self.evse.fuse_w = max(asset.max_import_w, asset.max_export_w)
+        self.evse.volts, self.evse.phases = settings.volts, settings.phases or 1
+        self._last: Command | None = None
+        self._one_by_one = asyncio.Lock()
+        self.station.hooks[self.evse.number] = self._begun
 
     @property
     def caps(self) -> Caps:
@@ -194,6 +200,32 @@ class OcppDevice:
 
     async def apply(self, command: Command) -> Ack:
         """Make it hold a band until the command expires, by a charging profile that runs out by itself."""
+        async with self._one_by_one:
+            ack = await self._apply(command)
+            if ack.taken is not None:
+                self._last = command
+            return ack
+
+    async def _begun(self) -> None:
+        """Tell a transaction that has just begun what holds, where no default that is right told it already.
+
+        A relative default counts from the start of whichever transaction: of one that began late it lasts too long.
+        """
+        settings = self._settings
+        async with self._one_by_one:
+            command = self._last
+            waits = profiles.default_waits(self.station, self.evse) and not settings.relative and not settings.dynamic
+            if command is None or waits:
+                return
+            try:
+                if epoch(command.expires) > epoch(self.clock()):
+                    await self._apply(command)
+                elif settings.relative:
+                    await profiles.let_go(self.station, self.evse)
+            except CommonwattError as error:
+                self.station.note(f"told nothing at the start of a transaction: {type(error).__name__}")
+
+    async def _apply(self, command: Command) -> Ack:
         now = self.clock()
         if epoch(command.expires) <= epoch(now):
             return self._ack(command, None, "command has expired")
@@ -234,6 +266,11 @@ class OcppDevice:
 
     async def release(self) -> None:
         """Clear our profile; where a station cannot, allow it its maximum until the lease is over."""
+        async with self._one_by_one:
+            self._last = None
+            await self._release()
+
+    async def _release(self) -> None:
         if self.station.link is None:
             raise Unreachable(f"station {self.station.id} is not connected")
         if not self._settings.cannot_clear and await profiles.let_go(self.station, self.evse):

@@ -130,11 +130,14 @@ async def _hand_over(heard: Heard, payload: Payload, authority: Authority, certi
 
 def records(station: Station, told: Payload) -> list[str]:
     """Return the signed meter values in a message; what calls itself signed and is none is counted."""
-    try:
-        return signed_records(told)
-    except Refused:
-        station.note("signed value that cannot be read")
-        return []
+    found: list[str] = []
+    for part in told.get("meterValue") or told.get("transactionData") or ():
+        for value in part["sampledValue"]:
+            try:
+                found += signed_records([value])
+            except Refused:
+                station.note("signed value that cannot be read")
+    return found
 
 
 def _rejected(station: Station, code: str, words: str) -> Payload:

@@ -57,6 +57,8 @@ def start(heard: Heard, told: Payload) -> Payload:
         _register(heard, evse, wh, began_s, reset=True)
         same.began_total_wh = evse.imported.total_wh
         use_reservation(station, evse, told["idTag"], told.get("reservationId"), heard.now_s)
+        if not same.ended:
+            station.begun.add(evse.number)
         station.remember(station)
     verdict = heard.services.judge(station, told["idTag"], heard.now_s, evse=evse, own=same)
     return {"transactionId": int(same.id), "idTagInfo": told_16(verdict)}
@@ -90,10 +92,13 @@ def meter_values(heard: Heard, told: Payload) -> Payload:
     taken = samples(told["meterValue"])
     id = told.get("transactionId")
     if id is not None and id > 0 and evse.find(str(id)) is None and taken:
-        evse.begin(str(id), believed(taken[0].at_s, heard.now_s))
+        if evse.begin(str(id), believed(taken[0].at_s, heard.now_s)) is evse.session:
+            evse.begin_unheard()
         heard.station.remember(heard.station)
-    if evse.session is not None:
-        evse.session.sign(records(heard.station, told))
+    session = evse.session if id is None or id <= 0 else evse.find(str(id))  # signed ones may come after its end
+    if session is not None and (signed := records(heard.station, told)):
+        session.sign(signed)
+        heard.station.remember(heard.station)
     for sample in taken:
         evse.take(sample, heard.now_s)
     return {}
@@ -114,7 +119,7 @@ def _register(heard: Heard, evse: Evse, wh: int | None, at_s: int, *, reset: boo
     if wh is None:
         heard.station.note("register that no meter shows")
         if reset:
-            evse.reset |= {"import", "export"}
+            evse.begin_unheard()
     else:
         evse.register(wh, at_s, heard.now_s, reset=reset)
 

@@ -64,10 +64,12 @@ def transaction_event(heard: Heard, told: Payload) -> Payload:
             session.state = info["chargingState"]
         if began and session is evse.session:
             evse.reset |= {"import", "export"}  # some meters start anew with each transaction
+            evse.unheard = session.meter_start_wh is None
+            station.begun.add(evse.number)
         for sample in measured:
             evse.take(sample, heard.now_s)
         if began:
-            session.began_total_wh = evse.imported.total_wh
+            session.began_total_wh = evse.stood_wh(session.meter_start_wh) if not newest else evse.imported.total_wh
         if told["eventType"] == "Ended":
             session.ended_total_wh = evse.imported.total_wh
             session.ended = True
@@ -80,6 +82,9 @@ def transaction_event(heard: Heard, told: Payload) -> Payload:
 def meter_values(heard: Heard, told: Payload) -> Payload:
     """Take what was measured outside of transactions, or because we asked."""
     evse = heard.station.evse(told["evseId"])
+    if evse.session is not None and (signed := records(heard.station, told)):
+        evse.session.sign(signed)  # some say even those of a transaction so
+        heard.station.remember(heard.station)
     for sample in samples(told["meterValue"]):
         evse.take(sample, heard.now_s)
     return {}
@@ -174,7 +179,10 @@ def _session(heard: Heard, told: Payload, at_s: int) -> tuple[Evse, Session]:
         number = known[0] if len(known) == 1 else NOWHERE
         station.note("TransactionEvent without EVSE")
     evse = station.evse(number)
-    return evse, evse.begin(id, at_s)
+    session = evse.begin(id, at_s)
+    if told["eventType"] != "Started" and session is evse.session:
+        evse.begin_unheard()
+    return evse, session
 
 
 HANDLERS_201: Mapping[str, Handler] = {

@@ -61,7 +61,7 @@ class SignedReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedRecord:
-    """A record whose signature holds, with the bytes that prove it."""
+    """A record whose signature holds, with the bytes that prove it; ``user`` is whoever the station says began it."""
 
     meter: str
     context: str
@@ -69,6 +69,7 @@ class SignedRecord:
     level: str
     readings: tuple[SignedReading, ...]
     raw: str
+    user: str = ""
 
 
 class Notary:
@@ -99,15 +100,40 @@ class Notary:
         self._meter, self._rounds_down = meter, rounds_down
         self.pages = dict(pages or {})
 
+    @property
+    def meter(self) -> str:
+        """Serial number of the meter."""
+        return self._meter
+
     def verify(self, raw: str) -> SignedRecord:
         """Return what a record says, and remember its page.
+
+        Raises:
+            Refused: As `read` does, or its page was seen before or is older than the last.
+        """
+        record = self.read(raw)
+        self.note(record)
+        return record
+
+    def note(self, record: SignedRecord) -> None:
+        """Remember a record's page.
+
+        Raises:
+            Refused: It was seen before, or is older than the last.
+        """
+        last = self.pages.get(record.context)
+        if last is not None and record.page <= last:
+            raise Refused("signed record seen before or older", meter=record.meter, page=record.page, last_page=last)
+        self.pages[record.context] = record.page
+
+    def read(self, raw: str) -> SignedRecord:
+        """Return what a record says, be it new or not.
 
         The signature is checked over the very text between the bars. A key inside or beside the record proves
         nothing about who made it and is not looked at.
 
         Raises:
-            Refused: The signature does not hold, the record is another meter's, was seen before, or says what
-                cannot be billed.
+            Refused: The signature does not hold, the record is another meter's, or says what cannot be billed.
 
         Source: Open Charge Metering Format 1.2, S.A.F.E. e.V.
         """
@@ -121,13 +147,11 @@ class Notary:
         if level in DOUBTFUL_LEVELS:
             raise Refused("signed record with a doubtful user", meter=meter, level=level)
         context, page = _page(payload, meter)
-        last = self.pages.get(context)
-        if last is not None and page <= last:
-            raise Refused("signed record seen before or older", meter=meter, page=page, last_page=last)
         readings = tuple(_readings(payload.RD, meter, rounds_down=self._rounds_down))
         _check_rising(readings, meter)
-        self.pages[context] = page
-        return SignedRecord(meter=meter, context=context, page=page, level=level, readings=readings, raw=raw)
+        return SignedRecord(
+            meter=meter, context=context, page=page, level=level, readings=readings, raw=raw, user=_text(payload.ID)
+        )
 
     def _check_signature(self, ocmf: OCMF) -> None:
         try:
@@ -167,6 +191,14 @@ def span(records: Iterable[SignedRecord]) -> tuple[int, int] | None:
         if end_wh < begin_wh:
             raise Refused("signed register falls", obis=obis, found_wh=(begin_wh, end_wh))
     return next(iter(spans.values()), None)
+
+
+def proving(records: Sequence[SignedRecord]) -> list[SignedRecord]:
+    """Return of a transaction's records the one that begins it and the one that ends it, which may be the same."""
+    begun = next((one for one in records if any(reading.mark == "B" for reading in one.readings)), None)
+    ended = next((one for one in reversed(records) if any(reading.mark in ENDS for reading in one.readings)), None)
+    both = (begun,) if begun is ended else (begun, ended)
+    return [one for one in both if one is not None]
 
 
 def signed_records(message: object) -> list[str]:

@@ -47,15 +47,16 @@ async def hold(
     if stack_level is None:
         stack_level = await top_level(station)
     said: list[str] = []
+    its_s = 0 if session is None else _running_s(evse, session, epoch(wanted.now))
 
-    async def taken(purpose: str, wanted: Wanted = wanted, *, dynamic: bool = dynamic) -> bool:
+    async def taken(purpose: str, wanted: Wanted = wanted, *, dynamic: bool = dynamic, running_s: int = its_s) -> bool:
         if purpose == MAX and any(number not in (0, evse.number) for number in station.evses):
             said.append(f"{purpose}: would hold for its other EVSEs too")
             return False
         made = profile(
             station.version, wanted, grid, id=FIRST_IDS[purpose] + evse.number, purpose=purpose,
             stack_level=stack_level, relative=relative,
-            running_s=0 if session is None or purpose == MAX else _running_s(evse, session, epoch(wanted.now)),
+            running_s=0 if purpose == MAX else running_s,
             transaction=None if session is None else session.id, dynamic=dynamic,
         )  # fmt: skip
         key, kind = ("connectorId", "csChargingProfiles") if station.version == "1.6" else ("evseId", "chargingProfile")
@@ -76,14 +77,19 @@ async def hold(
     if purpose is None and session is not None:
         # What is changed in place is the transaction's own: whoever comes next waits for what he may draw.
         next_ = wanted._replace(limit_w=0, discharge_w=0, setpoint_w=None) if dynamic else wanted
-        beside = not alone and station.facts.get(NO_DEFAULT) is not True and await taken(DEFAULT, next_, dynamic=False)
+        beside = (
+            not alone
+            and station.facts.get(NO_DEFAULT) is not True
+            and await taken(DEFAULT, next_, dynamic=False, running_s=0)
+        )
         if await taken(TX):
             station.facts[NO_DEFAULT] = not beside
             purpose = TX
-        elif beside and not dynamic:
-            purpose = DEFAULT
+        elif beside and not dynamic and (not relative or await taken(DEFAULT)):
+            purpose = DEFAULT  # of a relative one, now counted from the start of this transaction
     if purpose is None and learned != MAX and await taken(MAX):
         purpose = MAX
+    station.facts[_waits(evse)] = purpose in (DEFAULT, MAX) or (purpose == TX and station.facts[NO_DEFAULT] is False)
     if purpose is None:
         raise NotHeld("; ".join(said))
     station.facts[_learned(session is not None)] = purpose
@@ -91,6 +97,11 @@ async def hold(
 
 
 NO_DEFAULT = "takes no default beside a transaction's own"
+
+
+def default_waits(station: Station, evse: Evse) -> bool:
+    """Tell whether a transaction that begins next finds our limit there already; a station that booted forgot it."""
+    return station.facts.get(_waits(evse)) is True
 
 
 def standing(station: Station, evse: Evse) -> str | None:
@@ -244,3 +255,7 @@ async def _configured(station: Station, key: str, component: str, variable: str)
 
 def _learned(in_transaction: bool) -> str:
     return "purpose in a transaction" if in_transaction else "purpose without one"
+
+
+def _waits(evse: Evse) -> str:
+    return f"limit waits for the next transaction at {evse.number}"

@@ -163,6 +163,8 @@ class Server:
                 answer = await self.answer(station, raw, partial(link.send, text=True))
                 if answer is not None:
                     await link.send(answer, text=True)
+                if station.begun:
+                    self._tell_begun(station)
         except ConnectionClosed:
             pass
         finally:
@@ -239,6 +241,13 @@ class Server:
             return answer
         except InvalidValue as wrong:
             raise frames.CallRefused("PropertyConstraintViolation", str(wrong)) from None
+
+    def _tell_begun(self, station: Station) -> None:
+        """Tell who keeps an EVSE that a transaction began there, once the station has its answer: 1.6 names it so."""
+        for number in [*station.begun]:
+            hook = station.hooks.get(number)
+            if hook is None or self.services.later(hook()):
+                station.begun.discard(number)
 
     def _station_at(self, link: ServerConnection) -> Station | None:
         id = _id_in(link.request.path if link.request is not None else "")

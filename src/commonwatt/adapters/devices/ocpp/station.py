@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter as Tally
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -42,8 +42,8 @@ class Station:
     """
 
     __slots__ = (
-        "_lock", "_next", "_waiting", "books", "boot", "booted", "busy", "clock", "evses", "facts", "heard_s", "id",
-        "last_id", "link", "model", "nameplate", "quirks", "registered", "remember", "version", "within_s",
+        "_lock", "_next", "_waiting", "begun", "books", "boot", "booted", "busy", "clock", "evses", "facts", "heard_s",
+        "hooks", "id", "last_id", "link", "model", "nameplate", "quirks", "registered", "remember", "version", "within_s",
     )  # fmt: skip
 
     def __init__(self, id: str, *, registered: bool, remember: Callable[["Station"], None], kept: bytes | None) -> None:
@@ -53,6 +53,8 @@ class Station:
         self.within_s = ANSWER_WITHIN_S
         self.boot: dict[str, Any] = {}
         self.booted = False
+        self.begun: set[int] = set()  # EVSEs at which a transaction began of which nobody was told yet
+        self.hooks: dict[int, Callable[[], Coroutine[Any, Any, None]]] = {}  # by EVSE, who wants to know
         self.busy = 0  # answers under way, for which others are asked
         self.heard_s: int | None = None
         self.facts: dict[str, Any] = {}

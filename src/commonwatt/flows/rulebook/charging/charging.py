@@ -3,7 +3,9 @@
 A car authorises: where, how much at most, for how much, until when. The most is reserved, so nobody pays beyond it.
 The station starts, one session at a time, and counts; each count is signed and no less than the one before. Either side
 stops; a station that falls silent, or a word that ends, stops the session at the last count. The gateway then reads
-the station's register, and no stretch of a register is billed twice.
+the station's register, and no stretch of a register is billed twice. Where the station's tariff pins the key of a meter
+that signs, the reading brings that meter's records. Whether their signatures hold is not judged here, where every
+witness would need the same library of curves: the gateway judges before it signs, and so does who shows a receipt.
 
 A session is settled once its slots are, by what the gateway read: at most what was authorised and, where it stopped by
 itself, what was counted; and of no slot more than the station's connection took in it, of which the sessions that were
@@ -123,6 +125,8 @@ def _tariff(state: State, request: Request, body: bodies.Tariff, stamped_s: int)
     if meter.owner != account or meter.kind is not AssetKind.CONNECTION:
         return Outcome.NOT_ALLOWED  # what it charges with must be settled as its own
     told = state.sessions.tariffs.get(account, [])
+    if bool(body.signs_as) != bool(body.signs_by):
+        return Outcome.NOT_ALLOWED  # half a meter signs nothing
     if body.from_s < stamped_s or (told and body.from_s <= told[-1].from_s):
         return Outcome.TOO_LATE
     # All that are superseded by now but the last one, which holds.
@@ -130,7 +134,14 @@ def _tariff(state: State, request: Request, body: bodies.Tariff, stamped_s: int)
     if len(held) >= MOST_TARIFFS:
         return Outcome.OVER_LIMIT
     fees = Fees(micro_per_kwh=body.micro_per_kwh, micro_per_session=body.micro_per_session)
-    new = StationTariff(from_s=body.from_s, meter=meter.id, fees=fees, silent_s=body.silent_s)
+    new = StationTariff(
+        from_s=body.from_s,
+        meter=meter.id,
+        fees=fees,
+        silent_s=body.silent_s,
+        signs_as=body.signs_as,
+        signs_by=body.signs_by,
+    )
     state.sessions.tariffs[account] = [*held, new]
     return Outcome.BOOKED
 
@@ -218,13 +229,15 @@ def _metered(state: State, request: Request, body: bodies.Metered, known: Chargi
         return Outcome.NOT_ALLOWED
     if known.metered is not None:
         return Outcome.ALREADY_THERE
+    if body.ended_wh > body.began_wh and bool(body.signed) != bool(known.terms.signs_by):
+        return Outcome.NOT_ALLOWED  # where a meter signs, its word counts; where none does, nobody could check it
     register = state.sessions.registers.setdefault(known.terms.meter, Register())
     if body.began_wh < known.register_wh:
         return Outcome.NOT_ALLOWED  # what flowed before the start is another's
     if body.ended_wh < body.began_wh or not register.is_free(body.began_wh, body.ended_wh):
         return Outcome.NOT_ALLOWED
     register.take(body.began_wh, body.ended_wh)
-    state.sessions.put(replace(known, metered=(body.began_wh, body.ended_wh)))
+    state.sessions.put(replace(known, metered=(body.began_wh, body.ended_wh), signed=body.signed))
     return Outcome.BOOKED
 
 

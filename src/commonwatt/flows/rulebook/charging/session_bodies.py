@@ -13,6 +13,12 @@ _Moment = Annotated[int, Meta(ge=0, le=32_503_680_000)]
 _Energy = Annotated[int, Meta(ge=0, le=10**9)]
 _Register = Annotated[int, Meta(ge=0, le=10**15)]
 """What a register of energy shows, in Wh, ever since it was built in."""
+_Serial = Annotated[str, Meta(max_length=64, pattern=r"^[!-~]*\Z")]
+_MeterKey = Annotated[str, Meta(max_length=512, pattern=r"^([0-9a-f]{2})*\Z")]
+"""A public key, DER in hexadecimal."""
+_Record = Annotated[str, Meta(max_length=8192, pattern=r"^OCMF\|")]
+MOST_RECORDS = 2
+"""A signed record of the start and one of the end, or one of both."""
 _Fee = Annotated[int, Meta(ge=0, le=10**9)]
 
 
@@ -24,7 +30,9 @@ class Tariff(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="tari
     """What a station asks for its service from a moment on, beyond the energy; micro.
 
     ``meter`` is the station's own meter among the registered assets, through whose gateway its register is read.
-    ``silent_s`` is how long the station may be silent before a session counts as ended.
+    ``silent_s`` is how long the station may be silent before a session counts as ended. ``signs_as`` and ``signs_by``
+    are serial number and public key of the meter in the station, as they were read off it when it was built in; where
+    they are told, no reading counts without the records that this meter signed.
     """
 
     meter: _Name
@@ -32,6 +40,8 @@ class Tariff(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="tari
     micro_per_kwh: _Fee = 0
     micro_per_session: _Fee = 0
     silent_s: Annotated[int, Meta(ge=60, le=86_400)] = 1_800
+    signs_as: _Serial = ""
+    signs_by: _MeterKey = ""
 
 
 class Authorise(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="authorise"):
@@ -74,12 +84,16 @@ class Stop(_Body, frozen=True, tag_field="what", tag="stop"):
     session: _Name
 
 
-class Metered(_Body, frozen=True, tag_field="what", tag="metered"):
-    """The gateway's reading of the station's register for a session that has ended: at its start and at its end."""
+class Metered(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="metered"):
+    """The gateway's reading of the station's register for a session that has ended: at its start and at its end.
+
+    ``signed`` are the records (OCMF) of the station's meter that say so, for a station whose meter signs.
+    """
 
     session: _Name
     began_wh: _Register
     ended_wh: _Register
+    signed: Annotated[tuple[_Record, ...], Meta(max_length=MOST_RECORDS)] = ()
 
 
 Session = Tariff | Authorise | Start | Progress | Stop | Metered

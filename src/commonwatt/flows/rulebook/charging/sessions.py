@@ -37,6 +37,8 @@ class StationTariff:
     meter: AssetId
     fees: Fees
     silent_s: int
+    signs_as: str = ""
+    signs_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,7 @@ class ChargingSession:
         stopped_s: The log's time at which that became known.
         ended_by: ``car``, ``station``, ``energy`` (all that was authorised), ``silence`` or ``time``.
         metered: What the gateway read of the register at start and end; None before.
+        signed: The records by which the station's own meter says so; none where it does not sign.
         settled: Whether the count was settled without waiting for the gateway any longer.
         billed: What was booked so far, by slot, in order of slots.
         paid_micro: What was paid so far.
@@ -85,6 +88,7 @@ class ChargingSession:
     stopped_s: int = 0
     ended_by: str = ""
     metered: tuple[int, int] | None = None
+    signed: tuple[str, ...] = ()
     settled: bool = False
     billed: tuple[tuple[int, int], ...] = ()
     paid_micro: int = 0

@@ -1,34 +1,10 @@
-"""A charge point and a car on paper: power, a register, a plug, and a link that can be down."""
+"""A charge point on paper: power, a register, and a link that can be down; the oracle of the one on the wire."""
 
 from dataclasses import dataclass, field
 
-from commonwatt.flows.rulebook.charging.session_bodies import Authorise
+from commonwatt.flows.charge_session import StationReading
 
 SECONDS_PER_HOUR = 3600
-
-
-@dataclass(slots=True, kw_only=True)
-class PaperCar:
-    """A car that wants so much at a station, and authorises it once."""
-
-    station: str
-    wants_wh: int
-    most_micro: int
-    lasts_s: int
-    asked: bool = False
-
-    def wish(self, now_s: int) -> Authorise | None:
-        """Return its wish, the first time."""
-        if self.asked:
-            return None
-        self.asked = True
-        return Authorise(
-            station=self.station, most_wh=2 * self.wants_wh, most_micro=self.most_micro, until_s=now_s + self.lasts_s
-        )
-
-    def leaves(self, now_s: int, counted_wh: int) -> bool:
-        """Tell whether it has what it wanted."""
-        return counted_wh >= self.wants_wh
 
 
 @dataclass(slots=True)
@@ -72,12 +48,16 @@ class PaperStation:
             self.shows_wh += self._flowed_wh(flow, now_s)
             flow.ended_wh = self.shows_wh
 
-    def reading(self, session: str, now_s: int) -> tuple[int, int] | None:
+    def over(self, session: str, now_s: int) -> bool:
+        """Tell that nobody pulls a plug on paper."""
+        return False
+
+    def reading(self, session: str, now_s: int) -> StationReading | None:
         """Return the register at start and end."""
         flow = self._flows.get(session)
         if not self.readable or flow is None or flow.ended_wh is None:
             return None
-        return flow.began_wh, flow.ended_wh
+        return StationReading(flow.began_wh, flow.ended_wh)
 
     def _flowed_wh(self, flow: _Flow, now_s: int) -> int:
         seconds = min(now_s, flow.until_s) - flow.began_s
