@@ -17,6 +17,7 @@ from commonwatt.identity.keys import CURVE_ORDER, SECP256K1, RequestSigner
 from commonwatt.identity.p256 import P256, P256_ORDER, verifying_key
 from commonwatt.model import InvalidValue, Refused
 from servers.softhsm import SoftToken
+from servers.tpm import Tpm
 
 pytestmark = pytest.mark.row("H9")
 
@@ -95,3 +96,24 @@ def test_a_missing_library_is_refused(soft_token: SoftToken, tmp_path: Path) -> 
     words = [sys.executable, "-c", code, str(tmp_path / "none.so"), str(soft_token.pin)]
     said = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
     assert "opens with its label and PIN" in said.stderr
+
+
+def test_a_key_in_a_tpm_signs_over_p_256_and_is_the_same_next_time(tpm: tuple[Tpm, SoftToken]) -> None:
+    chip, token = tpm
+    with signer(token, "hepek-tpm", alg=P256) as key:
+        verifying = verifying_key(key.public, P256)
+        for n in range(20):
+            signature = key.sign(b"batch %d" % n)
+            assert verifying.verify(b"batch %d" % n, signature)
+            assert int(signature[64:], 16) <= P256_ORDER // 2
+        public = key.public
+    with signer(token, "hepek-tpm", alg=P256, create=False) as again:
+        assert again.public == public
+    chip.make_room()
+
+
+def test_a_tpm_without_the_curve_says_so_in_words(tpm: tuple[Tpm, SoftToken]) -> None:
+    chip, token = tpm
+    with pytest.raises(Refused, match="does not make such keys; it may make P-256"):
+        signer(token, "hepek-other")
+    chip.make_room()
