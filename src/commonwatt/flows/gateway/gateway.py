@@ -126,6 +126,11 @@ class Gateway:
         return self._keeper
 
     @property
+    def seq(self) -> int:
+        """The last number that was used."""
+        return self._memory.seq
+
+    @property
     def closed_s(self) -> int:
         """The start of the last slot that was read and signed; 0 where none was."""
         return self._memory.closed_s
@@ -177,11 +182,17 @@ class Gateway:
         """Keep the devices at what stands; to be called every second or so. One that is slow holds up no other."""
         await self._keeper.tick(now, TICK_WITHIN_S)
 
-    async def close_slot(self, slot_s: int) -> None:
-        """Read every meter at a slot's end, and sign what that tells. Asked again for a slot, it does nothing."""
+    async def close_slot(self, slot_s: int, states: Mapping[AssetId, DeviceState] | None = None) -> None:
+        """Read every meter at a slot's end, and sign what that tells. Asked again for a slot, it does nothing.
+
+        Args:
+            slot_s: The slot's start.
+            states: What meters showed at its end, where that was read before.
+        """
         if slot_s <= self._memory.closed_s:
             return
-        states = await self._keeper.read(fresh=True)
+        if states is None:
+            states = await self._keeper.read(fresh=True)
         items = list[Item]()
         with self._whole():
             for name in [name for name in self._assets if name in self._keeper.kept]:
