@@ -22,7 +22,7 @@ from test_door_kept import until as until_within
 
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.adapters.stores.outbox import OutboxFile
-from commonwatt.apps import gatewaying
+from commonwatt.apps import gateway_folder, gateway_status, gatewaying
 from commonwatt.apps.asking import send
 from commonwatt.apps.gateway_lines import Lines
 from commonwatt.apps.wiring import open_log
@@ -114,7 +114,7 @@ class Scene:
 
     def rows(self) -> list[LeafRow]:
         """Return what the gateway signed, as it stands in the log."""
-        public = gatewaying.read_gateway(self.box.folder)
+        public = gateway_folder.read_gateway(self.box.folder)
         assert public.number == NUMBER
         with open_log(self.town_folder) as log:
             return [row for row in log.rows() if b'"gateway":"%b"' % NUMBER.encode() in row.body and row.items]
@@ -232,7 +232,7 @@ def test_a_logged_schedule_of_a_consenting_owner_reaches_the_device_and_its_answ
     until(acked)
     # The next slot has no schedule of its own: by its own rule the gateway lets it send out nothing.
     until(lambda: not scene.box.told()[-1].endswith(" 3000 3000"))
-    status = gatewaying.show(scene.box.folder)
+    status = gateway_status.show(scene.box.folder)
     assert (status.number, status.running, status.devices[0].asset) == (NUMBER, True, ASSET)
     said = command("gateway", "show", scene.box.folder)
     assert "last heard from the community: 2026-06-01" in said and f"{ASSET} (battery, slot_counter)" in said
@@ -260,8 +260,8 @@ def test_a_key_that_is_not_the_registered_one_is_not_let_in_and_what_it_signed_w
     scene.open()
     move_in(scene, str(scene.lines.gateways))
     (scene.box.folder / "keys" / "key.pem").unlink()
-    told = gatewaying.read_gateway(scene.box.folder)
-    gatewaying.open_signer(scene.box.folder, told, create=True)
+    told = gateway_folder.read_gateway(scene.box.folder)
+    gateway_folder.open_signer(scene.box.folder, told, create=True)
     scene.box.start()
     until(lambda: any("signs with the key that is registered" in word for word in scene.box.words))
     until(lambda: any("was not let in" in word for word in scene.town.words))

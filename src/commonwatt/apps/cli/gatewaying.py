@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from commonwatt.apps import demanding, gateway_folder, gateway_joining, gatewaying
+from commonwatt.apps import demanding, gateway_folder, gateway_joining, gateway_status, gatewaying
 from commonwatt.apps.cli.screen import as_json, screen
 from commonwatt.flows.gateway.letters import Called
 from commonwatt.identity.keys import SECP256K1
@@ -67,14 +67,14 @@ def run(folder: Folder) -> None:
 
 def show(folder: Folder, json: Json = False) -> None:
     """Tell what the gateway knows: its devices, what waits, and when it last heard from its community."""
-    status = gatewaying.show(folder)
+    status = gateway_status.show(folder)
     if json:
         typer.echo(as_json(status))
         return
     heard = f"{status.heard_at:%Y-%m-%d %H:%M:%S} UTC" if status.heard_at else "never"
     typer.echo(f"{status.number} of {status.community}, {'running' if status.running else 'stopped'}")
     typer.echo(f"as of {status.at:%Y-%m-%d %H:%M:%S} UTC; last heard from the community: {heard}")
-    typer.echo(f"{status.waiting} requests wait, {status.aside} were put aside")
+    typer.echo(status.trouble or f"{status.waiting} requests wait, {status.aside} were put aside")
     for device in status.devices:
         does = "-" if device.power_w is None else f"{device.power_w} W"
         held = f"held {device.lo_w} to {device.hi_w} W" if device.told else "free"

@@ -239,16 +239,24 @@ class Gateway:
         """Sign everything that waits again, under numbers from one on; return how many requests that were.
 
         For when the log knows another number to come than this gateway: an older memory came back with its disk, or
-        something that was signed before will never be taken.
+        something that was signed before will never be taken. What cannot be read any more is put aside.
 
         Raises:
             OSError: The disk refuses; everything is as before.
         """
-        waiting = self._outbox.waiting(WHOLE_OUTBOX)
+        waiting, renewed, spoilt = self._outbox.waiting(WHOLE_OUTBOX), [], []
         with self._whole():
             self._pen.seq = next_seq - 1
-            renewed = [(place, self._pen.again(wire)) for place, wire in waiting]
+            for place, wire in waiting:
+                seq = self._pen.seq
+                try:
+                    renewed.append((place, self._pen.again(wire)))
+                except InvalidValue as error:  # its bytes changed on the disk
+                    self._pen.seq = seq
+                    spoilt.append((place, str(error)))
             self._save(renewed=renewed)
+        if spoilt:
+            self._outbox.put_aside(spoilt)
         return len(renewed)
 
     def _shown(self, name: AssetId, state: DeviceState | None, at_s: int) -> Shown | None:

@@ -19,7 +19,7 @@ from commonwatt.flows.gateway.gateway import READ_WITHIN_S, TICK_WITHIN_S, Gatew
 from commonwatt.flows.gateway.letters import Orders
 from commonwatt.flows.gateway.ports import Clock, Outbox, Uplink
 from commonwatt.flows.gateway.post import Post
-from commonwatt.model import SLOT_SECONDS, Command, CommonwattError, Refused, Unreachable, epoch
+from commonwatt.model import SLOT_SECONDS, Command, CommonwattError, Corrupt, Refused, Unreachable, epoch
 
 EVERY_S = 1.0
 ASKED_EVERY_S = 60.0
@@ -157,7 +157,7 @@ class Runner:
         """Say what the disk, or a token with the key, refuses; what was not kept was not done, and is tried again."""
         try:
             yield
-        except OSError as error:
+        except (OSError, Corrupt) as error:
             self._alarms.raise_(f"the disk refuses: {error}")
         except Refused as error:
             self._alarms.raise_(f"nothing is signed: {error}")
