@@ -152,6 +152,15 @@ def test_a_gateway_in_doubt_asks_by_itself(home: Home) -> None:
     assert abs(home.post.time.at_s - home.clock.true) < 60
 
 
+@given(st.integers(-(10**6), 10**6), st.integers(0, 10**4), st.integers(0, 10**6))
+def test_an_answer_that_was_long_on_its_way_tells_no_more_than_between_which_times_it_is(
+    off_s: int, took_s: int, later_s: int
+) -> None:
+    told = TimeTold(NOON, 5.0, took_s)
+    found = told.off_s(NOON + later_s + off_s, 5.0 + later_s)
+    assert found == (off_s if off_s < 0 else max(0, off_s - took_s))
+
+
 def watched(off_s: int, known_s: int, *, asks: bool) -> tuple[SetClock, Watch, list[str]]:
     clock, alarms = SetClock(), list[str]()
     clock.s += off_s

@@ -17,14 +17,22 @@ AGREES_S = 300
 
 @dataclass(frozen=True, slots=True)
 class TimeTold:
-    """What time the community told when it was asked, by the steady clock at the moment of its answer."""
+    """What time the community told when it was asked.
+
+    Args:
+        at_s: Seconds since 1970.
+        steady_s: What the steady clock showed when the answer came.
+        took_s: How long it was on its way, at most: since it was asked.
+    """
 
     at_s: int
     steady_s: float
+    took_s: float = 0.0
 
-    def now_s(self, steady_s: float) -> float:
-        """Return what time it is by that, whatever one's own clock shows."""
-        return self.at_s + steady_s - self.steady_s
+    def off_s(self, now_s: float, steady_s: float) -> float:
+        """Return by how much a clock is off, ahead or, below zero, behind; none where it lies within what was told."""
+        earliest_s = self.at_s + steady_s - self.steady_s
+        return now_s - max(earliest_s, min(now_s, earliest_s + self.took_s))
 
 
 class Watch:
@@ -68,7 +76,7 @@ class Watch:
         return self._doubted_s is None
 
     def _agrees(self, told: TimeTold, steady_s: float) -> bool:
-        off_s = self._last_s - told.now_s(steady_s)
+        off_s = told.off_s(self._last_s, steady_s)
         if abs(off_s) > AGREES_S:
             hours = f"{abs(off_s) / 3600:.1f} h {'ahead of' if off_s > 0 else 'behind'}"
             self._alarm(f"the clock is {hours} the community's: nothing is signed until they agree")

@@ -64,6 +64,7 @@ class Post:
         self.last = last
         self.heard_at: datetime | None = None
         self.time: TimeTold | None = None
+        self._asked_s = 0.0
         self.trouble = ""
 
     def hear(self, wire: bytes) -> Orders | None:
@@ -77,7 +78,8 @@ class Post:
         if isinstance(letter, Answers):
             if self._awaited is not None and letter.burst == self._awaited[0] and not self._awaited[1].done():
                 # Just asked for, so it is no old letter that somebody kept: its time is now.
-                self.time = TimeTold(letter.told_s, self._clock.steady_s())
+                steady_s = self._clock.steady_s()
+                self.time = TimeTold(letter.told_s, steady_s, steady_s - self._asked_s)
                 self._awaited[1].set_result(letter)
             return None
         if letter.number <= self.last or self.heard_at >= instant(letter.until_s):
@@ -119,7 +121,7 @@ class Post:
 
     async def _ask(self, burst: bytes) -> Answers:
         answered: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
-        self._awaited = digest(burst), answered
+        self._awaited, self._asked_s = (digest(burst), answered), self._clock.steady_s()
         try:
             async with asyncio.timeout(ANSWERED_WITHIN_S):
                 await self._uplink.send(burst)
