@@ -133,7 +133,8 @@ class Scene:
 def scene(tmp_path: Path) -> Iterator[Scene]:
     with ExitStack() as doors:
         town = tmp_path / "town"
-        found_folder(town)
+        # A slot passes every second: prices and corrections for as long as a loaded machine may take.
+        found_folder(town, priced_slots=400, correction_slots=400)
         for name in ("anna", "planner"):
             save_secret(town / "keys" / f"{name}.pem", key(name).to_pem(b"open"))
         install(tmp_path / "path")

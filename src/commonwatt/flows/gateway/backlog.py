@@ -9,7 +9,7 @@ from commonwatt.flows.gateway.gateway import READ_WITHIN_S
 from commonwatt.model import SLOT_SECONDS, AssetId, DeviceState, epoch
 
 EVERY_S = 30.0
-"""So that some value lies near enough to every slot's end."""
+"""So that some value lies shortly after every slot's end."""
 MOST = 2 * 2_880
 """Two days; what is older goes into the next value."""
 
@@ -35,22 +35,20 @@ class Backlog:
         self._seen.append((steady_s, now, states))
 
     def slots(self, steady_s: float, now: datetime, after_s: int) -> list[tuple[int, dict[AssetId, DeviceState]]]:
-        """Return each slot after one that ended meanwhile and was read near its end, with what meters showed.
+        """Return each slot after one that ended meanwhile and was read shortly after, with what meters showed then.
 
         Args:
             steady_s: What the steady clock shows.
             now: What time it is, now that this is known.
             after_s: The start of the last slot that was closed.
         """
-        found = dict[int, tuple[float, dict[AssetId, DeviceState]]]()
+        found = dict[int, dict[AssetId, DeviceState]]()
         for seen_s, clock, states in self._seen:
             at = now - timedelta(seconds=steady_s - seen_s)
-            end_s = (epoch(at) + SLOT_SECONDS // 2) // SLOT_SECONDS * SLOT_SECONDS
-            off_s, slot_s = abs(epoch(at) - end_s), end_s - SLOT_SECONDS
-            if slot_s <= after_s or off_s > READ_WITHIN_S or off_s >= found.get(slot_s, (READ_WITHIN_S + 1,))[0]:
-                continue
-            found[slot_s] = off_s, {name: replace(one, at=one.at + (at - clock)) for name, one in states.items()}
-        return [(slot_s, states) for slot_s, (_, states) in sorted(found.items())]
+            slot_s = epoch(at) // SLOT_SECONDS * SLOT_SECONDS - SLOT_SECONDS  # the one that had just ended
+            if slot_s > after_s and slot_s not in found and epoch(at) - slot_s - SLOT_SECONDS <= READ_WITHIN_S:
+                found[slot_s] = {name: replace(one, at=one.at + (at - clock)) for name, one in states.items()}
+        return sorted(found.items())
 
     def clear(self) -> None:
         """Forget all of it: it was told."""
