@@ -72,6 +72,8 @@ class InventoryFile:
                     [(note.at_s, note.number, note.asset, note.mark.value, note.words) for note in notes],
                 )
                 self._db.executemany("DELETE FROM waiting WHERE place = ?", [(place,) for place in done])
+        except sqlite3.IntegrityError:
+            raise  # a mistake of ours, which no disk cures
         except sqlite3.Error as error:
             raise OSError(f"an inventory cannot be kept: {error}") from error
 
