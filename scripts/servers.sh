@@ -1,15 +1,18 @@
 #!/bin/sh
 # Foreign programs for tests and benchmarks: `install` brings their Debian packages (also Chromium) where they are missing,
-# `postgres` runs a throw-away PostgreSQL on a private socket until it is stopped, `mosquitto` an MQTT broker on loopback.
+# `postgres` runs a throw-away PostgreSQL on a private socket until it is stopped, `mosquitto` an MQTT broker on loopback,
+# `tpm` a TPM 2.0 in software.
 #
 #   scripts/servers.sh install
 #   scripts/servers.sh postgres [setting=value ...]
 #   scripts/servers.sh mosquitto PORT [setting ...]
+#   scripts/servers.sh tpm PORT
 #
 # `postgres` prints the folder with its socket as its first line, becomes the server, and dies with whoever started
 # it. Connect with host=FOLDER user=postgres dbname=postgres. Stop it with SIGINT, then delete the folder.
 # `mosquitto` does likewise: it prints its folder, keeps nothing, lets everybody in, and listens on 127.0.0.1:PORT;
 # settings are lines for mosquitto.conf. Stop it with SIGTERM, then delete the folder.
+# `tpm` likewise: it listens on 127.0.0.1:PORT, and on the port above for who controls it; TCTI is swtpm:port=PORT.
 # Exit code 3: it cannot be had here.
 set -eu
 
@@ -22,7 +25,8 @@ main() {
         install) install_missing ;;
         postgres) run_postgres "$@" ;;
         mosquitto) run_mosquitto "$@" ;;
-        *) sed -n '2,13s/^# \{0,1\}//p' "$0" ;;
+        tpm) run_tpm "$@" ;;
+        *) sed -n '2,16s/^# \{0,1\}//p' "$0" ;;
     esac
 }
 
@@ -32,18 +36,26 @@ install_missing() {
     command -v softhsm2-util >/dev/null || missing="$missing softhsm2"
     [ -n "$(mosquitto_program)" ] || missing="$missing mosquitto"
     command -v chromium >/dev/null || missing="$missing chromium"
-    [ -n "$missing" ] || return 0
-    command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ] || give_up "to be installed by an administrator:$missing"
+    tpm=
+    command -v swtpm >/dev/null || tpm="$tpm swtpm libtss2-tcti-swtpm0"
+    command -v tpm2_ptool >/dev/null || tpm="$tpm libtpm2-pkcs11-1 libtpm2-pkcs11-tools tpm2-tools"
+    [ -n "$missing$tpm" ] || return 0
+    command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ] || give_up "to be installed by an administrator:$missing$tpm"
     # The packages would start servers of their own, which nobody asked for.
     export DEBIAN_FRONTEND=noninteractive
     mkdir -p /etc/postgresql-common
     [ -e /etc/postgresql-common/createcluster.conf ] ||
         echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
     forbid_services
+    # Not every release has a TPM in software: its tests are left out then, the others go on.
     # shellcheck disable=SC2086
-    apt-get install -qq -y --no-install-recommends $missing >/dev/null ||
-        { apt-get update -qq && apt-get install -qq -y --no-install-recommends $missing >/dev/null; } ||
-        give_up "apt-get does not bring$missing"
+    [ -z "$tpm" ] || bring $tpm || echo "apt-get does not bring$tpm" >&2
+    [ -z "$missing" ] || bring $missing || give_up "apt-get does not bring$missing"
+}
+
+bring() {
+    apt-get install -qq -y --no-install-recommends "$@" >/dev/null ||
+        { apt-get update -qq && apt-get install -qq -y --no-install-recommends "$@" >/dev/null; }
 }
 
 forbid_services() {
@@ -105,6 +117,17 @@ run_mosquitto() {
     fi
     # shellcheck disable=SC2086
     exec setpriv $as --pdeathsig TERM "$server" -c "$folder/mosquitto.conf" >"$folder/server.log" 2>&1
+}
+
+run_tpm() {
+    command -v swtpm >/dev/null && command -v tpm2_ptool >/dev/null ||
+        give_up "there is no swtpm with tpm2-pkcs11, scripts/servers.sh install brings them"
+    folder=$(mktemp -d "${TMPDIR:-/tmp}/cw-tpm-XXXXXX")
+    mkdir "$folder/state"
+    printf '%s\n' "$folder"
+    exec setpriv --pdeathsig TERM swtpm socket --tpm2 --tpmstate "dir=$folder/state" \
+        --server "type=tcp,port=$1,bindaddr=127.0.0.1" --ctrl "type=tcp,port=$(($1 + 1)),bindaddr=127.0.0.1" \
+        --flags not-need-init,startup-clear >"$folder/server.log" 2>&1
 }
 
 mosquitto_program() {

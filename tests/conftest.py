@@ -10,6 +10,7 @@ from hypothesis import settings
 from servers.mosquitto import mosquitto  # noqa: F401  a fixture for all
 from servers.postgres import postgres  # noqa: F401
 from servers.softhsm import soft_token  # noqa: F401
+from servers.tpm import tpm  # noqa: F401
 
 # Compiled kernels are linked, or on a fresh checkout compiled, at their first call: that one example takes long.
 # Each `make test` tries the same examples, so that what passed once passes again; `make nightly` looks for new ones.

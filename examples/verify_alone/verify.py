@@ -10,10 +10,11 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from hashlib import sha256, sha512
 from pathlib import Path
 from struct import unpack
-from typing import Any
+from typing import Any, NamedTuple
 
 NOT_CHECKED = (
     "form (types, fields that no check reads, idle keys); auction (that the shown orders give these trades and price);"
@@ -174,23 +175,28 @@ def node(left: bytes, right: bytes) -> bytes:
 
 def check_signatures(leaves: list[Json], trust: Json) -> None:
     """Check that each request is signed by a key that was registered for it."""
-    operator, founding = secp256k1_point(unhex(trust["operator"], 33)), leaves[0]
+    operator, founding = curve_point(SECP256K1, unhex(trust["operator"], 33)), leaves[0]
     need((founding["position"], founding["what"]) == (0, "register community"), "leaf 0 founds the community")
     named = (founding["body"]["public"], founding["body"].get("witnesses", []))
     need(named == (trust["operator"], trust["witnesses"]), "the founding names those who are trusted")
-    keys = {address(operator): (operator, "operator", "")}
+    keys = {address(operator): (SECP256K1, operator, "operator", "")}
     for leaf in leaves:
         body, at, author = leaf["body"], f"leaf {leaf['position']}, {leaf['what']},", leaf["author"]
         need(author in keys, f"{at} is by a key that was registered before")
-        point, role, account = keys[author]
+        curve, point, role, account = keys[author]
         if account != leaf["on_behalf_of"] and role != "operator":
             need(granted(leaf, leaves), f"{at} is by a key of its account")
             role = "member"
         need(ROLES.get(leaf["what"]) == role, f"{at} is said by a {role}")
-        need(ecdsa_holds(point, leaf["digest"], unhex(leaf["signature"], 64)), f"{at} is signed by its author")
+        need(ecdsa_holds(curve, point, leaf["digest"], unhex(leaf["signature"], 64)), f"{at} is signed by its author")
         if role == "operator" and leaf is not founding:
-            new = secp256k1_point(unhex(body["public"], 33))
-            keys[address(new)] = (new, body.get("role", "gateway"), body.get("account", body.get("gateway")))
+            own = CURVES[body["alg"]]
+            need(
+                own is SECP256K1 or leaf["what"] == "register gateway", f"{at} is of a curve that is for gateways alone"
+            )
+            new = curve_point(own, unhex(body["public"], 33))
+            need(address(new) not in keys, f"{at} is of a key that is registered once")
+            keys[address(new)] = (own, new, body.get("role", "gateway"), body.get("account", body.get("gateway")))
 
 
 def granted(leaf: Json, leaves: list[Json]) -> bool:
@@ -198,7 +204,7 @@ def granted(leaf: Json, leaves: list[Json]) -> bool:
     mine = (one for one in leaves if (one["what"], one["on_behalf_of"]) == ("delegate grant", leaf["on_behalf_of"]))
     grants = [one["body"] for one in mine if one["position"] < leaf["position"]]
     lasting = [grant for grant in grants if leaf["kind"] in grant["kinds"] and leaf["stamped_s"] < grant["until_s"]]
-    return any(address(secp256k1_point(unhex(grant["to"], 33))) == leaf["author"] for grant in lasting)
+    return any(address(curve_point(SECP256K1, unhex(grant["to"], 33))) == leaf["author"] for grant in lasting)
 
 
 def only(leaves: list[Json], what: str) -> Json:
@@ -255,9 +261,32 @@ def check_settlement(bundle: Json, leaves: list[Json], metered_wh: tuple[int, in
 
 # Hashes and curves
 
-FIELD = 2**256 - 2**32 - 977
-ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-GENERATOR = bytes.fromhex("0279BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798")
+
+class Curve(NamedTuple):
+    """y² = x³ + ax + b over a prime field, with a generator of prime order (SEC 2 sections 2.4.1 and 2.4.2)."""
+
+    field: int
+    order: int
+    a: int
+    b: int
+    generator: str
+
+
+SECP256K1 = Curve(
+    field=2**256 - 2**32 - 977,
+    order=0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141,
+    a=0,
+    b=7,
+    generator="0279BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798",
+)
+P256 = Curve(
+    field=2**256 - 2**224 + 2**192 + 2**96 - 1,
+    order=0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    a=-3,
+    b=0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
+    generator="036B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296",
+)
+CURVES = {"secp256k1": SECP256K1, "P-256": P256}
 ED_FIELD, ED_ORDER = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 ED_D, ED_BASE = -121665 * pow(121666, -1, ED_FIELD) % ED_FIELD, bytes([0x58, *[0x66] * 31])
 ROTATIONS = (0, 1, 62, 28, 27, 36, 44, 6, 55, 20, 3, 10, 43, 25, 39, 41, 45, 15, 21, 8, 18, 2, 61, 56, 14)
@@ -300,34 +329,41 @@ def eip191(message: bytes) -> bytes:
 
 
 def address(point: Point) -> str:
-    """Return the name of a secp256k1 key."""
+    """Return the name of a key, of whichever curve."""
     return "0x" + keccak256(point[0].to_bytes(32) + point[1].to_bytes(32))[-20:].hex()
 
 
-def secp256k1_point(public: bytes) -> Point:
+def curve_point(curve: Curve, public: bytes) -> Point:
     """Return the point of a compressed public key (SEC 1 section 2.3.4)."""
     x = int.from_bytes(public[1:])
-    y = pow(x**3 + 7, (FIELD + 1) // 4, FIELD)
-    need(public[0] in (2, 3) and x < FIELD and (y * y - x**3 - 7) % FIELD == 0, "a public key is a point of secp256k1")
-    return x, y if y % 2 == public[0] % 2 else FIELD - y, 1
+    square = (x**3 + curve.a * x + curve.b) % curve.field
+    y = pow(square, (curve.field + 1) // 4, curve.field)
+    need(
+        public[0] in (2, 3) and x < curve.field and y * y % curve.field == square,
+        "a public key is a point of its curve",
+    )
+    return x, y if y % 2 == public[0] % 2 else curve.field - y, 1
 
 
-def secp256k1_add(a: Point, b: Point) -> Point:
-    """Add any two points X:Y:Z; no case is special (Renes, Costello & Batina 2016, algorithm 7)."""
-    xx, yy, zz = 3 * a[0] * b[0], a[1] * b[1], 21 * a[2] * b[2]
-    xy, yz, xz = a[0] * b[1] + a[1] * b[0], a[1] * b[2] + a[2] * b[1], 21 * (a[0] * b[2] + a[2] * b[0])
-    plus, minus = yy + zz, yy - zz
-    return (xy * minus - yz * xz) % FIELD, (xz * xx + minus * plus) % FIELD, (plus * yz + xx * xy) % FIELD
+def curve_add(curve: Curve, p: Point, q: Point) -> Point:
+    """Add any two points X:Y:Z; no case is special (Renes, Costello & Batina 2016, algorithm 1)."""
+    a, b3, field = curve.a, 3 * curve.b, curve.field
+    xx, yy, zz = p[0] * q[0], p[1] * q[1], p[2] * q[2]
+    xy, yz, xz = p[0] * q[1] + p[1] * q[0], p[1] * q[2] + p[2] * q[1], p[0] * q[2] + p[2] * q[0]
+    slope, rest = 3 * xx + a * zz, a * xx + b3 * xz - a * a * zz
+    plus, minus = yy + (a * xz + b3 * zz), yy - (a * xz + b3 * zz)
+    return (xy * minus - yz * rest) % field, (plus * minus + slope * rest) % field, (yz * plus + xy * slope) % field
 
 
-def ecdsa_holds(point: Point, digest: bytes, signature: bytes) -> bool:
+def ecdsa_holds(curve: Curve, key: Point, digest: bytes, signature: bytes) -> bool:
     """Tell whether a low-s signature over a digest is the key's (SEC 1 section 4.1.4)."""
     r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
-    if not (0 < r < ORDER and 0 < s <= ORDER // 2):
+    if not (0 < r < curve.order and 0 < s <= curve.order // 2):
         return False
-    m, n = int.from_bytes(digest) * pow(s, -1, ORDER) % ORDER, r * pow(s, -1, ORDER) % ORDER
-    x, _, z = combined(secp256k1_add, (0, 1, 0), m, secp256k1_point(GENERATOR), n, point)
-    return z != 0 and x * pow(z, -1, FIELD) % FIELD % ORDER == r
+    m, n = int.from_bytes(digest) * pow(s, -1, curve.order) % curve.order, r * pow(s, -1, curve.order) % curve.order
+    base = curve_point(curve, bytes.fromhex(curve.generator))
+    x, _, z = combined(partial(curve_add, curve), (0, 1, 0), m, base, n, key)
+    return z != 0 and x * pow(z, -1, curve.field) % curve.field % curve.order == r
 
 
 def combined(add: Callable[[Point, Point], Point], zero: Point, m: int, a: Point, n: int, b: Point) -> Point:

@@ -31,7 +31,7 @@ def in_files(folder: Path, content: bytes, pub: str) -> list[str | Path]:
     return [shown, "--trust", keys]
 
 
-@pytest.mark.parametrize("name", ["anna", "ben", "street"])
+@pytest.mark.parametrize("name", ["anna", "ben", "secure", "street"])
 def test_it_believes_what_is_true_and_says_what_it_did_not_check(tmp_path: Path, name: str) -> None:
     case = named(name)
     begun = time.monotonic()

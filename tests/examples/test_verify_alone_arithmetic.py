@@ -1,5 +1,6 @@
 """The arithmetic of the verifier that stands alone: Ed25519, Keccak, secp256k1 and paths to a root."""
 
+from hashlib import sha256
 from random import Random
 
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from verifiers import ALONE
 
 from commonwatt.identity.keys import CURVE_ORDER, SigningKey
+from commonwatt.identity.p256 import P256_ORDER
 from commonwatt.ledger.merkle import MerkleTree
+from signers import P256Signer
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,7 @@ def test_keccak_is_right_around_each_edge_of_its_blocks() -> None:
 def test_a_wallet_s_signature_is_read_as_the_wallet_wrote_it() -> None:
     # web3.js, eth.accounts.sign('Some data', ...): https://web3js.readthedocs.io/en/v1.10.0/web3-eth-accounts.html
     secret = bytes.fromhex("4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318")
-    point = ALONE.secp256k1_point(SigningKey(secret).public)
+    point = ALONE.curve_point(ALONE.SECP256K1, SigningKey(secret).public)
     assert ALONE.address(point) == "0x2c7536e3605d9c16a7a3d7b1898e529396a65c23"
     digest = ALONE.eip191(b"Some data")
     assert digest.hex() == "1da44b586eb0729ff70a73c326926f6ed5a25f5b056e7f47fbc6e58d86871655"
@@ -71,34 +74,57 @@ def test_a_wallet_s_signature_is_read_as_the_wallet_wrote_it() -> None:
         "b91467e570a6466aa9e9876cbcd013baba02900b8979d43fe208a4a4f339f5fd"
         "6007e74cd82e037b800186422fc2da167c747ef045e5d18a5f5d4300f8e1a029"
     )
-    assert ALONE.ecdsa_holds(point, digest, signature)
-    assert not ALONE.ecdsa_holds(point, ALONE.eip191(b"some data"), signature)
+    assert ALONE.ecdsa_holds(ALONE.SECP256K1, point, digest, signature)
+    assert not ALONE.ecdsa_holds(ALONE.SECP256K1, point, ALONE.eip191(b"some data"), signature)
 
 
 @given(st.binary(min_size=1, max_size=40), st.binary(max_size=300), st.integers(0, 511))
 def test_ecdsa_takes_what_libsecp256k1_signs_and_nothing_one_bit_beside(seed: bytes, message: bytes, bit: int) -> None:
     signer = SigningKey.from_seed(seed, "any")
-    point, digest = ALONE.secp256k1_point(signer.public), ALONE.eip191(message)
+    point, digest = ALONE.curve_point(ALONE.SECP256K1, signer.public), ALONE.eip191(message)
     signature = bytes.fromhex(signer.sign(message))
     assert ALONE.address(point) == signer.id
-    assert ALONE.ecdsa_holds(point, digest, signature)
+    assert ALONE.ecdsa_holds(ALONE.SECP256K1, point, digest, signature)
     flipped = (int.from_bytes(signature) ^ 1 << bit).to_bytes(64)
-    assert not ALONE.ecdsa_holds(point, digest, flipped)
+    assert not ALONE.ecdsa_holds(ALONE.SECP256K1, point, digest, flipped)
     high = CURVE_ORDER - int.from_bytes(signature[32:])
-    assert not ALONE.ecdsa_holds(point, digest, signature[:32] + high.to_bytes(32))
+    assert not ALONE.ecdsa_holds(ALONE.SECP256K1, point, digest, signature[:32] + high.to_bytes(32))
 
 
 @pytest.mark.parametrize("r", [0, CURVE_ORDER, 2**256 - 1])
 @pytest.mark.parametrize("s", [0, 1, CURVE_ORDER // 2 + 1, CURVE_ORDER])
 def test_ecdsa_refuses_numbers_outside_the_curve_s_order(r: int, s: int) -> None:
-    point = ALONE.secp256k1_point(key("ben").public)
-    assert not ALONE.ecdsa_holds(point, bytes(32), r.to_bytes(32) + s.to_bytes(32))
+    point = ALONE.curve_point(ALONE.SECP256K1, key("ben").public)
+    assert not ALONE.ecdsa_holds(ALONE.SECP256K1, point, bytes(32), r.to_bytes(32) + s.to_bytes(32))
+
+
+def test_p_256_is_read_as_rfc_6979_wrote_it() -> None:
+    # RFC 6979 A.2.5: "sample" by SHA-256; what s it tells is the high one, of which requests bear the low twin.
+    x = "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
+    y = 0x7903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D4462299
+    r = 0xEFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716
+    s = 0xF7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8
+    point, digest = ALONE.curve_point(ALONE.P256, bytes.fromhex(f"{2 + y % 2:02x}{x}")), sha256(b"sample").digest()
+    assert point == (int(x, 16), y, 1)
+    assert ALONE.ecdsa_holds(ALONE.P256, point, digest, r.to_bytes(32) + (P256_ORDER - s).to_bytes(32))
+    assert not ALONE.ecdsa_holds(ALONE.P256, point, digest, r.to_bytes(32) + s.to_bytes(32))
+    assert not ALONE.ecdsa_holds(ALONE.SECP256K1, point, digest, r.to_bytes(32) + (P256_ORDER - s).to_bytes(32))
+
+
+@given(st.integers(1, P256_ORDER - 1), st.binary(max_size=300), st.integers(0, 511))
+def test_p_256_takes_what_openssl_signs_and_nothing_one_bit_beside(secret: int, message: bytes, bit: int) -> None:
+    signer = P256Signer(secret)
+    point, digest = ALONE.curve_point(ALONE.P256, signer.public), ALONE.eip191(message)
+    signature = bytes.fromhex(signer.sign(message))
+    assert ALONE.address(point) == signer.id
+    assert ALONE.ecdsa_holds(ALONE.P256, point, digest, signature)
+    assert not ALONE.ecdsa_holds(ALONE.P256, point, digest, (int.from_bytes(signature) ^ 1 << bit).to_bytes(64))
 
 
 @pytest.mark.parametrize("public", ["02" + "00" * 31 + "05", "04" + "79" * 32, "02" + "ff" * 32])
 def test_bytes_that_are_no_point_are_no_key(public: str) -> None:
-    with pytest.raises(ValueError, match="point of secp256k1"):
-        ALONE.secp256k1_point(bytes.fromhex(public))
+    with pytest.raises(ValueError, match="point of its curve"):
+        ALONE.curve_point(ALONE.SECP256K1, bytes.fromhex(public))
     with pytest.raises(ValueError, match="point of Ed25519"):
         ALONE.ed25519_point(bytes([2, *bytes(31)]))
 

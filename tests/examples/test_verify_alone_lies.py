@@ -10,11 +10,13 @@ from watched import NOTE, trust
 
 from commonwatt.flows.evidence import encode
 from commonwatt.flows.prove import read_note, sided_path
-from commonwatt.identity.keys import CURVE_ORDER, NoteKey, SigningKey
+from commonwatt.identity.keys import CURVE_ORDER, NoteKey, RequestSigner
+from commonwatt.identity.p256 import P256_ORDER
 from commonwatt.ledger.checkpoint import sign_note, split_note
 from commonwatt.ledger.cosign import cosignature_line
 from commonwatt.ledger.merkle import MerkleTree, leaf_hash, merkle_root, salted
 from commonwatt.model import canonical_json
+from signers import P256Signer, secure_key
 
 Lie = Callable[[Json], None]
 
@@ -55,7 +57,7 @@ def entry_of(bundle: Json, memo: str, commodity: str) -> Json:
     return next(entry for entry in found if (entry["memo"], entry["commodity"]) == (memo, commodity))
 
 
-def said(word: str, signer: SigningKey | None = None, **changes: object) -> Lie:
+def said(word: str, signer: RequestSigner | None = None, **changes: object) -> Lie:
     """Change a request; signed again if somebody is there to do it."""
 
     def lie(bundle: Json) -> None:
@@ -71,13 +73,13 @@ def said(word: str, signer: SigningKey | None = None, **changes: object) -> Lie:
     return lie
 
 
-def twin(word: str) -> Lie:
+def twin(word: str, order: int = CURVE_ORDER) -> Lie:
     """Replace a signature by its high-s twin, which the same curve would take for good."""
 
     def lie(bundle: Json) -> None:
         leaf = leaf_of(bundle, word)
         request = json.loads(leaf["body"])
-        s = CURVE_ORDER - int(request["signature"][64:], 16)
+        s = order - int(request["signature"][64:], 16)
         leaf["body"] = canonical_json(request | {"signature": request["signature"][:64] + f"{s:064x}"}).decode()
 
     return lie
@@ -125,6 +127,8 @@ def less_traded(bundle: Json) -> None:
 
 
 BATCH, ORDER, FACT, ASSET = '"kind":"reading_batch"', '"kind":"order"', '"kind":"fact"', '"what":"asset"'
+BOTH = P256Signer(3).public.hex()
+"""A key of P-256 that reads as one of secp256k1 too."""
 LIES: list[tuple[Lie, str]] = [
     (said(BATCH, body={"count": 4}), "signatures"),
     (said(BATCH, key("ben"), body={"count": 4}), "signatures"),
@@ -180,6 +184,31 @@ def test_books_that_were_written_anew_and_say_the_same_are_believed() -> None:
 @pytest.mark.parametrize(("lie", "check"), LIES)
 def test_a_lie_is_refused_even_in_books_that_were_written_anew(lie: Lie, check: str) -> None:
     bundle = json.loads(told())
+    lie(bundle)
+    content = forged(bundle)
+    assert alone(content, trust()).startswith(("ValueError", "KeyError"))
+    assert ours(content, trust()) == check
+
+
+@pytest.mark.parametrize(
+    ("lie", "check"),
+    [
+        (said('"what":"gateway"', key("operator"), body={"alg": "secp256k1"}), "keys"),
+        (said('"what":"gateway"', key("operator"), body={"alg": "P-384"}), "requests"),
+        (said('"what":"gateway"', key("operator"), body={"public": secure_key("gw-eve").public.hex()}), "signatures"),
+        (said('"what":"gateway"', secure_key("gw-ben")), "keys"),
+        (
+            said('"what":"key"', key("operator"), body={"alg": "P-256", "public": BOTH}),
+            "requests",
+        ),
+        (said(BATCH, key("gw-ben")), "signatures"),
+        (said(BATCH, secure_key("gw-anna")), "signatures"),
+        (said(BATCH, secure_key("gw-ben"), body={"root": "00" * 32}), "readings"),
+        (twin(BATCH, P256_ORDER), "signatures"),
+    ],
+)
+def test_a_lie_about_a_gateways_p_256_key_is_refused(lie: Lie, check: str) -> None:
+    bundle = json.loads(told(secure=True))
     lie(bundle)
     content = forged(bundle)
     assert alone(content, trust()).startswith(("ValueError", "KeyError"))

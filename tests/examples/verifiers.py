@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from community import EXPORT, IMPORT, NAME, NOON, Flow
+from secure_gateways import SecureWatched
 from test_prove import run
 from test_rulebook_delegating import let
 from watched import ANNE, Watched, trust
@@ -36,14 +37,14 @@ def loaded() -> ModuleType:
 ALONE = loaded()
 QUICK = loaded()
 """The same, remembering what it worked out from the same numbers, so that thousands of files take seconds."""
-for _slow in ("ed25519_holds", "ecdsa_holds", "keccak256", "secp256k1_point"):
+for _slow in ("ed25519_holds", "ecdsa_holds", "keccak256", "curve_point"):
     setattr(QUICK, _slow, cache(getattr(QUICK, _slow)))
 
 
 @cache
-def told(who: str = "ben", *, agent: bool = False) -> bytes:
+def told(who: str = "ben", *, agent: bool = False, secure: bool = False) -> bytes:
     """Return the evidence about a slot in which anna sells to ben, and the grid brings and takes the rest."""
-    community = Watched()
+    community = SecureWatched() if secure else Watched()
     if agent:
         assert community.register_key("agent", "agent", "agent") is Outcome.BOOKED
         assert let(community, "agent", "order", until_s=NOON + 60) is Outcome.BOOKED
@@ -69,6 +70,8 @@ def street() -> tuple[bytes, str]:
 
 
 def named(name: str) -> tuple[bytes, str]:
+    if name == "secure":
+        return told(secure=True), trust()
     return street() if name == "street" else (told(name), trust())
 
 

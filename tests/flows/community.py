@@ -14,7 +14,7 @@ from commonwatt.flows.rulebook import State, bodies
 from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms
 from commonwatt.flows.sequence import Sequencer, replay
-from commonwatt.identity.keys import SigningKey, sign_request
+from commonwatt.identity.keys import RequestSigner, SigningKey, sign_request
 from commonwatt.kernels.slot_orders import SELLS
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.journal import Journal
@@ -179,7 +179,7 @@ class Community:
             self.agree(member, f"{member}-battery"),
         ]
 
-    def key(self, who: str) -> SigningKey:
+    def key(self, who: str) -> RequestSigner:
         """Return somebody's key in this community."""
         return key(who)
 
@@ -268,7 +268,8 @@ class Community:
         return self.ask(by, Kind.REGISTER, body)
 
     def register_gateway(self, number: str, by: str = "operator") -> Outcome:
-        body = bodies.RegisterGateway(gateway=number, public=self.key(number).public.hex(), alg="secp256k1")
+        key = self.key(number)
+        body = bodies.RegisterGateway(gateway=number, public=key.public.hex(), alg=key.alg)
         return self.ask(by, Kind.REGISTER, body)
 
     def claim(self, who: str, asset: str, kind: AssetKind, **limits: int | str) -> Outcome:

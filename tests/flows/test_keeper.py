@@ -369,7 +369,7 @@ def test_a_limit_reaches_a_device_that_holds_a_line_before_the_lines_meter_answe
         assert battery.power_w == 3_000
         keeper.limit(AssetId("battery"), "dso", Limit(authority=Authority.DSO, band=Band(lo_w=-5_000, hi_w=1_000)))
         await keeper.tick(NOW, 0.05)
-        assert (battery.power_w, keeper.kept[AssetId("battery")].busy.locked()) == (1_000, True)
+        assert (battery.power_w, keeper.kept[AssetId("battery")].measuring) == (1_000, True)
         await keeper.close()
 
     asyncio.run(live())

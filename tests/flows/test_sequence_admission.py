@@ -20,6 +20,7 @@ from commonwatt.market.order_batch import ORDER_DTYPE, orders_root
 from commonwatt.market.slot_rows import NEAR, STRICT
 from commonwatt.metering.batch import batch_root
 from commonwatt.model import MAX_SAFE_INTEGER, CommonwattError, Kind, Outcome, Side
+from signers import secure_key
 
 
 def test_a_key_that_nobody_registered_is_unknown() -> None:
@@ -370,8 +371,8 @@ def fields(kind: Kind) -> st.SearchStrategy[dict[str, object]]:
             "until_s": [0, NOON + 900],
             "months": [0, 1, 12],
             "sharing": [{}, {"key": "dynamic"}, {"key": "static", "permille": {"anna": 1_000}}, {"key": "static"}],
-            "public": [key("anna").public.hex(), "04" + "00" * 32],
-            "alg": ["secp256k1"],
+            "public": [key("anna").public.hex(), secure_key("eve").public.hex(), "04" + "00" * 32],
+            "alg": ["secp256k1", "P-256"],
             "role": ["member"],
             "account": ["eve", "mint"],
             "gateway": ["gw-new", "gw-anna"],

@@ -1,26 +1,18 @@
-"""A PostgreSQL server of the tests' own, on a private socket in a folder that goes with it."""
+"""A PostgreSQL server of the tests' own, on a private socket."""
 
 import itertools
 import os
-import shutil
 import signal
-import subprocess
-import time
-import warnings
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psycopg
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "servers.sh"
-CANNOT_BE_HAD = 3
+from servers.started import Started
 
 
-class Cluster:
+class Cluster(Started):
     """A server process; starts within a second or two.
 
     Args:
@@ -28,34 +20,16 @@ class Cluster:
     """
 
     def __init__(self, *settings: str) -> None:
-        words = [SCRIPT, "postgres", *settings]
-        self._process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None and self._process.stderr is not None
-        self._folder = self._process.stdout.readline().strip()
-        if not self._folder:
-            said = self._process.stderr.read().strip()
-            if self._process.wait() == CANNOT_BE_HAD:
-                reason = f"NOTHING IS TESTED AGAINST POSTGRESQL: {said}"
-                warnings.warn(reason, stacklevel=2)
-                pytest.skip(reason)
-            raise RuntimeError(f"PostgreSQL did not start: {said}")
+        super().__init__(
+            "PostgreSQL", "postgres", *settings, ending=signal.SIGQUIT
+        )  # without a word to who is connected
         self._numbers = itertools.count()
-        self.dsn = f"host={self._folder} user=postgres dbname=postgres"
+        self.dsn = f"host={self.folder} user=postgres dbname=postgres"
         self.wait()
 
     def wait(self, for_s: float = 20) -> None:
         """Wait until it takes connections, also after it restarted itself."""
-        until = time.monotonic() + for_s
-        while True:
-            try:
-                psycopg.connect(self.dsn).close()
-                return
-            except psycopg.OperationalError:
-                if self._process.poll() is not None or time.monotonic() > until:
-                    log = Path(self._folder, "server.log").read_text()
-                    self.stop()
-                    raise RuntimeError(f"PostgreSQL takes no connections: {log}") from None
-                time.sleep(0.02)
+        self.until_it_answers(lambda: psycopg.connect(self.dsn).close(), psycopg.OperationalError, for_s)
 
     def crash(self, pid: int) -> None:
         """Kill one of its processes, whereupon it throws everybody out and recovers from its write-ahead log."""
@@ -74,24 +48,6 @@ class Cluster:
         with psycopg.connect(self.dsn.replace("user=postgres", f"user={as_role}"), autocommit=True) as db:
             cursor = db.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
-
-    def stop(self) -> None:
-        """Stop it and delete all it had."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGQUIT)  # without a word to those who are connected
-            self._process.wait(15)
-        for pipe in (self._process.stdout, self._process.stderr):
-            assert pipe is not None
-            pipe.close()
-        shutil.rmtree(self._folder)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from commonwatt.model import Commodity, Kind, Outcome
 NOTE = NoteKey.from_seed(b"tiny", "note")
 
 
-def found_folder(folder: Path) -> None:
+def found_folder(folder: Path, **terms: int) -> None:
     """Put the tiny community into a folder of its own, with the keys that its desk holds."""
     keys = folder / "keys"
     keys.mkdir(parents=True)
@@ -27,7 +27,7 @@ def found_folder(folder: Path) -> None:
     save_secret(keys / "operator.pem", key("operator").to_pem(b"open"))
     save_secret(keys / "note.pem", NOTE.to_pem(b"open"))
     with SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
-        Community(store=log)
+        Community(store=log, **terms)  # type: ignore[arg-type]
 
 
 def give(community: Community, seq: int, amount: int = 1, who: str = "anna", to: str = "ben") -> bytes:

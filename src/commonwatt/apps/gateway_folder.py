@@ -17,8 +17,8 @@ from commonwatt.adapters.uplink.translate import Place, Tls, place
 from commonwatt.apps.household import HomeTerms
 from commonwatt.apps.witness_child import WitnessTerms
 from commonwatt.flows.gateway.rules import Mode
-from commonwatt.flows.rulebook.bodies import Name, PublicKey
-from commonwatt.identity.keys import RequestSigner, SigningKey, VerifyingKey
+from commonwatt.flows.rulebook.bodies import Alg, Name, PublicKey
+from commonwatt.identity.keys import SECP256K1, RequestSigner, SigningKey, VerifyingKey
 from commonwatt.model import (
     AccountId,
     Asset,
@@ -38,9 +38,13 @@ Read = TypeVar("Read", bound=Struct)
 
 
 class KeyPlace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a gateway's key is: in the folder's keys, or in a token behind PKCS#11 (a secure element, a TPM)."""
+    """Where a gateway's key is: in the folder's keys, or in a token behind PKCS#11 (a secure element, a TPM).
+
+    Its curve, ``alg``, is secp256k1, or P-256 in a token that knows no other.
+    """
 
     kind: str = "file"
+    alg: Alg = SECP256K1
     library: Path | None = None
     token: str = ""
     label: str = ""
@@ -145,6 +149,8 @@ def read_gateway(folder: Path) -> GatewayFile:
     token = (told.key.library, told.key.token, told.key.label, told.key.pin)
     if (told.key.kind == "pkcs11") != all(token) or (told.key.kind == "file" and any(token)):
         raise InvalidValue(f"a key behind PKCS#11, and no other, has library, token, label and pin, was {told.key}")
+    if told.key.kind == "file" and told.key.alg != SECP256K1:
+        raise InvalidValue(f"a key in a file is of {SECP256K1}, was {told.key.alg} in {GATEWAY}")
     return told
 
 
@@ -183,7 +189,7 @@ def make_folder(folder: Path, told: GatewayFile) -> RequestSigner:
         if (known := read_gateway(folder)) != told:
             raise Refused("a folder is one gateway's, and says so already", file=path, number=known.number)
     else:
-        path.write_text(_toml(msgspec.to_builtins(told)))
+        path.write_text(_toml(msgspec.to_builtins(told, enc_hook=str)))
         read_gateway(folder)
     if not (folder / DEVICES).exists():
         (folder / DEVICES).write_text(_EMPTY_DEVICES)
@@ -202,7 +208,9 @@ def open_signer(folder: Path, told: GatewayFile, *, create: bool = False) -> Req
     kept = told.key
     if kept.kind == "pkcs11":
         assert kept.library and kept.pin
-        return Pkcs11Signer(kept.library, token=kept.token, key=kept.label, pin=folder / kept.pin, create=create)
+        return Pkcs11Signer(
+            kept.library, token=kept.token, key=kept.label, pin=folder / kept.pin, alg=kept.alg, create=create
+        )
     path = folder / "keys" / "key.pem"
     if not path.exists():
         if not create:
@@ -249,11 +257,18 @@ def read_toml(path: Path, kind: type[Read]) -> Read:
 
 def _read(path: Path, kind: type[Read]) -> Read:
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), kind)
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), kind, dec_hook=_path)
     except FileNotFoundError as error:
         raise InvalidValue(f"there is a file {path}: `commonwatt gateway init` makes one, found none") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError, ValueError) as error:
         raise InvalidValue(f"{path} is read strictly: {error}") from error
+
+
+def _path(kind: type[object], told: object) -> object:
+    """Return what TOML has no type for: of all that our files tell, a path alone."""
+    if kind is not Path or not isinstance(told, str) or not told:
+        raise InvalidValue(f"a path is told as text, was {told!r}")
+    return Path(told)
 
 
 def _once(rule: str, names: Iterable[str]) -> None:

@@ -9,7 +9,8 @@ from commonwatt.apps.asking import Asked, send, state_of
 from commonwatt.apps.gateway_folder import read_devices
 from commonwatt.apps.wiring import open_key
 from commonwatt.flows.rulebook import bodies
-from commonwatt.identity.keys import VerifyingKey
+from commonwatt.identity.keys import SECP256K1
+from commonwatt.identity.p256 import verifying_key
 from commonwatt.model import Asset, AssetId, GatewayId, Kind, Refused
 
 
@@ -22,7 +23,7 @@ class Claimed:
     new: bool
 
 
-def register(folder: Path, number: str, public: str, host: str, port: int) -> str:
+def register(folder: Path, number: str, public: str, host: str, port: int, alg: str = SECP256K1) -> str:
     """Register a gateway through the community's door, with the operator's key.
 
     Returns:
@@ -30,12 +31,12 @@ def register(folder: Path, number: str, public: str, host: str, port: int) -> st
 
     Raises:
         Refused: The operator's request was refused; a number and a key are registered once.
-        InvalidValue: The number is no name, or the key none.
+        InvalidValue: The number is no name, or the key none of its curve.
     """
-    told = {"what": "gateway", "gateway": number, "public": public, "alg": "secp256k1"}
+    told = {"what": "gateway", "gateway": number, "public": public, "alg": alg}
     body = bodies.read_body(Kind.REGISTER, told)
     assert isinstance(body, Struct)
-    VerifyingKey(bytes.fromhex(public))
+    verifying_key(bytes.fromhex(public), alg)
     send(folder, "operator", Kind.REGISTER, body, host, port)
     return open_key(folder, "operator").public.hex()
 

@@ -1,21 +1,18 @@
-"""A gateway on a small box: run until it is stopped, and looked at."""
+"""A gateway on a small box: run until it is stopped."""
 
 import asyncio
 import fcntl
-import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-from msgspec import Struct
-
 from commonwatt.adapters.devices.driver import Doors
 from commonwatt.adapters.stores.keyfile import save_secret
-from commonwatt.adapters.stores.outbox import OutboxFile
+from commonwatt.adapters.stores.outbox import OutboxFile, open_outbox
 from commonwatt.adapters.uplink.mqtt import MqttUplink
 from commonwatt.adapters.uplink.translate import client_tls
 from commonwatt.adapters.uplink.websocket import WebSocketUplink
@@ -25,7 +22,6 @@ from commonwatt.apps.gateway_folder import (
     LOCK,
     ORDERS,
     OUTBOX,
-    STATUS,
     GatewayFile,
     blinds,
     login_of,
@@ -33,6 +29,7 @@ from commonwatt.apps.gateway_folder import (
     read_devices,
     read_gateway,
 )
+from commonwatt.apps.gateway_status import Status, devices_of, save_status
 from commonwatt.apps.household import Household
 from commonwatt.apps.updating import confirm_health
 from commonwatt.apps.witness_child import keep_witness
@@ -42,18 +39,10 @@ from commonwatt.flows.gateway.letters import Orders, open_letter
 from commonwatt.flows.gateway.ports import Clock, Uplink
 from commonwatt.flows.gateway.post import Post
 from commonwatt.flows.gateway.rules import Rules
-from commonwatt.flows.gateway.running import EVERY_S, Alarm, Alarms, Runner
-from commonwatt.flows.keeper import Keeper, Kept
+from commonwatt.flows.gateway.running import EVERY_S, Alarms, Runner
+from commonwatt.flows.keeper import Keeper
 from commonwatt.identity.keys import RequestSigner, VerifyingKey
-from commonwatt.model import (
-    Asset,
-    AssetId,
-    AssetKind,
-    GatewayId,
-    InvalidValue,
-    Refused,
-    epoch,
-)
+from commonwatt.model import Asset, AssetId, AssetKind, GatewayId, InvalidValue, Refused, epoch
 
 WITNESS = "witness"
 Sleep = Callable[[float], Awaitable[None]]
@@ -69,43 +58,6 @@ class SystemClock:
     def steady_s(self) -> float:
         """Return seconds since the machine was switched on, asleep or awake."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-class DeviceStatus(Struct, frozen=True, kw_only=True):
-    """How one device fares; power in W, import positive, counters and level in Wh."""
-
-    asset: str
-    kind: str
-    driver: str
-    at: datetime | None = None
-    power_w: int | None = None
-    import_wh: int | None = None
-    export_wh: int | None = None
-    level_wh: int | None = None
-    connected: bool | None = None
-    frequency_mhz: int | None = None
-    told: str = ""
-    lo_w: int | None = None
-    hi_w: int | None = None
-    expires: datetime | None = None
-    trouble: str = ""
-
-
-class Status(Struct, frozen=True, kw_only=True):
-    """What a gateway knows, as it last wrote it down; ``waiting`` and ``aside`` are counted when it is shown."""
-
-    community: str
-    number: str
-    public: str
-    uplink: str
-    at: datetime
-    running: bool
-    closed_s: int
-    heard_at: datetime | None
-    devices: list[DeviceStatus]
-    alarms: list[Alarm]
-    waiting: int = 0
-    aside: int = 0
 
 
 def run(
@@ -127,105 +79,157 @@ def run(
 
     Raises:
         InvalidValue: A file of the folder makes no sense, or a driver is not there.
-        Refused: Its key is not to be had, or the folder is in use.
+        Refused: Its key or its memory is not to be had, or the folder is in use.
     """
     told = read_gateway(folder)
     with ExitStack() as doors:
         doors.enter_context(_alone(folder))
-        outbox = doors.enter_context(OutboxFile(folder / OUTBOX))
+        try:
+            outbox = doors.enter_context(open_outbox(folder / OUTBOX, on_word))
+        except OSError as error:
+            raise Refused("a gateway starts with its memory at hand", folder=folder, found=error) from error
         key = open_signer(folder, told)
-        asyncio.run(_run(folder, told, key, outbox, clock or SystemClock(), sleep, on_word, stop))
+        program = _Program(
+            folder=folder,
+            told=told,
+            key=key,
+            outbox=outbox,
+            clock=clock or SystemClock(),
+            sleep=sleep,
+            word=on_word,
+            stop=stop or asyncio.Event(),
+        )
+        asyncio.run(program.run())
 
 
-async def _run(
-    folder: Path,
-    told: GatewayFile,
-    key: RequestSigner,
-    outbox: OutboxFile,
-    clock: Clock,
-    sleep: Sleep,
-    on_word: Callable[[str], None],
-    stop: asyncio.Event | None,
-) -> None:
-    stop = stop or asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        with suppress(ValueError, RuntimeError):  # in a thread whoever started it stops it
-            loop.add_signal_handler(ending, stop.set)
-    async with Doors(clock=clock.now, folder=folder) as doors:
-        alarms = Alarms(clock, on_word)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Behind:
+    """A gateway with all that is behind it: assets, the names of their drivers, and who watches and rules them."""
+
+    gateway: Gateway
+    assets: dict[AssetId, Asset]
+    drivers: dict[AssetId, str]
+    oversight: Oversight
+    household: Household
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Program:
+    """One life of the program."""
+
+    folder: Path
+    told: GatewayFile
+    key: RequestSigner
+    outbox: OutboxFile
+    clock: Clock
+    sleep: Sleep
+    word: Callable[[str], None]
+    stop: asyncio.Event
+
+    async def run(self) -> None:
+        """Open what is behind the gateway, run it until it is told to stop, and let go of everything."""
+        self._heed_signals()
+        async with Doors(clock=self.clock.now, folder=self.folder) as doors:
+            alarms = Alarms(self.clock, self.word)
+            behind = await self._open(doors, alarms)
+            uplink = _uplink(self.folder, self.told, self.key)
+            post = None if uplink is None else self._post(behind.gateway, uplink, alarms)
+            runner = self._runner(behind, post, uplink, alarms)
+            self.word(f"{self.told.number} keeps {len(behind.drivers)} devices")
+            beside = [asyncio.create_task(self._follow(behind.gateway.keeper))]
+            if self.told.witness is not None:
+                watching = keep_witness(self.folder / WITNESS, self.told.witness, behind.assets.values(), self.stop)
+                beside.append(asyncio.create_task(watching))
+            try:
+                await runner.run(self.stop)
+            finally:
+                self.stop.set()
+                beside[0].cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
+                behind.oversight.close()
+            self.word(f"{self.told.number} has let its devices go")
+
+    def _heed_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            with suppress(ValueError, RuntimeError):  # in a thread whoever started it stops it
+                loop.add_signal_handler(ending, self.stop.set)
+
+    async def _open(self, doors: Doors, alarms: Alarms) -> _Behind:
+        """Open every device under watch, show it at home where that is wanted, and put the gateway in front."""
+        told = self.told
         switch = None if told.switch is None else AssetId(told.switch)
         rules = Rules(mode=told.mode, switch=switch, reserve_percent=told.reserve_percent)
-        household = Household(folder, rules, clock.now, alarms.raise_)
-        oversight = Oversight(folder, doors)
-        gateway, drivers, assets = await _open(folder, told, key, outbox, oversight, household)
+        household = Household(self.folder, rules, self.clock.now, alarms.raise_)
+        oversight = Oversight(self.folder, doors)
+        gateway, drivers, assets = await _open(self.folder, told, self.key, self.outbox, oversight, household)
         if told.home_assistant is not None:
             kept = {name: assets[name] for name in gateway.keeper.kept}
             await household.open_home(told.home_assistant, GatewayId(told.number), kept, doors)
-        uplink = _uplink(folder, told, key)
-        post = None
-        if uplink is not None:
-            pinned = VerifyingKey(bytes.fromhex(told.community_public or ""))
-            number = GatewayId(told.number)
-            post = Post(gateway, outbox, uplink, told.community, number, pinned, clock, alarms.raise_)
+        return _Behind(gateway=gateway, assets=assets, drivers=drivers, oversight=oversight, household=household)
 
-        def show() -> None:
-            status = Status(
-                community=told.community,
-                number=told.number,
-                public=key.public.hex(),
-                uplink=told.uplink,
-                at=clock.now(),
-                running=not stop.is_set(),
-                closed_s=gateway.closed_s,
-                heard_at=post.heard_at if post else None,
-                devices=[_device(kept, drivers[name]) for name, kept in gateway.keeper.kept.items()],
-                alarms=list(alarms.standing),
-            )
-            _write(folder / STATUS, msgspec.json.encode(status))
-            if all(kept.state is not None for kept in gateway.keeper.kept.values()):
-                confirm_health()
+    def _post(self, gateway: Gateway, uplink: Uplink, alarms: Alarms) -> Post:
+        pinned, number = VerifyingKey(bytes.fromhex(self.told.community_public or "")), GatewayId(self.told.number)
+        return Post(gateway, self.outbox, uplink, self.told.community, number, pinned, self.clock, alarms.raise_)
 
+    def _runner(self, behind: _Behind, post: Post | None, uplink: Uplink | None, alarms: Alarms) -> Runner:
         async def each() -> None:
-            await oversight.tick(gateway, assets)
-            await household.show(gateway.keeper)
+            await behind.oversight.tick(behind.gateway, behind.assets)
+            await behind.household.show(behind.gateway.keeper)
 
+        last = self._last_orders() if post is not None else None
         runner = Runner(
-            gateway,
-            outbox,
+            behind.gateway,
+            self.outbox,
             post,
             uplink,
-            clock,
+            self.clock,
             alarms,
-            word=on_word,
-            keep=lambda wire: save_secret(folder / ORDERS, wire),
-            show=show,
+            word=self.word,
+            keep=lambda wire: save_secret(self.folder / ORDERS, wire),
+            show=lambda: self._show(behind, post, alarms),
             each=each,
-            heard=household.hear,
-            sleep=sleep,
+            heard=behind.household.hear,
+            sleep=self.sleep,
+            known_s=last.told_s if last is not None else 0,
         )
-        if post is not None and (folder / ORDERS).exists():
-            _resume(folder, told, post, runner, clock)
-        on_word(f"{told.number} keeps {len(drivers)} devices; {len(outbox)} requests wait")
-        beside = [asyncio.create_task(_follow(gateway.keeper, clock, sleep))]
-        if told.witness is not None:
-            watching = keep_witness(folder / WITNESS, told.witness, assets.values(), stop)
-            beside.append(asyncio.create_task(watching))
-        try:
-            await runner.run(stop)
-        finally:
-            stop.set()
-            beside[0].cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
-            oversight.close()
-        on_word(f"{told.number} has let its devices go")
+        if last is not None and post is not None:
+            post.last = last.number  # nothing older is taken after them
+            if last.told_s <= epoch(self.clock.now()) < last.until_s:
+                runner.obey(last)
+        return runner
 
+    def _last_orders(self) -> Orders | None:
+        """Return the last orders of the life before, if there are any."""
+        pinned = VerifyingKey(bytes.fromhex(self.told.community_public or ""))
+        with suppress(InvalidValue, OSError, Refused):
+            letter = open_letter((self.folder / ORDERS).read_bytes(), pinned, self.told.community, self.told.number)
+            return letter if isinstance(letter, Orders) else None
+        return None
 
-async def _follow(keeper: Keeper, clock: Clock, sleep: Sleep) -> None:
-    """Move what is armed with the grid's frequency, whatever else takes its time."""
-    while True:
-        await keeper.follow(clock.now())
-        await sleep(EVERY_S)
+    def _show(self, behind: _Behind, post: Post | None, alarms: Alarms) -> None:
+        keeper = behind.gateway.keeper
+        status = Status(
+            community=self.told.community,
+            number=self.told.number,
+            public=self.key.public.hex(),
+            uplink=self.told.uplink,
+            at=self.clock.now(),
+            running=not self.stop.is_set(),
+            closed_s=behind.gateway.closed_s,
+            heard_at=post.heard_at if post else None,
+            devices=devices_of(keeper, behind.drivers),
+            alarms=list(alarms.standing),
+        )
+        save_status(self.folder, status)
+        if all(kept.state is not None for kept in keeper.kept.values()):
+            confirm_health()
+
+    async def _follow(self, keeper: Keeper) -> None:
+        """Move what is armed with the grid's frequency, whatever else takes its time."""
+        while True:
+            await keeper.follow(self.clock.now())
+            await self.sleep(EVERY_S)
 
 
 async def _open(
@@ -270,46 +274,6 @@ def _uplink(folder: Path, told: GatewayFile, key: RequestSigner) -> Uplink | Non
     return WebSocketUplink(where, told.community, GatewayId(told.number), key, tls)
 
 
-def _resume(folder: Path, told: GatewayFile, post: Post, runner: Runner, clock: Clock) -> None:
-    """Obey the last orders of the life before, as far as they stand; nothing older is taken after them."""
-    pinned = VerifyingKey(bytes.fromhex(told.community_public or ""))
-    with suppress(InvalidValue, OSError, Refused):
-        letter = open_letter((folder / ORDERS).read_bytes(), pinned, told.community, told.number)
-        if isinstance(letter, Orders):
-            post.last = letter.number
-            if epoch(clock.now()) < letter.until_s:
-                runner.obey(letter)
-
-
-def _device(kept: Kept, driver: str) -> DeviceStatus:
-    state, sent = kept.state, kept.sent
-    return DeviceStatus(
-        asset=kept.asset.id,
-        kind=kept.asset.kind,
-        driver=driver,
-        at=state.at if state else None,
-        power_w=state.power_w if state else None,
-        import_wh=state.import_wh if state else None,
-        export_wh=state.export_wh if state else None,
-        level_wh=state.level_wh if state else None,
-        connected=state.connected if state else None,
-        frequency_mhz=state.frequency_mhz if state else None,
-        told=sent.id if sent else "",
-        lo_w=sent.band.lo_w if sent else None,
-        hi_w=sent.band.hi_w if sent else None,
-        expires=sent.expires if sent else None,
-        trouble=kept.trouble,
-    )
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; it need not survive a power cut."""
-    beside = path.with_suffix(".new")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(data)
-    beside.replace(path)
-
-
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold a folder: two that sign under one gateway's numbers would take them from each other."""
@@ -319,18 +283,3 @@ def _alone(folder: Path) -> Iterator[None]:
         except OSError as error:
             raise Refused("a gateway's folder is in use by one program at a time", folder=folder) from error
         yield
-
-
-def show(folder: Path) -> Status:
-    """Return what the gateway of a folder last wrote down of itself, and what waits in it now.
-
-    Raises:
-        InvalidValue: The folder is no gateway's.
-        Refused: It has never run.
-    """
-    read_gateway(folder)
-    if not (folder / STATUS).exists():
-        raise Refused("a gateway that has run tells of itself: `commonwatt gateway run`", folder=folder)
-    status = msgspec.json.decode((folder / STATUS).read_bytes(), type=Status)
-    with OutboxFile(folder / OUTBOX) as outbox:
-        return msgspec.structs.replace(status, waiting=len(outbox), aside=len(outbox.aside()))

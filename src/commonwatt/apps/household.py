@@ -154,7 +154,7 @@ class Household:
         try:
             save_secret(self._path, msgspec.json.encode(self.local.heard))
         except OSError as error:
-            self._alarm(f"the disk takes nothing: {error}")
+            self._alarm(f"the disk refuses: {error}")
 
 
 def _kept(path: Path) -> Heard | None:

@@ -77,6 +77,7 @@ def make_belated(
         receipt=receipt,
         records=records.hex(),
         public=author.verifying.public.hex(),
+        alg=author.verifying.alg,
         index=index,
         path=[step.hex() for step in receipt_path(wires, index)],
         before=shown_leaf(before, tree, size),

@@ -124,9 +124,9 @@ def read_many(wires: Sequence[bytes], keys: Directory) -> Intake:
     for at, to in shares(len(places), _SHARE):
         intake._whole.append((places[at:to], beside(_doubtful, [found[n] for n in places[at:to]])))
     pairs = [
-        (n, record.number)
+        (n, number)
         for n, one in enumerate(found)
-        if isinstance(one, Arrived) and quick[n] and (record := keys.get(one.request.author)) is not None
+        if isinstance(one, Arrived) and quick[n] and (number := keys.quick(one.request.author)) is not None
     ]
     begins = np.concatenate([[0], ends[:-1]])
     for at, to in shares(len(pairs), _SHARE):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -43,6 +43,8 @@ class Kept:
     may_hold: bool = False
     """Whether it may hold what we told it, be it that its answer was lost: then it has to be let go at the end."""
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    measuring: bool = False
+    """Whether the line is being read for it."""
 
 
 class Keeper:
@@ -64,6 +66,7 @@ class Keeper:
         self._line, self._rules = line, rules
         self._asked: dict[AssetId, asyncio.Task[None]] = {}
         self._begun: set[asyncio.Task[None]] = set()
+        self._at_line = asyncio.Lock()
 
     @property
     def kept(self) -> Mapping[AssetId, Kept]:
@@ -135,9 +138,9 @@ class Keeper:
         begun = {self._begin(self._keep(kept, now)) for kept in ready if kept not in holding}
         if begun:
             await asyncio.wait(begun, timeout=min(SETTLED_WITHIN_S, within_s or SETTLED_WITHIN_S))
-        for kept in holding:
-            begun.add(last := self._begin(self._keep(kept, now)))
-            await asyncio.wait({last}, timeout=within_s)
+        last = {self._begin(self._keep(kept, now)) for kept in holding}
+        if last:
+            await asyncio.wait(last, timeout=within_s)
         if patient and begun:
             await asyncio.wait(begun)
 
@@ -168,6 +171,15 @@ class Keeper:
         """Read some devices at once; what they show stands in `kept`."""
         await asyncio.gather(*(_read(self._kept[name], fresh=fresh) for name in names))
 
+    async def glance(self, names: Collection[AssetId]) -> None:
+        """Read some devices at once, and wait a moment; who is late shows what it did before, until it has answered."""
+        for name in names:
+            if name not in self._asked or self._asked[name].done():
+                self._asked[name] = asyncio.create_task(_read(self._kept[name]))
+        waiting = [self._asked[name] for name in names if not self._asked[name].done()]
+        if waiting:
+            await asyncio.wait(waiting, timeout=HEARD_WITHIN_S)
+
     def frequency_mhz(self, now: datetime, nominal_mhz: int) -> int | None:
         """Return the grid's frequency by whichever devices measure it; see `hearing.frequency_mhz`."""
         return frequency_mhz((kept.state for kept in self._kept.values()), now, nominal_mhz)
@@ -191,15 +203,34 @@ class Keeper:
             if wanted is None:
                 await self._release(kept)
                 return
-            line_w = None
-            if wanted.band.balance_w is not None:
-                await self._narrow(kept, wanted, now)
-                line_w = await self._line_w(kept)
-            await self._tell(kept, wanted, now, line_w)
+            if not _holds_by_us(kept, wanted.band):
+                await self._tell(kept, wanted, now, None)
+                return
+            await self._narrow(kept, wanted, now)
+        if not kept.measuring:
+            kept.measuring = True
+            try:
+                await self._balance(kept, now)
+            finally:
+                kept.measuring = False
+
+    async def _balance(self, kept: Kept, now: datetime) -> None:
+        """Bring the line to where it shall be; while its meter is waited for, the device takes whatever else comes."""
+        async with self._at_line:  # two that answer the same deviation at once would answer it twice
+            line_w = await self._line_w(kept)
+            async with kept.busy:
+                wanted = wanted_of(kept, now)
+                if wanted is not None and _holds_by_us(kept, wanted.band):
+                    await self._tell(kept, wanted, now, line_w)
 
     async def _narrow(self, kept: Kept, wanted: Command, now: datetime) -> None:
-        """Bring what a device does by our hand within what stands, before a meter is waited for that may be slow."""
-        if kept.sent is None or not _holds_by_us(kept, wanted.band):
+        """Bring what a device does within what stands, before a meter is waited for that may be slow.
+
+        What we told it before goes on as far as it may; one that we have told nothing begins as if no meter showed the
+        line.
+        """
+        if kept.sent is None:
+            await self._tell(kept, wanted, now, None)
             return
         did_w, allowed = kept.sent.band.lo_w, wanted.droop_band or wanted.band
         power_w = hold_w(allowed, did_w)
@@ -256,13 +287,8 @@ class Keeper:
 
     async def _hear(self, now: datetime) -> None:
         """Ask whoever measures the frequency, and wait a moment; who is late is heard the next time."""
-        for name, kept in self._kept.items():
-            fresh = kept.state is not None and kept.state.at == now
-            if kept.hears is not False and not fresh and (name not in self._asked or self._asked[name].done()):
-                self._asked[name] = asyncio.create_task(_read(kept))
-        waiting = [task for task in self._asked.values() if not task.done()]
-        if waiting:
-            await asyncio.wait(waiting, timeout=HEARD_WITHIN_S)
+        fresh = {name for name, kept in self._kept.items() if kept.state is not None and kept.state.at == now}
+        await self.glance([name for name, kept in self._kept.items() if kept.hears is not False and name not in fresh])
 
     def _moved(self, kept: Kept, wanted: Command, now: datetime, line_w: int | None) -> Command:
         """Return a command with its band narrowed to one power where it is us who follow frequency or line.

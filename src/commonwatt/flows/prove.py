@@ -22,6 +22,7 @@ from commonwatt.flows.rulebook import State, bodies
 from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.flows.speakers import needed
 from commonwatt.identity.keys import VerifyingKey
+from commonwatt.identity.p256 import verifying_key
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import MerkleTree
@@ -200,7 +201,7 @@ class ReadLog:
             one = Said(row, request, bodies.read_body(request.kind, request.body))
             said.append(one)
             if row.outcome is Outcome.BOOKED and isinstance(one.body, bodies.RegisterKey | bodies.RegisterGateway):
-                keys[VerifyingKey(bytes.fromhex(one.body.public)).id] = one
+                keys[verifying_key(bytes.fromhex(one.body.public), one.body.alg).id] = one
         if len(said) != size:
             raise Refused("the rows go up to the note", size=size, found=len(said))
         return cls(said, keys)

@@ -18,9 +18,10 @@ from commonwatt.flows.evidence import ShownLeaf, Step, climbed, encode
 from commonwatt.flows.intake import check_batch, read_head, read_request
 from commonwatt.flows.prove import shown_leaf, sided_path
 from commonwatt.flows.rulebook import State, bodies
-from commonwatt.flows.rulebook.bodies import Hash, PublicKey
+from commonwatt.flows.rulebook.bodies import Alg, Hash, PublicKey
 from commonwatt.flows.rulebook.state import SECTIONS
-from commonwatt.identity.keys import SigningKey, VerifyingKey
+from commonwatt.identity.keys import SECP256K1, SigningKey, VerifyingKey
+from commonwatt.identity.p256 import AnyVerifyingKey, verifying_key
 from commonwatt.kernels.sha256 import leaf_hashes, ragged_hashes, tree_root
 from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, read_note, verify_note
 from commonwatt.ledger.leaf import LeafRow
@@ -116,7 +117,7 @@ def check_receipt(receipt: Receipt, operator: VerifyingKey, wire: bytes, index: 
         raise Refused("a receipt is for this request", index=index, count=receipt.count)
 
 
-class Promised(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Promised(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What every claim about a broken promise shows.
 
     Args:
@@ -124,6 +125,7 @@ class Promised(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         receipt: The operator's promise.
         records: What travelled behind the request, hex; none but for a batch.
         public: The author's public key.
+        alg: Its curve; told only where it is not secp256k1.
         index: Which of the requests that arrived together.
         path: From there to the receipt's root.
         before: The leaf that made the author's number due: its request with the number before, for its first request
@@ -135,10 +137,19 @@ class Promised(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     receipt: Receipt
     records: Annotated[str, Meta(pattern=r"^([0-9a-f][0-9a-f])*\Z")]
     public: PublicKey
+    alg: Alg = SECP256K1
     index: Annotated[int, Meta(ge=0)]
     path: list[Hash]
     before: ShownLeaf
     note: str
+
+    def author(self) -> AnyVerifyingKey:
+        """Return the author's key.
+
+        Raises:
+            InvalidValue: It is no point of its curve.
+        """
+        return verifying_key(_unhexed(self.public), self.alg)
 
     def travelled(self, head: str) -> bytes:
         """Return the request as it travelled, from its canonical bytes as text."""
@@ -209,6 +220,7 @@ def make_withheld(
         head=head.decode(),
         records=records.hex(),
         public=author.verifying.public.hex(),
+        alg=author.verifying.alg,
         index=index,
         path=[step.hex() for step in receipt_path(wires, index)],
         before=shown_leaf(before, tree, size),
@@ -269,7 +281,7 @@ def check_promise(case: Promised, wire: bytes, operator: VerifyingKey, note_vkey
     check_receipt(case.receipt, operator, wire, case.index, [_unhexed(step) for step in case.path])
     name, public = parse_vkey(note_vkey)
     point = Checkpoint.parse(verify_note(case.note, {name: public}))
-    request = _admissible(wire, VerifyingKey(_unhexed(case.public)))
+    request = _admissible(wire, case.author())
     names = {"receipt": case.receipt.community, "request": request.community, "checkpoint": point.origin}
     if len(set(names.values())) != 1:
         raise Refused("receipt, request and checkpoint are of one community", **names)
@@ -277,7 +289,7 @@ def check_promise(case: Promised, wire: bytes, operator: VerifyingKey, note_vkey
     return request, point
 
 
-def _admissible(wire: bytes, author: VerifyingKey) -> Request:
+def _admissible(wire: bytes, author: AnyVerifyingKey) -> Request:
     """Return a request that a log in which its number is due would admit."""
     request = read_request(wire)
     body = bodies.read_body(request.kind, request.body)
@@ -298,7 +310,7 @@ def _check_due_before(case: Promised, request: Request, point: Checkpoint) -> No
     """See that the number was due when the request arrived, and not only later."""
     shown = case.before
     row = check_shown(shown, point)
-    if not _made_due(row, request, VerifyingKey(_unhexed(case.public))):
+    if not _made_due(row, request, case.author()):
         raise Refused("the leaf shown made the number due", position=row.position, number=request.seq)
     if row.stamped_s >= case.receipt.arrived_s:
         raise Refused(
@@ -315,7 +327,7 @@ def check_shown(shown: ShownLeaf, point: Checkpoint) -> LeafRow:
     return row
 
 
-def leaf_before(rows: Sequence[LeafRow], request: Request, author: VerifyingKey) -> LeafRow | None:
+def leaf_before(rows: Sequence[LeafRow], request: Request, author: AnyVerifyingKey) -> LeafRow | None:
     """Return the leaf after which a request's number was due, or None."""
     # Most leaves are about something else; their columns and bytes tell, before anything is decoded.
     last, public = (request.author, request.seq - 1), author.public.hex().encode()
@@ -323,14 +335,15 @@ def leaf_before(rows: Sequence[LeafRow], request: Request, author: VerifyingKey)
     return next((row for row in near if _made_due(row, request, author)), None)
 
 
-def _made_due(row: LeafRow, request: Request, author: VerifyingKey) -> bool:
+def _made_due(row: LeafRow, request: Request, author: AnyVerifyingKey) -> bool:
     """Tell whether after this leaf a request's number was due."""
     told = read_head(row.body)
     if request.seq > 1:
         return (told.author, told.seq) == (request.author, request.seq - 1)
     if row.outcome is not Outcome.BOOKED or told.kind is not Kind.REGISTER:
         return False
-    return told.body.get("what") in ("key", "gateway") and told.body.get("public") == author.public.hex()
+    named = told.body.get("public"), told.body.get("alg")
+    return told.body.get("what") in ("key", "gateway") and named == (author.public.hex(), author.alg)
 
 
 def _check_due_still(case: Withheld, request: Request, point: Checkpoint) -> None:

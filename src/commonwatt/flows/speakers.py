@@ -11,6 +11,7 @@ from commonwatt.flows.rulebook.identity.delegating import covers
 from commonwatt.flows.rulebook.identity.trust_bodies import Grant
 from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.identity.keys import VerifyingKey
+from commonwatt.identity.p256 import AnyVerifyingKey
 from commonwatt.model import KeyId, Outcome, Refused, instant, zone_of
 
 
@@ -18,7 +19,7 @@ from commonwatt.model import KeyId, Outcome, Refused, instant, zone_of
 class Key:
     """A key whose registration is shown."""
 
-    verifying: VerifyingKey
+    verifying: AnyVerifyingKey
     role: str
     account: str
     position: int

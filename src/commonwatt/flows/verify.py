@@ -46,6 +46,7 @@ from commonwatt.flows.rulebook.identity.witnesses import weights
 from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.speakers import Key, chain_roles, check_signatures, slot_roles
 from commonwatt.identity.keys import VerifyingKey
+from commonwatt.identity.p256 import verifying_key
 from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, split_note, verify_note
 from commonwatt.ledger.cosign import Weight, cosigned_at_s, is_fraud_proof, verify_fraud_proof, weight
 from commonwatt.ledger.journal import entry_leaf
@@ -361,16 +362,16 @@ def _keys(said: Sequence[Said], operator: VerifyingKey) -> tuple[dict[KeyId, Key
     keys: dict[KeyId, Key] = {}
     for one in said:
         match one.body:
-            case bodies.RegisterKey(public=public, role=role, account=account):
+            case bodies.RegisterKey(public=public, alg=alg, role=role, account=account):
                 pass
-            case bodies.RegisterGateway(public=public, gateway=account):
+            case bodies.RegisterGateway(public=public, alg=alg, gateway=account):
                 role = "gateway"
             case _:
                 continue
         position, request = one.row.position, one.request
         signed = request.author == operator.id and operator.verify(request.signed_bytes(), request.signature)
         need(signed, "the operator signed each key's registration", position=position, author=request.author)
-        key = VerifyingKey(bytes.fromhex(public))
+        key = verifying_key(bytes.fromhex(public), alg)
         need(key.id not in keys, "a key is registered once", position=position, key=key.id)
         keys[key.id] = Key(key, role, account, position)
     return keys, f"{len(keys)} were registered by the operator"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from commonwatt.identity.keys import VerifyingKey
+from commonwatt.identity.keys import SECP256K1, VerifyingKey
+from commonwatt.identity.p256 import AnyVerifyingKey
 from commonwatt.kernels.secp256k1 import POINT_BYTES
 from commonwatt.model import AccountId, GatewayId, InvalidValue, KeyId
 
@@ -18,10 +19,16 @@ class KeyRecord:
     """A registered key: its row, what it may do, and for whom."""
 
     number: int
-    verifying: VerifyingKey
+    verifying: AnyVerifyingKey
     role: str
     account: AccountId
     gateway: GatewayId | None = None
+
+    def leaf(self) -> dict[str, object]:
+        """Return what the state root commits to of it; a curve is told only where it is not secp256k1."""
+        key, alg = self.verifying.public.hex(), self.verifying.alg
+        told: dict[str, object] = {"account": self.account, "gateway": self.gateway, "key": key, "role": self.role}
+        return told if alg == SECP256K1 else {**told, "alg": alg}
 
 
 class Directory:
@@ -34,7 +41,7 @@ class Directory:
         self._points = np.zeros((_FIRST_ROOM, POINT_BYTES), np.uint8)
         self._next = np.ones(_FIRST_ROOM, np.int64)
 
-    def add(self, key: VerifyingKey, role: str, account: AccountId, gateway: GatewayId | None = None) -> KeyRecord:
+    def add(self, key: AnyVerifyingKey, role: str, account: AccountId, gateway: GatewayId | None = None) -> KeyRecord:
         """Take in a key.
 
         Raises:
@@ -46,7 +53,8 @@ class Directory:
         if number == len(self._next):
             self._points = np.concatenate([self._points, np.zeros_like(self._points)])
             self._next = np.concatenate([self._next, np.ones_like(self._next)])
-        self._points[number] = np.frombuffer(key.point, np.uint8)
+        if isinstance(key, VerifyingKey):
+            self._points[number] = np.frombuffer(key.point, np.uint8)
         record = KeyRecord(number=number, verifying=key, role=role, account=account, gateway=gateway)
         self._records[key.id] = record
         self._roles.add((account, role))
@@ -56,6 +64,11 @@ class Directory:
     def get(self, key: KeyId) -> KeyRecord | None:
         """Return a key's record, or None where nobody registered it."""
         return self._records.get(key)
+
+    def quick(self, key: KeyId) -> int | None:
+        """Return the row of a key that `commonwatt.kernels.secp256k1` checks; None for P-256, and for nobody's key."""
+        record = self._records.get(key)
+        return record.number if record is not None and isinstance(record.verifying, VerifyingKey) else None
 
     def has_role(self, account: AccountId, role: str) -> bool:
         """Tell whether any key acts for an account in a role."""
@@ -91,7 +104,7 @@ class Directory:
         self._next[record.number] += 1
 
     def points(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return parsed public keys by row, for `commonwatt.kernels.secp256k1`; (n, 64) bytes."""
+        """Return parsed public keys by row, of those that are `quick`; (n, 64) bytes."""
         return self._points[numbers]
 
     def next_seqs(self) -> NDArray[np.int64]:

@@ -24,7 +24,10 @@ from cryptography.hazmat.primitives.serialization import (
 from commonwatt.model import Corrupt, InvalidValue, KeyId, Refused, Request
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-_SIGNATURE = re.compile("[0-9a-f]{128}")
+SECP256K1 = "secp256k1"
+"""The curve of every key but some gateways', as registrations name it; see `commonwatt.identity.p256` for those."""
+SIGNATURE = re.compile("[0-9a-f]{128}")
+"""How r and s are written."""
 
 
 class RequestSigner(Protocol):
@@ -33,6 +36,10 @@ class RequestSigner(Protocol):
     @property
     def id(self) -> KeyId:
         """The address that requests name as their author."""
+
+    @property
+    def alg(self) -> str:
+        """Its curve, as its registration names it."""
 
     @property
     def public(self) -> bytes:
@@ -63,6 +70,8 @@ class SigningKey:
     Source: EIP-191 version 0x45 (``personal_sign``) over keccak-256; SEC 1 section 4.1, nonces of RFC 6979.
     """
 
+    alg = SECP256K1
+
     def __init__(self, secret: bytes) -> None:
         if len(secret) != 32 or not 0 < int.from_bytes(secret) < CURVE_ORDER:
             raise InvalidValue(
@@ -70,7 +79,7 @@ class SigningKey:
             )
         self._key = PrivateKey(secret)
         self.public = self._key.public_key.format()
-        self.id = address(self._key.public_key)
+        self.id = address(self._key.public_key.format(compressed=False))
 
     @classmethod
     def generate(cls) -> "SigningKey":
@@ -126,6 +135,8 @@ class VerifyingKey:
         InvalidValue: These bytes are no point of the curve in compressed form.
     """
 
+    alg = SECP256K1
+
     def __init__(self, public: bytes) -> None:
         try:
             key = PublicKey(public)
@@ -134,7 +145,7 @@ class VerifyingKey:
         if key.format() != public:
             raise InvalidValue(f"a public key is in compressed form, was {public.hex()}")
         self.public = public
-        self.id = address(key)
+        self.id = address(key.format(compressed=False))
         self._point = key.public_key
         self.point = bytes(ffi.buffer(key.public_key, 64))
         """The key as libsecp256k1 keeps it in memory, 64 bytes; for compiled kernels, never to be stored."""
@@ -148,7 +159,7 @@ class VerifyingKey:
 
     def verify_digest(self, digest: bytes, signature: str) -> bool:
         """Tell whether the key signed these 32 bytes, see `SigningKey.sign_digest`; False as in `verify`."""
-        if not _SIGNATURE.fullmatch(signature):
+        if not SIGNATURE.fullmatch(signature):
             return False
         parsed = ffi.new("secp256k1_ecdsa_signature *")
         context = GLOBAL_CONTEXT.ctx
@@ -209,9 +220,13 @@ def signed_digest(message: bytes) -> bytes:
     return keccak256(b"\x19Ethereum Signed Message:\n%d%b" % (len(message), message))
 
 
-def address(public: PublicKey) -> KeyId:
-    """Return the Ethereum address: the last 20 bytes of the hash of the point's two coordinates."""
-    return KeyId("0x" + keccak256(public.format(compressed=False)[1:])[-20:].hex())
+def address(point: bytes) -> KeyId:
+    """Return a key's name, its Ethereum address: the last 20 bytes of the hash of its point's two coordinates.
+
+    Args:
+        point: 65 bytes, the uncompressed form of SEC 1, of whichever curve.
+    """
+    return KeyId("0x" + keccak256(point[1:])[-20:].hex())
 
 
 def keccak256(data: bytes) -> bytes:

@@ -72,7 +72,9 @@ class InventoryFile:
                     [(note.at_s, note.number, note.asset, note.mark.value, note.words) for note in notes],
                 )
                 self._db.executemany("DELETE FROM waiting WHERE place = ?", [(place,) for place in done])
-        except sqlite3.OperationalError as error:
+        except sqlite3.IntegrityError:
+            raise  # a mistake of ours, which no disk cures
+        except sqlite3.Error as error:
             raise OSError(f"an inventory cannot be kept: {error}") from error
 
     def order(self, order: Order) -> None:
@@ -85,12 +87,20 @@ class InventoryFile:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
                 self._db.execute("INSERT INTO waiting (deed) VALUES (?)", (msgspec.json.encode(order),))
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             raise OSError(f"an order cannot be kept: {error}") from error
 
     def orders(self) -> list[tuple[int, Order]]:
-        """Return the orders that wait, each under its place."""
-        rows = self._db.execute("SELECT place, deed FROM waiting ORDER BY place").fetchall()
+        """Return the orders that wait, each under its place.
+
+        Raises:
+            OSError: The disk is broken.
+            Corrupt: One of them makes no sense.
+        """
+        try:
+            rows = self._db.execute("SELECT place, deed FROM waiting ORDER BY place").fetchall()
+        except sqlite3.Error as error:
+            raise OSError(f"an inventory cannot be read: {error}") from error
         return [(int(place), self._decoded(deed, Order)) for place, deed in rows]
 
     def close(self) -> None:

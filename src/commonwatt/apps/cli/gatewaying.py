@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from commonwatt.apps import demanding, gateway_folder, gateway_joining, gatewaying
+from commonwatt.apps import demanding, gateway_folder, gateway_joining, gateway_status, gatewaying
 from commonwatt.apps.cli.screen import as_json, screen
 from commonwatt.flows.gateway.letters import Called
+from commonwatt.identity.keys import SECP256K1
 from commonwatt.model import instant
 
 Folder = Annotated[Path, typer.Argument(help="The gateway's own folder.", file_okay=False)]
@@ -16,6 +17,7 @@ Community = Annotated[Path, typer.Argument(help="A community's folder, with the 
 Number = Annotated[str, typer.Option(help="On the gateway's case, for example HEPEK-0007.")]
 Host = Annotated[str, typer.Option(help="Where the door is, see accept.")]
 Port = Annotated[int, typer.Option(help="Likewise.", min=1, max=65_535)]
+Alg = Annotated[str, typer.Option(help="The key's curve: secp256k1, or P-256 in a token that knows no other.")]
 Json = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
@@ -32,11 +34,13 @@ def init(
     token: Annotated[str, typer.Option(help="The token's label.")] = "",
     label: Annotated[str, typer.Option(help="The key's label in it.")] = "",
     pin: Annotated[Path | None, typer.Option(help="File with the token's PIN, mode 0600.")] = None,
+    alg: Alg = SECP256K1,
     json: Json = False,
 ) -> None:
-    """Make a gateway's folder and key, and print its number and public key. Asked again, print them again."""
+    """Make a gateway's folder and key, and print its number, public key and curve. Asked again, print them again."""
     kept = gateway_folder.KeyPlace(
         kind="pkcs11" if library else "file",
+        alg=alg,
         library=library,
         token=token,
         label=label,
@@ -50,8 +54,9 @@ def init(
         community_public=community_public,
         key=kept,
     )
-    public = gateway_folder.make_folder(folder, told).public.hex()
-    typer.echo(as_json({"number": number, "public": public}) if json else f"{number} {public}")
+    key = gateway_folder.make_folder(folder, told)
+    found = {"number": number, "public": key.public.hex(), "alg": key.alg}
+    typer.echo(as_json(found) if json else " ".join(found.values()))
 
 
 def run(folder: Folder) -> None:
@@ -62,14 +67,14 @@ def run(folder: Folder) -> None:
 
 def show(folder: Folder, json: Json = False) -> None:
     """Tell what the gateway knows: its devices, what waits, and when it last heard from its community."""
-    status = gatewaying.show(folder)
+    status = gateway_status.show(folder)
     if json:
         typer.echo(as_json(status))
         return
     heard = f"{status.heard_at:%Y-%m-%d %H:%M:%S} UTC" if status.heard_at else "never"
     typer.echo(f"{status.number} of {status.community}, {'running' if status.running else 'stopped'}")
     typer.echo(f"as of {status.at:%Y-%m-%d %H:%M:%S} UTC; last heard from the community: {heard}")
-    typer.echo(f"{status.waiting} requests wait, {status.aside} were put aside")
+    typer.echo(status.trouble or f"{status.waiting} requests wait, {status.aside} were put aside")
     for device in status.devices:
         does = "-" if device.power_w is None else f"{device.power_w} W"
         held = f"held {device.lo_w} to {device.hi_w} W" if device.told else "free"
@@ -82,13 +87,14 @@ def register(
     folder: Community,
     number: Number,
     public: Annotated[str, typer.Option(help="Its public key, as `gateway init` prints it.")],
+    alg: Alg = SECP256K1,
     host: Host = "127.0.0.1",
     port: Port = 7420,
     json: Json = False,
 ) -> None:
     """Register a gateway with the operator's key; print the operator's own, for the gateway to pin."""
-    operator = gateway_joining.register(folder, number, public, host, port)
-    told = {"number": number, "public": public, "community_public": operator}
+    operator = gateway_joining.register(folder, number, public, host, port, alg)
+    told = {"number": number, "public": public, "alg": alg, "community_public": operator}
     typer.echo(as_json(told) if json else f"{number} is registered; community_public = {operator}")
 
 

@@ -126,6 +126,11 @@ class Gateway:
         return self._keeper
 
     @property
+    def seq(self) -> int:
+        """The last number that was used."""
+        return self._memory.seq
+
+    @property
     def closed_s(self) -> int:
         """The start of the last slot that was read and signed; 0 where none was."""
         return self._memory.closed_s
@@ -177,11 +182,17 @@ class Gateway:
         """Keep the devices at what stands; to be called every second or so. One that is slow holds up no other."""
         await self._keeper.tick(now, TICK_WITHIN_S)
 
-    async def close_slot(self, slot_s: int) -> None:
-        """Read every meter at a slot's end, and sign what that tells. Asked again for a slot, it does nothing."""
+    async def close_slot(self, slot_s: int, states: Mapping[AssetId, DeviceState] | None = None) -> None:
+        """Read every meter at a slot's end, and sign what that tells. Asked again for a slot, it does nothing.
+
+        Args:
+            slot_s: The slot's start.
+            states: What meters showed at its end, where that was read before.
+        """
         if slot_s <= self._memory.closed_s:
             return
-        states = await self._keeper.read(fresh=True)
+        if states is None:
+            states = await self._keeper.read(fresh=True)
         items = list[Item]()
         with self._whole():
             for name in [name for name in self._assets if name in self._keeper.kept]:
@@ -228,16 +239,24 @@ class Gateway:
         """Sign everything that waits again, under numbers from one on; return how many requests that were.
 
         For when the log knows another number to come than this gateway: an older memory came back with its disk, or
-        something that was signed before will never be taken.
+        something that was signed before will never be taken. What cannot be read any more is put aside.
 
         Raises:
             OSError: The disk refuses; everything is as before.
         """
-        waiting = self._outbox.waiting(WHOLE_OUTBOX)
+        waiting, renewed, spoilt = self._outbox.waiting(WHOLE_OUTBOX), [], []
         with self._whole():
             self._pen.seq = next_seq - 1
-            renewed = [(place, self._pen.again(wire)) for place, wire in waiting]
+            for place, wire in waiting:
+                seq = self._pen.seq
+                try:
+                    renewed.append((place, self._pen.again(wire)))
+                except InvalidValue as error:  # its bytes changed on the disk
+                    self._pen.seq = seq
+                    spoilt.append((place, str(error)))
             self._save(renewed=renewed)
+        if spoilt:
+            self._outbox.put_aside(spoilt)
         return len(renewed)
 
     def _shown(self, name: AssetId, state: DeviceState | None, at_s: int) -> Shown | None:

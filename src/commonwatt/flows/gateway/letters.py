@@ -163,6 +163,15 @@ def pack(wires: Sequence[bytes]) -> bytes:
     return b"".join(part for wire in wires for part in (_LENGTH.pack(len(wire)), wire))
 
 
+def ask_time(nonce: bytes) -> bytes:
+    """Return a burst that asks for nothing but an answer: signed, naming this very burst, it tells the time.
+
+    Args:
+        nonce: 32 bytes that were never used: so no answer to another burst is one to this.
+    """
+    return pack([b"time?" + nonce])
+
+
 def unpack(burst: bytes) -> list[bytes]:
     """Return the requests of a burst, unread.
 

@@ -9,7 +9,11 @@ class Outbox(Protocol):
     """A gateway's memory, and what it has signed and nobody has taken yet. Days without network must fit in it."""
 
     def memory(self) -> bytes | None:
-        """Return what `keep` kept last."""
+        """Return what `keep` kept last.
+
+        Raises:
+            OSError: It cannot be read.
+        """
 
     def keep(self, memory: bytes, wires: Sequence[bytes]) -> None:
         """Put a memory in place of the one before and signed requests behind those that wait; all or nothing, durably.
@@ -19,7 +23,11 @@ class Outbox(Protocol):
         """
 
     def waiting(self, most: int) -> list[tuple[int, bytes]]:
-        """Return what waits, oldest first, each under its place."""
+        """Return what waits, oldest first, each under its place.
+
+        Raises:
+            OSError: It cannot be read; it waits on.
+        """
 
     def done(self, places: Sequence[int]) -> None:
         """Forget requests that were answered: they are durable elsewhere."""

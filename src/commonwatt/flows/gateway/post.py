@@ -1,15 +1,18 @@
 """A gateway's post: what it signed goes up in bursts until it is answered, and letters are read with a pinned key."""
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from datetime import datetime
 
+from commonwatt.flows.gateway.clocks import TimeTold
 from commonwatt.flows.gateway.gateway import Gateway
 from commonwatt.flows.gateway.letters import (
     MOST_BURST_BYTES,
     MOST_REQUESTS,
     Answers,
     Orders,
+    ask_time,
     digest,
     open_letter,
     pack,
@@ -37,7 +40,7 @@ class Post:
         community: Whose letters are read.
         number: The gateway's.
         operator: The community's key, pinned.
-        clock: By which it waits; nothing is believed of a letter's own time but that it is not older than the last.
+        clock: By which it waits.
         alarm: Told in words what a person should know.
         last: The number of the last orders that were taken.
     """
@@ -60,7 +63,8 @@ class Post:
         self._awaited: tuple[str, asyncio.Future[Answers]] | None = None
         self.last = last
         self.heard_at: datetime | None = None
-        self.told_s = 0
+        self.time: TimeTold | None = None
+        self._asked_s = 0.0
         self.trouble = ""
 
     def hear(self, wire: bytes) -> Orders | None:
@@ -70,9 +74,12 @@ class Post:
         except InvalidValue as error:
             self._alarm(f"a letter was not believed: {error}")
             return None
-        self.heard_at, self.told_s = self._clock.now(), max(self.told_s, letter.told_s)
+        self.heard_at = self._clock.now()
         if isinstance(letter, Answers):
             if self._awaited is not None and letter.burst == self._awaited[0] and not self._awaited[1].done():
+                # Just asked for, so it is no old letter that somebody kept: its time is now.
+                steady_s = self._clock.steady_s()
+                self.time = TimeTold(letter.told_s, steady_s, steady_s - self._asked_s)
                 self._awaited[1].set_result(letter)
             return None
         if letter.number <= self.last or self.heard_at >= instant(letter.until_s):
@@ -100,13 +107,21 @@ class Post:
         self.trouble = ""
         return count
 
+    async def ask_time(self) -> None:
+        """Ask the community what time it is; the answer stands in `time`.
+
+        Raises:
+            Unreachable: The line is not open, or no answer came.
+        """
+        await self._ask(ask_time(secrets.token_bytes(32)))
+
     def wait_s(self, failed: int) -> float:
         """Return how long to wait after so many failures in a row."""
         return min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(failed, 16))
 
     async def _ask(self, burst: bytes) -> Answers:
         answered: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
-        self._awaited = digest(burst), answered
+        self._awaited, self._asked_s = (digest(burst), answered), self._clock.steady_s()
         try:
             async with asyncio.timeout(ANSWERED_WITHIN_S):
                 await self._uplink.send(burst)
@@ -122,8 +137,12 @@ class Post:
         Raises:
             Unreachable: The community does not know the key: everything waits until it does.
         """
-        by_place = list(zip(places, answers.outcomes, strict=True))
-        done = [place for place, outcome in by_place if outcome.admitted or outcome is Outcome.SEEN_BEFORE]
+        # A log that expects a number beyond all that were used here saw others under those of a lost memory.
+        lost = answers.next_seq > self._gateway.seq + 1
+        seen = Outcome.WRONG_SEQUENCE if lost else Outcome.BOOKED
+        found = [seen if outcome is Outcome.SEEN_BEFORE else outcome for outcome in answers.outcomes]
+        by_place = list(zip(places, found, strict=True))
+        done = [place for place, outcome in by_place if outcome.admitted]
         never = [(place, outcome.value) for place, outcome in by_place if outcome in NEVER_TAKEN]
         if done:
             self._outbox.done(done)

@@ -80,7 +80,7 @@ class PostOffice:
 
         Args:
             bursts: Each with the gateway that it is said to come from. What another key than that gateway's would
-                sign is not even looked at.
+                sign is not even looked at; it is answered, which tells whoever asks by `letters.ask_time` the time.
 
         Raises:
             Refused: The log takes nothing more.

@@ -271,7 +271,7 @@ class LocalRules:
         """Return each storage's share of what the home needs beside them all; nothing where that cannot be known."""
         stores = {name: kept for name, kept in keeper.kept.items() if name != keeper.line and _supplies(kept)}
         if self.rules.mode is Mode.CONSUMER and keeper.line is not None and stores:
-            await keeper.look([keeper.line, *stores])
+            await keeper.glance([keeper.line, *stores])
             line = keeper.kept[keeper.line].state
             powers_w = [None if kept.state is None else kept.state.power_w for kept in stores.values()]
             if line is not None and line.power_w is not None:
@@ -279,7 +279,7 @@ class LocalRules:
                 shares = share_wh(need_w, [kept.asset.max_export_w for kept in stores.values()])
                 return dict(zip(stores, shares, strict=True))
         elif self.rules.reserve_percent:
-            await keeper.look(stores)
+            await keeper.glance(stores)
         return {}
 
 

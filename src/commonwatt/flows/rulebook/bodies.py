@@ -36,6 +36,8 @@ Price = Annotated[int, Meta(ge=-(10**9), le=10**9)]
 Text = Annotated[str, Meta(max_length=400)]
 Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 PublicKey = Annotated[str, Meta(pattern=r"^[0-9a-f]{66}\Z")]
+Alg = Annotated[str, Meta(pattern=r"^(secp256k1|P-256)\Z")]
+"""The curve of a key: P-256 is for gateways whose secure element has nothing else."""
 
 
 class _Body(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -111,11 +113,11 @@ class RegisterKey(_Body, frozen=True, tag_field="what", tag="key"):
 
 
 class RegisterGateway(_Body, frozen=True, tag_field="what", tag="gateway"):
-    """A gateway by the number on its case, and the key that its secure element made."""
+    """A gateway by the number on its case, and the key that its secure element made: nobody else's is of P-256."""
 
     gateway: Name
     public: PublicKey
-    alg: Annotated[str, Meta(pattern=r"^secp256k1\Z")]
+    alg: Alg
 
 
 class RegisterAsset(_Body, frozen=True, tag_field="what", tag="asset"):

@@ -16,7 +16,8 @@ from commonwatt.flows.rulebook.market.seals import Seal, Seals
 from commonwatt.flows.rulebook.state import Gateway, State
 from commonwatt.flows.rulebook.tokens.wallets import Kept, Wallets
 from commonwatt.identity.directory import Directory
-from commonwatt.identity.keys import VerifyingKey
+from commonwatt.identity.keys import SECP256K1
+from commonwatt.identity.p256 import verifying_key
 from commonwatt.ledger.accounts import Accounts
 from commonwatt.ledger.journal import Journal
 from commonwatt.market.auctions import Auctions
@@ -132,18 +133,30 @@ def _plain(raw: msgspec.Raw, hint: Any) -> Any:
     return msgspec.msgpack.decode(raw, type=hint)
 
 
-_Keys = tuple[list[tuple[bytes, str, str, str | None]], bytes]
+class _Key(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A registered key; its curve is written only where it is not secp256k1."""
+
+    public: bytes
+    role: str
+    account: str
+    gateway: str | None
+    alg: str = SECP256K1
 
 
-def _dump_keys(keys: Directory) -> _Keys:
+_Keys = tuple[list[_Key], bytes]
+
+
+def _dump_keys(keys: Directory) -> tuple[list[tuple[object, ...]], bytes]:
     told = [(record.verifying.public, record.role, str(record.account), record.gateway) for record in keys]
-    return [(public, role, account, gateway) for public, role, account, gateway in told], keys.next_seqs().tobytes()
+    algs = [() if record.verifying.alg == SECP256K1 else (record.verifying.alg,) for record in keys]
+    return [(*one, *alg) for one, alg in zip(told, algs, strict=True)], keys.next_seqs().tobytes()
 
 
 def _load_keys(told: _Keys) -> Directory:
     keys = Directory()
-    for public, role, account, gateway in told[0]:
-        keys.add(VerifyingKey(public), role, AccountId(account), GatewayId(gateway) if gateway else None)
+    for one in told[0]:
+        gateway = GatewayId(one.gateway) if one.gateway else None
+        keys.add(verifying_key(one.public, one.alg), one.role, AccountId(one.account), gateway)
     keys.set_next_seqs(np.frombuffer(told[1], np.int64))
     return keys
 

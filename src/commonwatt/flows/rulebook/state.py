@@ -356,10 +356,7 @@ class State:
         """Return who and what is registered, one leaf each: keys, assets, consents, and whom they trust."""
         return _leaves(
             [
-                *(
-                    {"account": r.account, "gateway": r.gateway, "key": r.verifying.public.hex(), "role": r.role}
-                    for r in self.keys
-                ),
+                *(record.leaf() for record in self.keys),
                 *({"asset": asset, "joined_s": self.joined_s[asset.id]} for asset in self.assets.values()),
                 *({"asset": asset, "consents": self.consents[asset]} for asset in sorted(self.consents)),
                 *({"account": owner, "consents": self.consents_of[owner]} for owner in sorted(self.consents_of)),

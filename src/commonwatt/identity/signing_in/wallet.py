@@ -159,7 +159,7 @@ def _signer(text: str, signature: str) -> KeyId | None:
         )
     except ValueError:
         return None
-    return address(public)
+    return address(public.format(compressed=False))
 
 
 def _seconds(text: str) -> int:

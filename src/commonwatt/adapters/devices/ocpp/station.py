@@ -43,7 +43,8 @@ class Station:
 
     __slots__ = (
         "_lock", "_next", "_waiting", "begun", "books", "boot", "booted", "busy", "clock", "evses", "facts", "heard_s",
-        "hooks", "id", "last_id", "link", "model", "nameplate", "quirks", "registered", "remember", "version", "within_s",
+        "hooks", "id", "last_id", "link", "model", "nameplate", "quirks", "registered", "remember", "version",
+        "within_s",
     )  # fmt: skip
 
     def __init__(self, id: str, *, registered: bool, remember: Callable[["Station"], None], kept: bytes | None) -> None:

@@ -10,6 +10,7 @@ from commonwatt.flows.rulebook.settlement.sharing_bodies import SharingKey
 from commonwatt.flows.rulebook.state import Answer, Charter, Gateway, State
 from commonwatt.flows.rulebook.tokens import commission
 from commonwatt.identity.keys import VerifyingKey
+from commonwatt.identity.p256 import verifying_key
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.model import (
     GRID,
@@ -74,7 +75,7 @@ def register(state: State, request: Request, body: bodies.Register, stamped_s: i
     if isinstance(body, SharingKey):
         return sharing.register_key(state, body, stamped_s)
     try:
-        key = VerifyingKey(bytes.fromhex(body.public))
+        key = verifying_key(bytes.fromhex(body.public), body.alg)
     except InvalidValue:
         return Outcome.NOT_ALLOWED
     if key.id in state.keys:
