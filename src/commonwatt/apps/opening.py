@@ -21,7 +21,7 @@ from commonwatt.apps.entering import keep_trail_tied, open_gate
 from commonwatt.apps.publishing import listen
 from commonwatt.apps.rehearsal import rehearsal
 from commonwatt.apps.web.frame import Chair
-from commonwatt.apps.web.pages import PAGES
+from commonwatt.apps.web.pages import PAGES, entrance
 from commonwatt.apps.web.serving import socket_settings
 from commonwatt.apps.web.shell import House, open_house
 from commonwatt.apps.web.words import Place
@@ -127,8 +127,11 @@ def app_of(community: Community, way: Way, origin: str) -> FastAPI:
         as_of_s=lambda: community.told_s,
         seat_of=doorway.seat_now,
         chairs_of=lambda _: chairs,
+        sign_in="" if way.rehearsal else entrance.SIGN_IN,
+        origin=origin,
     )
-    live = open_house(app, house, PAGES)
+    pages = PAGES if way.rehearsal else (*PAGES, *entrance.PAGES)
+    live = open_house(app, house, pages)
 
     def stir(chapter: Chapter) -> None:
         live.stir({*(leaf.kind.value for leaf in chapter.leaves), *chapter.accounts})

@@ -5,8 +5,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
 from nicegui import Client, background_tasks, core, ui
 from nicegui.version import __version__ as nicegui_version
 
@@ -19,7 +21,7 @@ from commonwatt.apps.web.install import INSTALL_HEAD, serve_installation
 from commonwatt.apps.web.live import Live, Value
 from commonwatt.apps.web.parts.states import error_state
 from commonwatt.apps.web.words import LANGUAGES, Place, Words, language_of
-from commonwatt.identity.seat import Seat
+from commonwatt.identity.seat import Role, Seat
 
 RECONNECT_WITHIN_S = 15.0
 _KEPT_MESSAGES = 20
@@ -39,6 +41,8 @@ class House:
         as_of_s: The log's time of the last leaf that is in what pages show.
         seat_of: Who sits before a browser.
         chairs_of: Which other seats they may take; a demo's role switcher.
+        sign_in: The page to which the public is sent from pages that are not theirs; empty where nobody signs in.
+        origin: Where the site is, as browsers write it; empty for where a page was asked for, without TLS.
     """
 
     community: Any
@@ -47,6 +51,8 @@ class House:
     as_of_s: Callable[[], int]
     seat_of: Callable[[Request], Seat]
     chairs_of: Callable[[Request], Sequence[frame.Chair]] = field(default=lambda _: ())
+    sign_in: str = ""
+    origin: str = ""
 
 
 def open_house(app: FastAPI, house: House, pages: Sequence[Page]) -> Live:
@@ -74,7 +80,7 @@ def open_house(app: FastAPI, house: House, pages: Sequence[Page]) -> Live:
         show_welcome_message=False,
     )
     # A page of another origin has no business on this socket, whatever page's name it guesses.
-    core.sio.eio.cors_allowed_origins = None
+    core.sio.eio.cors_allowed_origins = house.origin or None
     core.app.on_startup(lambda: background_tasks.create(live.run(), name="live numbers"))
     return live
 
@@ -83,12 +89,14 @@ def _register(page: Page, house: House, pages: Sequence[Page], live: Live) -> No
     # NiceGUI reads a page's language from the route's object, so there is one for each language; the first is routed.
     by_language = {language: ui.page(page.path, language=_quasar(language)) for language in LANGUAGES}
 
-    async def show(request: Request, client: Client) -> None:
+    async def show(request: Request, client: Client) -> Response | None:
+        seat = house.seat_of(request)
+        if house.sign_in and seat.role is Role.PUBLIC and Role.PUBLIC not in page.roles:
+            return RedirectResponse(f"{house.sign_in}?next={quote(request.url.path)}", 303)
         words = Words(
             language_of(request.cookies.get("cw_language"), request.headers.get("accept-language", "")), house.place
         )
         client.page = by_language[words.language]
-        seat = house.seat_of(request)
         within = {**request.query_params, **{key: str(value) for key, value in request.path_params.items()}}
         context = Context(
             community=house.community,
@@ -105,6 +113,7 @@ def _register(page: Page, house: House, pages: Sequence[Page], live: Live) -> No
             await _build(context, page)
         ui.add_body_html(str(frame.early(context.pieces)))
         context.pieces.clear()
+        return None
 
     by_language["en"](show)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import segno
 from fastapi import APIRouter, Request, Response
 
 from commonwatt.apps.api.answers import answer
@@ -78,10 +79,11 @@ class TokenWanted:
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordBegun:
-    """A secret for an authenticator app, and the same as the URI that it reads from a picture."""
+    """A secret for an authenticator app, the same as the URI that it reads from a picture, and that picture (SVG)."""
 
     secret: str
     uri: str
+    picture: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,7 +173,12 @@ async def remove_way(gate: AtGate, where: FromWhere, here: SomebodyThere, id: st
 async def password_begin(request: Request, gate: AtGate, here: SomebodyThere) -> Response:
     """A password comes with an authenticator app."""
     secret, uri, sealed = enrolling.begin_password(gate.hall, here)
-    return keep_ceremony(answer(request, PasswordBegun(secret=secret, uri=uri)), sealed)
+    return keep_ceremony(answer(request, PasswordBegun(secret=secret, uri=uri, picture=_picture(uri))), sealed)
+
+
+def _picture(uri: str) -> str:
+    """Return a URI as a QR code: SVG, dark on light whatever the page's colours, since cameras want that."""
+    return str(segno.make(uri, error="m").svg_inline(scale=5, dark="#000", light="#fff", border=4))
 
 
 @router.post("/ways/password", response_model=WayShown, summary="Set a password", **_SELF)

@@ -1,0 +1,145 @@
+// Coming in, joining, and looking after one's ways in: forms that ask the API, and what only a browser can do.
+(() => {
+  "use strict";
+  const api = "/api/v1";
+
+  async function ask(path, told, method = "POST") {
+    const answer = await fetch(api + path, {
+      method,
+      headers: { "Content-Type": "application/json" },
+      body: told === undefined ? undefined : JSON.stringify(told),
+      credentials: "same-origin",
+    });
+    const body = answer.status === 204 ? null : await answer.json();
+    if (!answer.ok) throw new Error(body?.rule ?? answer.statusText);
+    return body;
+  }
+  // A link of this site, or its start: never somewhere else.
+  function after() {
+    const next = new URLSearchParams(location.search).get("next") ?? "/";
+    return next.startsWith("/") && !next.startsWith("//") && !next.includes("\\") ? next : "/";
+  }
+  function fields(form) {
+    return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
+  }
+  function hex(text) {
+    return "0x" + [...new TextEncoder().encode(text)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+  async function fromWallet(path) {
+    if (!window.ethereum) throw new Error(document.querySelector("[data-no-wallet]")?.dataset.noWallet ?? "no wallet");
+    const [address] = await window.ethereum.request({ method: "eth_requestAccounts" });
+    const { message } = await ask(`${path}/begin`, { address });
+    const signature = await window.ethereum.request({ method: "personal_sign", params: [hex(message), address] });
+    return ask(path, { message, signature });
+  }
+
+  const deeds = {
+    password: async (form) => (await ask("/sign-in/password", fields(form)), location.assign(after())),
+    printed: async (form) => (await ask("/sign-in/printed-code", fields(form)), location.assign("/me")),
+    passkey: async () => {
+      const { options } = await ask("/sign-in/passkey/begin");
+      const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+      const found = await navigator.credentials.get({ publicKey });
+      await ask("/sign-in/passkey", found.toJSON());
+      location.assign(after());
+    },
+    wallet: async () => (await fromWallet("/sign-in/wallet"), location.assign(after())),
+    join: async (form) => {
+      await ask("/sign-in/invitation", { secret: location.hash.slice(1), ...fields(form) });
+      history.replaceState(null, "", "/join");
+      location.assign("/me");
+    },
+    "begin-password": async (form) => {
+      const { secret, uri, picture } = await ask("/me/ways/password/begin");
+      form.querySelector("[data-picture]").innerHTML = picture;
+      form.querySelector("[data-secret]").textContent = secret;
+      form.querySelector("[data-uri]").href = uri;
+      form.querySelector("[data-second]").hidden = false;
+      form.dataset.entrance = "set-password";
+    },
+    "set-password": async (form) => (await ask("/me/ways/password", fields(form)), location.reload()),
+    "make-passkey": async () => {
+      const { options } = await ask("/me/ways/passkey/begin");
+      const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
+      const made = await navigator.credentials.create({ publicKey });
+      await ask("/me/ways/passkey", { answer: made.toJSON() });
+      location.reload();
+    },
+    "keep-wallet": async () => (await fromWallet("/me/ways/wallet"), location.reload()),
+    "print-codes": async (form) => {
+      const { codes } = await ask("/me/ways/printed-codes");
+      form.querySelector("[data-codes]").textContent = codes.join("\n");
+    },
+    remove: async (form) => (await ask(form.dataset.path, undefined, "DELETE"), location.reload()),
+    place: async (form) => (await ask("/sign-in/place", { place: Number(form.dataset.place) }, "PUT"), location.assign("/")),
+    leave: async () => (await ask("/sign-in", undefined, "DELETE"), location.assign("/sign-in")),
+  };
+
+  document.addEventListener("submit", async (event) => {
+    const form = event.target.closest("form[data-entrance]");
+    if (!form) return;
+    event.preventDefault();
+    const wrong = form.querySelector("[role=alert]");
+    const press = form.querySelector("button[type=submit]");
+    if (wrong) wrong.textContent = "";
+    press.disabled = true;
+    try {
+      await deeds[form.dataset.entrance](form);
+    } catch (error) {
+      if (wrong) wrong.textContent = error.message;
+    } finally {
+      press.disabled = false;
+    }
+  });
+
+  async function look() {
+    const place = document.querySelector("[data-invited]");
+    if (!place || !location.hash) return;
+    try {
+      const told = await ask("/sign-in/invitation/look", { secret: location.hash.slice(1) });
+      place.textContent = [told.role, told.account ?? "", ...told.zones].filter(Boolean).join(" · ");
+    } catch (error) {
+      place.textContent = error.message;
+    }
+  }
+
+  // Lists of one's own ways in, sessions and places, each with what can be done about it.
+  function line(template, title, note, deed) {
+    const made = template.content.cloneNode(true);
+    made.querySelector("[data-title]").textContent = title;
+    made.querySelector("[data-note]").textContent = note;
+    const form = made.querySelector("form");
+    if (deed) Object.assign(form.dataset, deed);
+    else form.remove();
+    return made;
+  }
+  function when(at_s) {
+    return at_s ? new Date(at_s * 1000).toLocaleString(document.documentElement.lang) : "";
+  }
+  const lists = {
+    ways: async (template) =>
+      (await ask("/me/ways", undefined, "GET")).map((one) =>
+        line(template, `${one.way} ${one.label}`, when(one.used_s ?? one.made_s), { path: `/me/ways/${one.id}` })),
+    sessions: async (template) =>
+      (await ask("/me/sessions", undefined, "GET")).map((one) =>
+        line(template, one.device || one.way, `${one.address} · ${when(one.seen_s)}`, one.here ? null : { path: `/me/sessions/${one.id}` })),
+    places: async (template) => {
+      const told = await ask("/sign-in", undefined, "GET");
+      return Object.entries(told.places).map(([place, name]) =>
+        line(template, name, "", Number(place) === told.place ? null : { place }));
+    },
+  };
+  async function fill() {
+    for (const list of document.querySelectorAll("[data-list]")) {
+      const template = list.querySelector("template");
+      try {
+        for (const made of await lists[list.dataset.list](template)) list.append(made);
+      } catch (error) {
+        list.append(error.message);
+      }
+    }
+  }
+  const begin = () => (look(), fill());
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
+  else begin();
+})();

@@ -1,0 +1,115 @@
+"""From a printed code to a home: with an authenticator, then with a passkey, over TLS, in a real browser."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyotp
+import pytest
+from playwright.sync_api import Browser, Page
+
+from browser.visitor import patience
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "apps"))
+from lived import lived_once
+
+from commonwatt.apps.persons import add
+from commonwatt.identity.seat import Role
+
+PASSWORD = "correct horse battery staple"
+PROGRAM = "from commonwatt.apps.cli.main import main; main()"
+
+
+@pytest.fixture(scope="module")
+def entered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Serve a lived street's app behind its entrance; return its address, and a code for anna of member-01."""
+    base = tmp_path_factory.getbasetemp()
+    lived = lived_once(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+    folder = tmp_path_factory.mktemp("entered") / "street"
+    shutil.copytree(lived.folder, folder)
+    code = add(folder, "anna", Role.MEMBER, "member-01", [], "").code
+    plain = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    words = [sys.executable, "-u", "-c", PROGRAM, "app", str(folder), "--port", "0"]
+    with subprocess.Popen(words, env=plain, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("open at "), line
+        yield line.removeprefix("open at ").strip(), code
+        process.terminate()
+
+
+def send(page: Page, label: str) -> None:
+    page.get_by_role("button", name=label, exact=True).click()
+
+
+@pytest.mark.row("W10")
+def test_somebody_comes_in_by_a_code_sets_up_two_ways_and_comes_in_by_each(
+    browser: Browser, entered: tuple[str, str]
+) -> None:
+    address, code = entered
+    context = browser.new_context(ignore_https_errors=True, viewport={"width": 390, "height": 844})
+    context.set_default_timeout(30_000 * patience())
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+
+    page.goto(f"{address}/")
+    page.wait_for_url("**/sign-in?next=/")
+    form = page.locator("form[data-entrance=printed]")
+    form.locator("[name=name]").fill("anna")
+    form.locator("[name=code]").fill("0000-0000-0000")
+    send(page, "Come in with a printed code")
+    page.wait_for_function("document.querySelector('form[data-entrance=printed] [role=alert]').textContent !== ''")
+    form.locator("[name=code]").fill(code)
+    send(page, "Come in with a printed code")
+    page.wait_for_url("**/me")
+
+    send(page, "Set a password")
+    second = page.locator("[data-second]")
+    second.wait_for(state="visible")
+    assert page.locator("[data-picture] svg").count() == 1
+    secret = page.locator("[data-secret]").inner_text()
+    second.locator("[name=password]").fill(PASSWORD)
+    second.locator("[name=code]").fill(pyotp.TOTP(secret).now())
+    send(page, "Set a password")
+    page.locator("[data-list=ways] [data-title]", has_text="password").wait_for()
+
+    devices = context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    authenticator = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    devices.send("WebAuthn.addVirtualAuthenticator", {"options": authenticator})
+    send(page, "Make a passkey on this device")
+    page.locator("[data-list=ways] [data-title]", has_text="passkey").wait_for()
+
+    send(page, "Leave")
+    page.wait_for_url("**/sign-in")
+    page.goto(f"{address}/api/v1/homes/member-01")
+    assert '"status":404' in page.content() or '"status":403' in page.content()
+    page.goto(f"{address}/sign-in?next=//elsewhere.example/")
+    send(page, "Come in with a passkey")
+    page.wait_for_url(f"{address}/")
+    page.get_by_text("Paid today").wait_for()
+
+    page.goto(f"{address}/me")
+    send(page, "Leave")
+    page.wait_for_url("**/sign-in")
+    form = page.locator("form[data-entrance=password]")
+    form.locator("[name=name]").fill("anna")
+    form.locator("[name=password]").fill(PASSWORD)
+    form.locator("[name=code]").fill(pyotp.TOTP(secret).at(int(time.time()) + 30))
+    send(page, "Come in with a password")
+    page.wait_for_url(f"{address}/")
+    page.get_by_text("Paid today").wait_for()
+    assert faults == []
+    context.close()
