@@ -39,7 +39,7 @@ def joining(context: Context) -> None:
     """Say what an invitation is for, and take a name; the secret is in the address's end, which no server sees."""
     _scripted()
     words = context.words
-    invited = tag("p", tag("span", data_invited=True, class_="amount"), class_="lead")
+    invited = tag("p", tag("cw-invited", class_="amount"), class_="lead")
     why = tag("p", words.say("Choose the name under which you sign in; then set up how you come in."), class_="small")
     context.put(_form("join", words.say("Join"), invited, why, _field(words.say("Name"), "name", "username")))
 
@@ -68,6 +68,7 @@ def _password(words: Words) -> Markup:
     """Return the form that sets a password: first a picture for an authenticator, then what it shows."""
     second = tag(
         "div",
+        tag("input", type="text", autocomplete="username", hidden=True),
         tag("p", words.say("Read this picture with an authenticator app, or type the secret into it."), class_="small"),
         tag("div", data_picture=True, class_="picture"),
         tag("p", tag("a", tag("code", data_secret=True), href="#", data_uri=True)),
@@ -88,7 +89,7 @@ def _list(title: str, name: str, deed: str, label: str) -> Markup:
         tag("form", tag("button", label, type="submit", class_="quiet"), data_entrance=deed),
         class_="row",
     )
-    return tag("div", tag("h2", title), tag("div", tag("template", row), data_list=name), class_="card pile")
+    return tag("div", tag("h2", title), tag("cw-list", tag("template", row), data_list=name), class_="card pile")
 
 
 def _form(deed: str, label: str, *inside: Markup) -> Markup:

@@ -92,16 +92,18 @@
     }
   });
 
-  async function look() {
-    const place = document.querySelector("[data-invited]");
-    if (!place || !location.hash) return;
-    try {
-      const told = await ask("/sign-in/invitation/look", { secret: location.hash.slice(1) });
-      place.textContent = [told.role, told.account ?? "", ...told.zones].filter(Boolean).join(" · ");
-    } catch (error) {
-      place.textContent = error.message;
+  // The page is drawn twice, first by the server and then by its framework: elements fill themselves whenever they come.
+  customElements.define("cw-invited", class extends HTMLElement {
+    async connectedCallback() {
+      if (!location.hash) return;
+      try {
+        const told = await ask("/sign-in/invitation/look", { secret: location.hash.slice(1) });
+        this.textContent = [told.role, told.account ?? "", ...told.zones].filter(Boolean).join(" · ");
+      } catch (error) {
+        this.textContent = error.message;
+      }
     }
-  }
+  });
 
   // Lists of one's own ways in, sessions and places, each with what can be done about it.
   function line(template, title, note, deed) {
@@ -129,17 +131,13 @@
         line(template, name, "", Number(place) === told.place ? null : { place }));
     },
   };
-  async function fill() {
-    for (const list of document.querySelectorAll("[data-list]")) {
-      const template = list.querySelector("template");
+  customElements.define("cw-list", class extends HTMLElement {
+    async connectedCallback() {
       try {
-        for (const made of await lists[list.dataset.list](template)) list.append(made);
+        this.append(...(await lists[this.dataset.list](this.querySelector("template"))));
       } catch (error) {
-        list.append(error.message);
+        this.append(error.message);
       }
     }
-  }
-  const begin = () => (look(), fill());
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
-  else begin();
+  });
 })();
