@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from benchmarks.app import p13, p27, p28, p29
 from benchmarks.baseline import baseline
 from benchmarks.citylearn.d1 import d1
 from benchmarks.figure import Figure
@@ -57,6 +58,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P10": p10,
     "P11": p11,
     "P11-10K": p11_ten,
+    "P13": p13,
     "P14": p14,
     "P15": p15,
     "P16": p16,
@@ -65,6 +67,9 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P24-BURST": p24_burst,
     "P25": p25,
     "P26": p26,
+    "P27": p27,
+    "P28": p28,
+    "P29": p29,
     "P30": p30,
     "P34": p34,
     "P35": p35,

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from benchmarks.crowd import all_hear, open_pages
 from playwright.sync_api import expect
 
 from browser.visitor import Visit, patience
-from gallery.crowd import all_hear, open_pages
 
 PAGES = 200
 MOST_KB = 400
