@@ -174,7 +174,7 @@ async def _read(address: str, count: int) -> tuple[float, float]:
             began = time.perf_counter()
             writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nCookie: {_COOKIE}={member}\r\n\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
-            assert b"200 OK" in head, head
+            assert b"200 OK" in head, (path, head)
             length = re.search(rb"content-length: (\d+)", head.lower())
             assert length
             await reader.readexactly(int(length[1]))

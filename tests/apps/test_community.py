@@ -7,6 +7,7 @@ from lived import LivedStreet, open_community
 from commonwatt.adapters.stores.chronicle import Chronicle
 from commonwatt.apps.community import Community
 from commonwatt.apps.wiring import open_log
+from commonwatt.flows import chronicle
 from commonwatt.flows.chronicle import Chapter
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook.market import order_bodies
@@ -45,6 +46,16 @@ def test_its_chronicle_holds_every_entry_reading_and_trade_of_the_log(lived: Liv
             assert found == whole.slot_market.told(slot_s, whole.slot_market.trades(slot_s))
     assert community.chronicle.prices(0, 2**40) == dict(sorted(whole.prices.items()))
     assert community.chronicle.losses_wh(0, 2**40) == whole.losses_wh
+    community.close()
+
+
+def test_what_was_decided_together_is_told_whole_however_much_it_is(
+    lived: LivedStreet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The founding of a large community is one commit of more leaves than are read at once."""
+    monkeypatch.setattr(chronicle, "AT_ONCE", 7)
+    community = followed(lived)
+    assert (community.size, community.state.root().hex()) == (lived.size, lived.state_root)
     community.close()
 
 

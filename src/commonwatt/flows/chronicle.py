@@ -118,14 +118,13 @@ class Chronicler:
         Raises:
             Corrupt: The log contradicts itself; nothing told of it is to be believed any more.
         """
-        rows = list(islice(self._store.rows(self._follower.received), AT_ONCE))
-        if not rows:
-            return None
-        before, waiting = self.size, [*self._follower.open, *rows]
-        self._follower.take(rows)
-        if self.size == before:
-            return None
-        return self._tell(waiting[: self.size - before])
+        before = self.size
+        while rows := list(islice(self._store.rows(self._follower.received), AT_ONCE)):
+            waiting = [*self._follower.open, *rows]
+            self._follower.take(rows)
+            if self.size > before:  # else more was decided together than is read at once
+                return self._tell(waiting[: self.size - before])
+        return None
 
     def _booked(self, entry: Entry) -> None:
         # A sheet's lines count once they are in, an entry by itself before it is: both are told in their order.

@@ -88,9 +88,13 @@ class Kept:
     """Answers that were made already, as long as the log has not grown: of many who look, the first one pays.
 
     What depends on the time alone, as what comes next, is at most `FRESH_S` old in them.
+
+    Args:
+        now_s: A steady clock; the log's own may run fast.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self._now_s = now_s
         self._as_of = (-1, -1)
         self._made: dict[Hashable, tuple[bytes, str]] = {}
 
@@ -109,7 +113,7 @@ class Kept:
             seat: For whom it is; None where everybody is answered alike.
             make: Makes the value; it is not asked where the same was made already for the same seat.
         """
-        as_of = community.size, community.now_s() // FRESH_S
+        as_of = community.size, int(self._now_s() // FRESH_S)
         if as_of != self._as_of or len(self._made) >= _MOST_KEPT:
             self._as_of, self._made = as_of, {}
         key = seat, request.url.path, request.url.query

@@ -71,7 +71,7 @@ def make_app(
         openapi_url=f"{PREFIX}/openapi.json",
         responses=RESPONSES,
     )
-    app.state.seating, app.state.kept = seating, Kept()
+    app.state.seating, app.state.kept = seating, Kept(time.monotonic)
     explain_problems(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
