@@ -16,7 +16,7 @@ Doubles = NDArray[np.float64]
 Whole = NDArray[np.int32]
 MOST_LEAD = 7
 ROWS = 120_000
-"""Slots to learn from: more made no day of March better by a tenth of a per cent, and a night has other work."""
+"""Slots to learn from: what one core does in some ten seconds; a night has other work."""
 TREES = 90
 LIFT = 0.1
 """Share of a home's mean added before the logarithm: less, and standby is learnt to the watt instead of the evening."""
