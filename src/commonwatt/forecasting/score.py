@@ -74,7 +74,8 @@ def scaled_error(expected: ArrayLike, measured: ArrayLike, past: ArrayLike, seas
     Source: Hyndman & Koehler, Another look at measures of forecast accuracy, Int. J. Forecasting 22 (4), 2006.
     """
     before = np.asarray(past, np.float64)
-    step = np.nanmean(np.abs(before[season:] - before[:-season])) if len(before) > season else 0.0
+    steps = np.abs(before[season:] - before[:-season])
+    step = float(np.nansum(steps) / max(int((~np.isnan(steps)).sum()), 1))
     if not step > 0:
         raise InvalidValue(f"a scaled error needs a past that differs over {season} slots, was {len(before)} values")
     rows, truth = _alike(np.array([expected], np.float64), measured, 1)
@@ -93,7 +94,7 @@ class ScoreCard:
         nmae: Sum of absolute errors over the sum of what was measured.
         baseline_nmae: The same of the seasonal-naive forecast.
         skill: 1 less nmae over the baseline's; 0 is as good, below is worse.
-        mase: Scaled by the error of repeating yesterday.
+        mase: Scaled by the error of repeating yesterday; none where the past did so exactly.
         pinball_wh: Mean pinball loss over `LEVELS_PERMILLE`.
         coverage_permille: Of the band between the outermost levels; 900 was promised.
         decision_micro: Money that the plan lost to the forecast's errors; a flow that plans twice fills it in.
@@ -106,7 +107,7 @@ class ScoreCard:
     nmae: float
     baseline_nmae: float
     skill: float
-    mase: float
+    mase: float | None
     pinball_wh: float
     coverage_permille: int
     decision_micro: int | None = None
@@ -152,10 +153,14 @@ def score_card(
         nmae=nmae,
         baseline_nmae=naive,
         skill=1 - nmae / naive if naive else 0.0,
-        mase=scaled_error(middle, truth, past, season),
+        mase=scaled_error(middle, truth, past, season) if _varies(past, season) else None,
         pinball_wh=pinball(rows, truth),
         coverage_permille=round(1000 * coverage(rows[0], rows[-1], truth)),
     )
+
+
+def _varies(past: Floats, season: int) -> bool:
+    return bool(np.nansum(np.abs(past[season:] - past[:-season])) > 0)
 
 
 def _alike(rows: ArrayLike, measured: ArrayLike, count: int) -> tuple[Floats, Floats]:
