@@ -90,6 +90,16 @@ def test_a_roof_grows_with_the_season_and_goes_by_yesterdays_clouds() -> None:
     assert min(wh.min() for wh in told) >= 0
 
 
+def test_a_roof_that_was_not_read_for_a_day_is_not_taken_for_dark() -> None:
+    holes, dark = ROOFS[:, :40].copy(), ROOFS[:, :40].copy()
+    holes[0, 39], dark[0, 39] = np.nan, 0
+    whole, unread, black = (solar.experts(past, SUN).wh.mean(0)[0].sum() for past in (ROOFS[:, :40], holes, dark))
+    assert abs(unread - whole) < 0.5 * abs(black - whole)
+    holes[1] = np.nan
+    told, _ = solar.day_ahead_wh(holes, SUN, [solar.experts(holes[:, :-1], SUN)])
+    assert np.isfinite(told).all() and told[1].max() == 0
+
+
 def price_of(values: np.ndarray) -> np.ndarray:
     return price.day_ahead(values[:90], WEEKDAYS, (56,))
 

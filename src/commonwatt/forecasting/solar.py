@@ -67,7 +67,7 @@ def day_ahead_wh(solar_wh: Floats, sun: Floats, before: list[Yield]) -> tuple[Fl
     count = min(len(before), solar_wh.shape[1])
     if not count:
         return told.wh.mean(0), told
-    size = np.nanmean(solar_wh, (1, 2))[:, None]
+    size = np.nan_to_num(solar_wh).mean((1, 2))[:, None]
     size = np.where(size > 0, size, 1.0)
     said = np.stack([one.wh / size for one in before[-count:]], 1).reshape(EXPERTS, count, -1)
     came = (solar_wh[:, -count:] / size[:, None]).transpose(1, 0, 2).reshape(count, -1)
@@ -98,13 +98,18 @@ def _median(past: Floats) -> Floats:
 
 
 def _carried(past: Floats, raised: Floats, mean: Floats) -> Floats:
-    """Carry over how yesterday, here and in the neighbourhood, differed from the days before it."""
+    """Carry over how yesterday, here and in the neighbourhood, differed from the days before it.
+
+    A day with a missing reading says nothing; taken as it is, it would look like one without sun.
+    """
     usual = mean.sum(1, keepdims=True) + 1e-9
     day = np.nansum(raised, 2)
     late = past.shape[2] // 2
     afternoon = np.nansum(raised[:, :, late:], 2) / (mean[:, late:].sum(1, keepdims=True) + 1e-9)
-    own = np.clip(day / usual - 1, -1, 2)
-    seen = np.stack([own, np.clip(afternoon - 1, -1, 2), np.broadcast_to(own.mean(0), own.shape)], -1)
+    whole = ~np.isnan(raised).any(2)
+    own = np.where(whole, np.clip(day / usual - 1, -1, 2), 0)
+    late_own = np.where(whole, np.clip(afternoon - 1, -1, 2), 0)
+    seen = np.stack([own, late_own, np.broadcast_to(own.mean(0), own.shape)], -1)
     before, after = seen[:, :-1].reshape(-1, 3), own[:, 1:].ravel()
     held = before.T @ before + CARRY_RIDGE * len(past) * np.eye(3)
     slopes = np.linalg.solve(held, before.T @ after)
