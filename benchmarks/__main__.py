@@ -10,6 +10,13 @@ from benchmarks.app import p13, p27, p28, p29
 from benchmarks.baseline import baseline
 from benchmarks.citylearn.d1 import d1
 from benchmarks.figure import Figure
+from benchmarks.forecasts.homes import d4, d8
+from benchmarks.forecasts.markets import d5, d10
+from benchmarks.forecasts.next_slot import d6
+from benchmarks.forecasts.night import p31
+from benchmarks.forecasts.promised import d12
+from benchmarks.forecasts.stays import d11
+from benchmarks.forecasts.yields import d9
 from benchmarks.gateways import p24, p24_burst
 from benchmarks.gode_sunder import gs
 from benchmarks.ledger import p36, p37
@@ -48,6 +55,14 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "D2": d2,
     "D3": d3,
     "D3-REAL": d3_real,
+    "D4": d4,
+    "D5": d5,
+    "D6": d6,
+    "D8": d8,
+    "D9": d9,
+    "D10": d10,
+    "D11": d11,
+    "D12": d12,
     "P5": p5,
     "P6": p6,
     "P7": p7,
@@ -71,6 +86,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P28": p28,
     "P29": p29,
     "P30": p30,
+    "P31": p31,
     "P34": p34,
     "P35": p35,
     "P36": p36,

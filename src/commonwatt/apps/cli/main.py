@@ -20,6 +20,7 @@ from commonwatt.apps.cli import (
     delegating,
     devices,
     erasing,
+    forecasting,
     gateway_app,
     gatewaying,
     interchanging,
@@ -66,6 +67,7 @@ app.command("ask")(trading.ask)
 app.add_typer(interchanging.app, name="interchange")
 app.add_typer(devices.app, name="devices")
 app.add_typer(persons.app, name="person")
+app.add_typer(forecasting.app, name="forecast")
 app.command("prove")(showing.prove)
 app.command("inspect")(showing.inspect)
 app.command("fairness")(showing.fairness)

@@ -1,0 +1,1 @@
+"""Yardsticks of the prediction machine, each beside a published or recomputed table."""

@@ -1,0 +1,115 @@
+"""Forecast the load of a community a day ahead: days alike, what yesterday was beyond them, and the sun's hours."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from commonwatt.model import InvalidValue
+
+Floats = NDArray[np.float64]
+HALF_LIFE_DAYS = 7.0
+"""After how many days a past day counts half for what days alike bring; chosen on the second fortnight of March."""
+OTHER_KIND = 0.03
+"""What a day of another kind counts of one of the same; a Saturday for a Sunday its square root."""
+RIDGE = 1.0
+"""How strongly corrections are held back; from 1 to 3 nothing changed before the days that are scored."""
+LEARN_DAYS = 40
+LEARN_HALF_LIFE_DAYS = 30.0
+FIRST_BASE, FIRST_CORRECTED = 3, 5
+LEAST_DAYS = FIRST_CORRECTED + 1
+_EVENING = 14 / 24
+_MORNING = 6 / 24
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alike:
+    """What days alike brought, for every day from `FIRST_BASE` on, each from the days before it."""
+
+    wh: Floats
+    dark: Floats
+
+
+def day_ahead_wh(load_wh: Floats, kinds: NDArray[np.int8], dark: NDArray[np.float32]) -> Floats:
+    """Expect the next day of a sum of homes.
+
+    The base is a mean of past days, recent ones and those of the same kind before others. A regression, learnt anew
+    from the past at each call, adds what follows from yesterday's surprises at the same time of day, in the evening and
+    over the day, and from how much darker or brighter the slot is than it was on the days of the base.
+
+    Args:
+        load_wh: (days, slots) Wh, oldest first, complete; `LEAST_DAYS` or more.
+        kinds: Of each day and the next; as `days.kinds` tells.
+        dark: (days + 1, slots) or more; as `sun.darkness` tells.
+
+    Returns:
+        slots values.
+
+    Raises:
+        InvalidValue: The past is too short, has holes, or the calendar ends before the next day.
+
+    Source: after the LEAR model, Lago et al., Applied Energy 293, 2021, with ridge for lasso and one set of
+    coefficients for all slots.
+    """
+    days, slots = load_wh.shape
+    if days < LEAST_DAYS or np.isnan(load_wh).any():
+        raise InvalidValue(f"a community's forecast needs {LEAST_DAYS} whole days, was {days}, some of them with holes")
+    if len(kinds) <= days or len(dark) <= days:
+        raise InvalidValue(f"the calendar holds the day after {days} days, was {len(kinds)} and {len(dark)}")
+    base = _bases(load_wh, kinds, dark)
+    mean = float(load_wh.mean()) or 1.0
+    learnt = range(max(FIRST_CORRECTED, days - LEARN_DAYS), days)
+    seen = np.concatenate([_seen(load_wh, base, dark, day) / mean for day in learnt])
+    missed = np.concatenate([load_wh[day] - base.wh[day] for day in learnt]) / mean
+    recent = np.repeat(0.5 ** ((days - 1 - np.array(learnt)) / LEARN_HALF_LIFE_DAYS), slots)
+    weighed = seen * recent[:, None]
+    held = weighed.T @ seen + RIDGE * np.eye(seen.shape[1])
+    slopes = np.linalg.solve(held, weighed.T @ missed)
+    found: Floats = np.maximum(base.wh[days] + _seen(load_wh, base, dark, days) @ slopes, 0)
+    return found
+
+
+def _bases(load_wh: Floats, kinds: NDArray[np.int8], dark: NDArray[np.float32]) -> Alike:
+    days = len(load_wh)
+    weights = np.zeros((days + 1, days))
+    for day in range(FIRST_BASE, days + 1):
+        same, both_off = kinds[:day] == kinds[day], (kinds[:day] > 0) == (kinds[day] > 0)
+        counts = np.where(same, 1.0, np.where(both_off, OTHER_KIND**0.5, OTHER_KIND))
+        counts *= 0.5 ** ((day - 1 - np.arange(day)) / HALF_LIFE_DAYS)
+        weights[day, :day] = counts / counts.sum()
+    return Alike(weights @ load_wh, weights @ dark[:days])
+
+
+def _seen(load_wh: Floats, base: Alike, dark: NDArray[np.float32], day: int) -> Floats:
+    """Return what the correction of a day's slots is learnt from, in Wh, nothing of it later than the day before."""
+    slots = load_wh.shape[1]
+    quarter = slots // 8
+    at = np.arange(slots) / slots
+    last, before = (load_wh[day - back] - base.wh[day - back] for back in (1, 2))
+    week = load_wh[day - 7] - base.wh[day - 7] if day - 7 >= FIRST_BASE else np.zeros(slots)
+    mean = float(load_wh[:day].mean())
+    waves = [wave(2 * np.pi * turns * at) for turns in (1, 2) for wave in (np.cos, np.sin)]
+    darker = dark[day] - base.dark[day]
+    evening, daytime = at >= _EVENING, at >= _MORNING
+    columns = [
+        _smooth(last, slots // 24),
+        _smooth(last, slots // 8),
+        np.full(slots, last.mean()),
+        np.full(slots, before.mean()),
+        last[-quarter:].mean() * 0.5 ** (8 * at),
+        np.full(slots, last[-2 * quarter :].mean()),
+        _smooth(before, slots // 24),
+        _smooth(week, slots // 24),
+        0.1 * base.wh[day],
+        np.full(slots, 0.1 * base.wh[day].mean()),
+        *(0.05 * mean * wave for wave in (np.ones(slots), *waves)),
+        3 * mean * darker * evening,
+        3 * mean * darker * (daytime & ~evening),
+    ]
+    return np.stack(columns, 1)
+
+
+def _smooth(values: Floats, reach: int) -> Floats:
+    padded = np.pad(values, reach, mode="edge")
+    found: Floats = np.convolve(padded, np.full(2 * reach + 1, 1 / (2 * reach + 1)), "valid")
+    return found

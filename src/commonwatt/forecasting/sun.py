@@ -1,0 +1,60 @@
+"""Where the sun stands, and how dark it is: what astronomy says of a day long before it comes."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta, tzinfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+DUSK_DEGREES = 3.0
+"""How many degrees around the horizon it takes for day to become night."""
+
+
+def darkness(days: Sequence[date], slots: int, latitude: float, longitude: float, clock: tzinfo) -> NDArray[np.float32]:
+    """Return how dark it is in the middle of each slot of the local clock, from 0 at day to 1 at night.
+
+    Lamps follow the sun and people the clock: on the days around a change of clocks only this tells them apart.
+
+    Args:
+        days: Local days.
+        slots: Slots of a day.
+        latitude: Degrees north.
+        longitude: Degrees east.
+        clock: The clock that people live by.
+
+    Returns:
+        (days, slots).
+    """
+    heights = np.degrees(np.arcsin(np.clip(towards(days, slots, latitude, longitude, clock)[..., 2], -1, 1)))
+    return (1 / (1 + np.exp(heights / DUSK_DEGREES))).astype(np.float32)
+
+
+def towards(days: Sequence[date], slots: int, latitude: float, longitude: float, clock: tzinfo) -> Floats:
+    """Return unit vectors to the sun in the middle of each slot: (days, slots, 3), east, north and up.
+
+    Source: Spencer, Fourier series representation of the position of the sun, Search 2 (5), 1971.
+    """
+    starts = [datetime(day.year, day.month, day.day, tzinfo=clock) for day in days]
+    step = timedelta(days=1) / slots
+    seconds = np.array([[(start + step * (slot + 0.5)).timestamp() for slot in range(slots)] for start in starts])
+    year = np.array([datetime(start.year, 1, 1, tzinfo=clock).timestamp() for start in starts])[:, None]
+    angle = 2 * np.pi * (seconds - year) / (365 * 86400)
+    declination = (
+        0.006918 - 0.399912 * np.cos(angle) + 0.070257 * np.sin(angle)
+        - 0.006758 * np.cos(2 * angle) + 0.000907 * np.sin(2 * angle)
+    )  # fmt: skip
+    late = 229.18 * (
+        0.000075 + 0.001868 * np.cos(angle) - 0.032077 * np.sin(angle)
+        - 0.014615 * np.cos(2 * angle) - 0.040849 * np.sin(2 * angle)
+    )  # fmt: skip
+    hour = np.radians((seconds % 86400 / 60 + late + 4 * longitude) / 4 - 180)
+    north = np.radians(latitude)
+    return np.stack(
+        [
+            -np.cos(declination) * np.sin(hour),
+            np.cos(north) * np.sin(declination) - np.sin(north) * np.cos(declination) * np.cos(hour),
+            np.sin(north) * np.sin(declination) + np.cos(north) * np.cos(declination) * np.cos(hour),
+        ],
+        -1,
+    )
