@@ -1,6 +1,7 @@
 """What a seat wishes, signed with the key that is kept here and sent: one way for the API and the pages."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,23 +9,31 @@ import msgspec
 
 from commonwatt.apps.api.problems import of_outcome
 from commonwatt.apps.community import Community, Done
-from commonwatt.apps.views.seeing import check
+from commonwatt.apps.views import diary
+from commonwatt.apps.views.seeing import asset_of, check
+from commonwatt.flexibility import language
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.flexibility.stated import Stated
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
 from commonwatt.model import (
     AccountId,
     AssetId,
     ConsentMode,
+    Constraint,
     Kind,
     Outcome,
     Quantity,
     Refused,
+    Relation,
+    Repeating,
     instant,
     zone_of,
 )
 
+READY_PERCENT = 80
+"""How full a store is to be by a time that somebody only names: room is left for the sun, and its cells last longer."""
 TARGET_FOR = timedelta(hours=2)
 """How long a target that somebody set by hand holds: so long one remembers, and then the plan is the community's."""
 
@@ -112,17 +121,91 @@ async def target(community: Community, seat: Seat, asset: AssetId, what: str) ->
     return await say(community, seat, line)
 
 
+async def depart(community: Community, seat: Seat, asset: AssetId, at_s: int) -> Done | None:
+    """Move the time by which a store is to be charged: what its owner stated of it next is stated anew.
+
+    What comes again and again is moved on all of its days. Where nothing was stated, `READY_PERCENT` is, once.
+
+    Args:
+        community: Through whose door it goes.
+        seat: The owner's.
+        asset: The store.
+        at_s: When it is to be ready, seconds since 1970.
+
+    Returns:
+        What the log made of the new statement; None where it says so already.
+
+    Raises:
+        Refused: The time is over; or as `granted`.
+    """
+    found = asset_of(community, seat, asset, Action.SEE_CONSTRAINTS)
+    if at_s <= community.now_s():
+        raise Refused("a departure is ahead", asset=asset, found_s=at_s)
+    zone = zone_of(community.state.charter.timezone)
+    before = diary.departing(community, found)
+    if before is not None and before[1].at == instant(at_s):
+        return None
+    wanted: Constraint | Repeating = Constraint(
+        quantity=Quantity.CHARGE,
+        scope=(asset,),
+        relation=Relation.AT_LEAST,
+        value=READY_PERCENT,
+        at=instant(at_s),
+    )
+    if before is not None:
+        wanted = _moved(before[0].statement, at_s)
+    # The new one first: should it be refused, the old one stands.
+    done = await say(community, seat, language.text(wanted, zone))
+    if before is not None:
+        await _end(community, seat, [before[0]])
+    return done
+
+
+async def no_longer(community: Community, seat: Seat, position: int) -> None:
+    """Take back the line that stands at a position of the log.
+
+    Raises:
+        Refused: No line of this seat's account stands there; or as `granted`.
+    """
+    found = [one for one in diary.standing(community, _own(seat)) if one.position == position]
+    if not found:
+        raise Refused("what is taken back stands", position=position)
+    await _end(community, seat, found)
+
+
+async def decide(community: Community, seat: Seat, asset: AssetId, issued_s: int, *, accept: bool) -> Done:
+    """Accept or decline the schedule that waits for a seat's word; raises as `granted`."""
+    told = {"what": "decision", "asset": asset, "issued_s": issued_s, "accept": accept}
+    return await granted(community, seat, Action.DECIDE_SCHEDULE, _own(seat), Kind.CONSENT, told)
+
+
 async def take_back(community: Community, seat: Seat, asset: AssetId) -> None:
     """Take back what an account stated of one asset's charge or power and what still stands."""
-    about, now_s = (Quantity.CHARGE, Quantity.POWER), community.now_s()
-    standing = [
-        one
-        for one in community.state.stated
-        if one.account == seat.account and one.ended_s is None and one.ends_s > now_s
-    ]
-    lines = {one.text for one in standing if asset in map(str, one.statement.scope) and one.statement.quantity in about}
-    for line in sorted(lines):
+    about = (Quantity.CHARGE, Quantity.POWER)
+    await _end(
+        community,
+        seat,
+        (
+            one
+            for one in diary.standing(community, _own(seat))
+            if asset in one.statement.scope and one.statement.quantity in about
+        ),
+    )
+
+
+async def _end(community: Community, seat: Seat, statements: Iterable[Stated]) -> None:
+    # With their days written out: in words like "tomorrow" they would mean another time by now.
+    zone = zone_of(community.state.charter.timezone)
+    for line in sorted({language.text(one.statement, zone) for one in statements}):
         await say(community, seat, f"no longer: {line}")
+
+
+def _moved(statement: Constraint | Repeating, at_s: int) -> Constraint | Repeating:
+    """Return a statement about an instant with another one: of what repeats, the time of day."""
+    if isinstance(statement, Constraint):
+        return replace(statement, at=instant(at_s))
+    local = instant(at_s).astimezone(zone_of(statement.zone))
+    return replace(statement, start_minute=local.hour * 60 + local.minute)
 
 
 async def pause(community: Community, seat: Seat, *, on: bool) -> Done:

@@ -9,6 +9,7 @@ from commonwatt.flexibility import language
 from commonwatt.flexibility.language import Names
 from commonwatt.flexibility.permission import objection
 from commonwatt.flows.rulebook.flexibility import stating
+from commonwatt.flows.rulebook.flexibility.stated import Stated
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.model import (
@@ -17,9 +18,12 @@ from commonwatt.model import (
     AssetId,
     AssetKind,
     Consent,
+    Constraint,
     InvalidValue,
+    Quantity,
     Reach,
     Refused,
+    Relation,
     Schedule,
     epoch,
     instant,
@@ -71,8 +75,39 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spell:
+    """Some entries after each other in which an asset does the same: it draws, gives, or rests.
+
+    Args:
+        start_s: From when, seconds since 1970.
+        end_s: Until when.
+        way: 1 where it draws, -1 where it gives, 0 where it rests.
+        most_w: The highest power, zero or more.
+        energy_wh: What is expected to pass, zero or more.
+        reason: Of its first entry.
+    """
+
+    start_s: int
+    end_s: int
+    way: int
+    most_w: int
+    energy_wh: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The next time by which an owner wants a store at a level, and whether that comes again."""
+
+    at_s: int
+    percent: int
+    repeats: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diary:
-    """An asset's diary as of now: what is in force, and what waits."""
+    """An asset's diary as of now: what is in force, what waits, and by when it is to be ready."""
 
     asset: AssetId
     as_of_s: int
@@ -80,15 +115,17 @@ class Diary:
     issued_s: int | None
     entries: Sequence[Entry]
     waiting: Waiting | None
+    ready: Ready | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatedView:
-    """A line that stands, whose it is, and until when it matters."""
+    """A line that stands, whose it is, what it says with its day written out, and until when it matters."""
 
     position: int
     account: AccountId
     text: str
+    means: str
     ends_s: int
 
 
@@ -166,7 +203,49 @@ def diary(community: Community, seat: Seat, name: str) -> Diary:
         issued_s=None if schedule is None else epoch(schedule.issued),
         entries=[] if schedule is None else _entries(schedule),
         waiting=waits,
+        ready=_ready(community, found),
     )
+
+
+def spells(entries: Sequence[Entry]) -> list[Spell]:
+    """Return entries in order of time, those that follow each other and do the same as one."""
+    told: list[Spell] = []
+    for one in sorted(entries, key=lambda one: one.start_s):
+        here = Spell(
+            start_s=one.start_s,
+            end_s=one.end_s,
+            way=(one.power_w > 0) - (one.power_w < 0),
+            most_w=abs(one.power_w),
+            energy_wh=abs(one.expected_wh),
+            reason=one.reason,
+        )
+        if told and told[-1].way == here.way and told[-1].end_s == here.start_s:
+            here = _joined(told.pop(), here)
+        told.append(here)
+    return told
+
+
+def departing(community: Community, asset: Asset) -> tuple[Stated, Constraint] | None:
+    """Return the owner's statement by which a store is to be charged next, and when that is; None for none."""
+    now = instant(community.now_s())
+    coming = [
+        (one, each)
+        for one in standing(community, asset.owner)
+        if one.statement.quantity is Quantity.CHARGE
+        and one.statement.relation is Relation.AT_LEAST
+        and one.statement.reach is Reach.ASSET
+        and one.statement.scope == (asset.id,)
+        for each in one.following(now)
+    ]
+    return min(coming, key=lambda found: (_due_s(found[1]), found[0].position)) if coming else None
+
+
+def standing(community: Community, account: AccountId) -> list[Stated]:
+    """Return what an account stated and what still matters, in order of the log."""
+    now_s = community.now_s()
+    return [
+        one for one in community.state.stated if one.account == account and one.ended_s is None and one.ends_s > now_s
+    ]
 
 
 def stated(community: Community, seat: Seat, account: AccountId) -> list[StatedView]:
@@ -176,11 +255,16 @@ def stated(community: Community, seat: Seat, account: AccountId) -> list[StatedV
         Unseen, Refused: As in `seeing.check`.
     """
     check(community, seat, Action.SEE_CONSTRAINTS, account)
-    standing = (one for one in community.state.stated if one.account == account and one.ended_s is None)
+    zone = zone_of(community.state.charter.timezone)
     return [
-        StatedView(position=one.position, account=one.account, text=one.text, ends_s=one.ends_s)
-        for one in standing
-        if one.ends_s > community.now_s()
+        StatedView(
+            position=one.position,
+            account=one.account,
+            text=one.text,
+            means=language.text(one.statement, zone),
+            ends_s=one.ends_s,
+        )
+        for one in standing(community, account)
     ]
 
 
@@ -199,6 +283,36 @@ def understood(community: Community, seat: Seat, text: str) -> Understood:
     why = next((str(no) for no in noes if no is not None), "")
     means = [language.text(one, zone) for one in said.statements]
     return Understood(text=text, means=means, may=not why or said.no_longer, why=why)
+
+
+def _ready(community: Community, asset: Asset) -> Ready | None:
+    found = departing(community, asset)
+    if found is None:
+        return None
+    one, next_time = found
+    zone = zone_of(community.state.charter.timezone)
+    return Ready(
+        at_s=_due_s(next_time),
+        percent=next_time.value,
+        repeats=one.repeating is not None,
+        text=language.text(one.statement, zone),
+    )
+
+
+def _due_s(constraint: Constraint) -> int:
+    assert constraint.at is not None  # a charge is bounded at an instant
+    return epoch(constraint.at)
+
+
+def _joined(first: Spell, then: Spell) -> Spell:
+    return Spell(
+        start_s=first.start_s,
+        end_s=then.end_s,
+        way=first.way,
+        most_w=max(first.most_w, then.most_w),
+        energy_wh=first.energy_wh + then.energy_wh,
+        reason=first.reason,
+    )
 
 
 def _names(community: Community, seat: Seat) -> Names | None:

@@ -17,7 +17,6 @@ from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.seat import Role
 from commonwatt.model import AccountId, AssetId, AssetKind
 
-READY_PERCENT = 80
 _MORNING_S = 7 * 3_600 + 1_800
 _DAY_S = 86_400
 _WHAT = ("charge", "hold", "discharge", "plan")
@@ -137,7 +136,7 @@ def _store(words: Words, home: views.Home, store: views.Store) -> Markup:
     name = words.say("Car") if store.kind is AssetKind.VEHICLE else words.say("Battery")
     inside: list[Markup] = [tag("h2", f"{name} {store.asset}"), full]
     if store.kind is AssetKind.VEHICLE:
-        label = words.say("Ready by, {percent} full", percent=words.percent(READY_PERCENT / 100))
+        label = words.say("Ready by, {percent} full", percent=words.percent(wishes.READY_PERCENT / 100))
         inside.append(
             ready_by(words, f"ready-{store.asset}", label, _morning_s(words, home.as_of_s), why=store.ready_by or "")
         )
@@ -170,7 +169,7 @@ def _handlers(context: Context, account: AccountId, home: views.Home) -> dict[st
         async def set_ready(value: object) -> None:
             hour, minute = divmod(minutes_of(value), 60)
             clock = f"{hour:02d}:{minute:02d}"
-            await wishes.ready_by(community, seat, asset, READY_PERCENT, clock)
+            await wishes.ready_by(community, seat, asset, wishes.READY_PERCENT, clock)
             context.announce(words.say("{asset} will be ready by {clock}.", asset=asset, clock=clock))
 
         return set_ready
