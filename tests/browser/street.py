@@ -12,7 +12,8 @@ from pathlib import Path
 
 import uvicorn
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "apps")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "apps"))
 
 from lived import LivedStreet, lived_once, open_door
 
@@ -31,10 +32,10 @@ HOUR_S = 3_600
 
 
 def main() -> None:
-    """Serve on the socket whose number is the first argument, a copy of the street that the second folder shares."""
-    door, shared = socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2])
+    """Serve on the socket whose number is the first argument a copy, in the third, of the second folder's street."""
+    door, shared, own = socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3])
     found = lived_once(shared)
-    folder = shared / "street-in-a-browser"
+    folder = own / "street-in-a-browser"
     shutil.copytree(found.folder, folder)
     lived = LivedStreet(folder, found.size, found.state_root, found.last_s, found.end_s)
     port = _open(lived)

@@ -138,12 +138,16 @@ class Understood:
         means: Each bound of it in the language's own full words.
         may: Whether who asks may state it.
         why: Why not, or what cannot be read.
+        at_word: The word at which it cannot; empty where it is no single one.
+        instead: The whole line with the word that may have been meant; empty where none is near.
     """
 
     text: str
     means: Sequence[str]
     may: bool
     why: str
+    at_word: str = ""
+    instead: str = ""
 
 
 def assets(community: Community, seat: Seat) -> list[AssetView]:
@@ -275,7 +279,12 @@ def understood(community: Community, seat: Seat, text: str) -> Understood:
     state, zone = community.state, zone_of(community.state.charter.timezone)
     try:
         said = language.read(text, instant(community.now_s()), zone, _names(community, seat))
-    except (Refused, InvalidValue) as error:
+    except Refused as refused:
+        word = str(refused.found.get("at_word", "")).strip("'\"")
+        return Understood(
+            text=text, means=[], may=False, why=str(refused), at_word=word, instead=_instead(text, refused, word)
+        )
+    except InvalidValue as error:
         return Understood(text=text, means=[], may=False, why=str(error))
     known = stating.known(state)
     role = "member" if seat.role is Role.MEMBER else seat.role.value
@@ -283,6 +292,14 @@ def understood(community: Community, seat: Seat, text: str) -> Understood:
     why = next((str(no) for no in noes if no is not None), "")
     means = [language.text(one, zone) for one in said.statements]
     return Understood(text=text, means=means, may=not why or said.no_longer, why=why)
+
+
+def _instead(text: str, refused: Refused, word: str) -> str:
+    """Return a line with the word in it that may have been meant."""
+    meant, column = refused.found.get("did_you_mean"), refused.found.get("column")
+    if not meant or not isinstance(column, int) or not text[column - 1 :].startswith(word):
+        return ""
+    return f"{text[: column - 1]}{meant}{text[column - 1 + len(word) :]}"
 
 
 def _ready(community: Community, asset: Asset) -> Ready | None:

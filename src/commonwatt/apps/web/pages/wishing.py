@@ -56,7 +56,7 @@ def _saying(context: Context, stores: Sequence[Asset]) -> None:
 
     examples = _examples(stores)
     box = context.put(_box(words, examples, "", 0), on={"line": explain, "example": fill, "say": say})
-    explained = context.put(_hint(words))
+    explained = context.put(_hint(words), on={"example": fill})
     explained.props("role=status")
 
 
@@ -98,8 +98,15 @@ def _explained(words: Words, told: views.Understood) -> Markup:
             class_="card pile",
         )
     no = words.say("You may not say this") if told.means else words.say("Not understood yet")
-    why = tag("p", told.why, lang="en")
-    return tag("div", tag("p", icon("warning"), tag("span", no), class_="done"), why, class_="card pile")
+    if told.at_word and not told.means:
+        no = words.say(
+            "Not understood at \N{LEFT DOUBLE QUOTATION MARK}{word}\N{RIGHT DOUBLE QUOTATION MARK}", word=told.at_word
+        )
+    inside = [tag("p", icon("warning"), tag("span", no), class_="done")]
+    if told.instead:
+        inside.append(button("example", words.say("Did you mean: {line}", line=told.instead), value=told.instead))
+    inside.append(tag("p", told.why, class_="small", lang="en"))
+    return tag("div", *inside, class_="card pile")
 
 
 def _examples(stores: Sequence[Asset]) -> list[str]:
@@ -156,7 +163,7 @@ def _list(words: Words, lines: Sequence[views.StatedView]) -> Markup:
             else words.say("again and again")
         )
         # A screen reader hears of which line the button is.
-        label = join(words.say("No longer"), tag("span", f": {one.means}", class_="unseen"))
+        label = join(words.say("No longer"), tag("span", one.means, class_="unseen"))
         end = button("no-longer", label, value=str(one.position), kind="quiet")
         inside = tag("span", one.means, class_="title", lang="en"), tag("span", end, class_="amount")
         rows.append(tag("li", tag("div", *inside, tag("span", until, class_="small"), class_="row")))
