@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -10,14 +10,17 @@ import msgspec
 from commonwatt.apps.api.problems import of_outcome
 from commonwatt.apps.community import Community, Done
 from commonwatt.apps.views import diary
+from commonwatt.apps.views.diary import EMPTY_PERCENT, TARGET_FOR, Target, target_of
 from commonwatt.apps.views.seeing import asset_of, check
 from commonwatt.flexibility import language
+from commonwatt.flexibility.language.grammar import MONTHS
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.flexibility.stated import Stated
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
 from commonwatt.model import (
+    SLOT_SECONDS,
     AccountId,
     AssetId,
     ConsentMode,
@@ -34,8 +37,6 @@ from commonwatt.model import (
 
 READY_PERCENT = 80
 """How full a store is to be by a time that somebody only names: room is left for the sun, and its cells last longer."""
-TARGET_FOR = timedelta(hours=2)
-"""How long a target that somebody set by hand holds: so long one remembers, and then the plan is the community's."""
 
 
 async def wish(
@@ -90,35 +91,31 @@ async def say(community: Community, seat: Seat, line: str) -> Done:
     return await granted(community, seat, Action.STATE_CONSTRAINT, _own(seat), Kind.CONSTRAINT, told)
 
 
-async def ready_by(community: Community, seat: Seat, asset: AssetId, percent: int, clock: str) -> Done:
-    """State that a store is charged by a time of day, in place of what was stated of its charge before."""
-    await take_back(community, seat, asset)
-    return await say(community, seat, f"charge of {asset} >= {percent}% at {clock}")
+async def target(community: Community, seat: Seat, asset: AssetId, what: Target) -> Done | None:
+    """Let a store charge, hold or discharge for two hours, in place of what was wanted so before (row W8).
 
-
-async def target(community: Community, seat: Seat, asset: AssetId, what: str) -> Done | None:
-    """Let a store charge, hold or discharge for two hours (row W8); ``plan`` takes that back.
+    What else was said of it stays. PLAN only takes back; nothing is returned then.
 
     Raises:
-        Refused: It is none of these; or as `granted`.
+        Refused: As in `granted`.
     """
-    lines = {
-        "charge": "charge of {asset} >= 100% at {end}",
-        "hold": "power of {asset} between 0 W and 0 W from {start} to {end}",
-        "discharge": "charge of {asset} <= 5% at {end}",
-        "plan": "",
-    }
-    if what not in lines:
-        raise Refused("a store charges, holds, discharges, or follows the plan", found=what[:20])
-    await take_back(community, seat, asset)
-    if not lines[what]:
+    owned, now_s = asset_of(community, seat, asset, Action.SEE_CONSTRAINTS), community.now_s()
+    before = [
+        one
+        for one in diary.standing(community, _own(seat))
+        if one.statement.scope == (owned.id,) and target_of(one.statement, now_s) is not Target.PLAN
+    ]
+    await _end(community, seat, before)
+    if what is Target.PLAN:
         return None
-    zone = zone_of(community.state.charter.timezone)
-    start = instant(community.now_s()).astimezone(zone)
-    start -= timedelta(minutes=start.minute % 15, seconds=start.second)
-    end = start + TARGET_FOR
-    line = lines[what].format(asset=asset, start=f"{start:%H:%M}", end=f"{end:%H:%M}")
-    return await say(community, seat, line)
+    start = instant(now_s // SLOT_SECONDS * SLOT_SECONDS).astimezone(zone_of(community.state.charter.timezone))
+    end = (start.astimezone(UTC) + TARGET_FOR).astimezone(start.tzinfo)
+    lines = {
+        Target.CHARGE: f"charge of {asset} >= 100% at {_clock(end)} on {_day(end)}",
+        Target.HOLD: f"power of {asset} between 0 W and 0 W from {_clock(start)} to {_clock(end)} on {_day(start)}",
+        Target.DISCHARGE: f"charge of {asset} <= {EMPTY_PERCENT}% at {_clock(end)} on {_day(end)}",
+    }
+    return await say(community, seat, lines[what])
 
 
 async def depart(community: Community, seat: Seat, asset: AssetId, at_s: int) -> Done | None:
@@ -179,25 +176,20 @@ async def decide(community: Community, seat: Seat, asset: AssetId, issued_s: int
     return await granted(community, seat, Action.DECIDE_SCHEDULE, _own(seat), Kind.CONSENT, told)
 
 
-async def take_back(community: Community, seat: Seat, asset: AssetId) -> None:
-    """Take back what an account stated of one asset's charge or power and what still stands."""
-    about = (Quantity.CHARGE, Quantity.POWER)
-    await _end(
-        community,
-        seat,
-        (
-            one
-            for one in diary.standing(community, _own(seat))
-            if asset in one.statement.scope and one.statement.quantity in about
-        ),
-    )
-
-
 async def _end(community: Community, seat: Seat, statements: Iterable[Stated]) -> None:
     # With their days written out: in words like "tomorrow" they would mean another time by now.
     zone = zone_of(community.state.charter.timezone)
     for line in sorted({language.text(one.statement, zone) for one in statements}):
         await say(community, seat, f"no longer: {line}")
+
+
+def _clock(at: datetime) -> str:
+    # Of an hour that comes twice in autumn the language takes the first unless told otherwise.
+    return f"{at:%H:%M}{' (second)' if at.fold else ''}"
+
+
+def _day(at: datetime) -> str:
+    return f"{at.day} {MONTHS[at.month - 1]} {at.year}"
 
 
 def _moved(statement: Constraint | Repeating, at_s: int) -> Constraint | Repeating:

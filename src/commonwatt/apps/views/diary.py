@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
 
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import asset_of, assets_of, check
@@ -24,11 +26,26 @@ from commonwatt.model import (
     Reach,
     Refused,
     Relation,
+    Repeating,
     Schedule,
     epoch,
     instant,
     zone_of,
 )
+
+TARGET_FOR = timedelta(hours=2)
+"""How long a target that somebody set by hand holds: so long one remembers, and then the plan is the community's."""
+EMPTY_PERCENT = 5
+"""How low a store is discharged by hand: cells that stand at nothing age."""
+
+
+class Target(StrEnum):
+    """What somebody wants of a store for now (row W8)."""
+
+    CHARGE = "charge"
+    HOLD = "hold"
+    DISCHARGE = "discharge"
+    PLAN = "plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +224,7 @@ def diary(community: Community, seat: Seat, name: str) -> Diary:
         issued_s=None if schedule is None else epoch(schedule.issued),
         entries=[] if schedule is None else _entries(schedule),
         waiting=waits,
-        ready=_ready(community, found),
+        ready=ready(community, found),
     )
 
 
@@ -227,6 +244,49 @@ def spells(entries: Sequence[Entry]) -> list[Spell]:
             here = _joined(told.pop(), here)
         told.append(here)
     return told
+
+
+def target_of(statement: Constraint | Repeating, now_s: int) -> Target:
+    """Return which target by hand a statement is, as far as it still holds; PLAN where it is none."""
+    if not isinstance(statement, Constraint):
+        return Target.PLAN
+    soon = statement.at is not None and now_s < epoch(statement.at) <= now_s + TARGET_FOR.total_seconds()
+    window = statement.window
+    holds = window is not None and epoch(window.start) <= now_s < epoch(window.end)
+    match statement.quantity, statement.relation, statement.value:
+        case Quantity.CHARGE, Relation.AT_LEAST, 100 if soon:
+            return Target.CHARGE
+        case Quantity.CHARGE, Relation.AT_MOST, value if soon and value <= EMPTY_PERCENT:
+            return Target.DISCHARGE
+        case Quantity.POWER, _, 0 if holds and window is not None and window.seconds <= TARGET_FOR.total_seconds():
+            return Target.HOLD
+    return Target.PLAN
+
+
+def target(community: Community, asset: Asset) -> Target:
+    """Return what a store's owner wants of it for now."""
+    now_s = community.now_s()
+    wanted = (
+        target_of(one.statement, now_s)
+        for one in standing(community, asset.owner)
+        if one.statement.scope == (asset.id,)
+    )
+    return next((one for one in wanted if one is not Target.PLAN), Target.PLAN)
+
+
+def ready(community: Community, asset: Asset) -> Ready | None:
+    """Return by when a store's owner wants it charged next; None where nothing is said."""
+    found = departing(community, asset)
+    if found is None:
+        return None
+    one, next_time = found
+    zone = zone_of(community.state.charter.timezone)
+    return Ready(
+        at_s=_due_s(next_time),
+        percent=next_time.value,
+        repeats=one.repeating is not None,
+        text=language.text(one.statement, zone),
+    )
 
 
 def departing(community: Community, asset: Asset) -> tuple[Stated, Constraint] | None:
@@ -300,20 +360,6 @@ def _instead(text: str, refused: Refused, word: str) -> str:
     if not meant or not isinstance(column, int) or not text[column - 1 :].startswith(word):
         return ""
     return f"{text[: column - 1]}{meant}{text[column - 1 + len(word) :]}"
-
-
-def _ready(community: Community, asset: Asset) -> Ready | None:
-    found = departing(community, asset)
-    if found is None:
-        return None
-    one, next_time = found
-    zone = zone_of(community.state.charter.timezone)
-    return Ready(
-        at_s=_due_s(next_time),
-        percent=next_time.value,
-        repeats=one.repeating is not None,
-        text=language.text(one.statement, zone),
-    )
 
 
 def _due_s(constraint: Constraint) -> int:

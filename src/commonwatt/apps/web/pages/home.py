@@ -1,11 +1,13 @@
 """Home: what flows, what today came to, what the stores do and are to do, and one switch to pause it all."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from markupsafe import Markup
 
 from commonwatt.apps import wishes
 from commonwatt.apps.views import home as views
+from commonwatt.apps.views.diary import Target
 from commonwatt.apps.web.context import Context, Handler, Page
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import join, tag
@@ -17,9 +19,7 @@ from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.seat import Role
 from commonwatt.model import AccountId, AssetId, AssetKind
 
-_MORNING_S = 7 * 3_600 + 1_800
-_DAY_S = 86_400
-_WHAT = ("charge", "hold", "discharge", "plan")
+_MORNING_MINUTES = 7 * 60 + 30
 _DOES = {
     "START CHARGE": mark("{asset} charges with {power} until {end}."),
     "INCREASE RATE": mark("{asset} charges with {power} until {end}."),
@@ -136,11 +136,12 @@ def _store(words: Words, home: views.Home, store: views.Store) -> Markup:
     name = words.say("Car") if store.kind is AssetKind.VEHICLE else words.say("Battery")
     inside: list[Markup] = [tag("h2", f"{name} {store.asset}"), full]
     if store.kind is AssetKind.VEHICLE:
-        label = words.say("Ready by, {percent} full", percent=words.percent(wishes.READY_PERCENT / 100))
-        inside.append(
-            ready_by(words, f"ready-{store.asset}", label, _morning_s(words, home.as_of_s), why=store.ready_by or "")
-        )
-    inside.append(choice(f"target-{store.asset}", words.say("For two hours"), _options(words), None))
+        percent = wishes.READY_PERCENT if store.ready is None else store.ready.percent
+        label = words.say("Ready by, {percent} full", percent=words.percent(percent / 100))
+        at_s = _morning_s(words, home.as_of_s) if store.ready is None else store.ready.at_s
+        why = words.say("Nothing is said yet: set a time.") if store.ready is None else words.instant(at_s)
+        inside.append(ready_by(words, f"ready-{store.asset}", label, at_s, why=why))
+    inside.append(choice(f"target-{store.asset}", words.say("For two hours"), _options(words), store.target))
     return tag("div", *inside, class_="card pile")
 
 
@@ -154,12 +155,12 @@ def _level(words: Words, store: views.Store) -> str:
 
 def _options(words: Words) -> list[Option]:
     labels = {
-        "charge": words.say("Charge"),
-        "hold": words.say("Hold"),
-        "discharge": words.say("Discharge"),
-        "plan": words.say("As planned"),
+        Target.CHARGE: words.say("Charge"),
+        Target.HOLD: words.say("Hold"),
+        Target.DISCHARGE: words.say("Discharge"),
+        Target.PLAN: words.say("As planned"),
     }
-    return [Option(value=what, label=labels[what]) for what in _WHAT]
+    return [Option(value=what.value, label=label) for what, label in labels.items()]
 
 
 def _handlers(context: Context, account: AccountId, home: views.Home) -> dict[str, Handler]:
@@ -167,16 +168,15 @@ def _handlers(context: Context, account: AccountId, home: views.Home) -> dict[st
 
     def ready(asset: AssetId) -> Handler:
         async def set_ready(value: object) -> None:
-            hour, minute = divmod(minutes_of(value), 60)
-            clock = f"{hour:02d}:{minute:02d}"
-            await wishes.ready_by(community, seat, asset, wishes.READY_PERCENT, clock)
-            context.announce(words.say("{asset} will be ready by {clock}.", asset=asset, clock=clock))
+            at_s = _next_s(words, minutes_of(value), community.now_s())
+            await wishes.depart(community, seat, asset, at_s)
+            context.announce(words.say("{asset} will be ready by {clock}.", asset=asset, clock=words.instant(at_s)))
 
         return set_ready
 
     def target(asset: AssetId) -> Handler:
         async def set_target(value: object) -> None:
-            await wishes.target(community, seat, asset, chosen_of(_options(words), value))
+            await wishes.target(community, seat, asset, Target(chosen_of(_options(words), value)))
             context.announce(words.say("It is said. The next plan keeps to it."))
 
         return set_target
@@ -194,11 +194,16 @@ def _handlers(context: Context, account: AccountId, home: views.Home) -> dict[st
 
 
 def _morning_s(words: Words, now_s: int) -> int:
-    """Return the next half past seven of the place's clocks."""
+    return _next_s(words, _MORNING_MINUTES, now_s)
+
+
+def _next_s(words: Words, minutes: int, now_s: int) -> int:
+    """Return when the place's clocks show so many minutes after midnight next."""
     local = words.local(now_s)
-    since_s = local.hour * 3_600 + local.minute * 60 + local.second
-    ahead_s = (_MORNING_S - since_s) % _DAY_S
-    return now_s + ahead_s
+    at = local.replace(hour=minutes // 60, minute=minutes % 60, second=0, microsecond=0, fold=0)
+    if at.timestamp() <= now_s:
+        at += timedelta(days=1)
+    return int(at.timestamp())
 
 
 PAGE = Page(path="/", title=mark("Home"), icon="home", roles=frozenset({Role.MEMBER}), build=build)
