@@ -8,8 +8,7 @@ from lived import LivedStreet, open_community
 
 from commonwatt.apps import wishes
 from commonwatt.apps.community import Community
-from commonwatt.apps.views import diary
-from commonwatt.apps.views.diary import Target
+from commonwatt.apps.views import diary, wanted
 from commonwatt.apps.views.seeing import Unseen
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.model import AccountId, AssetId, Refused
@@ -79,10 +78,12 @@ def test_where_nothing_was_said_a_departure_is_said_once(lived_copy: LivedStreet
 def test_a_target_by_hand_takes_the_place_of_another_and_leaves_the_departure(lived_copy: LivedStreet) -> None:
     departure = f"charge of {CAR} >= 80% at 05:00 on 15 November 2018"
     said = {
-        Target.CHARGE: {f"charge of {CAR} >= 100% at 19:00 on 14 November 2018"},
-        Target.HOLD: {f"power of {CAR} {bound} 0 W from 17:00 to 19:00 on 14 November 2018" for bound in (">=", "<=")},
-        Target.DISCHARGE: {f"charge of {CAR} <= 5% at 19:00 on 14 November 2018"},
-        Target.PLAN: set[str](),
+        wanted.Target.CHARGE: {f"charge of {CAR} >= 100% at 19:00 on 14 November 2018"},
+        wanted.Target.HOLD: {
+            f"power of {CAR} {bound} 0 W from 17:00 to 19:00 on 14 November 2018" for bound in (">=", "<=")
+        },
+        wanted.Target.DISCHARGE: {f"charge of {CAR} <= 5% at 19:00 on 14 November 2018"},
+        wanted.Target.PLAN: set[str](),
     }
 
     async def do(community: Community) -> None:
@@ -90,6 +91,6 @@ def test_a_target_by_hand_takes_the_place_of_another_and_leaves_the_departure(li
         for what, lines in said.items():
             await wishes.target(community, SEAT, CAR, what)
             assert set(_lines(community)) == {departure, *lines}
-            assert diary.target(community, car) is what
+            assert wanted.target(community, car) is what
 
     _with(lived_copy, do)

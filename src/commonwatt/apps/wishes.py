@@ -9,9 +9,8 @@ import msgspec
 
 from commonwatt.apps.api.problems import of_outcome
 from commonwatt.apps.community import Community, Done
-from commonwatt.apps.views import diary
-from commonwatt.apps.views.diary import EMPTY_PERCENT, TARGET_FOR, Target, target_of
 from commonwatt.apps.views.seeing import asset_of, check
+from commonwatt.apps.views.wanted import EMPTY_PERCENT, TARGET_FOR, Target, departing, standing, target_of
 from commonwatt.flexibility import language
 from commonwatt.flexibility.language.grammar import MONTHS
 from commonwatt.flows.intake import read_head
@@ -102,7 +101,7 @@ async def target(community: Community, seat: Seat, asset: AssetId, what: Target)
     owned, now_s = asset_of(community, seat, asset, Action.SEE_CONSTRAINTS), community.now_s()
     before = [
         one
-        for one in diary.standing(community, _own(seat))
+        for one in standing(community, _own(seat))
         if one.statement.scope == (owned.id,) and target_of(one.statement, now_s) is not Target.PLAN
     ]
     await _end(community, seat, before)
@@ -139,7 +138,7 @@ async def depart(community: Community, seat: Seat, asset: AssetId, at_s: int) ->
     if at_s <= community.now_s():
         raise Refused("a departure is ahead", asset=asset, found_s=at_s)
     zone = zone_of(community.state.charter.timezone)
-    before = diary.departing(community, found)
+    before = departing(community, found)
     if before is not None and before[1].at == instant(at_s):
         return None
     wanted: Constraint | Repeating = Constraint(
@@ -164,7 +163,7 @@ async def no_longer(community: Community, seat: Seat, position: int) -> None:
     Raises:
         Refused: No line of this seat's account stands there; or as `granted`.
     """
-    found = [one for one in diary.standing(community, _own(seat)) if one.position == position]
+    found = [one for one in standing(community, _own(seat)) if one.position == position]
     if not found:
         raise Refused("what is taken back stands", position=position)
     await _end(community, seat, found)

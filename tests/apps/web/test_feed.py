@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from icalendar import Calendar, Component
 
-from commonwatt.apps.views.diary import Diary, Entry, Ready, Waiting
+from commonwatt.apps.views.diary import Diary, Entry, Waiting
+from commonwatt.apps.views.wanted import Ready
 from commonwatt.apps.web.feed import as_ics
 from commonwatt.apps.web.words import Place, Words
 from commonwatt.flexibility.language.calendar import from_ics

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from commonwatt.apps.community import Community
-from commonwatt.apps.views import diary
-from commonwatt.apps.views.diary import Ready, Target
+from commonwatt.apps.views import wanted
 from commonwatt.apps.views.seeing import check
 from commonwatt.flexibility.diary import in_force
 from commonwatt.flows.chronicle import Believed
@@ -62,8 +61,8 @@ class Store:
     capacity_wh: int
     level_s: int | None
     control: ConsentMode
-    ready: Ready | None
-    target: Target
+    ready: wanted.Ready | None
+    target: wanted.Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,8 +214,8 @@ def _store(community: Community, asset: Asset) -> Store:
         capacity_wh=asset.capacity_wh,
         level_s=None if last_s is None else last_s + SLOT_SECONDS,
         control=state.consent(asset.id).mode,
-        ready=diary.ready(community, asset),
-        target=diary.target(community, asset),
+        ready=wanted.ready(community, asset),
+        target=wanted.target(community, asset),
     )
 
 

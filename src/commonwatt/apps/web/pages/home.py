@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from commonwatt.apps import wishes
 from commonwatt.apps.views import home as views
-from commonwatt.apps.views.diary import Target
+from commonwatt.apps.views.wanted import Target
 from commonwatt.apps.web.context import Context, Handler, Page
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import join, tag

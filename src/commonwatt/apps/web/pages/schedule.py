@@ -4,6 +4,7 @@ from markupsafe import Markup
 
 from commonwatt.apps import wishes
 from commonwatt.apps.views import diary as views
+from commonwatt.apps.views.wanted import Ready
 from commonwatt.apps.web.context import Context, Handler, Page
 from commonwatt.apps.web.feed import does
 from commonwatt.apps.web.icons import icon
@@ -152,7 +153,7 @@ def _line(words: Words, asset: Asset, told: views.Diary, now_s: int) -> Markup:
     return tag("div", line, tag("div", legend(keys), note, class_="beneath"), class_="card lined")
 
 
-def _mover(words: Words, asset: Asset, ready: views.Ready | None, first_s: int, last_s: int) -> Markup:
+def _mover(words: Words, asset: Asset, ready: Ready | None, first_s: int, last_s: int) -> Markup:
     car = asset.kind is AssetKind.VEHICLE
     if ready is None and not car:
         return Markup("")  # a battery goes nowhere; who wants it full by a time says so in a line
