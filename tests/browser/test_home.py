@@ -18,10 +18,12 @@ def test_somebody_looks_at_home_sets_a_departure_and_a_target_and_pauses_all(sit
     clock.fill("06:45")
     clock.press("Tab")
     expect(page.locator("#said")).to_contain_text(f"{CAR} will be ready by Thu 15 Nov, 06:45")
+    expect(page.get_by_text("Thu 15 Nov, 06:45", exact=True)).to_be_visible()
     hold = page.get_by_role("group", name="For two hours").nth(1).get_by_role("radio", name="Hold")
     hold.focus()
     page.keyboard.press("Space")
     expect(page.locator("#said")).to_contain_text("It is said")
+    expect(hold).to_have_attribute("checked", "")  # as the server draws it: the page is as it will stay
     steer = page.get_by_role("switch", name="Let the community steer")
     steer.focus()
     page.keyboard.press("Space")

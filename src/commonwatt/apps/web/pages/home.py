@@ -14,6 +14,7 @@ from commonwatt.apps.web.markup import join, tag
 from commonwatt.apps.web.parts.controls import Option, choice, chosen_of, minutes_of, ready_by, switch
 from commonwatt.apps.web.parts.figures import Figure, figures
 from commonwatt.apps.web.parts.flow import Flow, flow_picture, flow_values
+from commonwatt.apps.web.parts.live_value import live_value
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.seat import Role
@@ -49,8 +50,12 @@ def build(context: Context) -> None:
     context.put(figures(_figures(words, shown)))
     ahead = context.put(_ahead(words, first))
     context.redraw(ahead, lambda: _ahead(words, views.home(context.community, context.seat, account)), (account,))
-    stores = context.put(_stores(words, first), on=_handlers(context, account, first))
-    context.redraw(stores, lambda: _stores(words, views.home(context.community, context.seat, account)), (account,))
+
+    def stores() -> Markup:
+        # Levels move within it: no control is drawn anew under a hand because a meter told something.
+        return _stores(words, views.home(context.community, context.seat, account), shown)
+
+    context.redraw(context.put(stores(), on=_handlers(context, account, first)), stores, (account,))
 
 
 def _flow(home: views.Home) -> Flow:
@@ -87,6 +92,7 @@ def _values(words: Words, home: views.Home) -> dict[str, Value]:
         "held": words.money(home.ergon_micro),
         "held_note": words.instant(home.as_of_s),
     }
+    values |= {f"level-{store.asset}": _level(words, store) for store in home.stores}
     if home.flow is not None:
         values["flow"] = flow_values(words, _flow(home))
     return values
@@ -120,19 +126,20 @@ def _ahead(words: Words, home: views.Home) -> Markup:
     return tag("div", tag("h2", words.say("What happens next")), *rows, class_="card pile")
 
 
-def _stores(words: Words, home: views.Home) -> Markup:
+def _stores(words: Words, home: views.Home, shown: Mapping[str, Value]) -> Markup:
     """Return the controls of every store, and the switch."""
     if not home.stores:
         why = words.say("A battery or a car behind your gateway appears here.")
         return empty_state(words, words.say("Nothing that stores"), why)
-    cards = [_store(words, home, store) for store in home.stores]
+    cards = [_store(words, home, store, shown) for store in home.stores]
     why = words.say("Switch off and nothing is steered until you say so. Safety limits stay.")
     steer = switch("control", words.say("Let the community steer"), on=not home.paused, why=why)
     return tag("div", *cards, tag("div", steer, class_="card"), class_="pile")
 
 
-def _store(words: Words, home: views.Home, store: views.Store) -> Markup:
-    full = tag("p", _level(words, store), class_="lead")
+def _store(words: Words, home: views.Home, store: views.Store, shown: Mapping[str, Value]) -> Markup:
+    key = f"level-{store.asset}"
+    full = tag("p", live_value(key, str(shown.get(key) or _level(words, store))), class_="lead")
     name = words.say("Car") if store.kind is AssetKind.VEHICLE else words.say("Battery")
     inside: list[Markup] = [tag("h2", f"{name} {store.asset}"), full]
     if store.kind is AssetKind.VEHICLE:
