@@ -59,7 +59,9 @@ async def bill(community: Community, seat: Seat, account: AccountId, month: str)
     before = (begin - timedelta(days=1)).replace(day=1)
     over = epoch(moment(following, zone)) <= state.settled_to_s
     found = await _entries(community, account, epoch(moment(before, zone)), epoch(moment(following, zone)))
-    span = f"{begin:%Y-%m-%d}", f"{following:%Y-%m-%d}" if over else None
+    # The first month begins with the log, and the last one that is not over ends with what is settled.
+    whole = epoch(moment(begin, zone)) >= community.begins_s
+    span = f"{begin:%Y-%m-%d}" if whole else None, f"{following:%Y-%m-%d}" if over else None
     return make_bill(state, account, community.begins_s, span, told=found)
 
 

@@ -14,7 +14,7 @@ from commonwatt.settlement.bill import label_of
 from commonwatt.tokens.prepaid import TopUp, TopUpRule
 
 _LOOK_BACK = 2_000
-_NAMES: dict[str, str] = {
+NAMES: dict[str, str] = {
     Memo.PURCHASE: "Money paid in",
     Memo.REFUND: "Money paid back to you",
     Memo.CHARGE_BACK: "Money taken back by your bank",
@@ -168,7 +168,7 @@ def entries(
             amount=one.amount if one.target == account else -one.amount,
             other=one.source if one.target == account else one.target,
             memo=one.memo,
-            label=_NAMES.get(one.memo) or label_of(account, one),
+            label=NAMES.get(one.memo) or label_of(account, one),
             ref=one.ref,
         )
         for number, one in found

@@ -103,12 +103,12 @@ class Words:
         text = text.replace("-", _MINUS)
         return f"+{text}" if signed and money_micro > 0 else text
 
-    def change(self, money_micro: int) -> str:
-        """Write what came (above zero) or went; less than the smallest coin in parts of it, so that none reads as 0."""
+    def exactly(self, money_micro: int, *, signed: bool = False) -> str:
+        """Write money, and less than the smallest coin in parts of it, so that none of it reads as nothing."""
         hundredth = _HUNDREDTHS.get(self.place.currency)
         if hundredth is None or not 0 < abs(money_micro) < _MICRO // 100:
-            return self.money(money_micro, signed=True)
-        plus = "+" if money_micro > 0 else ""
+            return self.money(money_micro, signed=signed)
+        plus = "+" if signed and money_micro > 0 else ""
         return f"{plus}{self.number(Decimal(money_micro) / (_MICRO // 100), 2)}{_NO_BREAK}{hundredth}"
 
     def coins(self, whole: int) -> str:

@@ -74,7 +74,7 @@ def _line(words: Words, one: Line) -> Markup:
     if one.tax_micro:
         parts.append(words.say("{tax} of it tax", tax=words.money(one.tax_micro)))
     parts.append(words.say_many("{n} entry", "{n} entries", len(one.entries)))
-    amount = words.money(one.amount_micro) if one.amount_micro else ""
+    amount = words.exactly(one.amount_micro) if one.amount_micro else ""
     return row(words.say(one.label), amount, note=" · ".join(parts))
 
 

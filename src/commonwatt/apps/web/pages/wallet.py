@@ -57,7 +57,7 @@ def build(context: Context) -> None:
 def written(words: Words, commodity: Commodity, amount: int, *, signed: bool = False) -> str:
     """Write an amount of anything that the books count, as people read it."""
     if commodity is Commodity.ERGON:
-        return words.change(amount) if signed else words.money(amount)
+        return words.exactly(amount, signed=signed)
     plus = "+" if signed and amount > 0 else ""
     if commodity is Commodity.ENERGY:
         return plus + words.energy(amount)
