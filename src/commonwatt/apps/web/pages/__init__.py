@@ -1,6 +1,6 @@
 """The app's pages, in the order of the navigation: each puts views before people, and decides nothing."""
 
 from commonwatt.apps.web.context import Page
-from commonwatt.apps.web.pages import bill, commons, home, keys, market, wallet
+from commonwatt.apps.web.pages import bill, commons, deals, home, keys, market, wallet
 
-PAGES: tuple[Page, ...] = (home.PAGE, market.PAGE, wallet.PAGE, bill.PAGE, keys.PAGE, commons.PAGE)
+PAGES: tuple[Page, ...] = (home.PAGE, market.PAGE, deals.PAGE, wallet.PAGE, bill.PAGE, keys.PAGE, commons.PAGE)
