@@ -14,7 +14,7 @@ from commonwatt.market.auctions.english import required_price
 from commonwatt.market.auctions.terms import CAPACITY, SEALED
 from commonwatt.market.contracts import Basis, Direction, Offer, Terms, TriggerKind, Window, most_penalty_micro
 from commonwatt.market.contracts.paying import availability_micro, due, rate_micro_per_kwh
-from commonwatt.model import SLOT_SECONDS, AccountId, Asset, AssetId, Side, cost_micro, zone_of
+from commonwatt.model import SLOT_SECONDS, AccountId, Asset, AssetId, Commodity, Memo, Side, cost_micro, zone_of
 
 _HOUR_S = 3_600
 _LISTING = "listing "
@@ -136,6 +136,21 @@ class Contractual:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTrade:
+    """WATT that went from one to another for money, under their pseudonyms (row M1).
+
+    ``number`` is that of its last entry in the books, ``slot_s`` the slot in which it was booked.
+    """
+
+    number: int
+    slot_s: int
+    seller: AccountId
+    buyer: AccountId
+    energy_wh: int
+    paid_micro: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deals:
     """All of it, and as of when by the log's time."""
 
@@ -156,6 +171,28 @@ def deals(community: Community, seat: Seat) -> Deals:
         lots=[_lot(one, now_s) for one in state.auctions.items() if one.result is None],
         contracts=[_contractual(state, seat.account, one, now_s) for one in offers],
     )
+
+
+def stored_trades(community: Community, seat: Seat, limit: int) -> list[StoredTrade]:
+    """Return trades of WATT, in the book, by auction or straight, the newest first."""
+    check(community, seat, Action.SEE_TRADES, None)
+    # A trade is two entries; half of one at the end of what is read is left out with what is too much.
+    told = community.chronicle.entries(memo=Memo.WATT_TRADE, limit=2 * limit + 2)
+    found: dict[tuple[str, int, AccountId, AccountId], StoredTrade] = {}
+    for number, one in told:
+        watt = one.commodity is Commodity.WATT
+        seller, buyer = (one.source, one.target) if watt else (one.target, one.source)
+        key = one.ref, one.slot_s, seller, buyer
+        before = found.get(key)
+        found[key] = StoredTrade(
+            number=number if before is None else before.number,
+            slot_s=one.slot_s,
+            seller=seller,
+            buyer=buyer,
+            energy_wh=(before.energy_wh if before else 0) + (one.amount if watt else 0),
+            paid_micro=(before.paid_micro if before else 0) + (0 if watt else one.amount),
+        )
+    return list(found.values())[:limit]
 
 
 def _sales(state: State) -> list[Sale]:

@@ -103,6 +103,15 @@ async def deals(request: Request, community: There, seat: Seated) -> Response:
     return kept(request).answer(request, community, seat, lambda: dealt.deals(community, seat))
 
 
+@router.get("/market/stored", response_model=list[dealt.StoredTrade], summary="Trades of stored energy",
+            **allows(Action.SEE_TRADES))  # fmt: skip
+async def stored(
+    request: Request, community: There, seat: Seated, limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 50
+) -> Response:
+    """WATT that went from one to another for money, under pseudonyms, the newest first."""
+    return answer(request, dealt.stored_trades(community, seat, limit), private=False)
+
+
 @router.get("/market/prices", response_model=list[views.SlotPrice], summary="Prices of slots",
             **allows(Action.SEE_TRADES))  # fmt: skip
 async def prices(

@@ -19,7 +19,8 @@ from commonwatt.identity.seat import Role
 from commonwatt.model import AccountId, Kind, Refused
 
 _HOUR_S = 3_600
-_TOPICS = ("transfer", "auction", "contract", "fact", "reading_batch")
+_TRADES = 25
+_TOPICS = ("transfer", "order", "order_batch", "auction", "contract", "fact", "reading_batch")
 _GOODS = {
     "watt": mark("Stored energy"),
     "slots": mark("Energy to come"),
@@ -48,13 +49,14 @@ class _Draft:
 def build(context: Context) -> None:
     """Put all deals on the page; whoever has an account takes part."""
     account = context.seat.account
-    trades = account is not None and context.seat.role in (Role.MEMBER, Role.UTILITY)
-    member = account if trades else None
+    member = account if context.seat.role in (Role.MEMBER, Role.UTILITY) else None
     _sales(context, member)
     if member is not None:
         _sell(context, member)
     _lots(context, member)
     _contracts(context, member if context.seat.role is Role.MEMBER else None)
+    trades = context.put(_trades(context))
+    context.redraw(trades, lambda: _trades(context), _TOPICS)
     context.put(tag("a", context.say("Market"), href="/market", class_="button"))
 
 
@@ -278,6 +280,28 @@ def _earning(words: Words, one: views.Contractual, earning: views.Earning) -> Ma
         else tag("p", why, class_="small")
     )
     return tag("div", tag("p", promise), table, act, class_="pile")
+
+
+def _trades(context: Context) -> Markup:
+    """Return the last trades of stored energy, under pseudonyms (row M1)."""
+    words = context.words
+    title = tag("h2", words.say("Stored energy that changed hands"))
+    told = views.stored_trades(context.community, context.seat, _TRADES)
+    if not told:
+        why = words.say("It appears as soon as somebody buys.")
+        return join(title, empty_state(words, words.say("No trades yet"), why))
+    rows = [
+        tag(
+            "li",
+            row(
+                words.say("{seller} to {buyer}", seller=one.seller, buyer=one.buyer),
+                words.energy(one.energy_wh),
+                note=f"{words.instant(one.slot_s)} · {words.exactly(one.paid_micro)}",
+            ),
+        )
+        for one in told
+    ]
+    return tag("div", title, tag("ul", *rows, class_="listing"), class_="card pile")
 
 
 PAGE = Page(path="/deals", title=mark("Deals"), icon="market", roles=frozenset(Role), build=build, listed=False)
