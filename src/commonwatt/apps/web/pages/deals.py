@@ -203,7 +203,7 @@ def _lot(words: Words, one: views.Lot, account: AccountId | None) -> Markup:
     line = row(title, price, note=" · ".join(parts))
     if account is None or one.owner == account or one.price is None:
         sealed = one.price is None and account is not None
-        why = words.say("Bids are sealed or not taken yet; sealed ones are made with `commonwatt auction`.")
+        why = words.say("Bids are sealed or not taken yet; sealed ones are made with `commonwatt ask`.")
         return join(line, tag("p", why, class_="small")) if sealed else line
     money = price if one.cost_micro is None else words.exactly(one.cost_micro)
     asked = words.say("Bid {money} for all of it?", money=money)
