@@ -81,6 +81,12 @@ class Community:
         return self._chronicler.size
 
     @property
+    def begins_s(self) -> int:
+        """The log's time of the first leaf that is told here; of what was before only the sums are known."""
+        first = self.chronicle.leaf(self._chronicler.begins)
+        return self.told_s if first is None else first.stamped_s
+
+    @property
     def told_s(self) -> int:
         """The log's time of the last leaf that was told, seconds since 1970: as of when everything here is."""
         return self._chronicler.now_s

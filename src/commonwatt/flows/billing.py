@@ -1,7 +1,7 @@
 """From a log's entries to a member's bill: its period, the one before, and where an entry stands in the books."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,8 +41,9 @@ def make_bill(
     founded_s: int,
     span: tuple[str | None, str | None] = (None, None),
     tax_permille: Mapping[LineClass, int] | None = None,
+    told: Sequence[tuple[int, Entry]] | None = None,
 ) -> Bill:
-    """Return a member's bill from a replay that kept all entries.
+    """Return a member's bill from a replay that kept all entries, or from entries that somebody else kept.
 
     Args:
         state: Of that replay.
@@ -51,6 +52,8 @@ def make_bill(
         span: First day and the day after the last, written YYYY-MM-DD, of the community's clock; without them all that
             is settled, from the founding on.
         tax_permille: See `commonwatt.settlement.bill.bill`.
+        told: The member's entries of this period and the one before with their numbers, in order, where the replay
+            keeps none.
 
     Returns:
         The bill, and the one of the period before where the log reaches that far: the month before a whole month, else
@@ -72,7 +75,7 @@ def make_bill(
         raise Refused("a bill is of settled slots", settled_to=settled, asked_to=f"{instant(to_s):%Y-%m-%d %H:%M} UTC")
     if to_s <= from_s:
         raise InvalidValue(f"a bill is of a period, was {from_s} to {to_s}")
-    entries = list(enumerate(state.entries))
+    entries = list(enumerate(state.entries)) if told is None else told
     before = None
     if first is not None and last is not None:
         earlier_s = epoch(_before(state, first, last))

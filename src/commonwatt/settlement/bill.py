@@ -207,6 +207,19 @@ def bill(
     )
 
 
+def label_of(account: AccountId, entry: Entry) -> str:
+    """Return what an account's bill calls one entry; the memo itself where bills have no word for it."""
+    came = entry.target == account
+    if entry.commodity is Commodity.ERGON and entry.memo != Memo.TRANSFER:
+        came = not came  # who pays is the one who got
+    return _line(entry.memo, inward=came)[1]
+
+
+def labels() -> list[str]:
+    """Return all that a bill's lines may be called, each once; for whoever translates them."""
+    return list(dict.fromkeys(label for one in _TARIFFS.values() for label in (one.came, one.went)))
+
+
 _Key = tuple[int, str, LineClass]
 
 

@@ -103,6 +103,22 @@ class Words:
         text = text.replace("-", _MINUS)
         return f"+{text}" if signed and money_micro > 0 else text
 
+    def exactly(self, money_micro: int, *, signed: bool = False) -> str:
+        """Write money, and less than the smallest coin in parts of it, so that none of it reads as nothing."""
+        hundredth = _HUNDREDTHS.get(self.place.currency)
+        if hundredth is None or not 0 < abs(money_micro) < _MICRO // 100:
+            return self.money(money_micro, signed=signed)
+        plus = "+" if signed and money_micro > 0 else ""
+        return f"{plus}{self.number(Decimal(money_micro) / (_MICRO // 100), 2)}{_NO_BREAK}{hundredth}"
+
+    def coins(self, whole: int) -> str:
+        """Write whole units of money without their hundredths, as in 20 of them on a banknote."""
+        pattern = self.locale.currency_formats["standard"].pattern.replace(".00", "")
+        text: str = numbers.format_currency(
+            whole, self.place.currency, format=pattern, locale=self.locale, currency_digits=False
+        )
+        return text
+
     def price(self, price_micro_per_kwh: int) -> str:
         """Write a price of energy in hundredths of the currency where people say so, as in 24.5 p/kWh."""
         hundredth = _HUNDREDTHS.get(self.place.currency)
@@ -131,6 +147,11 @@ class Words:
         """Write the date, as in Thu 23 Apr."""
         pattern = {"en": "EEE d MMM", "de": "EEE d. MMM", "es": "EEE d MMM"}[self.language]
         return str(dates.format_date(self.local(at_s), pattern, locale=self.locale))
+
+    def month(self, month: str) -> str:
+        """Write a month that is told as YYYY-MM, as in November 2018."""
+        first = datetime.fromisoformat(f"{month}-01")
+        return str(dates.format_date(first, "LLLL yyyy", locale=self.locale))
 
     def instant(self, at_s: int) -> str:
         """Write date and time of day, as in Thu 23 Apr, 17:30."""

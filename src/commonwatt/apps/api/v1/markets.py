@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from commonwatt.apps.api.answers import MOST_A_PAGE, Page, answer, page, read_cursor
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
+from commonwatt.apps.views import deals as dealt
 from commonwatt.apps.views import depth as depths
 from commonwatt.apps.views import market as views
 from commonwatt.identity.access import Action
@@ -93,6 +94,22 @@ async def agent_off(
 async def depth(request: Request, community: There, seat: Seated) -> Response:
     """Each price with what could trade now and what only counts for the price."""
     return kept(request).answer(request, community, None, lambda: depths.depth(community, seat))
+
+
+@router.get("/market/deals", response_model=dealt.Deals, summary="Direct sales, auctions, contracts on offer",
+            **allows(Action.SEE_TRADES))  # fmt: skip
+async def deals(request: Request, community: There, seat: Seated) -> Response:
+    """What is to be had beside the markets; contracts with what one's own assets could earn."""
+    return kept(request).answer(request, community, seat, lambda: dealt.deals(community, seat))
+
+
+@router.get("/market/stored", response_model=list[dealt.StoredTrade], summary="Trades of stored energy",
+            **allows(Action.SEE_TRADES))  # fmt: skip
+async def stored(
+    request: Request, community: There, seat: Seated, limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 50
+) -> Response:
+    """WATT that went from one to another for money, under pseudonyms, the newest first."""
+    return answer(request, dealt.stored_trades(community, seat, limit), private=False)
 
 
 @router.get("/market/prices", response_model=list[views.SlotPrice], summary="Prices of slots",

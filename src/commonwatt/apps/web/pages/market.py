@@ -39,11 +39,14 @@ class _Draft:
 
 def build(context: Context) -> None:
     """Put the markets on the page; whoever has an account orders here, too."""
+    words = context.words
     context.put(figures(_figures(context)))
     account = context.seat.account
     if account is not None and context.seat.role in (Role.MEMBER, Role.UTILITY):
         _order(context, account)
         _own(context, account)
+    more = row(words.say("Direct sales, auctions and contracts"), words.say("Open"), href="/deals")
+    context.put(tag("div", more, class_="card"))
     _prices(context)
     book = context.put(_depth(context))
     context.redraw(book, lambda: _depth(context), _TOPICS)

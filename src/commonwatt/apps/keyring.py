@@ -1,0 +1,108 @@
+"""The keys of an account: which act for it, whom it lets act, and its own key as an encrypted file to take along."""
+
+import asyncio
+from dataclasses import dataclass
+
+from commonwatt.apps import wishes
+from commonwatt.apps.community import Community, Done
+from commonwatt.apps.views.seeing import check
+from commonwatt.apps.wiring import open_key
+from commonwatt.flows.rulebook.identity.delegating import DELEGABLE
+from commonwatt.identity.access import Action
+from commonwatt.identity.seat import Seat
+from commonwatt.model import AccountId, Kind, Refused
+
+SHORTEST = 12
+"""Characters of a passphrase under which a key leaves."""
+LETS = tuple(sorted(DELEGABLE - {Kind.REGISTER.value}))
+"""What `let_act` gives: everything that may be delegated but to register things."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegate:
+    """A key that somebody lets act for them: whose it is, what for, and until when."""
+
+    public: str
+    account: AccountId
+    kinds: tuple[str, ...]
+    until_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyring:
+    """The keys of an account, hex.
+
+    Args:
+        as_of_s: As of when.
+        own: Registered as the account's own.
+        kept_here: Whether the community keeps one of them and signs with it when asked to.
+        delegates: Whom the account lets act, by the day on which that ends.
+    """
+
+    as_of_s: int
+    own: list[str]
+    kept_here: bool
+    delegates: list[Delegate]
+
+
+def keyring(community: Community, seat: Seat, account: AccountId) -> Keyring:
+    """Return the keys of an account.
+
+    Raises:
+        Unseen, Refused: As in `seeing.check`.
+    """
+    check(community, seat, Action.MANAGE_SELF, account)
+    state, now_s = community.state, community.now_s()
+    granted = state.trusted.delegations.get(account, {})
+    delegates = [
+        Delegate(
+            public=state.keys[key].verifying.public.hex(),
+            account=state.keys[key].account,
+            kinds=one.kinds,
+            until_s=one.until_s,
+        )
+        for key, one in granted.items()
+        if one.until_s > now_s
+    ]
+    return Keyring(
+        as_of_s=community.told_s,
+        own=[record.verifying.public.hex() for record in state.keys if record.account == account],
+        kept_here=community.holds_key(account),
+        delegates=sorted(delegates, key=lambda one: (one.until_s, one.public)),
+    )
+
+
+async def take_along(community: Community, seat: Seat, account: AccountId, passphrase: str) -> bytes:
+    """Return an account's key that is kept here as PKCS#8 PEM, encrypted under the owner's passphrase.
+
+    The community keeps its own copy: nobody can prove that they have forgotten a key.
+
+    Raises:
+        Unseen, Refused: The seat may not, comes by a program's token or is only setting up how it comes in, or the key
+            is not kept here; or the passphrase is short.
+    """
+    check(community, seat, Action.SEND_TOKENS, account)
+    if seat.scopes is not None:
+        raise Refused("a key goes to who signed in themselves", scopes=" ".join(seat.scopes))
+    if len(passphrase) < SHORTEST:
+        raise Refused("a key leaves under a passphrase of twelve characters or more", characters=len(passphrase))
+    if not community.holds_key(account):
+        raise Refused("this community does not keep the account's key", account=account)
+    # Deriving a key from a passphrase takes its time by intent.
+    return await asyncio.to_thread(lambda: open_key(community.folder, account).to_pem(passphrase.encode()))
+
+
+async def let_act(community: Community, seat: Seat, account: AccountId, public: str, until_s: int) -> Done:
+    """Let a registered key of somebody else's do for an account whatever may be delegated, until a time.
+
+    Raises:
+        Unseen, Refused, InvalidValue, Problem, OSError: As `wishes.granted`.
+    """
+    told = {"what": "grant", "to": public.strip().lower().removeprefix("0x"), "kinds": list(LETS), "until_s": until_s}
+    return await wishes.granted(community, seat, Action.MANAGE_SELF, account, Kind.DELEGATE, told)
+
+
+async def end_acting(community: Community, seat: Seat, account: AccountId, public: str) -> Done:
+    """Take back all that an account lets a key do; raises as `let_act`."""
+    told = {"what": "revoke", "to": public}
+    return await wishes.granted(community, seat, Action.MANAGE_SELF, account, Kind.DELEGATE, told)

@@ -1,0 +1,140 @@
+"""Keys: which act for somebody, their own to take along, and whom they let act for them."""
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+from nicegui import ui
+
+from commonwatt.apps import keyring
+from commonwatt.apps.web.context import Context, Page
+from commonwatt.apps.web.markup import join, tag
+from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
+from commonwatt.apps.web.parts.fields import text_field
+from commonwatt.apps.web.parts.listing import row
+from commonwatt.apps.web.words import Words, mark
+from commonwatt.identity.seat import Role
+from commonwatt.model import AccountId
+
+_DAY_S = 86_400
+_MEDIA = "application/x-pem-file"
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What was typed so far; the passphrase goes as soon as it was used."""
+
+    passphrase: str = ""
+    public: str = ""
+    days: int = 30
+
+
+def build(context: Context) -> None:
+    """Put somebody's keys on the page."""
+    account = context.seat.account
+    assert account is not None  # only who has an account sits here
+    _take_along(context, account)
+    _delegates(context, account)
+    context.put(tag("a", context.say("Wallet"), href="/wallet", class_="button"))
+
+
+def _take_along(context: Context, account: AccountId) -> None:
+    """Put the own key on the page, and the way to have it as an encrypted file."""
+    words, draft = context.words, _Draft()
+
+    def card() -> Markup:
+        told = keyring.keyring(context.community, context.seat, account)
+        own = [tag("li", tag("code", one, class_="wrapped")) for one in told.own]
+        inside = [tag("h2", words.say("Your key")), tag("ul", *own, class_="pile")]
+        if told.kept_here:
+            inside += _form(words)
+        else:
+            inside.append(tag("p", words.say("This community does not keep it: only your own wallet signs with it.")))
+        return tag("div", *inside, class_="card pile")
+
+    def set_passphrase(value: object) -> None:
+        draft.passphrase = str(value)[:1_000]
+
+    async def take(_: object) -> None:
+        passphrase, draft.passphrase = draft.passphrase, ""
+        pem = await keyring.take_along(context.community, context.seat, account, passphrase)
+        ui.download.content(pem, f"{account}.pem", _MEDIA)
+        piece.set_content(card())
+        context.announce(words.say("Your key is in your downloads."))
+
+    piece = context.put(card(), on={"passphrase": set_passphrase, "take": take})
+
+
+def _form(words: Words) -> list[Markup]:
+    kept = words.say("The community keeps it for you and signs with it when you ask. Your copy can sign, too.")
+    limits = words.say(
+        "A key made elsewhere cannot take its place from here: your operator registers keys. What you can do is let"
+        " another key act for you, below. The community keeps its copy even when you take yours along."
+    )
+    why = words.say("Twelve characters or more. Nobody can open the file without it.")
+    return [
+        tag("p", kept),
+        text_field("passphrase", words.say("Passphrase"), type_="password", why=why, autocomplete="new-password"),
+        button("take", words.say("Take the key along"), ask=words.say("Who has it can spend. Take it?")),
+        tag("p", limits, class_="small"),
+    ]
+
+
+def _delegates(context: Context, account: AccountId) -> None:
+    """Put whom somebody lets act for them on the page, to be ended, and a form for another."""
+    words, draft = context.words, _Draft()
+    spans = [
+        Option(value="1", label=words.say("A day")),
+        Option(value="30", label=words.say("A month")),
+        Option(value="365", label=words.say("A year")),
+    ]
+
+    def card() -> Markup:
+        told = keyring.keyring(context.community, context.seat, account)
+        rows = [tag("li", _delegate(words, one)) for one in told.delegates]
+        none = tag("p", words.say("Nobody but you acts for you."), class_="small")
+        why = words.say("66 digits and letters, of a key that your community knows, as an agent's or another member's.")
+        inside = [
+            tag("h2", words.say("Let another key act for you")),
+            tag("ul", *rows, class_="listing") if rows else none,
+            text_field("public", words.say("Public key"), draft.public, why=why),
+            choice("days", words.say("For"), spans, str(draft.days)),
+            tag("p", words.say("It may trade, send, state wishes, decide and look in your name."), class_="small"),
+            button("let", words.say("Let it act"), ask=words.say("It can spend what you have. Let it?")),
+        ]
+        return tag("div", *inside, class_="card pile")
+
+    def set_public(value: object) -> None:
+        draft.public = str(value)[:100]
+
+    def set_days(value: object) -> None:
+        draft.days = int(chosen_of(spans, value))
+
+    async def let(_: object) -> None:
+        until_s = context.now_s() + draft.days * _DAY_S
+        await keyring.let_act(context.community, context.seat, account, draft.public, until_s)
+        draft.public = ""
+        piece.set_content(card())
+        context.announce(words.say("It may act for you now."))
+
+    async def end(value: object) -> None:
+        await keyring.end_acting(context.community, context.seat, account, str(value)[:100])
+        context.announce(words.say("It acts for you no more."))
+
+    piece = context.put(card(), on={"public": set_public, "days": set_days, "let": let, "end": end})
+    context.redraw(piece, card, ("delegate",))
+
+
+def _delegate(words: Words, one: keyring.Delegate) -> Markup:
+    until = words.say("until {when}", when=words.instant(one.until_s))
+    line = row(one.account, until, note=tag("code", one.public, class_="wrapped"))
+    return join(line, button("end", words.say("End it"), value=one.public, kind="quiet"))
+
+
+PAGE = Page(
+    path="/keys",
+    title=mark("Keys"),
+    icon="wallet",
+    roles=frozenset({Role.MEMBER, Role.UTILITY, Role.AGGREGATOR}),
+    build=build,
+    listed=False,
+)

@@ -1,0 +1,51 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+from lived import LivedStreet, open_community
+
+from commonwatt.apps import keyring, wishes
+from commonwatt.apps.community import Community
+from commonwatt.apps.views.seeing import Unseen
+from commonwatt.identity.access import Action
+from commonwatt.identity.keys import SigningKey
+from commonwatt.identity.seat import Role, Seat
+from commonwatt.model import AccountId, Kind, Refused
+
+ME, OTHER = AccountId("member-01"), AccountId("member-02")
+SEAT = Seat(person="member-01", role=Role.MEMBER, account=ME)
+
+
+def test_an_own_key_leaves_under_a_passphrase_and_for_nobody_else(lived: LivedStreet) -> None:
+    community = Community(lived.folder, lambda: lived.end_s, lambda: None)
+    community.catch_up()
+    pem = asyncio.run(keyring.take_along(community, SEAT, ME, "correct horse battery"))
+    key = SigningKey.from_pem(pem, b"correct horse battery")
+    assert [key.public.hex()] == keyring.keyring(community, SEAT, ME).own
+    with pytest.raises(Refused, match="passphrase"):
+        SigningKey.from_pem(pem, b"another")
+    with pytest.raises(Refused, match="twelve characters"):
+        asyncio.run(keyring.take_along(community, SEAT, ME, "short"))
+    with pytest.raises(Unseen):
+        asyncio.run(keyring.take_along(community, SEAT, OTHER, "correct horse battery"))
+    with pytest.raises(Refused, match="signed in themselves"):
+        asyncio.run(keyring.take_along(community, replace(SEAT, scopes=("trade",)), ME, "correct horse battery"))
+    community.close()
+
+
+def test_another_key_acts_for_somebody_until_they_end_it(lived_copy: LivedStreet) -> None:
+    async def story() -> None:
+        async with open_community(lived_copy) as community:
+            other = Seat(person="member-02", role=Role.MEMBER, account=OTHER)
+            (public,) = keyring.keyring(community, other, OTHER).own
+            await keyring.let_act(community, SEAT, ME, f" {public.upper()} ", lived_copy.end_s + 86_400)
+            (one,) = keyring.keyring(community, SEAT, ME).delegates
+            assert (one.public, one.account, one.kinds) == (public, OTHER, keyring.LETS)
+            assert {"order", "transfer", "constraint", "consent", "inspect"} <= set(one.kinds)
+            assert "register" not in one.kinds and "delegate" not in one.kinds
+            await keyring.end_acting(community, SEAT, ME, public)
+            assert keyring.keyring(community, SEAT, ME).delegates == []
+            with pytest.raises(Unseen):
+                await wishes.wish(community, other, Action.SEND_TOKENS, ME, Kind.TRANSFER, {})
+
+    asyncio.run(story())
