@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 import warnings
+from asyncio import AbstractEventLoop, events
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -17,8 +19,10 @@ from PIL import Image, ImageChops
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from browser.visitor import Visit, Visitor
+from commonwatt.apps.rehearsal import COOKIE
 
 SERVE = Path(__file__).parents[1] / "gallery" / "serve.py"
+STREET = Path(__file__).parent / "street.py"
 SHOTS = Path(__file__).parent / "shots"
 ARGUMENTS = (
     "--no-sandbox",
@@ -29,7 +33,8 @@ ARGUMENTS = (
     "--disable-sync",
     "--font-render-hinting=none",
 )
-_STARTS_WITHIN_S = 90
+_STARTS_WITHIN_S = 180
+_LOOP: list[AbstractEventLoop] = []
 _SMALL = 4
 _DIFFERENT = 40
 _MOST_DIFFERENT_SHARE = 0.02
@@ -38,10 +43,25 @@ _MOST_DIFFERENT_SHARE = 0.02
 @pytest.fixture(scope="session")
 def gallery() -> Iterator[str]:
     """Serve the gallery in a process of its own, and return its address."""
+    with _serving(SERVE) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the app of a street that lived, with its door open, in a process of its own; return its address."""
+    here = tmp_path_factory.getbasetemp()
+    shared = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
+    with _serving(STREET, str(shared), str(here)) as address:
+        yield address
+
+
+@contextmanager
+def _serving(program: Path, *more: str) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as door:
         # NiceGUI behaves otherwise where it believes that it is being tested.
         plain = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-        words = [sys.executable, str(SERVE), str(door.fileno())]
+        words = [sys.executable, str(program), str(door.fileno()), *more]
         process = subprocess.Popen(words, pass_fds=[door.fileno()], env=plain, stderr=subprocess.DEVNULL)
         address = f"http://127.0.0.1:{door.getsockname()[1]}"
     try:
@@ -55,14 +75,24 @@ def gallery() -> Iterator[str]:
 def _wait(address: str, process: "subprocess.Popen[bytes]") -> None:
     until = time.monotonic() + _STARTS_WITHIN_S
     while time.monotonic() < until:
-        assert process.poll() is None, f"the gallery ended with {process.returncode}"
+        assert process.poll() is None, f"what is served ended with {process.returncode}"
         try:
-            httpx.get(f"{address}/test/state", timeout=_STARTS_WITHIN_S).raise_for_status()
+            httpx.get(f"{address}/manifest.webmanifest", timeout=_STARTS_WITHIN_S).raise_for_status()
         except httpx.TransportError:
             time.sleep(0.1)
         else:
             return
-    raise AssertionError(f"the gallery does not answer at {address}")
+    raise AssertionError(f"nobody answers at {address}")
+
+
+@pytest.fixture(autouse=True)
+def loop_of_the_browser() -> Iterator[None]:
+    """Let other tests of this process run loops of their own: Playwright's seems to run as long as it lives."""
+    if _LOOP:
+        events._set_running_loop(_LOOP[0])
+    yield
+    _LOOP[:] = [loop] if (loop := events._get_running_loop()) else []
+    events._set_running_loop(None)
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +106,8 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield chromium
+        if _LOOP:
+            events._set_running_loop(_LOOP[0])
         chromium.close()
 
 
@@ -87,6 +119,24 @@ def visit(browser: Browser, gallery: str) -> Iterator[Visit]:
     def new(size: str = "phone", *, dark: bool = False, language: str = "en-GB") -> Visitor:
         visitors.append(Visitor(browser, gallery, size, dark=dark, language=language))
         return visitors[-1]
+
+    yield new
+    for visitor in visitors:
+        visitor.context.close()
+    assert [fault for visitor in visitors for fault in visitor.faults] == []
+
+
+@pytest.fixture
+def sit(browser: Browser, street: str) -> Iterator[Visit]:
+    """Return a function that brings a member of the street to a seat of theirs; no page may have raised an error."""
+    visitors: list[Visitor] = []
+
+    def new(member: str, size: str = "phone", *, dark: bool = False, language: str = "en-GB") -> Visitor:
+        visitor = Visitor(browser, street, size, dark=dark, language=language)
+        visitors.append(visitor)
+        cookie = {"name": COOKIE, "value": member, "url": street}
+        visitor.context.add_cookies([cookie])
+        return visitor
 
     yield new
     for visitor in visitors:

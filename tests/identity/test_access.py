@@ -50,7 +50,7 @@ def test_an_auditor_changes_nothing() -> None:
 
 def test_the_public_sees_trades_under_pseudonyms_and_nobodys_things() -> None:
     seen = {action for action, relation in product(Action, Relation) if may(Role.PUBLIC, action, relation)}
-    assert seen == {Action.SEE_COMMUNITY, Action.SEE_TRADES, Action.HAND_IN, Action.SIGN_IN}
+    assert seen == {Action.SEE_COMMUNITY, Action.SEE_TRADES, Action.HAND_IN, Action.READ_FEED, Action.SIGN_IN}
 
 
 def test_what_is_whose() -> None:

@@ -1,32 +1,41 @@
 """What a seat wishes, signed with the key that is kept here and sent: one way for the API and the pages."""
 
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from commonwatt.apps.api.problems import of_outcome
 from commonwatt.apps.community import Community, Done
-from commonwatt.apps.views.seeing import check
+from commonwatt.apps.views.seeing import asset_of, check
+from commonwatt.apps.views.wanted import EMPTY_PERCENT, TARGET_FOR, Target, departing, standing, target_of
+from commonwatt.flexibility import language
+from commonwatt.flexibility.language.grammar import MONTHS
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.flexibility.stated import Stated
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
 from commonwatt.model import (
+    SLOT_SECONDS,
     AccountId,
     AssetId,
     ConsentMode,
+    Constraint,
     Kind,
     Outcome,
     Quantity,
     Refused,
+    Relation,
+    Repeating,
     instant,
     zone_of,
 )
 
-TARGET_FOR = timedelta(hours=2)
-"""How long a target that somebody set by hand holds: so long one remembers, and then the plan is the community's."""
+READY_PERCENT = 80
+"""How full a store is to be by a time that somebody only names: room is left for the sun, and its cells last longer."""
 
 
 async def wish(
@@ -81,48 +90,113 @@ async def say(community: Community, seat: Seat, line: str) -> Done:
     return await granted(community, seat, Action.STATE_CONSTRAINT, _own(seat), Kind.CONSTRAINT, told)
 
 
-async def ready_by(community: Community, seat: Seat, asset: AssetId, percent: int, clock: str) -> Done:
-    """State that a store is charged by a time of day, in place of what was stated of its charge before."""
-    await take_back(community, seat, asset)
-    return await say(community, seat, f"charge of {asset} >= {percent}% at {clock}")
+async def target(community: Community, seat: Seat, asset: AssetId, what: Target) -> Done | None:
+    """Let a store charge, hold or discharge for two hours, in place of what was wanted so before (row W8).
 
-
-async def target(community: Community, seat: Seat, asset: AssetId, what: str) -> Done | None:
-    """Let a store charge, hold or discharge for two hours (row W8); ``plan`` takes that back.
+    What else was said of it stays. PLAN only takes back; nothing is returned then.
 
     Raises:
-        Refused: It is none of these; or as `granted`.
+        Refused: As in `granted`.
     """
-    lines = {
-        "charge": "charge of {asset} >= 100% at {end}",
-        "hold": "power of {asset} between 0 W and 0 W from {start} to {end}",
-        "discharge": "charge of {asset} <= 5% at {end}",
-        "plan": "",
-    }
-    if what not in lines:
-        raise Refused("a store charges, holds, discharges, or follows the plan", found=what[:20])
-    await take_back(community, seat, asset)
-    if not lines[what]:
-        return None
-    zone = zone_of(community.state.charter.timezone)
-    start = instant(community.now_s()).astimezone(zone)
-    start -= timedelta(minutes=start.minute % 15, seconds=start.second)
-    end = start + TARGET_FOR
-    line = lines[what].format(asset=asset, start=f"{start:%H:%M}", end=f"{end:%H:%M}")
-    return await say(community, seat, line)
-
-
-async def take_back(community: Community, seat: Seat, asset: AssetId) -> None:
-    """Take back what an account stated of one asset's charge or power and what still stands."""
-    about, now_s = (Quantity.CHARGE, Quantity.POWER), community.now_s()
-    standing = [
+    owned, now_s = asset_of(community, seat, asset, Action.SEE_CONSTRAINTS), community.now_s()
+    before = [
         one
-        for one in community.state.stated
-        if one.account == seat.account and one.ended_s is None and one.ends_s > now_s
+        for one in standing(community, _own(seat))
+        if one.statement.scope == (owned.id,) and target_of(one.statement, now_s) is not Target.PLAN
     ]
-    lines = {one.text for one in standing if asset in map(str, one.statement.scope) and one.statement.quantity in about}
-    for line in sorted(lines):
+    await _end(community, seat, before)
+    if what is Target.PLAN:
+        return None
+    start = instant(now_s // SLOT_SECONDS * SLOT_SECONDS).astimezone(zone_of(community.state.charter.timezone))
+    end = (start.astimezone(UTC) + TARGET_FOR).astimezone(start.tzinfo)
+    lines = {
+        Target.CHARGE: f"charge of {asset} >= 100% at {_clock(end)} on {_day(end)}",
+        Target.HOLD: f"power of {asset} between 0 W and 0 W from {_clock(start)} to {_clock(end)} on {_day(start)}",
+        Target.DISCHARGE: f"charge of {asset} <= {EMPTY_PERCENT}% at {_clock(end)} on {_day(end)}",
+    }
+    return await say(community, seat, lines[what])
+
+
+async def depart(community: Community, seat: Seat, asset: AssetId, at_s: int) -> Done | None:
+    """Move the time by which a store is to be charged: what its owner stated of it next is stated anew.
+
+    What comes again and again is moved on all of its days. Where nothing was stated, `READY_PERCENT` is, once.
+
+    Args:
+        community: Through whose door it goes.
+        seat: The owner's.
+        asset: The store.
+        at_s: When it is to be ready, seconds since 1970.
+
+    Returns:
+        What the log made of the new statement; None where it says so already.
+
+    Raises:
+        Refused: The time is over; or as `granted`.
+    """
+    found = asset_of(community, seat, asset, Action.SEE_CONSTRAINTS)
+    if at_s <= community.now_s():
+        raise Refused("a departure is ahead", asset=asset, found_s=at_s)
+    zone = zone_of(community.state.charter.timezone)
+    before = departing(community, found)
+    if before is not None and before[1].at == instant(at_s):
+        return None
+    wanted: Constraint | Repeating = Constraint(
+        quantity=Quantity.CHARGE,
+        scope=(asset,),
+        relation=Relation.AT_LEAST,
+        value=READY_PERCENT,
+        at=instant(at_s),
+    )
+    if before is not None:
+        wanted = _moved(before[0].statement, at_s)
+    # The new one first: should it be refused, the old one stands.
+    done = await say(community, seat, language.text(wanted, zone))
+    if before is not None:
+        await _end(community, seat, [before[0]])
+    return done
+
+
+async def no_longer(community: Community, seat: Seat, position: int) -> None:
+    """Take back the line that stands at a position of the log.
+
+    Raises:
+        Refused: No line of this seat's account stands there; or as `granted`.
+    """
+    found = [one for one in standing(community, _own(seat)) if one.position == position]
+    if not found:
+        raise Refused("what is taken back stands", position=position)
+    await _end(community, seat, found)
+
+
+async def decide(community: Community, seat: Seat, asset: AssetId, issued_s: int, *, accept: bool) -> Done:
+    """Accept or decline the schedule that waits for a seat's word; raises as `granted`."""
+    told = {"what": "decision", "asset": asset, "issued_s": issued_s, "accept": accept}
+    return await granted(community, seat, Action.DECIDE_SCHEDULE, _own(seat), Kind.CONSENT, told)
+
+
+async def _end(community: Community, seat: Seat, statements: Iterable[Stated]) -> None:
+    # With their days written out: in words like "tomorrow" they would mean another time by now.
+    zone = zone_of(community.state.charter.timezone)
+    for line in sorted({language.text(one.statement, zone) for one in statements}):
         await say(community, seat, f"no longer: {line}")
+
+
+def _clock(at: datetime) -> str:
+    # Of an hour that comes twice in autumn the language takes the first unless told otherwise.
+    return f"{at:%H:%M}{' (second)' if at.fold else ''}"
+
+
+def _day(at: datetime) -> str:
+    return f"{at.day} {MONTHS[at.month - 1]} {at.year}"
+
+
+def _moved(statement: Constraint | Repeating, at_s: int) -> Constraint | Repeating:
+    """Return a statement about an instant with another one: of what repeats, the time of day."""
+    if isinstance(statement, Constraint):
+        return replace(statement, at=instant(at_s))
+    local = instant(at_s).astimezone(zone_of(statement.zone))
+    return replace(statement, start_minute=local.hour * 60 + local.minute)
 
 
 async def pause(community: Community, seat: Seat, *, on: bool) -> Done:

@@ -49,6 +49,8 @@ class Action(StrEnum):
     SIGN_IN = "sign in"
     MANAGE_SELF = "manage self"
     """One's own sessions, credentials, tokens, feeds and notifications."""
+    READ_FEED = "read feed"
+    """Read the calendar that stands at a secret address: who knows the address was given it."""
     HAND_IN = "hand in"
     """Hand in a request that somebody signed: the log judges it, whoever brings it."""
 
@@ -73,6 +75,7 @@ _PUBLIC: dict[Action, frozenset[Relation]] = {
     Action.SEE_COMMUNITY: _SHARED,
     Action.SEE_TRADES: _SHARED,
     Action.HAND_IN: _SHARED,
+    Action.READ_FEED: _SHARED,
     Action.SIGN_IN: _SHARED,
 }
 _SIGNED_IN = _PUBLIC | {

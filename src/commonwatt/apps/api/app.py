@@ -13,7 +13,7 @@ from commonwatt.adapters.stores.written import WrittenFile
 from commonwatt.apps.api.answers import Kept
 from commonwatt.apps.api.guard import Seating, There
 from commonwatt.apps.api.problems import RESPONSES, ProblemBody, explain_problems
-from commonwatt.apps.api.v1 import assets, commons, homes, live, markets, myself, people, signing_in, wallets
+from commonwatt.apps.api.v1 import assets, commons, feeds, homes, live, markets, myself, people, signing_in, wallets
 from commonwatt.apps.community import Community
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -22,6 +22,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     people.router,
     homes.router,
     assets.router,
+    feeds.router,
     markets.router,
     wallets.router,
     commons.router,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import asset_of, assets_of, check
+from commonwatt.apps.views.wanted import Ready, ready, standing
 from commonwatt.flexibility import language
 from commonwatt.flexibility.language import Names
 from commonwatt.flexibility.permission import objection
@@ -71,8 +72,29 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spell:
+    """Some entries after each other in which an asset does the same: it draws, gives, or rests.
+
+    Args:
+        start_s: From when, seconds since 1970.
+        end_s: Until when.
+        way: 1 where it draws, -1 where it gives, 0 where it rests.
+        most_w: The highest power, zero or more.
+        energy_wh: What is expected to pass, zero or more.
+        reason: Of its first entry.
+    """
+
+    start_s: int
+    end_s: int
+    way: int
+    most_w: int
+    energy_wh: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diary:
-    """An asset's diary as of now: what is in force, and what waits."""
+    """An asset's diary as of now: what is in force, what waits, and by when it is to be ready."""
 
     asset: AssetId
     as_of_s: int
@@ -80,15 +102,17 @@ class Diary:
     issued_s: int | None
     entries: Sequence[Entry]
     waiting: Waiting | None
+    ready: Ready | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatedView:
-    """A line that stands, whose it is, and until when it matters."""
+    """A line that stands, whose it is, what it says with its day written out, and until when it matters."""
 
     position: int
     account: AccountId
     text: str
+    means: str
     ends_s: int
 
 
@@ -101,12 +125,16 @@ class Understood:
         means: Each bound of it in the language's own full words.
         may: Whether who asks may state it.
         why: Why not, or what cannot be read.
+        at_word: The word at which it cannot; empty where it is no single one.
+        instead: The whole line with the word that may have been meant; empty where none is near.
     """
 
     text: str
     means: Sequence[str]
     may: bool
     why: str
+    at_word: str = ""
+    instead: str = ""
 
 
 def assets(community: Community, seat: Seat) -> list[AssetView]:
@@ -166,7 +194,26 @@ def diary(community: Community, seat: Seat, name: str) -> Diary:
         issued_s=None if schedule is None else epoch(schedule.issued),
         entries=[] if schedule is None else _entries(schedule),
         waiting=waits,
+        ready=ready(community, found),
     )
+
+
+def spells(entries: Sequence[Entry]) -> list[Spell]:
+    """Return entries in order of time, those that follow each other and do the same as one."""
+    told: list[Spell] = []
+    for one in sorted(entries, key=lambda one: one.start_s):
+        here = Spell(
+            start_s=one.start_s,
+            end_s=one.end_s,
+            way=(one.power_w > 0) - (one.power_w < 0),
+            most_w=abs(one.power_w),
+            energy_wh=abs(one.expected_wh),
+            reason=one.reason,
+        )
+        if told and told[-1].way == here.way and told[-1].end_s == here.start_s:
+            here = _joined(told.pop(), here)
+        told.append(here)
+    return told
 
 
 def stated(community: Community, seat: Seat, account: AccountId) -> list[StatedView]:
@@ -176,11 +223,16 @@ def stated(community: Community, seat: Seat, account: AccountId) -> list[StatedV
         Unseen, Refused: As in `seeing.check`.
     """
     check(community, seat, Action.SEE_CONSTRAINTS, account)
-    standing = (one for one in community.state.stated if one.account == account and one.ended_s is None)
+    zone = zone_of(community.state.charter.timezone)
     return [
-        StatedView(position=one.position, account=one.account, text=one.text, ends_s=one.ends_s)
-        for one in standing
-        if one.ends_s > community.now_s()
+        StatedView(
+            position=one.position,
+            account=one.account,
+            text=one.text,
+            means=language.text(one.statement, zone),
+            ends_s=one.ends_s,
+        )
+        for one in standing(community, account)
     ]
 
 
@@ -191,7 +243,12 @@ def understood(community: Community, seat: Seat, text: str) -> Understood:
     state, zone = community.state, zone_of(community.state.charter.timezone)
     try:
         said = language.read(text, instant(community.now_s()), zone, _names(community, seat))
-    except (Refused, InvalidValue) as error:
+    except Refused as refused:
+        word = str(refused.found.get("at_word", "")).strip("'\"")
+        return Understood(
+            text=text, means=[], may=False, why=str(refused), at_word=word, instead=_instead(text, refused, word)
+        )
+    except InvalidValue as error:
         return Understood(text=text, means=[], may=False, why=str(error))
     known = stating.known(state)
     role = "member" if seat.role is Role.MEMBER else seat.role.value
@@ -199,6 +256,25 @@ def understood(community: Community, seat: Seat, text: str) -> Understood:
     why = next((str(no) for no in noes if no is not None), "")
     means = [language.text(one, zone) for one in said.statements]
     return Understood(text=text, means=means, may=not why or said.no_longer, why=why)
+
+
+def _instead(text: str, refused: Refused, word: str) -> str:
+    """Return a line with the word in it that may have been meant."""
+    meant, column = refused.found.get("did_you_mean"), refused.found.get("column")
+    if not meant or not isinstance(column, int) or not text[column - 1 :].startswith(word):
+        return ""
+    return f"{text[: column - 1]}{meant}{text[column - 1 + len(word) :]}"
+
+
+def _joined(first: Spell, then: Spell) -> Spell:
+    return Spell(
+        start_s=first.start_s,
+        end_s=then.end_s,
+        way=first.way,
+        most_w=max(first.most_w, then.most_w),
+        energy_wh=first.energy_wh + then.energy_wh,
+        reason=first.reason,
+    )
 
 
 def _names(community: Community, seat: Seat) -> Names | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from commonwatt.apps.community import Community
+from commonwatt.apps.views import wanted
 from commonwatt.apps.views.seeing import check
 from commonwatt.flexibility.diary import in_force
 from commonwatt.flows.chronicle import Believed
@@ -50,8 +51,8 @@ class Flow:
 class Store:
     """A battery or a car: its last level that was read, and when.
 
-    ``ready_by`` is the owner's own statement about it that stands, in their words; ``control`` how its owner lets it
-    be scheduled.
+    ``control`` is how its owner lets it be scheduled, ``ready`` by when they want it charged next, and ``target`` what
+    they want of it for now.
     """
 
     asset: AssetId
@@ -60,7 +61,8 @@ class Store:
     capacity_wh: int
     level_s: int | None
     control: ConsentMode
-    ready_by: str | None
+    ready: wanted.Ready | None
+    target: wanted.Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +207,6 @@ def _store(community: Community, asset: Asset) -> Store:
     state, chronicle = community.state, community.chronicle
     last_s = chronicle.last_slot_s(asset.id)
     told = chronicle.readings(asset.id, last_s, last_s + SLOT_SECONDS) if last_s is not None else []
-    words = [stated.text for stated in state.stated if stated.account == asset.owner and str(asset.id) in stated.text]
     return Store(
         asset=asset.id,
         kind=asset.kind,
@@ -213,7 +214,8 @@ def _store(community: Community, asset: Asset) -> Store:
         capacity_wh=asset.capacity_wh,
         level_s=None if last_s is None else last_s + SLOT_SECONDS,
         control=state.consent(asset.id).mode,
-        ready_by=words[-1] if words else None,
+        ready=wanted.ready(community, asset),
+        target=wanted.target(community, asset),
     )
 
 

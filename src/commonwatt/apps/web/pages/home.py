@@ -1,26 +1,26 @@
 """Home: what flows, what today came to, what the stores do and are to do, and one switch to pause it all."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from markupsafe import Markup
 
 from commonwatt.apps import wishes
 from commonwatt.apps.views import home as views
+from commonwatt.apps.views.wanted import Target
 from commonwatt.apps.web.context import Context, Handler, Page
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import join, tag
 from commonwatt.apps.web.parts.controls import Option, choice, chosen_of, minutes_of, ready_by, switch
 from commonwatt.apps.web.parts.figures import Figure, figures
 from commonwatt.apps.web.parts.flow import Flow, flow_picture, flow_values
+from commonwatt.apps.web.parts.live_value import live_value
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.seat import Role
 from commonwatt.model import AccountId, AssetId, AssetKind
 
-READY_PERCENT = 80
-_MORNING_S = 7 * 3_600 + 1_800
-_DAY_S = 86_400
-_WHAT = ("charge", "hold", "discharge", "plan")
+_MORNING_MINUTES = 7 * 60 + 30
 _DOES = {
     "START CHARGE": mark("{asset} charges with {power} until {end}."),
     "INCREASE RATE": mark("{asset} charges with {power} until {end}."),
@@ -50,8 +50,12 @@ def build(context: Context) -> None:
     context.put(figures(_figures(words, shown)))
     ahead = context.put(_ahead(words, first))
     context.redraw(ahead, lambda: _ahead(words, views.home(context.community, context.seat, account)), (account,))
-    stores = context.put(_stores(words, first), on=_handlers(context, account, first))
-    context.redraw(stores, lambda: _stores(words, views.home(context.community, context.seat, account)), (account,))
+
+    def stores() -> Markup:
+        # Levels move within it: no control is drawn anew under a hand because a meter told something.
+        return _stores(words, views.home(context.community, context.seat, account), shown)
+
+    context.redraw(context.put(stores(), on=_handlers(context, account, first)), stores, (account,))
 
 
 def _flow(home: views.Home) -> Flow:
@@ -88,6 +92,7 @@ def _values(words: Words, home: views.Home) -> dict[str, Value]:
         "held": words.money(home.ergon_micro),
         "held_note": words.instant(home.as_of_s),
     }
+    values |= {f"level-{store.asset}": _level(words, store) for store in home.stores}
     if home.flow is not None:
         values["flow"] = flow_values(words, _flow(home))
     return values
@@ -121,27 +126,29 @@ def _ahead(words: Words, home: views.Home) -> Markup:
     return tag("div", tag("h2", words.say("What happens next")), *rows, class_="card pile")
 
 
-def _stores(words: Words, home: views.Home) -> Markup:
+def _stores(words: Words, home: views.Home, shown: Mapping[str, Value]) -> Markup:
     """Return the controls of every store, and the switch."""
     if not home.stores:
         why = words.say("A battery or a car behind your gateway appears here.")
         return empty_state(words, words.say("Nothing that stores"), why)
-    cards = [_store(words, home, store) for store in home.stores]
+    cards = [_store(words, home, store, shown) for store in home.stores]
     why = words.say("Switch off and nothing is steered until you say so. Safety limits stay.")
     steer = switch("control", words.say("Let the community steer"), on=not home.paused, why=why)
     return tag("div", *cards, tag("div", steer, class_="card"), class_="pile")
 
 
-def _store(words: Words, home: views.Home, store: views.Store) -> Markup:
-    full = tag("p", _level(words, store), class_="lead")
+def _store(words: Words, home: views.Home, store: views.Store, shown: Mapping[str, Value]) -> Markup:
+    key = f"level-{store.asset}"
+    full = tag("p", live_value(key, str(shown.get(key) or _level(words, store))), class_="lead")
     name = words.say("Car") if store.kind is AssetKind.VEHICLE else words.say("Battery")
     inside: list[Markup] = [tag("h2", f"{name} {store.asset}"), full]
     if store.kind is AssetKind.VEHICLE:
-        label = words.say("Ready by, {percent} full", percent=words.percent(READY_PERCENT / 100))
-        inside.append(
-            ready_by(words, f"ready-{store.asset}", label, _morning_s(words, home.as_of_s), why=store.ready_by or "")
-        )
-    inside.append(choice(f"target-{store.asset}", words.say("For two hours"), _options(words), None))
+        percent = wishes.READY_PERCENT if store.ready is None else store.ready.percent
+        label = words.say("Ready by, {percent} full", percent=words.percent(percent / 100))
+        at_s = _morning_s(words, home.as_of_s) if store.ready is None else store.ready.at_s
+        why = words.say("Nothing is said yet: set a time.") if store.ready is None else words.instant(at_s)
+        inside.append(ready_by(words, f"ready-{store.asset}", label, at_s, why=why))
+    inside.append(choice(f"target-{store.asset}", words.say("For two hours"), _options(words), store.target))
     return tag("div", *inside, class_="card pile")
 
 
@@ -155,12 +162,12 @@ def _level(words: Words, store: views.Store) -> str:
 
 def _options(words: Words) -> list[Option]:
     labels = {
-        "charge": words.say("Charge"),
-        "hold": words.say("Hold"),
-        "discharge": words.say("Discharge"),
-        "plan": words.say("As planned"),
+        Target.CHARGE: words.say("Charge"),
+        Target.HOLD: words.say("Hold"),
+        Target.DISCHARGE: words.say("Discharge"),
+        Target.PLAN: words.say("As planned"),
     }
-    return [Option(value=what, label=labels[what]) for what in _WHAT]
+    return [Option(value=what.value, label=label) for what, label in labels.items()]
 
 
 def _handlers(context: Context, account: AccountId, home: views.Home) -> dict[str, Handler]:
@@ -168,16 +175,15 @@ def _handlers(context: Context, account: AccountId, home: views.Home) -> dict[st
 
     def ready(asset: AssetId) -> Handler:
         async def set_ready(value: object) -> None:
-            hour, minute = divmod(minutes_of(value), 60)
-            clock = f"{hour:02d}:{minute:02d}"
-            await wishes.ready_by(community, seat, asset, READY_PERCENT, clock)
-            context.announce(words.say("{asset} will be ready by {clock}.", asset=asset, clock=clock))
+            at_s = _next_s(words, minutes_of(value), community.now_s())
+            await wishes.depart(community, seat, asset, at_s)
+            context.announce(words.say("{asset} will be ready by {clock}.", asset=asset, clock=words.instant(at_s)))
 
         return set_ready
 
     def target(asset: AssetId) -> Handler:
         async def set_target(value: object) -> None:
-            await wishes.target(community, seat, asset, chosen_of(_options(words), value))
+            await wishes.target(community, seat, asset, Target(chosen_of(_options(words), value)))
             context.announce(words.say("It is said. The next plan keeps to it."))
 
         return set_target
@@ -195,11 +201,16 @@ def _handlers(context: Context, account: AccountId, home: views.Home) -> dict[st
 
 
 def _morning_s(words: Words, now_s: int) -> int:
-    """Return the next half past seven of the place's clocks."""
+    return _next_s(words, _MORNING_MINUTES, now_s)
+
+
+def _next_s(words: Words, minutes: int, now_s: int) -> int:
+    """Return when the place's clocks show so many minutes after midnight next."""
     local = words.local(now_s)
-    since_s = local.hour * 3_600 + local.minute * 60 + local.second
-    ahead_s = (_MORNING_S - since_s) % _DAY_S
-    return now_s + ahead_s
+    at = local.replace(hour=minutes // 60, minute=minutes % 60, second=0, microsecond=0, fold=0)
+    if at.timestamp() <= now_s:
+        at += timedelta(days=1)
+    return int(at.timestamp())
 
 
 PAGE = Page(path="/", title=mark("Home"), icon="home", roles=frozenset({Role.MEMBER}), build=build)

@@ -43,6 +43,7 @@ class Departure:
     name: str
     label: str
     at_s: int
+    icon: str = "car"
 
 
 def diary(
@@ -82,27 +83,19 @@ def diary(
     rows = [(words.between(block.start_s, block.end_s), block.label, block.note) for block in seen]
     head = (words.say("When"), words.say("What"), words.say("How much"))
     shown = with_table(words, line, title=title, as_of_s=now_s, head=head, rows=rows)
-    return tag("div", shown, _departure(words, departure, start_s, end_s), class_="diary card")
+    below = Markup("") if departure is None else mover(words, departure, start_s, end_s)
+    return tag("div", shown, below, class_="diary card")
 
 
-def slot_start_of(value: object, *, start_s: int, end_s: int) -> int:
-    """Return a departure that a browser sent as the start of a slot on the line.
+def mover(words: Words, departure: Departure, start_s: int, end_s: int) -> Markup:
+    """Return what can be moved by pointer and by arrow keys, a slot a step; for where it stands by itself.
 
-    Raises:
-        InvalidValue: It is no such instant.
+    Args:
+        words: Whose language and clocks.
+        departure: What is moved.
+        start_s: The first slot's start to which it can be moved, seconds since 1970.
+        end_s: The last one's.
     """
-    text = str(value)
-    if not (text.isascii() and text.isdigit() and len(text) <= 12):
-        raise InvalidValue(f"a departure is a whole number of seconds, was {text[:20]!r}")
-    at_s = int(text)
-    if not start_s <= at_s <= end_s or (at_s - start_s) % SLOT_S:
-        raise InvalidValue(f"a departure is at the start of a slot from {start_s} to {end_s}, was {at_s}")
-    return at_s
-
-
-def _departure(words: Words, departure: Departure | None, start_s: int, end_s: int) -> Markup:
-    if departure is None:
-        return Markup("")
     # The browser shows times that were written here, so that nothing is reckoned twice across a change of clocks.
     labels = [words.instant(at_s) for at_s in range(start_s, end_s + 1, SLOT_S)]
     place = min(max((departure.at_s - start_s) // SLOT_S, 0), len(labels) - 1)
@@ -121,8 +114,23 @@ def _departure(words: Words, departure: Departure | None, start_s: int, end_s: i
         data_from=start_s,
     )
     shown = tag("output", labels[place], for_=f"move-{departure.name}", class_="amount")
-    label = tag("label", icon("car"), tag("span", departure.label), for_=f"move-{departure.name}")
+    label = tag("label", icon(departure.icon), tag("span", departure.label), for_=f"move-{departure.name}")
     return tag("div", label, shown, slider, class_="departure")
+
+
+def slot_start_of(value: object, *, start_s: int, end_s: int) -> int:
+    """Return a departure that a browser sent as the start of a slot on the line.
+
+    Raises:
+        InvalidValue: It is no such instant.
+    """
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise InvalidValue(f"a departure is a whole number of seconds, was {text[:20]!r}")
+    at_s = int(text)
+    if not start_s <= at_s <= end_s or (at_s - start_s) % SLOT_S:
+        raise InvalidValue(f"a departure is at the start of a slot from {start_s} to {end_s}, was {at_s}")
+    return at_s
 
 
 def _block(block: Block, start_s: int, end_s: int) -> Markup:

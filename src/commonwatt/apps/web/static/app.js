@@ -81,6 +81,10 @@
     if (control.matches("[data-set]")) {
       document.cookie = `${control.dataset.set}=${control.value};path=/;max-age=${year};samesite=lax`;
       location.reload();
+    } else if (control.matches("input[data-labels]")) {
+      // Several presses of an arrow key are one wish.
+      clearTimeout(control.waiting);
+      control.waiting = setTimeout(() => send(control, valueOf(control)), 400);
     } else if (control.matches("input[data-send], select[data-send], textarea[data-send]") && control.checkValidity()) {
       send(control, valueOf(control));
     }
@@ -117,6 +121,10 @@
       clearTimeout(stepping);
       // Several presses are one wish.
       stepping = setTimeout(() => send(clock, clock.value), 400);
+    } else if (pressed.dataset.copy) {
+      const from = document.getElementById(pressed.dataset.copy);
+      from.select();
+      navigator.clipboard?.writeText(from.value).then(() => announce(pressed.dataset.copied), () => {});
     } else if (pressed.dataset.send && (!pressed.dataset.ask || asked(pressed))) {
       send(pressed, pressed.value);
     }
@@ -148,6 +156,20 @@
     }
   });
 
+  // A piece that is drawn anew under somebody's hand gives the focus back to the same control.
+  let held = null;
+  document.addEventListener("focusin", (event) => (held = event.target));
+  document.addEventListener("focusout", ({ target }) => {
+    queueMicrotask(() => {
+      if (target.isConnected && held === target) held = null;
+    });
+  });
+  function sameAs(control, within) {
+    if (control.id) return within.querySelector(`#${CSS.escape(control.id)}`);
+    const { send: name } = control.dataset;
+    return name && within.querySelector(`[data-send="${CSS.escape(name)}"][value="${CSS.escape(control.value)}"]`);
+  }
+
   // What was put on the page late shows what was told meanwhile; a list that grew takes the focus along.
   new MutationObserver((records) => {
     // What was shown early goes as soon as the page itself stands.
@@ -160,6 +182,7 @@
           if (value !== undefined && typeof place.update !== "function") place.textContent = value;
         }
         node.querySelector("[data-new]")?.focus();
+        if (held && !held.isConnected && document.activeElement === document.body) sameAs(held, node)?.focus();
       }
     }
   }).observe(document.documentElement, { childList: true, subtree: true });
