@@ -10,15 +10,18 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from PIL import Image, ImageChops
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from apps.lived import lived_once
 from browser.visitor import Visit, Visitor
 
 SERVE = Path(__file__).parents[1] / "gallery" / "serve.py"
+SERVE_LIVED = Path(__file__).parents[1] / "apps" / "serve_lived.py"
 SHOTS = Path(__file__).parent / "shots"
 ARGUMENTS = (
     "--no-sandbox",
@@ -52,17 +55,38 @@ def gallery() -> Iterator[str]:
         process.wait(30)
 
 
-def _wait(address: str, process: "subprocess.Popen[bytes]") -> None:
+def _wait(address: str, process: "subprocess.Popen[Any]", path: str = "/test/state") -> None:
     until = time.monotonic() + _STARTS_WITHIN_S
     while time.monotonic() < until:
-        assert process.poll() is None, f"the gallery ended with {process.returncode}"
+        assert process.poll() is None, f"what is served ended with {process.returncode}"
         try:
-            httpx.get(f"{address}/test/state", timeout=_STARTS_WITHIN_S).raise_for_status()
+            httpx.get(f"{address}{path}", timeout=_STARTS_WITHIN_S).raise_for_status()
         except httpx.TransportError:
             time.sleep(0.1)
         else:
             return
-    raise AssertionError(f"the gallery does not answer at {address}")
+    raise AssertionError(f"nobody answers at {address}")
+
+
+@pytest.fixture(scope="session")
+def lived_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the real app on a street that lived some hours, its door open, and return its address."""
+    here = tmp_path_factory.getbasetemp()
+    folder = tmp_path_factory.mktemp("app") / "street"
+    shutil.copytree(lived_once(here.parent if "PYTEST_XDIST_WORKER" in os.environ else here).folder, folder)
+    plain = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    words = [sys.executable, str(SERVE_LIVED), str(folder)]
+    process = subprocess.Popen(words, env=plain, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        # It prints where it is once its socket listens, or ends.
+        address = process.stdout.readline().strip()
+        assert address, f"the app ended with {process.wait(10)}"
+        _wait(address, process, "/healthz")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +110,22 @@ def visit(browser: Browser, gallery: str) -> Iterator[Visit]:
 
     def new(size: str = "phone", *, dark: bool = False, language: str = "en-GB") -> Visitor:
         visitors.append(Visitor(browser, gallery, size, dark=dark, language=language))
+        return visitors[-1]
+
+    yield new
+    for visitor in visitors:
+        visitor.context.close()
+    assert [fault for visitor in visitors for fault in visitor.faults] == []
+
+
+@pytest.fixture
+def sits_at(browser: Browser, lived_app: str) -> Iterator[Visit]:
+    """Return a function that brings somebody to the lived street's app, in a seat; none of their pages may fail."""
+    visitors: list[Visitor] = []
+
+    def new(seat: str, size: str = "phone", *, dark: bool = False, language: str = "en-GB") -> Visitor:
+        visitors.append(Visitor(browser, lived_app, size, dark=dark, language=language))
+        visitors[-1].page.goto(f"{lived_app}/sit/{seat}")
         return visitors[-1]
 
     yield new

@@ -1,0 +1,42 @@
+"""Serve a lived street's app with its door open, as a rehearsal: ``serve_lived.py FOLDER`` prints where it is."""
+
+import asyncio
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+from lived import TOLD, LivedStreet, open_door
+
+from commonwatt.apps import door_card
+from commonwatt.apps.opening import Opened, Way, open_app
+
+
+def main(folder: Path) -> None:
+    """Serve until ended."""
+    lived = LivedStreet(**{**json.loads((folder / TOLD).read_text()), "folder": folder})
+    opened, ports = threading.Event(), list[int]()
+
+    async def keep() -> None:
+        async with open_door(lived) as port:
+            ports.append(port)
+            opened.set()
+            await asyncio.Event().wait()
+
+    # In a loop of its own, as a door is in a process of its own.
+    threading.Thread(target=lambda: asyncio.run(keep()), daemon=True).start()
+    assert opened.wait(60), "the door of the lived street does not open"
+    # The street's clock stands still at the end of what was lived, as the door's does.
+    clock = door_card.CardClock(log_s=lived.end_s, system_ms=int(1_000 * time.time()), until_s=lived.end_s)
+    card = door_card.DoorCard(community="street", host="127.0.0.1", port=ports[0], clock=clock)
+    with door_card.posted(folder, card):
+        open_app(folder, Way(port=0, plain=True, rehearsal=True), _tell)
+
+
+def _tell(opened: Opened) -> None:
+    print(opened.url, flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
