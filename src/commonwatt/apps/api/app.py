@@ -15,7 +15,9 @@ from commonwatt.apps.api.guard import Seating, There
 from commonwatt.apps.api.problems import RESPONSES, ProblemBody, explain_problems
 from commonwatt.apps.api.v1 import (
     assets,
+    audits,
     commons,
+    devices,
     homes,
     live,
     markets,
@@ -37,6 +39,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     wallets.router,
     commons.router,
     proofs.router,
+    audits.router,
+    devices.router,
     live.router,
 )
 PREFIX = "/api/v1"

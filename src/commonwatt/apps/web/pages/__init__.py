@@ -1,6 +1,6 @@
 """The app's pages, in the order of the navigation: each puts views before people, and decides nothing."""
 
 from commonwatt.apps.web.context import Page
-from commonwatt.apps.web.pages import commons, home, market, proof
+from commonwatt.apps.web.pages import auditor, commons, devices, home, market, proof
 
-PAGES: tuple[Page, ...] = (home.PAGE, market.PAGE, *proof.PAGES, commons.PAGE)
+PAGES: tuple[Page, ...] = (home.PAGE, market.PAGE, *proof.PAGES, devices.PAGE, auditor.PAGE, commons.PAGE)
