@@ -9,6 +9,7 @@ from commonwatt.apps.views import devices as views
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.icons import icon
 from commonwatt.apps.web.markup import join, tag
+from commonwatt.apps.web.pages.proving import quality
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.words import Words, mark
@@ -74,7 +75,7 @@ def _device(words: Words, one: views.DeviceView) -> Markup:
         rows += [
             (words.say("From the grid"), words.energy(one.import_wh)),
             (words.say("To the grid"), words.energy(one.export_wh)),
-            (words.say("How it came to be"), one.quality or ""),
+            (words.say("How it came to be"), quality(words, one.quality or "")),
         ]
     if one.level_wh is not None:
         rows.append((words.say("Stored"), words.energy(one.level_wh)))

@@ -52,7 +52,7 @@ def _choose(context: Context, account: AccountId) -> None:
         for one in sorts
     ]
     what = context.say("What would you see proven?")
-    context.put(join(tag("h2", what), tag("nav", *ways, class_="ways", aria_label=what)))
+    context.put(tag("div", tag("h2", what), tag("nav", *ways, class_="ways", aria_label=what), class_="pile"))
     why = context.say("As soon as there is something, it stands here.")
     nothing = empty_state(context.words, context.say("Nothing to show yet"), why)
     fetches: dict[str, Callable[[Context, AccountId], Fetch]] = {
@@ -175,7 +175,7 @@ async def reading(context: Context) -> None:
         facts += [
             (words.say("From the grid"), words.energy(one.import_wh)),
             (words.say("To the grid"), words.energy(one.export_wh)),
-            (words.say("How it came to be"), one.quality),
+            (words.say("How it came to be"), proving.quality(words, one.quality.lower())),
         ]
     context.put(proving.facts(words.say("A reading"), facts))
     make = partial(views.reading, context.community, context.seat, name, slot_s)

@@ -11,9 +11,14 @@ from commonwatt.apps.views.proof import Checked, Proof
 from commonwatt.apps.web.context import Context
 from commonwatt.apps.web.markup import join, tag
 from commonwatt.apps.web.parts.states import error_state
-from commonwatt.apps.web.words import Words
+from commonwatt.apps.web.words import Words, mark
 from commonwatt.model import SLOT_SECONDS, Commodity, InvalidValue
 
+_QUALITIES = {
+    "measured": mark("measured"),
+    "estimated": mark("estimated"),
+    "substituted": mark("put in by hand"),
+}
 _LOOK_S = 0.4
 _MOST_DIGITS = 15
 _TSL_DIGITS = 6
@@ -63,6 +68,11 @@ def amount(words: Words, commodity: Commodity, units: int) -> str:
     if commodity is Commodity.ERGON:
         return words.money(units)
     return words.energy(units) if commodity is not Commodity.TSL else words.tokens(units, "TSL", _TSL_DIGITS)
+
+
+def quality(words: Words, name: str) -> str:
+    """Write how a reading came to be."""
+    return words.say(_QUALITIES.get(name, name))
 
 
 def whole(text: str) -> int:
