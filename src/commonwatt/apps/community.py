@@ -11,10 +11,12 @@ import msgspec
 
 from commonwatt.adapters.door.client import knock
 from commonwatt.adapters.stores.chronicle import Chronicle
+from commonwatt.apps.proving import Prover
 from commonwatt.apps.wiring import open_key, open_log
 from commonwatt.flows.chronicle import Chapter, Chronicler
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.intake import read_head
+from commonwatt.flows.ports import LogStore
 from commonwatt.flows.rulebook import State
 from commonwatt.identity.keys import SigningKey
 from commonwatt.model import AccountId, InvalidValue, KeyId, Kind, Outcome, Refused
@@ -62,6 +64,9 @@ class Community:
         self._signing: dict[KeyId, asyncio.Lock] = {}
         self._grown = asyncio.Condition()
         self._rooted = (-1, "")
+        self.prover = Prover(folder)
+        """Proves from the log run again, in a process of its own."""
+        self._doors.callback(self.prover.close)
         self.broken: BaseException | None = None
         """Why the log is followed no more; what is shown stays as it was."""
 
@@ -69,6 +74,11 @@ class Community:
     def name(self) -> str:
         """The community's name."""
         return self.state.community
+
+    @property
+    def log(self) -> LogStore:
+        """The log itself, to be read beside its writer: for proofs, leaf by leaf."""
+        return self._log
 
     @property
     def state(self) -> State:

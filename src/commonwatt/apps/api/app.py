@@ -13,7 +13,21 @@ from commonwatt.adapters.stores.written import WrittenFile
 from commonwatt.apps.api.answers import Kept
 from commonwatt.apps.api.guard import Seating, There
 from commonwatt.apps.api.problems import RESPONSES, ProblemBody, explain_problems
-from commonwatt.apps.api.v1 import assets, commons, feeds, homes, live, markets, myself, people, signing_in, wallets
+from commonwatt.apps.api.v1 import (
+    assets,
+    audits,
+    commons,
+    devices,
+    feeds,
+    homes,
+    live,
+    markets,
+    myself,
+    people,
+    proofs,
+    signing_in,
+    wallets,
+)
 from commonwatt.apps.community import Community
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -26,6 +40,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     markets.router,
     wallets.router,
     commons.router,
+    proofs.router,
+    audits.router,
+    devices.router,
     live.router,
 )
 PREFIX = "/api/v1"

@@ -1,7 +1,19 @@
 """The app's pages, in the order of the navigation: each puts views before people, and decides nothing."""
 
 from commonwatt.apps.web.context import Page
-from commonwatt.apps.web.pages import bill, commons, deals, home, keys, market, schedule, wallet
+from commonwatt.apps.web.pages import (
+    auditor,
+    bill,
+    commons,
+    deals,
+    devices,
+    home,
+    keys,
+    market,
+    proof,
+    schedule,
+    wallet,
+)
 
 PAGES: tuple[Page, ...] = (
     home.PAGE,
@@ -9,7 +21,10 @@ PAGES: tuple[Page, ...] = (
     market.PAGE,
     wallet.PAGE,
     deals.PAGE,
+    *proof.PAGES,
+    devices.PAGE,
     bill.PAGE,
     keys.PAGE,
+    auditor.PAGE,
     commons.PAGE,
 )

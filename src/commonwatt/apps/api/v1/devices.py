@@ -1,0 +1,72 @@
+"""Devices over HTTP: how they fare, what each driver admits of itself, and one claimed by its gateway's number."""
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Body, Request, Response
+
+from commonwatt.apps import devicing
+from commonwatt.apps.api.answers import answer
+from commonwatt.apps.api.guard import Seated, There, allows, kept
+from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
+from commonwatt.apps.views import devices as views
+from commonwatt.identity.access import Action
+from commonwatt.model import AccountId, AssetKind, InvalidValue, Kind
+
+router = APIRouter(tags=["devices"])
+_CLAIM = {
+    "battery": {
+        "summary": "A battery behind one's own gateway",
+        "value": {"number": "HEPEK-0001", "name": "cellar", "kind": "battery", "most_w": 3000, "capacity_wh": 10000},
+    }
+}
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A device that somebody claims; see `views.devices.claim`."""
+
+    number: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    kind: AssetKind
+    most_w: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+    capacity_wh: Annotated[int, msgspec.Meta(ge=0, le=100_000_000)] = 0
+
+
+@router.get("/devices", response_model=list[views.DeviceView], summary="Devices", **allows(Action.SEE_DEVICES))
+async def devices(request: Request, community: There, seat: Seated) -> Response:
+    """All that who asks may see, by name: whether they tell, and what they answered last."""
+    return kept(request).answer(request, community, seat, lambda: views.devices(community, seat))
+
+
+@router.get("/drivers", response_model=list[dict[str, Any]], summary="Drivers", **allows(Action.SEE_COMMUNITY))
+async def drivers(request: Request) -> Response:
+    """What every installed driver does, what it need not do, and what is missing."""
+    return answer(request, devicing.admissions(), private=False)
+
+
+@router.post("/accounts/{account}/devices", response_model=WriteDone, status_code=201, summary="Claim a device",
+             **allows(Action.MANAGE_DEVICES))  # fmt: skip
+async def claim(
+    request: Request,
+    community: There,
+    seat: Seated,
+    account: str,
+    body: Annotated[dict[str, Any], Body(openapi_examples=_CLAIM)],
+    key: IdempotencyKey = None,
+) -> Response:
+    """By the `number` on its gateway, with a `name`, its `kind`, `most_w`, and of a store `capacity_wh` (row H1)."""
+    try:
+        asked = msgspec.convert(body, Claim)
+    except msgspec.ValidationError as error:
+        raise InvalidValue(f"a claim is number, name, kind, most_w and capacity_wh: {error}") from error
+    told = views.claim(
+        community,
+        seat,
+        asked.number,
+        asked.name,
+        asked.kind,
+        most_w=asked.most_w,
+        capacity_wh=asked.capacity_wh,
+    )
+    about = Action.MANAGE_DEVICES
+    return await write(request, community, seat, about, AccountId(account), Kind.REGISTER, told, key, body)

@@ -1,0 +1,179 @@
+"""Prove entries, slots and chains from a log that is run again with everything kept, in a process of its own."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from typing import Any, TypeVar
+
+from commonwatt.apps.wiring import open_log
+from commonwatt.flows.billing import ProvenEntry, prove_entry
+from commonwatt.flows.chain import make_chain
+from commonwatt.flows.prove import make_evidence
+from commonwatt.flows.replay import Replayed, community_of, go_on, replay
+from commonwatt.ledger.checkpoint import read_note
+from commonwatt.ledger.leaf import LeafRow
+from commonwatt.model import Refused
+
+T = TypeVar("T")
+MOST_WAITING = 32
+MOST_KEPT = 256
+"""Proofs that are kept, all under the latest checkpoint that anybody asked under."""
+
+
+class Prover:
+    """Proves what needs the whole log run again; the process starts with the first question, and runs it once.
+
+    What is asked under a later checkpoint goes on from there. Of the loop that asks; one question is worked on at a
+    time, at the lowest priority.
+
+    Args:
+        folder: The community's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._pool: ProcessPoolExecutor | None = None
+        self._ran: Synchronized[int] | None = None
+        self._waiting = 0
+        self._size = 0
+        self._kept: dict[tuple[object, ...], asyncio.Future[Any]] = {}
+
+    @property
+    def progress(self) -> float | None:
+        """How much of the log was run again, as a part of one; None where nothing is asked."""
+        if not self._waiting or self._ran is None:
+            return None
+        return min(1.0, self._ran.value / max(1, self._size))
+
+    async def entry(self, note: str, number: int) -> ProvenEntry:
+        """Return an entry of the books with its way up to the state root of a note.
+
+        Raises:
+            Refused: The books had no such entry yet, too much is asked at once, or the log does not begin with its
+                first leaf any more.
+            Corrupt: The log contradicts itself.
+        """
+        return await self._ask(_entry, note, number)
+
+    async def evidence(self, note: str, account: str, slot_s: int) -> bytes:
+        """Return the evidence of an account's slot under a note; see `commonwatt.flows.prove.make_evidence`.
+
+        Raises:
+            Refused, Corrupt: As there and in `entry`.
+        """
+        return await self._ask(_evidence, note, account, slot_s)
+
+    async def chain(self, note: str, asset: str, slot_s: int) -> bytes:
+        """Return the chain of evidence of an asset's slot under a note; see `commonwatt.flows.chain.make_chain`.
+
+        Raises:
+            Refused, Corrupt: As there and in `entry`.
+        """
+        return await self._ask(_chain, note, asset, slot_s)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    async def _ask(self, work: Callable[..., T], note: str, *about: object) -> T:
+        size = read_note(note).size
+        if size > self._size:
+            self._size, self._kept = size, {}
+        key = (work, size, *about)
+        asked = self._kept.get(key)
+        if asked is None:
+            asked = self._kept[key] = self._begin(partial(work, note, *about))
+            asked.add_done_callback(partial(self._done, key))
+        found: T = await asyncio.shield(asked)
+        return found
+
+    def _begin(self, work: Callable[[], T]) -> "asyncio.Future[T]":
+        if self._waiting >= MOST_WAITING:
+            raise Refused("so many proofs are made at once, ask again", waiting=self._waiting)
+        if self._pool is None:
+            context = get_context("spawn")
+            self._ran = context.Value("q", 0)
+            self._pool = ProcessPoolExecutor(1, context, initializer=_start, initargs=(self._folder, self._ran))
+        begun = asyncio.wrap_future(self._pool.submit(work))
+        self._waiting += 1
+        return begun
+
+    def _done(self, key: tuple[object, ...], asked: "asyncio.Future[Any]") -> None:
+        self._waiting -= 1
+        # What went wrong may go right the next time; of what is kept the oldest goes first.
+        if (asked.cancelled() or asked.exception() is not None) and self._kept.get(key) is asked:
+            del self._kept[key]
+        while len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+
+
+@dataclass(slots=True)
+class _Bench:
+    """What the process works on: whose log, how far it ran for all to see, and what came of it so far."""
+
+    folder: Path
+    ran: "Synchronized[int]"
+    run: Replayed | None = None
+
+    def up_to(self, size: int) -> Replayed:
+        """Return the log's replay up to a size, going on from the last one where that is earlier."""
+        with open_log(self.folder) as log:
+            if self.run is None or len(self.run.tree) > size:
+                self.run = None
+                self.run = replay(self._counted(islice(log.rows(), size), 0), community_of(log), keep=True)
+            elif (begun := len(self.run.tree)) < size:
+                run, self.run = self.run, None  # what breaks off half-way is not used again
+                go_on(run, self._counted(islice(log.rows(begun), size - begun), begun))
+                self.run = run
+        self.ran.value = size
+        return self.run
+
+    def rows(self, size: int) -> list[LeafRow]:
+        with open_log(self.folder) as log:
+            return list(islice(log.rows(), size))
+
+    def _counted(self, rows: Iterable[LeafRow], begun: int) -> Iterator[LeafRow]:
+        for number, row in enumerate(rows, begun):
+            self.ran.value = number
+            yield row
+
+
+_bench: _Bench | None = None
+
+
+def _start(folder: Path, ran: "Synchronized[int]") -> None:
+    global _bench  # noqa: PLW0603  the process's own, set once before it works
+    _bench = _Bench(folder, ran)
+    os.nice(19)
+    # Whoever ends the app from a terminal ends it; this process goes with it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _at(note: str) -> tuple[_Bench, Replayed, int]:
+    assert _bench is not None
+    size = read_note(note).size
+    return _bench, _bench.up_to(size), size
+
+
+def _entry(note: str, number: int) -> ProvenEntry:
+    return prove_entry(_at(note)[1].state, note, number)
+
+
+def _evidence(note: str, account: str, slot_s: int) -> bytes:
+    bench, run, size = _at(note)
+    return make_evidence(run.state, run.whole_tree(), bench.rows(size), note, account, slot_s)
+
+
+def _chain(note: str, asset: str, slot_s: int) -> bytes:
+    bench, run, size = _at(note)
+    return make_chain(run.state, run.whole_tree(), bench.rows(size), note, asset, slot_s)

@@ -1,0 +1,74 @@
+from functools import partial
+
+import pytest
+from fastapi.testclient import TestClient
+from lived import LivedStreet
+from seats import sits
+
+from commonwatt.apps.community import Community
+from commonwatt.apps.views.devices import Telling, _telling
+from commonwatt.flows.rulebook import bodies
+from commonwatt.identity.keys import SigningKey
+from commonwatt.identity.seat import Role
+from commonwatt.model import AccountId, Kind, Outcome
+
+MINE, OPERATES, WIRES = sits(Role.MEMBER, "member-01"), sits(Role.OPERATOR, "operator"), sits(Role.DSO, "dso")
+CLAIM = {"number": "HEPEK-9001", "name": "cellar-01", "kind": "battery", "most_w": 3_000, "capacity_wh": 10_000}
+
+
+def test_a_member_sees_how_their_devices_fare_and_what_each_said_last(client: TestClient, lived: LivedStreet) -> None:
+    told = client.get("/api/v1/devices", headers=MINE).json()
+    assert {one["owner"] for one in told} == {"member-01"}
+    assert {one["telling"] for one in told} == {"healthy"}
+    assert all(one["last_slot_s"] == lived.end_s - 900 and one["import_wh"] is not None for one in told)
+    steered = [one for one in told if one["last_word"]]
+    assert steered, "the street's plan asked something of a store"
+    for one in steered:
+        leaf = client.get(f"/api/v1/leaves/{one['last_word']['position']}", headers=sits(Role.AUDITOR, "auditor"))
+        assert leaf.json()["kind"] == "ack"
+
+
+def test_who_runs_the_service_sees_that_devices_live_and_not_what_a_home_draws(client: TestClient) -> None:
+    told = client.get("/api/v1/devices", headers=OPERATES).json()
+    assert len({one["owner"] for one in told}) > 1
+    assert all(one["import_wh"] is None and one["last_word"] is None for one in told)
+    assert client.get("/api/v1/devices", headers=WIRES).json() == [], "zones, not homes"
+    assert client.get("/api/v1/devices").status_code == 403
+
+
+def test_silence_and_doubt_are_told_by_the_logs_time() -> None:
+    assert _telling(None, None, 10_000) is Telling.NEW
+    assert _telling(9_000, None, 10_000) is Telling.HEALTHY
+    assert _telling(9_000, None, 13_000) is Telling.SILENT
+    assert _telling(9_000, 9_500, 10_000) is Telling.DOUBTED
+
+
+def test_every_driver_admits_what_is_missing(client: TestClient) -> None:
+    told = client.get("/api/v1/drivers").json()
+    assert len(told) > 3 and all(one["trouble"] or one["done"] for one in told)
+    assert any(one["missing"] for one in told)
+
+
+@pytest.mark.row("H1")
+def test_who_holds_a_gateways_number_claims_what_is_behind_it_and_nobody_else_does(open_client: TestClient) -> None:
+    path = "/api/v1/accounts/member-01/devices"
+    early = open_client.post(path, headers=MINE, json=CLAIM)
+    assert early.json()["rule"] == "a device is claimed by the number of a gateway that is registered and free"
+
+    community: Community = open_client.app.state.community  # type: ignore[attr-defined]
+    public = SigningKey.from_seed(b"of this test", "gateway").public.hex()
+    body = bodies.RegisterGateway(gateway=str(CLAIM["number"]), public=public, alg="secp256k1")
+    assert open_client.portal
+    done = open_client.portal.call(partial(community.send, AccountId("operator"), Kind.REGISTER, body))
+    assert done.outcome is Outcome.BOOKED
+
+    assert open_client.post(path, headers=MINE, json={**CLAIM, "most_w": -1}).status_code == 422
+    assert open_client.post(path, headers=sits(Role.MEMBER, "member-02"), json=CLAIM).status_code == 404
+    assert open_client.post(path, headers=MINE, json=CLAIM).status_code == 201
+    claimed = next(
+        one for one in open_client.get("/api/v1/devices", headers=MINE).json() if one["asset"] == "cellar-01"
+    )
+    assert (claimed["telling"], claimed["gateway"]) == ("new", "HEPEK-9001")
+    other = "/api/v1/accounts/member-02/devices"
+    late = open_client.post(other, headers=sits(Role.MEMBER, "member-02"), json={**CLAIM, "name": "mine-02"})
+    assert late.json()["rule"] == early.json()["rule"], "that it is somebody's is not told"
