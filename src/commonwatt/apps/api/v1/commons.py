@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from commonwatt.apps.api.answers import MOST_A_PAGE, Page, answer, page, read_cursor
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.markets import Moment
-from commonwatt.apps.views import audit, curves, flexibility, zones
+from commonwatt.apps.views import audit, curves, flexibility, operations, tariffs, zones
 from commonwatt.identity.access import Action
 from commonwatt.model import MAX_SAFE_INTEGER, AccountId, AssetId, Kind, Outcome
 
@@ -60,6 +60,19 @@ async def four_curves(
 async def under_contract(request: Request, community: There, seat: Seated) -> Response:
     """Offers with their windows: promised, measured and paid, in sums of no fewer than three homes."""
     return answer(request, flexibility.offers(community, seat))
+
+
+@router.get("/operations", response_model=operations.Operations, summary="How the community runs",
+            **allows(Action.SEE_MEMBERS))  # fmt: skip
+async def how_it_runs(request: Request, community: There, seat: Seated) -> Response:
+    """Members, alarms, answers to commands, and money in and out."""
+    return answer(request, operations.operations(community, seat))
+
+
+@router.get("/tariff", response_model=tariffs.Tariff, summary="Fees", **allows(Action.SEE_COMMUNITY))
+async def fees(request: Request, community: There, seat: Seated) -> Response:
+    """What the community takes for what."""
+    return answer(request, tariffs.tariff(community, seat), private=False)
 
 
 @router.get("/leaves", response_model=Page[audit.LeafView], summary="Search the log", **allows(Action.SEE_LOG))

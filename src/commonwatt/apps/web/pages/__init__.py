@@ -1,6 +1,6 @@
 """The app's pages, in the order of the navigation: each puts views before people, and decides nothing."""
 
 from commonwatt.apps.web.context import Page
-from commonwatt.apps.web.pages import commons, grid, home, market
+from commonwatt.apps.web.pages import commons, grid, home, market, operator
 
-PAGES: tuple[Page, ...] = (home.PAGE, market.PAGE, grid.PAGE, commons.PAGE)
+PAGES: tuple[Page, ...] = (home.PAGE, operator.PAGE, grid.PAGE, market.PAGE, commons.PAGE)
