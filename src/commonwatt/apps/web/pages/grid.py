@@ -25,9 +25,9 @@ _MOST_CHARTS = 4
 _STATUS = {
     "standby": mark("not called"),
     "called": mark("called"),
-    "measured": mark("delivered"),
+    "measured": mark("measured"),
     "disputed": mark("disputed"),
-    "paid": mark("delivered and paid"),
+    "paid": mark("measured and paid"),
 }
 _AGAINST = {
     "ten_like_days": mark("against ten days like it"),
