@@ -9,7 +9,7 @@ from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import tag
 from commonwatt.apps.web.pages import stating
-from commonwatt.apps.web.parts.chart import Line, chart
+from commonwatt.apps.web.parts.chart import Drawn, Line, moving_chart
 from commonwatt.apps.web.parts.figures import Figure, figures
 from commonwatt.apps.web.parts.grid import ZoneLoad, zone_map
 from commonwatt.apps.web.parts.listing import row
@@ -48,7 +48,7 @@ def build(context: Context) -> None:
         picture = context.put(_map(context))
         context.redraw(picture, lambda: _map(context), _TOPICS)
         for one in told[:_MOST_CHARTS]:
-            _load(context, one)
+            _load(context, one.zone)
     account = context.seat.account
     if account is not None and may(context.seat.role, Action.STATE_CONSTRAINT, Relation.OWN):
         stating.put(context, account, _example(words, told))
@@ -122,30 +122,38 @@ def _map(context: Context) -> Markup:
     return zone_map(words, found, as_of_s=context.community.told_s)
 
 
-def _load(context: Context, one: zones.ZoneView) -> None:
-    """Put a zone's day on the page: load, and what was stated as its most and least."""
+def _load(context: Context, name: str) -> None:
+    """Put a zone's day on the page as it moves: load, and what was stated as its most and least."""
     words = context.words
-    shown = [slot for slot in one.slots if slot.power_w is not None]
-    if not shown:
-        return
-    kilo = [
-        (words.say("Load"), "grid", [slot.power_w for slot in shown]),
-        (words.say("At most"), "bad", [slot.most_w for slot in shown]),
-        (words.say("At least"), "battery", [slot.least_w for slot in shown]),
-    ]
-    lines = [
-        Line(
-            name=name,
-            colour=colour,
-            values=[None if watts is None else watts / 1000 for watts in values],
-            steps=True,
-            dashed=colour != "grid",
+
+    def told() -> zones.ZoneView:
+        now_s = context.now_s() // SLOT_SECONDS * SLOT_SECONDS
+        return zones.zone(context.community, context.seat, name, now_s - _DAY_S, now_s + SLOT_SECONDS)
+
+    def draw() -> Drawn:
+        shown = [slot for slot in told().slots if slot.power_w is not None]
+        curves = (
+            (words.say("Load"), "grid", [slot.power_w for slot in shown]),
+            (words.say("At most"), "bad", [slot.most_w for slot in shown]),
+            (words.say("At least"), "battery", [slot.least_w for slot in shown]),
         )
-        for name, colour, values in kilo
-        if any(watts is not None for watts in values)
-    ]
-    title = words.say("Zone {zone}, {homes} homes", zone=one.zone, homes=words.number(one.homes))
-    chart(context, title, [slot.slot_s for slot in shown], lines, unit="kW", as_of_s=context.community.told_s)
+        lines = [
+            Line(
+                name=line,
+                colour=colour,
+                values=[None if watts is None else watts / 1000 for watts in values],
+                steps=True,
+                dashed=colour != "grid",
+            )
+            for line, colour, values in curves
+            if colour == "grid" or any(watts is not None for watts in values)
+        ]
+        return Drawn(times_s=[slot.slot_s for slot in shown], lines=lines, as_of_s=context.community.told_s)
+
+    now = told()
+    if any(slot.power_w is not None for slot in now.slots):
+        title = words.say("Zone {zone}, {homes} homes", zone=name, homes=words.number(now.homes))
+        moving_chart(context, title, draw, _TOPICS, unit="kW", key=f"zone-{name}")
 
 
 def _example(words: Words, told: Sequence[zones.ZoneView]) -> str:

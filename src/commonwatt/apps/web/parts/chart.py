@@ -45,7 +45,7 @@ class Drawn:
 
     Args:
         times_s: The points in time, seconds since 1970, in order.
-        lines: One or more curves over them; of a chart that moves as many, under the same names, each time.
+        lines: One or more curves over them.
         as_of_s: When the numbers were true.
 
     Raises:
