@@ -17,7 +17,7 @@ from browser.visitor import Visit, Visitor
 
 SERVE = Path(__file__).with_name("operated.py")
 _STARTS_WITHIN_S = 120
-LINE = "power of zone street <= 18 kW from 18:00 to 19:00 for dso"
+LINE = "power of zone street <= 10 kW from 12:00 to 24:00 on 14 November for dso"
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,11 @@ def _serious(page: Page) -> list[str]:
 
 
 @pytest.mark.row("X14")
-def test_a_limit_is_explained_while_typed_stated_by_keyboard_and_taken_back(look_as: Visit) -> None:
+def test_a_limit_is_explained_while_typed_stated_by_keyboard_seen_at_once_and_taken_back(look_as: Visit) -> None:
     page = look_as("dso").go("/grid")
+    over, at_most = page.locator("[data-live=over]"), page.locator("figure.charted tbody tr").last.locator("td").nth(1)
+    expect(over).to_have_text("0")
+    expect(at_most).to_have_text("25.0")
     expect(page.locator(".figure").first).to_contain_text("Wed 14 Nov, 16:45")
     box = page.get_by_label("A limit in one line")
     box.press_sequentially("power of car car-01 <= 1 kW from 18:00 to 19:00")
@@ -87,10 +90,14 @@ def test_a_limit_is_explained_while_typed_stated_by_keyboard_and_taken_back(look
     stands = page.get_by_label("Limits that stand", exact=True)
     expect(stands).to_contain_text(LINE.split(" from ", maxsplit=1)[0])
     expect(box).to_have_value("")
-    mine = stands.locator("li").filter(has_text="18 kW")
+    expect(at_most).to_have_text("10.0")
+    expect(over).not_to_have_text("0")
+    mine = stands.locator("li").filter(has_text="10 kW")
     mine.get_by_role("button", name="Take back").click()
     mine.get_by_role("button", name="Press again to take it back").click()
     expect(mine).to_have_count(0)
+    expect(at_most).to_have_text("25.0")
+    expect(over).to_have_text("0")
 
 
 @pytest.mark.row("W2")
