@@ -46,9 +46,9 @@ def curves(community: Community, seat: Seat, from_s: int, to_s: int) -> list[Cur
     homes, batteries, cars = (_of(community, kind) for kind in _KINDS)
     if len(homes) < LEAST_HOMES:
         return []
-    homes_wh, told = _sums(community, homes, from_s, to_s)
-    batteries_wh, _ = _sums(community, batteries, from_s, to_s)
-    cars_wh, _ = _sums(community, cars, from_s, to_s)
+    told, batteries_wh, cars_wh = (
+        community.chronicle.sums_wh([one.id for one in assets], from_s, to_s) for assets in (homes, batteries, cars)
+    )
     given_wh: dict[int, int] = {}
     greedy_wh: dict[int, int] = {}
     for car in cars:
@@ -57,17 +57,18 @@ def curves(community: Community, seat: Seat, from_s: int, to_s: int) -> list[Cur
             given_wh[one.slot_s] = given_wh.get(one.slot_s, 0) + one.reading.export_wh
         for slot_s, wh in unmanaged_wh(car, readings, _wanted_wh(community, car)).items():
             greedy_wh[slot_s] = greedy_wh.get(slot_s, 0) + wh
-    found = []
-    for slot_s in sorted(slot_s for slot_s, count in told.items() if count == len(homes)):
-        alone_wh = homes_wh[slot_s] - batteries_wh.get(slot_s, 0) - cars_wh.get(slot_s, 0)
-        many = len(cars) >= LEAST_HOMES
+    found, many, none = [], len(cars) >= LEAST_HOMES, (0, 0)
+    for slot_s, (count, homes_wh) in told.items():
+        if count < len(homes):
+            continue
+        alone_wh = homes_wh - batteries_wh.get(slot_s, none)[1] - cars_wh.get(slot_s, none)[1]
         found.append(
             CurveSlot(
                 slot_s=slot_s,
                 demand_w=mean_w(alone_wh),
                 unmanaged_w=mean_w(alone_wh + greedy_wh.get(slot_s, 0)) if many else None,
-                smart_w=mean_w(homes_wh[slot_s] + given_wh.get(slot_s, 0)) if many else None,
-                discharging_w=mean_w(homes_wh[slot_s]),
+                smart_w=mean_w(homes_wh + given_wh.get(slot_s, 0)) if many else None,
+                discharging_w=mean_w(homes_wh),
             )
         )
     return found
@@ -130,16 +131,3 @@ def _wanted_wh(community: Community, car: Asset) -> dict[int, int]:
 
 def _of(community: Community, kind: AssetKind) -> list[Asset]:
     return [one for one in community.state.assets.values() if one.kind is kind]
-
-
-def _sums(
-    community: Community, assets: Sequence[Asset], from_s: int, to_s: int
-) -> tuple[dict[int, int], dict[int, int]]:
-    """Return the net energy of some meters by slot, in Wh, and how many of them told."""
-    sums: dict[int, int] = {}
-    counts: dict[int, int] = {}
-    for asset in assets:
-        for one in community.chronicle.readings(asset.id, from_s, to_s):
-            sums[one.slot_s] = sums.get(one.slot_s, 0) + one.reading.import_wh - one.reading.export_wh
-            counts[one.slot_s] = counts.get(one.slot_s, 0) + 1
-    return sums, counts

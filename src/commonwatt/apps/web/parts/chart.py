@@ -112,7 +112,7 @@ def moving_chart(
         key: Of its time in the page's feeds, unique on the page.
     """
     now = draw()
-    context.follow(key, lambda: {key: as_of(context.words, draw().as_of_s)}, topics)
+    context.follow(key, lambda: {key: as_of(context.words, context.community.told_s)}, topics)
     picture, behind = _put(context, title, now, unit, None, key)
 
     async def again() -> None:
