@@ -19,13 +19,15 @@ from commonwatt.flows.intake import read_head
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.rulebook import State
 from commonwatt.identity.keys import SigningKey
-from commonwatt.model import AccountId, InvalidValue, KeyId, Kind, Outcome, Refused
+from commonwatt.model import GRID, AccountId, InvalidValue, KeyId, Kind, Outcome, Refused
 
 LOOK_EVERY_S = 0.05
 """Between two looks at whether the log has grown: what a reading waits at most before pages know of it."""
 SEEN_WITHIN_S = 10.0
 """How long what was answered may take to come back by way of the log, before who asked is told all the same."""
 TRIES = 5
+_KEPT_AS = {GRID: "dso"}
+"""Keys that lie in a folder under the name of their holder's role, not of the account for which they sign."""
 
 Hear = Callable[[Chapter], None]
 
@@ -227,7 +229,7 @@ class Community:
         """Return an account's own key, where the folder keeps it under its name and the log knows it as such."""
         if self._keys.get(account) is None:
             try:
-                key = open_key(self.folder, account)
+                key = open_key(self.folder, _KEPT_AS.get(account, account))
             except (Refused, InvalidValue):
                 return None
             record = self.state.keys.get(key.id)

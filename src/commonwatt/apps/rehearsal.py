@@ -13,7 +13,7 @@ from commonwatt.apps.publishing import TRUST
 from commonwatt.flows.evidence import read_trust
 from commonwatt.flows.rulebook import State
 from commonwatt.identity.seat import PUBLIC, Role, Seat
-from commonwatt.model import AccountId, AssetKind, Refused
+from commonwatt.model import GRID, AccountId, AssetKind, Refused
 
 COOKIE = "commonwatt-rehearsal"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -77,11 +77,16 @@ def rehearsal(folder: Path, host: str, origin: str, state: State) -> Rehearsal:
     return Rehearsal(
         [
             *(Seat(person=account, role=Role.MEMBER, account=account) for account in members),
-            *(Seat(person=role.value, role=role, account=AccountId(role.value)) for role in roles),
+            *(Seat(person=role.value, role=role, account=_account(role)) for role in roles),
             PUBLIC,
         ],
         origin,
     )
+
+
+def _account(role: Role) -> AccountId:
+    """Return for whom a role signs: who runs the wires speaks as the grid."""
+    return GRID if role is Role.DSO else AccountId(role.value)
 
 
 def _name(seat: Seat) -> str:

@@ -1,5 +1,6 @@
 """Keep what a log told in tables that can be asked, in memory alone: at rest it lies in the log, encrypted."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -162,6 +163,16 @@ class Chronicle:
             (asset, from_s, to_s, MOST_ROWS),
         )
         return [_reading(row) for row in rows]
+
+    def sums_wh(self, assets: Sequence[AssetId], from_s: int, to_s: int) -> dict[int, tuple[int, int]]:
+        """Return by slot of [from_s, to_s), in order, how many of some meters told, and their net energy in Wh."""
+        rows = self._db.execute(
+            "SELECT slot_s, COUNT(*), SUM(import_wh - export_wh) FROM reading"
+            " WHERE asset IN (SELECT value FROM json_each(?)) AND slot_s >= ? AND slot_s < ?"
+            " GROUP BY slot_s ORDER BY slot_s LIMIT ?",
+            (json.dumps(list(assets)), from_s, to_s, MOST_ROWS),
+        )
+        return {slot_s: (count, net_wh) for slot_s, count, net_wh in rows}
 
     def readings_at(self, slot_s: int) -> list[Believed]:
         """Return what is believed of all meters in one slot, by name."""

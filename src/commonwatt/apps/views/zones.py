@@ -101,12 +101,8 @@ def mean_w(energy_wh: int) -> int:
 
 def _zone(community: Community, name: str, from_s: int, to_s: int) -> ZoneView:
     own = [one for one in community.state.assets.values() if one.zone == name and one.kind is AssetKind.CONNECTION]
-    sums: dict[int, tuple[int, int]] = {}
-    for meter in own:
-        for one in community.chronicle.readings(meter.id, from_s, to_s):
-            count, wh = sums.get(one.slot_s, (0, 0))
-            sums[one.slot_s] = count + 1, wh + one.reading.import_wh - one.reading.export_wh
-    slots = [_slot(community, name, slot_s, *sums[slot_s]) for slot_s in sorted(sums)]
+    sums = community.chronicle.sums_wh([one.id for one in own], from_s, to_s)
+    slots = [_slot(community, name, slot_s, *told) for slot_s, told in sums.items()]
     return ZoneView(
         zone=name,
         as_of_s=community.told_s,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from commonwatt.apps.api.answers import MOST_A_PAGE, Page, answer, page, read_cursor
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.markets import Moment
-from commonwatt.apps.views import audit, zones
+from commonwatt.apps.views import audit, curves, flexibility, operations, tariffs, zones
 from commonwatt.identity.access import Action
 from commonwatt.model import MAX_SAFE_INTEGER, AccountId, AssetId, Kind, Outcome
 
@@ -44,6 +44,35 @@ async def zone(
 ) -> Response:
     """One zone's load."""
     return answer(request, zones.zone(community, seat, name, from_s, to_s))
+
+
+@router.get("/curves", response_model=list[curves.CurveSlot], summary="The community's four curves",
+            **allows(Action.SEE_ZONES))  # fmt: skip
+async def four_curves(
+    request: Request, community: There, seat: Seated, from_s: Moment = 0, to_s: Moment = 32_503_680_000
+) -> Response:
+    """Demand alone, with unmanaged cars, with smart charging, with discharging; from what meters told."""
+    return answer(request, curves.curves(community, seat, from_s, to_s))
+
+
+@router.get("/flexibility", response_model=list[flexibility.OfferView], summary="Flexibility under contract",
+            **allows(Action.SEE_ZONES))  # fmt: skip
+async def under_contract(request: Request, community: There, seat: Seated) -> Response:
+    """Offers with their windows: promised, measured and paid, in sums of no fewer than three homes."""
+    return answer(request, flexibility.offers(community, seat))
+
+
+@router.get("/operations", response_model=operations.Operations, summary="How the community runs",
+            **allows(Action.SEE_MEMBERS))  # fmt: skip
+async def how_it_runs(request: Request, community: There, seat: Seated) -> Response:
+    """Members, alarms, answers to commands, and money in and out."""
+    return answer(request, operations.operations(community, seat))
+
+
+@router.get("/tariff", response_model=tariffs.Tariff, summary="Fees", **allows(Action.SEE_COMMUNITY))
+async def fees(request: Request, community: There, seat: Seated) -> Response:
+    """What the community takes for what."""
+    return answer(request, tariffs.tariff(community, seat), private=False)
 
 
 @router.get("/leaves", response_model=Page[audit.LeafView], summary="Search the log", **allows(Action.SEE_LOG))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from commonwatt.apps.web.markup import join, tag
+from commonwatt.apps.web.parts.live_value import live_value
 from commonwatt.apps.web.words import Words
 
 
@@ -25,11 +26,24 @@ def with_table(
     return tag("figure", caption(words, title, as_of_s), shown, table(words, title, head, rows), class_="pictured")
 
 
-def caption(words: Words, title: str, as_of_s: int) -> Markup:
-    """Return what a picture is of, as of when, and the button that turns it into its table."""
+def caption(words: Words, title: str, as_of_s: int, key: str = "") -> Markup:
+    """Return what a picture is of, as of when, and the button that turns it into its table.
+
+    Args:
+        words: Whose language.
+        title: What is shown, with units.
+        as_of_s: When the numbers were true, seconds since 1970.
+        key: The feed's key that moves that time; empty where the picture stays as it is.
+    """
     button = tag("button", words.say("Table"), type="button", class_="quiet", data_toggle="table", aria_pressed="false")
-    when = tag("span", words.say("as of {when}", when=words.instant(as_of_s)), class_="small")
+    told = as_of(words, as_of_s)
+    when = tag("span", live_value(key, told) if key else told, class_="small")
     return tag("figcaption", tag("span", title, class_="lead"), when, button)
+
+
+def as_of(words: Words, as_of_s: int) -> str:
+    """Say when the numbers of a picture were true."""
+    return words.say("as of {when}", when=words.instant(as_of_s))
 
 
 def table(words: Words, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:

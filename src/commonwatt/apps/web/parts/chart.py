@@ -1,13 +1,14 @@
 """A chart over time with a table behind it; the charting library comes only with pages that have one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
 from nicegui import ui
 
 from commonwatt.apps.web.context import Context
-from commonwatt.apps.web.parts.behind import caption, table
+from commonwatt.apps.web.parts.behind import as_of, caption, table
 from commonwatt.model import InvalidValue
 
 _MOST_ROWS = 192
@@ -38,6 +39,30 @@ class Line:
     dashed: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """What a chart shows now.
+
+    Args:
+        times_s: The points in time, seconds since 1970, in order.
+        lines: One or more curves over them.
+        as_of_s: When the numbers were true.
+
+    Raises:
+        InvalidValue: A curve has more or fewer values than there are times.
+    """
+
+    times_s: Sequence[int]
+    lines: Sequence[Line]
+    as_of_s: int
+
+    def __post_init__(self) -> None:
+        n = len(self.times_s)
+        for line in self.lines:
+            if len(line.values) != n or len(line.low) != len(line.high) or len(line.low) not in (0, n):
+                raise InvalidValue(f"a curve has one value a time, {n}, found {len(line.values)} in {line.name!r}")
+
+
 def chart(
     context: Context,
     title: str,
@@ -62,29 +87,70 @@ def chart(
     Raises:
         InvalidValue: A curve has more or fewer values than there are times.
     """
-    for line in lines:
-        if (
-            len(line.values) != len(times_s)
-            or len(line.low) != len(line.high)
-            or len(line.low) not in (0, len(times_s))
-        ):
-            raise InvalidValue(
-                f"a curve has one value a time, {len(times_s)}, found {len(line.values)} in {line.name!r}"
-            )
+    drawn = Drawn(times_s=times_s, lines=lines, as_of_s=as_of_s)
+    picture, _ = _put(context, title, drawn, unit, write, "")
+    return picture
+
+
+def moving_chart(
+    context: Context,
+    title: str,
+    draw: Callable[[], Drawn],
+    topics: Collection[Hashable],
+    *,
+    unit: str,
+    key: str,
+) -> ui.echart:
+    """Put a chart on the page that moves as the log grows, table and time with it.
+
+    Args:
+        context: The page.
+        title: What is shown.
+        draw: Returns what to show now.
+        topics: What can move it.
+        unit: Of all values.
+        key: Of its time in the page's feeds, unique on the page.
+    """
+    now = draw()
+    context.follow(key, lambda: {key: as_of(context.words, context.community.told_s)}, topics)
+    picture, behind = _put(context, title, now, unit, None, key)
+
+    async def again() -> None:
+        told = draw()
+        if context.client.is_deleted:
+            return
+        picture.options.update(_options(context, told.times_s, told.lines, unit))
+        picture.update()
+        behind.set_content(_table(context, title, told, unit, None))
+
+    context.live.watch(context.client.id, again, topics)
+    return picture
+
+
+def _put(
+    context: Context, title: str, drawn: Drawn, unit: str, write: Callable[[float], str] | None, key: str
+) -> tuple[ui.echart, ui.html]:
+    """Put picture and table on the page."""
+    with ui.element("figure").classes("card pictured charted"):
+        told = caption(context.words, f"{title} ({unit})", drawn.as_of_s, key)
+        context.put(told, early=False).classes("caption")
+        with ui.element("div").classes("picture").props("aria-hidden=true"):
+            options = _options(context, drawn.times_s, drawn.lines, unit)
+            picture = ui.echart(options, renderer="svg").classes("chart")
+        behind = context.put(_table(context, title, drawn, unit, write), early=False).classes("held")
+    return picture, behind
+
+
+def _table(context: Context, title: str, drawn: Drawn, unit: str, write: Callable[[float], str] | None) -> Markup:
     words = context.words
     written = write or (lambda value: words.number(value, 1))
-    with ui.element("figure").classes("card pictured charted"):
-        context.put(caption(words, f"{title} ({unit})", as_of_s), early=False).classes("caption")
-        with ui.element("div").classes("picture").props("aria-hidden=true"):
-            picture = ui.echart(_options(context, times_s, lines, unit), renderer="svg").classes("chart")
-        stride = -(-len(times_s) // _MOST_ROWS) or 1
-        rows = [
-            (words.instant(at_s), *(_cell(line.values[place], written) for line in lines))
-            for place, at_s in list(enumerate(times_s))[::stride]
-        ]
-        head = (words.say("When"), *(f"{line.name} ({unit})" for line in lines))
-        context.put(table(words, title, head, rows), early=False).classes("held")
-    return picture
+    stride = -(-len(drawn.times_s) // _MOST_ROWS) or 1
+    rows = [
+        (words.instant(at_s), *(_cell(line.values[place], written) for line in drawn.lines))
+        for place, at_s in list(enumerate(drawn.times_s))[::stride]
+    ]
+    head = (words.say("When"), *(f"{line.name} ({unit})" for line in drawn.lines))
+    return table(words, title, head, rows)
 
 
 def _cell(value: float | None, write: Callable[[float], str]) -> str:

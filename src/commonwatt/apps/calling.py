@@ -1,0 +1,54 @@
+"""Call a DEMAND as a seat may, and take it back: what the operator's command line does, from the app."""
+
+from collections.abc import Sequence
+
+from commonwatt.apps import demanding
+from commonwatt.apps.community import Community
+from commonwatt.apps.views.seeing import check
+from commonwatt.flows.gateway.letters import Called
+from commonwatt.identity.access import Action
+from commonwatt.identity.seat import Seat
+
+LONGEST_S = 86_400
+
+
+def standing(community: Community, seat: Seat) -> Sequence[Called]:
+    """Return what is broadcast and not over.
+
+    Raises:
+        Refused: The role calls nothing.
+        InvalidValue: The folder's file of them is damaged.
+    """
+    check(community, seat, Action.CALL_EVENT, seat.account)
+    return demanding.standing(community.folder, community.now_s())
+
+
+def call(community: Community, seat: Seat, lasts_s: int, power_w: int | None = None) -> Called:
+    """Broadcast a DEMAND from now on; the community's door tells it to every gateway whose line is open.
+
+    Args:
+        community: Whose gateways.
+        seat: Who calls.
+        lasts_s: How long, seconds; a day at most.
+        power_w: How much of each, W; None where that is for each to say.
+
+    Raises:
+        Refused: The role calls nothing, or too many stand.
+        InvalidValue: It lasts no time.
+    """
+    check(community, seat, Action.CALL_EVENT, seat.account)
+    now_s = community.now_s()
+    end_s = now_s + min(lasts_s, LONGEST_S)
+    called = Called(id=f"{seat.role.value}-{now_s}-{lasts_s}", start_s=now_s, end_s=end_s, power_w=power_w)
+    demanding.demand(community.folder, called, now_s)
+    return called
+
+
+def retract(community: Community, seat: Seat, name: str) -> None:
+    """Take a DEMAND back.
+
+    Raises:
+        Refused: The role calls nothing, or there is none of that name.
+    """
+    check(community, seat, Action.CALL_EVENT, seat.account)
+    demanding.retract(community.folder, name, community.now_s())
