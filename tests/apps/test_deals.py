@@ -52,8 +52,8 @@ def test_the_bid_that_a_lot_shows_is_taken_and_the_next_one_is_a_step_better(liv
     async def story() -> None:
         async with open_community(lived_copy) as community:
             now_s = lived_copy.end_s
-            opened: dict[str, object] = {"what": "open", "form": "english", "side": "ask", "good": "watt", "amount": 200}
-            opened |= {"start_s": now_s, "end_s": now_s + 600, "reserve_price": 100_000, "step": 5_000}
+            opened: dict[str, object] = {"what": "open", "form": "english", "side": "ask", "good": "watt"}
+            opened |= {"amount": 200, "start_s": now_s, "end_s": now_s + 600, "reserve_price": 100_000, "step": 5_000}
             name = await do(community, SELLER, Kind.AUCTION, opened)
             for bidder, price in ((BUYER, 100_000), (AccountId("member-03"), 105_000)):
                 (lot,) = views.deals(community, PUBLIC).lots
