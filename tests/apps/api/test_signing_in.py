@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from browser import API, Browser, entrance
+from entrant import API, Browser, entrance
 from fastapi import FastAPI
 
 from authenticator import Authenticator
