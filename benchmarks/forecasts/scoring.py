@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from benchmarks.forecasts import recorded
 from commonwatt.forecasting import community, load
-from commonwatt.forecasting.bands import conformal
+from commonwatt.forecasting.bands import adapted, conformal
 
 Floats = NDArray[np.float64]
 FIRST_DAY = 28
@@ -58,7 +58,7 @@ def covered(expected: Floats, measured: Floats, scale: Floats) -> float:
         measured: (days, n); not a number where nobody measured.
         scale: (days, n), above zero, known before the day; errors are compared in it.
     """
-    inside = []
+    inside, width = [], 1.0
     slots = expected.shape[1]
     group = np.tile(np.arange(slots) * 4 // slots, (len(expected), 1))
     for day in range(LEAST_BAND_DAYS, len(expected)):
@@ -66,7 +66,9 @@ def covered(expected: Floats, measured: Floats, scale: Floats) -> float:
         bands = conformal(
             expected[past].ravel(), measured[past].ravel(), scale[past].ravel(), group[past].ravel(), groups=4
         )
-        low, *_, high = bands.around(expected[day], scale[day], group[day])
+        low, *_, high = bands.around(expected[day], scale[day], group[day], width=width)
         known = ~np.isnan(measured[day])
-        inside.append((low <= measured[day])[known] & (high >= measured[day])[known])
+        held = (low <= measured[day])[known] & (high >= measured[day])[known]
+        inside.append(held)
+        width = adapted(width, 1 - float(held.mean())) if len(held) else width
     return float(np.concatenate(inside).mean())

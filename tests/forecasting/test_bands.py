@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commonwatt.forecasting.bands import conformal
+from commonwatt.forecasting.bands import adapted, conformal
 from commonwatt.forecasting.score import coverage
 from commonwatt.model import InvalidValue
 
@@ -41,6 +41,24 @@ def test_bands_widen_with_the_scale_and_stop_at_the_floor() -> None:
     rows = bands.around(np.array([5.0, 5.0]), np.array([1.0, 10.0]), np.array([0, 0]), floor=0.0)
     assert rows[-1, 1] - 5 == pytest.approx(10 * (rows[-1, 0] - 5))
     assert rows[0, 1] == 0
+
+
+def test_a_season_that_errs_more_is_held_once_width_follows_what_was_missed() -> None:
+    random = np.random.default_rng(6)
+    came = random.normal(0, 1, (200, 24)) * np.where(np.arange(200) < 60, 1, 2)[:, None]
+    plain, one, group = np.zeros(24), np.ones(24), np.zeros(24, np.int64)
+    bands = conformal(np.zeros(480), came[:20].ravel(), np.ones(480), np.zeros(480, np.int64), 1)
+    held: dict[bool, list[float]] = {True: [], False: []}
+    for follows, shares in held.items():
+        width = 1.0
+        for day in range(20, 200):
+            rows = bands.around(plain, one, group, width=width if follows else 1.0)
+            shares.append(coverage(rows[0], rows[-1], came[day]))
+            width = adapted(width, 1 - shares[-1])
+    assert np.mean(held[True][50:]) == pytest.approx(0.9, abs=0.02)
+    assert np.mean(held[False][50:]) < 0.75
+    with pytest.raises(InvalidValue, match="between 0 and 1"):
+        adapted(1.0, 1.2)
 
 
 def test_nothing_is_learnt_from_nothing() -> None:

@@ -12,6 +12,10 @@ Groups = NDArray[np.int64]
 _LEAST = 40
 """Errors that a group needs for levels of its own: two beyond each outermost; a smaller one goes by all groups."""
 
+_MIDDLE = LEVELS_PERMILLE.index(500)
+_GAIN = 0.3
+"""How far a day on which all was missed widens the next: by a third; one on which nothing was narrows it by 3 %."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bands:
@@ -23,7 +27,9 @@ class Bands:
 
     errors: Floats
 
-    def around(self, expected: Floats, scale: Floats, group: Groups, floor: float = -np.inf) -> Floats:
+    def around(
+        self, expected: Floats, scale: Floats, group: Groups, floor: float = -np.inf, width: float = 1.0
+    ) -> Floats:
         """Return the quantiles around what is expected; they never cross.
 
         Args:
@@ -31,12 +37,15 @@ class Bands:
             scale: By what errors were divided; n values, above zero.
             group: Of each value; one never seen goes by all.
             floor: What no value falls below.
+            width: By what distances from the median are multiplied, as `adapted` says.
 
         Returns:
             (levels, n).
         """
         known = np.where((group >= 0) & (group < len(self.errors) - 1), group, len(self.errors) - 1)
-        rows: Floats = np.maximum(expected + self.errors[known].T * scale, floor)
+        errors = self.errors[known].T
+        middle = errors[_MIDDLE]
+        rows: Floats = np.maximum(expected + (middle + (errors - middle) * width) * scale, floor)
         return rows
 
 
@@ -68,6 +77,24 @@ def conformal(expected: Floats, measured: Floats, scale: Floats, group: Groups, 
     together = _levels(errors)
     rows = [errors[place == one] for one in range(groups)]
     return Bands(np.array([*(_levels(row) if len(row) >= _LEAST else together for row in rows), together]))
+
+
+def adapted(width: float, missed: float) -> float:
+    """Return by what the next day's bands are to be multiplied, so that a season that errs otherwise is held, too.
+
+    Args:
+        width: By what today's were; 1 at first.
+        missed: Share of today's values outside the outermost levels.
+
+    Raises:
+        InvalidValue: The share is none.
+
+    Source: after adaptive conformal inference, Gibbs & Candes, NeurIPS 2021.
+    """
+    if not 0 <= missed <= 1:
+        raise InvalidValue(f"a share is between 0 and 1, was {missed}")
+    promised = (1000 - LEVELS_PERMILLE[-1] + LEVELS_PERMILLE[0]) / 1000
+    return float(np.clip(width * np.exp(_GAIN * (missed - promised)), 0.5, 4.0))
 
 
 def _levels(errors: Floats) -> Floats:
