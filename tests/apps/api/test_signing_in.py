@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from browser import API, Browser, entrance
 from fastapi import FastAPI
 
 from authenticator import Authenticator
+from browser import API, Browser, entrance
 from commonwatt.adapters.organisations.client import DirectoryClient
 from commonwatt.apps.api.armour import SESSION
 from commonwatt.apps.api.gate import Gate
