@@ -27,7 +27,7 @@ class Seating(Protocol):
         """
 
 
-def community_of(connection: HTTPConnection) -> Community:
+async def community_of(connection: HTTPConnection) -> Community:
     """Return the community that an application serves."""
     found: Community = connection.app.state.community
     return found
@@ -49,10 +49,14 @@ There = Annotated[Community, Depends(community_of)]
 Seated = Annotated[Seat, Depends(seat_of)]
 
 
-def allows(action: Action) -> dict[str, Any]:
+def allows(action: Action, **described: object) -> dict[str, Any]:
     """Return what a route's decorator needs so that only roles that may do something of this kind get through.
 
     What the thing is, and whose, the view judges, see `views.seeing`: here stands only who has no business here at all.
+
+    Args:
+        action: What it lets people do.
+        described: What else the API's description says of the route, as OpenAPI names it.
     """
 
     async def check(seat: Seated) -> None:
@@ -61,7 +65,7 @@ def allows(action: Action) -> dict[str, Any]:
         if not within(seat, action):
             raise Refused("a token does what it was made for", scopes=" ".join(seat.scopes or ()), action=action.value)
 
-    return {"dependencies": [Depends(check)], "openapi_extra": {ACTION: action.value}}
+    return {"dependencies": [Depends(check)], "openapi_extra": {ACTION: action.value, **described}}
 
 
 def routers_without_guard(router: APIRouter) -> list[str]:

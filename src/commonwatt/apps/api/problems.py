@@ -7,12 +7,14 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
 from commonwatt.apps.views.seeing import Unseen
 from commonwatt.flows.entrance.hall import NotLetIn, TooSoon
 from commonwatt.model import Corrupt, Erased, InvalidValue, Outcome, Refused, Unreachable
 
 PROBLEM = "application/problem+json"
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _BY_OUTCOME = {
     Outcome.NOT_ALLOWED: HTTPStatus.FORBIDDEN,
     Outcome.UNKNOWN_THING: HTTPStatus.NOT_FOUND,
@@ -111,7 +113,10 @@ def explain_problems(app: FastAPI) -> None:
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         status = HTTPStatus(error.status_code)
-        return _answer(request, Problem(status, str(error.detail) or status.phrase), dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods_of(request))
+        return _answer(request, Problem(status, str(error.detail) or status.phrase), headers)
 
     async def broken(request: Request, error: Exception) -> Response:
         return _answer(request, Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something here is broken; it is noted"))
@@ -150,11 +155,18 @@ def _answer(request: Request, problem: Problem, headers: dict[str, str] | None =
     return Response(problem.body(request.url.path), status_code=int(problem.status), media_type=PROBLEM, headers=told)
 
 
+def _methods_of(request: Request) -> list[str]:
+    """Return what a path answers to: several routes share one, of which the framework tells the first one's methods."""
+    routes = [one for one in request.app.routes if not isinstance(one, Mount)]
+    asked = {method: {**request.scope, "method": method} for method in _METHODS}
+    return [method for method in _METHODS if any(one.matches(asked[method])[0] is Match.FULL for one in routes)]
+
+
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {
         "description": HTTPStatus(status).phrase,
         "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    for status in (401, 403, 404, 409, 422, 429, 503)
+    for status in (400, 401, 403, 404, 409, 413, 422, 429, 503)
 }
 """How every route may say no, for the API's description."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from commonwatt.apps.api.answers import MOST_A_PAGE, Page, answer, page, read_cursor
+from commonwatt.apps.api.answers import MOST_A_PAGE, Cursor, Page, answer, page, read_cursor
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.markets import Moment
 from commonwatt.apps.views import audit, curves, flexibility, operations, tariffs, zones
@@ -80,7 +80,7 @@ async def leaves(
     request: Request,
     community: There,
     seat: Seated,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 50,
     kind: Annotated[list[Kind] | None, Query()] = None,
     account: str | None = None,

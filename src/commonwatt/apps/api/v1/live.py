@@ -25,9 +25,15 @@ PULSE_S = 15.0
 _SIGN_OF_LIFE = b": still here\n\n"
 
 
-@router.get("/live", response_model=Change, summary="Follow what changes (server-sent events)",
-            **allows(Action.SEE_COMMUNITY))  # fmt: skip
-async def live(request: Request, community: There, seat: Seated) -> StreamingResponse:
+class EventStream(StreamingResponse):
+    """Events until who hears them goes away."""
+
+    media_type = "text/event-stream"
+
+
+@router.get("/live", response_model=Change, response_class=EventStream,
+            summary="Follow what changes (server-sent events)", **allows(Action.SEE_COMMUNITY))  # fmt: skip
+async def live(request: Request, community: There, seat: Seated) -> EventStream:
     """Each event `change` tells one step of the log; its id is the log's size by then."""
 
     async def events() -> AsyncIterator[bytes]:
@@ -37,7 +43,7 @@ async def live(request: Request, community: There, seat: Seated) -> StreamingRes
                 yield told
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
+    return EventStream(events(), headers=headers)
 
 
 @router.websocket("/live/ws")
@@ -49,7 +55,7 @@ async def live_ws(socket: WebSocket) -> None:
         await socket.close(1008)
         return
     await socket.accept()
-    with _queue(community_of(socket), seat) as queue:
+    with _queue(await community_of(socket), seat) as queue:
         hearing = asyncio.ensure_future(_until_gone(socket))
         try:
             while not hearing.done():

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
-from commonwatt.apps.api.answers import MOST_A_PAGE, Page, answer, page, read_cursor
+from commonwatt.apps.api.answers import MOST_A_PAGE, Cursor, Page, answer, page, read_cursor
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
 from commonwatt.apps.views import deals as dealt
@@ -38,7 +38,7 @@ async def trades(
     from_s: Moment = 0,
     to_s: Moment = 32_503_680_000,
     account: str | None = None,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 50,
 ) -> Response:
     """Energy of slots that neighbours traded, the newest slot first; a page holds whole slots."""

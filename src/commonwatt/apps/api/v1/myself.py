@@ -1,10 +1,11 @@
 """One's own access, over HTTP: ways in, sessions, tokens, notices, guardians, addresses, and a no to a recovery."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import segno
 from fastapi import APIRouter, Request, Response
+from pydantic import Field
 
 from commonwatt.apps.api.answers import answer
 from commonwatt.apps.api.gate import AtGate, FromWhere, SomebodyThere, ceremony_of, keep_ceremony, keep_session
@@ -72,9 +73,9 @@ class TokenMade:
 class TokenWanted:
     """What a token is to be called, what for, and for how long in seconds, up to a year."""
 
-    label: str
-    scopes: list[Scope]
-    lasts_s: int
+    label: Annotated[str, Field(min_length=1, max_length=100)]
+    scopes: Annotated[list[Scope], Field(min_length=1)]
+    lasts_s: Annotated[int, Field(strict=True, ge=1, le=sittings.LONGEST_TOKEN_S)]
 
 
 @dataclass(frozen=True, kw_only=True)

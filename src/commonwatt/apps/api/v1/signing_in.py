@@ -5,10 +5,11 @@ opens once. Whatever is wrong, the answer is the same 401; who fails often gets 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import Field
 
 from commonwatt.apps.api.answers import answer
 from commonwatt.apps.api.armour import SESSION
@@ -83,7 +84,7 @@ class WithPrintedCode:
 class WalletAddress:
     """A wallet's address: 0x and 40 hex digits."""
 
-    address: str
+    address: Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +107,7 @@ class WithSecret:
 class TakePlace:
     """The number of the role to go on in."""
 
-    place: int
+    place: Annotated[int, Field(strict=True, ge=0)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
-from commonwatt.apps.api.answers import MOST_A_PAGE, Page, answer, page, read_cursor
+from commonwatt.apps.api.answers import MOST_A_PAGE, Cursor, Page, answer, page, read_cursor
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, body_of, hand_in, write
 from commonwatt.apps.report import bill as report
@@ -21,6 +21,10 @@ _GIVE = {
         "summary": "Give 2.50 ERGON",
         "value": {"what": "give", "target": "member-02", "commodity": "ergon_micro", "amount": 2_500_000},
     }
+}
+_WIRE = {
+    "required": True,
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary", "minLength": 1}}},
 }
 
 
@@ -38,7 +42,7 @@ async def entries(
     community: There,
     seat: Seated,
     account: str,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 50,
     commodity: Commodity | None = None,
 ) -> Response:
@@ -95,7 +99,7 @@ async def transfer(
 
 
 @router.post("/requests", response_model=WriteDone, status_code=201, summary="Hand in a signed request",
-             **allows(Action.HAND_IN))  # fmt: skip
+             **allows(Action.HAND_IN, requestBody=_WIRE))  # fmt: skip
 async def signed(request: Request, community: There) -> Response:
     """One request as it travels: canonical JSON with its signature, and after a line break the records of a batch.
 

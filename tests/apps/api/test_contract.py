@@ -1,0 +1,87 @@
+"""The API keeps to its own description, whatever comes in and whoever asks: no 5xx, no answer of another shape."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from lived import LivedStreet
+from schemathesis.specs.openapi.checks import allow_header_conformance, positive_data_acceptance
+from visited import Visited, visited
+
+from commonwatt.apps.api.app import PREFIX, make_app
+from commonwatt.apps.api.gate import Gate
+from commonwatt.identity.seat import Role
+from doorway import SITE
+
+NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
+EXAMPLES = 100 if NIGHTLY else 2
+WHO = {Role.MEMBER: "member-05", Role.OPERATOR: None, Role.AUDITOR: None}
+
+
+def described() -> dict[str, Any]:
+    """Return the description as it is served; nothing has to run for it."""
+    app = make_app(lambda: pytest.fail("nothing is opened to describe the API"), Gate(hall=None))  # type: ignore[arg-type]
+    return app.openapi()
+
+
+SCHEMA = schemathesis.openapi.from_dict(described())
+
+
+@pytest.fixture(scope="module")
+def street(lived: LivedStreet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visited]:
+    """The whole application with its door open, and somebody in each role."""
+    folder = tmp_path_factory.mktemp("asked") / "street"
+    shutil.copytree(lived.folder, folder)
+    with visited(replace(lived, folder=folder), door=True) as found:
+        for role, account in WHO.items():
+            found.joins(role.value, role, account)
+        yield found
+
+
+@SCHEMA.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    database=None,
+)
+def test_whatever_is_asked_is_answered_as_the_description_says(case: schemathesis.Case, street: Visited) -> None:
+    asked = {name: value for name, value in case.as_transport_kwargs(base_url=SITE.origin).items() if value is not None}
+    asked.pop("cookies", None)
+    method, url, headers = asked.pop("method"), asked.pop("url"), dict(asked.pop("headers", {}))
+    if "data" in asked:
+        asked["content"] = asked.pop("data")
+    # What a write asks for, the log's rules judge beyond its shape: their no is a 422, too.
+    # And a path may be another route's, too, with a name where this one has a word: `Allow` tells the methods of both.
+    beyond = [allow_header_conformance] + ([] if method == "GET" else [positive_data_acceptance])
+    for role in ("", *WHO) if NIGHTLY else (_who_has_business_with(url),):
+        person = street.hall.people.persons.find(role) if role else None
+        secret = street.sits(person) if person else ""
+        answered = street.ask(method, url, secret, headers=headers, **asked)
+        assert answered.status_code < 500, (role, answered.text)
+        case.validate_response(answered, excluded_checks=beyond)
+
+
+def test_a_path_says_all_that_it_answers_to(street: Visited) -> None:
+    told = street.ask("PATCH", f"{PREFIX}/sign-in", headers={"Origin": SITE.origin})
+    assert (told.status_code, told.headers["allow"]) == (405, "DELETE, GET")
+
+
+def _who_has_business_with(url: str) -> Role:
+    path = url.removeprefix(SITE.origin + PREFIX)
+    if path.startswith(("/people", "/zones")):
+        return Role.OPERATOR
+    return Role.AUDITOR if path.startswith("/leaves") else Role.MEMBER
+
+
+def test_every_route_is_described_with_its_problems_and_every_write_with_what_it_takes() -> None:
+    routes = [(method, path, told) for path, one in described()["paths"].items() for method, told in one.items()]
+    assert len(routes) > 60 and all(path.startswith(PREFIX) for _, path, _ in routes)
+    for method, path, told in routes:
+        assert told["summary"] and told["description"], (method, path)
+        assert {"401", "403", "404", "422", "429", "503"} <= told["responses"].keys(), (method, path)

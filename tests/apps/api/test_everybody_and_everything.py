@@ -1,0 +1,276 @@
+"""Every route by every role, about their own things and others': the table of access says who gets through."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from enum import Enum
+
+import pytest
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from lived import LivedStreet
+from visited import Visited, visited
+
+from commonwatt.apps.api.app import PREFIX, ROUTERS
+from commonwatt.apps.api.guard import ACTION, routers_without_guard
+from commonwatt.flows.entrance import inviting, recovering, sitting, telling
+from commonwatt.flows.entrance.records import Credential, Person, Way
+from commonwatt.identity.access import PUBLICLY, SCOPES, Action, Relation, Scope, may
+from commonwatt.identity.seat import Role, Seat
+from commonwatt.identity.signing_in.trail import Happened
+from commonwatt.model import AccountId
+from doorway import HERE, OPERATOR
+
+MEMBER, OTHER = "member-05", "member-02"
+NO = {
+    "a role does what is in its line of the table",
+    "there is nothing by this name for who asks",
+    "this is for who is signed in",
+}
+"""What somebody hears who does not get through; all else is said to who does, as that no door is open here."""
+
+
+class About(Enum):
+    """What a route is about, and so which things of whose are tried."""
+
+    SHARED = "what is nobody's alone"
+    LISTED = "what one may see of it, be it nothing"
+    SELF = "who asks"
+    ACCOUNT = "an account"
+    ASSET = "an asset"
+    TOKEN, SESSION, WAY, NOTICE, RECOVERY, INVITATION = "token", "session", "way", "notice", "recovery", "invitation"
+
+
+ROUTES: dict[str, About] = {
+    "GET /sign-in": About.SHARED,
+    "DELETE /sign-in": About.SELF,
+    "PUT /sign-in/place": About.SELF,
+    "POST /sign-in/password": About.SHARED,
+    "POST /sign-in/passkey/begin": About.SHARED,
+    "POST /sign-in/passkey": About.SHARED,
+    "POST /sign-in/wallet/begin": About.SHARED,
+    "POST /sign-in/wallet": About.SHARED,
+    "POST /sign-in/printed-code": About.SHARED,
+    "POST /sign-in/recovery": About.SHARED,
+    "POST /sign-in/recovery/veto": About.SHARED,
+    "POST /sign-in/invitation/look": About.SHARED,
+    "POST /sign-in/invitation": About.SHARED,
+    "GET /sign-in/organisations": About.SHARED,
+    "POST /sign-in/organisation/{name}": About.LISTED,
+    "GET /sign-in/organisation/back": About.LISTED,
+    "GET /me/ways": About.SELF,
+    "DELETE /me/ways/{id}": About.WAY,
+    "POST /me/ways/password/begin": About.SELF,
+    "POST /me/ways/password": About.SELF,
+    "POST /me/ways/passkey/begin": About.SELF,
+    "POST /me/ways/passkey": About.SELF,
+    "POST /me/ways/wallet/begin": About.SELF,
+    "POST /me/ways/wallet": About.SELF,
+    "POST /me/ways/printed-codes": About.SELF,
+    "GET /me/sessions": About.SELF,
+    "DELETE /me/sessions/{id}": About.SESSION,
+    "GET /me/tokens": About.SELF,
+    "POST /me/tokens": About.SELF,
+    "DELETE /me/tokens/{id}": About.TOKEN,
+    "GET /me/notices": About.SELF,
+    "DELETE /me/notices/{id}": About.NOTICE,
+    "PUT /me/guardians": About.SELF,
+    "PUT /me/addresses": About.SELF,
+    "GET /me/recoveries": About.SELF,
+    "DELETE /me/recoveries/{id}": About.RECOVERY,
+    "GET /people": About.LISTED,
+    "POST /people/{name}/places": About.LISTED,
+    "DELETE /people/{name}/places/{place}": About.LISTED,
+    "GET /people/invitations": About.LISTED,
+    "POST /people/invitations": About.LISTED,
+    "DELETE /people/invitations/{id}": About.INVITATION,
+    "POST /people/{name}/recovery": About.LISTED,
+    "GET /people/recoveries": About.LISTED,
+    "POST /people/recoveries/{id}/agree": About.LISTED,
+    "GET /people/trail": About.SHARED,
+    "GET /homes/{account}": About.ACCOUNT,
+    "GET /assets": About.LISTED,
+    "GET /assets/{name}": About.ASSET,
+    "GET /assets/{name}/readings": About.ASSET,
+    "GET /assets/{name}/diary": About.ASSET,
+    "GET /accounts/{account}/constraints": About.ACCOUNT,
+    "POST /accounts/{account}/constraints": About.ACCOUNT,
+    "GET /constraints/understood": About.LISTED,
+    "POST /accounts/{account}/consents": About.ACCOUNT,
+    "GET /market": About.SHARED,
+    "GET /trades": About.SHARED,
+    "GET /accounts/{account}/orders": About.ACCOUNT,
+    "POST /accounts/{account}/orders": About.ACCOUNT,
+    "POST /accounts/{account}/orders/{name}/cancel": About.ACCOUNT,
+    "POST /accounts/{account}/agent/off": About.ACCOUNT,
+    "GET /market/depth": About.SHARED,
+    "GET /market/prices": About.SHARED,
+    "GET /accounts/{account}/wallet": About.ACCOUNT,
+    "GET /accounts/{account}/entries": About.ACCOUNT,
+    "POST /accounts/{account}/transfers": About.ACCOUNT,
+    "POST /requests": About.SHARED,
+    "GET /community": About.SHARED,
+    "GET /feeder": About.SHARED,
+    "GET /zones": About.SHARED,
+    "GET /zones/{name}": About.LISTED,
+    "GET /leaves": About.SHARED,
+    "GET /leaves/{position}": About.LISTED,
+    "GET /live": About.SHARED,
+}
+"""What each route is about: a new one that is not here fails."""
+
+
+@pytest.fixture(scope="module")
+def app(lived: LivedStreet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visited]:
+    """The whole application with its door closed: whoever gets through changes nothing in the log."""
+    folder = tmp_path_factory.mktemp("everybody") / "street"
+    shutil.copytree(lived.folder, folder)
+    with visited(replace(lived, folder=folder), door=False) as found:
+        for role in Role:
+            if role is not Role.PUBLIC:
+                found.joins(role.value, role, MEMBER if role is Role.MEMBER else role.value)
+        found.joins("somebody", Role.MEMBER, OTHER)
+        yield found
+
+
+def test_no_route_is_without_a_rule_or_without_what_it_is_about() -> None:
+    assert [path for router in ROUTERS for path in routers_without_guard(router)] == []
+    assert _routes().keys() == ROUTES.keys()
+    sockets = [route.path for router in ROUTERS for route in router.routes if isinstance(route, APIWebSocketRoute)]
+    assert sockets == ["/live/ws"], "a socket asks for its seat itself, and tells the public no more than /live"
+
+
+@pytest.mark.row("W8")
+@pytest.mark.parametrize("role", Role)
+def test_everybody_gets_to_what_the_table_gives_them_and_to_nothing_else(app: Visited, role: Role) -> None:
+    wrong, tried = list[str](), 0
+    for called, action in _routes().items():
+        for relation, path in _tries(app, called, role):
+            secret = "" if role is Role.PUBLIC else app.sits(_person(app, role.value))
+            method, url = path.split(" ")
+            answered = app.ask(method, PREFIX + url, secret, json=None if method == "GET" else {})
+            let = any(may(role, action, one) for one in relation)
+            if _got_through(answered.status_code, answered.text, relation) is not let:
+                wrong.append(f"{path} of {relation}: {answered.status_code} {answered.text[:200]}")
+            tried += 1
+    assert not wrong, "\n".join(wrong)
+    assert tried >= len(ROUTES)
+
+
+def test_a_program_does_what_its_token_is_for_and_nothing_else(app: Visited) -> None:
+    whose = _person(app, Role.MEMBER.value)
+    for scope in (Scope.READ, Scope.CONTROL, Scope.TRADE):
+        here = sitting.sit(app.hall, app.sits(whose), HERE)
+        assert here is not None
+        secret, _ = sitting.make_token(app.hall, here, "script", frozenset({scope}), 600, HERE)
+        for called, action in _routes().items():
+            method, path = called.split(" ")
+            url = PREFIX + path.format(account=MEMBER, name="battery-05", id="0" * 32, place=0, position=0)
+            told = None if method == "GET" else {}
+            answered = app.ask(method, url, headers={"Authorization": f"Bearer {secret}"}, json=told)
+            if not any(may(Role.MEMBER, action, relation) for relation in Relation):
+                continue
+            narrowed = "a token does what it was made for" in answered.text
+            assert narrowed is not _scoped(scope, action), (scope, called, answered.text)
+
+
+def _scoped(scope: Scope, action: Action) -> bool:
+    return action in PUBLICLY or action in SCOPES[scope]
+
+
+def _routes() -> dict[str, Action]:
+    return {
+        f"{method} {route.path}": Action((route.openapi_extra or {})[ACTION])
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in sorted(route.methods or ())
+    }
+
+
+def _tries(app: Visited, called: str, role: Role) -> Iterator[tuple[tuple[Relation, ...], str]]:
+    """Yield every request that is tried, and how what it is about relates to who asks."""
+    about, query = ROUTES[called], "?text=x" if called.endswith("understood") else ""
+    names = {
+        "name": "street" if "/zones/" in called else "nothing",
+        "place": 9,
+        "position": 0,
+        "id": "0" * 32,
+        "account": MEMBER,
+    }
+    own, other = (Relation.OWN,), (Relation.OTHER,)
+    if about in (About.SHARED, About.LISTED):
+        yield (Relation.COMMUNITY,) if about is About.SHARED else tuple(Relation), called.format(**names) + query
+    elif about is About.SELF:
+        yield own, called.format(**names)
+    elif about is About.ACCOUNT:
+        account = {Role.MEMBER: MEMBER, Role.PUBLIC: "public"}.get(role, role.value)
+        yield own, called.format(**{**names, "account": account})
+        yield other, called.format(**{**names, "account": OTHER})
+    elif about is About.ASSET:
+        if role is Role.MEMBER:
+            yield own, called.format(name="battery-05")
+        yield other, called.format(name="battery-02")
+    else:
+        if role is not Role.PUBLIC:
+            shared = about is About.INVITATION and role is not Role.MEMBER
+            yield (Relation.COMMUNITY,) if shared else own, called.format(id=MAKE[about](app, _person(app, role.value)))
+            other = (Relation.COMMUNITY,) if shared else other
+        yield other, called.format(id=MAKE[about](app, _person(app, "somebody")))
+
+
+def _got_through(status: int, text: str, relation: tuple[Relation, ...]) -> bool:
+    if any(rule in text for rule in NO):
+        return False
+    return relation != (Relation.OTHER,) or status not in (403, 404)
+
+
+def _person(app: Visited, name: str) -> Person:
+    found = app.hall.people.persons.find(name)
+    assert found is not None
+    return found
+
+
+def _token(app: Visited, whose: Person) -> str:
+    here = sitting.sit(app.hall, app.sits(whose), HERE)
+    assert here is not None
+    return sitting.make_token(app.hall, here, "script", frozenset({Scope.READ}), 600, HERE)[1].id
+
+
+def _session(app: Visited, whose: Person) -> str:
+    here = sitting.sit(app.hall, app.sits(whose), HERE)
+    assert here is not None and here.session is not None
+    return here.session.id
+
+
+def _way(app: Visited, whose: Person) -> str:
+    """Two, of which one can be taken away."""
+    for id in (whose.id, whose.id[::-1]):
+        app.hall.people.credentials.put(
+            Credential(id=id, person=whose.id, way=Way.PASSKEY, label="phone", made_s=0, found_by=id)
+        )
+    return whose.id
+
+
+def _notice(app: Visited, whose: Person) -> str:
+    app.hall.tell(whose, Happened.ROLE_CHANGED, "Something was changed.")
+    return telling.notices_of(app.hall, whose)[-1].id
+
+
+def _recovery(app: Visited, whose: Person) -> str:
+    under_way = [one.id for one in recovering.all_under_way(app.hall) if one.person == whose.id]
+    return under_way[0] if under_way else recovering.begin(app.hall, whose.name, "desk")[0].id
+
+
+def _invitation(app: Visited, whose: Person) -> str:
+    seat = Seat(person=whose.name, role=Role.MEMBER, account=AccountId(MEMBER))
+    return inviting.invite(app.hall, whose.id, seat, Role.MEMBER, AccountId(MEMBER), (), OPERATOR)[1].id
+
+
+MAKE: dict[About, Callable[[Visited, Person], str]] = {
+    About.TOKEN: _token,
+    About.SESSION: _session,
+    About.WAY: _way,
+    About.NOTICE: _notice,
+    About.RECOVERY: _recovery,
+    About.INVITATION: _invitation,
+}
