@@ -93,6 +93,11 @@ def _register(page: Page, house: House, pages: Sequence[Page], live: Live) -> No
         seat = house.seat_of(request)
         if house.sign_in and seat.role is Role.PUBLIC and Role.PUBLIC not in page.roles:
             return RedirectResponse(f"{house.sign_in}?next={quote(request.url.path)}", 303)
+        if page.path == "/" and seat.role not in page.roles:
+            # Whoever has no home begins with the first page that is theirs.
+            first = next((other.path for other in pages if other.listed and seat.role in other.roles), page.path)
+            if first != page.path:
+                return RedirectResponse(first, 303)
         words = Words(
             language_of(request.cookies.get("cw_language"), request.headers.get("accept-language", "")), house.place
         )
