@@ -37,6 +37,7 @@ class About(Enum):
     SELF = "who asks"
     ACCOUNT = "an account"
     ASSET = "an asset"
+    ELSEWHERE = "what is tried in a test of its own: who knows a secret, whose an entry is"
     TOKEN, SESSION, WAY, NOTICE, RECOVERY, INVITATION = "token", "session", "way", "notice", "recovery", "invitation"
 
 
@@ -114,6 +115,32 @@ ROUTES: dict[str, About] = {
     "GET /zones/{name}": About.LISTED,
     "GET /leaves": About.SHARED,
     "GET /leaves/{position}": About.LISTED,
+    "GET /me/feed": About.SELF,
+    "POST /me/feed": About.SELF,
+    "DELETE /me/feed": About.SELF,
+    "GET /feeds/{secret}.ics": About.ELSEWHERE,
+    "GET /market/deals": About.SHARED,
+    "GET /market/stored": About.SHARED,
+    "GET /accounts/{account}/dealings": About.ACCOUNT,
+    "GET /accounts/{account}/bills": About.ACCOUNT,
+    "GET /accounts/{account}/bills/{month}.pdf": About.ACCOUNT,
+    "GET /accounts/{account}/bills/{month}": About.ACCOUNT,
+    "GET /curves": About.SHARED,
+    "GET /flexibility": About.SHARED,
+    "GET /operations": About.LISTED,
+    "GET /tariff": About.SHARED,
+    "GET /proofs/checkpoint": About.SHARED,
+    "GET /proofs/leaves/{position}": About.LISTED,
+    "GET /proofs/readings/{name}/{slot_s}": About.ASSET,
+    "GET /proofs/entries/{number}": About.ELSEWHERE,
+    "GET /proofs/evidence/{account}/{slot_s}": About.ACCOUNT,
+    "GET /proofs/chains/{name}/{slot_s}": About.ASSET,
+    "GET /proofs/trust": About.SHARED,
+    "GET /comparisons": About.LISTED,
+    "GET /exports/{what}.{form}": About.LISTED,
+    "GET /devices": About.LISTED,
+    "GET /drivers": About.SHARED,
+    "POST /accounts/{account}/devices": About.ACCOUNT,
     "GET /live": About.SHARED,
 }
 """What each route is about: a new one that is not here fails."""
@@ -164,13 +191,18 @@ def test_a_program_does_what_its_token_is_for_and_nothing_else(app: Visited) -> 
         secret, _ = sitting.make_token(app.hall, here, "script", frozenset({scope}), 600, HERE)
         for called, action in _routes().items():
             method, path = called.split(" ")
-            url = PREFIX + path.format(account=MEMBER, name="battery-05", id="0" * 32, place=0, position=0)
+            url = PREFIX + path.format(account=MEMBER, name="battery-05", id="0" * 32, place=0, **ELSE)
             told = None if method == "GET" else {}
             answered = app.ask(method, url, headers={"Authorization": f"Bearer {secret}"}, json=told)
             if not any(may(Role.MEMBER, action, relation) for relation in Relation):
                 continue
             narrowed = "a token does what it was made for" in answered.text
             assert narrowed is not _scoped(scope, action), (scope, called, answered.text)
+
+
+ELSE = {"position": 0, "number": 0, "slot_s": 1_542_196_800, "month": "2018-11", "secret": "x" * 43}
+ELSE |= {"what": "leaves", "form": "csv"}
+"""What stands in paths beside what they are about."""
 
 
 def _scoped(scope: Scope, action: Action) -> bool:
@@ -193,11 +225,13 @@ def _tries(app: Visited, called: str, role: Role) -> Iterator[tuple[tuple[Relati
     names = {
         "name": "street" if "/zones/" in called else "nothing",
         "place": 9,
-        "position": 0,
         "id": "0" * 32,
         "account": MEMBER,
+        **ELSE,
     }
     own, other = (Relation.OWN,), (Relation.OTHER,)
+    if about is About.ELSEWHERE:
+        return
     if about in (About.SHARED, About.LISTED):
         yield (Relation.COMMUNITY,) if about is About.SHARED else tuple(Relation), called.format(**names) + query
     elif about is About.SELF:
@@ -208,8 +242,8 @@ def _tries(app: Visited, called: str, role: Role) -> Iterator[tuple[tuple[Relati
         yield other, called.format(**{**names, "account": OTHER})
     elif about is About.ASSET:
         if role is Role.MEMBER:
-            yield own, called.format(name="battery-05")
-        yield other, called.format(name="battery-02")
+            yield own, called.format(**{**names, "name": "battery-05"})
+        yield other, called.format(**{**names, "name": "battery-02"})
     else:
         if role is not Role.PUBLIC:
             shared = about is About.INVITATION and role is not Role.MEMBER

@@ -10,6 +10,7 @@ from commonwatt.apps.api.answers import answer
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
 from commonwatt.apps.views import devices as views
+from commonwatt.apps.views.seeing import check
 from commonwatt.identity.access import Action
 from commonwatt.model import AccountId, AssetKind, InvalidValue, Kind
 
@@ -55,6 +56,7 @@ async def claim(
     key: IdempotencyKey = None,
 ) -> Response:
     """By the `number` on its gateway, with a `name`, its `kind`, `most_w`, and of a store `capacity_wh` (row H1)."""
+    check(community, seat, Action.MANAGE_DEVICES, AccountId(account))  # first, so that no shape tells of what is there
     try:
         asked = msgspec.convert(body, Claim)
     except msgspec.ValidationError as error:

@@ -41,14 +41,14 @@ async def entry(request: Request, community: There, seat: Seated, number: Place)
 
 
 @router.get("/evidence/{account}/{slot_s}", summary="Evidence of a slot", response_class=Response,
-            **allows(Action.SEE_ENTRIES))  # fmt: skip
+            **allows(Action.SEE_READINGS))  # fmt: skip
 async def evidence(community: There, seat: Seated, account: str, slot_s: Slot) -> Response:
     """How an account's slot was settled, as a file for `commonwatt verify`."""
     return _file(await views.evidence(community, seat, AccountId(account), slot_s), "evidence.json")
 
 
 @router.get("/chains/{name}/{slot_s}", summary="Chain of evidence", response_class=Response,
-            **allows(Action.SEE_SCHEDULES))  # fmt: skip
+            **allows(Action.SEE_READINGS))  # fmt: skip
 async def chain(community: There, seat: Seated, name: str, slot_s: Slot) -> Response:
     """From what was asked of an asset to what flowed, as a file for `commonwatt verify`."""
     return _file(await views.chain(community, seat, name, slot_s), "chain.json")
