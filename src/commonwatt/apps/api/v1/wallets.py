@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from commonwatt.apps.api.answers import MOST_A_PAGE, Cursor, Page, answer, page, read_cursor
 from commonwatt.apps.api.guard import Seated, There, allows, kept
@@ -16,6 +16,7 @@ from commonwatt.model import AccountId, Commodity, Kind
 from commonwatt.settlement.bill import Bill
 
 router = APIRouter(tags=["wallet"])
+Month = Annotated[str, Path(pattern=r"^(19[7-9][0-9]|2[0-9]{3})-(0[1-9]|1[0-2])$", description="Like 2018-11.")]
 _GIVE = {
     "give": {
         "summary": "Give 2.50 ERGON",
@@ -67,7 +68,7 @@ async def months(request: Request, community: There, seat: Seated, account: str)
 
 @router.get("/accounts/{account}/bills/{month}.pdf", response_class=Response, summary="A month's bill as PDF",
             responses={200: {"content": {"application/pdf": {}}}}, **allows(Action.SEE_ENTRIES))  # fmt: skip
-async def bill_pdf(community: There, seat: Seated, account: str, month: str) -> Response:
+async def bill_pdf(community: There, seat: Seated, account: str, month: Month) -> Response:
     """The bill for paper, in English and pounds."""
     found = await bills.bill(community, seat, AccountId(account), month)
     content = await asyncio.to_thread(report.pdf, found, community.state.charter.timezone)
@@ -79,7 +80,7 @@ async def bill_pdf(community: There, seat: Seated, account: str, month: str) -> 
 
 @router.get("/accounts/{account}/bills/{month}", response_model=Bill, summary="A month's bill",
             **allows(Action.SEE_ENTRIES))  # fmt: skip
-async def bill(request: Request, community: There, seat: Seated, account: str, month: str) -> Response:
+async def bill(request: Request, community: There, seat: Seated, account: str, month: Month) -> Response:
     """What came and went over a month, `YYYY-MM`, line by line with its entries' numbers, as far as it is settled."""
     return answer(request, await bills.bill(community, seat, AccountId(account), month))
 
