@@ -1,15 +1,17 @@
 """Forecast the load of homes: one model for all, which learns from everybody's past and knows each home by its own."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.forecasting.bands import Bands, conformal
 from commonwatt.kernels.profiles import FEATURES, MOST_DAYS, profiles
 from commonwatt.model import InvalidValue
+
+if TYPE_CHECKING:
+    import lightgbm
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -84,7 +86,7 @@ class Panel:
 class LoadModel:
     """What was learnt; small enough to keep every night's."""
 
-    trees: lightgbm.Booster
+    trees: "lightgbm.Booster"
     bands: Bands
     threads: int
 
@@ -140,7 +142,7 @@ def fit(panel: Panel, seed: int = 1, threads: int = 1, rows: int = ROWS) -> Load
     return LoadModel(_grow(panel, random, rows, threads, seed), bands, threads)
 
 
-def _grow(panel: Panel, random: np.random.Generator, rows: int, threads: int, seed: int) -> lightgbm.Booster:
+def _grow(panel: Panel, random: np.random.Generator, rows: int, threads: int, seed: int) -> "lightgbm.Booster":
     homes, days, slots = panel.wh.shape
     count = min(rows // slots + 1, homes * (days - 1))
     home, day = random.integers(0, homes, count, np.int32), random.integers(1, days, count, np.int32)
@@ -151,11 +153,13 @@ def _grow(panel: Panel, random: np.random.Generator, rows: int, threads: int, se
     )
     target = np.log(np.maximum(panel.wh[home, day] / level[:, None], 0) + LIFT).ravel()
     known = ~np.isnan(target)
+    import lightgbm  # noqa: PLC0415  loads for a second, for which nobody waits who only wants another command
+
     data = lightgbm.Dataset(seen.reshape(-1, len(FEATURES))[known], target[known], free_raw_data=True)
     return lightgbm.train({**_SETTINGS, "num_threads": threads, "seed": seed}, data, TREES)
 
 
-def _calibrated(trees: lightgbm.Booster, panel: Panel, random: np.random.Generator, rows: int, threads: int) -> Bands:
+def _calibrated(trees: "lightgbm.Booster", panel: Panel, random: np.random.Generator, rows: int, threads: int) -> Bands:
     homes, days, slots = panel.wh.shape
     count = max(rows // slots, 1)
     home = random.integers(0, homes, count, np.int32)
@@ -166,7 +170,7 @@ def _calibrated(trees: lightgbm.Booster, panel: Panel, random: np.random.Generat
 
 
 def _forecast(
-    trees: lightgbm.Booster, panel: Panel, home: Whole, day: Whole, lead: Whole, threads: int
+    trees: "lightgbm.Booster", panel: Panel, home: Whole, day: Whole, lead: Whole, threads: int
 ) -> tuple[Doubles, Doubles, NDArray[np.int64]]:
     """Return median, scale of errors and group: (n, slots) each."""
     seen, level = profiles(panel.wh, panel.everyone(), panel.kinds, panel.dark, home, day, lead, _all(home, MOST_DAYS))

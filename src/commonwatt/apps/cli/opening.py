@@ -6,9 +6,6 @@ from typing import Annotated
 import typer
 
 from commonwatt.apps.cli.screen import screen
-from commonwatt.apps.demo import demonstrate
-from commonwatt.apps.opening import Opened, Way, open_app
-from commonwatt.apps.web.window import open_window
 
 
 def app(
@@ -28,6 +25,10 @@ def app(
     It follows the folder's log, which `accept` or `run --live` may write meanwhile, and asks for things through their
     open door. On first run it makes certificates of its own in the folder's tls/.
     """
+    # Here, and not above: pages take a second to load, and every other command would wait for them.
+    from commonwatt.apps.opening import Opened, Way, open_app  # noqa: PLC0415
+    from commonwatt.apps.web.window import open_window  # noqa: PLC0415
+
     console = screen()
 
     def on_open(opened: Opened) -> None:
@@ -56,6 +57,10 @@ def demo(
 
     A rehearsal: its keys follow from a published seed, so anybody on this machine may take any seat, without TLS.
     """
+    from commonwatt.apps.demo import demonstrate  # noqa: PLC0415  as above
+    from commonwatt.apps.opening import Opened, Way  # noqa: PLC0415
+    from commonwatt.apps.web.window import open_window  # noqa: PLC0415
+
     console = screen()
     folder = output or Path("runs") / street.name / "demo"
     words = ["--pace", f"{pace:g}"]
