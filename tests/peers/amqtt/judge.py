@@ -43,7 +43,7 @@ class Amqtt:
 def main() -> int:
     """Return pytest's exit code."""
     mosquitto.shared = cache(Amqtt)  # type: ignore[assignment]  # a port is all that the suite asks of it
-    files = [str(SUITE / name) for name in ("test_devices.py", "test_faults.py")]
+    files = [str(SUITE / name) for name in ("test_devices.py", "test_fault_matrix.py")]
     behind = sys.argv[1] if len(sys.argv) > 1 else "tasmota or shelly or mqtt"
     return pytest.main([*files, "-k", behind, "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line"])
 
