@@ -226,11 +226,10 @@ class Keeper:
     async def _narrow(self, kept: Kept, wanted: Command, now: datetime) -> None:
         """Bring what a device does within what stands, before a meter is waited for that may be slow.
 
-        What we told it before goes on as far as it may; one that we have told nothing begins as if no meter showed the
-        line.
+        What we told it before goes on as far as it may. One that this program told nothing yet is left as it is: where
+        a gateway was killed and came back, it does what it was told before, and a word too many would interrupt that.
         """
         if kept.sent is None:
-            await self._tell(kept, wanted, now, None)
             return
         did_w, allowed = kept.sent.band.lo_w, wanted.droop_band or wanted.band
         power_w = hold_w(allowed, did_w)

@@ -114,24 +114,6 @@ def box(folder: Path, line: Device | None, a: Noting, b: Noting, mode: Mode = Mo
     return Box(Runner(gateway, outbox, None, None, clock, Alarms(clock, lambda word: None)), gateway, outbox)
 
 
-@pytest.mark.parametrize("mode", [Mode.PROSUMER, Mode.CONSUMER])
-def test_a_meter_on_a_bad_wire_delays_no_battery_that_was_never_told_anything(tmp_path: Path, mode: Mode) -> None:
-    async def live() -> None:
-        a, b = Battery(), Battery()
-        async with slow_meter() as (meter, mischief):
-            mischief.hold = True
-            home = box(tmp_path, meter, a, b, mode)
-            home.orders(1, (A, -5_000, 0), (B, 2_000, None))
-            assert await home.until(lambda: a.told and b.told) < AT_ONCE_S
-            assert (a.told[-1].band.lo_w, b.told[-1].band.lo_w) == (0, 2_000)
-            home.orders(2, (A, 1_500, None), (B, -5_000, 0))
-            assert await home.until(lambda: a.told[-1].band.lo_w == 1_500) < AT_ONCE_S, "nor one that is asked for"
-            mischief.heal()
-            await home.gateway.keeper.close()
-
-    asyncio.run(live())
-
-
 def test_a_battery_that_hangs_delays_neither_its_neighbours_command_nor_the_next_orders(tmp_path: Path) -> None:
     async def live() -> None:
         a, b = Battery(hangs=True), Battery()
