@@ -287,6 +287,7 @@ def test_over_a_broker_readings_go_up_and_are_answered(scene: Scene) -> None:
 
         until(empty)
         scene.box.stop()
+        assert whole(scene.slots(), 2), "and all of it stands in the log"
         scene.town.close()
 
 

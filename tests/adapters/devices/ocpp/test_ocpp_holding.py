@@ -114,8 +114,10 @@ def test_a_station_that_lost_its_profiles_with_its_power_is_told_as_soon_as_a_tr
     async def story(here: Place) -> None:
         await here.hold(0, 3_680)
         here.plant.now_s += 9
+        told = len(here.told("SetChargingProfile"))
         await here.station.restart()
         await until_it_draws(here, 3_680)
+        assert len(here.told("SetChargingProfile")) > told, "and did not know it by itself"
 
     play(story, version)
 

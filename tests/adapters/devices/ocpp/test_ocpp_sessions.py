@@ -180,6 +180,7 @@ def test_what_is_wrong_has_its_own_code(version: str, action: str, payload: dict
 def test_the_server_survives_whatever_a_station_says(version: str, raw: bytes) -> None:
     desk = Desk(version)
     asyncio.run(desk.server.answer(desk.station, raw))
+    assert desk.say("Heartbeat")[0] == 3, "and answers the next one"
 
 
 def test_the_device_model_is_kept() -> None:
