@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from commonwatt.apps.api.armour import Armour
 from commonwatt.apps.web.frame import Chair
 from commonwatt.apps.web.serving import socket_settings
 from commonwatt.apps.web.shell import House, open_house
@@ -23,8 +24,8 @@ ANNA = Seat(person="anna", role=Role.MEMBER, account=AccountId("home-001"))
 OLAF = Seat(person="olaf", role=Role.OPERATOR)
 
 
-def gallery() -> FastAPI:
-    """Return the application, with doors through which a test moves what pages show."""
+def gallery(origin: str) -> FastAPI:
+    """Return the application at an origin, with doors through which a test moves what pages show."""
     app, street = FastAPI(docs_url=None, redoc_url=None, openapi_url=None), Street()
 
     def seat_of(request: Request) -> Seat:
@@ -54,6 +55,7 @@ def gallery() -> FastAPI:
         seat_of=seat_of,
         chairs_of=lambda _: (Chair(seat=ANNA, href="/?as=anna"), Chair(seat=OLAF, href="/operator")),
     )
+    app.add_middleware(Armour, origins=(origin,), https=False)
     live = open_house(app, house, PAGES)
     return app
 
@@ -66,7 +68,8 @@ def _resident_kb() -> int:
 def main() -> None:
     """Serve on the socket whose number is the first argument."""
     door = socket.socket(fileno=int(sys.argv[1]))
-    uvicorn.Server(uvicorn.Config(gallery(), log_level="warning", **socket_settings())).run([door])
+    origin = f"http://127.0.0.1:{door.getsockname()[1]}"
+    uvicorn.Server(uvicorn.Config(gallery(origin), log_level="warning", **socket_settings())).run([door])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from commonwatt.apps.api.problems import Problem, problem_of
 from commonwatt.apps.web import frame
 from commonwatt.apps.web.assets import Packed, address, serve_assets
 from commonwatt.apps.web.context import Context, Page
-from commonwatt.apps.web.guard import Guard
 from commonwatt.apps.web.install import INSTALL_HEAD, serve_installation
 from commonwatt.apps.web.live import Live, Value
 from commonwatt.apps.web.parts.states import error_state
@@ -58,13 +57,13 @@ class House:
 def open_house(app: FastAPI, house: House, pages: Sequence[Page]) -> Live:
     """Serve pages on an application, and return the feeds, which must be stirred whenever the log grows.
 
-    To be called once a process, after all routes that are not pages: NiceGUI takes what is left.
+    To be called once a process, after all routes that are not pages: NiceGUI takes what is left. What pages forbid
+    browsers is `api.armour`'s, which whoever knows the site puts around all of it.
     """
     live = Live(_send)
     serve_assets(app)
     serve_installation(app, house.place)
     _lighten(app)
-    app.add_middleware(Guard)
     for page in pages:
         _register(page, house, pages, live)
     ui.run_with(
