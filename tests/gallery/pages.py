@@ -22,7 +22,7 @@ from commonwatt.apps.web.parts.states import empty_state, skeleton
 from commonwatt.apps.web.parts.undo import Undoable
 from commonwatt.identity.seat import Role
 from commonwatt.model import Refused
-from gallery import street as frozen
+from gallery import frozen
 
 EVERYBODY = frozenset(Role)
 

@@ -17,8 +17,8 @@ from commonwatt.apps.web.serving import socket_settings
 from commonwatt.apps.web.shell import House, open_house
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.model import AccountId
+from gallery.frozen import FLOW, NOW_S, PLACE, Street
 from gallery.pages import PAGES
-from gallery.street import FLOW, NOW_S, PLACE, Street
 
 ANNA = Seat(person="anna", role=Role.MEMBER, account=AccountId("home-001"))
 OLAF = Seat(person="olaf", role=Role.OPERATOR)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from commonwatt.flexibility.instructions import FORMAT, Written, read, write
 from commonwatt.flexibility.instructions.form import schema
 from commonwatt.model import Armed, InvalidValue, Refused, Schedule
-from flexibility.instructions.jsonschema import conforms
 from flexibility.instructions.schedules import NOON, armed, schedules
+from flexibility.instructions.schema_check import conforms
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 EXAMPLES = sorted((REFERENCE / "examples").glob("*.json"))

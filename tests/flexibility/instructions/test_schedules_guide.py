@@ -12,7 +12,7 @@ import pytest
 from commonwatt.flexibility.instructions import read, table, write
 from commonwatt.flexibility.instructions.form import schema
 from commonwatt.model import Verb
-from flexibility.instructions.jsonschema import conforms
+from flexibility.instructions.schema_check import conforms
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "schedules.md"
 TEXT = GUIDE.read_text(encoding="utf-8")

@@ -78,6 +78,8 @@ def open_house(app: FastAPI, house: House, pages: Sequence[Page]) -> Live:
         tailwind=False,
         show_welcome_message=False,
     )
+    # A bar that runs along the top while a program fetches says nothing to who listens, and pages fetch nothing anew.
+    core.app.config.quasar_config["loadingBar"]["skipHijack"] = True
     # A page of another origin has no business on this socket, whatever page's name it guesses.
     core.sio.eio.cors_allowed_origins = house.origin or None
     core.app.on_startup(lambda: background_tasks.create(live.run(), name="live numbers"))
