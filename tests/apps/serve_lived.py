@@ -1,4 +1,7 @@
-"""Serve a lived street's app with its door open, as a rehearsal: ``serve_lived.py FOLDER`` prints where it is."""
+"""Serve a lived street's app with its door open, as a rehearsal: ``serve_lived.py FOLDER`` prints where it is.
+
+One home is asked before each plan, and a plan waits for its word.
+"""
 
 import asyncio
 import json
@@ -9,8 +12,18 @@ from pathlib import Path
 
 from lived import TOLD, LivedStreet, open_door
 
+from commonwatt.adapters.door.client import knock
 from commonwatt.apps import door_card
+from commonwatt.apps.asking import state_of
 from commonwatt.apps.opening import Opened, Way, open_app
+from commonwatt.apps.wiring import open_key
+from commonwatt.flows.desk import Desk
+from commonwatt.flows.rulebook import bodies
+from commonwatt.model import AccountId, AssetId, ConsentMode, Kind, Outcome, Verb
+
+ASKED = AccountId("member-05")
+STORE = AssetId("battery-05")
+HOUR_S = 3_600
 
 
 def main(folder: Path) -> None:
@@ -27,11 +40,32 @@ def main(folder: Path) -> None:
     # In a loop of its own, as a door is in a process of its own.
     threading.Thread(target=lambda: asyncio.run(keep()), daemon=True).start()
     assert opened.wait(60), "the door of the lived street does not open"
+    _ask(folder, ports[0], lived.end_s)
     # The street's clock stands still at the end of what was lived, as the door's does.
     clock = door_card.CardClock(log_s=lived.end_s, system_ms=int(1_000 * time.time()), until_s=lived.end_s)
     card = door_card.DoorCard(community="street", host="127.0.0.1", port=ports[0], clock=clock)
     with door_card.posted(folder, card):
         open_app(folder, Way(port=0, plain=True, rehearsal=True), _tell)
+
+
+def _ask(folder: Path, port: int, now_s: int) -> None:
+    """Let a home be asked, and plan for it."""
+    ask = bodies.ConsentBody(mode=ConsentMode.ASK, asset=STORE, decide_s=1_800)
+    entry = bodies.InstructionItem(
+        verb=Verb.START_CHARGE,
+        start_s=now_s + 2 * HOUR_S,
+        end_s=now_s + 3 * HOUR_S,
+        power_w=1_500,
+        expected_wh=1_500,
+        reason="charges: the street has more than it uses",
+        balance_w=0,
+    )
+    plan = bodies.ScheduleBody(asset=STORE, issued_s=now_s, instructions=[entry])
+    desk = Desk(state_of(folder))
+    desk.write(open_key(folder, ASKED), ASKED, Kind.CONSENT, ask)
+    desk.write(open_key(folder, "planner"), AccountId("planner"), Kind.SCHEDULE, plan)
+    outcomes, _ = knock("127.0.0.1", port, desk.wires)
+    assert list(outcomes) == [Outcome.BOOKED, Outcome.WAITING], outcomes
 
 
 def _tell(opened: Opened) -> None:

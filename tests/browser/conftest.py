@@ -21,10 +21,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from apps.lived import lived_once
 from browser.visitor import Visit, Visitor
-from commonwatt.apps.rehearsal import COOKIE
 
 SERVE = Path(__file__).parents[1] / "gallery" / "serve.py"
-STREET = Path(__file__).parent / "street.py"
 SERVE_LIVED = Path(__file__).parents[1] / "apps" / "serve_lived.py"
 SHOTS = Path(__file__).parent / "shots"
 ARGUMENTS = (
@@ -47,15 +45,6 @@ _MOST_DIFFERENT_SHARE = 0.02
 def gallery() -> Iterator[str]:
     """Serve the gallery in a process of its own, and return its address."""
     with _serving(SERVE) as address:
-        yield address
-
-
-@pytest.fixture(scope="session")
-def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve the app of a street that lived, with its door open, in a process of its own; return its address."""
-    here = tmp_path_factory.getbasetemp()
-    shared = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
-    with _serving(STREET, str(shared), str(here)) as address:
         yield address
 
 
@@ -151,31 +140,13 @@ def visit(browser: Browser, gallery: str) -> Iterator[Visit]:
 
 
 @pytest.fixture
-def sit(browser: Browser, street: str) -> Iterator[Visit]:
-    """Return a function that brings a member of the street to a seat of theirs; no page may have raised an error."""
-    visitors: list[Visitor] = []
-
-    def new(member: str, size: str = "phone", *, dark: bool = False, language: str = "en-GB") -> Visitor:
-        visitor = Visitor(browser, street, size, dark=dark, language=language)
-        visitors.append(visitor)
-        cookie = {"name": COOKIE, "value": member, "url": street}
-        visitor.context.add_cookies([cookie])
-        return visitor
-
-    yield new
-    for visitor in visitors:
-        visitor.context.close()
-    assert [fault for visitor in visitors for fault in visitor.faults] == []
-
-
-@pytest.fixture
 def sits_at(browser: Browser, lived_app: str) -> Iterator[Visit]:
     """Return a function that brings somebody to the lived street's app, in a seat; none of their pages may fail."""
     visitors: list[Visitor] = []
 
     def new(seat: str, size: str = "phone", *, dark: bool = False, language: str = "en-GB") -> Visitor:
         visitors.append(Visitor(browser, lived_app, size, dark=dark, language=language))
-        visitors[-1].page.goto(f"{lived_app}/sit/{seat}")
+        visitors[-1].context.request.get(f"{lived_app}/sit/{seat}", max_redirects=0)
         return visitors[-1]
 
     yield new

@@ -10,8 +10,8 @@ CAR = "car-06"
 
 
 @pytest.mark.row("E10")
-def test_somebody_looks_at_home_sets_a_departure_and_a_target_and_pauses_all(sit: Visit) -> None:
-    page = sit("member-06").go("/")
+def test_somebody_looks_at_home_sets_a_departure_and_a_target_and_pauses_all(sits_at: Visit) -> None:
+    page = sits_at("member-06").go("/")
     expect(page.get_by_role("figure")).to_contain_text("The house uses")
     expect(page.get_by_text("Paid today")).to_be_visible()
     clock = page.get_by_label("Ready by, 80% full")
@@ -41,8 +41,8 @@ def test_somebody_looks_at_home_sets_a_departure_and_a_target_and_pauses_all(sit
 
 @pytest.mark.row("W10")
 @pytest.mark.parametrize(("size", "dark"), [("phone", True), ("desktop", False)])
-def test_home_keeps_nobody_out(sit: Visit, size: str, dark: bool) -> None:
-    page = sit("member-08", size, dark=dark, language="es-ES").go("/")
+def test_home_keeps_nobody_out(sits_at: Visit, size: str, dark: bool) -> None:
+    page = sits_at("member-08", size, dark=dark, language="es-ES").go("/")
     found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]})
     assert [fault for fault in found.response["violations"] if fault["impact"] in ("serious", "critical")] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -1,68 +1,12 @@
 """Who runs the wires and who runs the community, on the real app of a street that lived, through its real door."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
-
-import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from browser.visitor import Visit, Visitor
+from browser.visitor import Visit
 
-SERVE = Path(__file__).with_name("operated.py")
-_STARTS_WITHIN_S = 120
 LINE = "power of zone street <= 10 kW from 12:00 to 24:00 on 14 November for dso"
-
-
-@pytest.fixture(scope="module")
-def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve the app in a process of its own, and return its address."""
-    here = tmp_path_factory.getbasetemp()
-    shared = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        plain = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-        words = [sys.executable, str(SERVE), str(door.fileno()), str(shared), str(tmp_path_factory.mktemp("operated"))]
-        process = subprocess.Popen(words, pass_fds=[door.fileno()], env=plain)
-        address = f"http://127.0.0.1:{door.getsockname()[1]}"
-    try:
-        until = time.monotonic() + _STARTS_WITHIN_S
-        while not _alive(address):
-            assert process.poll() is None, f"the app ended with {process.returncode}"
-            assert time.monotonic() < until, "the app does not answer"
-            time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _alive(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/healthz", timeout=_STARTS_WITHIN_S).is_success
-    except httpx.TransportError:
-        return False
-
-
-@pytest.fixture
-def look_as(browser: Browser, operated: str) -> Iterator[Visit]:
-    """Return a function that lets somebody take a seat; no page of theirs may have raised an error."""
-    visitors: list[Visitor] = []
-
-    def take(seat: str, size: str = "phone", *, dark: bool = False, language: str = "en-GB") -> Visitor:
-        visitors.append(Visitor(browser, operated, size, dark=dark, language=language))
-        visitors[-1].context.request.get(f"{operated}/sit/{seat}", max_redirects=0)
-        return visitors[-1]
-
-    yield take
-    for visitor in visitors:
-        visitor.context.close()
-    assert [fault for visitor in visitors for fault in visitor.faults] == []
 
 
 def _serious(page: Page) -> list[str]:
@@ -72,8 +16,8 @@ def _serious(page: Page) -> list[str]:
 
 
 @pytest.mark.row("X14")
-def test_a_limit_is_explained_while_typed_stated_by_keyboard_seen_at_once_and_taken_back(look_as: Visit) -> None:
-    page = look_as("dso").go("/grid")
+def test_a_limit_is_explained_while_typed_stated_by_keyboard_seen_at_once_and_taken_back(sits_at: Visit) -> None:
+    page = sits_at("dso").go("/grid")
     over, at_most = page.locator("[data-live=over]"), page.locator("figure.charted tbody tr").last.locator("td").nth(1)
     expect(over).to_have_text("0")
     expect(at_most).to_have_text("25.0")
@@ -102,8 +46,8 @@ def test_a_limit_is_explained_while_typed_stated_by_keyboard_seen_at_once_and_ta
 
 @pytest.mark.row("W2")
 @pytest.mark.row("H6")
-def test_the_operator_sees_four_curves_as_table_and_calls_a_demand(look_as: Visit) -> None:
-    page = look_as("operator", "desktop", dark=True).go("/operator")
+def test_the_operator_sees_four_curves_as_table_and_calls_a_demand(sits_at: Visit) -> None:
+    page = sits_at("operator", "desktop", dark=True).go("/operator")
     figure = page.locator("figure.charted")
     figure.get_by_role("button", name="Table").click()
     head = figure.locator("th[scope=col]").all_inner_texts()
@@ -128,9 +72,9 @@ def test_the_operator_sees_four_curves_as_table_and_calls_a_demand(look_as: Visi
 @pytest.mark.row("W10")
 @pytest.mark.parametrize(("seat", "path"), [("dso", "/grid"), ("operator", "/operator")])
 def test_nothing_serious_keeps_anybody_out_and_nothing_is_wider_than_a_small_phone(
-    look_as: Visit, seat: str, path: str
+    sits_at: Visit, seat: str, path: str
 ) -> None:
-    visitor = look_as(seat, language="de-DE")
+    visitor = sits_at(seat, language="de-DE")
     visitor.page.set_viewport_size({"width": 320, "height": 640})
     page = visitor.go(path)
     assert _serious(page) == []
@@ -139,7 +83,7 @@ def test_nothing_serious_keeps_anybody_out_and_nothing_is_wider_than_a_small_pho
     assert _serious(page) == []
 
 
-def test_a_member_finds_neither_page(look_as: Visit) -> None:
-    visitor = look_as("member-01")
+def test_a_member_finds_neither_page(sits_at: Visit) -> None:
+    visitor = sits_at("member-01")
     for path in ("/grid", "/operator"):
         assert visitor.context.request.get(f"{visitor.address}{path}").status == 403

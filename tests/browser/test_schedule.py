@@ -19,8 +19,8 @@ def _serious(page: Page) -> list[str]:
 
 
 @pytest.mark.row("X2")
-def test_a_departure_is_moved_by_keyboard_and_stands_at_once(sit: Visit) -> None:
-    page = sit("member-01").go("/schedule")
+def test_a_departure_is_moved_by_keyboard_and_stands_at_once(sits_at: Visit) -> None:
+    page = sits_at("member-01").go("/schedule")
     slider = page.get_by_label(f"{CAR}: 80% full by")
     expect(slider).to_have_attribute("aria-valuetext", "Thu 15 Nov, 05:00")
     slider.focus()
@@ -35,8 +35,8 @@ def test_a_departure_is_moved_by_keyboard_and_stands_at_once(sit: Visit) -> None
 
 
 @pytest.mark.row("X1")
-def test_a_wish_is_explained_while_it_is_typed_said_and_taken_back(sit: Visit) -> None:
-    page = sit("member-02", "desktop").go("/schedule")
+def test_a_wish_is_explained_while_it_is_typed_said_and_taken_back(sits_at: Visit) -> None:
+    page = sits_at("member-02", "desktop").go("/schedule")
     box = page.get_by_label("A wish in one line")
     box.press_sequentially("chrage of car-02 >= 60% at 09:15")
     page.get_by_role("button", name="Did you mean: charge of car-02").click()
@@ -56,8 +56,8 @@ def test_a_wish_is_explained_while_it_is_typed_said_and_taken_back(sit: Visit) -
 
 
 @pytest.mark.row("X3")
-def test_a_plan_that_waits_is_accepted_before_its_deadline(sit: Visit) -> None:
-    page = sit("member-05").go("/schedule")
+def test_a_plan_that_waits_is_accepted_before_its_deadline(sits_at: Visit) -> None:
+    page = sits_at("member-05").go("/schedule")
     expect(page.get_by_text("A plan for battery-05 waits for your word")).to_be_visible()
     expect(page.get_by_text("Decide by Wed 14 Nov, 18:30")).to_be_visible()
     assert _serious(page) == []
@@ -72,8 +72,8 @@ def test_a_plan_that_waits_is_accepted_before_its_deadline(sit: Visit) -> None:
     expect(page.get_by_role("cell", name="charges: the street has more than it uses")).to_be_visible()
 
 
-def test_a_calendar_stands_at_a_secret_address_until_it_is_revoked(sit: Visit) -> None:
-    page = sit("member-04", language="de-DE").go("/schedule")
+def test_a_calendar_stands_at_a_secret_address_until_it_is_revoked(sits_at: Visit) -> None:
+    page = sits_at("member-04", language="de-DE").go("/schedule")
     page.get_by_role("button", name="Adresse machen").click()
     field = page.get_by_label("Geheime Adresse")
     expect(field).to_be_focused()
@@ -88,8 +88,8 @@ def test_a_calendar_stands_at_a_secret_address_until_it_is_revoked(sit: Visit) -
 
 
 @pytest.mark.row("W10")
-def test_the_schedule_keeps_nobody_out(sit: Visit) -> None:
+def test_the_schedule_keeps_nobody_out(sits_at: Visit) -> None:
     for size, dark in (("phone", False), ("desktop", True)):
-        page = sit("member-07", size, dark=dark).go("/schedule")
+        page = sits_at("member-07", size, dark=dark).go("/schedule")
         assert _serious(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
