@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from collections.abc import Callable
 from functools import cache
@@ -17,6 +18,7 @@ from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.ledger.checkpoint import signature_line, vkey
 from commonwatt.ledger.cosign import cosigner_vkey
 
+NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
 Json = dict[str, Any]
 BEFORE = (
     "trust file",
@@ -69,7 +71,7 @@ def test_every_changed_digit_is_noticed() -> None:
     evidence, random = fair(), Random(1)
     digits = [at for at, byte in enumerate(evidence) if 48 <= byte <= 57]
     assert len(digits) > 10_000
-    for at in digits:
+    for at in digits[:: 1 if NIGHTLY else 13]:
         changed = bytearray(evidence)
         changed[at] = random.choice([byte for byte in b"0123456789" if byte != evidence[at]])
         report = check(bytes(changed))

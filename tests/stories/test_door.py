@@ -22,7 +22,7 @@ from commonwatt.ledger.checkpoint import verify_note
 from commonwatt.model import AccountId, Outcome
 
 NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
-KILLS, LIVES_A_FOLDER = (10_000, 250) if NIGHTLY else (100, 100)
+KILLS, LIVES_A_FOLDER = (10_000, 250) if NIGHTLY else (30, 30)
 ZYGOTE = Path(__file__).with_name("door_zygote.py")
 
 

@@ -19,7 +19,8 @@ from commonwatt.flows.sequence import Replayed, replay
 from commonwatt.model import SLOT_SECONDS, AssetId, AssetKind, Refused, epoch
 
 NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
-KILLS, SLOTS = (20, 60) if NIGHTLY else (3, 12)
+KILLS, SLOTS = (20, 60) if NIGHTLY else (2, 8)
+KILLED = [(when, phase) for when in ("between two slots", "while it is asked") for phase in ("tell", "read")]
 HOMES, STARTS = 2, "12:00"
 CHILD = Path(__file__).with_name("durable_child.py")
 
@@ -99,8 +100,7 @@ def closed_slots(marks: dict[str, str]) -> int:
     return max(0, (int(marks["slot"]) - first_s) // SLOT_SECONDS + (marks["phase"] == "closed"))
 
 
-@pytest.mark.parametrize("phase", ["tell", "read"])
-@pytest.mark.parametrize("when", ["between two slots", "while it is asked"])
+@pytest.mark.parametrize(("when", "phase"), KILLED if NIGHTLY else KILLED[1:3])
 def test_the_day_goes_on_and_settles_when_a_gateway_program_is_killed(
     tmp_path: Path, when: str, phase: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

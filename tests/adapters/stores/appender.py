@@ -1,9 +1,15 @@
-"""Append batches to a log until somebody kills this process, and say which batches were acknowledged."""
+"""Append batches to a log until somebody kills this process's child, and say which were acknowledged.
 
+One line on standard input (where the log is, for PostgreSQL its community, a seed, with tabs between) is one child:
+forked, since what takes long is to import everything.
+"""
+
+import os
 import sys
 from pathlib import Path
 from random import Random
 
+from commonwatt.adapters.stores.postgres import PostgresLog
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.ledger.leaf import LeafRow
@@ -12,16 +18,28 @@ from commonwatt.model import Outcome
 MASTER = MasterKey(bytes(32))
 
 
-def append_for_ever(path: Path, seed: int) -> None:
+def serve() -> None:
+    say("ready")
+    while line := sys.stdin.readline():
+        place, community, seed = line.rstrip("\n").split("\t")
+        child = os.fork()
+        if child == 0:
+            append_for_ever(place, community, int(seed))
+        os.waitpid(child, 0)
+        say("dead")
+
+
+def append_for_ever(place: str, community: str, seed: int) -> None:
     chance = Random(seed)
-    say("opening")
-    with SqliteLog(path, MASTER) as log:
+    say(f"opening {os.getpid()}")
+    # Now and then a body of many pages, so that kills also meet long writes, and checkpoints of SQLite's WAL.
+    weights = [20, 300, 300, 50_000 if community else 200_000]
+    with PostgresLog(place, community, MASTER) if community else SqliteLog(Path(place), MASTER) as log:
         batch = int(log.marks().get("batch", "0"))
         while True:
             batch += 1
             start, count = log.size, chance.randint(1, 7)
-            # Now and then a body of many pages, so that kills also meet long writes and checkpoints of the WAL.
-            weight = chance.choice([20, 300, 300, 200_000])
+            weight = chance.choice(weights)
             rows = [leaf(start + place, f"{batch}:{place}:{count}:".encode() + bytes(weight)) for place in range(count)]
             tiles = {(0, 0): b"%032d" * batch % ((batch,) * batch)}
             log.append(rows, {"batch": str(batch), "size": str(start + count)}, tiles)
@@ -51,4 +69,4 @@ def say(word: str) -> None:
 
 
 if __name__ == "__main__":
-    append_for_ever(Path(sys.argv[1]), int(sys.argv[2]))
+    serve()

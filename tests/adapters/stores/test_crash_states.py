@@ -47,8 +47,8 @@ from commonwatt.model import Corrupt, Outcome, Refused
 MASTER = MasterKey(bytes(32))
 NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
 # Ten stories of 100,000 states each make the nightly million.
-STORIES, STATES = (10, 100_000) if NIGHTLY else (1, 20_000)
-RESUMED, STATES_PER_RESUMED = (1_000, 100) if NIGHTLY else (25, 40)
+STORIES, STATES = (10, 100_000) if NIGHTLY else (1, 4_000)
+RESUMED, STATES_PER_RESUMED = (1_000, 100) if NIGHTLY else (10, 40)
 # Writing into a state, too, costs several times as much as reading it.
 WRITE_EVERY = 40
 CHECKPOINT_PAGES = 12

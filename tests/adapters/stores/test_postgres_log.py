@@ -2,9 +2,6 @@
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -15,9 +12,10 @@ from random import Random
 
 import psycopg
 import pytest
+from appender import MASTER, leaf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pg_appender import MASTER, leaf
+from killing import appending, check_whole, run_and_kill
 
 from commonwatt.adapters.stores import postgres as module
 from commonwatt.adapters.stores.postgres import PostgresLog
@@ -28,7 +26,7 @@ from servers.cut_wire import wires
 from servers.postgres import Cluster
 
 NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
-ROUNDS = 2_000 if NIGHTLY else 20
+ROUNDS, MOST_ANSWERS = (2_000, 12) if NIGHTLY else (12, 8)
 CUTS = 1_000 if NIGHTLY else 15
 
 
@@ -38,60 +36,24 @@ def leaves(start: int, end: int) -> list[LeafRow]:
 
 def test_a_kill_at_any_moment_loses_nothing_that_was_answered(postgres: Cluster) -> None:
     chance, community, answered = Random(20_261_122), postgres.name(), 0
-    with appender() as process:
+    with appending() as process:
         for number in range(ROUNDS):
-            after, pause_s = chance.randint(0, 12), chance.uniform(0, 0.006)
-            words = f"{postgres.dsn}\t{community}\t{number}"
-            answered = run_and_kill(process, words, after=after, pause_s=pause_s, so_far=answered)
-            if number % 5 == 0:
-                check_whole(postgres, community, answered)
-    check_whole(postgres, community, answered)
+            after, pause_s = chance.randint(0, MOST_ANSWERS), chance.uniform(0, 0.006)
+            found = run_and_kill(process, postgres.dsn, community, number, after, pause_s)
+            answered = answered if found is None else found
+            if number % 5 == 0 or number == ROUNDS - 1:
+                with PostgresLog.open_readonly(postgres.dsn, community, MASTER) as log:
+                    check_whole(log, answered)
 
 
 def test_a_kill_while_a_log_is_first_opened_leaves_one_that_opens(postgres: Cluster) -> None:
     chance = Random(7)
-    with appender() as process:
+    with appending() as process:
         for number in range(ROUNDS // 4):
             community = postgres.name()
-            words = f"{postgres.dsn}\t{community}\t{number}"
-            answered = run_and_kill(process, words, after=0, pause_s=chance.uniform(0, 0.03), so_far=0)
-            PostgresLog(postgres.dsn, community, MASTER).close()
-            check_whole(postgres, community, answered)
-
-
-def appender() -> subprocess.Popen[str]:
-    child = Path(__file__).with_name("pg_appender.py")
-    process = subprocess.Popen([sys.executable, child], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
-def run_and_kill(process: subprocess.Popen[str], words: str, *, after: int, pause_s: float, so_far: int) -> int:
-    """Let a child append, kill it some answers and a moment later, and return the last batch that it answered for."""
-    assert process.stdin is not None and process.stdout is not None
-    process.stdin.write(f"{words}\n")
-    process.stdin.flush()
-    _, pid = process.stdout.readline().split()
-    heard = [process.stdout.readline() for _ in range(after)]
-    time.sleep(pause_s)
-    os.kill(int(pid), signal.SIGKILL)
-    while (line := process.stdout.readline()) != "dead\n":
-        heard.append(line)
-    return int(heard[-1]) if heard else so_far
-
-
-def check_whole(cluster: Cluster, community: str, answered: int) -> None:
-    """Check that every batch stands there whole and in order, the answered ones among them, and the marks with them."""
-    with PostgresLog.open_readonly(cluster.dsn, community, MASTER) as log:
-        told = [tuple(map(int, row.body.split(b":")[:3])) for row in log.rows()]
-        marks, tile = log.marks(), log.tile(0, 0)
-    batches = sorted({batch: count for batch, _, count in told}.items())
-    assert told == [(batch, place, count) for batch, count in batches for place in range(count)]
-    assert [batch for batch, _ in batches] == list(range(1, len(batches) + 1))
-    assert len(batches) >= answered
-    assert marks == ({"batch": str(len(batches)), "size": str(len(told))} if told else {})
-    assert len(tile) == 32 * len(batches)
+            answered = run_and_kill(process, postgres.dsn, community, number, 0, chance.uniform(0, 0.03))
+            with PostgresLog(postgres.dsn, community, MASTER) as log:
+                check_whole(log, answered or 0)
 
 
 @pytest.fixture

@@ -2,20 +2,18 @@
 
 import os
 import sqlite3
-import subprocess
-import sys
-import time
 from pathlib import Path
 from random import Random
 
 import pytest
+from killing import appending, check_whole, run_and_kill
 from msgspec.structs import replace
 from sqlite_leaves import MASTER, leaf, leaves, spoil
 
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.model import Corrupt, Refused
 
-ROUNDS = 300 if os.environ.get("COMMONWATT_NIGHTLY") else 15
+ROUNDS, MOST_ANSWERS = (300, 60) if os.environ.get("COMMONWATT_NIGHTLY") else (15, 15)
 ROUNDS_PER_LOG = 15
 
 
@@ -132,45 +130,22 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_answered(tmp_path: Path) ->
     # A kill leaves the page cache alone: this shows atomic batches and recovery, not what a power cut does.
     chance = Random(20_260_423)
     answered = 0
-    for number in range(ROUNDS):
-        path = tmp_path / f"{number // ROUNDS_PER_LOG}.sqlite"
-        answered = answered if path.exists() else 0
-        after, pause_s = chance.randint(0, 60), chance.uniform(0, 0.004)
-        answered = run_and_kill(path, number, after=after, pause_s=pause_s, so_far=answered)
-        check_whole(path, answered)
+    with appending() as process:
+        for number in range(ROUNDS):
+            path = tmp_path / f"{number // ROUNDS_PER_LOG}.sqlite"
+            answered = answered if path.exists() else 0
+            after, pause_s = chance.randint(0, MOST_ANSWERS), chance.uniform(0, 0.004)
+            found = run_and_kill(process, path, "", number, after, pause_s)
+            answered = answered if found is None else found
+            with SqliteLog.open_readonly(path, MASTER) as log:
+                check_whole(log, answered)
 
 
 def test_a_kill_while_a_log_is_first_opened_leaves_one_that_opens(tmp_path: Path) -> None:
     chance = Random(7)
-    for number in range(ROUNDS // 3):
-        path = tmp_path / f"{number}.sqlite"
-        answered = run_and_kill(path, number, after=0, pause_s=chance.uniform(0, 0.012), so_far=0)
-        SqliteLog(path, MASTER).close()
-        check_whole(path, answered)
-
-
-def run_and_kill(path: Path, seed: int, *, after: int, pause_s: float, so_far: int) -> int:
-    """Let a child append, kill it some answers and a moment later, and return the last batch that it answered for."""
-    child = Path(__file__).with_name("appender.py")
-    with subprocess.Popen([sys.executable, child, path, str(seed)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "opening\n"
-        heard = [process.stdout.readline() for _ in range(after)]
-        time.sleep(pause_s)
-        process.kill()
-        heard += process.stdout.readlines()
-    assert process.returncode == -9
-    batches = [int(line) for line in heard]
-    return batches[-1] if batches else so_far
-
-
-def check_whole(path: Path, answered: int) -> None:
-    """Check that every batch stands there whole and in order, the answered ones among them, and the marks with them."""
-    with SqliteLog.open_readonly(path, MASTER) as log:
-        told = [tuple(map(int, row.body.split(b":")[:3])) for row in log.rows()]
-        marks = log.marks()
-    batches = sorted({batch: count for batch, _, count in told}.items())
-    assert told == [(batch, place, count) for batch, count in batches for place in range(count)]
-    assert [batch for batch, _ in batches] == list(range(1, len(batches) + 1))
-    assert len(batches) >= answered
-    assert marks == ({"batch": str(len(batches)), "size": str(len(told))} if told else {})
+    with appending() as process:
+        for number in range(ROUNDS // 3):
+            path = tmp_path / f"{number}.sqlite"
+            answered = run_and_kill(process, path, "", number, 0, chance.uniform(0, 0.012))
+            with SqliteLog(path, MASTER) as log:
+                check_whole(log, answered or 0)
