@@ -1,7 +1,18 @@
-"""`commonwatt gateway`: the name under which the commands about a gateway stand, each file adding its own."""
+"""`commonwatt gateway`: the name under which the commands about a gateway stand."""
 
-import typer
+from commonwatt.apps.cli import lazily
 
-app = typer.Typer(
-    name="gateway", help="Run a gateway, bring one into a community, keep it up to date.", no_args_is_help=True
+app = lazily.group(
+    "gateway",
+    "Run a gateway, bring one into a community, keep it up to date.",
+    {
+        "init": "gatewaying:init",
+        "run": "gatewaying:run",
+        "show": "gatewaying:show",
+        "register": "gatewaying:register",
+        "claim": "gatewaying:claim",
+        "demand": "gatewaying:demand",
+        "update": "updating:update",
+        "release": "updating:release",
+    },
 )

@@ -8,87 +8,54 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-import typer
-
-from commonwatt.apps.cli import (
-    accepting,
-    billing,
-    charging,
-    checking,
-    consenting,
-    contracting,
-    delegating,
-    devices,
-    erasing,
-    forecasting,
-    gateway_app,
-    gatewaying,
-    interchanging,
-    joining,
-    keeping,
-    opening,
-    persons,
-    planning,
-    running,
-    showing,
-    stations,
-    trading,
-    trusting,
-    updating,
-    watching,
-)
+from commonwatt.apps.cli import lazily
 from commonwatt.kernels.cores import COLLECT_AFTER
 from commonwatt.model import CommonwattError
 
-app = typer.Typer(
-    name="commonwatt",
-    help="Small energy assets act together as a power plant and trade as neighbours, on a ledger anyone can check.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
+COMMANDS = {
+    "run": "running:run",
+    "accept": "accepting:accept",
+    "app": "opening:app",
+    "demo": "opening:demo",
+    "bill": "billing:bill",
+    "archive": "keeping:archive",
+    "query": "keeping:query",
+    "erase": "erasing:erase",
+    "check": "checking:check",
+    "consent": "consenting:consent",
+    "contracts": "contracting:contracts",
+    "delegate": "delegating:delegate",
+    "plan": "planning:plan",
+    "event": "planning:event",
+    "key": "joining:key",
+    "market": "trading:market",
+    "order": "trading:order",
+    "ask": "trading:ask",
+    "interchange": "interchanging:app",
+    "devices": "devices:app",
+    "person": "persons:app",
+    "forecast": "forecasting:app",
+    "prove": "showing:prove",
+    "inspect": "showing:inspect",
+    "fairness": "showing:fairness",
+    "charge": "charging:charge",
+    "receipt": "charging:receipt",
+    "commission": "charging:commission",
+    "verify": "trusting:verify",
+    "claim": "trusting:claim",
+    "replay": "trusting:replay",
+    "stations": "stations:stations",
+    "serve": "watching:serve",
+    "witness": "watching:witness",
+    "gateway": "gateway_app:app",
+}
+"""Each command's module in this folder, and its function or group there."""
+
+app = lazily.group(
+    "commonwatt",
+    "Small energy assets act together as a power plant and trade as neighbours, on a ledger anyone can check.",
+    COMMANDS,
 )
-app.command("run")(running.run)
-app.command("accept")(accepting.accept)
-app.command("app")(opening.app)
-app.command("demo")(opening.demo)
-app.command("bill")(billing.bill)
-app.command("archive")(keeping.archive)
-app.command("query")(keeping.query)
-app.command("erase")(erasing.erase)
-app.command("check")(checking.check)
-app.command("consent")(consenting.consent)
-app.command("contracts")(contracting.contracts)
-app.command("delegate")(delegating.delegate)
-app.command("plan")(planning.plan)
-app.command("event", context_settings={"ignore_unknown_options": True})(planning.event)
-app.command("key")(joining.key)
-app.command("market")(trading.market)
-app.command("order")(trading.order)
-app.command("ask")(trading.ask)
-app.add_typer(interchanging.app, name="interchange")
-app.add_typer(devices.app, name="devices")
-app.add_typer(persons.app, name="person")
-app.add_typer(forecasting.app, name="forecast")
-app.command("prove")(showing.prove)
-app.command("inspect")(showing.inspect)
-app.command("fairness")(showing.fairness)
-app.command("charge")(charging.charge)
-app.command("receipt")(charging.receipt)
-app.command("commission")(charging.commission)
-app.command("verify")(trusting.verify)
-app.command("claim")(trusting.claim)
-app.command("replay")(trusting.replay)
-app.command("stations")(stations.stations)
-app.command("serve")(watching.serve)
-app.command("witness")(watching.witness)
-gateway_app.app.command("init")(gatewaying.init)
-gateway_app.app.command("run")(gatewaying.run)
-gateway_app.app.command("show")(gatewaying.show)
-gateway_app.app.command("register")(gatewaying.register)
-gateway_app.app.command("claim")(gatewaying.claim)
-gateway_app.app.command("demand")(gatewaying.demand)
-gateway_app.app.command("update")(updating.update)
-gateway_app.app.command("release")(updating.release)
-app.add_typer(gateway_app.app, name="gateway")
 
 
 def main() -> None:

@@ -1,0 +1,58 @@
+"""Commands that are imported when they are asked for: a gateway that starts need not read what plans a nation."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+def group(name: str, tells: str, places: Mapping[str, str]) -> typer.Typer:
+    """Return a group of commands.
+
+    Args:
+        name: What the group is called.
+        tells: What its commands are for.
+        places: Per command its module in this folder and, after a colon, the function or group there.
+    """
+
+    class Lazily(TyperGroup):
+        def list_commands(self, ctx: Any) -> list[str]:
+            return list(places)
+
+        def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | TyperGroup | None:
+            return _command(cmd_name, places[cmd_name]) if cmd_name in places else None
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            if args and args[0] not in places:
+                # Whoever misspells one is told those that come close, which are looked for among those that are there.
+                self.commands = {near: TyperCommand(near) for near in places}
+            return super().resolve_command(ctx, args)
+
+    found = typer.Typer(name=name, cls=Lazily, help=tells, no_args_is_help=True, pretty_exceptions_show_locals=False)
+    found.callback()(_nothing)
+    return found
+
+
+@cache
+def _command(name: str, place: str) -> TyperCommand | TyperGroup:
+    module, attribute = place.split(":")
+    found = getattr(import_module(f"commonwatt.apps.cli.{module}"), attribute)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+        # A number below zero is no option.
+        alone.command(name, context_settings={"ignore_unknown_options": True} if name in _SIGNED else None)(found)
+        found = alone
+    command = typer.main.get_command(found)
+    assert isinstance(command, TyperCommand | TyperGroup)
+    command.name = name
+    return command
+
+
+def _nothing() -> None:
+    """Do nothing before a command."""
+
+
+_SIGNED = frozenset({"event"})
