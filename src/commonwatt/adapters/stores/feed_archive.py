@@ -40,7 +40,7 @@ class _Packed(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FeedArchive:
-    """Implements `IssueStore` in a folder: ``feeds.sqlite`` of what was heard of late, a file a month before that.
+    """Implements `IssueStore` in a folder: ``issues.sqlite`` of what was heard of late, a file a month before that.
 
     What a source says again is not kept again; what it says anew is, beside what it said before.
 
@@ -55,7 +55,7 @@ class FeedArchive:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
-        self._db = open_file(folder / "feeds.sqlite", _SCHEMA)
+        self._db = open_file(folder / "issues.sqlite", _SCHEMA)
 
     def keep(self, state: FeedState, issues: Sequence[Issue]) -> int:
         """Keep issues and how their feed stands, in one transaction; returns how many said something new."""
