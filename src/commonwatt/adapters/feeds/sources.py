@@ -31,6 +31,7 @@ class Source:
     """One publisher.
 
     Args:
+        title: What people call it, for wherever its numbers are shown.
         address: Where it publishes.
         licence: On which terms, as far as its own pages say.
         least_s: How often it may be asked at most.
@@ -42,6 +43,7 @@ class Source:
         contact: Whether it wants to know whom to write to.
     """
 
+    title: str
     address: str
     licence: str
     least_s: int
@@ -66,6 +68,7 @@ class Source:
 
 SOURCES: dict[str, Source] = {
     "open_meteo": Source(
+        title="Open-Meteo",
         address="https://api.open-meteo.com",
         licence="CC BY 4.0; without a token for non-commercial use only",
         least_s=900,
@@ -76,6 +79,7 @@ SOURCES: dict[str, Source] = {
         token=TokenPlace(where="query", name="apikey", needed=False),
     ),
     "met_norway": Source(
+        title="MET Norway",
         address="https://api.met.no",
         licence="CC BY 4.0 or NLOD 2.0",
         least_s=600,
@@ -86,6 +90,7 @@ SOURCES: dict[str, Source] = {
         contact=True,
     ),
     "entsoe": Source(
+        title="ENTSO-E",
         address="https://web-api.tp.entsoe.eu",
         licence="terms of the ENTSO-E transparency platform",
         least_s=600,
@@ -96,6 +101,7 @@ SOURCES: dict[str, Source] = {
         token=TokenPlace(where="query", name="securityToken", needed=True),
     ),
     "octopus": Source(
+        title="Octopus Energy",
         address="https://api.octopus.energy",
         licence="terms of Octopus Energy's API",
         least_s=600,
@@ -105,6 +111,7 @@ SOURCES: dict[str, Source] = {
         issues=octopus.issues,
     ),
     "gb_carbon": Source(
+        title="Carbon Intensity API (NESO)",
         address="https://api.carbonintensity.org.uk",
         licence="CC BY 4.0, National Energy System Operator",
         least_s=900,
@@ -118,6 +125,7 @@ SOURCES: dict[str, Source] = {
         issues=lambda content, about, _: gb_carbon.issues(content, about),
     ),
     "electricity_maps": Source(
+        title="Electricity Maps",
         address="https://api.electricitymaps.com",
         licence="terms of Electricity Maps, by contract",
         least_s=900,
