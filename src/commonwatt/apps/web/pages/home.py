@@ -121,7 +121,7 @@ def _figures(words: Words, shown: Mapping[str, Value]) -> list[Figure]:
     told = (
         ("paid", words.say("Paid today"), ""),
         ("saved", words.say("Saved today"), "good"),
-        ("carbon", words.say("Carbon saved today"), "good"),
+        ("carbon", words.say("Carbon saved today"), ""),
         ("sun", words.say("Own and neighbours' energy"), "solar"),
         ("held", words.say("In the wallet"), ""),
     )
