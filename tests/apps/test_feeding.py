@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +13,7 @@ import pytest
 from lived import LivedStreet, open_community
 from typer.testing import CliRunner
 
+from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.apps import door_card, feeding
 from commonwatt.apps.cli.main import app
 from commonwatt.apps.community import Community
@@ -27,6 +29,7 @@ from commonwatt.simulator.feeds.formats import Recording
 from commonwatt.simulator.feeds.twin import Fault, Twin
 
 pytestmark = [pytest.mark.row("X9"), pytest.mark.row("H8")]
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "feeds.md"
 ME = AccountId("member-01")
 SEAT = Seat(person=ME, role=Role.MEMBER, account=ME)
 HALF_S, DAY_S = 1_800, 86_400
@@ -239,3 +242,18 @@ def test_a_token_that_others_can_read_is_not_used(tmp_path: Path, twin: Twin) ->
     (tmp_path / "token").chmod(0o600)
     with feeding.opened(tmp_path, terms) as feeds:
         assert [feed.name for feed in feeds] == ["de"]
+
+
+def test_the_guide_s_configuration_is_one(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"```toml\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    (tmp_path / FILE).write_text(shown)
+    outside = open_outside(tmp_path)
+    assert outside is not None
+    assert outside.order[Topic(What.CARBON, "GB")] == ("gb_carbon", "electricity_maps")
+    assert outside.tells is not None
+    assert [event.below for event in outside.tells.events] == [-5_000]
+    (tmp_path / "keys").mkdir()
+    save_secret(tmp_path / "keys" / "electricity-maps", b"s3cret")
+    with feeding.opened(tmp_path, outside.terms) as feeds:
+        assert [feed.name for feed in feeds] == ["grid", "grid-two", "bought", "sold", "sky"]
+    outside.close()
