@@ -10,23 +10,26 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from lived import LivedStreet, open_community
+from lived import STREET, LivedStreet, open_community
 from typer.testing import CliRunner
 
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.apps import door_card, feeding
 from commonwatt.apps.cli.main import app
 from commonwatt.apps.community import Community
+from commonwatt.apps.demo_feeds import played_feeds
 from commonwatt.apps.feed_terms import FILE, FOLDER, open_outside, read_terms
 from commonwatt.apps.views import home as views
 from commonwatt.apps.web.pages import home as page
 from commonwatt.apps.web.words import Place, Words
+from commonwatt.apps.wiring import scene
 from commonwatt.flows.feeds.known import Origin
 from commonwatt.flows.feeds.series import Topic, What
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.model import SLOT_SECONDS, AccountId, AssetId, InvalidValue, Refused, epoch
 from commonwatt.simulator.feeds.formats import Recording
 from commonwatt.simulator.feeds.twin import Fault, Twin
+from commonwatt.simulator.recorded import known_until
 
 pytestmark = [pytest.mark.row("X9"), pytest.mark.row("H8")]
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "feeds.md"
@@ -165,8 +168,7 @@ def test_the_command_asks_shows_and_says_what_went_wrong_and_what_was_corrected(
 ) -> None:
     folder = lived_copy.folder
     configure(folder, twin)
-    clock = door_card.CardClock(log_s=lived_copy.end_s, system_ms=int(1_000 * time.time()), until_s=lived_copy.end_s)
-    door_card.write(folder, door_card.DoorCard(community="street", host="127.0.0.1", port=1, clock=clock))
+    door_card.write(folder, _stopped(lived_copy.end_s))
     twin.fail(Fault.ERROR)
     told = json.loads(CliRunner().invoke(app, ["feeds", str(folder), "--fetch", "--json"]).stdout)
     grid, agile = told["feeds"]
@@ -257,3 +259,30 @@ def test_the_guide_s_configuration_is_one(tmp_path: Path) -> None:
     with feeding.opened(tmp_path, outside.terms) as feeds:
         assert [feed.name for feed in feeds] == ["grid", "grid-two", "bought", "sold", "sky"]
     outside.close()
+
+
+def test_a_demonstration_s_feeds_play_what_its_street_recorded_and_leave_somebody_s_own_alone(
+    lived_copy: LivedStreet,
+) -> None:
+    folder = lived_copy.folder
+    door_card.write(folder, _stopped(lived_copy.end_s))
+    with played_feeds(STREET, folder, time.time):
+        assert [line.failures for line in feeding.fetch(folder).feeds] == [0, 0]
+        outside = open_outside(folder)
+        assert outside is not None
+        street = scene(STREET).recorded
+        for place, series in (("bought", street.import_price), ("sold", street.export_price)):
+            (issue,) = outside.archive.issues(Topic(What.PRICE, place), feeding.window(lived_copy.end_s), 2**40)
+            assert [value for _, value in issue.slots()] == list(series.between(issue.start_s, issue.end_s))
+            assert issue.end_s == known_until(lived_copy.end_s), "what is not published yet is not played"
+        outside.close()
+    assert not (folder / FILE).exists()
+    (folder / FILE).write_text("feed = []\n")
+    with played_feeds(STREET, folder, time.time):
+        assert (folder / FILE).read_text() == "feed = []\n"
+
+
+def _stopped(at_s: int) -> door_card.DoorCard:
+    """Return the card of a door whose log's clock stands still."""
+    clock = door_card.CardClock(log_s=at_s, system_ms=int(1_000 * time.time()), until_s=at_s)
+    return door_card.DoorCard(community="street", host="127.0.0.1", port=1, clock=clock)

@@ -50,6 +50,13 @@ def test_what_is_said_again_is_not_kept_again_and_what_is_corrected_is(tmp_path:
         assert [one.heard_s - DAY_S for one in archive.issues(GB, DAY, DAY_S + 999)] == [300, 240, 180, 0]
 
 
+def test_what_a_clock_that_ran_ahead_heard_does_not_hide_what_is_heard_now(tmp_path: Path) -> None:
+    with FeedArchive(tmp_path) as archive:
+        assert keep(archive, issue(DAY_S + 9_999, 100)) == 1
+        assert keep(archive, issue(DAY_S, 100)) == 1
+        assert [one.values for one in archive.issues(GB, DAY, DAY_S)] == [(100,)]
+
+
 def test_how_a_feed_stands_outlives_a_restart(tmp_path: Path) -> None:
     state = FeedState(name="grid", seen=Seen("q", '"tag"', "now"), asked_s=9, next_s=700, failures=2, trouble="gone")
     with FeedArchive(tmp_path) as archive:

@@ -26,6 +26,7 @@ _SCHEMA = (
     " STRICT, WITHOUT ROWID",
 )
 _COLUMNS = "topic, source, heard_s, start_s, end_s, content"
+_EVER_S = 2**53 - 1
 _SAME = 400
 """How many of the latest issues of a source are looked at for whether a new one says anything new."""
 MOST_MONTH_BYTES = 400_000_000
@@ -95,7 +96,7 @@ class FeedArchive:
 
     def last(self, topic: Topic, source: str) -> Issue | None:
         """Return the issue of a topic that was heard last from a source, of those that are not in files yet."""
-        return next(self._latest(topic, source, 1), None)
+        return next(self._latest(topic, source, _EVER_S, 1), None)
 
     def archive(self, before_s: int) -> list[Path]:
         """Move what was heard in whole months that ended by then into files, one a month, and return those made.
@@ -133,17 +134,18 @@ class FeedArchive:
     def _path(self, month: str) -> Path:
         return self._folder / f"{month}.issues"
 
-    def _latest(self, topic: Topic, source: str, most: int) -> Iterator[Issue]:
+    def _latest(self, topic: Topic, source: str, heard_by_s: int, most: int) -> Iterator[Issue]:
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM issue WHERE topic = ? AND source = ? ORDER BY heard_s DESC, id DESC LIMIT ?",  # noqa: S608
-            (str(topic), source, most),
+            f"SELECT {_COLUMNS} FROM issue WHERE topic = ? AND source = ? AND heard_s <= ?"  # noqa: S608
+            " ORDER BY heard_s DESC, id DESC LIMIT ?",
+            (str(topic), source, heard_by_s, most),
         )
         yield from (_issue(row, topic) for row in rows.fetchall())
 
     def _said(self, issue: Issue) -> bool:
-        """Tell whether what an issue says of each slot is what this source said of it last, under no new issue time."""
+        """Tell whether an issue says of each slot what its source had said of it last by then, under the same issue time."""
         left = dict(issue.slots())
-        for known in self._latest(issue.topic, issue.source, _SAME):
+        for known in self._latest(issue.topic, issue.source, issue.heard_s, _SAME):
             if known.issued_s != issue.issued_s:
                 return False
             for slot_s, value in known.slots():
