@@ -135,6 +135,14 @@ def test_a_feed_is_asked_no_more_often_than_it_wants_and_whole_days_at_a_time(ar
     assert due([feed], archive, DAY_S - 86_400)
 
 
+def test_after_an_outage_what_was_missed_is_asked_for_up_to_a_week_back() -> None:
+    feed = Played(*[Answer(issues=(), seen=Seen())] * 3)
+    for away_days, before in ((0, 1), (3, 4), (30, 8)):
+        ask(feed, FeedState(name="grid", answered_s=DAY_S - away_days * 86_400 + 5), DAY_S + 5)
+        assert epoch(feed.asked[-1][0].start) == DAY_S - before * 86_400
+        assert epoch(feed.asked[-1][0].end) == DAY_S + 3 * 86_400
+
+
 @pytest.mark.parametrize(
     ("error", "pauses_s"),
     [

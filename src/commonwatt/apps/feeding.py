@@ -21,6 +21,7 @@ from commonwatt.flows.feeds.keeper import ask, due, window
 from commonwatt.flows.feeds.ports import FeedState
 from commonwatt.flows.feeds.series import UNITS, Topic
 from commonwatt.flows.feeds.telling import Corrected, Price, corrections, event_fact, price_facts, published_prices
+from commonwatt.flows.rulebook import State
 from commonwatt.model import Corrupt, Kind, Outcome, Refused
 
 LOOK_S = 5.0
@@ -115,7 +116,7 @@ async def tell(community: Community, outside: Outside) -> None:
     state, now_s = community.state, community.now_s()
     facts: list[msgspec.Struct] = []
     if tells.prices is not None:
-        facts += price_facts(state, _prices(outside, tells.prices, now_s))
+        facts += price_facts(state, _prices(outside, tells.prices, state, now_s))
     for event in tells.events:
         values = outside.known(event.topic, window(now_s), now_s, usual=False)
         made = event_fact(state, tells.oracle, event, values, now_s)
@@ -157,7 +158,8 @@ def standing(folder: Path) -> Standing:
         lines = [_line(outside, entry, outside.archive.state(entry.name)) for entry in outside.terms.feed]
         corrected: Sequence[Corrected] = ()
         if outside.tells is not None and outside.tells.prices is not None:
-            corrected = corrections(state_of(folder), _prices(outside, outside.tells.prices, now_s))
+            state = state_of(folder)
+            corrected = corrections(state, _prices(outside, outside.tells.prices, state, now_s))
         return Standing(now_s=now_s, feeds=lines, corrected=corrected)
 
 
@@ -179,9 +181,10 @@ def fetch(folder: Path, names: Sequence[str] = ()) -> Standing:
     return standing(folder)
 
 
-def _prices(outside: Outside, terms: tuple[Price, Price], now_s: int) -> dict[int, tuple[int, int]]:
-    """Return the community's prices as published by now, from yesterday on."""
-    bought, sold = (outside.known(price.topic, window(now_s), now_s, usual=False) for price in terms)
+def _prices(outside: Outside, terms: tuple[Price, Price], state: State, now_s: int) -> dict[int, tuple[int, int]]:
+    """Return the community's prices as published by now, from yesterday on or from what is not settled yet."""
+    span = window(now_s, state.settled_to_s)
+    bought, sold = (outside.known(price.topic, span, now_s, usual=False) for price in terms)
     return published_prices(bought, sold, terms)
 
 

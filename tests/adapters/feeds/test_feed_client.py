@@ -50,6 +50,14 @@ def test_what_a_publisher_recorded_comes_back_as_it_was(twin: Twin, source: str)
     assert answer.fresh_s == 600
 
 
+def test_a_publisher_that_goes_by_time_is_told_which_time_we_have(twin: Twin) -> None:
+    with feed("met_norway", twin.address) as asked:
+        first = asked.fetch(window(NOW_S), NOW_S, Seen())
+        assert (first.seen.etag, first.seen.modified) == ("", "Sun, 29 Mar 2020 09:00:00 GMT")
+        assert asked.fetch(window(NOW_S), NOW_S, first.seen).issues == ()
+    assert [one.status for one in twin.asked] == [200, 304]
+
+
 def test_nothing_is_sent_twice_and_another_day_s_question_is_another_question(twin: Twin) -> None:
     with feed("gb_carbon", twin.address) as asked:
         first = asked.fetch(window(NOW_S), NOW_S, Seen())

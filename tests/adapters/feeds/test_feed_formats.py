@@ -1,8 +1,10 @@
 """Each publisher's answer, as its documentation shows it, becomes whole numbers by the quarter-hour, or is refused."""
 
 import json
+import tomllib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 
 import msgspec
@@ -181,6 +183,13 @@ JSON = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=2) | st.dicti
 def test_no_answer_brings_a_reader_down(source: str, content: bytes) -> None:
     with suppress(InvalidValue):
         assert read(source, content) == []
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_each_source_admits_what_it_does_not_do(source: str) -> None:
+    told = tomllib.loads((files("commonwatt.adapters.feeds") / source / "quality.toml").read_text(encoding="utf-8"))
+    assert told.keys() == {"title", "done", "exempt", "missing"}
+    assert "never against" in told["missing"]["real"]
 
 
 @pytest.mark.parametrize("source", SOURCES)

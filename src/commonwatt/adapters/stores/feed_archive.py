@@ -143,7 +143,7 @@ class FeedArchive:
         yield from (_issue(row, topic) for row in rows.fetchall())
 
     def _said(self, issue: Issue) -> bool:
-        """Tell whether an issue says of each slot what its source had said of it last by then, under the same issue time."""
+        """Tell whether an issue says of each slot what its source had said last by then, of the same issue time."""
         left = dict(issue.slots())
         for known in self._latest(issue.topic, issue.source, issue.heard_s, _SAME):
             if known.issued_s != issue.issued_s:

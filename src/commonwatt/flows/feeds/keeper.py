@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from commonwatt.flows.feeds.ports import Feed, FeedState, IssueStore, Throttled
 from commonwatt.flows.feeds.series import Issue, Topic
 from commonwatt.model import CommonwattError, Interval, instant
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 60, 3_600
-_BEFORE, _AHEAD = timedelta(days=1), timedelta(days=3)
+_BEFORE, _AHEAD, _MISSED = timedelta(days=1), timedelta(days=3), timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ def ask(feed: Feed, state: FeedState, now_s: int) -> Asked:
     twice as long after each further one up to an hour, or as long as it asks for.
     """
     try:
-        answer = feed.fetch(window(now_s), now_s, state.seen)
+        answer = feed.fetch(window(now_s, state.answered_s), now_s, state.seen)
     except CommonwattError as error:
         failures = state.failures + 1
         pause_s = min(FIRST_PAUSE_S << min(failures - 1, 10), max(LONGEST_PAUSE_S, feed.every_s))
@@ -51,10 +51,14 @@ def ask(feed: Feed, state: FeedState, now_s: int) -> Asked:
     return Asked(state=done, issues=answer.issues)
 
 
-def window(now_s: int) -> Interval:
-    """Return what feeds are asked for: whole UTC days, so that the question is the same all day."""
-    midnight = instant(now_s).replace(hour=0, minute=0, second=0)
-    return Interval(midnight - _BEFORE, midnight + _AHEAD)
+def window(now_s: int, since_s: int | None = None) -> Interval:
+    """Return what feeds are asked for: whole UTC days, so that the question is the same all day.
+
+    It begins a day before today, or before the day of `since_s`, up to a week back, so that an outage leaves no hole.
+    """
+    today = _midnight(now_s)
+    since = today if since_s is None else max(min(_midnight(since_s), today), today - _MISSED)
+    return Interval(since - _BEFORE, today + _AHEAD)
 
 
 def order(feeds: Sequence[Feed]) -> dict[Topic, tuple[str, ...]]:
@@ -64,6 +68,10 @@ def order(feeds: Sequence[Feed]) -> dict[Topic, tuple[str, ...]]:
         for topic in feed.topics:
             found[topic] = (*found.get(topic, ()), feed.source)
     return found
+
+
+def _midnight(at_s: int) -> datetime:
+    return instant(max(at_s, 0)).replace(hour=0, minute=0, second=0)
 
 
 def _set_back(state: FeedState, now_s: int) -> bool:
