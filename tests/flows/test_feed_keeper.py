@@ -79,6 +79,7 @@ def test_a_forecast_that_is_made_again_sees_what_was_known_then_and_nothing_late
     assert told(archive, DAY_S + HOUR_S)[0] == (150, Origin.FIRST)
 
 
+@pytest.mark.row("H8")
 def test_forecasting_learns_from_the_archive_alone_each_day_as_it_was_known_before_it(archive: FeedArchive) -> None:
     days = [Interval(instant(DAY_S + n * 86_400), instant(DAY_S + (n + 1) * 86_400)) for n in range(30)]
     for n, day in enumerate(days):

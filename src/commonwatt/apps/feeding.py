@@ -93,6 +93,7 @@ async def ask_due(community: Community, outside: Outside, feeds: Sequence[HttpFe
 
     Raises:
         Corrupt: The archive is damaged.
+        OSError: The disk is full or broken.
     """
     now_s, archive = community.now_s(), outside.archive
     waiting = due(feeds, archive, now_s)

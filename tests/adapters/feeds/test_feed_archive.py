@@ -92,6 +92,18 @@ def test_a_month_that_was_cut_off_before_its_rows_went_is_moved_again_without_tw
         assert path.exists()
 
 
+def test_a_full_disk_is_said_and_keeps_what_was_kept(tmp_path: Path) -> None:
+    with FeedArchive(tmp_path) as archive:
+        keep(archive, issue(DAY_S, 100))
+        (pages,) = archive._db.execute("PRAGMA page_count").fetchone()
+        archive._db.execute(f"PRAGMA max_page_count = {pages}")
+        large = [issue(DAY_S + n, *(n * 7_919 + m * m for m in range(3_000)), issued_s=n) for n in range(20)]
+        with pytest.raises(OSError, match="cannot be kept"):
+            archive.keep(FeedState(name="any", failures=3), large)
+        assert archive.state("any").failures == 0
+        assert [one.values for one in archive.issues(GB, DAY, DAY_S + 99)] == [(100,)]
+
+
 def test_a_damaged_month_is_said_and_never_read(tmp_path: Path) -> None:
     with FeedArchive(tmp_path) as archive:
         keep(archive, issue(DAY_S, 100))

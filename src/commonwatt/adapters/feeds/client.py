@@ -135,7 +135,7 @@ class HttpFeed:
             raise Throttled(f"{self.name} asks to be left alone for {wait_s} s (HTTP {status})", wait_s)
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             raise Unreachable(f"{self.name} lets us in no more (HTTP {status}): see its token and contact")
-        if status != httpx.codes.OK:
+        if status not in self._known.read:
             raise Unreachable(f"{self.name} answers HTTP {status}")
 
     def _plain(self, text: str) -> str:

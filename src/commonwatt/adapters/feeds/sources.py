@@ -41,6 +41,7 @@ class Source:
         issues: Reads an answer.
         token: Where a token goes; None where it knows none.
         contact: Whether it wants to know whom to write to.
+        read: With which HTTP statuses it says something in its own format, be it that there is nothing.
     """
 
     title: str
@@ -53,6 +54,7 @@ class Source:
     issues: Callable[[bytes, About, Any], list[Issue]]
     token: TokenPlace | None = None
     contact: bool = False
+    read: frozenset[int] = frozenset({200})
 
     def read_settings(self, told: Mapping[str, object]) -> msgspec.Struct:
         """Return the settings that a configuration tells.
@@ -77,6 +79,7 @@ SOURCES: dict[str, Source] = {
         question=open_meteo.question,
         issues=lambda content, about, _: open_meteo.issues(content, about),
         token=TokenPlace(where="query", name="apikey", needed=False),
+        read=frozenset({200, 400}),
     ),
     "met_norway": Source(
         title="MET Norway",
@@ -88,6 +91,7 @@ SOURCES: dict[str, Source] = {
         question=met_norway.question,
         issues=lambda content, about, _: met_norway.issues(content, about),
         contact=True,
+        read=frozenset({200, 203}),  # 203 says that this version is to go
     ),
     "entsoe": Source(
         title="ENTSO-E",
@@ -99,6 +103,7 @@ SOURCES: dict[str, Source] = {
         question=entsoe.question,
         issues=entsoe.issues,
         token=TokenPlace(where="query", name="securityToken", needed=True),
+        read=frozenset({200, 400}),  # that there is nothing yet came with 400 for years, and comes with 200 now
     ),
     "octopus": Source(
         title="Octopus Energy",

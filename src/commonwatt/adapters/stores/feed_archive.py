@@ -1,9 +1,10 @@
 """Keeps every issue of every feed with the time when it was heard: the last months in SQLite, older ones in files."""
 
 import os
+import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -59,9 +60,13 @@ class FeedArchive:
         self._db = open_file(folder / "issues.sqlite", _SCHEMA)
 
     def keep(self, state: FeedState, issues: Sequence[Issue]) -> int:
-        """Keep issues and how their feed stands, in one transaction; returns how many said something new."""
+        """Keep issues and how their feed stands, in one transaction; returns how many said something new.
+
+        Raises:
+            OSError: The disk is full or broken; nothing is changed.
+        """
         fresh = [one for one in issues if not self._said(one)]
-        with self._db:
+        with _on_disk(), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(f"INSERT INTO issue ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", map(_row, fresh))  # noqa: S608  our own columns
             content = msgspec.msgpack.encode(state)
@@ -70,7 +75,8 @@ class FeedArchive:
 
     def state(self, name: str) -> FeedState:
         """Return how a feed stands; as one that was never asked where nothing is known."""
-        found = self._db.execute("SELECT state FROM feed WHERE name = ?", (name,)).fetchone()
+        with _on_disk():
+            found = self._db.execute("SELECT state FROM feed WHERE name = ?", (name,)).fetchone()
         if found is None:
             return FeedState(name=name)
         try:
@@ -81,11 +87,10 @@ class FeedArchive:
     def issues(self, topic: Topic, window: Interval, heard_by_s: int) -> Iterator[Issue]:
         """Yield the issues of a topic that say something of a window and were heard by then, the latest first."""
         start_s, end_s = epoch(window.start), epoch(window.end)
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM issue WHERE topic = ? AND heard_s <= ? AND start_s < ? AND end_s > ?"  # noqa: S608
-            " ORDER BY heard_s DESC, id DESC",
+        rows = self._rows(
+            "topic = ? AND heard_s <= ? AND start_s < ? AND end_s > ? ORDER BY heard_s DESC, id DESC",
             (str(topic), heard_by_s, end_s, start_s),
-        ).fetchall()
+        )
         yield from (_issue(row, topic) for row in rows)
         months = self._db.execute(
             "SELECT name FROM month WHERE first_s < ? AND last_s > ? ORDER BY name DESC", (end_s, start_s)
@@ -115,16 +120,13 @@ class FeedArchive:
         return made
 
     def _move(self, month: str, until_s: int) -> Path:
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM issue WHERE heard_s < ? ORDER BY heard_s, id",  # noqa: S608
-            (until_s,),
-        ).fetchall()
+        rows = self._rows("heard_s < ? ORDER BY heard_s, id", (until_s,))
         path = self._path(month)
         before = _read(path) if path.exists() else []
         known = set(before)
         whole = [*before, *(row for row in rows if row not in known)]
         _write(path, whole)
-        with self._db:
+        with _on_disk(), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             told = month, min(row[3] for row in whole), max(row[4] for row in whole)
             self._db.execute("INSERT OR REPLACE INTO month (name, first_s, last_s) VALUES (?, ?, ?)", told)
@@ -135,12 +137,15 @@ class FeedArchive:
         return self._folder / f"{month}.issues"
 
     def _latest(self, topic: Topic, source: str, heard_by_s: int, most: int) -> Iterator[Issue]:
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM issue WHERE topic = ? AND source = ? AND heard_s <= ?"  # noqa: S608
-            " ORDER BY heard_s DESC, id DESC LIMIT ?",
+        rows = self._rows(
+            "topic = ? AND source = ? AND heard_s <= ? ORDER BY heard_s DESC, id DESC LIMIT ?",
             (str(topic), source, heard_by_s, most),
         )
-        yield from (_issue(row, topic) for row in rows.fetchall())
+        yield from (_issue(row, topic) for row in rows)
+
+    def _rows(self, where: str, values: tuple[str | int, ...]) -> list[_Row]:
+        with _on_disk():
+            return self._db.execute(f"SELECT {_COLUMNS} FROM issue WHERE {where}", values).fetchall()  # noqa: S608  our own words
 
     def _said(self, issue: Issue) -> bool:
         """Tell whether an issue says of each slot what its source had said last by then, of the same issue time."""
@@ -164,6 +169,14 @@ class FeedArchive:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise OSError(f"what feeds said cannot be kept or read: {error}") from error
 
 
 def _row(issue: Issue) -> _Row:

@@ -8,7 +8,7 @@ from commonwatt.apps.community import Community
 from commonwatt.apps.feed_terms import Outside
 from commonwatt.flows.feeds.known import Value
 from commonwatt.flows.feeds.series import Topic, What
-from commonwatt.model import SLOT_SECONDS, Interval, instant, round_div
+from commonwatt.model import SLOT_SECONDS, Corrupt, Interval, instant, round_div
 
 _MICRO_PER_MILLI = 1_000
 
@@ -46,7 +46,7 @@ class Carbon:
 def carbon(
     community: Community, from_s: int, to_s: int, net_wh: Mapping[int, int], alone_wh: Mapping[int, int]
 ) -> Carbon | None:
-    """Return what a home's exchange came to in carbon; None where the community has no feed of its grid's carbon.
+    """Return what a home's exchange came to in carbon; None where no feed tells the grid's carbon, or cannot be read.
 
     Args:
         community: With its feeds.
@@ -58,7 +58,10 @@ def carbon(
     outside = community.outside
     if outside is None or outside.carbon_place is None:
         return None
-    told = _published(outside, outside.carbon_place, from_s, to_s, community.now_s())
+    try:
+        told = _published(outside, outside.carbon_place, from_s, to_s, community.now_s())
+    except (Corrupt, OSError):
+        return None  # a broken archive is said where feeds are asked; a home is more than its carbon
     shared = sorted(net_wh.keys() & alone_wh.keys() & told.keys())
     last = max((told[slot_s].issue for slot_s in shared), key=lambda issue: issue.heard_s if issue else 0, default=None)
     return Carbon(

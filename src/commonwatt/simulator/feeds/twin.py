@@ -109,8 +109,9 @@ class Twin:
             "expires": format_datetime(instant(self._now_s() + self.expires_s), usegmt=True),
         }
         known = headers.get("if-none-match", ""), headers.get("if-modified-since", "")
+        nothing = content.startswith(b"<Acknowledgement")
         same = bool({told.get("etag"), told.get("last-modified")} & set(known))
-        return (304, told, b"") if same else (200, told, content)
+        return (304, told, b"") if same else (400 if nothing else 200, told, content)
 
     def _validator(self, source: str, content: bytes, now_s: int) -> dict[str, str]:
         """Return by what an answer is known again: MET Norway goes by time, to the hour, all others by content."""
