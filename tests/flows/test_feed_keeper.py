@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from commonwatt.adapters.stores.feed_archive import FeedArchive
-from commonwatt.flows.feeds.keeper import FIRST_PAUSE_S, LONGEST_PAUSE_S, ask, due, order, window
+from commonwatt.flows.feeds.keeper import FIRST_PAUSE_S, LONGEST_PAUSE_S, allowed, ask, due, window
 from commonwatt.flows.feeds.known import Origin, days_known, known
 from commonwatt.flows.feeds.ports import Answer, FeedState, Seen, Throttled
 from commonwatt.flows.feeds.series import Issue, Topic, What
@@ -166,7 +166,16 @@ def test_a_failure_is_waited_out_longer_each_time_and_forgotten_after_an_answer(
     assert ask(Played(Answer(issues=(), seen=Seen())), state, DAY_S).state.failures == 0
 
 
-def test_sources_are_trusted_in_the_order_in_which_they_are_named() -> None:
-    first, second = Played(), Played()
-    second.source = "second"
-    assert order([first, second]) == {GB: ("first", "second")}
+def test_who_asks_by_hand_need_not_wait_after_a_failure_but_keeps_to_the_publisher_s_limits(
+    archive: FeedArchive,
+) -> None:
+    for error, at_once in ((Unreachable("gone"), True), (Throttled("too often", 1_000), False)):
+        feed = Played(error)
+        done = ask(feed, FeedState(name="grid"), DAY_S)
+        archive.keep(done.state, done.issues)
+        assert bool(allowed([feed], archive, DAY_S + 1)) is at_once
+        assert due([feed], archive, DAY_S + 1) == []
+    answered = Played(Answer(issues=(), seen=Seen(), fresh_s=3_000))
+    archive.keep(ask(answered, FeedState(name="grid"), DAY_S).state, [])
+    assert allowed([answered], archive, DAY_S + 2_999) == []
+    assert allowed([answered], archive, DAY_S + 3_000)

@@ -17,7 +17,7 @@ from commonwatt.apps import door_card
 from commonwatt.apps.asking import state_of
 from commonwatt.apps.community import Community
 from commonwatt.apps.feed_terms import FILE, FeedEntry, Outside, Terms, open_outside, topics_of
-from commonwatt.flows.feeds.keeper import ask, due, window
+from commonwatt.flows.feeds.keeper import allowed, ask, due, window
 from commonwatt.flows.feeds.ports import FeedState
 from commonwatt.flows.feeds.series import UNITS, Topic
 from commonwatt.flows.feeds.telling import Corrected, Price, corrections, event_fact, price_facts, published_prices
@@ -165,7 +165,9 @@ def standing(folder: Path) -> Standing:
 
 
 def fetch(folder: Path, names: Sequence[str] = ()) -> Standing:
-    """Ask feeds now, and keep what they say: those that are named, due or not, else all that are due. Tells no log.
+    """Ask feeds now, and keep what they say: all that are due, or those that are named and may be asked. Tells no log.
+
+    Who is named is not waited for after a failure, but its publisher's own limits stand.
 
     Raises:
         Refused: It has no feeds, or none of a name; or a token is missing.
@@ -175,8 +177,8 @@ def fetch(folder: Path, names: Sequence[str] = ()) -> Standing:
         now_s, archive = _now_s(folder), outside.archive
         if unknown := set(names) - {feed.name for feed in feeds}:
             raise Refused("a feed is named as in its configuration", found=", ".join(sorted(unknown)))
-        chosen = [(feed, archive.state(feed.name)) for feed in feeds if feed.name in names]
-        for feed, state in chosen if names else due(feeds, archive, now_s):
+        named = [feed for feed in feeds if feed.name in names]
+        for feed, state in allowed(named, archive, now_s) if names else due(feeds, archive, now_s):
             done = ask(feed, state, now_s)
             archive.keep(done.state, done.issues)
     return standing(folder)

@@ -16,7 +16,9 @@ def feeds(
         Path, typer.Argument(help="The community's folder, with feeds.toml.", exists=True, file_okay=False)
     ],
     fetch: Annotated[bool, typer.Option("--fetch", help="Ask those that are due first.")] = False,
-    name: Annotated[list[str] | None, typer.Option(help="Ask this one first, due or not; repeat.")] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="Ask this one first, as soon as its publisher allows; repeat.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print all as JSON.")] = False,
 ) -> None:
     """Show a community's feeds: who is asked, when they last answered, and what they said last.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from commonwatt.flows.feeds.ports import Feed, FeedState, IssueStore, Throttled
-from commonwatt.flows.feeds.series import Issue, Topic
+from commonwatt.flows.feeds.series import Issue
 from commonwatt.model import CommonwattError, Interval, instant
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 60, 3_600
@@ -26,6 +26,12 @@ def due(feeds: Sequence[Feed], store: IssueStore, now_s: int) -> list[tuple[Feed
     return [(feed, state) for feed, state in states if state.next_s <= now_s or _set_back(state, now_s)]
 
 
+def allowed(feeds: Sequence[Feed], store: IssueStore, now_s: int) -> list[tuple[Feed, FeedState]]:
+    """Return the feeds whose publishers allow a question now, though we would wait longer after a failure."""
+    states = ((feed, store.state(feed.name)) for feed in feeds)
+    return [(feed, state) for feed, state in states if state.allowed_s <= now_s or _set_back(state, now_s)]
+
+
 def ask(feed: Feed, state: FeedState, now_s: int) -> Asked:
     """Ask a feed; touches nothing else, so that a thread may wait for it. What it says is kept by `IssueStore.keep`.
 
@@ -37,16 +43,26 @@ def ask(feed: Feed, state: FeedState, now_s: int) -> Asked:
     except CommonwattError as error:
         failures = state.failures + 1
         pause_s = min(FIRST_PAUSE_S << min(failures - 1, 10), max(LONGEST_PAUSE_S, feed.every_s))
+        allowed_s = state.allowed_s
         if isinstance(error, Throttled):
-            pause_s = max(pause_s, error.wait_s)
-        failed = replace(state, asked_s=now_s, next_s=now_s + pause_s, failures=failures, trouble=str(error))
+            pause_s, allowed_s = max(pause_s, error.wait_s), now_s + error.wait_s
+        failed = replace(
+            state,
+            asked_s=now_s,
+            allowed_s=allowed_s,
+            next_s=now_s + pause_s,
+            failures=failures,
+            trouble=str(error),
+        )
         return Asked(state=failed, issues=())
+    rest_s = max(feed.every_s, answer.fresh_s)
     done = FeedState(
         name=feed.name,
         seen=answer.seen,
         asked_s=now_s,
         answered_s=now_s,
-        next_s=now_s + max(feed.every_s, answer.fresh_s),
+        allowed_s=now_s + rest_s,
+        next_s=now_s + rest_s,
     )
     return Asked(state=done, issues=answer.issues)
 
@@ -59,15 +75,6 @@ def window(now_s: int, since_s: int | None = None) -> Interval:
     today = _midnight(now_s)
     since = today if since_s is None else max(min(_midnight(since_s), today), today - _MISSED)
     return Interval(since - _BEFORE, today + _AHEAD)
-
-
-def order(feeds: Sequence[Feed]) -> dict[Topic, tuple[str, ...]]:
-    """Return who publishes each topic, in the order in which they are configured: the first is trusted first."""
-    found: dict[Topic, tuple[str, ...]] = {}
-    for feed in feeds:
-        for topic in feed.topics:
-            found[topic] = (*found.get(topic, ()), feed.source)
-    return found
 
 
 def _midnight(at_s: int) -> datetime:

@@ -74,12 +74,16 @@ class Feed(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
-    """How a feed stands: when it was last asked, last answered, and may be asked again; what went wrong last."""
+    """How a feed stands: when it was last asked and last answered, and what went wrong last.
+
+    Its publisher allows a question again at `allowed_s`; we ask at `next_s`, which after failures is later.
+    """
 
     name: str
     seen: Seen = Seen()
     asked_s: int | None = None
     answered_s: int | None = None
+    allowed_s: int = 0
     next_s: int = 0
     failures: int = 0
     trouble: str = ""
