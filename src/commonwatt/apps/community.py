@@ -11,6 +11,7 @@ import msgspec
 
 from commonwatt.adapters.door.client import knock
 from commonwatt.adapters.stores.chronicle import Chronicle
+from commonwatt.apps.feed_terms import open_outside
 from commonwatt.apps.proving import Prover
 from commonwatt.apps.wiring import open_key, open_log
 from commonwatt.flows.chronicle import Chapter, Chronicler
@@ -53,6 +54,7 @@ class Community:
     Raises:
         Refused: There is no log, or no key to it.
         Corrupt: The log is damaged.
+        InvalidValue: The configuration of its feeds makes no sense.
     """
 
     def __init__(self, folder: Path, now_s: Callable[[], int], door: Callable[[], tuple[str, int] | None]) -> None:
@@ -61,6 +63,10 @@ class Community:
         self._log = self._doors.enter_context(open_log(folder))
         self._chronicler = Chronicler(self._log, self._log.whole_from)
         self.chronicle = self._doors.enter_context(Chronicle())
+        self.outside = open_outside(folder)
+        """What the community's feeds said; None where it has none."""
+        if self.outside is not None:
+            self._doors.callback(self.outside.close)
         self._hearing: list[Hear] = []
         self._keys: dict[AccountId, SigningKey | None] = {}
         self._signing: dict[KeyId, asyncio.Lock] = {}

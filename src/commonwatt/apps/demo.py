@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from commonwatt.apps import door_card
+from commonwatt.apps.demo_feeds import played_feeds
 from commonwatt.apps.opening import Opened, Way, open_app
 from commonwatt.model import Refused
 
@@ -39,7 +40,7 @@ def demonstrate(
         Refused: The street did not begin; says what it said last.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alive(street, folder, words):
+    with _alive(street, folder, words), played_feeds(street, folder, time.time):
         open_app(folder, way, on_open)
 
 

@@ -18,6 +18,7 @@ from commonwatt.apps.api.app import make_app
 from commonwatt.apps.api.guard import Seating
 from commonwatt.apps.community import Community
 from commonwatt.apps.entering import keep_trail_tied, open_gate
+from commonwatt.apps.feeding import check_feeds, keep_feeds
 from commonwatt.apps.publishing import listen
 from commonwatt.apps.rehearsal import rehearsal
 from commonwatt.apps.web.frame import Chair
@@ -81,7 +82,8 @@ def open_app(folder: Path, way: Way, on_open: Callable[[Opened], None]) -> None:
         on_open: Told once people can come.
 
     Raises:
-        Refused: There is no log, or the way is not for this community.
+        Refused: There is no log, or the way is not for this community; or a feed's token is missing.
+        InvalidValue: The configuration of its feeds makes no sense.
         Corrupt: A file is damaged.
         OSError: The port is taken.
     """
@@ -109,16 +111,21 @@ def app_of(community: Community, way: Way, origin: str) -> FastAPI:
         way: See `open_app`.
         origin: Where people reach it, as browsers write it.
     """
+    check_feeds(community)
     community.catch_up()
     doorway: _Doorway
     chairs: list[Chair] = []
     if way.rehearsal:
         doorway = played = rehearsal(community.folder, way.host, origin, community.state)
         chairs = [Chair(seat=seat, href=href) for seat, href in played.ways()]
-        app = make_app(lambda: community, doorway)
+        app = make_app(lambda: community, doorway, [lambda: keep_feeds(community)])
     else:
         doorway = gate = open_gate(community.folder, origin, community.state)
-        app = make_app(lambda: community, doorway, [lambda: keep_trail_tied(gate.hall.people, community)])
+        app = make_app(
+            lambda: community,
+            doorway,
+            [lambda: keep_trail_tied(gate.hall.people, community), lambda: keep_feeds(community)],
+        )
     doorway.install(app)
     house = House(
         community=community,

@@ -22,6 +22,7 @@ COMMANDS = {
     "query": "keeping:query",
     "erase": "erasing:erase",
     "check": "checking:check",
+    "feeds": "feeding:feeds",
     "consent": "consenting:consent",
     "contracts": "contracting:contracts",
     "delegate": "delegating:delegate",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from commonwatt.apps.community import Community
 from commonwatt.apps.views import wanted
+from commonwatt.apps.views.carbon import Carbon, carbon
 from commonwatt.apps.views.seeing import check
 from commonwatt.flexibility.diary import in_force
 from commonwatt.flows.chronicle import Believed
@@ -82,7 +83,7 @@ class Today:
     """What the local day came to so far, in micro and Wh: above zero was paid; ERGON bought or paid out is not in it.
 
     ``alone_micro`` is what the grid alone would have taken for the same house, the same sun and the car as it charged,
-    without a battery and without neighbours.
+    without a battery and without neighbours. ``carbon`` compares the same two; None where no feed tells the grid's.
     """
 
     from_s: int
@@ -94,6 +95,7 @@ class Today:
     solar_wh: int
     bought_wh: int
     sold_wh: int
+    carbon: Carbon | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,26 +154,34 @@ def today(community: Community, account: AccountId, own: Sequence[Asset]) -> Tod
     told = {asset.kind: chronicle.readings(asset.id, from_s, to_s) for asset in own}
     trades = chronicle.trades(from_s, to_s, account, limit=10_000)
     meter = told.get(AssetKind.CONNECTION, [])
+    net_wh, alone_wh = _net_wh(told)
     return Today(
         from_s=from_s,
         to_s=to_s,
         paid_micro=paid,
-        alone_micro=_alone_micro(chronicle.prices(from_s, to_s), told),
+        alone_micro=_alone_micro(chronicle.prices(from_s, to_s), alone_wh),
         import_wh=sum(one.reading.import_wh for one in meter),
         export_wh=sum(one.reading.export_wh for one in meter),
         solar_wh=sum(one.reading.export_wh for one in told.get(AssetKind.SOLAR, [])),
         bought_wh=sum(one.trade.energy_wh for one in trades if one.trade.buyer == account),
         sold_wh=sum(one.trade.energy_wh for one in trades if one.trade.seller == account),
+        carbon=carbon(community, from_s, to_s, net_wh, alone_wh),
     )
 
 
-def _alone_micro(prices: dict[int, tuple[int, int]], told: dict[AssetKind, list[Believed]]) -> int:
-    """Return what the grid alone would have taken: the connection without what the battery did."""
+def _net_wh(told: dict[AssetKind, list[Believed]]) -> tuple[dict[int, int], dict[int, int]]:
+    """Return what the connection drew by slot, below zero what it gave; and the same without what the battery did."""
     net_wh = {one.slot_s: one.reading.import_wh - one.reading.export_wh for one in told.get(AssetKind.CONNECTION, [])}
+    alone_wh = dict(net_wh)
     for one in told.get(AssetKind.BATTERY, []):
-        if one.slot_s in net_wh:
-            net_wh[one.slot_s] -= one.reading.import_wh - one.reading.export_wh
-    priced = ((wh, prices[slot_s]) for slot_s, wh in net_wh.items() if slot_s in prices)
+        if one.slot_s in alone_wh:
+            alone_wh[one.slot_s] -= one.reading.import_wh - one.reading.export_wh
+    return net_wh, alone_wh
+
+
+def _alone_micro(prices: dict[int, tuple[int, int]], alone_wh: dict[int, int]) -> int:
+    """Return what the grid alone would have taken."""
+    priced = ((wh, prices[slot_s]) for slot_s, wh in alone_wh.items() if slot_s in prices)
     return sum(round_div(wh * (bought if wh > 0 else sold), 1000) for wh, (bought, sold) in priced)
 
 

@@ -131,6 +131,14 @@ class Words:
         shown = min(digits, 3)
         return f"{self.number(Decimal(units) / 10**digits, shown)}{_NO_BREAK}{token}"
 
+    def carbon(self, carbon_mg: int, *, signed: bool = False) -> str:
+        """Write mg of CO2 equivalents as g or kg; signed shows a plus as well."""
+        grams = Decimal(carbon_mg) / 1_000
+        large = abs(grams) >= 1_000
+        text = self.number(grams / 1_000 if large else grams, 1 if large else 0)
+        plus = "+" if signed and round(grams) > 0 else ""
+        return f"{plus}{text}{_NO_BREAK}{'kg' if large else 'g'}"
+
     def local(self, at_s: int) -> datetime:
         """Return an instant as the place's clocks show it."""
         return datetime.fromtimestamp(at_s, self.place.zone)

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from commonwatt.apps import wishes
 from commonwatt.apps.views import home as views
+from commonwatt.apps.views.carbon import Carbon
 from commonwatt.apps.views.wanted import Target
 from commonwatt.apps.web.context import Context, Handler, Page
 from commonwatt.apps.web.live import Value
@@ -92,22 +93,42 @@ def _values(words: Words, home: views.Home) -> dict[str, Value]:
         "held": words.money(home.ergon_micro),
         "held_note": words.instant(home.as_of_s),
     }
+    values |= _carbon(words, today.carbon)
     values |= {f"level-{store.asset}": _level(words, store) for store in home.stores}
     if home.flow is not None:
         values["flow"] = flow_values(words, _flow(home))
     return values
 
 
+def _carbon(words: Words, carbon: Carbon | None) -> dict[str, Value]:
+    """Say what carbon was saved, by whose word and as of when; nothing where no feed tells it."""
+    if carbon is None:
+        return {}
+    if carbon.heard_s is None:
+        said = words.say("no carbon is published for {place} yet", place=carbon.place)
+        return {"carbon": "\N{EN DASH}", "carbon_note": said}
+    said = words.say(
+        "against the grid alone, no battery; {source}, {n} of {of} quarter-hours, heard {at}",
+        source=carbon.source,
+        n=words.number(carbon.slots),
+        of=words.number(carbon.of_slots),
+        at=words.instant(carbon.heard_s),
+    )
+    return {"carbon": words.carbon(carbon.alone_mg - carbon.emitted_mg, signed=True), "carbon_note": said}
+
+
 def _figures(words: Words, shown: Mapping[str, Value]) -> list[Figure]:
     told = (
         ("paid", words.say("Paid today"), ""),
         ("saved", words.say("Saved today"), "good"),
+        ("carbon", words.say("Carbon saved today"), ""),
         ("sun", words.say("Own and neighbours' energy"), "solar"),
         ("held", words.say("In the wallet"), ""),
     )
     return [
         Figure(label=label, value=str(shown[key]), note=str(shown[f"{key}_note"]), key=key, colour=colour)
         for key, label, colour in told
+        if key in shown
     ]
 
 

@@ -1,0 +1,1 @@
+"""Carbon intensity as Electricity Maps publishes it."""

@@ -1,0 +1,1 @@
+"""Day-ahead prices as the transparency platform of ENTSO-E publishes them."""

@@ -1,0 +1,1 @@
+"""Carbon intensity of Great Britain as its system operator publishes it."""

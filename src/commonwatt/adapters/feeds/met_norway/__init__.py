@@ -1,0 +1,1 @@
+"""Weather as MET Norway publishes it."""

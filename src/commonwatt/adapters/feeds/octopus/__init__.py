@@ -1,0 +1,1 @@
+"""Half-hourly tariffs as Octopus Energy publishes them."""

@@ -1,0 +1,1 @@
+"""Weather as Open-Meteo publishes it."""

@@ -1,0 +1,1 @@
+"""Publishers played from recordings: each format over a real socket, with faults on demand."""
