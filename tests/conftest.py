@@ -13,8 +13,9 @@ from servers.softhsm import soft_token  # noqa: F401
 from servers.tpm import tpm  # noqa: F401
 
 # Compiled kernels are linked, or on a fresh checkout compiled, at their first call: that one example takes long.
-# Each `make test` tries the same examples, so that what passed once passes again; `make nightly` looks for new ones.
-settings.register_profile("compiled", deadline=None, derandomize=not os.environ.get("COMMONWATT_NIGHTLY"))
+# Each `make test` tries the same few examples, so that what passed once passes again; `make nightly` looks for many new.
+NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
+settings.register_profile("compiled", deadline=None, derandomize=not NIGHTLY, max_examples=1_000 if NIGHTLY else 40)
 settings.load_profile("compiled")
 
 

@@ -412,7 +412,7 @@ steps = st.one_of(
 
 
 @pytest.mark.row("X3")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(steps, min_size=5, max_size=30))
 @example([("consent", "anna", False, {"mode": "within", "most_supply_w": 0}), ("plan", "anna", 0, 1, 0, 0)])
 @example([ASK_EARLY, ("plan", "anna", 3, 1, 2_000, None), ("wait", 900), ("wait", 900), ("decide", "anna", 0, True)])
