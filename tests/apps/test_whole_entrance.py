@@ -29,7 +29,9 @@ def test_nobody_sees_a_home_before_they_came_in_and_then_their_own(lived_copy: L
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as browser,
         ):
-            seen = [(await browser.get("/api/v1/homes/member-01")).status_code]
+            first_look = await browser.get("/api/v1/homes/member-01")
+            assert first_look.headers["ratelimit-policy"].startswith('"unknown"')
+            seen = [first_look.status_code]
             told = {"name": "anna", "code": first.code}
             seen.append((await browser.post("/api/v1/sign-in/printed-code", json=told)).status_code)
             seen.append((await browser.get("/api/v1/homes/member-01")).status_code)
@@ -39,6 +41,8 @@ def test_nobody_sees_a_home_before_they_came_in_and_then_their_own(lived_copy: L
             seen.append((await browser.post("/api/v1/me/ways/password", json=body, headers=own)).status_code)
             assert browser.cookies.get(SESSION)
             seen += [(await browser.get(f"/api/v1/homes/member-0{number}")).status_code for number in (1, 2)]
+            here = await browser.get("/api/v1/sign-in")
+            assert here.headers["ratelimit-policy"].startswith('"known"')
             elsewhere = await browser.delete("/api/v1/sign-in", headers={"Origin": "https://evil.test"})
             seen.append(elsewhere.status_code)
         return seen

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from commonwatt.adapters.stores.tls_files import TlsFiles, tls_files
 from commonwatt.apps import door_card
 from commonwatt.apps.api.app import make_app
 from commonwatt.apps.api.guard import Seating
+from commonwatt.apps.api.limits import Fair, Limits
 from commonwatt.apps.community import Community
 from commonwatt.apps.entering import keep_trail_tied, open_gate
 from commonwatt.apps.feeding import check_feeds, keep_feeds
@@ -53,6 +54,7 @@ class Way:
         plain: Whether it is served without TLS: on this machine alone, or behind somebody else's.
         rehearsal: Whether anybody may take any seat; only where the community's keys follow from a published seed.
         currency: What one ERGON is worth one of, ISO 4217.
+        limits: How much anybody may ask.
     """
 
     host: str = "127.0.0.1"
@@ -61,6 +63,7 @@ class Way:
     plain: bool = False
     rehearsal: bool = False
     currency: str = "GBP"
+    limits: Limits = field(default_factory=Limits)
 
 
 class _Doorway(Seating, Protocol):
@@ -68,6 +71,9 @@ class _Doorway(Seating, Protocol):
 
     def seat_now(self, connection: HTTPConnection) -> Seat:
         """Return who asks, at once."""
+
+    def caller(self, connection: HTTPConnection) -> str | None:
+        """Return whose asks are counted together; None for who is not known."""
 
     def install(self, app: FastAPI) -> None:
         """Let an application know who asks."""
@@ -126,6 +132,10 @@ def app_of(community: Community, way: Way, origin: str) -> FastAPI:
             doorway,
             [lambda: keep_trail_tied(gate.hall.people, community), lambda: keep_feeds(community)],
         )
+    # Inside of the armour, which `install` puts around: a refusal wears it, too.
+    app.add_middleware(
+        Fair, limits=way.limits, now_s=time.monotonic, caller=lambda scope: doorway.caller(HTTPConnection(scope))
+    )
     doorway.install(app)
     house = House(
         community=community,

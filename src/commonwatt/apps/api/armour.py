@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from commonwatt.apps.api.problems import PROBLEM, Problem
+from commonwatt.apps.api.problems import Problem, send_problem
 
 SESSION = "__Host-commonwatt"
 """The cookie that holds a session's secret; a browser lets no other host and no plain HTTP set one of this name."""
@@ -60,15 +60,7 @@ class Armour:
         elif not length.isdigit() or int(length[:20]) > self._most_bytes:
             told = Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"what is sent has {self._most_bytes} bytes at most")
         if told is not None:
-            content = told.body(scope["path"])
-            await dressing.send(
-                {
-                    "type": "http.response.start",
-                    "status": int(told.status),
-                    "headers": [(b"content-type", PROBLEM.encode()), (b"content-length", b"%d" % len(content))],
-                }
-            )
-            await dressing.send({"type": "http.response.body", "body": content})
+            await send_problem(scope, dressing.send, told)
             return
         asked = Headers(scope=scope)
         if "text/html" in asked.get("accept", ""):

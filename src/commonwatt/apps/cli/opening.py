@@ -19,6 +19,10 @@ def app(
     ] = False,
     window: Annotated[bool, typer.Option("--window", help="Show it in a window of its own, too.")] = False,
     currency: Annotated[str, typer.Option(help="What one ERGON is worth one of, ISO 4217.")] = "GBP",
+    asks: Annotated[
+        float, typer.Option(help="Asks a second, lastingly, by a person and by each of their tokens.", min=1)
+    ] = 20,
+    public_asks: Annotated[float, typer.Option(help="Likewise by an address where nobody is signed in.", min=1)] = 10,
 ) -> None:
     """Open a community's app until it is interrupted.
 
@@ -26,6 +30,7 @@ def app(
     open door. On first run it makes certificates of its own in the folder's tls/.
     """
     # Here, and not above: pages take a second to load, and every other command would wait for them.
+    from commonwatt.apps.api.limits import Limits  # noqa: PLC0415
     from commonwatt.apps.opening import Opened, Way, open_app  # noqa: PLC0415
     from commonwatt.apps.web.window import open_window  # noqa: PLC0415
 
@@ -39,7 +44,13 @@ def app(
             open_window(opened.url, folder / "window")
 
     way = Way(
-        host=host, port=port, names=tuple(name or ()), plain=plain, rehearsal=rehearsal, currency=currency.upper()
+        host=host,
+        port=port,
+        names=tuple(name or ()),
+        plain=plain,
+        rehearsal=rehearsal,
+        currency=currency.upper(),
+        limits=Limits(known_per_s=asks, unknown_per_s=public_asks),
     )
     open_app(folder, way, on_open)
 
