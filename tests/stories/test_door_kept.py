@@ -121,6 +121,18 @@ def test_an_open_door_leaves_a_card_with_its_place_and_the_systems_time(folder: 
     assert not (folder / door_card.DOOR_CARD).exists()
 
 
+def test_a_door_shows_its_metrics_on_this_machine_where_somebody_wants_them(folder: Path) -> None:
+    door = Kept(folder, metrics=0).open()
+    (where,) = (word.removeprefix("metrics at ") for word in door.words if word.startswith("metrics at "))
+    knock("127.0.0.1", door.port, [give(Community(), 1)])
+    shown = httpx.get(where).text
+    assert "commonwatt_commit_requests_total 1.0" in shown and "commonwatt_door_open 1.0" in shown
+    with open_log(folder) as log:
+        assert f"commonwatt_log_leaves {log.size:.1f}" in shown
+    assert "anna" not in shown
+    door.close()
+
+
 def test_every_slot_gets_its_checkpoint_without_any_traffic(folder: Path) -> None:
     door = Kept(folder).open()
     for n in range(4):

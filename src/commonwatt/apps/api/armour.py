@@ -65,8 +65,8 @@ class Armour:
         asked = Headers(scope=scope)
         if "text/html" in asked.get("accept", ""):
             # A page must pass here in the open, to get its nonces; whoever is outside may compress it.
-            plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-            scope = {**scope, "headers": plain}
+            # Not in a scope of its own, whoever is outside still learns from this one to which route it came.
+            scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
         await self._app(scope, self._counted(receive), dressing.send)
 
     def _counted(self, receive: Receive) -> Receive:

@@ -83,6 +83,15 @@ class Gate:
         session = people.sessions.get(secret_hash(secret)) if secret else None
         return f"person {session.person}" if session else None
 
+    async def answers(self) -> None:
+        """See that what is known of people can be read.
+
+        Raises:
+            Exception: What stands against it.
+        """
+        self.hall.people.head()
+        self.hall.people.persons.find("")
+
     def install(self, app: FastAPI) -> None:
         """Let an application know who asks, and put its armour around it: the one is never without the other."""
         app.state.seating = self
