@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from commonwatt.apps.api.problems import Problem, send_problem
@@ -45,10 +44,12 @@ class RateLimit:
         per_s: How many a second, lastingly.
         burst: How many at once.
         now_s: A steady clock.
+        name: By which HTTP tells it.
     """
 
-    def __init__(self, per_s: float, burst: int, now_s: Callable[[], float]) -> None:
-        self._per_s, self._burst, self._now_s = per_s, burst, now_s
+    def __init__(self, per_s: float, burst: int, now_s: Callable[[], float], name: str = "") -> None:
+        self._per_s, self._burst, self._now_s, self._name = per_s, burst, now_s, name
+        self._policy = f'"{name}";q={burst};w={ceil(burst / per_s)}'
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, caller: str, cost: int = 1) -> int:
@@ -73,14 +74,13 @@ class RateLimit:
         bucket.left -= cost
         return int(bucket.left)
 
-    def told(self, name: str, left: int) -> dict[str, str]:
+    def told(self, left: int) -> dict[str, str]:
         """Return how HTTP tells a caller the limit, and how much of it is left.
 
         Source: draft-ietf-httpapi-ratelimit-headers-10.
         """
         fills_s = ceil((self._burst - left) / self._per_s)
-        policy = f'"{name}";q={self._burst};w={ceil(self._burst / self._per_s)}'
-        return {"RateLimit-Policy": policy, "RateLimit": f'"{name}";r={left};t={fills_s}'}
+        return {"ratelimit-policy": self._policy, "ratelimit": f'"{self._name}";r={left};t={fills_s}'}
 
 
 class Fair:
@@ -100,25 +100,26 @@ class Fair:
         self, app: ASGIApp, limits: Limits, now_s: Callable[[], float], caller: Callable[[Scope], str | None]
     ) -> None:
         self._app, self._caller = app, caller
-        self._known = RateLimit(limits.known_per_s, round(limits.known_per_s * limits.burst_s), now_s)
-        self._unknown = RateLimit(limits.unknown_per_s, round(limits.unknown_per_s * limits.burst_s), now_s)
+        self._known = RateLimit(limits.known_per_s, round(limits.known_per_s * limits.burst_s), now_s, "known")
+        burst = round(limits.unknown_per_s * limits.burst_s)
+        self._unknown = RateLimit(limits.unknown_per_s, burst, now_s, "unknown")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102  as ASGI has it
         if scope["type"] not in ("http", "websocket") or scope["path"].startswith(_FREE):
             await self._app(scope, receive, send)
             return
         caller = self._caller(scope)
-        limit, name = (self._unknown, "unknown") if caller is None else (self._known, "known")
+        limit = self._unknown if caller is None else self._known
         try:
             left = limit.take(caller or _address(scope), _cost(scope))
         except Problem as problem:
-            await send_problem(scope, send, problem, limit.told(name, 0))
+            await send_problem(scope, send, problem, limit.told(0))
             return
-        told = limit.told(name, left)
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(told)
+                told = [(name.encode(), value.encode()) for name, value in limit.told(left).items()]
+                message = {**message, "headers": [*message.get("headers", ()), *told]}
             await send(message)
 
         await self._app(scope, receive, tell if scope["path"].startswith(_API) else send)
