@@ -98,6 +98,7 @@ def test_what_is_no_traceparent_begins_a_trace_of_its_own(parent: str) -> None:
     tracing = Tracing("app", kept)
     with tracing.asked(parent) as span:
         assert current() is span and span.trace not in (TRACE, "0" * 32)
+    assert tracing.taken_up("commit", parent).trace == "", "and at the door it begins none"
     tracing.close()
     assert [one.parent for one in kept.get_finished_spans()] == [None]
 

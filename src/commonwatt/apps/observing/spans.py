@@ -38,7 +38,7 @@ class Spans(Protocol):
         """
 
     def taken_up(self, name: str, parent: str) -> Span:
-        """Begin a stretch of a way that comes from another program; it is ended by its `end`."""
+        """Begin a stretch of a way that comes from another program; none where what it tells is no way."""
 
 
 class _NoSpan:

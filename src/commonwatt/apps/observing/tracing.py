@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, Tracer, set_span_in_context
 from opentelemetry.trace import Span as OpenSpan
 
-from commonwatt.apps.observing.spans import Span, within
+from commonwatt.apps.observing.spans import NO_SPAN, Span, within
 from commonwatt.model import InvalidValue
 
 SENT_WITHIN_S = 5.0
@@ -56,7 +56,9 @@ class Tracing:
             span.end()
 
     def taken_up(self, name: str, parent: str) -> Span:
-        """Begin a stretch of a way that comes from another program; it is ended by its `end`."""
+        """Begin a stretch of a way that comes from another program; none where what it tells is no way."""
+        if not _PARENT.fullmatch(parent):
+            return NO_SPAN
         return _Open(self._tracer, self._tracer.start_span(name, _context(parent), SpanKind.SERVER))
 
     def close(self) -> None:
