@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +13,8 @@ from seats import ToldSeats
 from commonwatt.adapters.door.server import Door
 from commonwatt.apps.api.app import make_app
 from commonwatt.apps.api.gate import Gate
-from commonwatt.apps.observing.readiness import Readiness, disk_takes, door_answers
+from commonwatt.apps.community import Community
+from commonwatt.apps.observing.readiness import Need, Readiness, disk_takes, door_answers
 from commonwatt.model import Refused
 from doorway import doorway
 
@@ -116,25 +116,19 @@ def test_people_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     assert asyncio.run(Readiness({"people": gate.answers}, lambda: 0).lacking()) == ["people"]
 
 
-@pytest.mark.parametrize(
-    ("need", "broken", "told"),
-    [
-        (_nothing, False, (200, "ready\n")),
-        (_fails, False, (503, "not ready: disk\n")),
-        (_nothing, True, (503, "not ready: log\n")),
-    ],
-)
-def test_an_app_says_that_it_is_alive_and_what_it_lacks_and_no_reason(
-    lived_copy: LivedStreet, need: Callable[[], Awaitable[None]], broken: bool, told: tuple[int, str]
-) -> None:
-    async def story() -> tuple[int, str]:
-        async with open_community(lived_copy) as community:
-            app = make_app(lambda: community, ToldSeats(), needs={"disk": need})
-            app.state.community = community  # without its lifespan, which would close it
-            community.broken = RuntimeError("as if") if broken else None
-            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client:
-                assert (await client.get("/healthz")).text == "alive\n"
-                answered = await client.get("/readyz")
+def test_an_app_says_that_it_is_alive_and_what_it_lacks_and_no_reason(lived: LivedStreet) -> None:
+    async def asked(community: Community, need: Need, broken: bool) -> tuple[int, str]:
+        app = make_app(lambda: community, ToldSeats(), needs={"disk": need})
+        app.state.community = community  # without its lifespan, which would follow and close it
+        community.broken = RuntimeError("as if") if broken else None
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client:
+            assert (await client.get("/healthz")).text == "alive\n"
+            answered = await client.get("/readyz")
         return answered.status_code, answered.text
 
-    assert asyncio.run(story()) == told
+    community = Community(lived.folder, lambda: lived.end_s, lambda: None)
+    assert asyncio.run(asked(community, _nothing, False)) == (200, "ready\n")
+    assert asyncio.run(asked(community, _fails, False)) == (503, "not ready: disk\n")
+    assert asyncio.run(asked(community, _nothing, True)) == (503, "not ready: log\n")
+    assert asyncio.run(asked(community, _fails, True)) == (503, "not ready: log, disk\n")
+    community.close()
