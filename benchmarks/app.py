@@ -65,6 +65,7 @@ def running_street() -> Iterator[Open]:
             _wait(lambda: (folder / "door.json").exists() and _leaves(folder) > _LIVED_LEAVES)
             port = _free_port()
             opens = [sys.executable, "-c", PROGRAM, "app", str(folder), "--plain", "--rehearsal", "--port", str(port)]
+            opens += ["--asks", "10000"]  # here one seat opens hundreds of pages
             with subprocess.Popen(opens, stdout=subprocess.DEVNULL) as app:
                 try:
                     address = f"http://localhost:{port}"

@@ -3,12 +3,15 @@
 import asyncio
 import fcntl
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from commonwatt.adapters.door.server import Door
+import pytest
+
+from commonwatt.adapters.door.server import Door, LookOn
 from commonwatt.adapters.stores.keyfile import passphrase, save_secret
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
@@ -84,14 +87,21 @@ def keep_keys(day: Day, stage: Scene, folder: Path) -> None:
     (folder / "community.pub").write_text(trust)
 
 
+def lived_again(lived: LivedStreet, factory: pytest.TempPathFactory) -> LivedStreet:
+    """Return a copy of a lived street, for all tests of a module that write to it together."""
+    folder = factory.mktemp("again") / "street"
+    shutil.copytree(lived.folder, folder)
+    return replace(lived, folder=folder)
+
+
 @asynccontextmanager
-async def open_door(lived: LivedStreet) -> AsyncIterator[int]:
+async def open_door(lived: LivedStreet, look_on: LookOn = lambda many, ways: lambda: None) -> AsyncIterator[int]:
     """Open the door of a lived street in this loop, at the log's own time, and tell its port."""
     with SqliteLog(lived.folder / "log.sqlite", MasterKey.in_file(lived.folder / MASTER_KEY)) as log:
         sequencer = Sequencer(log, community_of(log), lambda position: position.to_bytes(32))
         operator, _ = desk_keys(lived.folder)
         now_s = max(lived.end_s, sequencer.last_s)
-        door = Door(sequencer, operator, lambda: now_s, lambda: None)
+        door = Door(sequencer, operator, lambda: now_s, lambda: None, look_on)
         server = await door.listen("127.0.0.1", 0)
         try:
             yield server.sockets[0].getsockname()[1]
@@ -102,9 +112,11 @@ async def open_door(lived: LivedStreet) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def open_community(lived: LivedStreet) -> AsyncIterator[Community]:
+async def open_community(
+    lived: LivedStreet, look_on: LookOn = lambda many, ways: lambda: None
+) -> AsyncIterator[Community]:
     """Open the door of a lived street and follow its log, in this loop."""
-    async with open_door(lived) as port:
+    async with open_door(lived, look_on) as port:
         community = Community(lived.folder, lambda: lived.end_s, lambda: ("127.0.0.1", port))
         community.catch_up()
         following = asyncio.ensure_future(community.follow())

@@ -20,4 +20,13 @@ def test_every_test_that_the_page_of_threats_names_exists() -> None:
             for word in words:
                 assert re.search(rf"def test_\w*{word}\w*\(", tests), (file, word)
                 named += 1
-    assert named >= 30
+    assert named >= 120
+
+
+def test_every_boundary_is_looked_at_for_each_of_the_six() -> None:
+    at_app, *others = PAGE.read_text().split("\n## The door\n")
+    kinds = ("spoofing", "tampering", "repudiation", "information disclosure", "denial of service", "elevation")
+    assert [kind for kind in kinds if f"## The app: {kind}" not in at_app] == []
+    for boundary in f"## The door\n{others[0]}".split("\n## "):
+        missing = [letter for letter in "STRIDE" if f"**{letter}**" not in boundary]
+        assert missing == [], boundary.splitlines()[0]

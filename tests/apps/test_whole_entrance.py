@@ -1,46 +1,130 @@
-"""The whole app behind its entrance: nobody sees a home before they came in, and then their own."""
+"""The whole app behind its entrance: who sees what of a home, and what whoever runs it sees of the app."""
 
 import asyncio
+import io
+import json
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, redirect_stderr
+from dataclasses import dataclass, field
 
 import httpx
 import pyotp
 import pytest
-from lived import LivedStreet
+from lived import LivedStreet, lived_again, open_door
 
 from commonwatt.apps.api.armour import SESSION
 from commonwatt.apps.community import Community
+from commonwatt.apps.observing.events import Form
+from commonwatt.apps.observing.watch import Wanted, open_watch
 from commonwatt.apps.opening import Way, app_of
 from commonwatt.apps.persons import add
+from commonwatt.apps.publishing import address
 from commonwatt.identity.seat import Role
 
 ORIGIN = "https://sun.example"
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class Visit:
+    """What was answered, what the limits said, what the app's programs told meanwhile."""
+
+    seen: list[int] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+    ready: list[str] = field(default_factory=list)
+    metrics: str = ""
+    events: str = ""
+    secrets: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def visit(lived: LivedStreet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
+    """Visit once: an application is put together once in a process."""
+    street = lived_again(lived, tmp_path_factory)
+    first = add(street.folder, "anna", Role.MEMBER, "member-01", [], "")
+    found, events = Visit(secrets=[first.code, PASSWORD]), io.StringIO()
+    root, ours = logging.getLogger(), logging.getLogger("commonwatt")
+    before = root.handlers[:], root.level, ours.level
+    try:
+        with ExitStack() as doors, redirect_stderr(events):
+            asyncio.run(look_around(street, first.code, found, doors))
+    finally:
+        root.handlers[:], root.level, ours.level = before
+        logging.captureWarnings(False)
+    found.events = events.getvalue()
+    yield found
+
+
+async def look_around(street: LivedStreet, code: str, found: Visit, doors: ExitStack) -> None:
+    watch = open_watch(Wanted(events=Form.JSON, metrics=0), doors)
+    ports = list[int]()
+    community = Community(street.folder, lambda: street.end_s, lambda: ("127.0.0.1", ports[0]) if ports else None)
+    app = app_of(community, Way(), ORIGIN, watch)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as browser,
+        httpx.AsyncClient() as prometheus,
+    ):
+        found.ready.append((await browser.get("/readyz")).text)
+        await come_in(browser, code, found)
+        assert watch.door is not None
+        found.metrics = (await prometheus.get(f"{address(watch.door)}/metrics")).text
+        async with open_door(street) as port:
+            ports.append(port)
+            await asyncio.sleep(1)  # it is tried once a second
+            found.ready.append((await browser.get("/readyz")).text)
+        found.secrets.append(browser.cookies[SESSION])
+
+
+async def come_in(browser: httpx.AsyncClient, code: str, found: Visit) -> None:
+    first_look = await browser.get("/api/v1/homes/member-01")
+    found.seen.append(first_look.status_code)
+    told = {"name": "anna", "code": code}
+    found.seen.append((await browser.post("/api/v1/sign-in/printed-code", json=told)).status_code)
+    found.seen.append((await browser.get("/api/v1/homes/member-01")).status_code)
+    own = {"Origin": ORIGIN}
+    begun = (await browser.post("/api/v1/me/ways/password/begin", headers=own)).json()
+    body = {"password": PASSWORD, "code": pyotp.TOTP(begun["secret"]).at(int(time.time()))}
+    found.secrets.append(begun["secret"])
+    found.seen.append((await browser.post("/api/v1/me/ways/password", json=body, headers=own)).status_code)
+    assert browser.cookies.get(SESSION)
+    found.seen += [(await browser.get(f"/api/v1/homes/member-0{number}")).status_code for number in (1, 2)]
+    here = await browser.get("/api/v1/sign-in")
+    found.limits = [answered.headers["ratelimit-policy"] for answered in (first_look, here)]
+    elsewhere = await browser.delete("/api/v1/sign-in", headers={"Origin": "https://evil.test"})
+    found.seen.append(elsewhere.status_code)
+    assert (await browser.get("/sign-in", headers={"Accept": "text/html"})).is_success
 
 
 @pytest.mark.row("W8")
-def test_nobody_sees_a_home_before_they_came_in_and_then_their_own(lived_copy: LivedStreet) -> None:
-    folder = lived_copy.folder
-    first = add(folder, "anna", Role.MEMBER, "member-01", [], "")
+def test_nobody_sees_a_home_before_they_came_in_and_then_their_own(visit: Visit) -> None:
+    assert visit.seen == [403, 200, 403, 200, 200, 404, 403]
 
-    async def visit() -> list[int]:
-        community = Community(folder, lambda: lived_copy.end_s, lambda: None)
-        app = app_of(community, Way(), ORIGIN)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as browser,
-        ):
-            seen = [(await browser.get("/api/v1/homes/member-01")).status_code]
-            told = {"name": "anna", "code": first.code}
-            seen.append((await browser.post("/api/v1/sign-in/printed-code", json=told)).status_code)
-            seen.append((await browser.get("/api/v1/homes/member-01")).status_code)
-            own = {"Origin": ORIGIN}
-            begun = (await browser.post("/api/v1/me/ways/password/begin", headers=own)).json()
-            body = {"password": "correct horse battery", "code": pyotp.TOTP(begun["secret"]).at(int(time.time()))}
-            seen.append((await browser.post("/api/v1/me/ways/password", json=body, headers=own)).status_code)
-            assert browser.cookies.get(SESSION)
-            seen += [(await browser.get(f"/api/v1/homes/member-0{number}")).status_code for number in (1, 2)]
-            elsewhere = await browser.delete("/api/v1/sign-in", headers={"Origin": "https://evil.test"})
-            seen.append(elsewhere.status_code)
-        return seen
 
-    assert asyncio.run(visit()) == [403, 200, 403, 200, 200, 404, 403]
+def test_who_is_not_known_is_counted_by_address_and_who_came_in_by_themselves(visit: Visit) -> None:
+    assert visit.limits == ['"unknown";q=150;w=15', '"known";q=300;w=15']
+
+
+def test_an_app_is_ready_once_its_door_is_open(visit: Visit) -> None:
+    assert visit.ready == ["not ready: door\n", "ready\n"]
+
+
+def test_its_metrics_tell_routes_of_api_and_pages_and_how_many_are_signed_in(visit: Visit) -> None:
+    for told in (
+        'method="GET",route="/api/v1/homes/{account}",status="404"',
+        'method="POST",route="/api/v1/sign-in/printed-code",status="200"',
+        'method="DELETE",route="unrouted",status="403"',
+        'method="GET",route="/sign-in",status="200"',
+        "commonwatt_people_signed_in 1.0",
+    ):
+        assert told in visit.metrics, told
+    assert "member-0" not in visit.metrics and "anna" not in visit.metrics
+
+
+def test_its_events_tell_every_ask_and_no_secret_of_who_came_in(visit: Visit) -> None:
+    asks = [told for line in visit.events.splitlines() if (told := json.loads(line))["event"] == "answered"]
+    assert len(asks) >= 10 and all(told["took_us"] >= 0 for told in asks)
+    assert not [secret for secret in visit.secrets if secret in visit.events]
+    assert "member-01" not in visit.events and "anna" not in visit.events

@@ -20,7 +20,7 @@ from watched import ANNE, CARDS, LOG_VKEY, NOTE, Watched, trust
 from writer import charters, founded, said, submitted
 
 from commonwatt.adapters.devices.gateway.translate import Hello, Live, Lived, Told, band
-from commonwatt.adapters.door.wire import answer, frame, read_outcomes, split_answers, split_frames
+from commonwatt.adapters.door.wire import answer, frame, read_outcomes, split_answers, split_frames, split_way
 from commonwatt.adapters.stores.archive.manifest import DayFacts, Manifest, TableBlob
 from commonwatt.flexibility import instructions, language
 from commonwatt.flexibility.droop import arm, symmetric
@@ -331,6 +331,11 @@ def frames(data: bytes) -> None:
     with suppress(InvalidValue):
         taken = split_frames(buffer)
         assert b"".join(map(frame, taken)) + buffer == data
+        before = bytes(buffer)
+        if way := split_way(buffer):
+            assert len(way) == 55 and len(before) - len(buffer) == 59
+        else:
+            assert buffer == before
     buffer = bytearray(data)
     assert b"".join(answer(*one) for one in split_answers(buffer)) + buffer == data
     with suppress(InvalidValue):

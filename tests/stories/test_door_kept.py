@@ -17,6 +17,7 @@ import httpx
 import pytest
 from community import NAME, NOON, Community, key
 from door_client import NOTE, Client, found_folder, give
+from fastapi import FastAPI
 from typer.testing import CliRunner
 from watched import trust
 
@@ -26,8 +27,9 @@ from commonwatt.adapters.door.server import AT_ONCE, Door
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
-from commonwatt.apps import door_card
+from commonwatt.apps import door_card, publishing
 from commonwatt.apps.accepting import MOST_AHEAD_S, MOST_BEHIND_S, Hours, LogClock, accept
+from commonwatt.apps.api.limits import Limits
 from commonwatt.apps.cli.main import app
 from commonwatt.apps.hosting import DOUBTS, open_doubts, read_terms
 from commonwatt.apps.publishing import serve_folder
@@ -119,6 +121,18 @@ def test_an_open_door_leaves_a_card_with_its_place_and_the_systems_time(folder: 
     assert [card.now_s(NOON + 10 + passed) for passed in (0, 0.9, 3_600)] == [NOON + 10, NOON + 10, NOON + 3_610]
     door.close()
     assert not (folder / door_card.DOOR_CARD).exists()
+
+
+def test_a_door_shows_its_metrics_on_this_machine_where_somebody_wants_them(folder: Path) -> None:
+    door = Kept(folder, metrics=0).open()
+    (where,) = (word.removeprefix("metrics at ") for word in door.words if word.startswith("metrics at "))
+    knock("127.0.0.1", door.port, [give(Community(), 1)])
+    shown = httpx.get(where).text
+    assert "commonwatt_commit_requests_total 1.0" in shown and "commonwatt_door_open 1.0" in shown
+    with open_log(folder) as log:
+        assert f"commonwatt_log_leaves {log.size:.1f}" in shown
+    assert "anna" not in shown
+    door.close()
 
 
 def test_every_slot_gets_its_checkpoint_without_any_traffic(folder: Path) -> None:
@@ -390,6 +404,31 @@ def test_a_served_log_of_which_a_leaf_was_changed_is_served_no_longer(folder: Pa
     db.close()
     with pytest.raises(Corrupt, match="leaf 5 has another hash"):
         serve_folder(folder, "127.0.0.1", 0, lambda where: None)
+
+
+def test_a_served_log_gives_each_address_its_part(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "community.pub").write_text(trust(()))
+    seen = list[tuple[str, int]]()
+
+    class Served:
+        """In the web server's place: asks the application that it is given."""
+
+        def __init__(self, app: FastAPI) -> None:
+            self.app, self.should_exit = app, False
+
+        def run(self, doors: list[socket.socket]) -> None:
+            async def ask(address: str) -> None:
+                wire = httpx.ASGITransport(self.app, client=(address, 1))
+                async with httpx.AsyncClient(transport=wire, base_url="http://log") as client:
+                    seen.append((address, (await client.get("/community.pub")).status_code))
+
+            for address in ("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"):
+                asyncio.run(ask(address))
+
+    monkeypatch.setattr(publishing, "server", Served)
+    monkeypatch.setattr(publishing, "FAIR", Limits(unknown_per_s=0.001, burst_s=2_000))
+    serve_folder(folder, "127.0.0.1", 0, lambda where: None)
+    assert seen == [("192.0.2.1", 200), ("192.0.2.1", 200), ("192.0.2.1", 429), ("192.0.2.2", 200)]
 
 
 def test_who_waits_inside_is_told_when_the_log_takes_nothing_more(folder: Path) -> None:

@@ -4,8 +4,9 @@ import asyncio
 import gc
 import os
 import threading
+import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from commonwatt.apps.checking import check_gently
 from commonwatt.apps.door_card import CardClock, DoorCard, posted
 from commonwatt.apps.gateway_lines import NO_LINES, GatewayLines, Lines
 from commonwatt.apps.hosting import PaymentHost
+from commonwatt.apps.observing.at_door import DoorMetrics
+from commonwatt.apps.observing.listener import LOOPBACK, show_metrics
+from commonwatt.apps.observing.spans import open_spans
+from commonwatt.apps.publishing import address, listen
 from commonwatt.apps.wiring import MASTER_KEY
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.onboard import OPERATOR
@@ -135,6 +140,8 @@ class Hours:
         look_every_s: Between two looks at whether a checkpoint is due.
         payments: The file that says where the payment provider is, if there is one; see `hosting.Terms`.
         lines: Where gateways come in.
+        metrics: The port on loopback where metrics are shown; None for none.
+        traces: The collector to which traces go; empty for none.
     """
 
     most_ahead_s: int = MOST_AHEAD_S
@@ -143,6 +150,8 @@ class Hours:
     look_every_s: float = LOOK_EVERY_S
     payments: Path | None = None
     lines: Lines = NO_LINES
+    metrics: int | None = None
+    traces: str = ""
 
 
 _USUAL = Hours()
@@ -177,15 +186,18 @@ def accept(
     if not (folder / "log.sqlite").exists():
         raise Refused("no log in this folder", folder=folder)
     operator, note = desk_keys(folder)
-    with SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
+    with ExitStack() as doors, SqliteLog(folder / "log.sqlite", MasterKey.in_file(folder / MASTER_KEY)) as log:
+        metrics = DoorMetrics(time.perf_counter_ns, open_spans(hours.traces, "commonwatt-accept", doors))
+        panel = None if hours.metrics is None else doors.enter_context(listen(LOOPBACK, hours.metrics))
         sequencer = Sequencer(log, community_of(log), lambda _: os.urandom(32))
         clock = LogClock(now_s, lambda: sequencer.last_s, hours.most_ahead_s, slept=hours.slept)
         office = Office(sequencer, operator, note, clock)
-        door = Door(sequencer, operator, clock, office.look)
+        door = Door(sequencer, operator, clock, office.look, metrics.commit)
         office.agents = Agents(folder, sequencer, door.hand_in).look
         payments = PaymentHost(folder, hours.payments, sequencer, clock, now_s) if hours.payments else None
 
         gateways = GatewayLines(hours.lines, sequencer, operator, clock, on_word, hours.look_every_s, folder)
+        metrics.watch(door, sequencer, now_s, (lambda: gateways.connected) if hours.lines.gateways else None)
 
         async def keep() -> None:
             loop, stop = asyncio.get_running_loop(), threading.Event()
@@ -201,6 +213,9 @@ def accept(
                         tasks.append(beside(lambda: payments.run(door, loop, stop, on_word)))
                     if hours.lines != NO_LINES:
                         tasks.append(asyncio.ensure_future(gateways.run(door)))
+                    if panel is not None:
+                        on_word(f"metrics at {address(panel)}/metrics")
+                        tasks.append(asyncio.ensure_future(show_metrics(panel, metrics.registry)))
                     on_open(where, len(sequencer.tree))
                     if hours.check:
                         tasks.append(beside(lambda: _check(folder, stop, on_word)))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,19 @@ _KEPT_AS = {GRID: "dso"}
 Hear = Callable[[Chapter], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A request on its way to the door, as whoever looks on sees it.
+
+    Args:
+        trace: What the door is told of the way that it is part of, as a ``traceparent``; empty for nothing.
+        done: Told what became of it; None where nobody knows.
+    """
+
+    trace: str = ""
+    done: Callable[[Outcome | None], None] = lambda outcome: None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """What became of a request, and where it stands in the log; None where it was not admitted."""
@@ -58,7 +71,7 @@ class Community:
     """
 
     def __init__(self, folder: Path, now_s: Callable[[], int], door: Callable[[], tuple[str, int] | None]) -> None:
-        self.folder, self.now_s, self._door = folder, now_s, door
+        self.folder, self.now_s, self.door = folder, now_s, door
         self._doors = ExitStack()
         self._log = self._doors.enter_context(open_log(folder))
         self._chronicler = Chronicler(self._log, self._log.whole_from)
@@ -75,6 +88,8 @@ class Community:
         self.prover = Prover(folder)
         """Proves from the log run again, in a process of its own."""
         self._doors.callback(self.prover.close)
+        self.passing: Callable[[], Passed] = Passed
+        """Asked once for every request that is passed on; who looks on puts something else here."""
         self.broken: BaseException | None = None
         """Why the log is followed no more; what is shown stays as it was."""
 
@@ -208,19 +223,26 @@ class Community:
             OSError: The line to the door broke; the request may stand in the log, and may be sent again as it is.
         """
         request = read_head(wire.partition(b"\n")[0])
-        door = self._door()
+        door = self.door()
         if door is None:
             raise Refused("requests go through the community's open door, and there is none", community=self.name)
-        (outcome,), _ = await asyncio.to_thread(partial(knock, *door, [wire]))
-        if not outcome.admitted:
-            return Done(outcome=outcome)
+        passed, done = self.passing(), None
+        try:
+            (outcome,), _ = await asyncio.to_thread(partial(knock, *door, [wire], trace=passed.trace))
+            if outcome.admitted:
+                await self._seen(request.author, request.seq)
+            done = outcome
+        finally:
+            passed.done(done)
+        position = self.chronicle.position(request.author, request.seq) if outcome.admitted else None
+        return Done(outcome=outcome, position=position)
+
+    async def _seen(self, author: KeyId, seq: int) -> None:
+        """Wait until the log told of a request, and no longer than `SEEN_WITHIN_S`."""
         async with self._grown:
-            seen = self._grown.wait_for(lambda: self.state.keys.next_seq(request.author) > request.seq)
-            try:
+            seen = self._grown.wait_for(lambda: self.state.keys.next_seq(author) > seq)
+            with suppress(TimeoutError):
                 await asyncio.wait_for(seen, SEEN_WITHIN_S)
-            except TimeoutError:
-                return Done(outcome=outcome)
-        return Done(outcome=outcome, position=self.chronicle.position(request.author, request.seq))
 
     def close(self) -> None:
         """Let go of the log."""

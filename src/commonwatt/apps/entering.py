@@ -1,7 +1,7 @@
 """The entrance of one community's folder: who is known there, whose organisations may come, the trail into the log."""
 
 import asyncio
-import sys
+import logging
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +28,8 @@ ORGANISATIONS = "organisations.toml"
 OPERATOR = AccountId("operator")
 TRAIL_EVERY_S = 600.0
 """Between two looks at whether the log knows how far the trail goes."""
+
+_log = logging.getLogger(__name__)
 
 
 class _Listed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,7 +127,7 @@ async def keep_trail_tied(people: People, community: Community, every_s: float =
         try:
             await tie_trail(people, community)
         except (Refused, OSError) as error:
-            print(f"commonwatt: the trail is not in the log yet: {error}", file=sys.stderr)  # noqa: T201  for who runs it
+            _log.warning("the trail is not in the log yet: %s", error)
 
 
 def _founded(folder: Path) -> tuple[CommunityId, VerifyingKey]:

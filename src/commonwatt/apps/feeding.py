@@ -1,7 +1,7 @@
 """A community's feeds: asked when they are due, kept, and told to the log where its configuration says so."""
 
 import asyncio
-import sys
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,6 +24,7 @@ from commonwatt.flows.feeds.telling import Corrected, Price, corrections, event_
 from commonwatt.flows.rulebook import State
 from commonwatt.model import Corrupt, Kind, Outcome, Refused
 
+_log = logging.getLogger(__name__)
 LOOK_S = 5.0
 """Between two looks at whether a feed is due."""
 KEPT_S = 92 * 86_400
@@ -82,8 +83,8 @@ async def keep_feeds(community: Community, every_s: float = LOOK_S) -> None:
                 owed, trouble = False, ""
             except (Refused, Corrupt, OSError) as error:
                 trouble = str(error)
-            if trouble and trouble != said:
-                print(f"commonwatt: feeds: {trouble}", file=sys.stderr)  # noqa: T201  for who runs it
+                if trouble != said:
+                    _log.warning("feeds are asked or told later: %s", error)
             said = trouble
             await asyncio.sleep(every_s)
 

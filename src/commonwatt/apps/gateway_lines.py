@@ -80,6 +80,12 @@ class GatewayLines:
         self._calling = None if self._mqtt is None else client_tls(self._mqtt, _from(base, told.mqtt))
         self._login = login_of(None if told.login is None else base / told.login)
         self.port = 0
+        self._hosts = list[WebSocketHost | MqttHost]()
+
+    @property
+    def connected(self) -> int:
+        """Gateways whose own line is open; those behind a broker are not told apart from here."""
+        return sum(host.connected for host in self._hosts if isinstance(host, WebSocketHost))
 
     async def run(self, door: Door) -> None:
         """Serve until cancelled.
@@ -93,7 +99,7 @@ class GatewayLines:
 
         state = self._sequencer
         office = PostOffice(lambda: state.state, self._operator, submit, lambda: 1_000 * self._now_s(), self._demands)
-        hosts = list[WebSocketHost | MqttHost]()
+        hosts = self._hosts
         async with asyncio.TaskGroup() as tasks:
             server = None
             if self._websocket is not None:

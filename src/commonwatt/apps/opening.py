@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -14,12 +14,16 @@ from starlette.requests import HTTPConnection
 
 from commonwatt.adapters.stores.tls_files import TlsFiles, tls_files
 from commonwatt.apps import door_card
-from commonwatt.apps.api.app import make_app
+from commonwatt.apps.api.app import PREFIX, make_app
 from commonwatt.apps.api.guard import Seating
+from commonwatt.apps.api.limits import Fair, Limits
 from commonwatt.apps.community import Community
 from commonwatt.apps.entering import keep_trail_tied, open_gate
 from commonwatt.apps.feeding import check_feeds, keep_feeds
-from commonwatt.apps.publishing import listen
+from commonwatt.apps.observing.metrics import Around, Seldom
+from commonwatt.apps.observing.readiness import disk_takes, door_answers
+from commonwatt.apps.observing.watch import NO_WATCH, Wanted, Watch, open_watch
+from commonwatt.apps.publishing import address, listen
 from commonwatt.apps.rehearsal import rehearsal
 from commonwatt.apps.web.frame import Chair
 from commonwatt.apps.web.pages import PAGES, entrance
@@ -27,6 +31,7 @@ from commonwatt.apps.web.serving import socket_settings
 from commonwatt.apps.web.shell import House, open_house
 from commonwatt.apps.web.words import Place
 from commonwatt.flows.chronicle import Chapter
+from commonwatt.flows.entrance.sitting import count_signed_in
 from commonwatt.identity.seat import Seat
 from commonwatt.model import Refused
 
@@ -35,9 +40,10 @@ TLS_FOLDER = "tls"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """Where an app is open, and what people have to trust to see it without a warning."""
+    """Where an app is open, where its metrics are, and what people have to trust to see it without a warning."""
 
     url: str
+    metrics: str
     authority: Path | None
     renewed: bool
 
@@ -53,6 +59,8 @@ class Way:
         plain: Whether it is served without TLS: on this machine alone, or behind somebody else's.
         rehearsal: Whether anybody may take any seat; only where the community's keys follow from a published seed.
         currency: What one ERGON is worth one of, ISO 4217.
+        limits: How much anybody may ask.
+        wanted: What whoever opens it wants to see of it.
     """
 
     host: str = "127.0.0.1"
@@ -61,6 +69,8 @@ class Way:
     plain: bool = False
     rehearsal: bool = False
     currency: str = "GBP"
+    limits: Limits = field(default_factory=Limits)
+    wanted: Wanted = field(default_factory=Wanted)
 
 
 class _Doorway(Seating, Protocol):
@@ -68,6 +78,9 @@ class _Doorway(Seating, Protocol):
 
     def seat_now(self, connection: HTTPConnection) -> Seat:
         """Return who asks, at once."""
+
+    def caller(self, connection: HTTPConnection) -> str | None:
+        """Return whose asks are counted together; None for who is not known."""
 
     def install(self, app: FastAPI) -> None:
         """Let an application know who asks."""
@@ -88,44 +101,54 @@ def open_app(folder: Path, way: Way, on_open: Callable[[Opened], None]) -> None:
         OSError: The port is taken.
     """
     with ExitStack() as doors:
+        watch = open_watch(way.wanted, doors)
         socket = doors.enter_context(listen(way.host, way.port))
         port, names = socket.getsockname()[1], way.names or (_name_of(way.host),)
         tls = None if way.plain else tls_files(folder / TLS_FOLDER, folder.name, names, int(time.time()))
         origin = f"{'http' if way.plain else 'https'}://{names[0]}:{port}"
         clock = _Clock(folder)
         community = Community(folder, lambda: clock.now_s() or community.told_s, lambda: _door(folder))
-        app = app_of(community, way, origin)
+        app = app_of(community, way, origin, watch)
         settings = socket_settings()
         if tls is not None:
             settings |= {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", **settings))
-        on_open(_opened(origin, tls))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="warning", **settings))
+        on_open(_opened(origin, tls, watch))
         server.run([socket])
 
 
-def app_of(community: Community, way: Way, origin: str) -> FastAPI:
+def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH) -> FastAPI:
     """Return a community's app, API and pages.
 
     Args:
         community: Not caught up yet, of this thread; closed when the app ends.
         way: See `open_app`.
         origin: Where people reach it, as browsers write it.
+        watch: Looks on.
     """
     check_feeds(community)
     community.catch_up()
     doorway: _Doorway
     chairs: list[Chair] = []
+    needs = {"door": lambda: door_answers(community.door), "disk": lambda: disk_takes(community.folder)}
+    signed_in: Callable[[], int] | None = None
     if way.rehearsal:
         doorway = played = rehearsal(community.folder, way.host, origin, community.state)
         chairs = [Chair(seat=seat, href=href) for seat, href in played.ways()]
-        app = make_app(lambda: community, doorway, [lambda: keep_feeds(community)])
+        app = make_app(lambda: community, doorway, [*watch.beside, lambda: keep_feeds(community)], needs)
     else:
         doorway = gate = open_gate(community.folder, origin, community.state)
-        app = make_app(
-            lambda: community,
-            doorway,
-            [lambda: keep_trail_tied(gate.hall.people, community), lambda: keep_feeds(community)],
-        )
+        beside = [
+            *watch.beside,
+            lambda: keep_trail_tied(gate.hall.people, community),
+            lambda: keep_feeds(community),
+        ]
+        app = make_app(lambda: community, doorway, beside, {**needs, "people": gate.answers})
+        signed_in = Seldom(lambda: count_signed_in(gate.hall), time.monotonic)
+    # Inside of the armour, which `install` puts around: a refusal wears it, too.
+    app.add_middleware(
+        Fair, limits=way.limits, now_s=time.monotonic, caller=lambda scope: doorway.caller(HTTPConnection(scope))
+    )
     doorway.install(app)
     house = House(
         community=community,
@@ -144,6 +167,9 @@ def app_of(community: Community, way: Way, origin: str) -> FastAPI:
         live.stir({*(leaf.kind.value for leaf in chapter.leaves), *chapter.accounts})
 
     community.on_chapter(stir)
+    watch.put_around(
+        app, community, Around(open_pages=lambda: live.pages, feeds=lambda: live.feeds, people=signed_in), PREFIX
+    )
     return app
 
 
@@ -172,9 +198,10 @@ def _door(folder: Path) -> tuple[str, int] | None:
     return None
 
 
-def _opened(origin: str, tls: TlsFiles | None) -> Opened:
+def _opened(origin: str, tls: TlsFiles | None, watch: Watch) -> Opened:
     return Opened(
         url=origin,
+        metrics="" if watch.door is None else f"{address(watch.door)}/metrics",
         authority=None if tls is None else tls.authority,
         renewed=tls is not None and tls.renewed,
     )

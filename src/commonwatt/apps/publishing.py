@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from commonwatt.adapters.stores.notes import NoteFile
+from commonwatt.apps.api.limits import Fair, Limits
 from commonwatt.apps.api.log import log_app
 from commonwatt.apps.api.serving import server
 from commonwatt.apps.checking import check_gently
@@ -19,6 +20,8 @@ from commonwatt.model import Refused
 
 TRUST = "community.pub"
 NOTES = "notes.sqlite"
+FAIR = Limits(unknown_per_s=500, burst_s=10)
+"""For each address: what is public is there to be copied whole, and by more than one at a time."""
 
 
 def serve_folder(folder: Path, host: str, port: int, on_open: Callable[[str], None]) -> None:
@@ -43,7 +46,9 @@ def serve_folder(folder: Path, host: str, port: int, on_open: Callable[[str], No
         publisher.refresh()
         door = doors.enter_context(listen(host, port))
         on_open(address(door))
-        running, stop = server(log_app(publisher, lambda: int(time.time()))), threading.Event()
+        app = log_app(publisher, lambda: int(time.time()))
+        app.add_middleware(Fair, limits=FAIR, now_s=time.monotonic, caller=lambda scope: None)
+        running, stop = server(app), threading.Event()
         doors.callback(stop.set)
 
         def check() -> None:

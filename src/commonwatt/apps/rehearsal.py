@@ -43,6 +43,10 @@ class Rehearsal:
         """Return the same at once."""
         return self._by_name.get(connection.cookies.get(COOKIE, ""), self.seats[0])
 
+    def caller(self, connection: HTTPConnection) -> str:
+        """Return whose asks are counted together: a seat's, since nobody else is known here."""
+        return f"seat {_name(self.seat_now(connection))}"
+
     def ways(self) -> list[tuple[Seat, str]]:
         """Return every seat, and the path under which it is taken."""
         return [(seat, f"/sit/{_name(seat)}") for seat in self.seats]

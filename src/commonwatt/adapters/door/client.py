@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from commonwatt.adapters.door.wire import ERROR, OUTCOMES, RECEIPT, frame, read_outcomes, split_answers
+from commonwatt.adapters.door.wire import ERROR, OUTCOMES, RECEIPT, frame, frame_way, read_outcomes, split_answers
 from commonwatt.flows.receipts import Receipt
 from commonwatt.model import Corrupt, Outcome, Refused
 
@@ -18,6 +18,7 @@ def knock(
     wires: Sequence[bytes],
     within_s: float = WITHIN_S,
     on_receipt: Callable[[Receipt], None] = lambda _: None,
+    trace: str = "",
 ) -> tuple[list[Outcome], list[Receipt]]:
     """Send requests, and return their outcomes, in order, with the operator's receipts for them.
 
@@ -29,6 +30,7 @@ def knock(
         wires: Signed requests as they travel; one or more.
         within_s: How long to wait for anything to come.
         on_receipt: Hears each receipt as it comes, whether or not the outcomes ever do.
+        trace: The way that they are part of, as a W3C ``traceparent``; empty where nobody writes it down.
 
     Raises:
         Refused: Nobody keeps a door open there, or the door said why it takes nothing.
@@ -44,7 +46,7 @@ def knock(
             "no door is open there: `commonwatt accept` opens one", host=host, port=port, why=error
         ) from error
     with door as line:
-        line.sendall(b"".join(map(frame, wires)))
+        line.sendall((frame_way(trace) if trace else b"") + b"".join(map(frame, wires)))
         while len(outcomes) < len(wires):
             data = line.recv(65_536)
             if not data:

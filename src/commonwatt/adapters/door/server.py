@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -21,6 +21,7 @@ from commonwatt.adapters.door.wire import (
     read_outcomes,
     split_answers,
     split_frames,
+    split_way,
 )
 from commonwatt.flows.intake import Intake
 from commonwatt.flows.receipts import give_receipt
@@ -42,6 +43,11 @@ MOST_WAITING = 16_384
 """Requests that may wait for their commit; beyond, sockets are not read until some are answered."""
 
 
+LookOn = Callable[[int, Collection[str]], Callable[[], None]]
+"""Told of a commit before it is decided: of how many requests, and the ways that they are part of; what it returns is
+called once they are durable."""
+
+
 class Door:
     """One community's door. While one commit becomes durable, the next is decided, and one more is read and checked.
 
@@ -50,11 +56,18 @@ class Door:
         operator: Signs the receipts.
         now_s: The clock, seconds since 1970.
         after: Called after every commit and by `keep_time`, for checkpoints and snapshots; may submit too.
+        look_on: Told of commits.
     """
 
     def __init__(
-        self, sequencer: Sequencer, operator: SigningKey, now_s: Callable[[], int], after: Callable[[], None]
+        self,
+        sequencer: Sequencer,
+        operator: SigningKey,
+        now_s: Callable[[], int],
+        after: Callable[[], None],
+        look_on: LookOn = lambda many, ways: lambda: None,
     ) -> None:
+        self._look_on = look_on
         self._sequencer, self._operator, self._now_s, self._after = sequencer, operator, now_s, after
         self._waiting: deque[tuple[_Asker, bytes]] = deque()
         self._read: deque[tuple[list[_Asker], Intake]] = deque()
@@ -63,6 +76,16 @@ class Door:
         self._connections: set[_Asker] = set()
         self._closed = self._draining = ""
         self.failed: BaseException | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Requests for which there may be receipts, and which are not decided yet."""
+        return len(self._waiting) + sum(len(askers) for askers, _ in self._read)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         """Begin to take connections."""
@@ -142,7 +165,7 @@ class Door:
 
     def _promise(self, connection: "_Asker", wires: list[bytes], now_s: int) -> None:
         """Give the receipt for requests that are put in line next."""
-        before = len(self._waiting) + sum(len(askers) for askers, _ in self._read) + len(wires)
+        before = self.waiting + len(wires)
         # Requests ahead may be refused, and a checkpoint may come between commits: no later than this, all the same.
         # It is counted by what waits, and not by how long the log is: whoever has room between may put something there.
         stands_by = len(self._sequencer.tree) + before + 1 + before // AT_ONCE
@@ -217,12 +240,13 @@ class Door:
         future.add_done_callback(tell)
 
     def _decide(self, connections: list["_Asker"], intake: Intake) -> None:
+        durable = self._look_on(len(connections), {one.way for one in connections if one.way})
         decided = self._sequencer.decide(intake, self._now_s())
         self._keeping += 1
-        self._when_done(decided.kept, partial(self._answer, connections, decided))
+        self._when_done(decided.kept, partial(self._answer, connections, decided, durable))
         self._after()
 
-    def _answer(self, connections: list["_Asker"], decided: Decided) -> None:
+    def _answer(self, connections: list["_Asker"], decided: Decided, durable: Callable[[], None]) -> None:
         """Tell outcomes that are durable now; commits become so in their order."""
         self._keeping -= 1
         try:
@@ -230,6 +254,7 @@ class Door:
         except BaseException as error:
             self._fail(error)
             raise
+        durable()
         by_connection: dict[_Asker, bytearray] = {}
         for connection, code in zip(connections, outcome_codes(outcomes), strict=True):
             by_connection.setdefault(connection, bytearray()).append(code)
@@ -243,6 +268,8 @@ class _Asker(Protocol):
 
     promised: bool
     """Whether it gets receipts."""
+    way: str
+    """The way that its requests are part of, as they say; empty for none."""
 
     def send(self, data: bytes) -> None:
         """Take a frame."""
@@ -264,6 +291,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, door: Door) -> None:
         self._door, self._buffer = door, bytearray()
+        self.way = ""
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -273,13 +301,17 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        try:
-            wires = split_frames(self._buffer)
-        except InvalidValue as error:
-            self.refuse(str(error))
-            return
-        if wires:
-            self._door.take(self, wires)
+        more = True
+        while more:
+            try:
+                wires = split_frames(self._buffer)
+            except InvalidValue as error:
+                self.refuse(str(error))
+                return
+            if wires:
+                self._door.take(self, wires)
+            way = split_way(self._buffer)
+            self.way, more = (self.way, False) if way is None else (way, True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -308,7 +340,7 @@ class _Connection(asyncio.Protocol):
 class _Nobody:
     """Whoever wants no answer."""
 
-    promised = True
+    promised, way = True, ""
 
     def send(self, data: bytes) -> None:
         """Let it go."""
@@ -325,6 +357,8 @@ class _Nobody:
 
 class _Inside:
     """Somebody of this process who waits for the outcomes of some requests."""
+
+    way = ""
 
     def __init__(self, count: int, *, promised: bool = True) -> None:
         self.promised = promised

@@ -38,6 +38,11 @@ class WebSocketHost:
         self._lines: dict[str, ServerConnection] = {}
         self._strangers = 0
 
+    @property
+    def connected(self) -> int:
+        """How many gateways' lines are open."""
+        return len(self._lines)
+
     async def listen(self) -> Server:
         """Begin to take connections."""
         return await serve(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Response
 
 from commonwatt.adapters.stores.written import WrittenFile
 from commonwatt.apps.api.answers import Kept
-from commonwatt.apps.api.guard import Seating, There
+from commonwatt.apps.api.guard import Seating
 from commonwatt.apps.api.problems import RESPONSES, ProblemBody, explain_problems
 from commonwatt.apps.api.v1 import (
     assets,
@@ -29,6 +29,8 @@ from commonwatt.apps.api.v1 import (
     wallets,
 )
 from commonwatt.apps.community import Community
+from commonwatt.apps.observing.readiness import NO_NEEDS, Need, Readiness
+from commonwatt.model import Refused
 
 ROUTERS: tuple[APIRouter, ...] = (
     signing_in.router,
@@ -55,6 +57,7 @@ def make_app(
     open_community: Callable[[], Community],
     seating: Seating,
     beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+    needs: Mapping[str, Need] = NO_NEEDS,
 ) -> FastAPI:
     """Return the application; while it runs, the community's log is followed on its loop.
 
@@ -62,6 +65,7 @@ def make_app(
         open_community: Opens it, in the thread in which the application runs; it is closed when that ends.
         seating: Knows who asks.
         beside: What else is done as long as it runs; each is cancelled at its end.
+        needs: What the application needs beside the log that it follows, to be ready.
     """
 
     @asynccontextmanager
@@ -94,7 +98,7 @@ def make_app(
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     _describe(app)
-    _health(app)
+    _health(app, needs)
     return app
 
 
@@ -110,13 +114,21 @@ def _describe(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's own documentation has it
 
 
-def _health(app: FastAPI) -> None:
+def _health(app: FastAPI, needs: Mapping[str, Need]) -> None:
+    async def followed() -> None:
+        community: Community = app.state.community
+        if community.broken is not None:
+            raise Refused("the log is followed") from community.broken
+
+    readiness = Readiness({"log": followed, **needs}, time.monotonic)
+    headers = {"Cache-Control": "no-store"}
+
     @app.get("/healthz", include_in_schema=False)
     async def alive() -> Response:
-        return Response("alive\n", media_type="text/plain", headers={"Cache-Control": "no-store"})
+        return Response("alive\n", media_type="text/plain", headers=headers)
 
     @app.get("/readyz", include_in_schema=False)
-    async def ready(community: There) -> Response:
-        told = "ready\n" if community.broken is None else "the log is followed no more\n"
-        status = 200 if community.broken is None else 503
-        return Response(told, status_code=status, media_type="text/plain", headers={"Cache-Control": "no-store"})
+    async def ready() -> Response:
+        lacking = await readiness.lacking()
+        told = f"not ready: {', '.join(lacking)}\n" if lacking else "ready\n"
+        return Response(told, status_code=503 if lacking else 200, media_type="text/plain", headers=headers)

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from commonwatt.apps.api.problems import PROBLEM, Problem
+from commonwatt.apps.api.problems import Problem, send_problem
 
 SESSION = "__Host-commonwatt"
 """The cookie that holds a session's secret; a browser lets no other host and no plain HTTP set one of this name."""
@@ -60,21 +60,13 @@ class Armour:
         elif not length.isdigit() or int(length[:20]) > self._most_bytes:
             told = Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"what is sent has {self._most_bytes} bytes at most")
         if told is not None:
-            content = told.body(scope["path"])
-            await dressing.send(
-                {
-                    "type": "http.response.start",
-                    "status": int(told.status),
-                    "headers": [(b"content-type", PROBLEM.encode()), (b"content-length", b"%d" % len(content))],
-                }
-            )
-            await dressing.send({"type": "http.response.body", "body": content})
+            await send_problem(scope, dressing.send, told)
             return
         asked = Headers(scope=scope)
         if "text/html" in asked.get("accept", ""):
             # A page must pass here in the open, to get its nonces; whoever is outside may compress it.
-            plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-            scope = {**scope, "headers": plain}
+            # Not in a scope of its own, whoever is outside still learns from this one to which route it came.
+            scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
         await self._app(scope, self._counted(receive), dressing.send)
 
     def _counted(self, receive: Receive) -> Receive:

@@ -20,7 +20,7 @@ from commonwatt.identity.keys import RequestSigner
 from commonwatt.identity.seat import PUBLIC, Seat
 from commonwatt.identity.signing_in.ceremony import GOOD_FOR_S
 from commonwatt.identity.signing_in.organisations import Organisation
-from commonwatt.identity.signing_in.secret import AT_HOME, TOKEN_PREFIX
+from commonwatt.identity.signing_in.secret import AT_HOME, TOKEN_PREFIX, secret_hash
 
 CEREMONY = "__Host-commonwatt-begun"
 _BEARER = "bearer "
@@ -69,6 +69,28 @@ class Gate:
             return found
         secret = connection.cookies.get(SESSION)
         return sittings.sit(self.hall, secret, where(connection)) if secret else None
+
+    def caller(self, connection: HTTPConnection) -> str | None:
+        """Return whose asks are counted together: a token's own, else all of a person's; None where nobody is known.
+
+        It looks up no more than that, and writes nothing: whether they may ask is said later.
+        """
+        people, shown = self.hall.people, connection.headers.get("authorization", "")
+        if shown.lower().startswith(_BEARER + TOKEN_PREFIX):
+            token = people.tokens.get(secret_hash(shown[len(_BEARER) :].strip()))
+            return f"token {token.id}" if token else None
+        secret = connection.cookies.get(SESSION)
+        session = people.sessions.get(secret_hash(secret)) if secret else None
+        return f"person {session.person}" if session else None
+
+    async def answers(self) -> None:
+        """See that what is known of people can be read.
+
+        Raises:
+            Exception: What stands against it.
+        """
+        self.hall.people.head()
+        self.hall.people.persons.find("")
 
     def install(self, app: FastAPI) -> None:
         """Let an application know who asks, and put its armour around it: the one is never without the other."""

@@ -1,5 +1,6 @@
 """Say what is wrong as RFC 9457 tells it: which rule, which thing, and what was found."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -8,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
+from starlette.types import Scope, Send
 
 from commonwatt.apps.views.seeing import Unseen
 from commonwatt.flows.entrance.hall import NotLetIn, TooSoon
@@ -129,6 +131,28 @@ def explain_problems(app: FastAPI) -> None:
     app.add_exception_handler(Exception, broken)
 
 
+async def send_problem(scope: Scope, send: Send, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
+    """Answer with a problem from outside of the application; a socket that nobody opened yet is not opened.
+
+    Args:
+        scope: What was asked, as ASGI has it.
+        send: Sends the answer.
+        problem: The answer.
+        headers: Further ones.
+    """
+    content = problem.body(scope["path"])
+    told = {"Content-Type": PROBLEM, "Content-Length": str(len(content)), **_headers(problem), **(headers or {})}
+    start, body = "http.response.start", "http.response.body"
+    if scope["type"] == "websocket":
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close", "code": 1013, "reason": problem.rule})
+            return
+        start, body = f"websocket.{start}", f"websocket.{body}"
+    raw = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+    await send({"type": start, "status": int(problem.status), "headers": raw})
+    await send({"type": body, "body": content})
+
+
 def problem_of(error: Exception) -> Problem:
     """Return an error of ours as a problem."""
     if isinstance(error, TooSoon):
@@ -149,10 +173,13 @@ def problem_of(error: Exception) -> Problem:
 
 
 def _answer(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
-    told = {"Cache-Control": "no-store", **(headers or {})}
-    if "retry_after_s" in problem.found:
-        told["Retry-After"] = str(problem.found["retry_after_s"])
+    told = {**_headers(problem), **(headers or {})}
     return Response(problem.body(request.url.path), status_code=int(problem.status), media_type=PROBLEM, headers=told)
+
+
+def _headers(problem: Problem) -> dict[str, str]:
+    wait_s = problem.found.get("retry_after_s")
+    return {"Cache-Control": "no-store"} | ({} if wait_s is None else {"Retry-After": str(wait_s)})
 
 
 def _methods_of(request: Request) -> list[str]:

@@ -35,6 +35,10 @@ def accept(
         typer.Option(help="Certificates and login for the two (TOML), see the guide.", exists=True, dir_okay=False),
     ] = None,
     check: Annotated[bool, typer.Option(help="Hash every stored leaf again meanwhile.")] = True,
+    metrics: Annotated[
+        int | None, typer.Option(help="Show metrics at this port on loopback; 0 for any free one.", min=0, max=65_535)
+    ] = None,
+    traces: Annotated[str, typer.Option(help="Send traces to this OTLP collector: http://HOST:4318.")] = "",
 ) -> None:
     """Take signed requests over a socket: each gets a receipt, and its outcome once it is durable.
 
@@ -50,5 +54,13 @@ def accept(
         lambda: int(time.time()),
         on_open=lambda where, leaves: console.print(f"{leaves} leaves; taking requests on {host}:{where}"),
         on_word=lambda word: console.print(word, markup=False, highlight=False, soft_wrap=True),
-        hours=accepting.Hours(most_ahead_s=ahead, slept=slept, payments=payments, check=check, lines=told),
+        hours=accepting.Hours(
+            most_ahead_s=ahead,
+            slept=slept,
+            payments=payments,
+            check=check,
+            lines=told,
+            metrics=metrics,
+            traces=traces,
+        ),
     )

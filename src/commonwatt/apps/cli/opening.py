@@ -1,7 +1,7 @@
 """`commonwatt app` and `demo`: open a community's app, API and pages; of a street that lives on, too."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,6 +19,18 @@ def app(
     ] = False,
     window: Annotated[bool, typer.Option("--window", help="Show it in a window of its own, too.")] = False,
     currency: Annotated[str, typer.Option(help="What one ERGON is worth one of, ISO 4217.")] = "GBP",
+    asks: Annotated[
+        float, typer.Option(help="Asks a second, lastingly, by a person and by each of their tokens.", min=1)
+    ] = 20,
+    public_asks: Annotated[float, typer.Option(help="Likewise by an address where nobody is signed in.", min=1)] = 10,
+    log: Annotated[
+        Literal["text", "json"],
+        typer.Option(help="How events are written to standard error; json tells every ask, too."),
+    ] = "text",
+    metrics: Annotated[
+        int | None, typer.Option(help="Show metrics at this port on loopback; 0 for any free one.", min=0, max=65_535)
+    ] = None,
+    traces: Annotated[str, typer.Option(help="Send traces to this OTLP collector: http://HOST:4318.")] = "",
 ) -> None:
     """Open a community's app until it is interrupted.
 
@@ -26,6 +38,9 @@ def app(
     open door. On first run it makes certificates of its own in the folder's tls/.
     """
     # Here, and not above: pages take a second to load, and every other command would wait for them.
+    from commonwatt.apps.api.limits import Limits  # noqa: PLC0415
+    from commonwatt.apps.observing.events import Form  # noqa: PLC0415
+    from commonwatt.apps.observing.watch import Wanted  # noqa: PLC0415
     from commonwatt.apps.opening import Opened, Way, open_app  # noqa: PLC0415
     from commonwatt.apps.web.window import open_window  # noqa: PLC0415
 
@@ -35,11 +50,20 @@ def app(
         console.print(f"open at {opened.url}", highlight=False, soft_wrap=True)
         if opened.authority is not None:
             console.print(f"to be trusted by browsers: {opened.authority}", highlight=False, soft_wrap=True)
+        if opened.metrics:
+            console.print(f"metrics at {opened.metrics}", highlight=False, soft_wrap=True)
         if window:
             open_window(opened.url, folder / "window")
 
     way = Way(
-        host=host, port=port, names=tuple(name or ()), plain=plain, rehearsal=rehearsal, currency=currency.upper()
+        host=host,
+        port=port,
+        names=tuple(name or ()),
+        plain=plain,
+        rehearsal=rehearsal,
+        currency=currency.upper(),
+        limits=Limits(known_per_s=asks, unknown_per_s=public_asks),
+        wanted=Wanted(events=Form(log), metrics=metrics, traces=traces),
     )
     open_app(folder, way, on_open)
 

@@ -9,7 +9,7 @@ from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import check
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
-from commonwatt.model import ANYONE, PAYMENT_PORT, SLOT_SECONDS, AccountId, AssetKind, Commodity
+from commonwatt.model import ANYONE, PAYMENT_PORT, SLOT_SECONDS, AccountId, AssetKind, Commodity, epoch
 
 _EVER_S = 2**62
 _DAY_S = 86_400
@@ -93,6 +93,51 @@ class Operations:
     held_micro: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """How a community fares in numbers that name nobody; times are None where a thing never happened.
+
+    Args:
+        members, gateways: How many are registered.
+        checked_s: The slot of the last checkpoint.
+        read_to_s: The end of the last slot of which anything is believed.
+        planned_s: When the last schedule was issued.
+        settled_to_s: Up to where all is settled.
+        silent: Gateways with a meter that was not heard for longer than the charter waits.
+        suspended: Assets that failed their inspection.
+        aside: Readings that were set aside.
+        refused: Assets whose gateway did not take the last command.
+    """
+
+    members: int
+    gateways: int
+    checked_s: int | None
+    read_to_s: int | None
+    planned_s: int | None
+    settled_to_s: int | None
+    silent: int
+    suspended: int
+    aside: int
+    refused: int
+
+
+def totals(community: Community) -> Totals:
+    """Return how a community fares in numbers, for whoever watches its programs: none of them is anybody's."""
+    state, newest_s = community.state, community.chronicle.last_slot_s()
+    return Totals(
+        members=sum(1 for _ in state.members()),
+        gateways=len({asset.gateway for asset in state.assets.values()}),
+        checked_s=state.checked_s if state.checked_s >= 0 else None,
+        read_to_s=None if newest_s is None else newest_s + SLOT_SECONDS,
+        planned_s=max((epoch(one.issued) for one in state.schedules.values()), default=None),
+        settled_to_s=state.settled_to_s if state.settled_to_s > 0 else None,
+        silent=len(_silent(community)),
+        suspended=len(_suspended(community)),
+        aside=len(state.set_aside),
+        refused=len(_refused(community)),
+    )
+
+
 def operations(community: Community, seat: Seat) -> Operations:
     """Return how a community runs.
 
@@ -127,15 +172,31 @@ def _alarms(community: Community) -> list[Alarm]:
         Alarm(kind=AlarmKind.SET_ASIDE, thing=one.asset, since_s=one.slot_s, why=one.why, position=one.position)
         for one in state.set_aside
     ]
-    refused = [
+    return [
+        *_behind(community),
+        *_silent(community),
+        *doubts,
+        *_refused(community),
+        *_suspended(community),
+        *_losses(community),
+    ]
+
+
+def _refused(community: Community) -> list[Alarm]:
+    """Tell which assets' gateways did not take the last command."""
+    return [
         Alarm(kind=AlarmKind.REFUSED, thing=str(asset), since_s=answer.slot_s, why=answer.ack.why)
-        for asset, answer in state.answers.items()
+        for asset, answer in community.state.answers.items()
         if answer.ack.taken is None
     ]
-    suspended = [
+
+
+def _suspended(community: Community) -> list[Alarm]:
+    """Tell which assets failed their inspection."""
+    state = community.state
+    return [
         Alarm(kind=AlarmKind.SUSPENDED, thing=str(asset)) for asset in state.assets if state.trusted.suspended(asset)
     ]
-    return [*_behind(community), *_silent(community), *doubts, *refused, *suspended, *_losses(community)]
 
 
 def _behind(community: Community) -> list[Alarm]:

@@ -120,15 +120,15 @@ class Hall:
         return self.people.credentials.of(person)
 
 
-def _whose(where: Where, name: str) -> list[tuple[str, int]]:
-    counted = [(f"address {_line_of(where.address)}", FREE_TRIES_OF_ADDRESS)]
-    return [*counted, (f"name {name}", FREE_TRIES)] if name else counted
-
-
-def _line_of(address: str) -> str:
+def line_of(address: str) -> str:
     """Return whose line an address is: of IPv6 everybody has 2^64."""
     try:
         found = ip_address(address)
     except ValueError:
         return address
     return str(ip_network((found, 64), strict=False)) if found.version == 6 else address
+
+
+def _whose(where: Where, name: str) -> list[tuple[str, int]]:
+    counted = [(f"address {line_of(where.address)}", FREE_TRIES_OF_ADDRESS)]
+    return [*counted, (f"name {name}", FREE_TRIES)] if name else counted

@@ -79,17 +79,32 @@ def sit(hall: Hall, secret: str, where: Where) -> Sitting | None:
         return None
     now_s = hall.now_s()
     if session.way in ENROLLING:
-        seat, ended = replace(seat, scopes=(Scope.ENROL,)), now_s >= session.made_s + _ENROL_WITHIN_S
-    else:
-        limits = lasting(seat.role)
-        ended = now_s >= min(session.made_s + limits.whole_s, session.seen_s + limits.idle_s)
-    if ended:
+        seat = replace(seat, scopes=(Scope.ENROL,))
+    if now_s >= _ends_s(session, seat):
         hall.people.sessions.drop(session.hash)
         return None
     if now_s >= session.seen_s + _SEEN_EVERY_S:
         session = replace(session, seen_s=now_s, address=where.address[:64])
         hall.people.sessions.put(session)
     return Sitting(seat=seat, person=person, session=session)
+
+
+def count_signed_in(hall: Hall) -> int:
+    """Return how many people have a session that has not ended."""
+    now_s, found = hall.now_s(), set[str]()
+    for session in hall.people.sessions.all():
+        person = hall.people.persons.get(session.person)
+        seat = person.seat(session.place) if person else None
+        if seat is not None and now_s < _ends_s(session, seat):
+            found.add(session.person)
+    return len(found)
+
+
+def _ends_s(session: Session, seat: Seat) -> int:
+    if session.way in ENROLLING:
+        return session.made_s + _ENROL_WITHIN_S
+    limits = lasting(seat.role)
+    return min(session.made_s + limits.whole_s, session.seen_s + limits.idle_s)
 
 
 def sit_by_token(hall: Hall, secret: str) -> Sitting | None:

@@ -8,10 +8,12 @@ Source: OpenID Connect Core 1.0 sections 3.1.2 and 3.1.3.7; RFC 7636; RFC 9207; 
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -79,7 +81,7 @@ def read_endpoints(organisation: Organisation, published: Mapping[str, Any]) -> 
     """Read what an organisation publishes under ``/.well-known/openid-configuration``.
 
     Raises:
-        InvalidValue: It names another issuer, or a part is missing.
+        InvalidValue: It names another issuer, a part is missing, or leads us where no organisation is.
     """
     if published.get("issuer") != organisation.issuer:
         raise InvalidValue(f"{organisation.issuer} publishes for itself, found {published.get('issuer')!r}")
@@ -87,7 +89,29 @@ def read_endpoints(organisation: Organisation, published: Mapping[str, Any]) -> 
     authorize, token, keys = (part if isinstance(part, str) else "" for part in parts)
     if not (authorize and token and keys):
         raise InvalidValue(f"{organisation.issuer} publishes where it authorizes, gives tokens, and its keys")
+    for part in (token, keys):
+        if not _elsewhere(part, organisation.issuer):
+            raise InvalidValue(f"{organisation.issuer} answers over https under a name, found {part[:200]!r}")
     return Endpoints(authorize=authorize, token=token, keys=keys)
+
+
+def _elsewhere(url: str, issuer: str) -> bool:
+    """Tell whether we may be sent to an address: to the issuer itself, or over https to a name.
+
+    Else whoever publishes could have us ask this machine, or its neighbours, what they tell nobody from outside.
+    """
+    try:
+        asked, own = urlsplit(url), urlsplit(issuer)
+        if (asked.scheme, asked.hostname, asked.port) == (own.scheme, own.hostname, own.port):
+            return True
+    except ValueError:
+        return False
+    host = (asked.hostname or "").rstrip(".")
+    with suppress(ValueError):
+        ip_address(host)
+        return False
+    named = "." in host and not host.endswith((".localhost", ".local", ".internal"))
+    return asked.scheme == "https" and named and not host.rpartition(".")[2].isdigit()
 
 
 def authorize_url(organisation: Organisation, endpoints: Endpoints, leaving: Leaving, back: str) -> str:
