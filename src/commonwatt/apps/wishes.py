@@ -9,6 +9,7 @@ import msgspec
 
 from commonwatt.apps.api.problems import of_outcome
 from commonwatt.apps.community import Community, Done
+from commonwatt.apps.views import speaking
 from commonwatt.apps.views.seeing import asset_of, check
 from commonwatt.apps.views.wanted import EMPTY_PERCENT, TARGET_FOR, Target, departing, standing, target_of
 from commonwatt.flexibility import language
@@ -59,13 +60,15 @@ async def wish(
         on_signed: See `Community.send`.
 
     Raises:
-        Unseen, Refused: The seat may not, or the key is not kept here.
+        Unseen, Refused: The seat may not, it is about another zone, or the key is not kept here.
         InvalidValue: The body is none of this kind.
         OSError: The line to the door broke.
     """
     check(community, seat, action, account)
     body = bodies.read_body(kind, told)
     assert isinstance(body, msgspec.Struct)
+    if isinstance(body, bodies.ConstraintBody):
+        speaking.hold(community, seat, body)
     return await community.send(account, kind, body, on_signed=on_signed)
 
 
