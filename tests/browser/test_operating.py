@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from browser.visitor import Visit
+from browser.visitor import Visit, Visitor
 
 LINE = "power of zone street <= 10 kW from 12:00 to 24:00 on 14 November for dso"
 
@@ -13,6 +13,14 @@ def _serious(page: Page) -> list[str]:
     found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]})
     faults = (fault for fault in found.response["violations"] if fault["impact"] in ("serious", "critical"))
     return [f"{fault['id']}: {[node['html'][:160] for node in fault['nodes'][:3]]}" for fault in faults]
+
+
+def _give(giver: Visitor, to: str, amount_micro: int) -> None:
+    """Let a member give somebody money: only who has some can pay for flexibility."""
+    gift = {"what": "give", "target": to, "commodity": "ergon_micro", "amount": amount_micro}
+    at = f"{giver.address}/api/v1/accounts/member-08/transfers"
+    done = giver.context.request.post(at, data=gift, headers={"Origin": giver.address})
+    assert done.ok, done.text()
 
 
 @pytest.mark.row("X14")
@@ -67,6 +75,33 @@ def test_the_operator_sees_four_curves_as_table_and_calls_a_demand(sits_at: Visi
     expect(called).to_contain_text("17:00\N{EN DASH}17:30")
     called.get_by_role("button", name="Take back").click()
     expect(page.get_by_text("Nothing is called now.")).to_be_visible()
+
+
+@pytest.mark.row("W5")
+def test_a_contract_is_weighed_while_typed_offered_promised_in_two_taps_and_taken_back(sits_at: Visit) -> None:
+    _give(sits_at("member-08"), "operator", 20_000_000)
+    payer, member = sits_at("operator").go("/operator"), sits_at("member-03", "desktop").go("/deals")
+    payer.get_by_label("Price of a kWh, in GBP").fill("0.50")
+    payer.keyboard.press("Tab")
+    expect(payer.get_by_text("an offer's budget is money that is free")).to_be_visible()
+    payer.get_by_label("Power of all together, in kW").fill("1")
+    payer.get_by_label("Windows at most").fill("4")
+    payer.keyboard.press("Tab")
+    # A kilowatt for two hours at half a pound, four times; the hour that may come twice in autumn is set aside, too.
+    expect(payer.get_by_text("\N{POUND SIGN}6.00").first).to_be_visible()
+    payer.get_by_role("button", name="Offer it", exact=True).click()
+    payer.get_by_role("button", name="Press again to set the money aside").click()
+    promise = member.get_by_role("button", name="Promise it").first
+    expect(promise).to_be_visible()
+    promise.click()
+    member.get_by_role("button", name="Bind yourself?").click()
+    expect(member.get_by_text("for operator, 1.0\N{NO-BREAK SPACE}kW until")).to_be_visible()
+    expect(payer.get_by_text("accepted 1 times")).to_be_visible()
+    assert _serious(member) == []
+    payer.get_by_role("button", name="Take back").last.click()
+    payer.get_by_role("button", name="Press again to take it back").click()
+    expect(payer.get_by_text("Nobody can accept it any more.")).to_be_visible()
+    expect(member.get_by_text("No contract is on offer")).to_be_visible()
 
 
 @pytest.mark.row("W10")

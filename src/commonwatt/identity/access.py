@@ -114,6 +114,7 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[Relation]]] = {
         Action.SEE_ASSETS: _ALL,
         Action.SEE_DEVICES: _ALL,
         Action.STATE_CONSTRAINT: _OWN,
+        Action.OFFER_CONTRACT: _OWN,
         Action.CALL_EVENT: _OWN,
         Action.MANAGE_PEOPLE: _ALL,
         Action.INVITE: _SHARED,

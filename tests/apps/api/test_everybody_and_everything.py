@@ -141,6 +141,11 @@ ROUTES: dict[str, About] = {
     "GET /devices": About.LISTED,
     "GET /drivers": About.SHARED,
     "POST /accounts/{account}/devices": About.ACCOUNT,
+    "POST /accounts/{account}/offers": About.ACCOUNT,
+    "POST /accounts/{account}/offers/weighed": About.ACCOUNT,
+    "POST /accounts/{account}/offers/{name}/close": About.ACCOUNT,
+    "GET /accounts/{account}/contracts": About.ACCOUNT,
+    "POST /accounts/{account}/contracts": About.ACCOUNT,
     "GET /live": About.SHARED,
 }
 """What each route is about: a new one that is not here fails."""

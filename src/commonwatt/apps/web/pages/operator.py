@@ -10,7 +10,7 @@ from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.icons import icon
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import join, tag
-from commonwatt.apps.web.pages import stating
+from commonwatt.apps.web.pages import delivered, offering, stating
 from commonwatt.apps.web.pages.grid import loads
 from commonwatt.apps.web.parts.chart import Drawn, Line, moving_chart
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
@@ -63,6 +63,8 @@ def build(context: Context) -> None:
     if context.seat.account is not None:
         example = "energy of community <= 20 kWh from 17:00 to 19:00 for contract"
         stating.put(context, context.seat.account, example)
+    delivered.put(context)
+    offering.put(context)
     context.put(tag("h2", context.say("Members")))
     _put(context, lambda: _members(context))
     context.put(tag("h2", context.say("Money in and out")))
