@@ -104,6 +104,27 @@ def test_a_contract_is_weighed_while_typed_offered_promised_in_two_taps_and_take
     expect(member.get_by_text("No contract is on offer")).to_be_visible()
 
 
+@pytest.mark.row("W2")
+def test_a_link_to_a_trial_is_tried_at_once_with_its_curves_and_a_trial_can_be_ended(sits_at: Visit) -> None:
+    page = sits_at("operator").go("/what-if?import_percent=200")
+    expect(page.get_by_label("What the grid takes, in % of now")).to_have_value("200")
+    figures = page.get_by_label("The next 24 hours, changed")
+    expect(figures).to_contain_text("Highest load", timeout=120_000)
+    page.get_by_role("button", name="Table").click()
+    head = page.locator("figure.charted th[scope=col]").all_inner_texts()
+    assert head[1:] == [
+        f"{name} (kW)"
+        for name in ("Demand alone", "With unmanaged cars", "Smart charging", "With discharging", "As it is")
+    ]
+    assert page.locator("figure.charted tbody tr").count() > 15
+    assert _serious(page) == []
+    page.get_by_label("More cars").fill("100")
+    page.get_by_role("button", name="Try it").click()
+    expect(page.get_by_text("0 of 4 plans are made")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Cancelled.")).to_be_visible()
+
+
 @pytest.mark.row("W10")
 @pytest.mark.parametrize(("seat", "path"), [("dso", "/grid"), ("operator", "/operator")])
 def test_nothing_serious_keeps_anybody_out_and_nothing_is_wider_than_a_small_phone(

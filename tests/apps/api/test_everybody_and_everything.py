@@ -146,6 +146,7 @@ ROUTES: dict[str, About] = {
     "POST /accounts/{account}/offers/{name}/close": About.ACCOUNT,
     "GET /accounts/{account}/contracts": About.ACCOUNT,
     "POST /accounts/{account}/contracts": About.ACCOUNT,
+    "GET /what-if": About.LISTED,
     "GET /live": About.SHARED,
 }
 """What each route is about: a new one that is not here fails."""

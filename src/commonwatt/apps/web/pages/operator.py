@@ -57,6 +57,7 @@ def build(context: Context) -> None:
     context.put(figures(_figures(context)))
     _put(context, lambda: _diagram(context))
     _curves(context)
+    context.put(tag("a", context.say("What if"), href="/what-if", class_="button"))
     context.put(tag("h2", context.say("What needs a look")))
     _put(context, lambda: _alarms(context))
     _events(context)
