@@ -146,6 +146,7 @@ ROUTES: dict[str, About] = {
     "POST /accounts/{account}/offers/{name}/close": About.ACCOUNT,
     "GET /accounts/{account}/contracts": About.ACCOUNT,
     "POST /accounts/{account}/contracts": About.ACCOUNT,
+    "GET /demands": About.SHARED,
     "GET /what-if": About.LISTED,
     "GET /live": About.SHARED,
 }

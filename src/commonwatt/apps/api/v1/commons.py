@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from commonwatt.apps.api.answers import MOST_A_PAGE, Cursor, Page, answer, page, read_cursor
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.markets import Moment
-from commonwatt.apps.views import audit, curves, flexibility, operations, tariffs, what_if, zones
+from commonwatt.apps.views import audit, curves, flexibility, following, operations, tariffs, what_if, zones
 from commonwatt.flows.what_if import MOST_MORE, Change
 from commonwatt.identity.access import Action
 from commonwatt.model import MAX_SAFE_INTEGER, AccountId, AssetId, Kind, Outcome
@@ -72,6 +72,13 @@ async def under_contract(request: Request, community: There, seat: Seated) -> Re
 async def how_it_runs(request: Request, community: There, seat: Seated) -> Response:
     """Members, alarms, answers to commands, and money in and out."""
     return answer(request, operations.operations(community, seat))
+
+
+@router.get("/demands", response_model=list[following.Followed], summary="What became of DEMANDs",
+            **allows(Action.SEE_ZONES))  # fmt: skip
+async def demands(request: Request, community: There, seat: Seated) -> Response:
+    """The last ones that began, the newest first: what homes drew against what they would have, in sums of three."""
+    return answer(request, following.followed(community, seat))
 
 
 @router.get("/what-if", response_model=what_if.WhatIf, summary="What would be", **allows(Action.SEE_MEMBERS))

@@ -10,7 +10,7 @@ from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.icons import icon
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import join, tag
-from commonwatt.apps.web.pages import delivered, offering, stating
+from commonwatt.apps.web.pages import delivered, following, offering, stating
 from commonwatt.apps.web.pages.grid import loads
 from commonwatt.apps.web.parts.chart import Drawn, Line, moving_chart
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
@@ -226,6 +226,7 @@ def _events(context: Context) -> None:
         "Events and frequency under contract are called by signed facts of their oracles; this page writes none."
     )
     context.put(tag("p", missing, class_="small"))
+    following.put(context)
 
 
 def _members(context: Context) -> Markup:
