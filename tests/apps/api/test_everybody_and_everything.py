@@ -139,6 +139,8 @@ ROUTES: dict[str, About] = {
     "GET /comparisons": About.LISTED,
     "GET /exports/{what}.{form}": About.LISTED,
     "GET /devices": About.LISTED,
+    "GET /devices/{name}/life": About.ASSET,
+    "POST /devices/{name}/release": About.ASSET,
     "GET /drivers": About.SHARED,
     "POST /accounts/{account}/devices": About.ACCOUNT,
     "POST /accounts/{account}/offers": About.ACCOUNT,
