@@ -12,7 +12,7 @@ from commonwatt.apps.views.lives import GATEWAYS, life, lives, release
 from commonwatt.apps.views.seeing import Unseen
 from commonwatt.flows.inventory import Mark, Note, Record
 from commonwatt.identity.seat import Role, Seat
-from commonwatt.model import AccountId, AssetId, Nameplate, Refused
+from commonwatt.model import AccountId, AssetId, InvalidValue, Nameplate, Refused
 
 BATTERY, OTHER = AssetId("battery-05"), AssetId("battery-03")
 OWNER = Seat(person="member-05", role=Role.MEMBER, account=AccountId("member-05"))
@@ -71,7 +71,7 @@ def test_who_may_releases_it_once_and_the_gateway_is_told_who_said_so(community:
         release(community, STRANGER, BATTERY)
     with pytest.raises(Refused):
         release(community, Seat(person="uma", role=Role.UTILITY, account=AccountId("utility")), BATTERY)
-    with pytest.raises(Refused, match="where its gateway is"):
+    with pytest.raises(InvalidValue, match="where its gateway is"):
         release(community, RUNS, OTHER)
     release(community, RUNS, BATTERY)
     folder = community.folder / GATEWAYS / community.state.assets[BATTERY].gateway

@@ -10,7 +10,7 @@ from commonwatt.apps.views.seeing import asset_of, assets_of, relation
 from commonwatt.flows.inventory import Mark, Note
 from commonwatt.identity.access import Action, may
 from commonwatt.identity.seat import Seat
-from commonwatt.model import Asset, CommonwattError, Refused
+from commonwatt.model import Asset, CommonwattError, InvalidValue
 
 GATEWAYS = "gateways"
 _MOST_NOTES = 10
@@ -112,12 +112,13 @@ def release(community: Community, seat: Seat, name: str) -> None:
     """Have a device believed again: its gateway does it at its next tick, and writes down who said so.
 
     Raises:
-        Unseen, Refused: The seat may not; its gateway keeps its folder elsewhere; or it is in no quarantine.
+        Unseen, Refused: The seat may not, or the device is in no quarantine.
+        InvalidValue: Its gateway keeps its folder elsewhere.
     """
     asset = asset_of(community, seat, name, Action.RELEASE_DEVICE)
     folder = _folder(community, asset)
     if folder is None:
-        raise Refused("a device is released where its gateway is: commonwatt devices release", asset=name)
+        raise InvalidValue(f"a device is released where its gateway is, by commonwatt devices release, was {name} here")
     devicing.release(folder, name, f"{seat.role.value} {seat.person}")
 
 
