@@ -67,6 +67,7 @@ def test_the_operator_sees_four_curves_as_table_and_calls_a_demand(sits_at: Visi
         "With discharging (kW)",
     ]
     assert figure.locator("tbody tr").count() > 15
+    assert page.locator("figure.pictured circle.home").count() == 10
     expect(page.get_by_text("Nothing needs a look")).to_be_visible()
     page.get_by_role("radio", name="30 minutes").check()
     page.get_by_role("button", name="Call DEMAND now").click()

@@ -148,6 +148,7 @@ ROUTES: dict[str, About] = {
     "POST /accounts/{account}/offers/{name}/close": About.ACCOUNT,
     "GET /accounts/{account}/contracts": About.ACCOUNT,
     "POST /accounts/{account}/contracts": About.ACCOUNT,
+    "GET /map": About.SHARED,
     "GET /demands": About.SHARED,
     "GET /what-if": About.LISTED,
     "GET /live": About.SHARED,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from commonwatt.apps.api.answers import MOST_A_PAGE, Cursor, Page, answer, page, read_cursor
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.markets import Moment
-from commonwatt.apps.views import audit, curves, flexibility, following, operations, tariffs, what_if, zones
+from commonwatt.apps.views import audit, curves, flexibility, following, mapping, operations, tariffs, what_if, zones
 from commonwatt.flows.what_if import MOST_MORE, Change
 from commonwatt.identity.access import Action
 from commonwatt.model import MAX_SAFE_INTEGER, AccountId, AssetId, Kind, Outcome
@@ -72,6 +72,12 @@ async def under_contract(request: Request, community: There, seat: Seated) -> Re
 async def how_it_runs(request: Request, community: There, seat: Seated) -> Response:
     """Members, alarms, answers to commands, and money in and out."""
     return answer(request, operations.operations(community, seat))
+
+
+@router.get("/map", response_model=list[mapping.MapZone], summary="The community by zone", **allows(Action.SEE_ZONES))
+async def by_zone(request: Request, community: There, seat: Seated) -> Response:
+    """Zones with their load and the homes that who asks may see; where a home stands, nobody tells."""
+    return answer(request, mapping.community_map(community, seat))
 
 
 @router.get("/demands", response_model=list[following.Followed], summary="What became of DEMANDs",

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from commonwatt.apps.views import zones
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.live import Value
-from commonwatt.apps.web.pages import delivered, offering, stating
+from commonwatt.apps.web.pages import delivered, mapped, offering, stating
 from commonwatt.apps.web.parts.chart import Drawn, Line, moving_chart
 from commonwatt.apps.web.parts.figures import Figure, figures
 from commonwatt.apps.web.parts.grid import ZoneLoad, zone_map
@@ -33,6 +33,7 @@ def build(context: Context) -> None:
         context.put(figures(_figures(context)))
         picture = context.put(_map(context))
         context.redraw(picture, lambda: _map(context), _TOPICS)
+        mapped.put(context)
         for one in told[:_MOST_CHARTS]:
             _load(context, one.zone)
     account = context.seat.account
