@@ -12,7 +12,7 @@ from commonwatt.apps.web.parts.chart import Drawn, Line, moving_chart
 from commonwatt.apps.web.parts.figures import Figure, figures
 from commonwatt.apps.web.parts.grid import ZoneLoad, zone_map
 from commonwatt.apps.web.parts.states import empty_state
-from commonwatt.apps.web.words import Words, mark
+from commonwatt.apps.web.words import mark
 from commonwatt.identity.access import Action, Relation, may
 from commonwatt.identity.seat import Role
 from commonwatt.model import SLOT_SECONDS
@@ -38,7 +38,7 @@ def build(context: Context) -> None:
             _load(context, one.zone)
     account = context.seat.account
     if account is not None and may(context.seat.role, Action.STATE_CONSTRAINT, Relation.OWN):
-        stating.put(context, account, _example(words, told))
+        stating.put(context, account, stating.LIMITS, [_example(told)])
     delivered.put(context)
     offering.put(context)
 
@@ -142,7 +142,7 @@ def _load(context: Context, name: str) -> None:
         moving_chart(context, title, draw, _TOPICS, unit="kW", key=f"zone-{name}")
 
 
-def _example(words: Words, told: Sequence[zones.ZoneView]) -> str:
+def _example(told: Sequence[zones.ZoneView]) -> str:
     zone = told[0].zone if told else "north"
     return f"power of zone {zone} <= 20 kW from 17:00 to 19:00 for dso"
 

@@ -57,7 +57,7 @@ def build(context: Context) -> None:
     _events(context)
     if context.seat.account is not None:
         example = "energy of community <= 20 kWh from 17:00 to 19:00 for contract"
-        stating.put(context, context.seat.account, example)
+        stating.put(context, context.seat.account, stating.LIMITS, [example])
     delivered.put(context)
     offering.put(context)
     context.put(tag("h2", context.say("Members")))
