@@ -11,7 +11,7 @@ from commonwatt.apps.community import Community
 from commonwatt.apps.views import diary, wanted
 from commonwatt.apps.views.seeing import Unseen
 from commonwatt.identity.seat import Role, Seat
-from commonwatt.model import AccountId, AssetId, Refused
+from commonwatt.model import AccountId, AssetId, AssetKind, Refused
 
 ME, CAR = AccountId("member-01"), AssetId("car-01")
 SEAT = Seat(person=ME, role=Role.MEMBER, account=ME)
@@ -92,5 +92,33 @@ def test_a_target_by_hand_takes_the_place_of_another_and_leaves_the_departure(li
             await wishes.target(community, SEAT, CAR, what)
             assert set(_lines(community)) == {departure, *lines}
             assert wanted.target(community, car) is what
+
+    _with(lived_copy, do)
+
+
+@pytest.mark.row("W8")
+def test_who_runs_one_zone_states_and_takes_back_nothing_about_another(lived_copy: LivedStreet) -> None:
+    here, there = (
+        Seat(person="dora", role=Role.DSO, account=AccountId("grid"), zones=(zone,)) for zone in ("street", "north")
+    )
+    line = "power of zone street <= 10 kW from 20:00 to 21:00 for dso"
+
+    async def do(community: Community) -> None:
+        feeder = next(one.id for one in community.state.assets.values() if one.kind is AssetKind.FEEDER)
+        meter = next(one.id for one in community.state.assets.values() if one.kind is AssetKind.CONNECTION)
+        others = [line.replace("zone street", f"feeder {feeder}"), line.replace("zone street", f"connection {meter}")]
+        for one in (line, *others):
+            assert not diary.understood(community, there, one).may
+            with pytest.raises(Refused, match="a seat speaks of its own zones"):
+                await wishes.say(community, there, one)
+            assert diary.understood(community, here, one).may
+        before = len(diary.stated(community, here, AccountId("grid")))
+        await wishes.say(community, here, line)
+        assert len(diary.stated(community, here, AccountId("grid"))) == before + 1
+        assert diary.stated(community, there, AccountId("grid")) == []
+        with pytest.raises(Refused, match="a seat speaks of its own zones"):
+            await wishes.say(community, there, f"no longer: {line}")
+        await wishes.say(community, here, f"no longer: {line}")
+        assert len(diary.stated(community, here, AccountId("grid"))) == before
 
     _with(lived_copy, do)

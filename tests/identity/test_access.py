@@ -27,6 +27,7 @@ CHANGES = (
     Action.OFFER_CONTRACT,
     Action.CALL_EVENT,
     Action.MANAGE_DEVICES,
+    Action.RELEASE_DEVICE,
     Action.MANAGE_PEOPLE,
 )
 
@@ -117,7 +118,7 @@ def test_a_recovery_is_begun_by_who_runs_the_service_alone_and_agreed_to_by_no_o
 @pytest.mark.parametrize("role", Role)
 def test_only_their_own_things_are_changed_by_who_does_not_run_the_service(role: Role) -> None:
     changed = {action for action in CHANGES if may(role, action, Relation.OTHER)}
-    assert changed == ({Action.MANAGE_PEOPLE} if role is Role.OPERATOR else set())
+    assert changed == ({Action.MANAGE_PEOPLE, Action.RELEASE_DEVICE} if role is Role.OPERATOR else set())
 
 
 def test_a_seat_about_zones_sees_those_and_one_about_none_sees_all() -> None:

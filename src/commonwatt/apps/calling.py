@@ -8,6 +8,7 @@ from commonwatt.apps.views.seeing import check
 from commonwatt.flows.gateway.letters import Called
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
+from commonwatt.model import Refused
 
 LONGEST_S = 86_400
 
@@ -33,10 +34,12 @@ def call(community: Community, seat: Seat, lasts_s: int, power_w: int | None = N
         power_w: How much of each, W; None where that is for each to say.
 
     Raises:
-        Refused: The role calls nothing, or too many stand.
+        Refused: The role calls nothing, its seat is about some zones alone, or too many stand.
         InvalidValue: It lasts no time.
     """
     check(community, seat, Action.CALL_EVENT, seat.account)
+    if seat.zones:
+        raise Refused("a broadcast is heard in every zone, and a seat speaks of its own", zones=", ".join(seat.zones))
     now_s = community.now_s()
     end_s = now_s + min(lasts_s, LONGEST_S)
     called = Called(id=f"{seat.role.value}-{now_s}-{lasts_s}", start_s=now_s, end_s=end_s, power_w=power_w)

@@ -13,6 +13,7 @@ from commonwatt.adapters.door.client import knock
 from commonwatt.adapters.stores.chronicle import Chronicle
 from commonwatt.apps.feed_terms import open_outside
 from commonwatt.apps.proving import Prover
+from commonwatt.apps.trying import Trials
 from commonwatt.apps.wiring import open_key, open_log
 from commonwatt.flows.chronicle import Chapter, Chronicler
 from commonwatt.flows.desk import Desk
@@ -90,6 +91,8 @@ class Community:
         self._doors.callback(self.prover.close)
         self.passing: Callable[[], Passed] = Passed
         """Asked once for every request that is passed on; who looks on puts something else here."""
+        self.trials = Trials()
+        """Makes plans that somebody only wants to see, in a process of their own."""
         self.broken: BaseException | None = None
         """Why the log is followed no more; what is shown stays as it was."""
 

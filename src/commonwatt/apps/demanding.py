@@ -12,6 +12,22 @@ from commonwatt.flows.gateway.rules import MOST_DEMANDS
 from commonwatt.model import InvalidValue, Refused, epoch
 
 DEMANDS = "demands.json"
+TOLD = "demands-told.json"
+MOST_TOLD = 200
+"""How many that were told are kept to be followed up, the newest."""
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """A DEMAND that was told: since when gateways could know of it, and when it was taken back; None where never."""
+
+    called: Called
+    told_s: int
+    retracted_s: int | None = None
+
+    @property
+    def end_s(self) -> int:
+        """Until when it held."""
+        return self.called.end_s if self.retracted_s is None else min(self.called.end_s, self.retracted_s)
 
 
 def standing(folder: Path, now_s: int) -> list[Called]:
@@ -43,6 +59,8 @@ def demand(folder: Path, called: Called, now_s: int) -> Sequence[Called]:
     kept = [one for one in standing(folder, now_s) if one.id != called.id]
     if len(kept) >= MOST_DEMANDS:
         raise Refused("so many DEMANDs stand at once at most", most=MOST_DEMANDS)
+    before = _ended(folder, called.id, now_s)
+    _note(folder, [*before, Told(called=called, told_s=now_s)])
     return _save(folder, [*kept, called])
 
 
@@ -56,7 +74,23 @@ def retract(folder: Path, name: str, now_s: int) -> Sequence[Called]:
     kept = [one for one in before if one.id != name]
     if kept == before:
         raise Refused("a DEMAND is taken back by its name", named=name, standing=[one.id for one in before])
+    _note(folder, _ended(folder, name, now_s))
     return _save(folder, kept)
+
+
+def history(folder: Path) -> list[Told]:
+    """Return what was ever told, the newest last; the oldest of very many are forgotten.
+
+    Raises:
+        InvalidValue: The file is no list of them.
+    """
+    path = folder / TOLD
+    if not path.exists():
+        return []
+    try:
+        return msgspec.json.decode(load_secret(path), type=list[Told])
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise InvalidValue(f"{path} lists what was demanded: {error}") from error
 
 
 def seconds_of(text: str) -> int:
@@ -72,6 +106,18 @@ def seconds_of(text: str) -> int:
     if at.tzinfo is None:
         raise InvalidValue(f"an instant says its zone, as 2026-06-01T20:00Z does, was {text!r}")
     return epoch(at)
+
+
+def _ended(folder: Path, name: str, now_s: int) -> list[Told]:
+    """Return what was told, with all of a name that still held ended now."""
+    return [
+        msgspec.structs.replace(one, retracted_s=now_s) if one.called.id == name and now_s < one.end_s else one
+        for one in history(folder)
+    ]
+
+
+def _note(folder: Path, told: Sequence[Told]) -> None:
+    save_secret(folder / TOLD, msgspec.json.encode(list(told)[-MOST_TOLD:]))
 
 
 def _save(folder: Path, demands: Sequence[Called]) -> Sequence[Called]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from commonwatt.apps.api.problems import of_outcome
+from commonwatt.apps.api.problems import of_objection, of_outcome
 from commonwatt.apps.community import Community, Done
+from commonwatt.apps.views import offering, speaking
 from commonwatt.apps.views.seeing import asset_of, check
 from commonwatt.apps.views.wanted import EMPTY_PERCENT, TARGET_FOR, Target, departing, standing, target_of
 from commonwatt.flexibility import language
@@ -16,6 +17,7 @@ from commonwatt.flexibility.language.grammar import MONTHS
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.flexibility.stated import Stated
+from commonwatt.flows.rulebook.market.contracts.contract_bodies import MakeOffer
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
 from commonwatt.model import (
@@ -59,13 +61,18 @@ async def wish(
         on_signed: See `Community.send`.
 
     Raises:
-        Unseen, Refused: The seat may not, or the key is not kept here.
+        Unseen, Refused: The seat may not, it is about another zone, or the key is not kept here.
+        Problem: An offer may not stand; says why.
         InvalidValue: The body is none of this kind.
         OSError: The line to the door broke.
     """
     check(community, seat, action, account)
     body = bodies.read_body(kind, told)
     assert isinstance(body, msgspec.Struct)
+    if isinstance(body, bodies.ConstraintBody):
+        speaking.hold(community, seat, body)
+    if isinstance(body, MakeOffer) and (no := offering.objection(community, seat, account, body)):
+        raise of_objection(no, kind.value)
     return await community.send(account, kind, body, on_signed=on_signed)
 
 
@@ -167,6 +174,18 @@ async def no_longer(community: Community, seat: Seat, position: int) -> None:
     if not found:
         raise Refused("what is taken back stands", position=position)
     await _end(community, seat, found)
+
+
+async def offer(community: Community, seat: Seat, told: Mapping[str, Any]) -> Done:
+    """Offer a contract in one's own name, see `views.offering.weigh`; raises as `granted`."""
+    whole = offering.completed(told)
+    return await granted(community, seat, Action.OFFER_CONTRACT, _own(seat), Kind.CONTRACT, whole)
+
+
+async def withdraw(community: Community, seat: Seat, name: str) -> Done:
+    """Take an offer back: nobody accepts it any more, and what was accepted goes on; raises as `granted`."""
+    told = {"what": "close", "offer": name}
+    return await granted(community, seat, Action.OFFER_CONTRACT, _own(seat), Kind.CONTRACT, told)
 
 
 async def decide(community: Community, seat: Seat, asset: AssetId, issued_s: int, *, accept: bool) -> Done:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from commonwatt.flexibility.problem import Plan, Problem
 from commonwatt.flows.constraint_to_command import plan_ahead
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.outlook import Terms, outlook
@@ -28,9 +29,13 @@ def foreseen_micro(rows: Sequence[LeafRow], community: CommunityId, terms: Terms
     if planned is None:
         return None
     known = outlook(replay(rows[:planned], community).state, terms, epoch(terms.span.start))
-    plan, problem = plan_ahead(known)
+    return billed_micro(*plan_ahead(known), terms.span.seconds // SLOT_SECONDS)
+
+
+def billed_micro(plan: Plan, problem: Problem, slots: int) -> int:
+    """Return what the grid is paid for a plan's first slots, less what it pays, micro."""
     prices = zip(plan.exchange_w, problem.import_price, problem.export_price, strict=True)
-    day = list(prices)[: terms.span.seconds // SLOT_SECONDS]
     return sum(
-        cost_micro(round(watts * SLOT_SECONDS / 3600), bought if watts > 0 else sold) for watts, bought, sold in day
+        cost_micro(round(watts * SLOT_SECONDS / 3600), bought if watts > 0 else sold)
+        for watts, bought, sold in list(prices)[:slots]
     )

@@ -38,6 +38,8 @@ class Action(StrEnum):
     OFFER_CONTRACT = "offer contract"
     CALL_EVENT = "call event"
     MANAGE_DEVICES = "manage devices"
+    RELEASE_DEVICE = "release device"
+    """Believe a device again that showed what cannot be true; what it shows is judged all the same."""
     MANAGE_PEOPLE = "manage people"
     INVITE = "invite"
     """Ask somebody to join: a member into their own household, who runs the service as anything."""
@@ -103,17 +105,24 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[Relation]]] = {
         Action.STATE_CONSTRAINT: _OWN,
         Action.DECIDE_SCHEDULE: _OWN,
         Action.MANAGE_DEVICES: _OWN,
+        Action.RELEASE_DEVICE: _OWN,
         Action.INVITE: _OWN,
         Action.AGREE_RECOVERY: frozenset({Relation.GRANTED}),
     },
-    Role.INSTALLER: _SIGNED_IN | {Action.MANAGE_DEVICES: frozenset({Relation.GRANTED})},
+    Role.INSTALLER: _SIGNED_IN
+    | {
+        Action.MANAGE_DEVICES: frozenset({Relation.GRANTED}),
+        Action.RELEASE_DEVICE: frozenset({Relation.GRANTED}),
+    },
     Role.OPERATOR: _SIGNED_IN
     | {
         Action.SEE_ZONES: _SHARED,
         Action.SEE_MEMBERS: _ALL,
         Action.SEE_ASSETS: _ALL,
         Action.SEE_DEVICES: _ALL,
+        Action.RELEASE_DEVICE: _ALL,
         Action.STATE_CONSTRAINT: _OWN,
+        Action.OFFER_CONTRACT: _OWN,
         Action.CALL_EVENT: _OWN,
         Action.MANAGE_PEOPLE: _ALL,
         Action.INVITE: _SHARED,
@@ -150,6 +159,7 @@ GRANTED_BY: Mapping[Action, str] = {
     Action.PLACE_ORDER: "order",
     Action.SEND_TOKENS: "transfer",
     Action.MANAGE_DEVICES: "register",
+    Action.RELEASE_DEVICE: "register",
 }
 """What an owner's grant in the log must name before somebody else does such a thing for them."""
 TO_SEE = "inspect"
@@ -169,7 +179,9 @@ class Scope(StrEnum):
 
 SCOPES: Mapping[Scope, frozenset[Action]] = {
     Scope.READ: frozenset(action for action in Action if action.value.startswith("see ")) - {Action.SEE_TRAIL},
-    Scope.CONTROL: frozenset({Action.STATE_CONSTRAINT, Action.DECIDE_SCHEDULE, Action.MANAGE_DEVICES}),
+    Scope.CONTROL: frozenset(
+        {Action.STATE_CONSTRAINT, Action.DECIDE_SCHEDULE, Action.MANAGE_DEVICES, Action.RELEASE_DEVICE}
+    ),
     Scope.TRADE: frozenset({Action.PLACE_ORDER, Action.SEND_TOKENS, Action.OFFER_CONTRACT}),
     Scope.OPERATE: frozenset({Action.CALL_EVENT}),
     Scope.ENROL: frozenset({Action.MANAGE_SELF, Action.SIGN_IN}),

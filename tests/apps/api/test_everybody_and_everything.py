@@ -139,8 +139,18 @@ ROUTES: dict[str, About] = {
     "GET /comparisons": About.LISTED,
     "GET /exports/{what}.{form}": About.LISTED,
     "GET /devices": About.LISTED,
+    "GET /devices/{name}/life": About.ASSET,
+    "POST /devices/{name}/release": About.ASSET,
     "GET /drivers": About.SHARED,
     "POST /accounts/{account}/devices": About.ACCOUNT,
+    "POST /accounts/{account}/offers": About.ACCOUNT,
+    "POST /accounts/{account}/offers/weighed": About.ACCOUNT,
+    "POST /accounts/{account}/offers/{name}/close": About.ACCOUNT,
+    "GET /accounts/{account}/contracts": About.ACCOUNT,
+    "POST /accounts/{account}/contracts": About.ACCOUNT,
+    "GET /map": About.SHARED,
+    "GET /demands": About.SHARED,
+    "GET /what-if": About.LISTED,
     "GET /live": About.SHARED,
 }
 """What each route is about: a new one that is not here fails."""

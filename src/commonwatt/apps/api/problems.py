@@ -12,6 +12,7 @@ from starlette.routing import Match, Mount
 from starlette.types import Scope, Send
 
 from commonwatt.apps.views.seeing import Unseen
+from commonwatt.flexibility.permission import Objection
 from commonwatt.flows.entrance.hall import NotLetIn, TooSoon
 from commonwatt.model import Corrupt, Erased, InvalidValue, Outcome, Refused, Unreachable
 
@@ -92,6 +93,12 @@ def of_outcome(outcome: Outcome, thing: str, **found: object) -> Problem:
     """Return the log's own no to a request."""
     status = _BY_OUTCOME.get(outcome, HTTPStatus.CONFLICT)
     return Problem(status, "the log takes what its rules allow", thing, outcome=outcome.value, **found)
+
+
+def of_objection(objection: Objection, thing: str) -> Problem:
+    """Return a no of the log's own rules that is known before anything is sent, with the rule in words."""
+    status = _BY_OUTCOME.get(objection.outcome, HTTPStatus.CONFLICT)
+    return Problem(status, objection.rule, thing, outcome=objection.outcome.value, **objection.found)
 
 
 def explain_problems(app: FastAPI) -> None:

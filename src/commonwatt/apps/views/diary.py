@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import asset_of, assets_of, check
+from commonwatt.apps.views.speaking import beyond
 from commonwatt.apps.views.wanted import Ready, ready, standing
 from commonwatt.flexibility import language
 from commonwatt.flexibility.language import Names
@@ -217,7 +218,7 @@ def spells(entries: Sequence[Entry]) -> list[Spell]:
 
 
 def stated(community: Community, seat: Seat, account: AccountId) -> list[StatedView]:
-    """Return an account's statements that stand.
+    """Return an account's statements that stand; to a seat that is about some zones, those about them.
 
     Raises:
         Unseen, Refused: As in `seeing.check`.
@@ -233,6 +234,7 @@ def stated(community: Community, seat: Seat, account: AccountId) -> list[StatedV
             ends_s=one.ends_s,
         )
         for one in standing(community, account)
+        if beyond(community, seat, one.statement) is None
     ]
 
 
@@ -252,10 +254,12 @@ def understood(community: Community, seat: Seat, text: str) -> Understood:
         return Understood(text=text, means=[], may=False, why=str(error))
     known = stating.known(state)
     role = "member" if seat.role is Role.MEMBER else seat.role.value
-    noes = [objection(one, role, seat.account, known) for one in said.statements]
+    noes = [beyond(community, seat, one) for one in said.statements]
+    if not said.no_longer:
+        noes += [objection(one, role, seat.account, known) for one in said.statements]
     why = next((str(no) for no in noes if no is not None), "")
     means = [language.text(one, zone) for one in said.statements]
-    return Understood(text=text, means=means, may=not why or said.no_longer, why=why)
+    return Understood(text=text, means=means, may=not why, why=why)
 
 
 def _instead(text: str, refused: Refused, word: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from commonwatt.apps.community import Community
+from commonwatt.apps.views.contracts import booked
 from commonwatt.apps.views.seeing import check
 from commonwatt.apps.views.zones import LEAST_HOMES
 from commonwatt.identity.access import Action
@@ -17,7 +18,7 @@ class WindowSum:
     """One window of one offer, over all contracts under it; Wh and micro.
 
     ``baseline`` is the rule by which it is measured. Sums are None where fewer than `zones.LEAST_HOMES` homes are in
-    them, except for who pays for them.
+    them, except for who pays for them, to whom ``entries`` names what was booked: each has a proof.
     """
 
     start_s: int
@@ -30,6 +31,7 @@ class WindowSum:
     delivered_wh: int | None
     due_micro: int | None
     paid_micro: int | None
+    entries: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,7 @@ def _offer(community: Community, seat: Seat, offer: Offer) -> OfferView:
 
 
 def _windows(community: Community, seat: Seat, offer: Offer) -> list[WindowSum]:
+    entries = booked(community, offer.utility) if offer.utility == seat.account else {}
     own = [one for one in community.state.contracted.book.contracts.values() if one.offer == offer.id]
     starts = sorted({(call.start_s, call.end_s, call.window) for one in own for call in one.calls})
     found = []
@@ -102,6 +105,7 @@ def _windows(community: Community, seat: Seat, offer: Offer) -> list[WindowSum]:
                 delivered_wh=sum(call.delivered_wh for call in calls) if shown else None,
                 due_micro=sum(call.due.net_micro for call in calls) if shown else None,
                 paid_micro=sum(call.paid_micro for call in calls) if shown else None,
+                entries=[number for one, _ in with_call for number in entries.get(f"{one.id}/{start_s}", [])],
             )
         )
     return found

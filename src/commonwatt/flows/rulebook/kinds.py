@@ -10,7 +10,7 @@ from commonwatt.flows.rulebook.flexibility import consenting, stating
 from commonwatt.flows.rulebook.identity import attesting, delegating, registry
 from commonwatt.flows.rulebook.market import ordering, sale_bodies, selling
 from commonwatt.flows.rulebook.market.auctions import auctioning
-from commonwatt.flows.rulebook.market.contracts import contract_calling, contracting
+from commonwatt.flows.rulebook.market.contracts import contract_calling, contracting, offering
 from commonwatt.flows.rulebook.market.interchange import interchange
 from commonwatt.flows.rulebook.state import WALLET_ROLES, State
 from commonwatt.flows.rulebook.tokens import paying, transferring
@@ -65,7 +65,7 @@ RULES: dict[Kind, Rule] = {
     Kind.ORDER: Rule(_of("member"), ordering.order),
     Kind.CANCEL: Rule(_of("member"), ordering.order),
     Kind.AUCTION: Rule(_of("member", "utility"), auctioning.auction),
-    Kind.CONTRACT: Rule(_of(*contracting.SPEAKERS), contracting.contract),
+    Kind.CONTRACT: Rule(_of(*offering.SPEAKERS), contracting.contract),
     Kind.SESSION: Rule(_of("member", "station", "car", "gateway"), charging.session),
     Kind.INTERCHANGE: Rule(_of("operator", "member"), interchange.interchange),
     Kind.FACT: Rule(_of("oracle"), _fact),

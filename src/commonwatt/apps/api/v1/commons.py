@@ -7,11 +7,16 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from commonwatt.apps.api.answers import MOST_A_PAGE, Cursor, Page, answer, page, read_cursor
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.markets import Moment
-from commonwatt.apps.views import audit, curves, flexibility, operations, tariffs, zones
+from commonwatt.apps.views import audit, curves, flexibility, following, mapping, operations, tariffs, what_if, zones
+from commonwatt.flows.what_if import MOST_MORE, Change
 from commonwatt.identity.access import Action
 from commonwatt.model import MAX_SAFE_INTEGER, AccountId, AssetId, Kind, Outcome
 
 router = APIRouter(tags=["community"])
+_More = Annotated[int, Query(ge=0, le=MOST_MORE, description="How many more, of the size that is usual here.")]
+_Watts = Annotated[int, Query(ge=0, le=10**9, description="The most that may be drawn, W.")]
+_Percent = Annotated[int, Query(ge=0, le=1_000, description="Of what the grid takes or gives a kWh for now.")]
+_Minute = Annotated[int, Query(ge=0, le=1_425, multiple_of=15, description="Minutes after local midnight.")]
 
 
 @router.get("/community", response_model=audit.Standing, summary="The community in figures",
@@ -67,6 +72,51 @@ async def under_contract(request: Request, community: There, seat: Seated) -> Re
 async def how_it_runs(request: Request, community: There, seat: Seated) -> Response:
     """Members, alarms, answers to commands, and money in and out."""
     return answer(request, operations.operations(community, seat))
+
+
+@router.get("/map", response_model=list[mapping.MapZone], summary="The community by zone", **allows(Action.SEE_ZONES))
+async def by_zone(request: Request, community: There, seat: Seated) -> Response:
+    """Zones with their load and the homes that who asks may see; where a home stands, nobody tells."""
+    return answer(request, mapping.community_map(community, seat))
+
+
+@router.get("/demands", response_model=list[following.Followed], summary="What became of DEMANDs",
+            **allows(Action.SEE_ZONES))  # fmt: skip
+async def demands(request: Request, community: There, seat: Seated) -> Response:
+    """The last ones that began, the newest first: what homes drew against what they would have, in sums of three."""
+    return answer(request, following.followed(community, seat))
+
+
+@router.get("/what-if", response_model=what_if.WhatIf, summary="What would be", **allows(Action.SEE_MEMBERS))
+async def would_be(
+    request: Request,
+    community: There,
+    seat: Seated,
+    batteries: _More = 0,
+    cars: _More = 0,
+    roofs: _More = 0,
+    zone: Annotated[str, Query(max_length=64)] = "",
+    limit_w: _Watts = 0,
+    import_percent: _Percent = 100,
+    export_percent: _Percent = 100,
+    demand_from_minute: _Minute = 0,
+    demand_to_minute: _Minute = 0,
+    demand_w: _Watts = 0,
+) -> Response:
+    """The next day planned as it is and changed, by the planner itself; it takes some seconds."""
+    change = Change(
+        batteries=batteries,
+        cars=cars,
+        roofs=roofs,
+        zone=zone,
+        limit_w=limit_w,
+        import_percent=import_percent,
+        export_percent=export_percent,
+        demand_from_minute=demand_from_minute,
+        demand_to_minute=demand_to_minute,
+        demand_w=demand_w,
+    )
+    return answer(request, await what_if.what_if(community, seat, change))
 
 
 @router.get("/tariff", response_model=tariffs.Tariff, summary="Fees", **allows(Action.SEE_COMMUNITY))

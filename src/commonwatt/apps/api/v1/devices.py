@@ -10,6 +10,7 @@ from commonwatt.apps.api.answers import answer
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
 from commonwatt.apps.views import devices as views
+from commonwatt.apps.views import lives
 from commonwatt.apps.views.seeing import check
 from commonwatt.identity.access import Action
 from commonwatt.model import AccountId, AssetKind, InvalidValue, Kind
@@ -43,6 +44,21 @@ async def devices(request: Request, community: There, seat: Seated) -> Response:
 async def drivers(request: Request) -> Response:
     """What every installed driver does, what it need not do, and what is missing."""
     return answer(request, devicing.admissions(), private=False)
+
+
+@router.get("/devices/{name}/life", response_model=lives.Life | None, summary="A device as its gateway knows it",
+            **allows(Action.SEE_DEVICES))  # fmt: skip
+async def life(request: Request, community: There, seat: Seated, name: str) -> Response:
+    """Nameplate with firmware, quarantine, and what was written down; null where its gateway is on another machine."""
+    return answer(request, lives.life(community, seat, name))
+
+
+@router.post("/devices/{name}/release", response_model=lives.Life | None, summary="Let a device out of quarantine",
+             **allows(Action.RELEASE_DEVICE))  # fmt: skip
+async def release(request: Request, community: There, seat: Seated, name: str) -> Response:
+    """Its gateway takes it up within a second or so, and writes down who said so."""
+    lives.release(community, seat, name)
+    return answer(request, lives.life(community, seat, name))
 
 
 @router.post("/accounts/{account}/devices", response_model=WriteDone, status_code=201, summary="Claim a device",

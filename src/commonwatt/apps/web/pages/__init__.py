@@ -15,6 +15,7 @@ from commonwatt.apps.web.pages import (
     proof,
     schedule,
     wallet,
+    what_if,
 )
 
 PAGES: tuple[Page, ...] = (
@@ -31,4 +32,5 @@ PAGES: tuple[Page, ...] = (
     keys.PAGE,
     auditor.PAGE,
     commons.PAGE,
+    what_if.PAGE,
 )

@@ -9,6 +9,7 @@ from commonwatt.apps.views import deals as views
 from commonwatt.apps.views.wallet import wallet
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.markup import join, tag
+from commonwatt.apps.web.pages import delivered
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
 from commonwatt.apps.web.parts.fields import amount_of, text_field
 from commonwatt.apps.web.parts.listing import row
@@ -55,6 +56,8 @@ def build(context: Context) -> None:
         _sell(context, member)
     _lots(context, member)
     _contracts(context, member if context.seat.role is Role.MEMBER else None)
+    if member is not None and context.seat.role is Role.MEMBER:
+        delivered.mine(context, member)
     trades = context.put(_trades(context))
     context.redraw(trades, lambda: _trades(context), _TOPICS)
     context.put(tag("a", context.say("Market"), href="/market", class_="button"))

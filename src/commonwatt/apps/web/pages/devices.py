@@ -9,6 +9,7 @@ from commonwatt.apps.views import devices as views
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.icons import icon
 from commonwatt.apps.web.markup import join, tag
+from commonwatt.apps.web.pages import living
 from commonwatt.apps.web.pages.proving import quality
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
 from commonwatt.apps.web.parts.states import empty_state
@@ -52,6 +53,7 @@ def build(context: Context) -> None:
     context.redraw(listed, lambda: _list(context), _TOPICS)
     if context.seat.role is Role.MEMBER and context.seat.account is not None:
         _claim(context)
+    living.put(context)
     context.put(_drivers(context.words))
 
 
@@ -197,7 +199,7 @@ def _drivers(words: Words) -> Markup:
         said = tag("p", one.trouble or missing, class_="small", lang="en")
         rows.append(tag("li", tag("details", tag("summary", title, amount, class_="row"), said)))
     head = tag("h2", words.say("What can be spoken to"))
-    why = words.say("Firmware and nameplates stay on each gateway: commonwatt devices list tells them there.")
+    why = words.say("What each driver admits of itself: how much of its protocol is done, and what is missing.")
     list_of = tag("ul", *rows, class_="listing", aria_label=words.say("What can be spoken to"))
     return tag("div", head, tag("p", why, class_="small"), list_of, class_="card pile")
 

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from commonwatt.apps.views import flexibility, zones
+from commonwatt.apps.views import zones
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.live import Value
-from commonwatt.apps.web.markup import tag
-from commonwatt.apps.web.pages import stating
+from commonwatt.apps.web.pages import delivered, mapped, offering, stating
 from commonwatt.apps.web.parts.chart import Drawn, Line, moving_chart
 from commonwatt.apps.web.parts.figures import Figure, figures
 from commonwatt.apps.web.parts.grid import ZoneLoad, zone_map
-from commonwatt.apps.web.parts.listing import row
 from commonwatt.apps.web.parts.states import empty_state
-from commonwatt.apps.web.words import Words, mark
+from commonwatt.apps.web.words import mark
 from commonwatt.identity.access import Action, Relation, may
 from commonwatt.identity.seat import Role
 from commonwatt.model import SLOT_SECONDS
@@ -22,18 +20,6 @@ from commonwatt.model import SLOT_SECONDS
 _DAY_S = 86_400
 _TOPICS = ("reading_batch", "constraint", "fact")
 _MOST_CHARTS = 4
-_STATUS = {
-    "standby": mark("not called"),
-    "called": mark("called"),
-    "measured": mark("measured"),
-    "disputed": mark("disputed"),
-    "paid": mark("measured and paid"),
-}
-_AGAINST = {
-    "ten_like_days": mark("against ten days like it"),
-    "metered_setpoint": mark("against what was instructed"),
-}
-_DIRECTION = {"charge": mark("Take up"), "give_back": mark("Give back")}
 
 
 def build(context: Context) -> None:
@@ -47,14 +33,14 @@ def build(context: Context) -> None:
         context.put(figures(_figures(context)))
         picture = context.put(_map(context))
         context.redraw(picture, lambda: _map(context), _TOPICS)
+        mapped.put(context)
         for one in told[:_MOST_CHARTS]:
             _load(context, one.zone)
     account = context.seat.account
     if account is not None and may(context.seat.role, Action.STATE_CONSTRAINT, Relation.OWN):
-        stating.put(context, account, _example(words, told))
-    context.put(tag("h2", words.say("Flexibility under contract")))
-    delivered = context.put(_delivered(context))
-    context.redraw(delivered, lambda: _delivered(context), (*_TOPICS, "contract"))
+        stating.put(context, account, stating.LIMITS, [_example(told)])
+    delivered.put(context)
+    offering.put(context)
 
 
 def loads(told: Sequence[zones.ZoneView]) -> list[ZoneLoad]:
@@ -156,53 +142,9 @@ def _load(context: Context, name: str) -> None:
         moving_chart(context, title, draw, _TOPICS, unit="kW", key=f"zone-{name}")
 
 
-def _example(words: Words, told: Sequence[zones.ZoneView]) -> str:
+def _example(told: Sequence[zones.ZoneView]) -> str:
     zone = told[0].zone if told else "north"
     return f"power of zone {zone} <= 20 kW from 17:00 to 19:00 for dso"
-
-
-def _delivered(context: Context) -> Markup:
-    words = context.words
-    told = flexibility.offers(context.community, context.seat)
-    if not told:
-        why = words.say("No utility has made an offer yet. Whoever has an account as one can.")
-        return empty_state(words, words.say("No contracts"), why)
-    return tag("div", *(_offer(words, one) for one in told), class_="pile")
-
-
-def _offer(words: Words, one: flexibility.OfferView) -> Markup:
-    title = words.say("Offer {offer} of {utility}", offer=one.offer, utility=one.utility)
-    about = words.say(
-        "Asks for {power} until {until}; accepted {n} times; as of {at}.",
-        power=words.power(one.power_w),
-        until=words.instant(one.until_s),
-        n=words.number(one.contracts),
-        at=words.instant(one.as_of_s),
-    )
-    rows = [tag("li", _window(words, each)) for each in one.windows]
-    none = tag("p", words.say("No window yet."), class_="small")
-    windows = tag("ul", *rows, class_="listing", aria_label=title) if rows else none
-    return tag("div", tag("h3", title), tag("p", about, class_="small"), windows, class_="card pile")
-
-
-def _window(words: Words, one: flexibility.WindowSum) -> Markup:
-    """Return what became of a window: how much of what was promised the meters show, against what, and what it cost."""
-    what = words.say(
-        "{what}, {when}", what=words.say(_DIRECTION[one.direction]), when=words.between(one.start_s, one.end_s)
-    )
-    became = ", ".join(words.say(_STATUS[status]) for status in one.status)
-    if one.promised_wh is None or one.delivered_wh is None or one.paid_micro is None:
-        return row(what, became, note=words.say("sums are shown from three homes on"))
-    how_much = words.say(
-        "{delivered} of {promised}", delivered=words.energy(one.delivered_wh), promised=words.energy(one.promised_wh)
-    )
-    note = words.say(
-        "{became}; measured {against}; paid {money}",
-        became=became,
-        against=words.say(_AGAINST[one.baseline]),
-        money=words.money(one.paid_micro),
-    )
-    return row(what, how_much, note=note)
 
 
 PAGE = Page(

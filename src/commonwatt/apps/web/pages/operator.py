@@ -10,7 +10,7 @@ from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.icons import icon
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import join, tag
-from commonwatt.apps.web.pages import stating
+from commonwatt.apps.web.pages import delivered, following, mapped, offering, stating
 from commonwatt.apps.web.pages.grid import loads
 from commonwatt.apps.web.parts.chart import Drawn, Line, moving_chart
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
@@ -36,13 +36,6 @@ _ALARMS = {
     operations.AlarmKind.UNSETTLED: mark("Settlement waits for meters"),
     operations.AlarmKind.UNCHECKED: mark("The last checkpoint is old"),
 }
-_KINDS = {
-    "connection": mark("meter"),
-    "solar": mark("roof"),
-    "battery": mark("battery"),
-    "vehicle": mark("car"),
-    "station": mark("station"),
-}
 _MEMOS = {
     "purchase": mark("Paid in"),
     "payout": mark("Paid out"),
@@ -56,13 +49,17 @@ def build(context: Context) -> None:
     """Put the community before whoever runs it."""
     context.put(figures(_figures(context)))
     _put(context, lambda: _diagram(context))
+    mapped.put(context)
     _curves(context)
+    context.put(tag("a", context.say("What if"), href="/what-if", class_="button"))
     context.put(tag("h2", context.say("What needs a look")))
     _put(context, lambda: _alarms(context))
     _events(context)
     if context.seat.account is not None:
         example = "energy of community <= 20 kWh from 17:00 to 19:00 for contract"
-        stating.put(context, context.seat.account, example)
+        stating.put(context, context.seat.account, stating.LIMITS, [example])
+    delivered.put(context)
+    offering.put(context)
     context.put(tag("h2", context.say("Members")))
     _put(context, lambda: _members(context))
     context.put(tag("h2", context.say("Money in and out")))
@@ -223,6 +220,7 @@ def _events(context: Context) -> None:
         "Events and frequency under contract are called by signed facts of their oracles; this page writes none."
     )
     context.put(tag("p", missing, class_="small"))
+    following.put(context)
 
 
 def _members(context: Context) -> Markup:
@@ -230,9 +228,8 @@ def _members(context: Context) -> Markup:
     told = operations.operations(context.community, context.seat)
     rows = []
     for one in told.members:
-        has = ", ".join(f"{words.number(n)} {words.say(_KINDS.get(kind, kind))}" for kind, n in one.kinds.items())
-        heard = words.say("never heard") if one.last_slot_s is None else words.instant(one.last_slot_s + SLOT_SECONDS)
-        rows.append(tag("li", row(one.account, "", note=f"{has} · {heard}")))
+        note = f"{mapped.has(words, one.kinds)} · {mapped.heard(words, one.last_slot_s)}"
+        rows.append(tag("li", row(one.account, "", note=note)))
     if not rows:
         return empty_state(words, words.say("No members yet"), words.say("Nobody has joined this community yet."))
     return tag("div", tag("ul", *rows, class_="listing", aria_label=words.say("Members")), class_="card")

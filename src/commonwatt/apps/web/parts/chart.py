@@ -165,7 +165,14 @@ def _options(context: Context, times_s: Sequence[int], lines: Sequence[Line], un
         "animation": False,
         "textStyle": {"fontFamily": _LETTERS},
         "grid": {"left": 8, "right": 12, "top": 28, "bottom": 34, "containLabel": True},
-        "legend": {"data": [line.name for line in lines], "bottom": 0, "textStyle": quiet, "icon": "roundRect"},
+        # One row, on a phone to be leafed through: a second one would stand on the times.
+        "legend": {
+            "type": "scroll",
+            "data": [line.name for line in lines],
+            "bottom": 0,
+            "textStyle": quiet,
+            "icon": "roundRect",
+        },
         "tooltip": {"trigger": "axis", "confine": True, "className": "chart-tip"},
         "xAxis": {
             "type": "category",

@@ -18,6 +18,7 @@ from commonwatt.flows.rulebook.market.contracts.contract_calling import (
     secure_member,
 )
 from commonwatt.flows.rulebook.market.contracts.contract_measuring import backfill
+from commonwatt.flows.rulebook.market.contracts.offering import OFFERING, close, offer
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.tokens.backing import free
 from commonwatt.flows.rulebook.tokens.transferring import MOST_PENDING
@@ -28,8 +29,6 @@ from commonwatt.market.contracts import (
     Guarantee,
     Status,
     Terms,
-    Trigger,
-    Window,
     most_penalty_micro,
 )
 from commonwatt.metering.baseline import DayRows
@@ -45,10 +44,6 @@ from commonwatt.model import (
     zone_of,
 )
 
-SPEAKERS = frozenset({"member", "utility", "operator"})
-"""Whose keys may sign a contract request."""
-MOST_OFFERS = 20
-"""Of one utility: open, or with contracts that run."""
 MOST_CONTRACTS = 32
 """Of one member at a time."""
 MOST_CONTRACTS_IN_ALL = 1_000
@@ -60,13 +55,13 @@ def contract(state: State, request: Request, body: bodies.ContractBody, position
     account, role = request.on_behalf_of, state.keys[request.author].role
     offers = isinstance(body, bodies.MakeOffer | bodies.CloseOffer)
     owns = isinstance(body, bodies.GiveGuarantee | bodies.Accept | bodies.Leave)
-    if (offers and role == "member") or (owns and role != "member"):
+    if (offers and role not in OFFERING) or (owns and role != "member"):
         return Outcome.NOT_ALLOWED
     match body:
         case bodies.MakeOffer():
-            return _offer(state, account, body, position, stamped_s)
+            return offer(state, account, body, position, stamped_s)
         case bodies.CloseOffer():
-            return _close(state, account, body)
+            return close(state, account, body)
         case bodies.GiveGuarantee():
             return _guarantee(state, account, body, stamped_s)
         case bodies.Accept():
@@ -77,37 +72,6 @@ def contract(state: State, request: Request, body: bodies.ContractBody, position
             return _dispute(state, account, body, stamped_s)
         case bodies.Resolve():
             return _resolve(state, account, body, stamped_s)
-
-
-def _offer(state: State, utility: AccountId, body: bodies.MakeOffer, position: int, stamped_s: int) -> Outcome:
-    book = state.contracted.book
-    try:
-        terms = _terms(body)
-    except InvalidValue:
-        return Outcome.OVER_LIMIT
-    if not all(state.keys.has_role(oracle, "oracle") for oracle in terms.trigger.oracles):
-        return Outcome.UNKNOWN_THING
-    if terms.arbiter is not None and (terms.arbiter == utility or not _can_speak(state, terms.arbiter)):
-        return Outcome.NOT_ALLOWED
-    if terms.accept_by_s <= stamped_s:
-        return Outcome.TOO_LATE
-    if book.standing_offers(utility) >= MOST_OFFERS or state.wallets.asked_of(utility) >= MOST_PENDING:
-        return Outcome.OVER_LIMIT
-    if not state.has_wallet(utility) or free(state, utility, Commodity.ERGON) < body.budget_micro:
-        return Outcome.NOT_BACKED
-    secure(state, book.offer(str(position), utility, terms, body.budget_micro))
-    return Outcome.BOOKED
-
-
-def _close(state: State, utility: AccountId, body: bodies.CloseOffer) -> Outcome:
-    offer = state.contracted.book.offers.get(body.offer)
-    if offer is None or offer.closed:
-        return Outcome.UNKNOWN_THING
-    if offer.utility != utility:
-        return Outcome.NOT_ALLOWED
-    offer.closed = True
-    secure(state, offer)
-    return Outcome.BOOKED
 
 
 def _guarantee(state: State, owner: AccountId, body: bodies.GiveGuarantee, stamped_s: int) -> Outcome:
@@ -253,50 +217,5 @@ def _most_back_w(asset: Asset) -> int:
     return asset.max_export_w or asset.max_import_w
 
 
-def _can_speak(state: State, account: AccountId) -> bool:
-    """Tell whether an account has a key that may resolve a dispute, and is none of the books' own names."""
-    return state.has_wallet(account) and any(state.keys.has_role(account, role) for role in SPEAKERS)
-
-
 def _full(state: State, account: AccountId) -> bool:
     return state.wallets.asked_of(account) >= MOST_PENDING
-
-
-def _terms(body: bodies.MakeOffer) -> Terms:
-    """Return an offer's conditions.
-
-    Raises:
-        InvalidValue: They contradict each other.
-    """
-    windows = tuple(Window(**{name: getattr(item, name) for name in item.__struct_fields__}) for item in body.windows)
-    told = body.trigger
-    trigger = Trigger(
-        kind=told.kind,
-        level=told.level,
-        name=told.name,
-        oracles=tuple(AccountId(oracle) for oracle in told.oracles),
-        quorum=told.quorum,
-        lasts_s=told.lasts_s,
-    )
-    return Terms(
-        windows=windows,
-        most_windows=body.most_windows,
-        until_s=body.until_s,
-        accept_by_s=body.accept_by_s,
-        power_w=body.power_w,
-        basis=body.basis,
-        most_micro_per_kwh=body.most_micro_per_kwh,
-        availability_micro_per_kw_h=body.availability_micro_per_kw_h,
-        penalty_micro_per_kwh=body.penalty_micro_per_kwh,
-        rule=body.rule,
-        whole_permille=body.whole_permille,
-        baseline=body.baseline,
-        adjust_permille=body.adjust_permille,
-        trigger=trigger,
-        notice_s=body.notice_s,
-        leave_s=body.leave_s,
-        dispute_s=body.dispute_s,
-        resolve_s=body.resolve_s,
-        arbiter=AccountId(body.arbiter) if body.arbiter else None,
-        zone=body.zone,
-    )
