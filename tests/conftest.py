@@ -13,7 +13,7 @@ from servers.softhsm import soft_token  # noqa: F401
 from servers.tpm import tpm  # noqa: F401
 
 # Compiled kernels are linked, or on a fresh checkout compiled, at their first call: that one example takes long.
-# Each `make test` tries the same few examples, so that what passed once passes again; `make nightly` looks for many new.
+# Each `make test` tries the same few, so that what passed once passes again; `make nightly` looks for many new ones.
 NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
 settings.register_profile("compiled", deadline=None, derandomize=not NIGHTLY, max_examples=1_000 if NIGHTLY else 40)
 settings.load_profile("compiled")
