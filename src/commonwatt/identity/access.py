@@ -51,6 +51,8 @@ class Action(StrEnum):
     SIGN_IN = "sign in"
     MANAGE_SELF = "manage self"
     """One's own sessions, credentials, tokens, feeds and notifications."""
+    HEAR_NOTICES = "hear notices"
+    """Have a program told of what happens to one's own account, as long as who lets it do so."""
     READ_FEED = "read feed"
     """Read the calendar that stands at a secret address: who knows the address was given it."""
     HAND_IN = "hand in"
@@ -82,6 +84,7 @@ _PUBLIC: dict[Action, frozenset[Relation]] = {
 }
 _SIGNED_IN = _PUBLIC | {
     Action.MANAGE_SELF: _OWN,
+    Action.HEAR_NOTICES: _OWN,
     Action.SEE_LOG: _SHARED,
     Action.SEE_ASSETS: _THEIRS,
     Action.SEE_READINGS: _THEIRS,
@@ -173,6 +176,8 @@ class Scope(StrEnum):
     CONTROL = "control"
     TRADE = "trade"
     OPERATE = "operate"
+    LISTEN = "listen"
+    """To be told, at an address of the program's own; that ends with the token."""
     ENROL = "enrol"
     """Of a session that a printed code, an invitation or a recovery opened: to set up a lasting way in."""
 
@@ -184,6 +189,7 @@ SCOPES: Mapping[Scope, frozenset[Action]] = {
     ),
     Scope.TRADE: frozenset({Action.PLACE_ORDER, Action.SEND_TOKENS, Action.OFFER_CONTRACT}),
     Scope.OPERATE: frozenset({Action.CALL_EVENT}),
+    Scope.LISTEN: frozenset({Action.HEAR_NOTICES}),
     Scope.ENROL: frozenset({Action.MANAGE_SELF, Action.SIGN_IN}),
 }
 """No token invites, makes tokens or changes how its owner comes in: a stolen one gives no lasting hold."""

@@ -14,6 +14,7 @@ import msgspec
 from commonwatt.adapters.stores.ledger_file import open_file
 from commonwatt.adapters.stores.vault import Vault, Wrapping
 from commonwatt.flows.entrance.records import (
+    NOBODY,
     Credential,
     Invited,
     KeptRecovery,
@@ -22,6 +23,7 @@ from commonwatt.flows.entrance.records import (
     Session,
     Token,
 )
+from commonwatt.flows.notices.records import Channel, Mark, Parcel, Told, Watch, Wishes
 from commonwatt.identity.signing_in import trail
 from commonwatt.identity.signing_in.slowing import Tries
 from commonwatt.identity.signing_in.trail import Event, Happened
@@ -90,6 +92,12 @@ class PeopleFile:
         self.invitations = _Kept[Invited](self, "invitation", Invited)
         self.recoveries = _Kept[KeptRecovery](self, "recovery", KeptRecovery)
         self.notices = _Kept[Notice](self, "notice", Notice)
+        self.channels = _Kept[Channel](self, "channel", Channel)
+        self.wishes = _Kept[Wishes](self, "wishes", Wishes)
+        self.watches = _Kept[Watch](self, "watch", Watch)
+        self.told = _Kept[Told](self, "told", Told)
+        self.parcels = _Kept[Parcel](self, "parcel", Parcel)
+        self.marks = _Kept[Mark](self, "mark", Mark)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -156,6 +164,11 @@ class PeopleFile:
                 event = _event(columns)
                 yield event, self._told(event, owner, sealed)
                 after = event.number
+
+    def whose(self, number: int) -> str:
+        """Return to whom an event of the trail happened: an id; `records.NOBODY` for nobody who is known."""
+        row = self._db.execute("SELECT owner FROM event WHERE number = ?", (number,)).fetchone()
+        return str(row[0]) if row else NOBODY
 
     def tries(self, whose: str) -> Tries:
         """Return how often something was tried in a row without success."""

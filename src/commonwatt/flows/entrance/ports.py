@@ -13,6 +13,7 @@ from commonwatt.flows.entrance.records import (
     Session,
     Token,
 )
+from commonwatt.flows.notices.records import Channel, Mark, Parcel, Told, Watch, Wishes
 from commonwatt.identity.signing_in.organisations import Organisation
 from commonwatt.identity.signing_in.slowing import Tries
 from commonwatt.identity.signing_in.trail import Event, Happened
@@ -77,6 +78,30 @@ class People(Protocol):
     def notices(self) -> Shelf[Notice]:
         """What people are to be told."""
 
+    @property
+    def channels(self) -> Shelf[Channel]:
+        """Where else they are told, see `commonwatt.flows.notices`; found by where it leads."""
+
+    @property
+    def wishes(self) -> Shelf[Wishes]:
+        """How they want to be told, by person."""
+
+    @property
+    def watches(self) -> Shelf[Watch]:
+        """What goes on that they were told of, by person."""
+
+    @property
+    def told(self) -> Shelf[Told]:
+        """What they were told there."""
+
+    @property
+    def parcels(self) -> Shelf[Parcel]:
+        """What is on its way there."""
+
+    @property
+    def marks(self) -> Shelf[Mark]:
+        """How far it was looked for what to tell."""
+
     def close(self) -> None:
         """Let go of the store."""
 
@@ -95,6 +120,9 @@ class People(Protocol):
 
     def trail(self, after: int = 0) -> Iterator[tuple[Event, Mapping[str, str] | None]]:
         """Yield the events behind a number with what they tell; None where that was erased."""
+
+    def whose(self, number: int) -> str:
+        """Return to whom an event happened: an id; `records.NOBODY` where to nobody who is known."""
 
     def head(self) -> Event | None:
         """Return the last event."""

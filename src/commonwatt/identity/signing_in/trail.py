@@ -30,6 +30,8 @@ class Happened(StrEnum):
     TOKEN_MADE = "token_made"  # noqa: S105  a word, no secret
     TOKEN_REVOKED = "token_revoked"  # noqa: S105
     SESSION_REVOKED = "session_revoked"
+    CHANNEL_ADDED = "channel_added"
+    CHANNEL_REMOVED = "channel_removed"
     INVITED = "invited"
     INVITATION_USED = "invitation_used"
     INVITATION_REVOKED = "invitation_revoked"
