@@ -90,6 +90,9 @@ async def come_in(browser: httpx.AsyncClient, code: str, found: Visit) -> None:
     found.secrets.append(begun["secret"])
     found.seen.append((await browser.post("/api/v1/me/ways/password", json=body, headers=own)).status_code)
     assert browser.cookies.get(SESSION)
+    offered = (await browser.get("/api/v1/me/notifications/offered")).json()
+    assert len(offered["push_key"]) == 87, "whoever is in can be told"
+    assert (await browser.get("/notifications")).is_success
     found.seen += [(await browser.get(f"/api/v1/homes/member-0{number}")).status_code for number in (1, 2)]
     here = await browser.get("/api/v1/sign-in")
     found.limits = [answered.headers["ratelimit-policy"] for answered in (first_look, here)]

@@ -55,6 +55,32 @@ def with_authenticator(page: Page) -> None:
     devices.send("WebAuthn.addVirtualAuthenticator", {"options": options})
 
 
+def says_how_to_be_told(page: Page, address: str) -> None:
+    """Have a program told, which the site then refuses to reach, and keep one's own wishes."""
+    page.goto(f"{address}/notifications")
+    program = page.locator("form[data-entrance=webhook-on]")
+    program.locator("[name=url]").fill("https://127.0.0.1/hook")
+    program.locator("[name=label]").fill("my script")
+    send(page, "Tell this program")
+    program.get_by_text("whsec_").wait_for()
+    assert page.locator("form[data-entrance=home-on]").is_hidden(), "no home listens to a broker here"
+    page.reload()
+    send(page, "Send me one now")
+    page.get_by_text("One is on its way.").first.wait_for()
+    bill = page.get_by_label("A bill is ready: tell me", exact=True)
+    page.wait_for_function("document.querySelector('form[data-entrance=wishes] [name=zone]').value !== ''")
+    bill.uncheck()
+    page.locator("[name=quiet]").check()
+    send(page, "Keep")
+    page.get_by_text("Your wishes are kept.").first.wait_for()
+    page.reload()
+    page.get_by_text("it leads to no public place").wait_for()
+    page.wait_for_function("!document.querySelector('[name=hear][value=bill]').checked")
+    assert page.locator("[name=quiet]").is_checked()
+    send(page, "Remove")
+    page.get_by_text("my script").wait_for(state="detached")
+
+
 @pytest.mark.row("W10")
 def test_somebody_comes_in_by_a_code_sets_up_two_ways_and_comes_in_by_each(
     browser: Browser, entered: tuple[str, str]
@@ -100,6 +126,7 @@ def test_somebody_comes_in_by_a_code_sets_up_two_ways_and_comes_in_by_each(
     page.wait_for_url(f"{address}/")
     page.get_by_text("Paid today").wait_for()
 
+    says_how_to_be_told(page, address)
     page.goto(f"{address}/me")
     send(page, "Leave")
     page.wait_for_url("**/sign-in")

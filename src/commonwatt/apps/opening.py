@@ -20,13 +20,15 @@ from commonwatt.apps.api.limits import Fair, Limits
 from commonwatt.apps.community import Community
 from commonwatt.apps.entering import keep_trail_tied, open_gate
 from commonwatt.apps.feeding import check_feeds, keep_feeds
+from commonwatt.apps.notice_ways import terms_of
+from commonwatt.apps.noticing import Noticing
 from commonwatt.apps.observing.metrics import Around, Seldom
 from commonwatt.apps.observing.readiness import disk_takes, door_answers
 from commonwatt.apps.observing.watch import NO_WATCH, Wanted, Watch, open_watch
 from commonwatt.apps.publishing import address, listen
 from commonwatt.apps.rehearsal import rehearsal
 from commonwatt.apps.web.frame import Chair
-from commonwatt.apps.web.pages import PAGES, entrance
+from commonwatt.apps.web.pages import PAGES, entrance, notifications
 from commonwatt.apps.web.serving import socket_settings
 from commonwatt.apps.web.shell import House, open_house
 from commonwatt.apps.web.words import Place
@@ -128,6 +130,7 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
     """
     check_feeds(community)
     community.catch_up()
+    place = Place(name=community.name, zone=ZoneInfo(community.state.charter.timezone), currency=way.currency)
     doorway: _Doorway
     chairs: list[Chair] = []
     needs = {"door": lambda: door_answers(community.door), "disk": lambda: disk_takes(community.folder)}
@@ -138,12 +141,15 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
         app = make_app(lambda: community, doorway, [*watch.beside, lambda: keep_feeds(community)], needs)
     else:
         doorway = gate = open_gate(community.folder, origin, community.state)
+        noticing = Noticing(gate.hall, community, place, origin, terms_of(community.folder))
         beside = [
             *watch.beside,
             lambda: keep_trail_tied(gate.hall.people, community),
             lambda: keep_feeds(community),
+            noticing.run,
         ]
         app = make_app(lambda: community, doorway, beside, {**needs, "people": gate.answers})
+        app.state.noticing = noticing
         signed_in = Seldom(lambda: count_signed_in(gate.hall), time.monotonic)
     # Inside of the armour, which `install` puts around: a refusal wears it, too.
     app.add_middleware(
@@ -152,7 +158,7 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
     doorway.install(app)
     house = House(
         community=community,
-        place=Place(name=community.name, zone=ZoneInfo(community.state.charter.timezone), currency=way.currency),
+        place=place,
         now_s=community.now_s,
         as_of_s=lambda: community.told_s,
         seat_of=doorway.seat_now,
@@ -160,7 +166,7 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
         sign_in="" if way.rehearsal else entrance.SIGN_IN,
         origin=origin,
     )
-    pages = PAGES if way.rehearsal else (*PAGES, *entrance.PAGES)
+    pages = PAGES if way.rehearsal else (*PAGES, notifications.PAGE, *entrance.PAGES)
     live = open_house(app, house, pages)
 
     def stir(chapter: Chapter) -> None:

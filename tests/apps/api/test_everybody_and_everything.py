@@ -14,6 +14,8 @@ from commonwatt.apps.api.app import PREFIX, ROUTERS
 from commonwatt.apps.api.guard import ACTION, routers_without_guard
 from commonwatt.flows.entrance import inviting, recovering, sitting, telling
 from commonwatt.flows.entrance.records import Credential, Person, Way
+from commonwatt.flows.notices import channels
+from commonwatt.flows.notices.records import Way as ByWay
 from commonwatt.identity.access import PUBLICLY, SCOPES, Action, Relation, Scope, may
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.identity.signing_in.trail import Happened
@@ -39,6 +41,7 @@ class About(Enum):
     ASSET = "an asset"
     ELSEWHERE = "what is tried in a test of its own: who knows a secret, whose an entry is"
     TOKEN, SESSION, WAY, NOTICE, RECOVERY, INVITATION = "token", "session", "way", "notice", "recovery", "invitation"
+    CHANNEL = "channel"
 
 
 ROUTES: dict[str, About] = {
@@ -74,6 +77,20 @@ ROUTES: dict[str, About] = {
     "DELETE /me/tokens/{id}": About.TOKEN,
     "GET /me/notices": About.SELF,
     "DELETE /me/notices/{id}": About.NOTICE,
+    "GET /me/notifications": About.SELF,
+    "GET /me/notifications/offered": About.SELF,
+    "GET /me/notifications/wishes": About.SELF,
+    "PUT /me/notifications/wishes": About.SELF,
+    "GET /me/channels": About.SELF,
+    "POST /me/channels/push": About.SELF,
+    "POST /me/channels/mail": About.SELF,
+    "POST /me/channels/home-assistant": About.SELF,
+    "DELETE /me/channels/{id}": About.CHANNEL,
+    "POST /me/channels/{id}/try": About.CHANNEL,
+    "GET /me/webhooks": About.SELF,
+    "POST /me/webhooks": About.SELF,
+    "DELETE /me/webhooks/{id}": About.CHANNEL,
+    "POST /me/webhooks/{id}/secret": About.CHANNEL,
     "PUT /me/guardians": About.SELF,
     "PUT /me/addresses": About.SELF,
     "GET /me/recoveries": About.SELF,
@@ -195,7 +212,7 @@ def test_everybody_gets_to_what_the_table_gives_them_and_to_nothing_else(app: Vi
 
 def test_a_program_does_what_its_token_is_for_and_nothing_else(app: Visited) -> None:
     whose = _person(app, Role.MEMBER.value)
-    for scope in (Scope.READ, Scope.CONTROL, Scope.TRADE):
+    for scope in (Scope.READ, Scope.CONTROL, Scope.TRADE, Scope.LISTEN):
         here = sitting.sit(app.hall, app.sits(whose), HERE)
         assert here is not None
         secret, _ = sitting.make_token(app.hall, here, "script", frozenset({scope}), 600, HERE)
@@ -300,6 +317,17 @@ def _notice(app: Visited, whose: Person) -> str:
     return telling.notices_of(app.hall, whose)[-1].id
 
 
+def _channel(app: Visited, whose: Person) -> str:
+    here = sitting.sit(app.hall, app.sits(whose), HERE)
+    assert here is not None
+    known = app.hall.people.channels.of(whose.id)
+    url = f"https://hooks.example/{len(known)}"
+    made = known or [
+        channels.add(app.hall.people, here, ByWay.WEBHOOK, url, "script", (), now_s=app.hall.now_s(), log_s=0)
+    ]
+    return made[0].id
+
+
 def _recovery(app: Visited, whose: Person) -> str:
     under_way = [one.id for one in recovering.all_under_way(app.hall) if one.person == whose.id]
     return under_way[0] if under_way else recovering.begin(app.hall, whose.name, "desk")[0].id
@@ -315,6 +343,7 @@ MAKE: dict[About, Callable[[Visited, Person], str]] = {
     About.SESSION: _session,
     About.WAY: _way,
     About.NOTICE: _notice,
+    About.CHANNEL: _channel,
     About.RECOVERY: _recovery,
     About.INVITATION: _invitation,
 }

@@ -163,27 +163,49 @@ def test_a_channel_that_is_removed_while_it_is_told_comes_not_back(street: Stree
     assert street.hall.people.channels.of(anna.id) == street.hall.people.parcels.of(anna.id) == []
 
 
-def test_a_channel_that_is_slow_holds_up_nobody_else(street: Street) -> None:
+def test_a_channel_that_is_slow_holds_up_nobody_else_and_gets_one_at_a_time(street: Street) -> None:
     anna = joined(street.hall, "anna")
-    street.channel(anna)
-    street.tells(anna, happening())
+    slow = street.channel(anna)
+    street.tells(anna, *(happening(key=str(number)) for number in range(40)))
+    quick = street.channel(anna, "https://hooks.example/2")
 
-    async def both() -> int:
+    async def both() -> list[str]:
         postman = street.postman()
         street.carrier.slow = asyncio.Event()
         running = asyncio.ensure_future(postman.run())
         while not street.carrier.tried:
             await asyncio.sleep(0)
-        postman.take(street.tells(anna, happening(key="2")))
+        postman.take(street.tells(anna, happening(key="more")))
         while len(street.carrier.tried) < 2:
             await asyncio.sleep(0)
+        meanwhile = list(street.carrier.tried)
         street.carrier.slow.set()
+        while len(street.carrier.taken) < 42:
+            await asyncio.sleep(0)
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
-        return len(street.carrier.taken)
+        return meanwhile
 
-    assert asyncio.run(asyncio.wait_for(both(), 60)) == 2
+    first, second = asyncio.run(asyncio.wait_for(both(), 60))
+    assert first.endswith(slow.id[:12]) and second.endswith(quick.id[:12])
+
+
+@pytest.mark.parametrize("ticks", range(6))
+def test_a_notice_that_comes_as_the_app_ends_keeps_it_from_nothing(street: Street, ticks: int) -> None:
+    async def ends() -> None:
+        postman = street.postman()
+        running = asyncio.ensure_future(postman.run())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        postman.take([])
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        running.cancel()
+        done, _ = await asyncio.wait([running], timeout=1)
+        assert done and running.cancelled()
+
+    asyncio.run(ends())
 
 
 def test_an_app_that_ends_lets_arrive_what_is_under_way_so_that_it_is_not_told_twice(street: Street) -> None:

@@ -22,7 +22,7 @@ WITHIN_S = 10.0
 MOST_ANSWER_BYTES = 65_536
 LONGEST_URL = 2_048
 _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-_MOST_AT_ONCE = 16
+_MOST_AT_ONCE = 64
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 

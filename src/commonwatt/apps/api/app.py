@@ -24,6 +24,7 @@ from commonwatt.apps.api.v1 import (
     live,
     markets,
     myself,
+    notifications,
     people,
     proofs,
     signing_in,
@@ -36,6 +37,7 @@ from commonwatt.model import Refused
 ROUTERS: tuple[APIRouter, ...] = (
     signing_in.router,
     myself.router,
+    notifications.router,
     people.router,
     homes.router,
     assets.router,

@@ -31,6 +31,7 @@ _PATHS: Final = MappingProxyType(
         "pause": "M9 6v12M15 6v12",
         "undo": "M9 14 4 9l5-5M4 9h10a6 6 0 0 1 0 12h-3",
         "down": "M6 9l6 6 6-6",
+        "bell": "M6 17v-6a6 6 0 0 1 12 0v6l2 2H4zM10 21.5h4",
         "person": "M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8M4 21c1-4 4-6 8-6s7 2 8 6",
     }
 )

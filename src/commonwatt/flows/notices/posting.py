@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -16,13 +17,15 @@ from commonwatt.flows.notices.timing import held_until_s, next_try_s
 from commonwatt.model import CommonwattError, zone_of
 
 LOOK_EVERY_S = 5.0
-AT_ONCE = 8
+AT_ONCE = 32
+"""Channels that are told at the same time."""
 LEAVES_WITHIN_S = 20.0
 """How long what is being carried may take to arrive once the app is to end."""
 
 _LOG = logging.getLogger(__name__)
 
 Write = Callable[[Told, Parcel, Wishes], Letter]
+_Ready = tuple[Carrier, Channel, Told, Wishes]
 
 
 class Postman:
@@ -67,10 +70,10 @@ class Postman:
             while True:
                 self._stirred.clear()
                 self._begin()
-                try:
-                    await asyncio.wait_for(self._stirred.wait(), LOOK_EVERY_S)
-                except TimeoutError:
-                    continue
+                # Not `wait_for`, which before Python 3.12 loses a cancellation that comes with what it waits for.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY_S):
+                        await self._stirred.wait()
         finally:
             if self._under_way:
                 _, late = await asyncio.wait(self._under_way.values(), timeout=LEAVES_WITHIN_S)
@@ -80,40 +83,48 @@ class Postman:
 
     async def round(self) -> None:
         """Carry all that is due now, and return when it arrived or did not."""
-        self._begin()
-        await asyncio.gather(*self._under_way.values())
+        while True:
+            self._begin()
+            if not self._under_way:
+                return
+            await asyncio.gather(*self._under_way.values())
 
     def _begin(self) -> None:
+        """Begin to carry what is due: to each channel one at a time, so that a slow one holds up itself alone."""
         for parcel in list(self._waiting.values()):
-            if parcel.due_s <= self._now_s() and parcel.id not in self._under_way:
-                task = asyncio.ensure_future(self._carry(parcel))
-                self._under_way[parcel.id] = task
-                task.add_done_callback(partial(self._done, parcel.id))
+            if parcel.channel not in self._under_way and (ready := self._ready(parcel)) is not None:
+                task = asyncio.ensure_future(self._carry(parcel, *ready))
+                self._under_way[parcel.channel] = task
+                task.add_done_callback(partial(self._done, parcel.channel))
 
-    def _done(self, parcel: str, _: "asyncio.Task[None]") -> None:
-        self._under_way.pop(parcel, None)
+    def _done(self, channel: str, _: "asyncio.Task[None]") -> None:
+        self._under_way.pop(channel, None)
+        self._stirred.set()
 
-    async def _carry(self, parcel: Parcel) -> None:
+    def _ready(self, parcel: Parcel) -> _Ready | None:
+        """Return what it takes to carry a parcel, where it is to leave now; let go of one that is of no use."""
+        people, now_s = self._people, self._now_s()
+        if parcel.due_s > now_s:
+            return None
+        channel, told = people.channels.get(parcel.channel), people.told.get(parcel.told)
+        if people.parcels.get(parcel.id) is None or channel is None or told is None:
+            self._waiting.pop(parcel.id, None)  # its channel or its person is gone
+            people.parcels.drop(parcel.id)
+            return None
+        wishes, carrier = wishes_of(people, parcel.person), self._carriers.get(channel.way)
+        if carrier is None or held_until_s(wishes, told.topic, self._zone_of(wishes), now_s) > now_s:
+            return None
+        if told.until_s is not None and self._log_s() >= told.until_s:
+            self._settle(replace(parcel, fate=Fate.GIVEN_UP, wrong="it was too late"))
+            return None
+        return carrier, channel, told, wishes
+
+    async def _carry(self, parcel: Parcel, carrier: Carrier, channel: Channel, told: Told, wishes: Wishes) -> None:
         async with self._hands:
-            people, now_s = self._people, self._now_s()
-            if people.parcels.get(parcel.id) is None:
-                self._waiting.pop(parcel.id, None)  # its channel or its person is gone
-                return
-            channel, told = people.channels.get(parcel.channel), people.told.get(parcel.told)
-            if channel is None or told is None:
-                people.parcels.drop(parcel.id)
-                self._waiting.pop(parcel.id, None)
-                return
-            wishes, carrier = wishes_of(people, parcel.person), self._carriers.get(channel.way)
-            if carrier is None or held_until_s(wishes, told.topic, self._zone_of(wishes), now_s) > now_s:
-                return
-            if told.until_s is not None and self._log_s() >= told.until_s:
-                self._settle(replace(parcel, fate=Fate.GIVEN_UP, wrong="it was too late"))
-                return
             try:
                 await carrier.carry(channel, self._write(told, parcel, wishes))
             except Gone:
-                channels.remove(people, channel)
+                channels.remove(self._people, channel)
                 self._waiting.pop(parcel.id, None)
             except (CommonwattError, OSError) as error:
                 self._failed(parcel, channel, error)

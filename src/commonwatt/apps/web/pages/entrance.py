@@ -6,6 +6,7 @@ from nicegui import ui
 from commonwatt.apps.web.assets import address
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.markup import join, tag
+from commonwatt.apps.web.notice_words import VETO
 from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.seat import Role
 
@@ -14,22 +15,20 @@ SIGN_IN = "/sign-in"
 
 def sign_in(context: Context) -> None:
     """Put every way in on the page, the one that needs least typing first."""
-    _scripted()
+    scripted()
     words = context.words
-    name = _field(words.say("Name"), "name", "username")
-    code = _field(words.say("Six digits of your authenticator"), "code", "one-time-code", mode="numeric")
-    password = _field(words.say("Password"), "password", "current-password", kind="password")
-    printed = _field(words.say("Printed code"), "code", "off")
+    name = field(words.say("Name"), "name", "username")
+    code = field(words.say("Six digits of your authenticator"), "code", "one-time-code", mode="numeric")
+    password = field(words.say("Password"), "password", "current-password", kind="password")
+    printed = field(words.say("Printed code"), "code", "off")
     no_wallet = words.say("This browser has no wallet.")
     context.put(
         tag(
             "div",
-            _form("passkey", words.say("Come in with a passkey")),
-            _form("password", words.say("Come in with a password"), name, password, code),
-            _form("wallet", words.say("Come in with a wallet"), tag("span", data_no_wallet=no_wallet)),
-            _form(
-                "printed", words.say("Come in with a printed code"), _field(words.say("Name"), "name", "off"), printed
-            ),
+            form("passkey", words.say("Come in with a passkey")),
+            form("password", words.say("Come in with a password"), name, password, code),
+            form("wallet", words.say("Come in with a wallet"), tag("span", data_no_wallet=no_wallet)),
+            form("printed", words.say("Come in with a printed code"), field(words.say("Name"), "name", "off"), printed),
             class_="columns",
         )
     )
@@ -37,28 +36,37 @@ def sign_in(context: Context) -> None:
 
 def joining(context: Context) -> None:
     """Say what an invitation is for, and take a name; the secret is in the address's end, which no server sees."""
-    _scripted()
+    scripted()
     words = context.words
     invited = tag("p", tag("cw-invited", class_="amount"), class_="lead")
     why = tag("p", words.say("Choose the name under which you sign in; then set up how you come in."), class_="small")
-    context.put(_form("join", words.say("Join"), invited, why, _field(words.say("Name"), "name", "username")))
+    context.put(form("join", words.say("Join"), invited, why, field(words.say("Name"), "name", "username")))
+
+
+def veto(context: Context) -> None:
+    """Take a no to a recovery from who has its letter; the secret is in the address's end, which no server sees."""
+    scripted()
+    words = context.words
+    why = tag("p", words.say("Somebody asked to recover your access. Nobody gets in once you say no."), class_="lead")
+    done = words.say("The recovery is ended.")
+    context.put(form("veto", words.say("Say no"), why, tag("p", data_done=done, role="status", class_="small")))
 
 
 def myself(context: Context) -> None:
     """Put one's ways in, sessions and places on the page."""
-    _scripted()
+    scripted()
     words = context.words
     context.put(
         tag(
             "div",
-            _list(words.say("My ways in"), "ways", "remove", words.say("Take away")),
-            _form("make-passkey", words.say("Make a passkey on this device")),
+            listing(words.say("My ways in"), "ways", "remove", words.say("Take away")),
+            form("make-passkey", words.say("Make a passkey on this device")),
             _password(words),
-            _form("keep-wallet", words.say("Come in with my wallet, too")),
-            _form("print-codes", words.say("Print ten codes"), tag("pre", data_codes=True, class_="amount")),
-            _list(words.say("Where I am signed in"), "sessions", "remove", words.say("End")),
-            _list(words.say("My places"), "places", "place", words.say("Sit here")),
-            _form("leave", words.say("Leave")),
+            form("keep-wallet", words.say("Come in with my wallet, too")),
+            form("print-codes", words.say("Print ten codes"), tag("pre", data_codes=True, class_="amount")),
+            listing(words.say("Where I am signed in"), "sessions", "remove", words.say("End")),
+            listing(words.say("My places"), "places", "place", words.say("Sit here")),
+            form("leave", words.say("Leave")),
             class_="columns",
         )
     )
@@ -72,16 +80,17 @@ def _password(words: Words) -> Markup:
         tag("p", words.say("Read this picture with an authenticator app, or type the secret into it."), class_="small"),
         tag("div", data_picture=True, class_="picture"),
         tag("p", tag("a", tag("code", data_secret=True), href="#", data_uri=True)),
-        _field(words.say("New password"), "password", "new-password", kind="password", needed=False),
-        _field(words.say("Six digits of your authenticator"), "code", "one-time-code", mode="numeric", needed=False),
+        field(words.say("New password"), "password", "new-password", kind="password", needed=False),
+        field(words.say("Six digits of your authenticator"), "code", "one-time-code", mode="numeric", needed=False),
         data_second=True,
         hidden=True,
         class_="pile",
     )
-    return _form("begin-password", words.say("Set a password"), second)
+    return form("begin-password", words.say("Set a password"), second)
 
 
-def _list(title: str, name: str, deed: str, label: str) -> Markup:
+def listing(title: str, name: str, deed: str, label: str) -> Markup:
+    """Return a list that the browser itself fills, with a button that does a deed to each of its lines."""
     row = tag(
         "div",
         tag("span", data_title=True, class_="title"),
@@ -92,21 +101,23 @@ def _list(title: str, name: str, deed: str, label: str) -> Markup:
     return tag("div", tag("h2", title), tag("cw-list", tag("template", row), data_list=name), class_="card pile")
 
 
-def _form(deed: str, label: str, *inside: Markup) -> Markup:
+def form(deed: str, label: str, *inside: Markup) -> Markup:
     """Return a form that the browser sends by itself; what is wrong stands under its button, and is read out."""
     press = tag("button", label, type="submit", class_="first")
     wrong = tag("p", role="alert", class_="small bad")
     return tag("form", join(*inside), press, wrong, data_entrance=deed, class_="card pile")
 
 
-def _field(label: str, name: str, fills: str, *, kind: str = "text", mode: str = "text", needed: bool = True) -> Markup:
+def field(label: str, name: str, fills: str, *, kind: str = "text", mode: str = "text", needed: bool = True) -> Markup:
+    """Return one line to type in, for a form that the browser sends by itself."""
     given = tag(
         "input", type=kind, name=name, autocomplete=fills, inputmode=mode, required=needed, maxlength=200, class_="text"
     )
     return tag("label", tag("span", label, class_="small"), given, class_="pile")
 
 
-def _scripted() -> None:
+def scripted() -> None:
+    """Let the page know how such forms and lists are sent and filled."""
     ui.add_head_html(f'<script src="{address("entrance.js")}" defer></script>')
 
 
@@ -114,5 +125,6 @@ _ALL = frozenset(Role)
 PAGES = (
     Page(path=SIGN_IN, title=mark("Come in"), icon="person", roles=_ALL, build=sign_in, listed=False),
     Page(path="/join", title=mark("Join"), icon="person", roles=_ALL, build=joining, listed=False),
+    Page(path=VETO, title=mark("Say no"), icon="person", roles=_ALL, build=veto, listed=False),
     Page(path="/me", title=mark("My access"), icon="person", roles=_ALL - {Role.PUBLIC}, build=myself),
 )

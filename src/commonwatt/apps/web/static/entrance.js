@@ -72,6 +72,12 @@
     },
     remove: async (form) => (await ask(form.dataset.path, undefined, "DELETE"), location.reload()),
     place: async (form) => (await ask("/sign-in/place", { place: Number(form.dataset.place) }, "PUT"), location.assign("/")),
+    veto: async (form) => {
+      await ask("/sign-in/recovery/veto", { secret: location.hash.slice(1) });
+      history.replaceState(null, "", "/veto");
+      const done = form.querySelector("[data-done]");
+      done.textContent = done.dataset.done;
+    },
     leave: async () => (await ask("/sign-in", undefined, "DELETE"), location.assign("/sign-in")),
   };
 
@@ -131,8 +137,12 @@
         line(template, name, "", Number(place) === told.place ? null : { place }));
     },
   };
+  // Other scripts add deeds and lists of their own; all are there once the page is read.
+  window.cw.entrance = { ask, deeds, lists, line, when };
+  const ready = new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
   customElements.define("cw-list", class extends HTMLElement {
     async connectedCallback() {
+      await ready;
       try {
         this.append(...(await lists[this.dataset.list](this.querySelector("template"))));
       } catch (error) {
