@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 from lived import LivedStreet
 from told import ME, ORIGIN, Clock, Opened, Outside, another, opened, told_street, until
 
+from commonwatt.adapters.devices.mqtt.client import Login, broker
 from commonwatt.apps import letter_box, noticing
 from commonwatt.apps.demanding import demand
 from commonwatt.apps.notice_ways import PASSWORD, Terms, server_of, terms_of
@@ -27,8 +29,9 @@ from commonwatt.flows.notices.records import Fate
 from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.access import Scope
 from commonwatt.identity.seat import Role, Seat
-from commonwatt.model import AccountId, ConsentMode, Corrupt, InvalidValue, Kind, Outcome, Refused, Verb
+from commonwatt.model import AccountId, AssetId, ConsentMode, Corrupt, InvalidValue, Kind, Outcome, Refused, Verb
 from doorway import HERE
+from servers.mosquitto import Mosquitto
 
 MINE = Seat(person="anna", role=Role.MEMBER, account=ME)
 STORE = "battery-01"
@@ -101,9 +104,22 @@ async def is_asked(app: Opened) -> None:
 
 
 @pytest.mark.row("X3")
-def test_a_home_is_told_on_every_channel_of_what_happens_and_each_thing_once(lived_copy: LivedStreet) -> None:
+def test_a_home_is_told_on_every_channel_of_what_happens_and_each_thing_once(
+    lived_copy: LivedStreet, mosquitto: Mosquitto
+) -> None:
+    at_home = list[str]()
+    theirs = Login(host="127.0.0.1", port=mosquitto.port, status_topic="home-assistant/status")
+
     async def story() -> None:
-        async with told_street(lived_copy) as (there, port), opened(lived_copy, port) as app:
+        async with (
+            told_street(lived_copy, mosquitto.port) as (there, port),
+            opened(lived_copy, port) as app,
+            broker(theirs) as assistant,
+        ):
+            await assistant.listen(
+                f"commonwatt/notices/{ME}", lambda one: at_home.append(json.loads(one.payload)["event_type"])
+            )
+            await until(lambda: assistant.connected)
             anna = app.person("anna", addresses=("anna@sun.example",))
             secret = app.sits(anna)
             made = await app.ask("POST", "/webhooks", secret, {"url": there.listener.url("/hook")})
@@ -112,8 +128,11 @@ def test_a_home_is_told_on_every_channel_of_what_happens_and_each_thing_once(liv
             assert mail.status_code == 201, mail.text
             language = await app.ask("PUT", "/notifications/wishes", secret, {"language": "de", "off": ["access"]})
             assert language.status_code == 200, language.text
-            other = {"url": there.listener.url("/bert")}
-            assert (await app.ask("POST", "/webhooks", app.sits(app.person("bert", "member-02")), other)).is_success
+            assert (await app.ask("GET", "/notifications/offered", secret)).json()["homes"] == [ME]
+            assert (await app.ask("POST", "/channels/home-assistant", secret, {"account": ME})).status_code == 201
+            other, bert = {"url": there.listener.url("/bert")}, app.sits(app.person("bert", "member-02"))
+            assert (await app.ask("POST", "/webhooks", bert, other)).is_success
+            assert (await app.ask("POST", "/channels/home-assistant", bert, {"account": ME})).status_code == 404
             channel = made.json()["channel"]["id"]
             assert (await app.ask("POST", f"/channels/{channel}/try", secret)).status_code == 204
             await app.noticing.look()
@@ -131,6 +150,9 @@ def test_a_home_is_told_on_every_channel_of_what_happens_and_each_thing_once(liv
             shown = (await app.ask("GET", "/notifications", secret)).json()
 
         assert sorted(there.types()) == ["decide", "demand", "money_in", "signed_in", "trial"]
+        assert sorted(at_home) == ["decide", "demand", "money_in"], (
+            "others listen there, so nothing of whose access it is"
+        )
         assert there.types("/bert") == ["demand"], "nothing of what is anothers"
         key = base64.b64decode(made.json()["secret"].removeprefix("whsec_"))
         for one in there.listener.posted:
@@ -318,6 +340,33 @@ def test_a_browser_subscribes_with_the_key_that_is_offered(app: Opened, runner: 
     assert made.status_code == 201 and "push.example" not in made.text, "who knows the address could send there"
     assert runner.run(app.ask("POST", "/channels/push", secret, told)).status_code == 403, "once is enough"
     assert runner.run(app.ask("DELETE", f"/channels/{made.json()['id']}", secret)).status_code == 204
+
+
+def test_what_goes_on_in_a_home_is_told_as_it_begins(app: Opened, runner: asyncio.Runner) -> None:
+    carla, home = app.person("carla", "member-03"), AccountId("member-03")
+    state, chronicle = app.community.state, app.community.chronicle
+
+    def told() -> list[tuple[str, object]]:
+        runner.run(app.noticing.sweep())
+        kept = app.hall.people.told.of(carla.id)
+        return sorted((one.topic.value, one.facts.get("asset", "")) for one in kept if one.account == home)
+
+    made = runner.run(app.ask("POST", "/webhooks", app.sits(carla), {"url": "https://127.0.0.1/hook"}))
+    assert made.status_code == 201 and told() == []
+    chronicle._db.execute(
+        "DELETE FROM reading WHERE asset = 'battery-03' AND slot_s > ?", (app.community.told_s - 7_200,)
+    )
+    assert told() == [("silent", "battery-03")]
+    assert state.wallets.low is not None
+    state.wallets.low[2].look(home, 0)
+    assert told() == told() == [("money_low", ""), ("silent", "battery-03")]
+    gateway = state.assets[AssetId("battery-03")].gateway
+    chronicle._db.execute(
+        "INSERT INTO leaf SELECT max(position) + 1, max(stamped_s), 'reading_batch', ?, 'key', 1, 'SET_ASIDE',"
+        " NULL, NULL, x'' FROM leaf",
+        (gateway,),
+    )
+    assert ("doubted", "battery-03") in told()
 
 
 def test_terms_that_make_no_sense_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

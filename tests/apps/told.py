@@ -33,6 +33,7 @@ from servers.smtp import PostOffice, post_office
 
 ORIGIN = "https://sun.example"
 ME = AccountId("member-01")
+HOME = '[[home_assistant]]\naccount = "{account}"\nbroker = "mqtt://127.0.0.1:{port}"\n'
 
 
 @dataclass
@@ -94,7 +95,7 @@ class Outside:
 
 
 @asynccontextmanager
-async def outside(folder: Path) -> AsyncIterator[Outside]:
+async def outside(folder: Path, mqtt_port: int | None) -> AsyncIterator[Outside]:
     """Listen outside, and tell a community's folder of it."""
     async with listening(folder / "outside") as listener, post_office(folder / "outside") as office:
         (folder / "notices.toml").write_text(
@@ -104,7 +105,7 @@ async def outside(folder: Path) -> AsyncIterator[Outside]:
             'host = "localhost"\n'
             f"port = {office.port}\n"
             'sender = "post@sun.example"\n'
-            'ca = "outside/authority.pem"\n'
+            'ca = "outside/authority.pem"\n' + ("" if mqtt_port is None else HOME.format(account=ME, port=mqtt_port))
         )
         yield Outside(listener, office)
 
@@ -146,10 +147,10 @@ async def another(street: LivedStreet, port: int) -> AsyncIterator[Community]:
 
 
 @asynccontextmanager
-async def told_street(street: LivedStreet) -> AsyncIterator[tuple[Outside, int]]:
+async def told_street(street: LivedStreet, mqtt_port: int | None = None) -> AsyncIterator[tuple[Outside, int]]:
     """Open what an app needs around it: its door, and who is told."""
     async with AsyncExitStack() as doors:
-        there = await doors.enter_async_context(outside(street.folder))
+        there = await doors.enter_async_context(outside(street.folder, mqtt_port))
         yield there, await doors.enter_async_context(open_door(street))
 
 
