@@ -332,11 +332,14 @@ def test_wishes_are_kept_as_they_were_said_and_none_that_make_no_sense(app: Open
 
 
 def test_a_browser_subscribes_with_the_key_that_is_offered(app: Opened, runner: asyncio.Runner) -> None:
-    secret = app.sits(app.person("bert", "member-02"))
+    secret = app.sits(app.person("dora", "member-04"))
     offered = runner.run(app.ask("GET", "/notifications/offered", secret)).json()
     assert len(offered["push_key"]) == 87 and offered["mail"] is False and offered["homes"] == []
     told = {"endpoint": "https://push.example/secret", **BROWSER}
-    made = runner.run(app.ask("POST", "/channels/push", secret, told))
+    made = runner.run(app.ask("POST", "/channels/push", secret, told, language="es-MX,es;q=0.9"))
+    assert runner.run(app.ask("GET", "/notifications/wishes", secret)).json()["language"] == "es", (
+        "as they asked for it"
+    )
     assert made.status_code == 201 and "push.example" not in made.text, "who knows the address could send there"
     assert runner.run(app.ask("POST", "/channels/push", secret, told)).status_code == 403, "once is enough"
     assert runner.run(app.ask("DELETE", f"/channels/{made.json()['id']}", secret)).status_code == 204

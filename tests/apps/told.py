@@ -73,11 +73,12 @@ class Opened:
         return sitting.sign_in(self.hall, person, way, HERE)
 
     async def ask(
-        self, method: str, path: str, secret: str = "", told: object = None, token: str = ""
+        self, method: str, path: str, secret: str = "", told: object = None, token: str = "", language: str = "en"
     ) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {"Origin": ORIGIN, "Cookie": f"{SESSION}={secret}"}
         async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=ORIGIN) as client:
-            return await client.request(method, f"/api/v1/me{path}", headers=headers, json=told)
+            spoken = {"Accept-Language": language}
+            return await client.request(method, f"/api/v1/me{path}", headers=headers | spoken, json=told)
 
 
 @dataclass

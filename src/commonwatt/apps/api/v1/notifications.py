@@ -16,7 +16,7 @@ from commonwatt.apps.api.gate import AtGate, FromWhere, SomebodyThere
 from commonwatt.apps.api.guard import There, allows
 from commonwatt.apps.api.problems import Problem, missing
 from commonwatt.apps.noticing import Noticing
-from commonwatt.apps.web.words import LANGUAGES
+from commonwatt.apps.web.words import LANGUAGES, language_of
 from commonwatt.flows.entrance import sitting as sittings
 from commonwatt.flows.entrance.hall import Hall
 from commonwatt.flows.entrance.records import ENROLLING, Where
@@ -193,7 +193,8 @@ async def offered(request: Request, tells: Tells, here: SomebodyThere) -> Respon
 @router.get("/notifications/wishes", response_model=WishesTold, summary="How I want to be told", **_SELF)
 async def wishes(request: Request, gate: AtGate, here: SomebodyThere) -> Response:
     """Language, quiet hours, and of what."""
-    return answer(request, _wishes(telling.wishes_of(gate.hall.people, here.person.id)))
+    known = gate.hall.people.wishes.get(here.person.id)
+    return answer(request, _wishes(known or Wishes(person=here.person.id, language=_spoken(request))))
 
 
 @router.put("/notifications/wishes", response_model=WishesTold, summary="Say how I want to be told", **_SELF)
@@ -229,7 +230,7 @@ async def add_browser(
 ) -> Response:  # fmt: skip
     """That subscribed with the key that is offered."""
     keys = check_subscription(told.endpoint, told.p256dh, told.auth)
-    made = _add(gate.hall, here, where, community.told_s, Way.WEB_PUSH, told.endpoint, told.label, keys)
+    made = _add(gate.hall, here, where, request, community.told_s, Way.WEB_PUSH, told.endpoint, told.label, keys)
     return answer(request, _shown(made), status=201)
 
 
@@ -244,7 +245,7 @@ async def add_mail(
         raise Refused("mail leaves where a mail server is set up")
     if told.address not in here.person.addresses:
         raise Refused("mail goes to one's own addresses for letters", address=told.address[:80])
-    made = _add(gate.hall, here, where, community.told_s, Way.MAIL, told.address, told.address[:100])
+    made = _add(gate.hall, here, where, request, community.told_s, Way.MAIL, told.address, told.address[:100])
     return answer(request, _shown(made), status=201)
 
 
@@ -258,7 +259,7 @@ async def add_home(
     assert tells.ways is not None
     if told.account not in tells.ways.homes & _accounts(here):
         raise missing("there is such a home, with a broker", told.account)
-    made = _add(gate.hall, here, where, community.told_s, Way.HOME_ASSISTANT, told.account, "Home Assistant")
+    made = _add(gate.hall, here, where, request, community.told_s, Way.HOME_ASSISTANT, told.account, "Home Assistant")
     return answer(request, _shown(made), status=201)
 
 
@@ -292,7 +293,7 @@ async def add_webhook(
     """By signed posts, as Standard Webhooks has them; what a token made ends with it, and hears of its role alone."""
     check_url(told.url)
     _need_fresh(gate.hall, here)
-    made = _add(gate.hall, here, where, community.told_s, Way.WEBHOOK, told.url, told.label)
+    made = _add(gate.hall, here, where, request, community.told_s, Way.WEBHOOK, told.url, told.label)
     return answer(request, WebhookMade(secret=made.secrets[0], channel=_shown(made)), status=201)
 
 
@@ -314,10 +315,21 @@ async def rotate(request: Request, gate: AtGate, here: SomebodyThere, id: str) -
 
 
 def _add(
-    hall: Hall, here: Sitting, where: Where, log_s: int, way: Way, address: str, label: str, keys: Sequence[str] = ()
+    hall: Hall,
+    here: Sitting,
+    where: Where,
+    request: Request,
+    log_s: int,
+    way: Way,
+    address: str,
+    label: str,
+    keys: Sequence[str] = (),
 ) -> Channel:
     _need_lasting(here)
     with hall.people.together():
+        if hall.people.wishes.get(here.person.id) is None:
+            # Until they wish otherwise, they are told in the language in which they asked for it.
+            hall.people.wishes.put(Wishes(person=here.person.id, language=_spoken(request)))
         made = channels.add(hall.people, here, way, address, label, keys, now_s=hall.now_s(), log_s=log_s)
         hall.note(Happened.CHANNEL_ADDED, here.person.id, where, way=way.value, label=label)
     return made
@@ -352,6 +364,10 @@ def _need_lasting(here: Sitting) -> None:
 def _accounts(here: Sitting) -> frozenset[str]:
     person = here.person
     return frozenset(str(person.places[place].account) for place in person.standing())
+
+
+def _spoken(request: Request) -> str:
+    return language_of(request.cookies.get("cw_language"), request.headers.get("accept-language", ""))
 
 
 def _minute(clock: str) -> int:
