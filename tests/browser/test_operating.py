@@ -23,6 +23,25 @@ def _give(giver: Visitor, to: str, amount_micro: int) -> None:
     assert done.ok, done.text()
 
 
+@pytest.mark.row("X9")
+@pytest.mark.row("E10")
+def test_forecasts_say_by_what_they_are_made_and_how_little_they_know_of_a_young_street(
+    sits_at: Visit, lived_app: str
+) -> None:
+    visitor = sits_at("operator")
+    assert visitor.context.request.get(f"{lived_app}/api/v1/forecasts/scores").ok, "answered once they are made"
+    page = visitor.go("/forecast")
+    expect(page.get_by_role("heading", name="How good forecasts were")).to_be_visible()
+    figures = page.locator("figure.charted")
+    expect(figures).to_have_count(2)
+    expect(page.locator(".content")).to_contain_text("0 whole days are too few to learn from")
+    expect(page.locator(".content")).to_contain_text("No device needs a look")
+    figures.first.get_by_role("button", name="Table").click()
+    expect(figures.first.locator("tbody tr").first).to_contain_text("00:00")
+    assert _serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 @pytest.mark.row("X14")
 def test_a_limit_is_explained_while_typed_stated_by_keyboard_seen_at_once_and_taken_back(sits_at: Visit) -> None:
     page = sits_at("dso").go("/grid")

@@ -142,7 +142,7 @@ def test_switched_off_within_a_slot_a_device_is_told_nothing_from_then_on(*, sin
     day = paper_day(stage(3, "12:00"))
     slots = day.run()
     slot_s = next(slots) + SLOT_SECONDS
-    day._hear(slot_s)
+    in_place(day._hear(slot_s))
     in_place(day._plan(slot_s))
     before = day.commands(slot_s)
     assert before.keys() >= {FIRST, SECOND}

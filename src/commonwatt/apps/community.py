@@ -10,11 +10,13 @@ from pathlib import Path
 import msgspec
 
 from commonwatt.adapters.door.client import knock
+from commonwatt.adapters.stores.answered import Answered
 from commonwatt.adapters.stores.chronicle import Chronicle
 from commonwatt.apps.feed_terms import open_outside
+from commonwatt.apps.foresight import Book, Foresight
 from commonwatt.apps.proving import Prover
 from commonwatt.apps.trying import Trials
-from commonwatt.apps.wiring import open_key, open_log
+from commonwatt.apps.wiring import open_key, open_log, open_past
 from commonwatt.flows.chronicle import Chapter, Chronicler
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.intake import read_head
@@ -93,6 +95,8 @@ class Community:
         """Asked once for every request that is passed on; who looks on puts something else here."""
         self.trials = Trials()
         """Makes plans that somebody only wants to see, in a process of their own."""
+        self.foresight = Foresight(open_past(folder))
+        self.answered = Answered(folder)
         self.broken: BaseException | None = None
         """Why the log is followed no more; what is shown stays as it was."""
 
@@ -173,6 +177,14 @@ class Community:
                 self._hearing.remove(hear)
 
         return end
+
+    async def book(self) -> Book:
+        """Return what is foreseen today; the first who asks on a local day waits some seconds."""
+        return await self.foresight.book(self.state, self.chronicle, self.told_s)
+
+    async def keep_forecasts(self) -> None:
+        """Make the book of each day as it begins, so that nobody waits for it; until cancelled."""
+        await self.foresight.keep_warm(lambda: self.state, self.chronicle, lambda: self.told_s)
 
     def holds_key(self, account: AccountId) -> bool:
         """Tell whether an account's own key is kept here, so that the app can sign for it."""

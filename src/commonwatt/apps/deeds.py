@@ -10,10 +10,13 @@ from pathlib import Path
 
 import msgspec
 
+from commonwatt.adapters.stores.answered import ANSWERED
+from commonwatt.adapters.stores.brought import BROUGHT
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.apps.door_card import DOOR_CARD
 from commonwatt.apps.publishing import cosigned
-from commonwatt.apps.wiring import Scene, durable_day, open_log, paper_day, scene
+from commonwatt.apps.wiring import Scene, durable_day, foreseen_by, keep_past, open_log, paper_day, scene
+from commonwatt.flows.foreseeing import Forecasts
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.prove import default_case, final_note, make_evidence, trust_file
 from commonwatt.flows.replay import community_of, replay, resume, store_tile
@@ -43,6 +46,8 @@ LEFT_BY_A_RUN = (
     "summary.json",
     "report.html",
     "gateways.json",
+    BROUGHT,
+    ANSWERED,
     DOOR_CARD,
 )
 
@@ -69,9 +74,10 @@ def run_durably(
     """
     claim(stage, folder, RUN_FORMAT, fresh=fresh)
     with ProcessPoolExecutor(1, get_context("spawn")) as aside, ExitStack() as doors:
-        smart = aside.submit(curve_without_discharging, source, stage.street.day.isoformat())
+        smart = aside.submit(curve_without_discharging, source, stage.street.day.isoformat(), stage.street.forecast)
         day = durable_day(stage, folder, doors)
         tell_keys(stage, day, folder)
+        keep_past(stage, folder)
         for _ in day.run():
             on_slot()
         summary = _finish(stage, day, folder, smart.result())
@@ -79,9 +85,9 @@ def run_durably(
     return summary
 
 
-def curve_without_discharging(source: Path, day: str) -> list[int]:
+def curve_without_discharging(source: Path, day: str, forecast: Forecasts | None = None) -> list[int]:
     """Return the day's curve at the feeder, W per slot, had cars given nothing back: the same story on paper doors."""
-    paper = paper_day(scene(source, day), v2g=False)
+    paper = paper_day(foreseen_by(scene(source, day), forecast), v2g=False)
     for _ in paper.run():
         pass
     return feeder_w(paper)

@@ -11,7 +11,7 @@ import msgspec
 from commonwatt.adapters.stores.notes import NoteFile
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.apps.publishing import NOTES
-from commonwatt.apps.wiring import open_log_alone
+from commonwatt.apps.wiring import forget_past, open_log_alone
 from commonwatt.flows.finality import check_final, final_size
 from commonwatt.flows.ports import NO_TILES, LogStore
 from commonwatt.flows.prove import final_note
@@ -83,6 +83,7 @@ def erase(folder: Path, account: str, confirm: Callable[[Sequence[str]], bool] =
             return None
         keep_snapshot(log, community, covered)
         leaves = sum(log.erase(owner) for owner in owners)
+        forget_past(folder, AccountId(account))
         older = [older for older, _ in log.snapshots() if older < size]
     return Erased(
         account=account,

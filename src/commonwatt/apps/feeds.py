@@ -36,8 +36,8 @@ def made_s(community: Community, seat: Seat) -> int | None:
         return feeds.made_s(_own(community, seat))
 
 
-def read(community: Community, secret: str) -> list[diary.Diary]:
-    """Return the diaries of all stores whose calendar stands at a secret address.
+def read(community: Community, secret: str) -> tuple[AccountId, list[diary.Diary]]:
+    """Return whose calendar stands at a secret address, and the diaries of all their stores.
 
     Raises:
         Unseen: There is none, or none any more.
@@ -49,7 +49,7 @@ def read(community: Community, secret: str) -> list[diary.Diary]:
     # Who holds the address reads what its owner would, and nothing else.
     owner = Seat(person=account, role=Role.MEMBER, account=account)
     own = [one.asset for one in diary.assets(community, owner) if one.asset.owner == account and one.asset.stores]
-    return [diary.diary(community, owner, asset.id) for asset in own]
+    return account, [diary.diary(community, owner, asset.id) for asset in own]
 
 
 def _own(community: Community, seat: Seat) -> AccountId:

@@ -1,6 +1,7 @@
 """What the prediction machine can show: how good its forecasts would have been, and how good a run's were."""
 
 import csv
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -8,10 +9,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from commonwatt.apps.community import Community
+from commonwatt.apps.foresight import Book, look
+from commonwatt.apps.gathering import gather
+from commonwatt.apps.views.foresight import Card, card_of
+from commonwatt.apps.wiring import open_past
 from commonwatt.flows.summary import Score
 from commonwatt.forecasting.days import kinds
 from commonwatt.forecasting.load import MOST_LEAD, Panel
-from commonwatt.forecasting.sun import darkness
+from commonwatt.forecasting.sun import Place, darkness
 from commonwatt.forecasting.trial import Trial, trial
 from commonwatt.model import InvalidValue, Refused, zone_of
 
@@ -55,6 +61,30 @@ def score_run(folder: Path) -> list[Score]:
         raise Refused("the summary cannot be read", folder=folder.name, found=str(error)) from error
 
 
+def book_of(folder: Path) -> Book:
+    """Return what is foreseen of a community's folder as its log stands, and what ails its devices.
+
+    Raises:
+        Refused: There is no log, or no key to it.
+        Corrupt: The log or what was brought along is damaged.
+    """
+    community = Community(folder, lambda: 0, lambda: None)
+    try:
+        community.catch_up()
+        return look(gather(community.state, community.chronicle, open_past(folder), community.told_s))
+    finally:
+        community.close()
+
+
+def cards(book: Book) -> list[Card]:
+    """Return every score card of a book, those of homes with what the last finished day's plan lost to its forecast."""
+    sums = [("net", book.community), ("solar", book.sun), *(("net", one) for one in book.zones.values())]
+    found = [card_of(of, told) for of, told in (*sums, ("price", book.price)) if told is not None]
+    for account, told in book.loads.items():
+        found.append(replace(card_of("load", told), decision_micro=book.decisions.get(account)))
+    return [*found, *(card_of("solar", told) for told in book.roofs.values())]
+
+
 def _panel(file: Path, clock: ZoneInfo, latitude: float, longitude: float) -> tuple[Panel, list[str]]:
     try:
         with file.open(newline="", encoding="utf-8") as lines:
@@ -96,6 +126,5 @@ def _slots(times: list[datetime], name: str) -> int:
 
 
 def _dark(days: list[date], slots: int, latitude: float, longitude: float, clock: ZoneInfo) -> np.ndarray:
-    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
-        raise InvalidValue(f"a place is within 90 degrees north and 180 east, was {latitude}, {longitude}")
-    return darkness(days, slots, latitude, longitude, clock)
+    place = Place(latitude, longitude)
+    return darkness(days, slots, place.latitude, place.longitude, clock)

@@ -13,8 +13,9 @@ from commonwatt.apps import door_card
 from commonwatt.apps.accepting import LOOK_EVERY_S, see_off
 from commonwatt.apps.deeds import claim, tell_keys
 from commonwatt.apps.pacing import Pacer
-from commonwatt.apps.wiring import Scene, durable_day, durable_paper_day, terms
+from commonwatt.apps.wiring import Scene, durable_day, durable_paper_day, keep_past, terms
 from commonwatt.flexibility.plan import Engine
+from commonwatt.flows.foreseeing import NOTHING_LEARNT, Chosen
 from commonwatt.flows.outlook import Terms
 from commonwatt.flows.trading_day import PHASES, Phase, in_place
 from commonwatt.model import SLOT_SECONDS, CommonwattError, epoch, instant, round_div
@@ -94,6 +95,7 @@ class Living:
         self._stage, self._folder, self._manner = stage, folder, manner
         self._ticks_ms, self._system_ms, self._onlooker = ticks_ms, system_ms, onlooker
         self._stop = threading.Event()
+        self._chosen = NOTHING_LEARNT
 
     def stop(self) -> None:
         """End it, once the phase that is under way is done; may be called from anywhere."""
@@ -119,6 +121,7 @@ class Living:
             day.terms = self._terms(self._days[0])
             self._begin()
             tell_keys(self._stage, day, self._folder)
+            keep_past(self._stage, self._folder)
             self._pacer = Pacer(self._ticks_ms, self._manner.slot_ms, day.sequencer.last_s)
             asyncio.run(self._live())
 
@@ -205,12 +208,21 @@ class Living:
             while True:
                 aside = work.send(await asyncio.to_thread(aside))
         except StopIteration:
+            self._tell_forecasts()
             return
         except CommonwattError as error:
             if phase.name != "planned":
                 raise
             self._day.go_without_plan(phase.slot_s)
             self._onlooker.on_word(f"no plan at {instant(phase.slot_s):%H:%M} UTC, devices are told nothing: {error}")
+
+    def _tell_forecasts(self) -> None:
+        """Say once a local day by how many learnt forecasts is planned, where any are learnt."""
+        foresee = self._day.terms.foresee
+        if isinstance(foresee, Chosen) and foresee.choices is not self._chosen:
+            self._chosen = foresee.choices
+            used = sum(choice.used for choice in self._chosen.values())
+            self._onlooker.on_word(f"of {len(self._chosen)} homes and roofs {used} are planned by a learnt forecast")
 
     def _card(self) -> door_card.DoorCard:
         return door_card.DoorCard(

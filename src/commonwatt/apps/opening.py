@@ -138,7 +138,9 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
     if way.rehearsal:
         doorway = played = rehearsal(community.folder, way.host, origin, community.state)
         chairs = [Chair(seat=seat, href=href) for seat, href in played.ways()]
-        app = make_app(lambda: community, doorway, [*watch.beside, lambda: keep_feeds(community)], needs)
+        app = make_app(
+            lambda: community, doorway, [*watch.beside, lambda: keep_feeds(community), community.keep_forecasts], needs
+        )
     else:
         doorway = gate = open_gate(community.folder, origin, community.state)
         noticing = Noticing(gate.hall, community, place, origin, terms_of(community.folder))
@@ -147,6 +149,7 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
             lambda: keep_trail_tied(gate.hall.people, community),
             lambda: keep_feeds(community),
             noticing.run,
+            community.keep_forecasts,
         ]
         app = make_app(lambda: community, doorway, beside, {**needs, "people": gate.answers})
         app.state.noticing = noticing

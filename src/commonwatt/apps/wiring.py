@@ -14,10 +14,13 @@ import msgspec
 from commonwatt.adapters.devices.driver import DeviceSpec
 from commonwatt.adapters.devices.gateway.client import GatewayProcess, PlantProcess
 from commonwatt.adapters.devices.gateway.device import PaperFleet, WiredFleet
+from commonwatt.adapters.stores import brought
 from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_secret
 from commonwatt.adapters.stores.people import PeopleFile
 from commonwatt.adapters.stores.sqlite import SqliteLog, in_use
 from commonwatt.adapters.stores.vault import MasterKey
+from commonwatt.flows.brought import Brought, HomePast, PastStay
+from commonwatt.flows.foreseeing import Chosen, Forecasts, naive
 from commonwatt.flows.onboard import Cast, Charter, WalletTerms
 from commonwatt.flows.outlook import Terms
 from commonwatt.flows.ports import Gateways, LogStore
@@ -30,6 +33,7 @@ from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.model import (
     MICRO,
     SLOT_SECONDS,
+    AccountId,
     Asset,
     AssetId,
     AssetKind,
@@ -47,12 +51,14 @@ from commonwatt.simulator.kept_paper import KeptPaperFleet
 from commonwatt.simulator.larger import larger
 from commonwatt.simulator.paper import PaperLog, PaperProgram
 from commonwatt.simulator.plant_program import PlantSpec
-from commonwatt.simulator.recorded import Recorded
+from commonwatt.simulator.recorded import Recorded, Series
 from commonwatt.simulator.street import MICRO_PER_PENNY, Street, account, assets, gateway, home_assets
 from commonwatt.simulator.world import RecordedFeeds, RecordedPeople, salts, surroundings
 from commonwatt.tokens.watt import b_max_wh
 
 HISTORY_S = 14 * 86_400
+MOST_HISTORY_S = 56 * 86_400
+"""Where more was recorded than the least, forecasts learn from so much of it: eight weeks are a season."""
 GRACE_SLOTS = 4
 CORRECTION_SLOTS = 192
 """Two days: a plan looks back over the day, and a meter may report or correct that long."""
@@ -98,6 +104,11 @@ def live_scene(folder: Path, day: str | None = None, homes: int | None = None) -
     street = replace(first, days=max(1, (last - first.day).days + 1))
     recorded = recordings.load_days(folder / "data", street)
     return Scene(street, recorded) if homes is None else Scene(*larger(street, recorded, homes))
+
+
+def foreseen_by(scene: Scene, forecast: Forecasts | None) -> Scene:
+    """Return a street whose plans go by other forecasts than its file says; by the same where none is given."""
+    return scene if forecast is None else Scene(replace(scene.street, forecast=forecast), scene.recorded)
 
 
 def watched(scene: Scene, cards: Sequence[Path]) -> Scene:
@@ -273,21 +284,82 @@ def _day(scene: Scene, log: LogStore, fleet: Gateways, cast: Cast, *, v2g: bool 
 
 
 def terms(scene: Scene, span: Interval, *, v2g: bool = True) -> Terms:
-    """Return what plans of a day take as given, with the two recorded weeks before it."""
+    """Return what plans of a day take as given, with what was recorded before it."""
     street, recorded, start_s = scene.street, scene.recorded, epoch(span.start)
     numbers = range(1, len(street.home) + 1)
     return Terms(
         span=span,
         zone=street.zone,
-        load_wh={account(n): recorded.load_wh[n - 1].between(start_s - HISTORY_S, start_s) for n in numbers},
-        solar_wh={account(n): recorded.solar_wh[n - 1].between(start_s - HISTORY_S, start_s) for n in numbers},
+        load_wh={account(n): _before(recorded.load_wh[n - 1], start_s) for n in numbers},
+        solar_wh={account(n): _before(recorded.solar_wh[n - 1], start_s) for n in numbers},
         wear_micro_per_kwh={
             AssetKind.BATTERY: street.battery.wear_pence_per_kwh * MICRO_PER_PENNY,
             AssetKind.VEHICLE: street.car.wear_pence_per_kwh * MICRO_PER_PENNY,
         },
         reserve_wh=street.battery.reserve_wh,
         v2g=v2g,
+        foresee=Chosen(street.place) if street.forecast == "chosen" else naive,
     )
+
+
+def _before(series: Series, start_s: int) -> tuple[int, ...]:
+    """Return what was recorded before an instant: two weeks at least, more where there is more.
+
+    Raises:
+        InvalidValue: Two weeks before it were not recorded.
+    """
+    first_s = min(start_s - HISTORY_S, max(series.start_s, start_s - MOST_HISTORY_S))
+    return series.between(first_s, start_s)
+
+
+def keep_past(scene: Scene, folder: Path) -> None:
+    """Leave in a run's folder what was recorded before it, for those who forecast beside it; once, so that what was
+    erased of it stays so.
+    """
+    if (folder / brought.BROUGHT).exists():
+        return
+    street, recorded = scene.street, scene.recorded
+    given, start_s = terms(scene, street.span), epoch(street.span.start)
+    homes = {}
+    for number in range(1, len(street.home) + 1):
+        owner = account(number)
+        load_wh = given.load_wh[owner]
+        stays = tuple(
+            PastStay(start_s=one.start_s, end_s=one.end_s, energy_wh=one.need_wh)
+            for one in recorded.sessions_before
+            if one.home == number and one.end_s < start_s  # what ends with it was cut there
+        )
+        homes[owner] = HomePast(
+            first_s=start_s - len(load_wh) * SLOT_SECONDS,
+            load_wh=load_wh,
+            solar_wh=given.solar_wh[owner],
+            stays={AssetId(f"car-{number:02d}"): stays} if stays else {},
+        )
+    first_s = recorded.import_price.start_s
+    bought, sold = (one.between(first_s, start_s) for one in (recorded.import_price, recorded.export_price))
+    told = Brought(
+        place=street.place,
+        prices_from_s=first_s,
+        prices=tuple(zip(bought, sold, strict=True)),
+        wear_micro_per_kwh=given.wear_micro_per_kwh[AssetKind.BATTERY],
+        reserve_wh=given.reserve_wh,
+        homes=homes,
+    )
+    brought.keep(folder, MasterKey.in_file(folder / MASTER_KEY), told)
+
+
+def open_past(folder: Path) -> Brought:
+    """Return what was measured before a community's log begins; nothing where nobody left it there.
+
+    Raises:
+        Corrupt: The file is damaged, or another master key's.
+    """
+    return brought.read(folder, MasterKey.in_file(folder / MASTER_KEY))
+
+
+def forget_past(folder: Path, account: AccountId) -> bool:
+    """Delete what a member brought along; tell whether there was anything."""
+    return brought.forget(folder, account)
 
 
 def _wallets(street: Street) -> WalletTerms:

@@ -10,7 +10,7 @@ from commonwatt.flexibility.effort import Effort
 from commonwatt.flexibility.plan import SLIDING, Engine, plan
 from commonwatt.flexibility.problem import Plan, Problem
 from commonwatt.flows.agreement import bounded
-from commonwatt.forecasting.seasonal import corrected_naive
+from commonwatt.flows.foreseeing import Foresee, Known, naive
 from commonwatt.model import (
     ALWAYS,
     SLOT,
@@ -71,6 +71,7 @@ class Outlook:
         promised: What owners who were asked have accepted: power in W, slot by slot from now on.
         clock: In which owners' hours are told.
         end: When the replayed day ends, and what the batteries should hold together by then at least, in Wh.
+        foresee: How homes and roofs are forecast from what is known.
     """
 
     now: datetime
@@ -88,6 +89,7 @@ class Outlook:
     end: tuple[datetime, int] | None = None
     promised: Mapping[AssetId, tuple[int, ...]] = field(default_factory=dict)
     clock: ZoneInfo = UTC_CLOCK
+    foresee: Foresee = naive
 
 
 def plan_ahead(outlook: Outlook, engine: Engine = Engine.AUTO, effort: Effort = SLIDING) -> tuple[Plan, Problem]:
@@ -115,17 +117,21 @@ def _price(outlook: Outlook, ahead: int) -> tuple[int, int]:
 
 
 def _fixed(outlook: Outlook) -> list[Envelope]:
-    def expect(series: AssetId, history: tuple[int, ...]) -> Forecast:
-        energy = tuple(corrected_naive(history, HORIZON))
+    known = Known(now=outlook.now, clock=outlook.clock, load_wh=outlook.load_wh, solar_wh=outlook.solar_wh)
+    expected = outlook.foresee(known, HORIZON)
+
+    def told(series: AssetId, energy: tuple[int, ...]) -> Forecast:
         return Forecast(series=series, issued=outlook.now, start=outlook.now, energy_wh=energy)
 
-    loads = [fixed.load(name, outlook.zone, expect(name, past)) for name, past in outlook.load_wh.items()]
-    roofs = [(name, expect(name, past)) for name, past in outlook.solar_wh.items()]
+    loads = [fixed.load(name, outlook.zone, told(name, wh)) for name, wh in expected.load_wh.items()]
+    roofs = [
+        solar.envelope(name, outlook.zone, told(name, wh), curtailable=False) for name, wh in expected.solar_wh.items()
+    ]
     promised = [
         Envelope(asset=name, zone=outlook.zone, lo_w=power_w, hi_w=power_w, direct=False)
         for name, power_w in outlook.promised.items()
     ]
-    return [*loads, *(solar.envelope(name, outlook.zone, made, curtailable=False) for name, made in roofs), *promised]
+    return [*loads, *roofs, *promised]
 
 
 def _flexible(outlook: Outlook, stored: Stored) -> Envelope:

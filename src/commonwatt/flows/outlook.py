@@ -8,6 +8,7 @@ from commonwatt.assets import battery
 from commonwatt.flexibility.instructions import powers
 from commonwatt.flexibility.plan import Engine
 from commonwatt.flows.constraint_to_command import EARLY, HORIZON, Outlook, Stored
+from commonwatt.flows.foreseeing import Foresee, naive
 from commonwatt.flows.rulebook import State
 from commonwatt.forecasting.seasonal import corrected_naive
 from commonwatt.metering.aggregate import home_load_wh
@@ -51,6 +52,7 @@ class Terms:
         hands_over: Whether the batteries are to hold at the day's end what they would have held on their own, so that
             one day can be compared with another.
         engine: Who plans.
+        foresee: How homes and roofs are forecast.
     """
 
     span: Interval
@@ -62,6 +64,7 @@ class Terms:
     v2g: bool = True
     hands_over: bool = True
     engine: Engine = Engine.AUTO
+    foresee: Foresee = naive
 
 
 def homes(state: State, terms: Terms) -> dict[AccountId, dict[AssetKind, Asset]]:
@@ -113,6 +116,7 @@ def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
         feeder=next((asset.id for asset in state.assets.values() if asset.kind is AssetKind.FEEDER), ""),
         end=(terms.span.end, ending_wh) if terms.hands_over else None,
         clock=zone_of(state.charter.timezone),
+        foresee=terms.foresee,
     )
 
 

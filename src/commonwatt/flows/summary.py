@@ -75,7 +75,7 @@ class Shares(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """Forecast errors (nMAE) of one home's load and roof: a slot ahead as planned with, a day ahead by the baseline."""
+    """Errors (nMAE) of seasonal forecasts of a home's load and roof: a slot ahead corrected, a day ahead not."""
 
     member: str
     load_slot_ahead: float

@@ -12,6 +12,7 @@ from commonwatt.flexibility.plan import Engine
 from commonwatt.flexibility.problem import Plan, Problem, Unmet
 from commonwatt.flows.agents import acts
 from commonwatt.flows.agreement import allowed
+from commonwatt.flows.cautions import cautious
 from commonwatt.flows.constraint_to_command import Outlook, plan_ahead
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.onboard import OPERATOR, Cast, Charter, onboard
@@ -134,8 +135,9 @@ class Day:
         wires = [*desk.wires, *(wire for one in heard for wire in one.requests)]
         self._submit(wires, slot_s + SLOT_SECONDS, slot_s, "closed")
 
-    def _hear(self, slot_s: int) -> None:
-        """Take in facts, statements, and what owners decided who were asked."""
+    def _hear(self, slot_s: int) -> Work:
+        """Take in facts, statements, what owners decided who were asked, and what the community is cautious about."""
+        cautions = yield from cautious(self.sequencer.state, self.terms, slot_s)
         desk = self._desk()
         self._facts(desk, slot_s)
         for line in self.grid.get(slot_s, ()):
@@ -149,6 +151,9 @@ class Day:
             owner = self.sequencer.state.assets[schedule.asset].owner
             decided = bodies.DecisionBody(asset=schedule.asset, issued_s=epoch(schedule.issued), accept=accept)
             desk.write(self.cast.members[owner], owner, Kind.CONSENT, decided)
+        for line in cautions:
+            said = bodies.ConstraintBody(text=line, said_s=slot_s)
+            desk.write(self.cast.operator, OPERATOR, Kind.CONSTRAINT, said)
         self._submit(desk.wires, slot_s + PLANNED_AFTER_S, slot_s, "heard")
 
     def _plan(self, slot_s: int) -> Work:

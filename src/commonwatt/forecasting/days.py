@@ -1,11 +1,14 @@
 """Which days are alike: what the calendar says of how people live them."""
 
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import date, datetime, time, timedelta, tzinfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from commonwatt.model import SLOT_SECONDS, SLOTS_PER_DAY, epoch
+
+MINUTES = SLOT_SECONDS // 60
 WORKDAY, SATURDAY, SUNDAY = 0, 1, 2
 """Kinds of days; a holiday is lived like a Sunday."""
 
@@ -13,6 +16,25 @@ WORKDAY, SATURDAY, SUNDAY = 0, 1, 2
 def kinds(days: Sequence[date], holidays: Collection[date] = ()) -> NDArray[np.int8]:
     """Return the kind of each day: `WORKDAY`, `SATURDAY`, or `SUNDAY`, as which holidays count, too."""
     return np.array([_kind(day, holidays) for day in days], np.int8)
+
+
+def starts_s(days: Sequence[date], clock: tzinfo) -> NDArray[np.int64]:
+    """Return when each quarter-hour of the local clock begins: (days, 96), seconds since 1970.
+
+    Where clocks go back an hour of energy belongs to no slot here, where they go forward one belongs to two: people's
+    days have 96 quarter-hours, and it is by these that they are alike.
+    """
+    at = [time(*divmod(slot * MINUTES, 60)) for slot in range(SLOTS_PER_DAY)]
+    return np.array([[_start_s(day, moment, clock) for moment in at] for day in days], np.int64).reshape(-1, len(at))
+
+
+def from_day(first: date, count: int) -> list[date]:
+    """Return so many days from one on."""
+    return [first + timedelta(days=n) for n in range(count)]
+
+
+def _start_s(day: date, moment: time, clock: tzinfo) -> int:
+    return epoch(datetime.combine(day, moment, clock))
 
 
 def _kind(day: date, holidays: Collection[date]) -> int:

@@ -1,14 +1,39 @@
 """Where the sun stands, and how dark it is: what astronomy says of a day long before it comes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from commonwatt.model import InvalidValue
+
 Floats = NDArray[np.float64]
 DUSK_DEGREES = 3.0
 """How many degrees around the horizon it takes for day to become night."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the sun is looked at from, in degrees; a whole one is exact enough.
+
+    Args:
+        latitude: North of the equator.
+        longitude: East of Greenwich.
+
+    Raises:
+        InvalidValue: It is nowhere on earth.
+    """
+
+    latitude: float
+    longitude: float
+
+    def __post_init__(self) -> None:
+        if not (-90 <= self.latitude <= 90 and -180 <= self.longitude <= 180):
+            raise InvalidValue(
+                f"a place is within 90 degrees north and 180 east, was {self.latitude}, {self.longitude}"
+            )
 
 
 def darkness(days: Sequence[date], slots: int, latitude: float, longitude: float, clock: tzinfo) -> NDArray[np.float32]:

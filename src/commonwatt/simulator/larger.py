@@ -1,10 +1,11 @@
 """A street of more homes than were recorded: every recorded household under every recorded roof."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from commonwatt.flexibility import language
 from commonwatt.model import Constraint, InvalidValue
-from commonwatt.simulator.recorded import Recorded
+from commonwatt.simulator.recorded import Recorded, Session
 from commonwatt.simulator.street import Street
 
 
@@ -35,17 +36,21 @@ def larger(street: Street, recorded: Recorded, homes: int) -> tuple[Street, Reco
         ),
         dso=tuple(_grown(street, line, homes) for line in street.dso),
     )
-    sessions = [
-        replace(session, home=number)
-        for number, household in enumerate(households, 1)
-        for session in recorded.sessions
-        if session.home == household + 1
-    ]
     return grown, replace(
         recorded,
         load_wh=tuple(recorded.load_wh[household] for household in households),
         solar_wh=tuple(recorded.solar_wh[roof] for roof in roofs),
-        sessions=tuple(sessions),
+        sessions=_shared(recorded.sessions, households),
+        sessions_before=_shared(recorded.sessions_before, households),
+    )
+
+
+def _shared(sessions: Sequence[Session], households: Sequence[int]) -> tuple[Session, ...]:
+    return tuple(
+        replace(session, home=number)
+        for number, household in enumerate(households, 1)
+        for session in sessions
+        if session.home == household + 1
     )
 
 

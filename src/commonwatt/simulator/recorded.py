@@ -64,13 +64,17 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """Everything recorded: per home load and solar in Wh, prices in micro per kWh, and the day's sessions."""
+    """Everything recorded: per home load and solar in Wh, prices in micro per kWh, and the day's sessions.
+
+    ``sessions_before`` are those of the days before, from which cars' habits can be learnt.
+    """
 
     load_wh: tuple[Series, ...]
     solar_wh: tuple[Series, ...]
     import_price: Series
     export_price: Series
     sessions: tuple[Session, ...]
+    sessions_before: tuple[Session, ...] = ()
 
 
 def load(folder: Path, street: Street) -> Recorded:
@@ -83,6 +87,7 @@ def load(folder: Path, street: Street) -> Recorded:
         import_price=import_price,
         export_price=export_price,
         sessions=tuple(_sessions(folder / SESSIONS, street)),
+        sessions_before=tuple(_sessions_before(folder / SESSIONS, street)),
     )
 
 
@@ -140,6 +145,12 @@ def _sessions(path: Path, street: Street) -> Iterator[Session]:
         away_from[home] = end_s
         most_wh = street.car.power_w * (end_s - start_s) // 3600 * STORED_MARGIN_PERMILLE // 1000
         yield Session(home=home, start_s=start_s, end_s=end_s, need_wh=min(int(row["energy_wh"]), most_wh))
+
+
+def _sessions_before(path: Path, street: Street) -> Iterator[Session]:
+    first = instant(min(_street_clock(row["plugin_local"], street) for row in _rows(path))).date()
+    if first < street.day:
+        yield from _sessions(path, replace(street, day=first, days=(street.day - first).days))
 
 
 def _street_clock(local: str, street: Street) -> int:

@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from commonwatt.flows.foreseeing import Forecasts
 from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms
+from commonwatt.forecasting.sun import Place
 from commonwatt.model import (
     AccountId,
     Asset,
@@ -148,7 +150,11 @@ class HomeSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Street:
-    """The whole street; `load` reads it from its TOML file."""
+    """The whole street; `load` reads it from its TOML file.
+
+    ``place`` is where its roofs are, as their sun tells; ``forecast`` says whether plans go by the seasonal forecast
+    alone, or for each home and roof by what did better of late (docs/decisions/0009).
+    """
 
     community: str
     zone: str
@@ -167,6 +173,8 @@ class Street:
     charges: ChargesSpec = ChargesSpec()
     settlement: SettlementTerms = field(default_factory=SettlementTerms)
     days: int = 1
+    place: Place | None = None
+    forecast: Forecasts = "naive"
 
     @property
     def clock(self) -> ZoneInfo:

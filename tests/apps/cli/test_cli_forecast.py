@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from lived import LivedStreet
 from test_cli_prove import command
 
 from commonwatt.model import InvalidValue, Refused
@@ -65,3 +66,14 @@ def test_bytes_that_are_no_text_and_places_off_the_earth_are_refused(tmp_path: P
         command("forecast", "score", file)
     with pytest.raises(InvalidValue, match="90 degrees"):
         command("forecast", "score", HOMES, "--latitude", "91")
+
+
+@pytest.mark.row("X9")
+@pytest.mark.row("W11")
+def test_a_communitys_log_is_scored_and_its_devices_are_looked_at(lived: LivedStreet) -> None:
+    cards = json.loads(command("forecast", "score", lived.folder, "--cards", "--json"))
+    assert {one["of"] for one in cards} >= {"net", "load"} and len([one for one in cards if one["of"] == "load"]) == 10
+    assert all(one["used"] is False and "too few" in one["reason"] for one in cards), "some hours teach nothing"
+    assert "member-01" in command("forecast", "score", lived.folder, "--cards")
+    assert "no device needs a look" in command("alarms", lived.folder)
+    assert json.loads(command("alarms", lived.folder, "--json")) == []

@@ -7,9 +7,11 @@ import typer
 from rich.table import Table
 
 from commonwatt.apps import forecasting
-from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.apps.cli.screen import as_json, ergon, screen
+from commonwatt.apps.views.foresight import Card
 from commonwatt.flows.summary import Score
 from commonwatt.forecasting.trial import LEAST_DAYS, Trial
+from commonwatt.model import instant
 
 app = typer.Typer(help="Forecasts, and how good they are.", no_args_is_help=True)
 
@@ -28,12 +30,25 @@ def score(
     latitude: Annotated[float, typer.Option(help="Degrees north, for the hours of darkness.")] = 51.5,
     longitude: Annotated[float, typer.Option(help="Degrees east.")] = 0.0,
     first: Annotated[int, typer.Option(help="The first day that is scored.", min=LEAST_DAYS)] = 28,
+    cards: Annotated[
+        bool, typer.Option("--cards", help="Of a run's folder: the app's score cards, from its log.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the cards as JSON.")] = False,
 ) -> None:
     """Score the next day's load of every home, each day forecast from those before it; or show what a run's missed.
 
+    With --cards a community's log is looked at: homes, roofs, sums and prices, and what the last finished day's plan
+    lost to its forecast against one that knew.
+
     A model that lost to the mean of seven days is not used, and says so.
     """
+    if of.is_dir() and cards:
+        found = forecasting.cards(forecasting.book_of(of))
+        if json:
+            typer.echo(as_json(found))
+        else:
+            screen().print(_community(found))
+        return
     if of.is_dir():
         run = forecasting.score_run(of)
         if json:
@@ -72,6 +87,58 @@ def _cards(trials: list[Trial]) -> Table:
             f"{card.coverage_permille / 10:.1f} %",
         )
     return table
+
+
+def _community(cards: list[Card]) -> Table:
+    heads = ("of", "series", "model", "used", "nMAE", "7-day mean", "skill", "in 90 % band", "lost")
+    table = Table(*heads, box=None, header_style="bold")
+    for column in table.columns[4:]:
+        column.justify = "right"
+    for one in cards:
+        scored = (one.nmae, one.baseline_nmae, one.skill)
+        held = "-" if one.coverage_permille is None else f"{one.coverage_permille / 10:.1f} %"
+        table.add_row(
+            one.of,
+            one.series,
+            one.model,
+            "yes" if one.used else "no",
+            *("-" if value is None else f"{value:.3f}" for value in scored),
+            held,
+            "-" if one.decision_micro is None else ergon(one.decision_micro),
+        )
+    return table
+
+
+def alarms(
+    folder: Annotated[Path, typer.Argument(help="A community's folder, with its log.", exists=True, file_okay=False)],
+    json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+) -> None:
+    """Show what ails roofs, batteries, meters and chargers, as far as a community's log tells.
+
+    Each with its statistic, where that alarms, how often healthy devices do, and what was lost since.
+    """
+    found = forecasting.book_of(folder).alarms
+    if json:
+        typer.echo(as_json(found))
+        return
+    if not found:
+        typer.echo("no device needs a look")
+        return
+    heads = ("device", "what", "since", "off", "score", "alarms from", "false of 1000 days", "lost kWh", "lost")
+    table = Table(*heads, box=None, header_style="bold")
+    for one in found:
+        table.add_row(
+            one.asset,
+            one.ailment.value,
+            f"{instant(one.since_s):%Y-%m-%d}",
+            f"{one.off_permille / 10:.1f} %",
+            f"{one.score:.1f}",
+            f"{one.threshold:.1f}",
+            str(one.false_alarms_permille),
+            f"{one.lost_wh / 1000:.1f}",
+            ergon(one.lost_micro),
+        )
+    screen().print(table)
 
 
 def _run(scores: list[Score]) -> Table:

@@ -1,30 +1,21 @@
 """`commonwatt run --live`: a recorded street lives on at a pace, with its door open."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import typer
 
-from commonwatt.apps import wiring
 from commonwatt.apps.cli.screen import screen
 from commonwatt.apps.door_card import DoorCard
 from commonwatt.apps.living import Living, Manner, Onlooker, Told
+from commonwatt.apps.wiring import Scene
 from commonwatt.model import SLOT_SECONDS, Refused, instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What a live street is told beside what every run is: its manner, and how many homes it has where not its own."""
-
-    manner: Manner
-    homes: int | None
-
-
-def options(pace: float | None, port: int | None, homes: int | None) -> Options:
-    """Return the options of a live street, with defaults for what was not said.
+def options(pace: float | None, port: int | None, *, on_paper: bool) -> Manner:
+    """Return how a live street lives, with defaults for what was not said.
 
     Raises:
         Refused: A quarter-hour is to last no time, or longer than it does.
@@ -33,28 +24,17 @@ def options(pace: float | None, port: int | None, homes: int | None) -> Options:
     if pace is not None and not 0.001 <= pace <= SLOT_SECONDS:
         raise Refused("a quarter-hour lasts from a thousandth of a second to 900 s", found_s=pace)
     slot_ms = usual.slot_ms if pace is None else round(1_000 * pace)
-    where = usual.port if port is None else port
-    return Options(manner=Manner(slot_ms=slot_ms, port=where, on_paper=homes is not None), homes=homes)
+    return Manner(slot_ms=slot_ms, port=usual.port if port is None else port, on_paper=on_paper)
 
 
-def live(
-    street: Path,
-    day: str | None,
-    output: Path | None,
-    witness: Sequence[Path],
-    told: Options,
-    *,
-    fresh: bool,
-    json: bool,
-) -> None:
+def live(stage: Scene, output: Path | None, manner: Manner, *, fresh: bool, json: bool) -> None:
     """Let a street live on until it is interrupted; see `commonwatt.apps.cli.running.run` for what is asked."""
-    stage = wiring.watched(wiring.live_scene(street, day, told.homes), witness)
     folder = output or Path("runs") / stage.street.community / "live"
     console = screen(quiet=json)
     clock = stage.street.clock
 
     def on_open(card: DoorCard) -> None:
-        pace = f"a quarter-hour lasts {told.manner.slot_ms / 1000:g} s"
+        pace = f"a quarter-hour lasts {manner.slot_ms / 1000:g} s"
         where = f"{card.community}: {len(stage.street.home)} homes, {pace}; taking requests on {card.host}:{card.port}"
         console.print(f"{where}\nfolder {folder}; Ctrl-C ends it, the same command goes on", highlight=False)
 
@@ -69,9 +49,9 @@ def live(
     def on_word(word: str) -> None:
         console.print(word, markup=False, highlight=False, soft_wrap=True)
 
-    Living(
-        stage, folder, told.manner, _ms(time.monotonic_ns), _ms(time.time_ns), Onlooker(on_open, on_slot, on_word)
-    ).run(fresh=fresh)
+    Living(stage, folder, manner, _ms(time.monotonic_ns), _ms(time.time_ns), Onlooker(on_open, on_slot, on_word)).run(
+        fresh=fresh
+    )
 
 
 def _ms(now_ns: Callable[[], int]) -> Callable[[], int]:

@@ -18,6 +18,7 @@ COMMANDS = {
     "app": "opening:app",
     "demo": "opening:demo",
     "bill": "billing:bill",
+    "alarms": "forecasting:alarms",
     "archive": "keeping:archive",
     "query": "keeping:query",
     "erase": "erasing:erase",

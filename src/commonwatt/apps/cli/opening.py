@@ -88,7 +88,8 @@ def demo(
     console = screen()
     folder = output or Path("runs") / street.name / "demo"
     words = ["--pace", f"{pace:g}"]
-    words += ["--homes", str(homes)] if homes is not None else []
+    # What is learnt of a large street takes longer than its quarter-hours last.
+    words += ["--homes", str(homes)] if homes is not None else ["--forecast", "chosen"]
     words += ["--fresh"] if fresh else []
 
     def on_open(opened: Opened) -> None:

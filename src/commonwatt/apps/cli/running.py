@@ -10,6 +10,7 @@ from commonwatt.apps import deeds, wiring
 from commonwatt.apps.cli import living
 from commonwatt.apps.cli.screen import as_json, screen, show
 from commonwatt.apps.report.page import write_page
+from commonwatt.flows.foreseeing import Forecasts
 from commonwatt.model import SLOTS_PER_DAY, Refused
 
 
@@ -32,6 +33,9 @@ def run(
     ] = False,
     pace: Annotated[float | None, typer.Option(help="Seconds that a quarter-hour lasts, live; default 10.")] = None,
     port: Annotated[int | None, typer.Option(help="Where a live street's door is; 0 for any free port.")] = None,
+    forecast: Annotated[
+        Forecasts | None, typer.Option(help="How plans foresee homes and roofs; default as the street's file says.")
+    ] = None,
     homes: Annotated[
         int | None, typer.Option(help="Make a live street so large: every recorded household under every roof.")
     ] = None,
@@ -41,11 +45,13 @@ def run(
     With --live it does not end with the day, and takes signed requests meanwhile, as `commonwatt accept` does.
     """
     if live:
-        living.live(street, day, output, witness or [], living.options(pace, port, homes), fresh=fresh, json=json)
+        stage = wiring.foreseen_by(wiring.live_scene(street, day, homes), forecast)
+        stage = wiring.watched(stage, witness or [])
+        living.live(stage, output, living.options(pace, port, on_paper=homes is not None), fresh=fresh, json=json)
         return
     if (pace, port, homes) != (None, None, None):
         raise Refused("--pace, --port and --homes are for a street that runs --live", street=street)
-    stage = wiring.watched(wiring.scene(street, day), witness or [])
+    stage = wiring.watched(wiring.foreseen_by(wiring.scene(street, day), forecast), witness or [])
     folder = output or Path("runs") / stage.street.community / f"{stage.street.day}"
     console = screen(quiet=json)
     columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("slots"))

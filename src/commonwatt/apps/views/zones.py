@@ -94,6 +94,11 @@ def feeder(community: Community, seat: Seat, from_s: int, to_s: int) -> list[Fee
     ]
 
 
+def limits_w(community: Community, name: str, slots_s: Sequence[int]) -> list[int | None]:
+    """Return the most that stands stated about a zone's power in each slot, W; None where nothing binds."""
+    return [min(_bounds(community, name, slot_s)[Relation.AT_MOST], default=None) for slot_s in slots_s]
+
+
 def mean_w(energy_wh: int) -> int:
     """Return the mean power over a slot that comes to so much energy."""
     return round_div(energy_wh * 3_600, SLOT_SECONDS)

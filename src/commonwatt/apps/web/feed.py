@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from icalendar import Alarm, Calendar, Event
 
+from commonwatt.apps.views.alarms import AlarmView
 from commonwatt.apps.views.diary import Diary, Spell, spells
 from commonwatt.apps.web.words import Words
 from commonwatt.model import instant
@@ -14,14 +15,15 @@ AGAIN_AFTER = timedelta(minutes=15)
 _WARN_BEFORE = timedelta(minutes=15)
 
 
-def as_ics(words: Words, diaries: Sequence[Diary]) -> bytes:
-    """Return what stores will do, by when they are to be ready, and by when their owner has to decide.
+def as_ics(words: Words, diaries: Sequence[Diary], visits: Sequence[AlarmView] = ()) -> bytes:
+    """Return what stores will do, by when they are to be ready, by when their owner has to decide, and visits.
 
     Entries keep their UID as long as they begin at the same time, so that a calendar moves them and doubles none.
 
     Args:
         words: Whose language; times are UTC, which every calendar shows by its own clock.
         diaries: Of one account.
+        visits: To its devices that need a look, as it accepted them.
 
     Source: RFC 5545; REFRESH-INTERVAL of RFC 7986, 5.7.
     """
@@ -35,6 +37,8 @@ def as_ics(words: Words, diaries: Sequence[Diary]) -> bytes:
     for diary in diaries:
         for event in _events(words, diary):
             calendar.add_component(event)
+    for one in visits:
+        calendar.add_component(_visit(words, one))
     return bytes(calendar.to_ical())
 
 
@@ -57,6 +61,17 @@ def _events(words: Words, diary: Diary) -> Iterator[Event]:
         alarm.add("trigger", -_WARN_BEFORE)
         event.add_component(alarm)
         yield event
+
+
+def _visit(words: Words, one: AlarmView) -> Event:
+    event = Event()
+    event.add("uid", f"visit-{one.alarm.id}@{words.place.name}".replace(" ", "-"))
+    event.add("dtstamp", instant(one.alarm.until_s))
+    event.add("dtstart", instant(one.visit.start_s))
+    event.add("dtend", instant(one.visit.end_s))
+    event.add("summary", words.say("Have a look at {device}", device=one.alarm.asset))
+    event.add("description", words.say(one.what_to_do))
+    return event
 
 
 def does(words: Words, spell: Spell) -> str:

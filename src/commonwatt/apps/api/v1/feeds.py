@@ -10,6 +10,7 @@ from commonwatt.apps import feeds
 from commonwatt.apps.api.answers import answer
 from commonwatt.apps.api.guard import Seated, There, allows
 from commonwatt.apps.api.problems import missing
+from commonwatt.apps.views import alarms
 from commonwatt.apps.web.feed import as_ics
 from commonwatt.apps.web.words import Place, Words, language_of
 from commonwatt.identity.access import Action
@@ -58,11 +59,13 @@ async def revoke(community: There, seat: Seated) -> Response:
 async def read(
     request: Request, community: There, secret: str, language: Annotated[str | None, Query(max_length=5)] = None
 ) -> Response:
-    """Plans, departures and deadlines of a member's stores, in a language of the app; the address is the right."""
-    diaries = feeds.read(community, secret)
+    """Plans, departures, deadlines and visits of a member, in a language of the app; the address is the right."""
+    account, diaries = feeds.read(community, secret)
+    book = community.foresight.latest  # a calendar that waits for a day's book would wait for nothing, most days
+    visits = [] if book is None else alarms.visits(community, account, book)
     place = Place(name=community.name, zone=ZoneInfo(community.state.charter.timezone), currency=_NO_CURRENCY)
     spoken = language_of(language, request.headers.get("accept-language", ""))
     # Whatever stands between must not keep it: a revoked address is empty at once.
     headers = {"Cache-Control": "private, no-store", "X-Robots-Tag": "noindex"}
-    content = as_ics(Words(spoken, place), diaries)
+    content = as_ics(Words(spoken, place), diaries, visits)
     return Response(content, media_type="text/calendar; charset=utf-8", headers=headers)

@@ -9,7 +9,7 @@ from commonwatt.apps.web.context import Context, Handler, Page
 from commonwatt.apps.web.feed import does
 from commonwatt.apps.web.icons import icon
 from commonwatt.apps.web.markup import join, tag
-from commonwatt.apps.web.pages import calendar, stating
+from commonwatt.apps.web.pages import calendar, habits, stating
 from commonwatt.apps.web.parts.behind import legend
 from commonwatt.apps.web.parts.controls import button
 from commonwatt.apps.web.parts.diary import SLOT_S, Block, Departure, diary, mover, slot_start_of
@@ -36,6 +36,9 @@ def build(context: Context) -> None:
         context.put(empty_state(words, words.say("Nothing that is scheduled"), why))
     for asset in stores:
         _store(context, asset)
+    book = context.community.foresight.latest
+    if book is not None:  # else it is being made, and stands here the next time
+        habits.put(context, book)
     stating.put(context, account, stating.WISHES, stating.wishes_of(stores))
     calendar.put(context)
 

@@ -28,6 +28,7 @@ class Line:
         high: The upper edge.
         steps: Whether a value holds for a whole slot, as prices and metered energy do.
         dashed: Whether it is expected, not measured.
+        edge: Whether it is the edge of a band, which the table names and the legend does not.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Line:
     high: Sequence[float | None] = ()
     steps: bool = False
     dashed: bool = False
+    edge: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,7 @@ def _options(context: Context, times_s: Sequence[int], lines: Sequence[Line], un
     labels = [context.words.clock(at_s) for at_s in times_s]
     series = [one for line in lines for one in (*_band(line), _curve(line))]
     quiet = {"color": "var(--ink-soft)", "fontFamily": _LETTERS}
+    named = [line.name for line in lines if not line.edge]
     return {
         "animation": False,
         "textStyle": {"fontFamily": _LETTERS},
@@ -168,7 +171,7 @@ def _options(context: Context, times_s: Sequence[int], lines: Sequence[Line], un
         # One row, on a phone to be leafed through: a second one would stand on the times.
         "legend": {
             "type": "scroll",
-            "data": [line.name for line in lines],
+            "data": named,
             "bottom": 0,
             "textStyle": quiet,
             "icon": "roundRect",
@@ -214,6 +217,7 @@ def _band(line: Line) -> list[dict[str, Any]]:
         None if low is None or high is None else high - low for low, high in zip(line.low, line.high, strict=True)
     ]
     unseen = {"type": "line", "stack": line.name, "showSymbol": False, "silent": True, "lineStyle": {"opacity": 0}}
+    unseen |= {"stackStrategy": "all"}  # also below zero the difference stands on the lower edge
     filled = {"color": f"var(--{line.colour})", "opacity": 0.18}
     tip = {"show": False}
     return [

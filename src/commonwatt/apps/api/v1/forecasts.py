@@ -1,0 +1,130 @@
+"""Forecasts over HTTP: what is expected, how surely, how good that was, what follows, and what ails devices."""
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Body, Request, Response
+from msgspec import Meta
+
+from commonwatt.apps.answering import answer_proposal, answer_visit
+from commonwatt.apps.api.answers import answer
+from commonwatt.apps.api.guard import Seated, There, allows
+from commonwatt.apps.views import alarms, proposals
+from commonwatt.apps.views import foresight as views
+from commonwatt.apps.views.seeing import check
+from commonwatt.identity.access import Action
+from commonwatt.model import AccountId, InvalidValue
+
+router = APIRouter(tags=["forecasts"])
+
+
+class Answering(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Yes or no to a proposal; with a yes to a habit perhaps other words for it."""
+
+    accept: bool
+    text: Annotated[str, Meta(max_length=400)] = ""
+
+
+_ANSWERS = {
+    "accept": {"summary": "As it is proposed", "value": {"accept": True}},
+    "edit": {"summary": "In other words",
+             "value": {"accept": True, "text": "charge of car-05 >= 70% at 07:15 every weekday"}},
+    "decline": {"summary": "No, and do not ask again", "value": {"accept": False}},
+}  # fmt: skip
+
+
+@router.get("/forecasts/community", response_model=list[views.SeriesView], summary="Forecasts of sums and of the price",
+            **allows(Action.SEE_ZONES))  # fmt: skip
+async def community_ahead(request: Request, community: There, seat: Seated) -> Response:
+    """The community, its roofs, its zones and the price: yesterday, today and tomorrow with what came.
+
+    Issued at the start of the local day; who asks first on a day waits some seconds. No sum of fewer than three homes.
+    """
+    return answer(request, views.commons(community, seat, await community.book()))
+
+
+@router.get("/forecasts/price", response_model=list[views.SeriesView], summary="Forecast of the price",
+            **allows(Action.SEE_COMMUNITY))  # fmt: skip
+async def price_ahead(request: Request, community: There, seat: Seated) -> Response:
+    """The import price, micro per kWh; slots that are published already show what came."""
+    return answer(request, views.price(community, seat, await community.book()), private=False)
+
+
+@router.get("/forecasts/scores", response_model=list[views.Card], summary="Score cards", **allows(Action.SEE_COMMUNITY))
+async def scores(request: Request, community: There, seat: Seated) -> Response:
+    """How good each forecast was, beside the mean of seven days, as far as who asks may see; which is used, and why."""
+    return answer(request, views.cards(community, seat, await community.book()))
+
+
+@router.get("/forecasts/homes/{account}", response_model=list[views.SeriesView], summary="Forecasts of a home",
+            **allows(Action.SEE_READINGS))  # fmt: skip
+async def home_ahead(request: Request, community: There, seat: Seated, account: str) -> Response:
+    """A member's own use and roof, Wh a slot: yesterday, today and tomorrow with what came."""
+    return answer(request, views.home(community, seat, AccountId(account), await community.book()))
+
+
+@router.get("/forecasts/outlooks", response_model=proposals.Outlooks, summary="What today's forecast means",
+            **allows(Action.SEE_ZONES))  # fmt: skip
+async def meaning(request: Request, community: There, seat: Seated) -> Response:
+    """When zones may pass what was stated about them, and when they have sun left over; today and tomorrow."""
+    return answer(request, proposals.outlooks(community, seat, await community.book()))
+
+
+@router.get("/accounts/{account}/proposals", response_model=list[proposals.Proposal],
+            summary="Habits that are proposed as statements", **allows(Action.SEE_CONSTRAINTS))  # fmt: skip
+async def proposed(request: Request, community: There, seat: Seated, account: str) -> Response:
+    """What recurs in how an account's cars are used and is neither stated nor declined; nothing of it holds yet."""
+    return answer(request, proposals.proposals(community, seat, AccountId(account), await community.book()))
+
+
+@router.post("/accounts/{account}/proposals/{id}", status_code=204, summary="Accept or decline a habit",
+             **allows(Action.STATE_CONSTRAINT))  # fmt: skip
+async def answer_habit(
+    community: There,
+    seat: Seated,
+    account: str,
+    id: str,
+    body: Annotated[dict[str, Any], Body(openapi_examples=_ANSWERS)],
+) -> Response:
+    """With a yes its line is stated, as proposed or in the words that are given; a no is remembered."""
+    check(community, seat, Action.STATE_CONSTRAINT, AccountId(account))
+    told, book = _read(body), await community.book()
+    await answer_proposal(community, seat, AccountId(account), book, id, accept=told.accept, text=told.text)
+    return Response(status_code=204)
+
+
+@router.get("/alarms", response_model=list[alarms.AlarmView], summary="What ails devices",
+            **allows(Action.SEE_MEMBERS))  # fmt: skip
+async def all_alarms(request: Request, community: There, seat: Seated) -> Response:
+    """All alarms of the community, the costliest first, each with evidence, rate of false alarms and what to do."""
+    return answer(request, alarms.of_all(community, seat, await community.book()))
+
+
+@router.get("/accounts/{account}/alarms", response_model=list[alarms.AlarmView], summary="What ails one's devices",
+            **allows(Action.SEE_READINGS))  # fmt: skip
+async def own_alarms(request: Request, community: There, seat: Seated, account: str) -> Response:
+    """The alarms of an account's devices, the costliest first."""
+    return answer(request, alarms.of_account(community, seat, AccountId(account), await community.book()))
+
+
+@router.post("/accounts/{account}/alarms/{id}", status_code=204, summary="Accept or decline a visit",
+             **allows(Action.DECIDE_SCHEDULE))  # fmt: skip
+async def answer_alarm(
+    community: There,
+    seat: Seated,
+    account: str,
+    id: str,
+    body: Annotated[dict[str, Any], Body(openapi_examples=_ANSWERS)],
+) -> Response:
+    """With a yes the visit stands in the owner's calendar; with a no it does not, and the alarm stays."""
+    check(community, seat, Action.DECIDE_SCHEDULE, AccountId(account))
+    told, book = _read(body), await community.book()
+    answer_visit(community, seat, AccountId(account), book, id, accept=told.accept)
+    return Response(status_code=204)
+
+
+def _read(body: dict[str, Any]) -> Answering:
+    try:
+        return msgspec.convert(body, Answering)
+    except msgspec.ValidationError as error:
+        raise InvalidValue(f"an answer says accept, true or false, and perhaps a text: {error}") from error

@@ -1,0 +1,160 @@
+"""Foresee a community from its log and from what members brought along: once a local day, in a thread aside."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from commonwatt.adapters.stores.chronicle import Chronicle
+from commonwatt.apps.gathering import Gathered, gathering
+from commonwatt.apps.oversight import Alarm, alarms, decisions
+from commonwatt.flows.brought import Brought
+from commonwatt.flows.foreseeing import past_of
+from commonwatt.flows.rulebook import State
+from commonwatt.forecasting.days import from_day
+from commonwatt.forecasting.foresee import AHEAD, MOST_SCORED, Foretold, Past, loads, prices, roofs, together
+from commonwatt.forecasting.habits import Departure, Habit, habits
+from commonwatt.model import AccountId, AssetId, AssetKind, CommonwattError, Refused, instant, zone_of
+
+KEPT_WARM_S = 5.0
+MOST_HOMES = 200
+"""Homes up to which an app foresees its community: of more, a day's book would take minutes and much memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """What is foreseen for a local day and the next, as of its first instant, and how good it was before.
+
+    Args:
+        issued_s: Start of the local day; nothing after it was looked at.
+        starts_s: When each slot of the scored days, today and tomorrow begins: (days, slots).
+        loads: Of each member's home.
+        roofs: Of each member's roof.
+        zones: Of each zone's homes together, roofs taken off; batteries and cars are planned, not foreseen.
+        community: Of all of them.
+        sun: Of all roofs.
+        price: The import price, micro per kWh.
+        habits: Of each car.
+        alarms: What ails devices, the costliest first.
+        decisions: What yesterday's plan lost to the errors of its forecast, micro, by member; see `flows.decision`.
+    """
+
+    issued_s: int
+    starts_s: NDArray[np.int64]
+    loads: Mapping[AccountId, Foretold] = field(default_factory=dict)
+    roofs: Mapping[AccountId, Foretold] = field(default_factory=dict)
+    zones: Mapping[str, Foretold] = field(default_factory=dict)
+    community: Foretold | None = None
+    sun: Foretold | None = None
+    price: Foretold | None = None
+    habits: Mapping[AssetId, tuple[Habit, ...]] = field(default_factory=dict)
+    alarms: Sequence[Alarm] = ()
+    decisions: Mapping[AccountId, int] = field(default_factory=dict)
+
+
+class Foresight:
+    """Keeps the book of the day; of the loop that asks.
+
+    Args:
+        brought: What the community began with.
+    """
+
+    def __init__(self, brought: Brought) -> None:
+        self._brought = brought
+        self._made: tuple[tuple[object, ...], asyncio.Future[Book]] | None = None
+
+    async def book(self, state: State, chronicle: Chronicle, now_s: int) -> Book:
+        """Return the book of the local day; who asks first on a day waits for it to be made, all others with them.
+
+        Args:
+            state: With the assets.
+            chronicle: With what their meters told.
+            now_s: The log's time.
+        """
+        clock = zone_of(state.charter.timezone)
+        homes = frozenset(one.id for one in state.assets.values() if one.kind is AssetKind.CONNECTION)
+        if len(homes) > MOST_HOMES:
+            raise Refused("forecasts are made for so many homes", most=MOST_HOMES, found=len(homes))
+        key = (instant(now_s).astimezone(clock).date(), homes)
+        if self._made is None or self._made[0] != key:
+            self._made = key, asyncio.ensure_future(self._make(state, chronicle, now_s))
+        made = self._made[1]
+        try:
+            return await asyncio.shield(made)
+        except Exception:
+            if self._made is not None and self._made[1] is made:
+                self._made = None  # what failed may go right for who asks next
+            raise
+
+    async def _make(self, state: State, chronicle: Chronicle, now_s: int) -> Book:
+        steps = gathering(state, chronicle, self._brought, now_s)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as ended:
+                return await asyncio.to_thread(look, ended.value)
+            await asyncio.sleep(0)
+
+    async def keep_warm(self, state: Callable[[], State], chronicle: Chronicle, now_s: Callable[[], int]) -> None:
+        """Make the book of each day as it begins, so that nobody waits for it; until cancelled."""
+        while True:
+            with suppress(CommonwattError):
+                await self.book(state(), chronicle, now_s())
+            await asyncio.sleep(KEPT_WARM_S)
+
+    @property
+    def latest(self) -> Book | None:
+        """Return the book that was made last, where nobody has to wait for it."""
+        made = None if self._made is None else self._made[1]
+        return made.result() if made is not None and made.done() and made.exception() is None else None
+
+
+def look(told: Gathered) -> Book:
+    """Return the book of what was gathered; it takes seconds, and looks at whole days alone."""
+    count = len(told.days) - 1
+    names = tuple(told.homes)
+    days = [*told.days, *from_day(told.today + timedelta(days=1), AHEAD - 1)]
+    past = past_of(list(told.load_wh[:, :count]), list(told.solar_wh[:, :count]), days, told.clock, told.brought.place)
+    first = max(0, count - MOST_SCORED)
+    zones = {zone: [at for at, own in enumerate(told.zone) if own == zone] for zone in dict.fromkeys(told.zone)}
+    weekdays = [day.weekday() for day in days]
+    priced = told.prices[:count, :, 0]
+    known: NDArray[np.bool_] = np.asarray(~np.isnan(priced).any(1))
+    since = count - int(np.argmin(known[::-1])) if not known.all() else 0
+    homes = {AccountId(one.series): one for one in loads(past, names, first)} if names else {}
+    yielding = {AccountId(one.series): one for one in roofs(past, names, first)} if names else {}
+    return Book(
+        issued_s=int(told.starts_s[count, 0]),
+        starts_s=told.starts_s,
+        loads=homes,
+        roofs=yielding,
+        zones={zone: together(past, rows, zone, first) for zone, rows in zones.items()},
+        community=together(past, range(len(names)), "community", first) if names else None,
+        sun=_sun(past, first),
+        price=prices(priced[since:], weekdays[since : count + 1], "price", max(0, first - since)),
+        habits={asset: tuple(_habits(told, found)) for asset, found in told.departures.items()},
+        alarms=alarms(told),
+        decisions=decisions(told, homes, yielding),
+    )
+
+
+def _sun(past: Past, first: int) -> Foretold | None:
+    """Return what all roofs yield together; None where there is none."""
+    have = np.flatnonzero(~np.isnan(past.solar_wh).all((1, 2)))
+    if not len(have):
+        return None
+    whole = replace(past, load_wh=past.load_wh[:1], solar_wh=past.solar_wh[have].sum(0, keepdims=True))
+    return next(iter(roofs(whole, ("solar",), first)), None)
+
+
+def _habits(told: Gathered, departures: Sequence[Departure]) -> list[Habit]:
+    if not departures:
+        return []
+    first = date.fromordinal(min(one.day for one in departures))
+    days = from_day(first, max(1, (told.today - first).days))
+    off = sum(day.weekday() > 4 for day in days)
+    return habits(departures, len(days) - off, off)

@@ -1,0 +1,272 @@
+"""Gather what a log and what members brought along tell of homes, slot by slot, for those who look ahead and back."""
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from commonwatt.adapters.stores.chronicle import Chronicle
+from commonwatt.flexibility.dispatch import lower
+from commonwatt.flows.brought import NOTHING_BROUGHT, Brought
+from commonwatt.flows.intake import read_head
+from commonwatt.flows.rulebook import State, bodies
+from commonwatt.forecasting.days import from_day, starts_s
+from commonwatt.forecasting.foresee import AHEAD
+from commonwatt.forecasting.habits import Departure
+from commonwatt.metering.batch import Quality
+from commonwatt.model import (
+    SLOT_SECONDS,
+    AccountId,
+    Asset,
+    AssetId,
+    AssetKind,
+    Instruction,
+    Interval,
+    Kind,
+    Outcome,
+    instant,
+    zone_of,
+)
+
+Floats = NDArray[np.float64]
+MOST_DAYS = 56
+MOST_SCHEDULES = 7 * 96
+"""A week of plans: what a charger was told before is nothing to wait for."""
+DAY_BREAKS_MINUTE = 4 * 60
+"""A car that leaves before four leaves yesterday evening, late."""
+APART_S = 45 * 60
+"""A car that was away for less was moved, not driven to work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """What one meter told of each slot of whole days and of today: (days + 1, slots) Wh, not a number where nothing.
+
+    ``level_wh`` is what a store held at each slot's end.
+    """
+
+    asset: Asset
+    import_wh: Floats
+    export_wh: Floats
+    level_wh: Floats
+
+    @property
+    def net_wh(self) -> Floats:
+        """Return what it drew less what it gave."""
+        return self.import_wh - self.export_wh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """All that is looked at, copied from the loop's tables so that a thread may work on it.
+
+    Args:
+        clock: The community's.
+        today: Its local day, of which only a part has come.
+        days: Whole days before it, and today.
+        starts_s: When each slot begins: (days, slots), today and tomorrow among them.
+        homes: Members with a connection, in order of name.
+        zone: Of each.
+        load_wh: (homes, days, slots) of the days and of today; not a number where nobody measured.
+        solar_wh: Likewise.
+        meters: Behind the log alone: by asset.
+        prices: (days, slots, 2) import and export price, micro per kWh.
+        departures: Of each car, in order.
+        told_w: What each car was told to draw at most, as its schedule in force says: (days, slots).
+        brought: With its place.
+    """
+
+    clock: ZoneInfo
+    today: date
+    days: Sequence[date]
+    starts_s: NDArray[np.int64]
+    homes: tuple[AccountId, ...]
+    zone: tuple[str, ...]
+    load_wh: Floats
+    solar_wh: Floats
+    meters: Mapping[AssetId, Meter]
+    prices: Floats
+    departures: Mapping[AssetId, tuple[Departure, ...]]
+    told_w: Mapping[AssetId, Floats]
+    brought: Brought
+
+
+def gather(state: State, chronicle: Chronicle, brought: Brought, now_s: int) -> Gathered:
+    """Return what was measured of every home, whole days and today, eight weeks at most."""
+    steps = gathering(state, chronicle, brought, now_s)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            found: Gathered = ended.value
+            return found
+
+
+def gathering(state: State, chronicle: Chronicle, brought: Brought, now_s: int) -> Generator[None, None, Gathered]:
+    """Do the same in short steps, one a meter, between which a loop can answer others; returns it in the end."""
+    every = list(state.assets.values())
+    clock = zone_of(state.charter.timezone)
+    today = instant(now_s).astimezone(clock).date()
+    owners = sorted({one.owner for one in every if one.kind is AssetKind.CONNECTION})
+    first_s = min([home.first_s for owner, home in brought.homes.items() if owner in owners], default=now_s)
+    last_s = chronicle.last_slot_s()
+    if last_s is not None:
+        prices = chronicle.prices(0, now_s)
+        first_s = min(first_s, next(iter(prices), now_s))
+    began = instant(first_s).astimezone(clock)
+    since = began.date() if began.time() == datetime.min.time() else began.date() + timedelta(days=1)
+    count = min(MOST_DAYS, max(0, (today - since).days))
+    days = from_day(today - timedelta(days=count), count + 1)
+    slots = starts_s([*days, *from_day(today + timedelta(days=1), AHEAD - 1)], clock)
+    own = slots[: count + 1]
+    meters: dict[AssetId, Meter] = {}
+    for one in every:
+        meters[one.id] = _meter(chronicle, one, own)
+        yield
+    homes = [[one for one in every if one.owner == owner] for owner in owners]
+    measured = [_home(brought, owner, assets, meters, own) for owner, assets in zip(owners, homes, strict=True)]
+    shape = (len(owners), *own.shape)
+    told_w: dict[AssetId, Floats] = {}
+    departures: dict[AssetId, tuple[Departure, ...]] = {}
+    for car in (one for one in every if one.kind is AssetKind.VEHICLE):
+        told_w[car.id] = _told_w(chronicle, car, own)
+        departures[car.id] = _departures(chronicle, brought, car, int(own[0, 0]), clock)
+        yield
+    return Gathered(
+        clock=clock,
+        today=today,
+        days=days,
+        starts_s=slots,
+        homes=tuple(owners),
+        zone=tuple(next(a.zone for a in assets if a.kind is AssetKind.CONNECTION) for assets in homes),
+        load_wh=np.array([load for load, _ in measured]).reshape(shape),
+        solar_wh=np.array([sun for _, sun in measured]).reshape(shape),
+        meters=meters,
+        prices=_prices(chronicle, brought, own),
+        told_w=told_w,
+        departures=departures,
+        brought=brought,
+    )
+
+
+def _home(
+    brought: Brought,
+    owner: AccountId,
+    assets: Sequence[Asset],
+    meters: Mapping[AssetId, Meter],
+    slots: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """Return a home's own use and its roof's yield; what its meters told in the log goes before what it brought."""
+    load, sun = np.full(slots.shape, np.nan), np.full(slots.shape, np.nan)
+    before = brought.homes.get(owner)
+    if before is not None and before.load_wh:
+        at = (slots - before.first_s) // SLOT_SECONDS
+        inside = (at >= 0) & (at < len(before.load_wh))
+        load[inside] = np.array(before.load_wh, np.float64)[at[inside]]
+        sun[inside] = np.array(before.solar_wh, np.float64)[at[inside]]
+    roof = [meters[one.id] for one in assets if one.kind is AssetKind.SOLAR]
+    connection = next(meters[one.id] for one in assets if one.kind is AssetKind.CONNECTION)
+    behind = [meters[one.id].net_wh for one in assets if one.kind is not AssetKind.CONNECTION]
+    used = np.maximum(connection.net_wh - np.sum([np.nan_to_num(one) for one in behind], 0), 0)
+    made = np.sum([one.export_wh for one in roof], 0) if roof else np.full(slots.shape, np.nan)
+    told = ~np.isnan(used) & (~np.isnan(made) if roof else True)
+    load[told], sun[told] = used[told], made[told]
+    if not roof:
+        sun[:] = np.nan
+    return load, sun
+
+
+def _meter(chronicle: Chronicle, asset: Asset, slots: NDArray[np.int64]) -> Meter:
+    place = {int(slot_s): at for at, slot_s in enumerate(slots.ravel())}
+    columns = np.full((3, slots.size), np.nan)
+    for one in chronicle.readings(asset.id, int(slots[0, 0]), int(slots[-1, -1]) + SLOT_SECONDS):
+        at = place.get(one.slot_s)
+        if at is not None and one.quality is Quality.MEASURED:
+            level = one.reading.level_wh
+            columns[:, at] = one.reading.import_wh, one.reading.export_wh, np.nan if level is None else level
+    bought, sold, level_wh = columns.reshape(3, *slots.shape)
+    return Meter(asset=asset, import_wh=bought, export_wh=sold, level_wh=level_wh)
+
+
+def _prices(chronicle: Chronicle, brought: Brought, slots: NDArray[np.int64]) -> Floats:
+    told = {brought.prices_from_s + at * SLOT_SECONDS: both for at, both in enumerate(brought.prices)}
+    told |= chronicle.prices(int(slots[0, 0]), int(slots[-1, -1]) + SLOT_SECONDS)
+    none = (np.nan, np.nan)
+    return np.array([told.get(int(slot_s), none) for slot_s in slots.ravel()], np.float64).reshape(*slots.shape, 2)
+
+
+def _departures(
+    chronicle: Chronicle, brought: Brought, car: Asset, first_s: int, clock: ZoneInfo
+) -> tuple[Departure, ...]:
+    """Return a car's first departure of each local day, with what it took before it; the last stay may not be over."""
+    home = brought.homes.get(car.owner)
+    stays = [(one.start_s, one.end_s, one.energy_wh) for one in (home.stays.get(car.id, ()) if home else ())]
+    here: list[int] | None = None
+    for one in chronicle.readings(car.id, first_s, 2**62):
+        if one.reading.level_wh is not None:
+            drew = one.reading.import_wh - one.reading.export_wh
+            here = [one.slot_s, 0, 0] if here is None else here
+            here[1:] = one.slot_s + SLOT_SECONDS, here[2] + drew
+        elif here is not None:
+            stays.append((here[0], here[1], max(0, here[2])))
+            here = None
+    whole = list[tuple[int, int, int]]()
+    for start_s, end_s, wh in sorted(stays):
+        if whole and start_s - whole[-1][1] < APART_S:
+            before = whole.pop()
+            whole.append((before[0], max(end_s, before[1]), before[2] + wh))
+        else:
+            whole.append((start_s, end_s, wh))
+    found = dict[date, Departure]()
+    for _, end_s, wh in whole:
+        left = instant(end_s).astimezone(clock)
+        minute = left.hour * 60 + left.minute
+        if minute >= DAY_BREAKS_MINUTE and left.date() not in found:
+            off = left.weekday() > 4
+            found[left.date()] = Departure(day=left.date().toordinal(), off=off, minute=minute, energy_wh=wh)
+    return tuple(found.values())
+
+
+def _told_w(chronicle: Chronicle, car: Asset, slots: NDArray[np.int64]) -> Floats:
+    """Return what a car was told to draw at most: each schedule holds until the next one was issued."""
+    found = np.full(slots.size, np.nan)
+    flat = slots.ravel()
+    for leaf in reversed(chronicle.leaves(kinds=[Kind.SCHEDULE], asset=car.id, limit=MOST_SCHEDULES)):
+        body = read_head(leaf.body).body if leaf.outcome is Outcome.BOOKED and leaf.body else None
+        told = None if body is None else bodies.read_body(Kind.SCHEDULE, body)
+        if not isinstance(told, bodies.ScheduleBody):
+            continue
+        found[flat >= told.issued_s] = np.nan
+        for item in told.instructions:
+            one = Instruction(
+                verb=item.verb,
+                interval=Interval(instant(item.start_s), instant(item.end_s)),
+                power_w=item.power_w,
+                expected_wh=item.expected_wh,
+                reason=item.reason,
+                balance_w=item.balance_w,
+            )
+            band = lower(car, one)
+            if band.balance_w is None:
+                found[(flat >= item.start_s) & (flat < item.end_s)] = max(0, band.hi_w)
+    return found.reshape(slots.shape)
+
+
+def today_wh(state: State, chronicle: Chronicle, owners: Sequence[AccountId], slots: NDArray[np.int64]) -> Floats:
+    """Return what came today so far of some homes: (2, homes, slots) own use and roofs; not a number where nothing.
+
+    Args:
+        state: With the assets.
+        chronicle: With what their meters told.
+        owners: Whose.
+        slots: When each slot of the day begins: (1, slots).
+    """
+    found = []
+    for owner in owners:
+        assets = [one for one in state.assets.values() if one.owner == owner]
+        meters = {one.id: _meter(chronicle, one, slots) for one in assets}
+        found.append([day[0] for day in _home(NOTHING_BROUGHT, owner, assets, meters, slots)])
+    return np.array(found, np.float64).reshape(len(owners), 2, slots.shape[1]).swapaxes(0, 1)

@@ -1,0 +1,237 @@
+"""What is foreseen, how sure and how good that was: bands and score cards, each for who may see what they are about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from commonwatt.apps.community import Community
+from commonwatt.apps.foresight import Book
+from commonwatt.apps.gathering import today_wh
+from commonwatt.apps.views.seeing import check
+from commonwatt.apps.views.zones import LEAST_HOMES
+from commonwatt.forecasting.foresee import AHEAD, Foretold
+from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.seat import Seat
+from commonwatt.model import LEVELS_PERMILLE, AccountId, AssetKind
+
+Floats = NDArray[np.float64]
+WATT_HOURS, MICRO_PER_KWH = "Wh", "micro per kWh"
+SHOWN_DAYS = 1
+"""Days before today that are shown beside it: what was told of yesterday, and what came."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """One slot: what is expected, half and nine tenths of what may come, and what came; in the series' unit.
+
+    Half of all values fall between ``low_50`` and ``high_50``, nine in ten between ``low_90`` and ``high_90``;
+    ``came`` is None before it did.
+    """
+
+    slot_s: int
+    expected: int
+    low_90: int
+    low_50: int
+    high_50: int
+    high_90: int
+    came: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """How good forecasts of one series were over the last days, each made at the start of its local day.
+
+    Args:
+        of: What the series is: load, solar, net or price.
+        series: Whose.
+        model: What was scored.
+        used: Whether plans and pages go by it; else by the mean of seven days.
+        reason: Why, in words.
+        lead: How long before: the local day, told at its start.
+        slots: How many were scored; with none, nothing below is told.
+        nmae: Sum of absolute errors over the sum of what came.
+        baseline_nmae: The same of the mean of seven days.
+        skill: 1 less the first over the second; above zero the model is better.
+        mase: Error over that of repeating yesterday.
+        pinball: Mean loss of all quantiles, in the series' unit; None for who may not see how much that is.
+        coverage_permille: How often what came fell into the band of nine tenths.
+        decision_micro: Of a home, what the last finished day's plan lost to the forecasts of its use and roof together.
+    """
+
+    of: str
+    series: str
+    model: str
+    used: bool
+    reason: str
+    lead: str = "day"
+    slots: int = 0
+    nmae: float | None = None
+    baseline_nmae: float | None = None
+    skill: float | None = None
+    mase: float | None = None
+    pinball: float | None = None
+    coverage_permille: int | None = None
+    decision_micro: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesView:
+    """One series: when it was issued, its card, and yesterday, today and tomorrow slot by slot."""
+
+    of: str
+    series: str
+    unit: str
+    issued_s: int
+    card: Card
+    slots: Sequence[Band]
+
+
+def commons(community: Community, seat: Seat, book: Book) -> list[SeriesView]:
+    """Return what is foreseen of the community, its roofs together, its zones, and the price.
+
+    Of fewer than `LEAST_HOMES` homes no sum is told; of zones those that a seat is about.
+
+    Raises:
+        Refused: The role does not see sums of homes.
+    """
+    check(community, seat, Action.SEE_ZONES, None)
+    found = []
+    owners = _homes(community)
+    if len(owners) >= LEAST_HOMES:
+        today = today_wh(community.state, community.chronicle, list(owners), book.starts_s[-AHEAD:-1])
+        net = today[0] - np.nan_to_num(today[1])
+        if book.community is not None and not seat.zones:
+            found.append(_view("net", WATT_HOURS, book, book.community, net.sum(0)))
+        if book.sun is not None and not seat.zones:
+            found.append(_view("solar", WATT_HOURS, book, book.sun, np.nansum(today[1], 0) + 0 * net.sum(0)))
+        # One zone that is all of the community says nothing that its sum did not.
+        for zone, told in book.zones.items() if seat.zones or len(book.zones) > 1 else ():
+            rows = [at for at, own in enumerate(owners.values()) if own == zone]
+            if len(rows) >= LEAST_HOMES and (not seat.zones or zone in seat.zones):
+                found.append(_view("net", WATT_HOURS, book, told, net[rows].sum(0)))
+    return [*found, *price(community, seat, book)]
+
+
+def price(community: Community, seat: Seat, book: Book) -> list[SeriesView]:
+    """Return what is foreseen of the import price.
+
+    Raises:
+        Refused: The role does not see prices.
+    """
+    check(community, seat, Action.SEE_COMMUNITY, None)
+    if book.price is None:
+        return []
+    told = book.starts_s[-AHEAD]
+    known = community.chronicle.prices(int(told[0]), int(told[-1]) + 1)
+    came = np.array([known.get(int(slot_s), (np.nan,))[0] for slot_s in told], np.float64)
+    return [_view("price", MICRO_PER_KWH, book, book.price, came)]
+
+
+def home(community: Community, seat: Seat, account: AccountId, book: Book) -> list[SeriesView]:
+    """Return what is foreseen of a member's home and roof.
+
+    Raises:
+        Unseen, Refused: As in `seeing.check`.
+    """
+    check(community, seat, Action.SEE_READINGS, account)
+    if account not in book.loads:
+        return []
+    used, made = today_wh(community.state, community.chronicle, [account], book.starts_s[-AHEAD:-1])
+    load = _view("load", WATT_HOURS, book, book.loads[account], used[0])
+    found = [replace(load, card=replace(load.card, decision_micro=book.decisions.get(account)))]
+    if account in book.roofs:
+        found.append(_view("solar", WATT_HOURS, book, book.roofs[account], made[0]))
+    return found
+
+
+def cards(community: Community, seat: Seat, book: Book) -> list[Card]:
+    """Return the score cards that a seat may see: of sums and prices, and of members as far as they are theirs.
+
+    Who runs the community sees of each home which model is used and how it compares, in no unit of energy.
+
+    Raises:
+        Refused: The role sees none.
+    """
+    check(community, seat, Action.SEE_COMMUNITY, None)
+    found = []
+    if may(seat.role, Action.SEE_ZONES, Relation.COMMUNITY):
+        found += [one.card for one in commons(community, seat, book)]
+    elif book.price is not None:
+        found.append(card_of("price", book.price))
+    if may(seat.role, Action.SEE_MEMBERS, Relation.OTHER):
+        every = (("load", book.loads), ("solar", book.roofs))
+        found += [card_of(of, told, alone=False) for of, series in every for told in series.values()]
+    elif seat.account is not None and seat.account in book.loads:
+        found += [one.card for one in home(community, seat, seat.account, book)]
+    return found
+
+
+def card_of(of: str, told: Foretold, *, alone: bool = True) -> Card:
+    """Return a series' card; what is in a unit of energy for who may see its energy alone."""
+    card = told.card
+    plain = Card(of=of, series=told.series, model=told.model, used=told.choice.used, reason=told.choice.reason)
+    if card is None:
+        return plain
+    return Card(
+        of=of,
+        series=told.series,
+        model=card.model,
+        used=card.used,
+        reason=told.choice.reason if alone else "",
+        slots=card.slots,
+        nmae=round(card.nmae, 4),
+        baseline_nmae=round(card.baseline_nmae, 4),
+        skill=round(card.skill, 4),
+        mase=None if card.mase is None else round(card.mase, 4),
+        pinball=round(card.pinball_wh, 2) if alone else None,
+        coverage_permille=card.coverage_permille,
+    )
+
+
+def _homes(community: Community) -> dict[AccountId, str]:
+    """Return the zone of each member with a connection, in order of name."""
+    found = {one.owner: one.zone for one in community.state.assets.values() if one.kind is AssetKind.CONNECTION}
+    return dict(sorted(found.items()))
+
+
+def _view(of: str, unit: str, book: Book, told: Foretold, today: Floats) -> SeriesView:
+    days = min(SHOWN_DAYS, len(told.expected_wh) - AHEAD) + AHEAD
+    shown = told.quantiles_wh[:, -days:].reshape(len(LEVELS_PERMILLE), -1)
+    came = told.measured_wh[-days:].copy()
+    came[-AHEAD] = today
+    bands = {level: _at(shown, level) for level in (50, 250, 500, 750, 950)}
+    return SeriesView(
+        of=of,
+        series=told.series,
+        unit=unit,
+        issued_s=book.issued_s,
+        card=card_of(of, told),
+        slots=[
+            Band(
+                slot_s=slot_s,
+                expected=round(float(bands[500][at])),
+                low_90=round(float(bands[50][at])),
+                low_50=round(float(bands[250][at])),
+                high_50=round(float(bands[750][at])),
+                high_90=round(float(bands[950][at])),
+                came=None if np.isnan(value) else round(float(value)),
+            )
+            for at, (slot_s, value) in enumerate(
+                zip(book.starts_s[-days:].ravel().tolist(), came.ravel().tolist(), strict=True)
+            )
+        ],
+    )
+
+
+def _at(quantiles: Floats, permille: int) -> Floats:
+    """Return a level between those that are told, by a straight line."""
+    above = next(at for at, level in enumerate(LEVELS_PERMILLE) if level >= permille)
+    if LEVELS_PERMILLE[above] == permille:
+        found: Floats = quantiles[above]
+        return found
+    low, high = LEVELS_PERMILLE[above - 1], LEVELS_PERMILLE[above]
+    share = (permille - low) / (high - low)
+    between: Floats = quantiles[above - 1] * (1 - share) + quantiles[above] * share
+    return between

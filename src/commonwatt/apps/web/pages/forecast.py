@@ -1,0 +1,206 @@
+"""Forecast: what is expected beside what came, what follows from it, what ails devices, and score cards."""
+
+import asyncio
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from commonwatt.apps.foresight import Book
+from commonwatt.apps.views import foresight as views
+from commonwatt.apps.views import proposals
+from commonwatt.apps.web.context import Context, Page
+from commonwatt.apps.web.markup import tag
+from commonwatt.apps.web.pages import ailing, habits
+from commonwatt.apps.web.parts.chart import Line, chart
+from commonwatt.apps.web.parts.listing import row
+from commonwatt.apps.web.parts.states import empty_state
+from commonwatt.apps.web.words import Words, mark
+from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.seat import Role
+
+WAITED_FOR_S = 1.0
+"""A page that is not there after three seconds is given up by its carrier; until then there is more to draw."""
+_COLOURS = {"load": "house", "solar": "solar", "net": "grid", "price": "accent"}
+_ROWS = {
+    "load": mark("Own use"),
+    "solar": mark("Solar"),
+    "net": mark("Homes less their roofs"),
+    "price": mark("Price from the grid"),
+}
+
+
+async def build(context: Context) -> None:
+    """Put forecasts on the page; the day's first visitor may come before they are made."""
+    words = context.words
+    try:
+        book = await asyncio.wait_for(asyncio.shield(context.community.book()), WAITED_FOR_S)
+    except TimeoutError:
+        why = words.say("They are made once a day and take some seconds. Look again in a moment.")
+        title = words.say("Today's forecasts are being made")
+        context.put(empty_state(words, title, why, action=words.say("Look again"), href="/forecast"))
+        return
+    told = _told(context, book)
+    if not told:
+        context.put(
+            empty_state(
+                words,
+                words.say("No forecast yet"),
+                words.say("A forecast needs a home with a meter, and for sums three homes that told."),
+            )
+        )
+    issued = words.say("Told at {when}; nothing later was looked at.", when=words.instant(book.issued_s))
+    context.put(tag("p", issued, class_="small"))
+    for one in told:
+        _chart(context, one)
+    _follows(context, book)
+    ailing.put(context, book)
+    context.put(tag("h2", words.say("How good forecasts were")))
+    context.put(_cards(context, views.cards(context.community, context.seat, book)))
+
+
+def _told(context: Context, book: Book) -> list[views.SeriesView]:
+    community, seat = context.community, context.seat
+    if may(seat.role, Action.SEE_ZONES, Relation.COMMUNITY):
+        return views.commons(community, seat, book)
+    own = views.home(community, seat, seat.account, book) if seat.account is not None else []
+    return [*own, *views.price(community, seat, book)]
+
+
+def _chart(context: Context, one: views.SeriesView) -> None:
+    words = context.words
+    energy = one.unit == views.WATT_HOURS
+    scale, unit = (1 / 250, "kW") if energy else (1 / 1_000_000, words.say("per kWh"))
+
+    def shown(values: Sequence[int | None]) -> list[float | None]:
+        return [None if value is None else value * scale for value in values]
+
+    low, high = shown([at.low_90 for at in one.slots]), shown([at.high_90 for at in one.slots])
+    colour = _COLOURS[one.of]
+    lines = [
+        Line(name=words.say("Came"), colour=colour, values=shown([at.came for at in one.slots])),
+        Line(
+            name=words.say("Expected"),
+            colour=colour,
+            values=shown([at.expected for at in one.slots]),
+            low=shown([at.low_50 for at in one.slots]),
+            high=shown([at.high_50 for at in one.slots]),
+            dashed=True,
+        ),
+        Line(name=words.percent(0.05), colour="rest", values=low, low=low, high=high, dashed=True, edge=True),
+        Line(name=words.percent(0.95), colour="rest", values=high, dashed=True, edge=True),
+    ]
+    write = words.number
+    title = _title(context, one.of, one.series)
+    times = [at.slot_s for at in one.slots]
+    as_of_s = context.community.told_s
+    chart(context, title, times, lines, unit=unit, as_of_s=as_of_s, write=lambda value: write(value, 2))
+    inside = tag("p", words.say("Half of all values fall into the darker band, nine in ten into the lighter one."))
+    context.put(tag("div", inside, _used(words, one.card), class_="small"))
+
+
+def _title(context: Context, of: str, series: str) -> str:
+    name = context.say(_ROWS[of])
+    return name if series in (of, "community", context.seat.account) else f"{name}, {series}"
+
+
+def _used(words: Words, card: views.Card) -> Markup:
+    """Say which forecast is used and why, and never hide one that lost."""
+    if card.used:
+        said = words.say("By the learnt forecast, which was better of late than the mean of seven days.")
+    elif card.slots:
+        said = words.say("By the mean of seven days.")
+    else:
+        said = words.say("By the mean of seven days; nothing could be scored yet.")
+    why = tag("span", card.reason, lang="en", class_="small") if card.reason else Markup("")
+    return tag("p", said, " ", why)
+
+
+def _follows(context: Context, book: Book) -> None:
+    """Put what a community is warned of, or what a member may want to state about their car."""
+    words, community, seat = context.words, context.community, context.seat
+    if may(seat.role, Action.SEE_ZONES, Relation.COMMUNITY):
+        context.put(tag("h2", words.say("What this means")))
+        context.put(_meaning(words, proposals.outlooks(community, seat, book)))
+    elif seat.account is not None and may(seat.role, Action.STATE_CONSTRAINT, Relation.OWN):
+        habits.put(context, book)
+
+
+def _meaning(words: Words, told: proposals.Outlooks) -> Markup:
+    rows = [
+        row(
+            words.say("Peak risk in zone {zone}", zone=one.zone),
+            words.say("{percent} likely", percent=words.percent(one.permille / 1000)),
+            note=words.say(
+                "{when}: expected {expected}, nine times in ten no more than {high}, stated are {limit}. "
+                "Kept free: no more than {asked}.",
+                when=words.between(one.start_s, one.end_s),
+                expected=words.power(one.expected_w),
+                high=words.power(one.high_w),
+                limit=words.power(one.limit_w),
+                asked=words.power(one.asked_w),
+            ),
+        )
+        for one in told.risks
+    ]
+    rows += [
+        row(
+            words.say("Solar surplus in zone {zone}", zone=one.zone),
+            words.energy(one.expected_wh),
+            note=words.say(
+                "{when}; nine times in ten at least {sure}.",
+                when=words.between(one.start_s, one.end_s),
+                sure=words.energy(one.sure_wh),
+            ),
+        )
+        for one in told.surpluses
+    ]
+    if not rows:
+        why = words.say("No limit is likely to be passed, and no surplus of an hour or more is expected.")
+        return empty_state(words, words.say("Nothing to prepare for"), why)
+    items = (tag("li", one) for one in rows)
+    return tag("div", tag("ul", *items, class_="listing", aria_label=words.say("What this means")), class_="card")
+
+
+def _cards(context: Context, cards: Sequence[views.Card]) -> Markup:
+    words = context.words
+    if not cards:
+        why = words.say("Scores come once a day was forecast and is over.")
+        return empty_state(words, words.say("No scores yet"), why)
+    rows = [tag("li", _card(context, one)) for one in cards]
+    title = words.say("How good forecasts were")
+    return tag("div", tag("ul", *rows, class_="listing", aria_label=title), class_="card")
+
+
+def _card(context: Context, one: views.Card) -> Markup:
+    words, title = context.words, _title(context, one.of, one.series)
+    if one.skill is None or one.nmae is None or one.baseline_nmae is None or one.coverage_permille is None:
+        return row(title, "\N{EN DASH}", note=words.say("A day ahead: nothing could be scored yet."))
+    used = words.say("used") if one.used else words.say("not used, the mean of seven days is")
+    told = words.say(
+        "A day ahead over {n} quarter-hours, {used}: off by {error} of what came, the mean of seven days by {naive}; "
+        "{held} fell into the band of nine tenths.",
+        n=words.number(one.slots),
+        used=used,
+        error=words.percent(one.nmae),
+        naive=words.percent(one.baseline_nmae),
+        held=words.percent(one.coverage_permille / 1000),
+    )
+    note = tag("span", told)
+    if one.mase is not None:
+        note = tag("span", told, " ", words.say("MASE {mase}.", mase=words.number(one.mase, 2)))
+    if one.decision_micro is not None:
+        lost = words.say(
+            "Yesterday's plan lost {money} to it against one that knew.", money=words.exactly(one.decision_micro)
+        )
+        note = tag("span", note, " ", lost)
+    skill = words.say("skill {skill}", skill=words.number(one.skill, 3))
+    return row(title, skill, note=note)
+
+
+PAGE = Page(
+    path="/forecast",
+    title=mark("Forecast"),
+    icon="forecast",
+    roles=frozenset({Role.MEMBER, Role.OPERATOR, Role.DSO, Role.TSO, Role.UTILITY, Role.AUDITOR}),
+    build=build,
+)

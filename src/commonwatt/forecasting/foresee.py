@@ -1,0 +1,321 @@
+"""Foresee homes, roofs and sums of them: the last days as they would have been forecast, today, and tomorrow."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from commonwatt.forecasting import community, price, solar
+from commonwatt.forecasting.bands import conformal
+from commonwatt.forecasting.choice import Choice, choose
+from commonwatt.forecasting.load import CALIBRATION_DAYS, Panel, fit
+from commonwatt.forecasting.score import ScoreCard, score_card
+from commonwatt.model import LEVELS_PERMILLE, InvalidValue
+
+Floats = NDArray[np.float64]
+LEAST_DAYS = CALIBRATION_DAYS + 3
+"""Days before the first that is forecast by what was learnt."""
+LEARN_EVERY = 7
+BASELINE_DAYS = 7
+FIRST_PLAIN = 3
+"""Days after which the baseline was off often enough to say how far it is."""
+AHEAD = 2
+"""Today and tomorrow: what a plan of 24 hours looks at wherever in the day it begins."""
+TREES, EXPERTS, ALIKE, WEEK = "global trees", "five experts", "days alike", "7-day mean"
+REGRESSION = "regression over windows"
+MOST_SCORED = 14
+"""Days that are scored where there are so many."""
+_MIDDLE = LEVELS_PERMILLE.index(500)
+_NEAR = 2
+LEAST_SCALE, RELATIVE_LEAST = 0.02, 0.1
+"""Least that a slot is taken to be off, as a share of the series' mean: what never erred still may."""
+_GROUPS = 8
+"""Of the day's slots, by time, for bands: the sun misses at noon, not at night."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """What was measured in some homes over whole days, and what calendar and sun say of them and of the next two.
+
+    Args:
+        load_wh: (homes, days, slots) Wh, oldest first; not a number where nobody measured.
+        solar_wh: Likewise; of a home without a roof never a number.
+        kinds: Of each day, as `days.kinds` tells.
+        dark: (days, slots), as `sun.darkness` tells; zeros where nobody told the place.
+        sun: (days, slots, 3), as `sun.towards` tells; likewise.
+
+    Raises:
+        InvalidValue: Shapes differ, or the calendar does not hold the two days after the last.
+    """
+
+    load_wh: Floats
+    solar_wh: Floats
+    kinds: NDArray[np.int8]
+    dark: NDArray[np.float32]
+    sun: Floats
+
+    def __post_init__(self) -> None:
+        homes, days, slots = self.load_wh.shape
+        told = len(self.kinds)
+        fits = self.solar_wh.shape == (homes, days, slots) and self.dark.shape == (told, slots)
+        if not fits or self.sun.shape != (told, slots, 3) or told < days + AHEAD:
+            raise InvalidValue(
+                f"a past has homes, days and slots under one calendar of two more days, was {self.load_wh.shape}, "
+                f"{self.solar_wh.shape} under {self.dark.shape}, {self.sun.shape}"
+            )
+
+    @property
+    def days(self) -> int:
+        """Return how many whole days were measured."""
+        return int(self.load_wh.shape[1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Foretold:
+    """One series as it would have been forecast on each of the last days, each from those before it, and from now on.
+
+    Args:
+        series: What it is.
+        model: By what it is forecast where that is used.
+        first: The first of these days, counted in the past; it is followed by all others, today and tomorrow.
+        quantiles_wh: What is told: (levels, days, slots), levels as `LEVELS_PERMILLE`; of the baseline where that is
+            used. Without a past to be off on, all levels are one.
+        expected_wh: The mean of what is told: (days, slots).
+        measured_wh: (days, slots); not a number from today on.
+        choice: Whether the model is used from now on, and why.
+        card: How good it was; none where nothing was scored.
+    """
+
+    series: str
+    model: str
+    first: int
+    quantiles_wh: Floats
+    expected_wh: Floats
+    measured_wh: Floats
+    choice: Choice
+    card: ScoreCard | None
+
+    def ahead_wh(self) -> Floats:
+        """Return what is planned with, today and tomorrow: (2, slots)."""
+        return self.expected_wh[-AHEAD:]
+
+
+def loads(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
+    """Foresee each home's load by one model of all of them, which is learnt anew every week.
+
+    Args:
+        past: What was measured.
+        names: Of the homes.
+        first: The first day that is scored; `LEAST_DAYS` or more, or nothing is used but the baseline.
+    """
+    if past.days < LEAST_DAYS:
+        return [_plain(name, past.load_wh[home], first, 0.0) for home, name in enumerate(names)]
+    first = _first(past, first)
+    panel = Panel(past.load_wh.astype(np.float32), past.kinds, past.dark)
+    rows = []
+    model = None
+    for day in range(first, past.days + 1):
+        known = panel.until(day)
+        if model is None or (day - first) % LEARN_EVERY == 0:
+            model = fit(known)
+        rows.append(model.quantiles_wh(known))
+    assert model is not None
+    rows.append(model.quantiles_wh(panel, lead=2))
+    told = np.stack(rows, 2)
+    return [_judged(name, TREES, told[:, home], past.load_wh[home], first, 0.0) for home, name in enumerate(names)]
+
+
+def roofs(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
+    """Foresee what each roof yields; tomorrow is expected to be like today, since no expert sees further.
+
+    Args:
+        past: As for `loads`.
+        names: Of the homes; those without a roof are left out of what is returned.
+        first: As for `loads`.
+    """
+    have = np.flatnonzero(~np.isnan(past.solar_wh).all((1, 2))).tolist()
+    made = past.solar_wh[have]
+    if past.days < LEAST_DAYS or not len(have):
+        return [_plain(names[home], made[at], first, 0.0) for at, home in enumerate(have)]
+    first = _first(past, first)
+    expected = expect_roofs(made, past.sun, past.days)
+    found = []
+    for at, home in enumerate(have):
+        rows = _around(expected[:, at], made[at], solar.LEAST_DAYS, first, floor=0.0)
+        found.append(_judged(names[home], EXPERTS, rows, made[at], first, 0.0))
+    return found
+
+
+def expect_roofs(made: Floats, sun: Floats, days: int) -> Floats:
+    """Return what was expected of every day from `solar.LEAST_DAYS` on, each from the days before: (days, roofs, n)."""
+    said: list[solar.Yield] = []
+    expected = []
+    for day in range(solar.LEAST_DAYS, days + 1):
+        told, heard = solar.day_ahead_wh(made[:, :day], sun, said)
+        said = [*said, heard][-solar.MEDIAN_DAYS :]
+        expected.append(told)
+    return np.stack(expected)
+
+
+def together(past: Past, homes: Sequence[int], name: str, first: int) -> Foretold:
+    """Foresee what several homes draw together, their roofs taken off; below zero they give.
+
+    Sums of medians are no medians of sums: they have a forecast of their own.
+
+    Args:
+        past: As for `loads`.
+        homes: Which.
+        name: Of the sum.
+        first: As for `loads`.
+    """
+    rows = list(homes)
+    load = past.load_wh[rows].sum(0)
+    roofs = past.solar_wh[rows]
+    yielding = ~np.isnan(roofs).all((1, 2))
+    sun = roofs[yielding].sum(0)
+    net = load - sun
+    if past.days < LEAST_DAYS or np.isnan(load).any() or np.isnan(net).all(1).any():
+        return _plain(name, net, first, -np.inf)
+    first = _first(past, first)
+    begin = community.LEAST_DAYS
+    used = np.array([community.day_ahead_wh(load[:day], past.kinds, past.dark) for day in range(begin, past.days + 1)])
+    if yielding.any():
+        used -= expect_roofs(sun[None], past.sun, past.days)[begin - solar.LEAST_DAYS :, 0]
+    return _judged(name, ALIKE, _around(used, net, begin, first, floor=-np.inf), net, first, -np.inf)
+
+
+def prices(told: Floats, weekdays: Sequence[int], name: str, first: int) -> Foretold:
+    """Foresee prices by regression on those of the past; tomorrow's are expected like today's.
+
+    Args:
+        told: (days, slots), any unit, oldest first; not a number where none was published.
+        weekdays: Of each day and the next, 0 to 6.
+        name: Of the series.
+        first: As for `loads`; the regression needs `price.LEAST_DAYS` before it.
+    """
+    if len(told) <= price.LEAST_DAYS or np.isnan(told).any():
+        reason = (
+            f"the {WEEK} is used: {len(told)} days of prices are too few to learn from, {price.LEAST_DAYS} are needed"
+        )
+        return _plain(name, told, first, -np.inf, reason)
+    first = max(first, price.LEAST_DAYS)
+    expected = [price.day_ahead(told[:day], weekdays[: day + 1]) for day in range(first, len(told) + 1)]
+    rows = _around(np.array(expected), told, first, min(first + LEARN_EVERY, len(told)), floor=-np.inf)
+    return _judged(name, REGRESSION, rows, told, min(first + LEARN_EVERY, len(told)), -np.inf)
+
+
+def means(quantiles: Floats) -> Floats:
+    """Return the mean of what has these quantiles: what comes beyond the outermost is taken to come at them.
+
+    Plans add up homes, and only means may be added.
+
+    Args:
+        quantiles: (levels, ...), levels as `LEVELS_PERMILLE`.
+    """
+    found: Floats = np.tensordot(_WEIGHTS, quantiles, 1)
+    return found
+
+
+def _weights() -> Floats:
+    at = np.array([0, *LEVELS_PERMILLE, 1000]) / 1000
+    step = np.diff(at)
+    inner: Floats = (step[:-1] + step[1:]) / 2
+    inner[0] += step[0] / 2
+    inner[-1] += step[-1] / 2
+    return inner
+
+
+_WEIGHTS = _weights()
+
+
+def _first(past: Past, first: int) -> int:
+    return min(max(first, LEAST_DAYS), past.days)
+
+
+def _around(expected: Floats, measured: Floats, begin: int, first: int, floor: float) -> Floats:
+    """Return quantiles around what was expected from day ``begin`` on, for days from ``first`` on and one more.
+
+    What it missed on the days before is all that a day's bands are learnt from.
+    """
+    slots = expected.shape[1]
+    usual = max(float(np.nanmean(np.abs(measured[:first]))), 1.0)
+    group = np.broadcast_to(np.arange(slots) * _GROUPS // slots, expected.shape)
+    relative = np.maximum(np.abs(expected), RELATIVE_LEAST * usual)
+    rows = []
+    for day in range(first, begin + len(expected)):
+        at = day - begin
+        known = slice(0, at)
+        off = _usually_off(measured[begin:day] - expected[known], LEAST_SCALE * usual)
+        # What cannot be negative errs in proportion to what is expected; what goes through zero by the time of day.
+        scale = relative if floor == 0 else np.broadcast_to(off, expected.shape)
+        bands = conformal(
+            expected[known].ravel(), measured[begin:day].ravel(), scale[known].ravel(), group[known].ravel(), _GROUPS
+        )
+        rows.append(bands.around(expected[at], scale[at], group[at], floor))
+    rows.append(rows[-1])
+    return np.stack(rows, 1)
+
+
+def _usually_off(errors: Floats, least: float) -> Floats:
+    """Return how far each slot of the day was off on average, with those around it; noon is, midnight is not."""
+    seen = ~np.isnan(errors)
+    mean = np.where(seen, np.abs(errors), 0).sum(0) / np.maximum(seen.sum(0), 1)
+    around = np.pad(mean, _NEAR, mode="wrap")
+    found: Floats = np.maximum(np.convolve(around, np.full(2 * _NEAR + 1, 1 / (2 * _NEAR + 1)), "valid"), least)
+    return found
+
+
+def _judged(name: str, model: str, quantiles: Floats, wh: Floats, first: int, floor: float) -> Foretold:
+    came, week = wh[first:], _weeks(wh, first)
+    choice = choose(model, quantiles[_MIDDLE, :-AHEAD].ravel(), week[:-AHEAD].ravel(), came.ravel())
+    card = _card(name, model, choice, quantiles, week, wh, first)
+    told = quantiles if choice.used else _week_bands(wh, first, floor)
+    expected = means(quantiles) if choice.used else week
+    return Foretold(name, model if choice.used else WEEK, first, told, expected, _until_now(came), choice, card)
+
+
+def _plain(name: str, wh: Floats, first: int, floor: float, reason: str = "") -> Foretold:
+    """Foresee by the baseline alone: nothing was learnt."""
+    days = len(wh)
+    first = min(max(first, FIRST_PLAIN), days)
+    why = reason or f"the {WEEK} is used: {days} whole days are too few to learn from, {LEAST_DAYS} are needed"
+    choice, week, told = Choice(False, why), _weeks(wh, first), _week_bands(wh, first, floor)
+    card = _card(name, WEEK, choice, told, week, wh, first)
+    return Foretold(name, WEEK, first, told, week, _until_now(wh[first:]), choice, card)
+
+
+def _card(
+    name: str, model: str, choice: Choice, quantiles: Floats, week: Floats, wh: Floats, first: int
+) -> ScoreCard | None:
+    """Return how good a model was; none where nothing came that could tell."""
+    came = wh[first:].ravel()
+    if not np.nansum(np.abs(came)) > 0:
+        return None
+    rows = quantiles[:, :-AHEAD].reshape(len(LEVELS_PERMILLE), -1)
+    return score_card(name, model, choice.used, rows, came, week[:-AHEAD].ravel(), wh[:first].ravel(), wh.shape[1])
+
+
+def _week_bands(wh: Floats, first: int, floor: float) -> Floats:
+    """Return quantiles of the baseline; without a past that it could be off on, all levels are what it expects."""
+    if first < FIRST_PLAIN or not np.isfinite(wh[1:first]).any():
+        week = _weeks(wh, first)
+        return np.broadcast_to(week, (len(LEVELS_PERMILLE), *week.shape)).copy()
+    return _around(_weeks(wh, 1)[:-1], wh, 1, first, floor)
+
+
+def _weeks(wh: Floats, first: int) -> Floats:
+    """Return the mean of the same slot over the last seven days, for each day from the first on and the next two."""
+    told = [_mean(wh[max(0, day - BASELINE_DAYS) : day]) for day in range(first, len(wh) + 1)]
+    return np.array([*told, told[-1]])
+
+
+def _mean(days: Floats) -> Floats:
+    seen = ~np.isnan(days)
+    found: Floats = np.where(seen, days, 0).sum(0) / np.maximum(seen.sum(0), 1)
+    return found
+
+
+def _until_now(came: Floats) -> Floats:
+    ahead = np.full((AHEAD, came.shape[1]), np.nan)
+    return np.concatenate([came, ahead])

@@ -1,0 +1,110 @@
+"""Days as they would have been forecast: no forecast moves with what comes after it, and who loses is not used."""
+
+from collections.abc import Callable
+from datetime import UTC, date
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from commonwatt.forecasting.days import from_day, kinds, starts_s
+from commonwatt.forecasting.foresee import (
+    AHEAD,
+    LEAST_DAYS,
+    WEEK,
+    Foretold,
+    Past,
+    loads,
+    means,
+    prices,
+    roofs,
+    together,
+)
+from commonwatt.forecasting.sun import darkness, towards
+from commonwatt.model import LEVELS_PERMILLE, InvalidValue
+
+Floats = NDArray[np.float64]
+DAYS, KNOWN, SLOTS, HOMES = 14, 12, 24, 3
+ALL = from_day(date(2026, 3, 2), DAYS + AHEAD)
+NAMES = ("anna", "ben", "cleo")
+_DRAW = np.random.default_rng(3)
+HOUR = np.arange(SLOTS)
+USUAL = 100 + 400 * np.exp(-0.5 * ((HOUR - 19) / 2.0) ** 2)
+LOAD = USUAL * _DRAW.lognormal(0, 0.3, (HOMES, DAYS, SLOTS))
+SUN = np.clip(np.sin((HOUR - 6) / 12 * np.pi), 0, None) * 800 * _DRAW.uniform(0.4, 1, (HOMES, DAYS, 1))
+SUN = np.where(np.arange(HOMES)[:, None, None] == 2, np.nan, SUN + np.zeros((HOMES, DAYS, SLOTS)))
+
+
+def past(load: Floats, sun: Floats) -> Past:
+    """Return so many days of the three homes, of which cleo has no roof."""
+    days = ALL[: load.shape[1] + AHEAD]
+    place = 48.0, 11.0, UTC
+    return Past(load, sun, kinds(days), darkness(days, SLOTS, *place), towards(days, SLOTS, *place))
+
+
+WAYS: dict[str, Callable[[Floats, Floats], list[Foretold]]] = {
+    "loads": lambda load, sun: loads(past(load, sun), NAMES, LEAST_DAYS),
+    "roofs": lambda load, sun: roofs(past(load, sun), NAMES, LEAST_DAYS),
+    "together": lambda load, sun: [together(past(load, sun), range(HOMES), "all", LEAST_DAYS)],
+    "prices": lambda load, sun: [prices(load[0], [day.weekday() for day in ALL], "price", LEAST_DAYS)],
+}
+
+
+@pytest.mark.row("X9")
+@pytest.mark.parametrize("way", WAYS)
+def test_no_forecast_moves_when_the_future_is_shuffled(way: str) -> None:
+    shuffled = [rows.copy() for rows in (LOAD, SUN)]
+    for rows in shuffled:
+        rows[:, KNOWN:] = 3 * rows[:, KNOWN:][:, ::-1, ::-1] + 7
+    seen, other = WAYS[way](LOAD, SUN), WAYS[way](*shuffled)
+    for one, moved in zip(seen, other, strict=True):
+        upto = KNOWN - one.first + 1
+        assert not np.array_equal(one.measured_wh, moved.measured_wh, equal_nan=True), "the future is another one"
+        # Of a day that is told by what was chosen afterwards, bands of the same choice are compared.
+        if one.choice.used == moved.choice.used:
+            assert np.array_equal(one.quantiles_wh[:, :upto], moved.quantiles_wh[:, :upto])
+            assert np.array_equal(one.expected_wh[:upto], moved.expected_wh[:upto])
+    assert any(one.choice.used == moved.choice.used for one, moved in zip(seen, other, strict=True))
+
+
+@pytest.mark.row("X9")
+def test_what_lost_to_the_mean_of_seven_days_is_told_by_it_and_says_so() -> None:
+    wild = LOAD.copy()
+    wild[:, :LEAST_DAYS] *= _DRAW.choice([0.05, 4.0], (HOMES, LEAST_DAYS, 1))
+    for one in loads(past(wild, SUN), NAMES, LEAST_DAYS):
+        assert one.card is not None and one.choice.used == (one.card.skill >= 0) == one.card.used
+        week = wild[NAMES.index(one.series), DAYS - 7 :].mean(0)
+        assert np.allclose(one.expected_wh[-1], week) is not one.choice.used
+        assert (one.model == WEEK) is not one.choice.used
+        assert ("is not used: off by" in one.choice.reason) is not one.choice.used
+
+
+def test_few_days_are_told_by_their_mean_and_nobody_claims_to_be_sure_of_it() -> None:
+    for days in (0, 1, 5):
+        told = loads(past(LOAD[:, :days], SUN[:, :days]), NAMES, 0)
+        assert [one.choice.used for one in told] == [False] * HOMES and f"{days} whole days" in told[0].choice.reason
+        expected = LOAD[0, :days].mean(0) if days else np.zeros(SLOTS)
+        assert np.allclose(told[0].ahead_wh(), expected)
+        sure = bool(np.ptp(told[0].quantiles_wh[:, -1], 0).max() == 0)
+        assert sure is (days < 3), "without errors to look back on there is no band"
+
+
+def test_bands_do_not_cross_and_a_mean_lies_within_them() -> None:
+    for way in ("roofs", "together"):
+        for one in WAYS[way](LOAD, SUN):
+            assert (np.diff(one.quantiles_wh, axis=0) >= 0).all() and np.isfinite(one.quantiles_wh).all()
+    level = np.array(LEVELS_PERMILLE, np.float64)[:, None] * np.ones((1, 2))
+    assert np.allclose(means(level), 500), "of what is as likely above as below"
+
+
+def test_a_past_without_the_days_to_come_is_none() -> None:
+    days = ALL[:DAYS]
+    with pytest.raises(InvalidValue, match="two more days"):
+        Past(LOAD, SUN, kinds(days), np.zeros((DAYS, SLOTS), np.float32), np.zeros((DAYS, SLOTS, 3)))
+
+
+def test_a_local_day_has_its_quarter_hours_by_the_clock_also_when_clocks_change() -> None:
+    rows = starts_s(from_day(date(2026, 10, 24), 3), ZoneInfo("Europe/Berlin"))
+    assert rows.shape == (3, 96)
+    assert rows[1, 0] - rows[0, 0] == 24 * 3600 and rows[2, 0] - rows[1, 0] == 25 * 3600, "clocks went back"

@@ -1,0 +1,139 @@
+"""Faults are put by physics into recorded roofs and made-up stores; healthy ones tell how often alarms are false."""
+
+import csv
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from commonwatt.forecasting import health
+from commonwatt.forecasting.health import Ailment, ailing_meters, ailing_roofs, over_limits, store_health
+
+Floats = NDArray[np.float64]
+RECORDED = Path(__file__).parents[2] / "examples" / "street" / "data" / "homes_2016_hourly_wh.csv"
+DAY = 96
+
+
+@cache
+def _recorded() -> tuple[Floats, Floats]:
+    """Return load and solar of the recorded homes: (homes, days, 24) Wh."""
+    with RECORDED.open() as file:
+        rows = list(csv.DictReader(file))
+    found = [
+        np.array([[float(row[f"{what}_{home:02d}_wh"]) for row in rows] for home in range(1, 11)])
+        for what in ("load", "solar")
+    ]
+    return found[0].reshape(10, -1, 24), found[1].reshape(10, -1, 24)
+
+
+def _roofs() -> Floats:
+    """Roofs that differ as real ones do: each day's yield of each is off by some per cent by itself."""
+    roofs = _recorded()[1].copy()
+    scatter = np.random.default_rng(7).normal(1, 0.02, roofs.shape[:2])
+    return roofs * scatter[:, :, None]
+
+
+@pytest.mark.row("W11")
+def test_healthy_roofs_alarm_more_seldom_than_is_said() -> None:
+    roofs = _roofs()
+    days = range(health.REFERENCE_DAYS + health.WINDOW_DAYS, roofs.shape[1] + 1)
+    alarms = sum(len(ailing_roofs(roofs[:, :day])) for day in days)
+    allowed = health.FALSE_ALARMS_PERMILLE[Ailment.SOILING] / 1000
+    assert alarms <= allowed * len(days) * len(roofs), f"{alarms} false alarms in {len(days) * len(roofs)} roof-days"
+
+
+def _found_after(roofs: Floats, begins: int) -> tuple[int, health.Finding]:
+    for day in range(begins + 1, roofs.shape[1] + 1):
+        for one in ailing_roofs(roofs[:, :day]):
+            if one.at == 4:
+                return day - begins, one
+    raise AssertionError("it was never found")
+
+
+@pytest.mark.row("W11")
+def test_a_lost_string_is_found_within_a_week_and_told_by_what_it_lost() -> None:
+    roofs, begins = _roofs(), 22
+    whole = roofs[4].copy()
+    roofs[4, begins:] *= 2 / 3
+    delay, found = _found_after(roofs, begins)
+    assert delay <= 7 and found.ailment is Ailment.STRING_LOSS
+    assert abs(found.since - begins) <= 1, "it says since when"
+    lost = (whole - roofs[4])[begins : begins + delay].sum()
+    assert found.lost_wh == pytest.approx(lost, rel=0.3)
+
+
+@pytest.mark.row("W11")
+def test_dirt_that_grows_is_told_from_a_shadow_that_falls_in_the_afternoon() -> None:
+    dirty, shaded, begins = _roofs(), _roofs(), 18
+    ramp = 1 - 0.015 * np.arange(dirty.shape[1] - begins)
+    dirty[4, begins:] *= ramp[:, None]
+    shaded[4, begins:, 11:] *= 0.4
+    delay, dirt = _found_after(dirty, begins)
+    assert dirt.ailment is Ailment.SOILING and delay <= 21
+    delay, shade = _found_after(shaded, begins)
+    assert shade.ailment is Ailment.SHADING and delay <= 8
+
+
+def _store(seed: int, fade: float = 1.0, one_way: float = 0.949, days: int = 14) -> health.StoreHealth | None:
+    """Run a battery of 6.4 kWh through days of charging and giving back; its level is told in whole per cent."""
+    draw = np.random.default_rng(seed)
+    capacity = 6_400 * fade
+    level, told = 0.1 * capacity, np.zeros((3, days, DAY))
+    for day in range(days):
+        for slot in range(DAY):
+            want = draw.normal(500, 200) if 36 <= slot < 60 else -draw.normal(300, 150) if slot >= 64 else 0.0
+            inside = min(max(want * one_way if want > 0 else want / one_way, 0.05 * capacity - level), capacity - level)
+            level += inside
+            drawn = inside / one_way if inside > 0 else inside * one_way
+            told[:, day, slot] = max(0, drawn), max(0, -drawn), round(level / capacity * 100) * 64
+    return store_health(*np.rint(told), 949, 949)
+
+
+@pytest.mark.row("W11")
+def test_a_store_that_faded_is_told_from_one_that_loses_more_and_healthy_ones_are_left_alone() -> None:
+    healthy = [_store(seed) for seed in range(40)]
+    assert all(one is not None and not one.findings for one in healthy), "no false alarm in 40 fortnights"
+    faded, lossy = _store(1, fade=0.8), _store(1, one_way=0.9)
+    assert faded is not None and [one.ailment for one in faded.findings] == [Ailment.CAPACITY]
+    assert abs(faded.capacity_permille - 800) < 25
+    assert lossy is not None and [one.ailment for one in lossy.findings] == [Ailment.EFFICIENCY]
+    assert abs(lossy.return_permille - 1000 * (0.9 / 0.949) ** 2) < 20
+    assert lossy.findings[0].lost_wh > 0 == faded.findings[0].lost_wh
+
+
+def _feeder(seed: int, homes: Floats) -> Floats:
+    """Return what is missing in a healthy street: losses in the wires, and meters that round."""
+    draw = np.random.default_rng(seed)
+    total = homes.sum(0)
+    return 2e-6 * total**2 + 3 + draw.normal(0, 4, homes.shape[1])
+
+
+@pytest.mark.row("W11")
+def test_a_meter_that_shows_too_little_is_found_by_the_energy_balance_and_no_other_with_it() -> None:
+    load, solar = _recorded()
+    true = np.repeat((load - solar).reshape(10, -1) / 4, 4, 1)[:, : 14 * DAY]
+    alarms = sum(len(ailing_meters(_feeder(seed, true), true)) for seed in range(20))
+    assert alarms == 0, "healthy streets, twenty fortnights of ten meters"
+    slow, passed = true.copy(), true.copy()
+    slow[3] *= 0.93
+    passed[6] *= 0.5
+    for told, home, what in ((slow, 3, Ailment.DRIFT), (passed, 6, Ailment.BYPASS)):
+        missing = _feeder(1, true) + (true - told).sum(0)
+        (found,) = ailing_meters(missing, told)
+        assert (found.at, found.ailment) == (home, what)
+        assert found.lost_wh == pytest.approx((true - told).sum(), rel=0.2)
+    silent = np.full(true.shape[1], np.nan)
+    assert ailing_meters(silent, true) == [], "of what nobody measured nothing is said"
+
+
+@pytest.mark.row("W11")
+def test_a_charger_alarms_only_where_it_draws_more_than_it_was_told_for_three_quarters() -> None:
+    told, drawn = np.full(40, 3_680.0), np.full(40, 920.0)
+    drawn[5:7] = 1_800
+    assert over_limits(drawn, told) == []
+    drawn[20:26] = 1_800
+    (found,) = over_limits(drawn, told)
+    assert (found.since, found.score, found.ailment) == (20, 6, Ailment.OVER_LIMIT)
+    assert over_limits(drawn, np.full(40, np.nan)) == [], "who was told nothing ignores nothing"
