@@ -109,6 +109,8 @@ ROUTES: dict[str, About] = {
     "GET /accounts/{account}/entries": About.ACCOUNT,
     "POST /accounts/{account}/transfers": About.ACCOUNT,
     "POST /requests": About.SHARED,
+    "POST /requests/batch": About.SHARED,
+    "GET /requests/next": About.SHARED,
     "GET /community": About.SHARED,
     "GET /feeder": About.SHARED,
     "GET /zones": About.SHARED,

@@ -26,6 +26,7 @@ from commonwatt.apps.api.v1 import (
     myself,
     people,
     proofs,
+    requests,
     signing_in,
     wallets,
 )
@@ -42,6 +43,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     feeds.router,
     markets.router,
     wallets.router,
+    requests.router,
     commons.router,
     contracts.router,
     proofs.router,
