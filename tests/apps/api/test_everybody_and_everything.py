@@ -153,6 +153,8 @@ ROUTES: dict[str, About] = {
     "GET /map": About.SHARED,
     "GET /demands": About.SHARED,
     "GET /what-if": About.LISTED,
+    "POST /demands": About.LISTED,
+    "DELETE /demands/{name}": About.LISTED,
     "GET /live": About.SHARED,
 }
 """What each route is about: a new one that is not here fails."""

@@ -19,6 +19,7 @@ from commonwatt.apps.api.v1 import (
     commons,
     contracts,
     devices,
+    events,
     feeds,
     homes,
     live,
@@ -49,6 +50,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     proofs.router,
     audits.router,
     devices.router,
+    events.router,
     live.router,
 )
 PREFIX = "/api/v1"

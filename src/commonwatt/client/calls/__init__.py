@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from commonwatt.client.calls.audits import Audits
     from commonwatt.client.calls.commons import Commons
     from commonwatt.client.calls.devices import Devices
+    from commonwatt.client.calls.events import Events
     from commonwatt.client.calls.feeds import Feeds
     from commonwatt.client.calls.homes import Homes
     from commonwatt.client.calls.markets import Markets
@@ -117,3 +118,10 @@ class Calls:
         from commonwatt.client.calls.devices import Devices  # noqa: PLC0415
 
         return Devices(self._line)
+
+    @cached_property
+    def events(self) -> "Events":
+        """Events of the grid over HTTP."""
+        from commonwatt.client.calls.events import Events  # noqa: PLC0415
+
+        return Events(self._line)
