@@ -92,6 +92,7 @@ ROUTES: dict[str, About] = {
     "GET /assets": About.LISTED,
     "GET /assets/{name}": About.ASSET,
     "GET /assets/{name}/readings": About.ASSET,
+    "GET /assets/{name}/readings.parquet": About.ASSET,
     "GET /assets/{name}/diary": About.ASSET,
     "GET /accounts/{account}/constraints": About.ACCOUNT,
     "POST /accounts/{account}/constraints": About.ACCOUNT,

@@ -1,7 +1,9 @@
 """A client on a lived street: what it reads, what it writes with the kept key, and what it signs itself."""
 
 from http import HTTPStatus
+from pathlib import Path
 
+import duckdb
 import pytest
 from carried import Caller
 
@@ -32,6 +34,21 @@ def test_all_of_a_list_is_what_its_pages_hold(caller: Caller) -> None:
     every = list(client.every(client.wallets.entries, "member-05", limit=7))
     assert [one.number for one in every] == sorted({one.number for one in every}, reverse=True)
     assert len(every) == len(list(client.every(client.wallets.entries, "member-05", limit=500))) > 7
+
+
+def test_readings_come_packed_as_they_come_in_words(caller: Caller, tmp_path: Path) -> None:
+    client = caller.client(Role.MEMBER)
+    file = tmp_path / "readings.parquet"
+    for name, least in (("battery-05", 10), ("home-05", 10)):
+        told = client.assets.readings(name)
+        file.write_bytes(client.assets.readings_packed(name))
+        rows = duckdb.sql(f"SELECT * FROM '{file}'").fetchall()
+        assert rows == [(one.slot_s, one.import_wh, one.export_wh, one.level_wh, one.quality) for one in told]
+        assert len(rows) > least
+    file.write_bytes(client.assets.readings_packed("battery-05", to_s=1))
+    assert duckdb.sql(f"SELECT * FROM '{file}'").fetchall() == []
+    with pytest.raises(AnswerIsNo):
+        client.assets.readings_packed("battery-02")
 
 
 def test_what_the_table_forbids_is_refused_by_its_rule(caller: Caller) -> None:

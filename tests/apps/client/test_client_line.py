@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 
@@ -115,6 +115,31 @@ def test_a_no_of_somebody_elses_is_no_riddle(content: bytes, kind: type[Exceptio
     headers = {} if content.startswith(b"<") else {"Content-Type": PROBLEM}
     with pytest.raises(kind):
         _client(Answers(lambda _: httpx.Response(404, content=content, headers=headers))).homes.home("a")
+
+
+def test_a_line_that_breaks_while_changes_come_is_opened_again_and_one_that_is_shut_says_so() -> None:
+    change = b'id: 7\nevent: change\ndata: {"size":7,"as_of_s":1,"kinds":[],"trades":0,"own":true,"readings":[]}\n\n'
+
+    class Breaking(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"retry: 2000\n\n: still here\n\n" + change[:30]
+            yield change[30:]
+            raise httpx.ReadError("the line broke")
+
+    told = Answers(
+        lambda _: httpx.Response(200, stream=Breaking()),
+        _no(HTTPStatus.SERVICE_UNAVAILABLE),
+        lambda _: httpx.Response(200, stream=Breaking()),
+        _no(HTTPStatus.UNAUTHORIZED),
+    )
+    waited, again = list[float](), list[bool]()
+    heard = _client(told, waited).follow(lambda: again.append(True))
+    assert [next(heard).size, next(heard).own] == [7, True]
+    with pytest.raises(AnswerIsNo) as said:
+        next(heard)
+    assert said.value.status is HTTPStatus.UNAUTHORIZED
+    assert (len(told.asked), len(waited), len(again)) == (4, 3, 1)
+    assert told.asked[0].url.path == "/api/v1/live"
 
 
 def test_an_address_cannot_be_left_by_what_is_asked_for() -> None:

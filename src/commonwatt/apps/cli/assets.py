@@ -1,5 +1,6 @@
 """`commonwatt asset`: what there is, how its owner lets it be scheduled, and what its meter told."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,9 +62,16 @@ def readings(
     name: Name,
     from_s: Annotated[int, typer.Option("--from", help="From when on, seconds since 1970.", min=0)] = 0,
     to_s: Annotated[int, typer.Option("--to", help="Until before when.", min=0)] = EVER_S,
+    parquet: Annotated[
+        Path | None, typer.Option(help="Put them into this file as Parquet instead.", dir_okay=False)
+    ] = None,
     json: Json = False,
 ) -> None:
     """List what an asset's meter told, slot by slot; ten thousand at most."""
+    if parquet is not None:
+        size = parquet.write_bytes(here.client.assets.readings_packed(name, from_s=from_s, to_s=to_s))
+        typer.echo(as_json({"file": str(parquet), "bytes": size}) if json else f"{parquet}: {size} bytes")
+        return
     found = here.client.assets.readings(name, from_s=from_s, to_s=to_s)
     rows = [(when(one.slot_s), one.import_wh, one.export_wh, one.level_wh, one.quality) for one in found]
     columns = ("slot (UTC)", "import Wh", "export Wh", "level Wh", "quality")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import EnumType
+from enum import Enum
 from typing import Any, get_args
 
 import typer
@@ -75,4 +75,6 @@ def _word(told: Any) -> Word:
 def _choices(told: Any) -> tuple[str, ...]:
     kind = getattr(getattr(told, "type_descriptor", None), "annotation", None)
     kind = next(iter(get_args(kind)), kind)  # of what may be repeated, one
-    return tuple(str(one.value) for one in kind) if isinstance(kind, EnumType) else ()
+    if not (isinstance(kind, type) and issubclass(kind, Enum)):
+        return ()
+    return tuple(str(one.value) for one in kind)
