@@ -4,8 +4,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from commonwatt.apps.cli.lazily import PROGRAM
 from commonwatt.apps.cli.main import app
-from commonwatt.apps.cli.tree import PROGRAM, Node, Word, nodes
+from commonwatt.apps.cli.tree import Node, Word, nodes
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 

@@ -72,4 +72,3 @@ def exemplify(command: TyperCommand | TyperGroup, path: str) -> None:
 
 def _nothing() -> None:
     """Do nothing before a command."""
-
