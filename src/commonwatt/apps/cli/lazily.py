@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -51,11 +51,14 @@ def group(name: str, tells: str, places: Mapping[str, str]) -> typer.Typer:
 def _command(above: str, name: str, place: str) -> TyperCommand | TyperGroup:
     module, attribute = place.split(":")
     found = getattr(import_module(f"commonwatt.apps.cli.{module}"), attribute)
-    if not isinstance(found, typer.Typer):
-        alone = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+    # Read below a program of its own: a group that is read alone has options of a whole program's.
+    alone = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name)
+        command = cast(TyperGroup, typer.main.get_command(alone)).commands[name]
+    else:
         alone.command(name)(found)
-        found = alone
-    command = typer.main.get_command(found)
+        command = typer.main.get_command(alone)
     assert isinstance(command, TyperCommand | TyperGroup)
     command.name = name
     exemplify(command, name if above == PROGRAM else f"{above} {name}")
