@@ -30,7 +30,7 @@ class Client(Calls):
 
     Args:
         url: Where the app is, such as `https://localhost:8443`.
-        token: A program's token, made in the app's settings; without one only what is public is answered.
+        token: A program's, see the guide to signing in; without one only what is public is answered.
         key: Signs what `ask` asks for; None where the community keeps the account's key.
         ca: The authority to believe beside those of this machine: a site's own lies in its folder's tls/.
         within_s: How long to wait for an answer.
