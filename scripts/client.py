@@ -205,7 +205,8 @@ def _answers(route: APIRoute, uses: Uses) -> tuple[str, str]:
     """Return what a call returns as one writes it, and the shape by which the line decodes it."""
     if route.response_model is not None:
         spelled = uses.spelled(route.response_model)
-        return spelled, spelled
+        union = typing.get_origin(route.response_model) in (typing.Union, types.UnionType)
+        return spelled, f'{uses.named("typing", "cast")}("type[{spelled}]", {spelled})' if union else spelled
     if route.status_code == HTTPStatus.NO_CONTENT:
         return "None", "type(None)"
     if issubclass(route.response_class, StreamingResponse):  # type: ignore[arg-type]  # it is told where it is not JSON

@@ -249,7 +249,8 @@ class Community:
                 read_head(wire.partition(b"\n")[0]) if outcome.admitted else None
                 for wire, outcome in zip(wires, knocked, strict=True)
             ]
-            await self._seen({head.author: head.seq for head in heads if head is not None})
+            read = sorted((head for head in heads if head is not None), key=lambda head: head.seq)
+            await self._seen({head.author: head.seq for head in read})
             outcomes = knocked
         finally:
             for one, outcome in zip_longest(passed, outcomes):

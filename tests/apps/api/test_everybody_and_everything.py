@@ -154,6 +154,7 @@ ROUTES: dict[str, About] = {
     "GET /map": About.SHARED,
     "GET /demands": About.SHARED,
     "GET /what-if": About.LISTED,
+    "GET /demands/standing": About.LISTED,
     "POST /demands": About.LISTED,
     "DELETE /demands/{name}": About.LISTED,
     "GET /live": About.SHARED,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from commonwatt.client.calls.assets import Assets
     from commonwatt.client.calls.audits import Audits
     from commonwatt.client.calls.commons import Commons
+    from commonwatt.client.calls.contracts import Contracts
     from commonwatt.client.calls.devices import Devices
     from commonwatt.client.calls.events import Events
     from commonwatt.client.calls.feeds import Feeds
@@ -97,6 +98,13 @@ class Calls:
         from commonwatt.client.calls.commons import Commons  # noqa: PLC0415
 
         return Commons(self._line)
+
+    @cached_property
+    def contracts(self) -> "Contracts":
+        """Contracts over HTTP."""
+        from commonwatt.client.calls.contracts import Contracts  # noqa: PLC0415
+
+        return Contracts(self._line)
 
     @cached_property
     def proofs(self) -> "Proofs":

@@ -4,8 +4,11 @@ from commonwatt.apps.api.answers import Page
 from commonwatt.apps.views.audit import LeafView, Standing
 from commonwatt.apps.views.curves import CurveSlot
 from commonwatt.apps.views.flexibility import OfferView
+from commonwatt.apps.views.following import Followed
+from commonwatt.apps.views.mapping import MapZone
 from commonwatt.apps.views.operations import Operations
 from commonwatt.apps.views.tariffs import Tariff
+from commonwatt.apps.views.what_if import WhatIf
 from commonwatt.apps.views.zones import FeederSlot, ZoneView
 from commonwatt.client.line import Line, part
 from commonwatt.model.request import Kind, Outcome
@@ -65,6 +68,56 @@ class Commons:
         Members, alarms, answers to commands, and money in and out.
         """
         return self._line.call("GET", "/operations", Operations)
+
+    def by_zone(self) -> list[MapZone]:
+        """The community by zone.
+
+        Zones with their load and the homes that who asks may see; where a home stands, nobody tells.
+        """
+        return self._line.call("GET", "/map", list[MapZone])
+
+    def demands(self) -> list[Followed]:
+        """What became of DEMANDs.
+
+        The last ones that began, the newest first: what homes drew against what they would have, in sums of three.
+        """
+        return self._line.call("GET", "/demands", list[Followed])
+
+    def would_be(
+        self,
+        *,
+        batteries: int = 0,
+        cars: int = 0,
+        roofs: int = 0,
+        zone: str = "",
+        limit_w: int = 0,
+        import_percent: int = 100,
+        export_percent: int = 100,
+        demand_from_minute: int = 0,
+        demand_to_minute: int = 0,
+        demand_w: int = 0,
+    ) -> WhatIf:
+        """What would be.
+
+        The next day planned as it is and changed, by the planner itself; it takes some seconds.
+        """
+        return self._line.call(
+            "GET",
+            "/what-if",
+            WhatIf,
+            query={
+                "batteries": batteries,
+                "cars": cars,
+                "roofs": roofs,
+                "zone": zone,
+                "limit_w": limit_w,
+                "import_percent": import_percent,
+                "export_percent": export_percent,
+                "demand_from_minute": demand_from_minute,
+                "demand_to_minute": demand_to_minute,
+                "demand_w": demand_w,
+            },
+        )
 
     def fees(self) -> Tariff:
         """Fees.

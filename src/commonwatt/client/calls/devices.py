@@ -1,10 +1,11 @@
 """Devices over HTTP; written by scripts/client.py, not by hand."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from commonwatt.apps.api.v1.writing import WriteDone
 from commonwatt.apps.views.devices import DeviceView
+from commonwatt.apps.views.lives import Life
 from commonwatt.client.line import Line, new_key, part
 
 
@@ -27,6 +28,20 @@ class Devices:
         What every installed driver does, what it need not do, and what is missing.
         """
         return self._line.call("GET", "/drivers", list[dict[str, Any]])
+
+    def life(self, name: str) -> Life | None:
+        """A device as its gateway knows it.
+
+        Nameplate with firmware, quarantine, and what was written down; null where its gateway is on another machine.
+        """
+        return self._line.call("GET", f"/devices/{part(name)}/life", cast("type[Life | None]", Life | None))
+
+    def release(self, name: str) -> Life | None:
+        """Let a device out of quarantine.
+
+        Its gateway takes it up within a second or so, and writes down who said so.
+        """
+        return self._line.call("POST", f"/devices/{part(name)}/release", cast("type[Life | None]", Life | None))
 
     def claim(self, account: str, body: Mapping[str, object], *, key: str | None = None) -> WriteDone:
         """Claim a device.

@@ -15,7 +15,7 @@ class Events:
 
         All that is broadcast and not over, by its start.
         """
-        return self._line.call("GET", "/demands", list[DemandShown])
+        return self._line.call("GET", "/demands/standing", list[DemandShown])
 
     def call(self, told: DemandWanted) -> DemandShown:
         """Call a DEMAND.

@@ -33,7 +33,7 @@ class DemandWanted:
     power_w: Annotated[int, Field(strict=True, ge=1, le=2**40)] | None = None
 
 
-@router.get("", response_model=list[DemandShown], summary="What is demanded", **allows(Action.CALL_EVENT))
+@router.get("/standing", response_model=list[DemandShown], summary="What is demanded", **allows(Action.CALL_EVENT))
 async def demands(request: Request, community: There, seat: Seated) -> Response:
     """All that is broadcast and not over, by its start."""
     return answer(request, [_shown(one) for one in calling.standing(community, seat)])
