@@ -1,10 +1,11 @@
 """A community as its app sees it: the log followed as it grows, what was told of it, and a way to ask for more."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
@@ -237,25 +238,46 @@ class Community:
             InvalidValue: The bytes are no request.
             OSError: The line to the door broke; the request may stand in the log, and may be sent again as it is.
         """
-        request = read_head(wire.partition(b"\n")[0])
+        read_head(wire.partition(b"\n")[0])
+        return (await self.pass_on_all([wire]))[0]
+
+    async def pass_on_all(self, wires: Sequence[bytes]) -> list[Done]:
+        """Send requests that somebody signed, and wait until the log told of all that it admitted.
+
+        Returns:
+            What became of each, in order; bytes that are no request are `MALFORMED`.
+
+        Raises:
+            Refused: No door is open, or it takes nothing more.
+            OSError: The line to the door broke; requests may stand in the log, and may be sent again as they are.
+        """
         door = self.door()
         if door is None:
             raise Refused("requests go through the community's open door, and there is none", community=self.name)
-        passed, done = self.passing(), None
+        passed, outcomes = [self.passing() for _ in wires], list[Outcome]()
         try:
-            (outcome,), _ = await asyncio.to_thread(partial(knock, *door, [wire], trace=passed.trace))
-            if outcome.admitted:
-                await self._seen(request.author, request.seq)
-            done = outcome
+            knocked, _ = await asyncio.to_thread(partial(knock, *door, wires, trace=passed[0].trace))
+            heads = [
+                read_head(wire.partition(b"\n")[0]) if outcome.admitted else None
+                for wire, outcome in zip(wires, knocked, strict=True)
+            ]
+            read = sorted((head for head in heads if head is not None), key=lambda head: head.seq)
+            await self._seen({head.author: head.seq for head in read})
+            outcomes = knocked
         finally:
-            passed.done(done)
-        position = self.chronicle.position(request.author, request.seq) if outcome.admitted else None
-        return Done(outcome=outcome, position=position)
+            for one, outcome in zip_longest(passed, outcomes):
+                one.done(outcome)
+        return [
+            Done(outcome=outcome, position=self.chronicle.position(head.author, head.seq) if head else None)
+            for head, outcome in zip(heads, outcomes, strict=True)
+        ]
 
-    async def _seen(self, author: KeyId, seq: int) -> None:
-        """Wait until the log told of a request, and no longer than `SEEN_WITHIN_S`."""
+    async def _seen(self, last: Mapping[KeyId, int]) -> None:
+        """Wait until the log told of a request of each key, and no longer than `SEEN_WITHIN_S`."""
         async with self._grown:
-            seen = self._grown.wait_for(lambda: self.state.keys.next_seq(author) > seq)
+            seen = self._grown.wait_for(
+                lambda: all(self.state.keys.next_seq(author) > seq for author, seq in last.items())
+            )
             with suppress(TimeoutError):
                 await asyncio.wait_for(seen, SEEN_WITHIN_S)
 

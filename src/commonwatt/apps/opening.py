@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,13 +13,13 @@ from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 
 from commonwatt.adapters.stores.tls_files import TlsFiles, tls_files
-from commonwatt.apps import door_card
 from commonwatt.apps.api.app import PREFIX, make_app
 from commonwatt.apps.api.guard import Seating
 from commonwatt.apps.api.limits import Fair, Limits
 from commonwatt.apps.community import Community
 from commonwatt.apps.entering import keep_trail_tied, open_gate
 from commonwatt.apps.feeding import check_feeds, keep_feeds
+from commonwatt.apps.folder_community import folder_community
 from commonwatt.apps.notice_ways import terms_of
 from commonwatt.apps.noticing import Noticing
 from commonwatt.apps.observing.metrics import Around, Seldom
@@ -35,7 +35,6 @@ from commonwatt.apps.web.words import Place
 from commonwatt.flows.chronicle import Chapter
 from commonwatt.flows.entrance.sitting import count_signed_in
 from commonwatt.identity.seat import Seat
-from commonwatt.model import Refused
 
 TLS_FOLDER = "tls"
 
@@ -108,9 +107,7 @@ def open_app(folder: Path, way: Way, on_open: Callable[[Opened], None]) -> None:
         port, names = socket.getsockname()[1], way.names or (_name_of(way.host),)
         tls = None if way.plain else tls_files(folder / TLS_FOLDER, folder.name, names, int(time.time()))
         origin = f"{'http' if way.plain else 'https'}://{names[0]}:{port}"
-        clock = _Clock(folder)
-        community = Community(folder, lambda: clock.now_s() or community.told_s, lambda: _door(folder))
-        app = app_of(community, way, origin, watch)
+        app = app_of(folder_community(folder), way, origin, watch)
         settings = socket_settings()
         if tls is not None:
             settings |= {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
@@ -180,31 +177,6 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
         app, community, Around(open_pages=lambda: live.pages, feeds=lambda: live.feeds, people=signed_in), PREFIX
     )
     return app
-
-
-class _Clock:
-    """The log's time, by the card of the folder's door; it stands still where none is open."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path, self._folder = folder / door_card.DOOR_CARD, folder
-        self._read: tuple[int, door_card.DoorCard] | None = None
-
-    def now_s(self) -> int | None:
-        """Return the time, seconds since 1970; None where no door was open yet."""
-        try:
-            changed = self._path.stat().st_mtime_ns
-            if self._read is None or self._read[0] != changed:
-                self._read = changed, door_card.read(self._folder)
-        except (OSError, Refused):
-            pass
-        return None if self._read is None else self._read[1].now_s(time.time())
-
-
-def _door(folder: Path) -> tuple[str, int] | None:
-    with suppress(Refused):
-        card = door_card.read(folder)
-        return card.host, card.port
-    return None
 
 
 def _opened(origin: str, tls: TlsFiles | None, watch: Watch) -> Opened:

@@ -81,14 +81,14 @@ def rehearsal(folder: Path, host: str, origin: str, state: State) -> Rehearsal:
     return Rehearsal(
         [
             *(Seat(person=account, role=Role.MEMBER, account=account) for account in members),
-            *(Seat(person=role.value, role=role, account=_account(role)) for role in roles),
+            *(Seat(person=role.value, role=role, account=account_of(role)) for role in roles),
             PUBLIC,
         ],
         origin,
     )
 
 
-def _account(role: Role) -> AccountId:
+def account_of(role: Role) -> AccountId:
     """Return for whom a role signs: who runs the wires speaks as the grid."""
     return GRID if role is Role.DSO else AccountId(role.value)
 

@@ -2,7 +2,7 @@
 
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -459,19 +459,39 @@ def _names(street: Street) -> list[str]:
 
 
 def _custody(street: Street, folder: Path) -> Cast:
-    """Open the keys that are held at this desk, or make them from the seed: encrypted, under one passphrase."""
+    """Open the keys that are held at this desk, or make them from the seed."""
+    seed = street.seed.encode()
+    keys, note = custody(
+        folder, _names(street), lambda name: SigningKey.from_seed(seed, name), lambda: NoteKey.from_seed(seed, "note")
+    )
+    return _cast(keys, note, street)
+
+
+def custody(
+    folder: Path, names: Sequence[str], make: Callable[[str], SigningKey], make_note: Callable[[], NoteKey]
+) -> tuple[dict[str, SigningKey], NoteKey]:
+    """Open the keys of a folder by name, or make those that are missing: encrypted, under one passphrase.
+
+    Args:
+        folder: Of keys.
+        names: Of those that sign requests.
+        make: Makes one of them.
+        make_note: Makes the one that signs checkpoints.
+
+    Raises:
+        Refused: Others may read a key.
+    """
     folder.mkdir(mode=0o700, exist_ok=True)
-    words, seed = passphrase(folder / "passphrase"), street.seed.encode()
-    keys = {}
-    for name in _names(street):
+    words, keys = passphrase(folder / "passphrase"), dict[str, SigningKey]()
+    for name in names:
         path = folder / f"{name}.pem"
         if not path.exists():
-            save_secret(path, SigningKey.from_seed(seed, name).to_pem(words))
+            save_secret(path, make(name).to_pem(words))
         keys[name] = SigningKey.from_pem(load_secret(path), words)
     path = folder / "note.pem"
     if not path.exists():
-        save_secret(path, NoteKey.from_seed(seed, "note").to_pem(words))
-    return _cast(keys, NoteKey.from_pem(load_secret(path), words), street)
+        save_secret(path, make_note().to_pem(words))
+    return keys, NoteKey.from_pem(load_secret(path), words)
 
 
 def _cast(keys: dict[str, SigningKey], note: NoteKey, street: Street) -> Cast:

@@ -15,6 +15,7 @@ from visited import Visited, visited
 
 from commonwatt.apps.api.app import PREFIX, make_app
 from commonwatt.apps.api.gate import Gate
+from commonwatt.apps.api.v1.requests import FRAMES
 from commonwatt.identity.seat import Role
 from doorway import SITE
 
@@ -29,6 +30,7 @@ def described() -> dict[str, Any]:
     return app.openapi()
 
 
+schemathesis.serializer.alias(FRAMES, "application/octet-stream")
 SCHEMA = schemathesis.openapi.from_dict(described())
 
 

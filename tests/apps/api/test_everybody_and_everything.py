@@ -119,6 +119,7 @@ ROUTES: dict[str, About] = {
     "GET /assets": About.LISTED,
     "GET /assets/{name}": About.ASSET,
     "GET /assets/{name}/readings": About.ASSET,
+    "GET /assets/{name}/readings.parquet": About.ASSET,
     "GET /assets/{name}/diary": About.ASSET,
     "GET /accounts/{account}/constraints": About.ACCOUNT,
     "POST /accounts/{account}/constraints": About.ACCOUNT,
@@ -136,6 +137,8 @@ ROUTES: dict[str, About] = {
     "GET /accounts/{account}/entries": About.ACCOUNT,
     "POST /accounts/{account}/transfers": About.ACCOUNT,
     "POST /requests": About.SHARED,
+    "POST /requests/batch": About.SHARED,
+    "GET /requests/next": About.SHARED,
     "GET /community": About.SHARED,
     "GET /feeder": About.SHARED,
     "GET /zones": About.SHARED,
@@ -178,6 +181,9 @@ ROUTES: dict[str, About] = {
     "GET /map": About.SHARED,
     "GET /demands": About.SHARED,
     "GET /what-if": About.LISTED,
+    "GET /demands/standing": About.LISTED,
+    "POST /demands": About.LISTED,
+    "DELETE /demands/{name}": About.LISTED,
     "GET /live": About.SHARED,
 }
 """What each route is about: a new one that is not here fails."""

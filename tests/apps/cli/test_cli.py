@@ -258,7 +258,7 @@ def test_plan_names_the_conflict_and_a_cure_explains_a_slot_and_hands_the_schedu
 @pytest.mark.row("X5")
 @pytest.mark.row("M4")
 def test_an_event_says_what_is_guaranteed_who_moves_and_what_the_plan_gives() -> None:
-    said = command("event", "demand response", "3000", "--from", "18:00", "--to", "18:30", "--json")
+    said = command("event", "foresee", "demand response", "3000", "--from", "18:00", "--to", "18:30", "--json")
     told = json.loads(said.removeprefix("0 "))
     assert told["guaranteed"] == (told["ready_up_w"] >= 3000)
     assert sum(told["at_once_w"].values()) == (3000 if told["guaranteed"] else 0)
@@ -273,7 +273,7 @@ def test_an_event_at_no_quarter_of_an_hour_or_outside_the_plan_is_refused_in_wor
         (("--from", "18:00+05:00"), "hours and minutes and no more"),
     ):
         with pytest.raises(CommonwattError, match=says):
-            command("event", "demand response", "-1000", "--at", "05:15", *words)
+            command("event", "foresee", "demand response", "-1000", "--at", "05:15", *words)
 
 
 @pytest.mark.parametrize(

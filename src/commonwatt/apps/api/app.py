@@ -19,6 +19,7 @@ from commonwatt.apps.api.v1 import (
     commons,
     contracts,
     devices,
+    events,
     feeds,
     forecasts,
     homes,
@@ -28,6 +29,7 @@ from commonwatt.apps.api.v1 import (
     notifications,
     people,
     proofs,
+    requests,
     signing_in,
     wallets,
 )
@@ -45,12 +47,14 @@ ROUTERS: tuple[APIRouter, ...] = (
     feeds.router,
     markets.router,
     wallets.router,
+    requests.router,
     commons.router,
     contracts.router,
     forecasts.router,
     proofs.router,
     audits.router,
     devices.router,
+    events.router,
     live.router,
 )
 PREFIX = "/api/v1"

@@ -164,10 +164,15 @@ def add(
     rollover_wh: Rollover = None,
     resolution_wh: Resolution = 1,
     trial: Trial = True,
+    json: Json = False,
 ) -> None:
     """Write a device into the devices file, after it gave a reading; opened at the gateway's next start."""
     spec = devicing.spec_of(asset, driver, url, settings or [], rollover_wh, resolution_wh)
-    _tell_tried(devicing.add(folder, spec, trial=trial))
+    tried = devicing.add(folder, spec, trial=trial)
+    if json:
+        typer.echo(as_json({"asset": asset, "driver": driver, "url": url, "tried": _tried(tried)}))
+        return
+    _tell_tried(tried)
     typer.echo(f"{asset} has a device: {driver} at {url}")
 
 
@@ -183,6 +188,7 @@ def replace(
     last: Annotated[str, typer.Option(help="What the old one's counters came to: IMPORT,EXPORT in Wh.")] = "",
     first: Annotated[str, typer.Option(help="Where the new one's begin: IMPORT,EXPORT in Wh.")] = "",
     trial: Trial = True,
+    json: Json = False,
 ) -> None:
     """Put another device in the place of an asset's: the asset's history goes on, and no energy is lost between.
 
@@ -192,6 +198,10 @@ def replace(
     tried, exchange = devicing.replace(
         folder, spec, getpass.getuser(), last=_both(last), first=_both(first), trial=trial
     )
+    if json:
+        told = {"asset": asset, "driver": driver, "url": url, "tried": _tried(tried)}
+        typer.echo(as_json(told | {"last": exchange.last, "first": exchange.first}))
+        return
     _tell_tried(tried)
     ended = "nobody read it" if exchange.last is None else f"{exchange.last[0]} Wh in, {exchange.last[1]} Wh out"
     typer.echo(f"the old one ended at: {ended}")
@@ -205,17 +215,19 @@ def release(
     counters_from: Annotated[
         str, typer.Option(help="Its counters were set back and began again at IMPORT,EXPORT in Wh, like 0,0.")
     ] = "",
+    json: Json = False,
 ) -> None:
     """Let a device out of quarantine; if it goes on as before, it goes back."""
     devicing.release(folder, asset, getpass.getuser(), first=_both(counters_from))
-    typer.echo(f"{asset}: its release is ordered; the gateway takes it up within a second, or at its next start")
+    words = f"{asset}: its release is ordered; the gateway takes it up within a second, or at its next start"
+    typer.echo(as_json({"asset": asset, "ordered": "release"}) if json else words)
 
 
 @app.command()
-def remove(folder: Folder, asset: Named) -> None:
+def remove(folder: Folder, asset: Named, json: Json = False) -> None:
     """Take an asset's device out of the devices file; its history stays."""
     devicing.remove(folder, asset, getpass.getuser())
-    typer.echo(f"{asset} has no device any more")
+    typer.echo(as_json({"asset": asset, "removed": True}) if json else f"{asset} has no device any more")
 
 
 def _beside() -> Console:
@@ -233,6 +245,21 @@ def ago(at_s: int | None, now_s: int) -> str:
             count = seconds // unit_s
             return f"{count} {'day' if unit == 'days' and count == 1 else unit} ago"
     return f"{seconds} s ago"
+
+
+def _tried(tried: devicing.Tried | None) -> dict[str, object] | None:
+    """Return how a device answered at its trial, for programs; None where there was none."""
+    if tried is None:
+        return None
+    state = tried.state
+    return {
+        "nameplate": str(tried.nameplate),
+        "power_w": state.power_w,
+        "import_wh": state.import_wh,
+        "export_wh": state.export_wh,
+        "level_wh": state.level_wh,
+        "clock_ahead_s": tried.clock_ahead_s,
+    }
 
 
 def _tell_tried(tried: devicing.Tried | None) -> None:

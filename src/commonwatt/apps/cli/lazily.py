@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from commonwatt.apps.cli.examples import EXAMPLES
+
+PROGRAM = "commonwatt"
 
 
 def group(name: str, tells: str, places: Mapping[str, str]) -> typer.Typer:
@@ -23,7 +27,7 @@ def group(name: str, tells: str, places: Mapping[str, str]) -> typer.Typer:
             return list(places)
 
         def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | TyperGroup | None:
-            return _command(cmd_name, places[cmd_name]) if cmd_name in places else None
+            return _command(name, cmd_name, places[cmd_name]) if cmd_name in places else None
 
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
             if args and args[0] not in places:
@@ -31,28 +35,43 @@ def group(name: str, tells: str, places: Mapping[str, str]) -> typer.Typer:
                 self.commands = {near: TyperCommand(near) for near in places}
             return super().resolve_command(ctx, args)
 
-    found = typer.Typer(name=name, cls=Lazily, help=tells, no_args_is_help=True, pretty_exceptions_show_locals=False)
+    found = typer.Typer(
+        name=name,
+        cls=Lazily,
+        help=tells,
+        no_args_is_help=True,
+        pretty_exceptions_show_locals=False,
+        add_completion=False,  # ours starts no Python at every press of a key, see `completing`
+    )
     found.callback()(_nothing)
     return found
 
 
 @cache
-def _command(name: str, place: str) -> TyperCommand | TyperGroup:
+def _command(above: str, name: str, place: str) -> TyperCommand | TyperGroup:
     module, attribute = place.split(":")
     found = getattr(import_module(f"commonwatt.apps.cli.{module}"), attribute)
-    if not isinstance(found, typer.Typer):
-        alone = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
-        # A number below zero is no option.
-        alone.command(name, context_settings={"ignore_unknown_options": True} if name in _SIGNED else None)(found)
-        found = alone
-    command = typer.main.get_command(found)
+    # Read below a program of its own: a group that is read alone has options of a whole program's.
+    alone = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name)
+        command = cast(TyperGroup, typer.main.get_command(alone)).commands[name]
+    else:
+        alone.command(name)(found)
+        command = typer.main.get_command(alone)
     assert isinstance(command, TyperCommand | TyperGroup)
     command.name = name
+    exemplify(command, name if above == PROGRAM else f"{above} {name}")
     return command
+
+
+def exemplify(command: TyperCommand | TyperGroup, path: str) -> None:
+    """Put its example under the help of a command, and of all that are read with it."""
+    if told := EXAMPLES.get(path):
+        command.epilog = f"Example: {PROGRAM} {told}"
+    for name, below in getattr(command, "commands", {}).items():
+        exemplify(below, f"{path} {name}")
 
 
 def _nothing() -> None:
     """Do nothing before a command."""
-
-
-_SIGNED = frozenset({"event"})

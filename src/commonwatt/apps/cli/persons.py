@@ -43,9 +43,11 @@ def invite(
     account: Account = None,
     zone: Zones = None,
     at: Annotated[str, typer.Option(help="Where people reach the app.")] = persons.ORIGIN,
+    json: Json = False,
 ) -> None:
     """Print a link by which somebody joins, good once and for a week."""
-    typer.echo(persons.invite(folder, role, account, zone or [], at))
+    link = persons.invite(folder, role, account, zone or [], at)
+    typer.echo(as_json({"link": link}) if json else link)
 
 
 @app.command("list")
@@ -53,7 +55,7 @@ def list_(folder: Folder, json: Json = False) -> None:
     """Show who is known, with their roles."""
     found = persons.people(folder)
     if json:
-        typer.echo(as_json([{"name": one.name, "made_s": one.made_s, "places": one.places} for one in found]))
+        typer.echo(as_json([_told(one) for one in found]))
         return
     typer.echo("\n".join(map(_line, found)) or "nobody is known yet")
 
@@ -66,14 +68,17 @@ def role(
     account: Account = None,
     zone: Zones = None,
     end: Annotated[int | None, typer.Option(help="End the role of this number, see list.", min=0)] = None,
+    json: Json = False,
 ) -> None:
     """Give somebody a role, or end one; in no account that is somebody's."""
     if (give is None) == (end is None):
         raise typer.BadParameter("say either --give ROLE or --end NUMBER")
     if give is not None:
-        typer.echo(_line(persons.give(folder, name, give, account, zone or [])))
-    elif end is not None:
-        typer.echo(_line(persons.end(folder, name, end)))
+        found = persons.give(folder, name, give, account, zone or [])
+    else:
+        assert end is not None
+        found = persons.end(folder, name, end)
+    typer.echo(as_json(_told(found)) if json else _line(found))
 
 
 @app.command("reset")
@@ -135,6 +140,10 @@ def trail(
         typer.echo(f"{event.number:6}{mark} {instant(event.at_s):%d %b %Y %H:%M:%S}  {event.what.value:20} {tells}")
     known = max(found.heads, default=0)
     typer.echo(f"{len(found.events)} events, whose chain holds; the log knows them up to event {known}")
+
+
+def _told(person: Person) -> dict[str, object]:
+    return {"name": person.name, "made_s": person.made_s, "places": person.places}
 
 
 def _line(person: Person) -> str:

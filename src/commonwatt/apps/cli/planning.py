@@ -1,4 +1,4 @@
-"""`commonwatt plan` and `commonwatt event`: what would the next day look like under these statements, or this call?"""
+"""`commonwatt plan` and `event foresee`: what would the next day look like under these statements, or this call?"""
 
 from pathlib import Path
 from typing import Annotated
@@ -57,7 +57,7 @@ def plan(
     console.print(f"{found.engine} engine, within {found.gap_percent:g} % of the best", highlight=False)
 
 
-def event(
+def foresee(
     kind: Annotated[EventKind, typer.Argument(help="What is called for.")],
     power_w: Annotated[int, typer.Argument(help="W: to send out (DEMAND), or to change by; above zero less is drawn.")],
     start: Annotated[str, typer.Option("--from", help="When it begins, HH:MM.")] = "18:00",

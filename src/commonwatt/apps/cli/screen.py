@@ -11,6 +11,8 @@ from commonwatt.flows.summary import Summary
 from commonwatt.model import MICRO, SLOTS_PER_HOUR, instant
 
 FILE_COLUMNS = 150
+LAST_S = 32_503_680_000
+"""The year 3000: later is never."""
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -132,6 +134,11 @@ def _figures(summary: Summary) -> Table:
 def ergon(micro: int | None) -> str:
     """Return an amount or a price in ERGON to the micro, so that what is printed adds up; a dash for none."""
     return "-" if micro is None else f"{Decimal(micro).scaleb(-6):.6f}"
+
+
+def when(at_s: int | None) -> str:
+    """Return an instant as people write it, UTC; a dash for none, and for what no calendar knows."""
+    return "-" if at_s is None or at_s > LAST_S else f"{instant(at_s):%Y-%m-%d %H:%M}"
 
 
 def _money(micro: int) -> str:

@@ -25,13 +25,18 @@ def prove(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to put the evidence.", dir_okay=False)
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the story as JSON.")] = False,
 ) -> None:
     """Tell who asked, what was planned, who agreed, what a device took and what flowed; and put the proof in a file."""
     chain, story = showing.prove_slot(folder, asset, slot)
+    if output:
+        output.write_bytes(chain)
+    if json:
+        typer.echo(as_json({"story": story, "evidence": str(output) if output else None}))
+        return
     for line in story:
         typer.echo(line)
     if output:
-        output.write_bytes(chain)
         typer.echo(f"\nevidence  commonwatt verify {output} --trust {folder / 'community.pub'}")
 
 

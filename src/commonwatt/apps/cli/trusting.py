@@ -49,10 +49,11 @@ def claim(
     receipt: Annotated[Path, typer.Argument(help="As --receipt kept it.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="Where to write the claim.")] = Path("claim.json"),
     index: Annotated[int, typer.Option(help="Which of the requests that were sent together.", min=0)] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print where the claim lies as JSON.")] = False,
 ) -> None:
     """Claim that an operator held a request back, or let it stand later than its receipt promised; see verify."""
     claiming.claim(folder, receipt, index, out)
-    typer.echo(f"{out}: a broken promise is proven, see commonwatt verify")
+    typer.echo(as_json({"claim": str(out)}) if json else f"{out}: a broken promise is proven, see commonwatt verify")
 
 
 def _verdict(report: Report) -> str:

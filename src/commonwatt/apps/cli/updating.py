@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from commonwatt.apps import updating
+from commonwatt.apps.cli.screen import as_json
 from commonwatt.model import InvalidValue
 
 _DAY_S = 86_400
+Json = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
 def update(
@@ -19,6 +21,7 @@ def update(
     trust: Annotated[
         Path | None, typer.Option(help="The release keys to pin, on first use.", exists=True, dir_okay=False)
     ] = None,
+    json: Json = False,
 ) -> None:
     """Verify a signed release, put it beside the present version, and switch to it; or go back.
 
@@ -29,7 +32,7 @@ def update(
         raise InvalidValue("an update is --from somewhere, or goes --back: one of the two")
     now_s = int(time.time())
     done = updating.back(folder) if source is None else updating.update(folder, source, now_s, trust)
-    typer.echo(f"in force: {done.version}, before: {done.before}")
+    typer.echo(as_json(done) if json else f"in force: {done.version}, before: {done.before}")
 
 
 def release(
@@ -42,6 +45,7 @@ def release(
     not_before: Annotated[
         int | None, typer.Option(help="Seconds since 1970 at which it may first be installed; else now.", min=0)
     ] = None,
+    json: Json = False,
 ) -> None:
     """Sign a release; run by another signer on the same folder, it adds that one's signature.
 
@@ -49,4 +53,4 @@ def release(
     """
     start_s = int(time.time()) if not_before is None else not_before
     word = updating.release(folder, version, keys, name, least=least, not_before_s=start_s, lasts_s=days * _DAY_S)
-    typer.echo(word)
+    typer.echo(as_json({"word": word}) if json else word)

@@ -171,6 +171,17 @@ def readings(community: Community, seat: Seat, name: str, from_s: int, to_s: int
     ]
 
 
+def reading_columns(found: Sequence[ReadingView]) -> dict[str, list[object]]:
+    """Return readings as columns, named as the archive names them."""
+    return {
+        "start_s": [one.slot_s for one in found],
+        "import_wh": [one.import_wh for one in found],
+        "export_wh": [one.export_wh for one in found],
+        "level_wh": [one.level_wh for one in found],
+        "quality": [one.quality for one in found],
+    }
+
+
 def diary(community: Community, seat: Seat, name: str) -> Diary:
     """Return an asset's diary.
 

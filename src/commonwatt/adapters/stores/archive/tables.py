@@ -90,6 +90,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
     ),
 }
 """Every table of a day, its columns in order; each row also carries its ``day``, a DATE."""
+READINGS = tuple(column for column in TABLES["reading"] if column.name not in ("position", "asset", "seconds"))
+"""What one asset's readings are told by."""
 
 
 def checked_columns(table: str, columns: Columns) -> dict[str, NDArray[Any]]:
@@ -129,24 +131,58 @@ def to_parquet(table: str, day: date, arrays: Mapping[str, NDArray[Any]]) -> byt
     Raises:
         Refused: This DuckDB reads another type from a column than we gave.
     """
+    first = f"DATE '{day.isoformat()}' AS day, "
+    return _written(table, TABLES[table], arrays, first, ("DATE",))
+
+
+def readings_parquet(columns: Columns) -> bytes:
+    """Return one asset's readings as Parquet: columns and kinds of the archive's, without whose and where they stand.
+
+    Args:
+        columns: By name, as in `READINGS`.
+
+    Raises:
+        InvalidValue: As `checked_columns`.
+        Refused: As `to_parquet`.
+    """
+    arrays = {column.name: _checked("reading", column, columns[column.name]) for column in READINGS}
+    return _written("reading", READINGS, arrays)
+
+
+def _written(
+    table: str,
+    columns: Sequence[Column],
+    arrays: Mapping[str, NDArray[Any]],
+    first: str = "",
+    kinds: Sequence[str] = (),
+) -> bytes:
+    """Return columns as Parquet.
+
+    Args:
+        table: What they are, for people.
+        columns: In order.
+        arrays: By name, as a dict; the query finds it by this name.
+        first: What each row is to carry before them, in SQL.
+        kinds: Of that.
+    """
     # DuckDB cannot tell the type of an empty column of objects.
-    source = "arrays" if rows_of(arrays) else f"(SELECT {_nothing(table)}) WHERE false"
-    names = ", ".join(column.name for column in TABLES[table])
-    query = f"SELECT DATE '{day.isoformat()}' AS day, {names} FROM {source}"  # noqa: S608 - names are our own
+    source = "arrays" if rows_of(arrays) else f"(SELECT {_nothing(columns)}) WHERE false"
+    names = ", ".join(column.name for column in columns)
+    query = f"SELECT {first}{names} FROM {source}"  # noqa: S608 - names are our own
     with private_file() as file, duckdb.connect(":memory:") as db:
         # What outgrows the memory would otherwise be written, plain, into a temporary folder.
         db.execute("SET temp_directory = ''")
         found = [row[1] for row in db.execute(f"DESCRIBE {query}").fetchall()]
         # DuckDB 1.3 takes objects that are bytes for text, and would keep another text than their own.
-        if found != ["DATE", *(column.kind for column in TABLES[table])]:
+        if found != [*kinds, *(column.kind for column in columns)]:
             raise Refused("DuckDB takes columns for what they are", table=table, found=found)
         # A temporary file beside a descriptor's path cannot be made, and a half-written one is only memory.
         db.execute(f"COPY ({query}) TO '{path_of(file)}' (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)")
         return read_whole(file)
 
 
-def _nothing(table: str) -> str:
-    return ", ".join(f"NULL::{column.kind} AS {column.name}" for column in TABLES[table])
+def _nothing(columns: Sequence[Column]) -> str:
+    return ", ".join(f"NULL::{column.kind} AS {column.name}" for column in columns)
 
 
 def _checked(table: str, column: Column, values: Values) -> NDArray[Any]:

@@ -1,9 +1,11 @@
 """Assets over HTTP: what they are, what their meters told, what they are to do, and what their owners say."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
+from commonwatt.adapters.stores.archive.tables import readings_parquet
 from commonwatt.apps.api.answers import answer
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.markets import Moment
@@ -13,6 +15,7 @@ from commonwatt.identity.access import Action
 from commonwatt.model import AccountId, Kind
 
 router = APIRouter(tags=["assets"])
+PARQUET = "application/vnd.apache.parquet"
 _SAID = {
     "ready": {"summary": "A car that is ready in the morning", "value": {"text": "charge of car-05 >= 80% at 07:30"}}
 }
@@ -42,6 +45,18 @@ async def readings(
 ) -> Response:
     """Slots in order, ten thousand at most."""
     return answer(request, views.readings(community, seat, name, from_s, to_s))
+
+
+@router.get("/assets/{name}/readings.parquet", response_class=Response, summary="What its meter told, as Parquet",
+            responses={200: {"content": {PARQUET: {}}}}, **allows(Action.SEE_READINGS))  # fmt: skip
+async def readings_packed(
+    community: There, seat: Seated, name: str, from_s: Moment = 0, to_s: Moment = 32_503_680_000
+) -> Response:
+    """The same slots as columns: `start_s`, `import_wh`, `export_wh`, `level_wh`, `quality`."""
+    found = views.readings(community, seat, name, from_s, to_s)
+    content = await asyncio.to_thread(readings_parquet, views.reading_columns(found))
+    headers = {"Content-Disposition": 'attachment; filename="readings.parquet"', "Cache-Control": "private, no-store"}
+    return Response(content, media_type=PARQUET, headers=headers)
 
 
 @router.get("/assets/{name}/diary", response_model=views.Diary, summary="Its diary", **allows(Action.SEE_SCHEDULES))

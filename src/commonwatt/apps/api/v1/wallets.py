@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from commonwatt.apps.api.answers import MOST_A_PAGE, Cursor, Page, answer, page, read_cursor
 from commonwatt.apps.api.guard import Seated, There, allows, kept
-from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, body_of, hand_in, write
+from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
 from commonwatt.apps.report import bill as report
 from commonwatt.apps.views import bills
 from commonwatt.apps.views import wallet as views
@@ -22,10 +22,6 @@ _GIVE = {
         "summary": "Give 2.50 ERGON",
         "value": {"what": "give", "target": "member-02", "commodity": "ergon_micro", "amount": 2_500_000},
     }
-}
-_WIRE = {
-    "required": True,
-    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary", "minLength": 1}}},
 }
 
 
@@ -97,13 +93,3 @@ async def transfer(
 ) -> Response:
     """A transfer body: `what` is `give`, `reserve`, `post` or `void`, or a direct sale's `list`, `take`, `unlist`."""
     return await write(request, community, seat, Action.SEND_TOKENS, AccountId(account), Kind.TRANSFER, body, key)
-
-
-@router.post("/requests", response_model=WriteDone, status_code=201, summary="Hand in a signed request",
-             **allows(Action.HAND_IN, requestBody=_WIRE))  # fmt: skip
-async def signed(request: Request, community: There) -> Response:
-    """One request as it travels: canonical JSON with its signature, and after a line break the records of a batch.
-
-    Whoever brings it, the log judges who signed it. The same bytes again get the first outcome.
-    """
-    return await hand_in(request, community, await body_of(request))

@@ -1,0 +1,86 @@
+"""Forecasts over HTTP; written by scripts/client.py, not by hand."""
+
+from collections.abc import Mapping
+
+from commonwatt.apps.views.alarms import AlarmView
+from commonwatt.apps.views.foresight import Card, SeriesView
+from commonwatt.apps.views.proposals import Outlooks, Proposal
+from commonwatt.client.line import Line, part
+
+
+class Forecasts:
+    """Forecasts over HTTP."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def community_ahead(self) -> list[SeriesView]:
+        """Forecasts of sums and of the price.
+
+        The community, its roofs, its zones and the price: yesterday, today and tomorrow with what came. Issued at the
+        start of the local day; who asks first on a day waits some seconds. No sum of fewer than three homes.
+        """
+        return self._line.call("GET", "/forecasts/community", list[SeriesView])
+
+    def price_ahead(self) -> list[SeriesView]:
+        """Forecast of the price.
+
+        The import price, micro per kWh; slots that are published already show what came.
+        """
+        return self._line.call("GET", "/forecasts/price", list[SeriesView])
+
+    def scores(self) -> list[Card]:
+        """Score cards.
+
+        How good each forecast was, beside the mean of seven days, as far as who asks may see; which is used, and why.
+        """
+        return self._line.call("GET", "/forecasts/scores", list[Card])
+
+    def home_ahead(self, account: str) -> list[SeriesView]:
+        """Forecasts of a home.
+
+        A member's own use and roof, Wh a slot: yesterday, today and tomorrow with what came.
+        """
+        return self._line.call("GET", f"/forecasts/homes/{part(account)}", list[SeriesView])
+
+    def meaning(self) -> Outlooks:
+        """What today's forecast means.
+
+        When zones may pass what was stated about them, and when they have sun left over; today and tomorrow.
+        """
+        return self._line.call("GET", "/forecasts/outlooks", Outlooks)
+
+    def proposed(self, account: str) -> list[Proposal]:
+        """Habits that are proposed as statements.
+
+        What recurs in how an account's cars are used and is neither stated nor declined; nothing of it holds yet.
+        """
+        return self._line.call("GET", f"/accounts/{part(account)}/proposals", list[Proposal])
+
+    def answer_habit(self, account: str, id: str, body: Mapping[str, object]) -> None:
+        """Accept or decline a habit.
+
+        With a yes its line is stated, as proposed or in the words that are given; a no is remembered.
+        """
+        return self._line.call("POST", f"/accounts/{part(account)}/proposals/{part(id)}", type(None), told=body)
+
+    def all_alarms(self) -> list[AlarmView]:
+        """What ails devices.
+
+        All alarms of the community, the costliest first, each with evidence, rate of false alarms and what to do.
+        """
+        return self._line.call("GET", "/alarms", list[AlarmView])
+
+    def own_alarms(self, account: str) -> list[AlarmView]:
+        """What ails one's devices.
+
+        The alarms of an account's devices, the costliest first.
+        """
+        return self._line.call("GET", f"/accounts/{part(account)}/alarms", list[AlarmView])
+
+    def answer_alarm(self, account: str, id: str, body: Mapping[str, object]) -> None:
+        """Accept or decline a visit.
+
+        With a yes the visit stands in the owner's calendar; with a no it does not, and the alarm stays.
+        """
+        return self._line.call("POST", f"/accounts/{part(account)}/alarms/{part(id)}", type(None), told=body)
