@@ -11,7 +11,8 @@ import coincurve
 from benchmarks.figure import Figure, figure
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
-from commonwatt.apps.wiring import paper_day, scene
+from commonwatt.apps.scenes import scene
+from commonwatt.apps.wiring import paper_day
 from commonwatt.flows.intake import check_batch, read_request
 from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.keys import SigningKey

@@ -7,7 +7,8 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.figure import Figure, figure
-from commonwatt.apps.wiring import durable_day, paper_day, scene
+from commonwatt.apps.scenes import scene
+from commonwatt.apps.wiring import durable_day, paper_day
 from commonwatt.flexibility.exact.solver import Solver
 
 STREET = Path(__file__).parents[1] / "examples" / "street"

@@ -11,7 +11,8 @@ import msgspec
 from benchmarks.figure import Figure, figure
 from benchmarks.loop import STREET
 from commonwatt.apps.deeds import feeder_w
-from commonwatt.apps.wiring import paper_day, scene
+from commonwatt.apps.scenes import scene
+from commonwatt.apps.wiring import paper_day
 from commonwatt.model import GRID, MICRO, AssetId, AssetKind, epoch
 from commonwatt.simulator.unmanaged import live_unmanaged
 

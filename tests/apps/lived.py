@@ -17,7 +17,8 @@ from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.apps.accepting import desk_keys
 from commonwatt.apps.community import Community
-from commonwatt.apps.wiring import MASTER_KEY, ROLES, Scene, paper_day, scene
+from commonwatt.apps.scenes import ROLES, Scene, scene
+from commonwatt.apps.wiring import MASTER_KEY, paper_day
 from commonwatt.flows.prove import trust_file
 from commonwatt.flows.replay import community_of
 from commonwatt.flows.sequence import Sequencer

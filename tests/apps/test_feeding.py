@@ -19,10 +19,10 @@ from commonwatt.apps.cli.main import app
 from commonwatt.apps.community import Community
 from commonwatt.apps.demo_feeds import played_feeds
 from commonwatt.apps.feed_terms import FILE, FOLDER, open_outside, read_terms
+from commonwatt.apps.scenes import scene
 from commonwatt.apps.views import home as views
 from commonwatt.apps.web.pages import home as page
 from commonwatt.apps.web.words import Place, Words
-from commonwatt.apps.wiring import scene
 from commonwatt.flows.feeds.known import Origin
 from commonwatt.flows.feeds.series import Topic, What
 from commonwatt.identity.seat import Role, Seat

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from commonwatt.adapters.devices.gateway.translate import Live, Lived, Told
-from commonwatt.apps.wiring import _specs, durable_day, paper_day, scene
+from commonwatt.apps.scenes import scene, specs
+from commonwatt.apps.wiring import durable_day, paper_day
 from commonwatt.flows.intake import read_request
 from commonwatt.model import SLOT_SECONDS, AssetId, epoch, instant
 from commonwatt.simulator.box import Spec
@@ -19,7 +20,7 @@ STREET = Path(__file__).parents[2] / "examples" / "street"
 
 @pytest.fixture(scope="module")
 def spec() -> Spec:
-    return _specs(scene(STREET), ())[1]
+    return specs(scene(STREET), ())[1]
 
 
 def asks(spec: Spec, slots: int) -> list[Live]:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonwatt.apps.wiring import Scene, paper_day, scene
+from commonwatt.apps.scenes import Scene, scene
+from commonwatt.apps.wiring import paper_day
 from commonwatt.flows.onboard import Cast
 from commonwatt.flows.prove import default_case, final_note, make_evidence, sided_path, trust_file
 from commonwatt.flows.rulebook import State

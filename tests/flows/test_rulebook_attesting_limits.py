@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from professionals import BATTERY, YEAR_S, attest, authorise, inspected, limits, revoke, staffed, words
 from specified import inspect, plan, specify
 
-from commonwatt.apps.wiring import Scene, paper_day, scene
+from commonwatt.apps.scenes import Scene, scene
+from commonwatt.apps.wiring import paper_day
 from commonwatt.flexibility.dispatch import command
 from commonwatt.flows.outlook import outlook
 from commonwatt.flows.rulebook import snapshot

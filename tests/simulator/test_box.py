@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonwatt.adapters.devices.gateway.translate import Live
-from commonwatt.apps.wiring import Scene, scene
+from commonwatt.apps.scenes import Scene, scene
 from commonwatt.flows.intake import read_request
 from commonwatt.identity.keys import SigningKey
 from commonwatt.metering.batch import MOST_ITEMS, Flag, Item, Quality, decode_items

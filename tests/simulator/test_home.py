@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from commonwatt.apps.wiring import Scene, scene
+from commonwatt.apps.scenes import Scene, scene
 from commonwatt.model import SLOT_SECONDS, AssetKind, Band, epoch
 from commonwatt.simulator.home import Home
 from commonwatt.simulator.recorded import known_until

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from commonwatt.apps.wiring import live_scene, scene
+from commonwatt.apps.scenes import live_scene, scene
 from commonwatt.model import InvalidValue, epoch
 from commonwatt.simulator.larger import larger
 

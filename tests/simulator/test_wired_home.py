@@ -8,7 +8,7 @@ import pytest
 
 from commonwatt.adapters.devices.gateway.translate import Live, Told
 from commonwatt.adapters.stores.outbox import OutboxFile
-from commonwatt.apps.wiring import _specs, scene
+from commonwatt.apps.scenes import scene, specs
 from commonwatt.flows.gateway.gateway import Counter, Gateway, Identity
 from commonwatt.flows.keeper import Keeper
 from commonwatt.identity.keys import SigningKey
@@ -23,7 +23,7 @@ STREET = Path(__file__).parents[2] / "examples" / "street"
 
 @pytest.fixture(scope="module")
 def spec() -> Spec:
-    return _specs(scene(STREET), ())[1]
+    return specs(scene(STREET), ())[1]
 
 
 class PaperWallbox(PaperDevice):

@@ -13,7 +13,8 @@ from commonwatt.apps import door_card
 from commonwatt.apps.asking import state_of
 from commonwatt.apps.door_card import DoorCard
 from commonwatt.apps.living import Living, Manner, Onlooker, Told
-from commonwatt.apps.wiring import Scene, open_key, open_log
+from commonwatt.apps.scenes import Scene
+from commonwatt.apps.wiring import open_key, open_log
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.replay import Replayed, replay
 from commonwatt.flows.trading_day import PLANNED_AFTER_S

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from commonwatt.apps.wiring import Scene, paper_day, scene
+from commonwatt.apps.scenes import Scene, scene
+from commonwatt.apps.wiring import paper_day
 from commonwatt.flexibility.problem import Plan, Problem
 from commonwatt.flows import trading_day
 from commonwatt.flows.constraint_to_command import Outlook, plan_ahead

@@ -6,7 +6,8 @@ from datetime import time
 import pytest
 from paper_street import Lived, live, stage
 
-from commonwatt.apps.wiring import Scene, paper_day
+from commonwatt.apps.scenes import Scene
+from commonwatt.apps.wiring import paper_day
 from commonwatt.flows import trading_day
 from commonwatt.flows.constraint_to_command import Outlook, plan_ahead
 from commonwatt.flows.desk import Desk

@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 from paper_street import Lived, live, stage
 
-from commonwatt.apps.wiring import Scene, paper_day
+from commonwatt.apps.scenes import Scene
+from commonwatt.apps.wiring import paper_day
 from commonwatt.flexibility.diary import in_force
 from commonwatt.flexibility.dispatch import command
 from commonwatt.flows.desk import Desk

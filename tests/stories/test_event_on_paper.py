@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from commonwatt.apps.deeds import feeder_w
-from commonwatt.apps.wiring import Scene, paper_day
+from commonwatt.apps.scenes import Scene
+from commonwatt.apps.wiring import paper_day
 from commonwatt.model import SLOT, Interval
 from stories.paper_street import stage
 

@@ -20,7 +20,8 @@ from commonwatt.apps import door_card
 from commonwatt.apps import living as apps_living
 from commonwatt.apps.deeds import run_durably
 from commonwatt.apps.door_card import DOOR_CARD
-from commonwatt.apps.wiring import GATE_S, open_log
+from commonwatt.apps.scenes import GATE_S
+from commonwatt.apps.wiring import open_log
 from commonwatt.flexibility.plan import Engine
 from commonwatt.flows import trading_day
 from commonwatt.flows.constraint_to_command import Outlook, plan_ahead

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from paper_street import FOLDER, live, stage
 
-from commonwatt.apps.wiring import Scene
+from commonwatt.apps.scenes import Scene
 from commonwatt.flows.prove import default_case
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from commonwatt.apps.wiring import Scene, paper_day, scene
+from commonwatt.apps.scenes import Scene, scene
+from commonwatt.apps.wiring import paper_day
 from commonwatt.flows.replay import replay, resume
 from commonwatt.flows.trading_day import Day
 from commonwatt.model import SLOT_SECONDS, SLOTS_PER_DAY, Commodity, epoch

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from benchmarks.neighbourhood import House, neighbourhood, proven
 
-from commonwatt.apps.wiring import scene
+from commonwatt.apps.scenes import scene
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody
 from commonwatt.model import SLOT_SECONDS, SLOTS_PER_DAY, AssetKind, Commodity, epoch
 from commonwatt.simulator.home import Home, HomeState

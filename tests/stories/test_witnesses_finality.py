@@ -15,7 +15,7 @@ from watched import trust
 from witness_scene import NAMES, Scene, commonwatt, founded, serving, started, status
 
 from commonwatt.adapters.witness.memory import MemoryFile
-from commonwatt.apps.wiring import watched
+from commonwatt.apps.scenes import watched
 from commonwatt.apps.witnessing import open_keys
 from commonwatt.flows.prove import default_case, final_note, make_evidence, trust_file
 from commonwatt.flows.replay import replay

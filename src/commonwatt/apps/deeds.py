@@ -15,7 +15,8 @@ from commonwatt.adapters.stores.brought import BROUGHT
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.apps.door_card import DOOR_CARD
 from commonwatt.apps.publishing import cosigned
-from commonwatt.apps.wiring import Scene, durable_day, foreseen_by, keep_past, open_log, paper_day, scene
+from commonwatt.apps.scenes import Scene, foreseen_by, scene
+from commonwatt.apps.wiring import durable_day, keep_past, open_log, paper_day
 from commonwatt.flows.foreseeing import Forecasts
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.prove import default_case, final_note, make_evidence, trust_file

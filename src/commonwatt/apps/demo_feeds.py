@@ -8,7 +8,7 @@ from pathlib import Path
 
 from commonwatt.apps import door_card
 from commonwatt.apps.feed_terms import FILE
-from commonwatt.apps.wiring import live_scene
+from commonwatt.apps.scenes import live_scene
 from commonwatt.model import SLOT_SECONDS, Corrupt, Refused
 from commonwatt.simulator.feeds.formats import Recording
 from commonwatt.simulator.feeds.twin import Twin

@@ -11,7 +11,8 @@ from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.apps.publishing import TRUST
-from commonwatt.apps.wiring import CORRECTION_SLOTS, GATE_S, GRACE_SLOTS, MASTER_KEY, ROLES, custody
+from commonwatt.apps.scenes import CORRECTION_SLOTS, GATE_S, GRACE_SLOTS, ROLES
+from commonwatt.apps.wiring import MASTER_KEY, custody
 from commonwatt.flows.onboard import Cast, Charter, WalletTerms, onboard
 from commonwatt.flows.prove import trust_file
 from commonwatt.flows.sequence import Sequencer

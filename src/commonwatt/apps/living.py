@@ -13,7 +13,8 @@ from commonwatt.apps import door_card
 from commonwatt.apps.accepting import LOOK_EVERY_S, see_off
 from commonwatt.apps.deeds import claim, tell_keys
 from commonwatt.apps.pacing import Pacer
-from commonwatt.apps.wiring import Scene, durable_day, durable_paper_day, keep_past, terms
+from commonwatt.apps.scenes import Scene, terms
+from commonwatt.apps.wiring import durable_day, durable_paper_day, keep_past
 from commonwatt.flexibility.plan import Engine
 from commonwatt.flows.foreseeing import NOTHING_LEARNT, Chosen
 from commonwatt.flows.outlook import Terms

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from commonwatt.apps.consenting import minute
-from commonwatt.apps.wiring import Scene, paper_day
+from commonwatt.apps.scenes import Scene
+from commonwatt.apps.wiring import paper_day
 from commonwatt.flexibility import language
 from commonwatt.flexibility.diary import schedules
 from commonwatt.flexibility.effort import Effort

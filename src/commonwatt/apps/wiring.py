@@ -4,8 +4,6 @@ import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from time import perf_counter
 
@@ -19,118 +17,41 @@ from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_sec
 from commonwatt.adapters.stores.people import PeopleFile
 from commonwatt.adapters.stores.sqlite import SqliteLog, in_use
 from commonwatt.adapters.stores.vault import MasterKey
+from commonwatt.apps.scenes import ROLES, Scene, charter, specs, terms
 from commonwatt.flows.brought import Brought, HomePast, PastStay
-from commonwatt.flows.foreseeing import Chosen, Forecasts, naive
-from commonwatt.flows.onboard import Cast, Charter, WalletTerms
-from commonwatt.flows.outlook import Terms
+from commonwatt.flows.onboard import Cast
 from commonwatt.flows.ports import Gateways, LogStore
-from commonwatt.flows.rulebook.bodies import Witness
-from commonwatt.flows.rulebook.identity.witnesses import check_witnesses
-from commonwatt.flows.rulebook.state import WattPrices
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.flows.trading_day import Day
 from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.model import (
-    MICRO,
     SLOT_SECONDS,
     AccountId,
     Asset,
     AssetId,
     AssetKind,
     GatewayId,
-    Interval,
-    InvalidValue,
     Refused,
     epoch,
 )
-from commonwatt.simulator import recorded as recordings
-from commonwatt.simulator import street as streets
 from commonwatt.simulator.box import Fault, Spec
 from commonwatt.simulator.gateway_program import GatewaySpec
 from commonwatt.simulator.kept_paper import KeptPaperFleet
-from commonwatt.simulator.larger import larger
 from commonwatt.simulator.paper import PaperLog, PaperProgram
 from commonwatt.simulator.plant_program import PlantSpec
-from commonwatt.simulator.recorded import Recorded, Series
-from commonwatt.simulator.street import MICRO_PER_PENNY, Street, account, assets, gateway, home_assets
-from commonwatt.simulator.world import RecordedFeeds, RecordedPeople, salts, surroundings
-from commonwatt.tokens.watt import b_max_wh
+from commonwatt.simulator.street import Street, account, assets
+from commonwatt.simulator.world import RecordedFeeds, RecordedPeople, salts
 
-HISTORY_S = 14 * 86_400
-MOST_HISTORY_S = 56 * 86_400
-"""Where more was recorded than the least, forecasts learn from so much of it: eight weeks are a season."""
-GRACE_SLOTS = 4
-CORRECTION_SLOTS = 192
-"""Two days: a plan looks back over the day, and a meter may report or correct that long."""
-GATE_S = 60
 MASTER_KEY = Path("keys") / "master.key"
 STATION_PORTS = range(20_000, 32_000)
 GATEWAY_PROGRAM = "commonwatt.simulator.gateway_program"
 PLANT_PROGRAM = "commonwatt.simulator.plant_program"
-ROLES = ("operator", "planner", "oracle", "dso", "payment")
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A street with its recorded day."""
-
-    street: Street
-    recorded: Recorded
-
-
-def scene(folder: Path, day: str | None = None) -> Scene:
-    """Read a street's folder; another day than its own where one is given (YYYY-MM-DD).
-
-    Raises:
-        InvalidValue: The folder holds no street, the day is no date, or the recorded data does not cover it.
-    """
-    street = streets.load(folder / "street.toml")
-    if day:
-        try:
-            street = street.on(date.fromisoformat(day))
-        except ValueError as error:
-            raise InvalidValue(f"a day looks like 2018-11-14, was {day!r}") from error
-    return Scene(street, recordings.load(folder / "data", street))
-
-
-def live_scene(folder: Path, day: str | None = None, homes: int | None = None) -> Scene:
-    """Read a street's folder for all recorded days from one on; with more homes than were recorded where asked.
-
-    Raises:
-        InvalidValue: As `scene`, or the street cannot be made so large.
-    """
-    first = scene(folder, day).street
-    last = recordings.last_day(folder / "data", first)
-    street = replace(first, days=max(1, (last - first.day).days + 1))
-    recorded = recordings.load_days(folder / "data", street)
-    return Scene(street, recorded) if homes is None else Scene(*larger(street, recorded, homes))
-
-
-def foreseen_by(scene: Scene, forecast: Forecasts | None) -> Scene:
-    """Return a street whose plans go by other forecasts than its file says; by the same where none is given."""
-    return scene if forecast is None else Scene(replace(scene.street, forecast=forecast), scene.recorded)
-
-
-def watched(scene: Scene, cards: Sequence[Path]) -> Scene:
-    """Return a street whose log has further witnesses, each told by the card that `commonwatt witness` made.
-
-    Raises:
-        InvalidValue: A file is no card, or two witnesses share a name or key.
-    """
-    witnesses = list(scene.street.witness)
-    for card in cards:
-        try:
-            witnesses.append(msgspec.json.decode(card.read_bytes(), type=Witness))
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise InvalidValue(f"{card} is no witness's card: {error}") from error
-    check_witnesses(witnesses)
-    return Scene(replace(scene.street, witness=tuple(witnesses)), scene.recorded)
 
 
 def paper_day(scene: Scene, *, v2g: bool = True, faults: Sequence[Fault] = ()) -> Day:
     """Return the street's day on paper doors: nothing is written, no process is started."""
     street = scene.street
-    programs = [PaperProgram(spec) for spec in _specs(scene, faults)]
+    programs = [PaperProgram(spec) for spec in specs(scene, faults)]
     seed = street.seed.encode()
     cast = _cast(
         {name: SigningKey.from_seed(seed, name) for name in _names(street)}, NoteKey.from_seed(seed, "note"), street
@@ -149,7 +70,7 @@ def durable_day(scene: Scene, output: Path, doors: ExitStack) -> Day:
     """
     street = scene.street
     output.mkdir(parents=True, exist_ok=True)
-    feeder, *homes = _specs(scene, ())
+    feeder, *homes = specs(scene, ())
     stations = _stations(homes)
     told = PlantSpec(homes=homes, feeder=feeder, stations=stations)
     plant = PlantProcess(PLANT_PROGRAM, output / "devices", msgspec.json.encode(told))
@@ -178,8 +99,23 @@ def durable_paper_day(scene: Scene, output: Path, doors: ExitStack) -> Day:
     """
     cast = _custody(scene.street, output / "keys")
     log = doors.enter_context(SqliteLog(output / "log.sqlite", MasterKey.in_file(output / MASTER_KEY)))
-    fleet = KeptPaperFleet(_specs(scene, ()), _owners(scene.street), output / "gateways.json")
+    fleet = KeptPaperFleet(specs(scene, ()), _owners(scene.street), output / "gateways.json")
     return _day(scene, log, fleet, cast)
+
+
+def _day(scene: Scene, log: LogStore, fleet: Gateways, cast: Cast, *, v2g: bool = True) -> Day:
+    street, recorded = scene.street, scene.recorded
+    return Day(
+        sequencer=Sequencer(log, street.community, salts(street.seed)),
+        cast=cast,
+        charter=charter(scene, fleet.keys()),
+        terms=terms(scene, street.span, v2g=v2g),
+        gateways=fleet,
+        people=RecordedPeople(street, recorded),
+        feeds=RecordedFeeds(street, recorded),
+        marks=log.marks,
+        stopwatch=perf_counter,
+    )
 
 
 def open_log(folder: Path) -> SqliteLog:
@@ -246,72 +182,6 @@ def open_gateway_key(folder: Path, number: GatewayId) -> SigningKey:
     return SigningKey.from_pem(load_secret(own / "key.pem"), passphrase(own / "passphrase"))
 
 
-def _day(scene: Scene, log: LogStore, fleet: Gateways, cast: Cast, *, v2g: bool = True) -> Day:
-    street, recorded = scene.street, scene.recorded
-    return Day(
-        sequencer=Sequencer(log, street.community, salts(street.seed)),
-        cast=cast,
-        charter=Charter(
-            timezone=street.timezone,
-            b_max_wh=b_max_wh(street.watt.storage_cost_pounds * MICRO, street.watt.price_pounds_per_kwh * MICRO),
-            grace_slots=GRACE_SLOTS,
-            correction_slots=CORRECTION_SLOTS,
-            gate_s=GATE_S,
-            assets=assets(street),
-            gateways=fleet.keys(),
-            prepaid_micro=street.prepaid.pounds * MICRO,
-            dso=street.dso,
-            witnesses=street.witness,
-            wallets=_wallets(street),
-            settlement=street.settlement,
-            consents={account(n): home.consent.consent() for n, home in enumerate(street.home, 1) if home.consent},
-            agents={
-                account(n): WattPrices(
-                    buy=home.watt_buy_pence * MICRO_PER_PENNY,
-                    sell=home.watt_sell_pence * MICRO_PER_PENNY,
-                    forecast=home.trades_forecast,
-                )
-                for n, home in enumerate(street.home, 1)
-            },
-        ),
-        terms=terms(scene, street.span, v2g=v2g),
-        gateways=fleet,
-        people=RecordedPeople(street, recorded),
-        feeds=RecordedFeeds(street, recorded),
-        marks=log.marks,
-        stopwatch=perf_counter,
-    )
-
-
-def terms(scene: Scene, span: Interval, *, v2g: bool = True) -> Terms:
-    """Return what plans of a day take as given, with what was recorded before it."""
-    street, recorded, start_s = scene.street, scene.recorded, epoch(span.start)
-    numbers = range(1, len(street.home) + 1)
-    return Terms(
-        span=span,
-        zone=street.zone,
-        load_wh={account(n): _before(recorded.load_wh[n - 1], start_s) for n in numbers},
-        solar_wh={account(n): _before(recorded.solar_wh[n - 1], start_s) for n in numbers},
-        wear_micro_per_kwh={
-            AssetKind.BATTERY: street.battery.wear_pence_per_kwh * MICRO_PER_PENNY,
-            AssetKind.VEHICLE: street.car.wear_pence_per_kwh * MICRO_PER_PENNY,
-        },
-        reserve_wh=street.battery.reserve_wh,
-        v2g=v2g,
-        foresee=Chosen(street.place) if street.forecast == "chosen" else naive,
-    )
-
-
-def _before(series: Series, start_s: int) -> tuple[int, ...]:
-    """Return what was recorded before an instant: two weeks at least, more where there is more.
-
-    Raises:
-        InvalidValue: Two weeks before it were not recorded.
-    """
-    first_s = min(start_s - HISTORY_S, max(series.start_s, start_s - MOST_HISTORY_S))
-    return series.between(first_s, start_s)
-
-
 def keep_past(scene: Scene, folder: Path) -> None:
     """Leave in a run's folder what was recorded before it, for those who forecast beside it; once, so that what was
     erased of it stays so.
@@ -360,56 +230,6 @@ def open_past(folder: Path) -> Brought:
 def forget_past(folder: Path, account: AccountId) -> bool:
     """Delete what a member brought along; tell whether there was anything."""
     return brought.forget(folder, account)
-
-
-def _wallets(street: Street) -> WalletTerms:
-    """Return what the street asks and gives in tokens; without its section on TSL, no right is needed to store."""
-    prepaid, charges, tsl = street.prepaid, street.charges, street.tsl
-    licence = charges.licence_pounds_per_month
-    terms = WalletTerms(
-        low_micro=prepaid.low_pounds * MICRO,
-        clear_micro=prepaid.clear_pounds * MICRO,
-        meter_grace_s=prepaid.meter_grace_hours * 3600,
-        unbacked_micro_per_kwh=charges.unbacked_pence_per_kwh * MICRO_PER_PENNY,
-        sealed_bond_micro=charges.sealed_bond_pence * MICRO_PER_PENNY,
-        operator_micro_per_kwh_charged=charges.operator_pence_per_kwh_charged * MICRO_PER_PENNY,
-        operator_micro_per_kwh_discharged=charges.operator_pence_per_kwh_discharged * MICRO_PER_PENNY,
-        licence_micro_per_month=None if licence is None else licence * MICRO,
-    )
-    if tsl is None:
-        return terms
-    return replace(
-        terms,
-        tsl_micro_per_kwh=tsl.tsl_per_kwh * MICRO,
-        commission_micro_per_kwh=tsl.commission_micro_per_kwh,
-        member_tsl_micro=tsl.member_tsl * MICRO,
-        education_tsl_micro=tsl.education_tsl * MICRO,
-        welcome_grant_micro=tsl.welcome_grant_tsl * MICRO,
-    )
-
-
-def _specs(scene: Scene, faults: Sequence[Fault]) -> list[Spec]:
-    """Return what each gateway program is told, the feeder's meter first."""
-    street = scene.street
-    feeder, *_ = assets(street)
-    meter = Spec(community=street.community, number=feeder.gateway, seed=street.seed, assets=[feeder], around=None)
-    return [
-        meter,
-        *(
-            Spec(
-                community=street.community,
-                number=gateway(number),
-                seed=street.seed,
-                assets=(own := home_assets(street, number)),
-                around=surroundings(street, scene.recorded, number),
-                reserve_wh=street.battery.reserve_wh,
-                battery_wh=street.battery.level_at_start_wh,
-                timezone=street.timezone,
-                faults=[fault for fault in faults if fault.asset in {asset.id for asset in own}],
-            )
-            for number in range(1, len(street.home) + 1)
-        ),
-    ]
 
 
 def _wired(spec: Spec, urls: Mapping[AssetId, str], begins_s: int) -> GatewaySpec:

@@ -11,7 +11,8 @@ from paper_street import live
 from test_cli import COMMAND, ROOT, STREET
 from test_door_kept import command
 
-from commonwatt.apps.wiring import open_log, scene
+from commonwatt.apps.scenes import scene
+from commonwatt.apps.wiring import open_log
 from commonwatt.model import Refused
 
 

@@ -13,13 +13,14 @@ from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.apps.answering import answer_proposal, answer_visit
 from commonwatt.apps.community import Community
 from commonwatt.apps.foresight import Book
+from commonwatt.apps.scenes import Scene, scene
 from commonwatt.apps.views import alarms, foresight, proposals
 from commonwatt.apps.views.diary import stated
 from commonwatt.apps.views.seeing import Unseen
 from commonwatt.apps.web.feed import as_ics
 from commonwatt.apps.web.pages import ailing
 from commonwatt.apps.web.words import Place, Words
-from commonwatt.apps.wiring import MASTER_KEY, Scene, keep_past, open_past, scene
+from commonwatt.apps.wiring import MASTER_KEY, keep_past, open_past
 from commonwatt.flows.brought import Brought, HomePast, PastStay
 from commonwatt.forecasting.health import Ailment
 from commonwatt.identity.seat import Role, Seat

@@ -10,7 +10,7 @@ import typer
 from commonwatt.apps.cli.screen import screen
 from commonwatt.apps.door_card import DoorCard
 from commonwatt.apps.living import Living, Manner, Onlooker, Told
-from commonwatt.apps.wiring import Scene
+from commonwatt.apps.scenes import Scene
 from commonwatt.model import SLOT_SECONDS, Refused, instant
 
 

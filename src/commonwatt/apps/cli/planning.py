@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from commonwatt.apps import planning, wiring
+from commonwatt.apps import planning, scenes
 from commonwatt.apps.cli.screen import as_json, screen
 from commonwatt.flexibility.events.call import EventKind
 from commonwatt.flexibility.plan import Engine
@@ -31,7 +31,7 @@ def plan(
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
     """Plan the next 24 hours of a street under the statements in a file; say what cannot be kept, why, and the cure."""
-    stage = wiring.scene(street, day)
+    stage = scenes.scene(street, day)
     console = screen(quiet=json)
     with console.status("living up to then, and planning"):
         found = planning.plan_statements(
@@ -70,7 +70,7 @@ def foresee(
     """Say what a street can give at once, who would move, and what the plan under the event looks like."""
     console = screen(quiet=json)
     with console.status("living up to then, and planning"):
-        found = planning.call_event(wiring.scene(street, day), at, kind, power_w, (start, end))
+        found = planning.call_event(scenes.scene(street, day), at, kind, power_w, (start, end))
     if json:
         typer.echo(as_json(found))
         return

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from commonwatt.apps import deeds, wiring
+from commonwatt.apps import deeds, scenes
 from commonwatt.apps.cli import living
 from commonwatt.apps.cli.screen import as_json, screen, show
 from commonwatt.apps.report.page import write_page
@@ -45,13 +45,13 @@ def run(
     With --live it does not end with the day, and takes signed requests meanwhile, as `commonwatt accept` does.
     """
     if live:
-        stage = wiring.foreseen_by(wiring.live_scene(street, day, homes), forecast)
-        stage = wiring.watched(stage, witness or [])
+        stage = scenes.foreseen_by(scenes.live_scene(street, day, homes), forecast)
+        stage = scenes.watched(stage, witness or [])
         living.live(stage, output, living.options(pace, port, on_paper=homes is not None), fresh=fresh, json=json)
         return
     if (pace, port, homes) != (None, None, None):
         raise Refused("--pace, --port and --homes are for a street that runs --live", street=street)
-    stage = wiring.watched(wiring.foreseen_by(wiring.scene(street, day), forecast), witness or [])
+    stage = scenes.watched(scenes.foreseen_by(scenes.scene(street, day), forecast), witness or [])
     folder = output or Path("runs") / stage.street.community / f"{stage.street.day}"
     console = screen(quiet=json)
     columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("slots"))

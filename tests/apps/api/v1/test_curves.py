@@ -3,8 +3,8 @@ from fastapi.testclient import TestClient
 from lived import SLOTS, STREET, LivedStreet
 from seats import sits
 
+from commonwatt.apps.scenes import scene
 from commonwatt.apps.views.curves import unmanaged_wh
-from commonwatt.apps.wiring import scene
 from commonwatt.flows.chronicle import Believed
 from commonwatt.identity.seat import Role
 from commonwatt.metering.batch import Quality
