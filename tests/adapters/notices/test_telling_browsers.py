@@ -141,6 +141,7 @@ def test_a_push_service_that_is_busy_is_asked_again(tmp_path: Path, letter: Lett
         ("https://push.example/1", "{}", "!"),
         ("https://push.example/1", "", ""),
     ],
+    ids=["in the open", "a short secret", "no point of the curve", "half a point", "no base64", "nothing"],
 )
 def test_what_is_no_subscription_is_refused(endpoint: str, p256dh: str, auth: str) -> None:
     with pytest.raises(InvalidValue):
