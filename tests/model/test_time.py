@@ -41,3 +41,9 @@ def test_a_day_has_96_slots_and_a_slot_starts_on_a_quarter() -> None:
     assert (len(slots), slots[0].start, slots[-1].end) == (96, NOON, NOON + timedelta(days=1))
     with pytest.raises(InvalidValue, match="quarter"):
         slot_from(60)
+
+
+@pytest.mark.parametrize("epoch_s", [2**40, -(2**40), 2**80])
+def test_an_instant_of_no_year_is_refused_in_words(epoch_s: int) -> None:
+    with pytest.raises(InvalidValue, match="years 1 to 9999"):
+        instant(epoch_s)

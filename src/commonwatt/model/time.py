@@ -48,8 +48,15 @@ class Interval:
 
 
 def instant(epoch_s: int) -> datetime:
-    """Return the UTC instant of a count of seconds since 1970."""
-    return datetime.fromtimestamp(epoch_s, UTC)
+    """Return the UTC instant of a count of seconds since 1970.
+
+    Raises:
+        InvalidValue: It lies beyond the year 9999, or before the year 1.
+    """
+    try:
+        return datetime.fromtimestamp(epoch_s, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise InvalidValue(f"an instant lies in the years 1 to 9999, was {epoch_s} s") from error
 
 
 def epoch(moment: datetime) -> int:
