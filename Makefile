@@ -27,11 +27,12 @@ lint: setup
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+# Three at a time on two cores: much of what is tested waits for wires and disks.
 test: lint servers
-	$(PY) -m pytest -n 2 --dist worksteal
+	$(PY) -m pytest -n 3 --dist worksteal
 
 nightly: setup servers
-	COMMONWATT_NIGHTLY=1 $(PY) -m pytest -n 2 --dist worksteal
+	COMMONWATT_NIGHTLY=1 $(PY) -m pytest -n 3 --dist worksteal
 
 # Other people's programs judge what we say, each in an environment of its own (docs/reference/peers.md).
 # A script that cannot have its program here ends with 3, and says so.

@@ -40,7 +40,7 @@ def test_the_witness_beside_a_gateway_cosigns_comes_back_after_a_crash_and_ends_
     looks, pids = list[Looked](), list[int]()
 
     async def until(done: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not done():
             assert time.monotonic() < deadline, looks
             await asyncio.sleep(0.05)

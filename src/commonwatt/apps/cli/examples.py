@@ -66,6 +66,7 @@ EXAMPLES = {
     "person reset": "person reset hill ada",
     "person sessions": "person sessions hill ada",
     "person trail": "person trail hill",
+    "alarms": "alarms hill",
     "forecast score": "forecast score examples/street",
     "prove": "prove hill --asset battery-01 --slot 2018-11-14T18:00",
     "inspect": "inspect hill --as inspector --asset battery-01",

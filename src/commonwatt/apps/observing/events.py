@@ -22,6 +22,8 @@ from commonwatt.model import Refused
 OURS = "commonwatt"
 HIDDEN = "[hidden]"
 LIBRARY = "a library says something; see where"
+_WEB_SERVER = ("uvicorn", "uvicorn.error", "uvicorn.access")
+"""Loggers that write by themselves, and pass nothing on, once a server of theirs was set up without being told not to."""
 _ASKS = logging.getLogger("commonwatt.asks")
 _SECRET = re.compile(
     r"cw_[\w-]+|(?i:bearer|basic)\s+\S+|[A-Za-z0-9_+=-]{20,}"
@@ -51,6 +53,9 @@ def write_events(form: Form, stream: TextIO) -> logging.Handler:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    for name in _WEB_SERVER:
+        web = logging.getLogger(name)
+        web.handlers[:], web.propagate = [], True
     logging.getLogger(OURS).setLevel(logging.INFO)
     logging.captureWarnings(True)
     return handler
