@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Response
@@ -104,6 +105,8 @@ def make_app(
         responses=RESPONSES,
     )
     app.state.seating, app.state.kept = seating, Kept(time.monotonic)
+    app.state.writing = WeakValueDictionary[tuple[str, str], asyncio.Lock]()
+    """A lock for each idempotency key under which something is being written, as long as it is."""
     explain_problems(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)

@@ -1,5 +1,6 @@
 """Every write is a signed request: with the account's key that is kept here, or as somebody signed it themselves."""
 
+import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from commonwatt.apps.api.problems import Problem, of_outcome
 from commonwatt.apps.community import Community, Done
 from commonwatt.apps.views.seeing import check
 from commonwatt.apps.wishes import wish
+from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
 from commonwatt.model import AccountId, InvalidValue, Kind, Outcome
@@ -70,17 +72,22 @@ async def write(
     if key is None:
         return _answer(request, await wish(community, seat, action, account, kind, told), kind)
     check(community, seat, action, account)
+    bodies.read_body(kind, told)  # What is malformed takes no key: it is mended, and asked again under the same.
     written: WrittenFile = request.app.state.written
     caller = f"{seat.person}|{seat.role.value}|{account}"
-    before = written.begin(caller, key, msgspec.json.encode([kind, asked or told], order="sorted"))
-    if before.outcome is not None:
-        return _answer(request, Done(outcome=before.outcome, position=before.position), kind)
-    if before.wire is not None:
-        done = await community.pass_on(before.wire)
-    if before.wire is None or done.outcome is Outcome.WRONG_SEQUENCE:
-        done = await wish(community, seat, action, account, kind, told, lambda wire: written.signed(caller, key, wire))
-    if done.outcome.admitted:
-        written.done(caller, key, done.outcome, done.position)
+    # Whoever asks the same again meanwhile waits for the first: nothing is signed for it before its turn comes.
+    async with request.app.state.writing.setdefault((caller, key), asyncio.Lock()):
+        before = written.begin(caller, key, msgspec.json.encode([kind, asked or told], order="sorted"))
+        if before.outcome is not None:
+            return _answer(request, Done(outcome=before.outcome, position=before.position), kind)
+        if before.wire is not None:
+            done = await community.pass_on(before.wire)
+        if before.wire is None or done.outcome is Outcome.WRONG_SEQUENCE:
+            done = await wish(
+                community, seat, action, account, kind, told, lambda wire: written.signed(caller, key, wire)
+            )
+        if done.outcome.admitted:
+            written.done(caller, key, done.outcome, done.position)
     return _answer(request, done, kind)
 
 
