@@ -1,10 +1,13 @@
 import asyncio
+import logging
+import sqlite3
 from collections import Counter
 
 import pytest
 from lived import LivedStreet, open_community
 
 from commonwatt.adapters.stores.chronicle import Chronicle
+from commonwatt.apps import community as room
 from commonwatt.apps.community import Community
 from commonwatt.apps.wiring import open_log
 from commonwatt.flows import chronicle
@@ -106,6 +109,48 @@ def test_many_requests_of_one_key_at_once_are_numbered_one_after_the_other(lived
             assert len({one.position for one in done}) == 5
 
     asyncio.run(story())
+
+
+def test_a_log_that_cannot_be_read_for_once_is_followed_again_and_says_so_meanwhile(
+    lived_copy: LivedStreet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(room, "RETRY_S", 0.01)
+
+    async def story() -> None:
+        async with open_community(lived_copy) as community:
+            step, errors = community._chronicler.step, [sqlite3.OperationalError("disk I/O error"), OSError("gone")]
+
+            def stumbling() -> Chapter | None:
+                if errors:
+                    raise errors.pop()
+                return step()
+
+            stood: list[bool] = []
+            community.on_standing = lambda: stood.append(community.broken is not None)
+            monkeypatch.setattr(community._chronicler, "step", stumbling)
+            order = bid(lived_copy.end_s + SLOT_SECONDS)
+            done = await community.send(AccountId("member-01"), Kind.ORDER, order)
+            assert done.outcome is Outcome.BOOKED and done.position is not None, "the log is followed again"
+            assert stood == [True, False] and community.broken is None
+
+    asyncio.run(story())
+    assert [one.levelno for one in caplog.records] == [logging.ERROR, logging.WARNING]
+
+
+def test_one_who_hears_and_fails_does_not_keep_others_from_hearing(
+    lived_copy: LivedStreet, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        async with open_community(lived_copy) as community:
+            heard: list[Chapter] = []
+            community.on_chapter(lambda chapter: 1 // 0)  # type: ignore[arg-type]
+            community.on_chapter(heard.append)
+            order = bid(lived_copy.end_s + SLOT_SECONDS)
+            done = await community.send(AccountId("member-01"), Kind.ORDER, order)
+            assert done.position is not None and heard and community.broken is None
+
+    asyncio.run(story())
+    assert "could not be told" in caplog.text and "ZeroDivisionError" in caplog.text
 
 
 def test_nobody_is_signed_for_whose_key_is_not_kept_here(lived_copy: LivedStreet) -> None:

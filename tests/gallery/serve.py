@@ -52,6 +52,7 @@ def gallery(origin: str) -> FastAPI:
         place=PLACE,
         now_s=lambda: street.now_s,
         as_of_s=lambda: street.now_s,
+        stands=lambda: False,
         seat_of=seat_of,
         chairs_of=lambda _: (Chair(seat=ANNA, href="/?as=anna"), Chair(seat=OLAF, href="/operator")),
     )

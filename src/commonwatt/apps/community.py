@@ -1,6 +1,8 @@
 """A community as its app sees it: the log followed as it grows, what was told of it, and a way to ask for more."""
 
 import asyncio
+import logging
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -30,11 +32,14 @@ LOOK_EVERY_S = 0.05
 """Between two looks at whether the log has grown: what a reading waits at most before pages know of it."""
 SEEN_WITHIN_S = 10.0
 """How long what was answered may take to come back by way of the log, before who asked is told all the same."""
+RETRY_S = 1.0
+"""Between two tries to read a log that could not be read."""
 TRIES = 5
 _KEPT_AS = {GRID: "dso"}
 """Keys that lie in a folder under the name of their holder's role, not of the account for which they sign."""
 
 Hear = Callable[[Chapter], None]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,9 @@ class Community:
         self.foresight = Foresight(open_past(folder))
         self.answered = Answered(folder)
         self.broken: BaseException | None = None
-        """Why the log is followed no more; what is shown stays as it was."""
+        """Why the log is not followed now; what is shown stays as it was."""
+        self.on_standing: Callable[[], None] = lambda: None
+        """Called whenever that begins or ends; who shows it puts something else here."""
 
     @property
     def name(self) -> str:
@@ -150,14 +157,20 @@ class Community:
             self._hear(chapter)
 
     async def follow(self) -> None:
-        """Go on following until cancelled.
+        """Go on following until cancelled; a log that cannot be read for now is tried again.
 
         Raises:
             Corrupt: The log contradicts itself.
         """
         try:
             while True:
-                chapter = self._chronicler.step()
+                try:
+                    chapter = self._chronicler.step()
+                except (sqlite3.Error, OSError) as error:
+                    self._stand(error)
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                self._stand(None)
                 if chapter is None:
                     await asyncio.sleep(LOOK_EVERY_S)
                     continue
@@ -166,7 +179,7 @@ class Community:
                     self._grown.notify_all()
                 await asyncio.sleep(0)
         except Exception as error:
-            self.broken = error
+            self._stand(error)
             raise
 
     def on_chapter(self, hear: Hear) -> Callable[[], None]:
@@ -288,7 +301,21 @@ class Community:
     def _hear(self, chapter: Chapter) -> None:
         self.chronicle.add(chapter)
         for hear in list(self._hearing):
-            hear(chapter)
+            try:
+                hear(chapter)
+            except Exception:  # One listener's trouble is no other's, and the log is followed all the same.
+                _log.exception("a change of the log could not be told to one who hears of it")
+
+    def _stand(self, error: Exception | None) -> None:
+        """Note why the log is not followed, or that it is again; says so once."""
+        before, self.broken = self.broken, error
+        if (before is None) == (error is None):
+            return
+        if error is None:
+            _log.warning("the log is followed again from leaf %s", self.size)
+        else:
+            _log.error("the log is not followed, numbers stand still at leaf %s: %s", self.size, error)
+        self.on_standing()
 
     def _key(self, account: AccountId) -> SigningKey | None:
         """Return an account's own key, where the folder keeps it under its name and the log knows it as such."""

@@ -161,6 +161,7 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
         place=place,
         now_s=community.now_s,
         as_of_s=lambda: community.told_s,
+        stands=lambda: community.broken is not None,
         seat_of=doorway.seat_now,
         chairs_of=lambda _: chairs,
         sign_in="" if way.rehearsal else entrance.SIGN_IN,
@@ -173,6 +174,7 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
         live.stir({*(leaf.kind.value for leaf in chapter.leaves), *chapter.accounts})
 
     community.on_chapter(stir)
+    community.on_standing = live.stir
     watch.put_around(
         app, community, Around(open_pages=lambda: live.pages, feeds=lambda: live.feeds, people=signed_in), PREFIX
     )

@@ -1,6 +1,7 @@
 """Put the application together: the API under /api/v1 with its description, health, and what follows the log."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -61,6 +62,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 PREFIX = "/api/v1"
 VERSION = "1.0"
 WRITTEN = "written.sqlite"
+_log = logging.getLogger(__name__)
 _PROBLEM = msgspec.json.schema_components([ProblemBody])[1]["ProblemBody"]
 
 
@@ -86,6 +88,8 @@ def make_app(
         try:
             community.catch_up()  # so that the first page is whole
             tasks = [asyncio.ensure_future(work()) for work in (community.follow, *beside)]
+            for task in tasks:
+                task.add_done_callback(_note_end)
             yield
             for task in tasks:
                 task.cancel()
@@ -113,6 +117,12 @@ def make_app(
     _describe(app)
     _health(app, needs)
     return app
+
+
+def _note_end(task: asyncio.Future[Any]) -> None:
+    """Say that something ended which was to go on as long as the application runs."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("what goes on beside the pages ended", exc_info=error)
 
 
 def _describe(app: FastAPI) -> None:

@@ -48,16 +48,31 @@ class Chair:
 
 
 def frame(
-    words: Words, seat: Seat, *, title: str, as_of_s: int, places: Sequence[Way], chairs: Sequence[Chair], theme: str
+    words: Words,
+    seat: Seat,
+    *,
+    title: str,
+    as_of_s: int,
+    stands: bool,
+    places: Sequence[Way],
+    chairs: Sequence[Chair],
+    theme: str,
 ) -> Markup:
     """Return everything around the content, to stand before it."""
+    still = standing_still(words, as_of_s) if stands else ""
     return join(
         tag("a", words.say("Skip to content"), href="#content", class_="skip"),
         _header(words, seat, title, as_of_s, chairs, theme),
+        tag("div", live_value("stands", still), class_="stands", role="status"),
         _navigation(words, places),
         tag("div", id="said", class_="unseen", role="status", aria_live="polite"),
         tag("div", id="toast", class_="toast", aria_hidden="true", hidden=True),
     )
+
+
+def standing_still(words: Words, as_of_s: int) -> str:
+    """Return what is said along the top while the log cannot be followed; nothing stands there otherwise."""
+    return words.say("These numbers stand still since {when}: the log cannot be read.", when=words.instant(as_of_s))
 
 
 def early(pieces: Sequence[Markup]) -> Markup:

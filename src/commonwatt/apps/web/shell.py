@@ -38,6 +38,7 @@ class House:
         place: The community's name, clocks and money.
         now_s: Its clock, seconds since 1970.
         as_of_s: The log's time of the last leaf that is in what pages show.
+        stands: Tells whether what pages show stands still there, because the log cannot be followed.
         seat_of: Who sits before a browser.
         chairs_of: Which other seats they may take; a demo's role switcher.
         sign_in: The page to which the public is sent from pages that are not theirs; empty where nobody signs in.
@@ -48,6 +49,7 @@ class House:
     place: Place
     now_s: Callable[[], int]
     as_of_s: Callable[[], int]
+    stands: Callable[[], bool]
     seat_of: Callable[[Request], Seat]
     chairs_of: Callable[[Request], Sequence[frame.Chair]] = field(default=lambda _: ())
     sign_in: str = ""
@@ -147,6 +149,7 @@ def _furnish(context: Context, page: Page, house: House, pages: Sequence[Page], 
                 context.seat,
                 title=title,
                 as_of_s=house.as_of_s(),
+                stands=house.stands(),
                 places=places,
                 chairs=house.chairs_of(request),
                 theme=theme,
@@ -160,7 +163,11 @@ def _keep_alive(context: Context, house: House) -> None:
     words = context.words
 
     def clock() -> Mapping[str, Value]:
-        return {"as_of": words.seconds(house.as_of_s())}
+        as_of_s = house.as_of_s()
+        return {
+            "as_of": words.seconds(as_of_s),
+            "stands": frame.standing_still(words, as_of_s) if house.stands() else "",
+        }
 
     live.join(client.id, ("the log's time", words.language), clock)
     client.on_connect(lambda: live.greet(client.id))
