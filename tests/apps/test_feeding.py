@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ import pytest
 from lived import STREET, LivedStreet, open_community
 from typer.testing import CliRunner
 
+from commonwatt.adapters.stores.feed_archive import FeedArchive
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.apps import door_card, feeding
 from commonwatt.apps.cli.main import app
@@ -24,7 +25,8 @@ from commonwatt.apps.views import home as views
 from commonwatt.apps.web.pages import home as page
 from commonwatt.apps.web.words import Place, Words
 from commonwatt.flows.feeds.known import Origin
-from commonwatt.flows.feeds.series import Topic, What
+from commonwatt.flows.feeds.ports import FeedState
+from commonwatt.flows.feeds.series import Issue, Topic, What
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.model import SLOT_SECONDS, AccountId, AssetId, InvalidValue, Refused, epoch
 from commonwatt.simulator.feeds.formats import Recording
@@ -84,6 +86,34 @@ def test_a_feed_s_prices_reach_the_log_by_the_oracle_s_word_and_its_carbon_the_h
 ) -> None:
     configure(lived_copy.folder, twin)
     asyncio.run(_live(lived_copy, twin))
+
+
+def test_what_one_feed_brings_that_cannot_be_kept_costs_no_other_feed_its_answer_and_asking_goes_on(
+    lived_copy: LivedStreet, twin: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(lived_copy.folder, twin)
+    keep, tried = FeedArchive.keep, list[str]()
+
+    def stumbling(self: FeedArchive, state: FeedState, issues: Sequence[Issue]) -> int:
+        tried.append(state.name)
+        if tried == ["grid"]:
+            raise ZeroDivisionError
+        return keep(self, state, issues)
+
+    monkeypatch.setattr(FeedArchive, "keep", stumbling)
+
+    async def story() -> None:
+        async with open_community(lived_copy) as community:
+            task = asyncio.ensure_future(feeding.keep_feeds(community, 0.02))
+            async with asyncio.timeout(60):
+                while len(tried) < 3:
+                    await asyncio.sleep(0.02)
+            assert not task.done() and tried == ["grid", "agile", "grid"], "agile was kept, and grid is asked again"
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    asyncio.run(story())
 
 
 async def _live(lived: LivedStreet, twin: Twin) -> None:

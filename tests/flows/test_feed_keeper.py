@@ -179,3 +179,15 @@ def test_who_asks_by_hand_need_not_wait_after_a_failure_but_keeps_to_the_publish
     archive.keep(ask(answered, FeedState(name="grid"), DAY_S).state, [])
     assert allowed([answered], archive, DAY_S + 2_999) == []
     assert allowed([answered], archive, DAY_S + 3_000)
+
+
+def test_what_a_feed_fails_with_that_nobody_foresaw_is_a_failure_and_says_no_more_than_its_kind() -> None:
+    class Wild:
+        name, source, licence, topics, every_s = "wild", "first", "free", (GB,), 900
+
+        def fetch(self, window: Interval, now_s: int, seen: Seen) -> Answer:
+            raise OverflowError("at https://elsewhere.example/?securityToken=1234")
+
+    failed = ask(Wild(), FeedState(name="wild", answered_s=DAY_S), DAY_S + HOUR_S)
+    assert (failed.state.failures, failed.state.trouble, failed.issues) == (1, "OverflowError", ())
+    assert failed.state.next_s == DAY_S + HOUR_S + FIRST_PAUSE_S

@@ -81,10 +81,11 @@ async def keep_feeds(community: Community, every_s: float = LOOK_S) -> None:
                 if owed:
                     await tell(community, outside)
                 owed, trouble = False, ""
-            except (Refused, Corrupt, OSError) as error:
-                trouble = str(error)
+            except Exception as error:
+                trouble = f"{type(error).__name__}: {error}"
+                foreseen = isinstance(error, (Refused, Corrupt, OSError))
                 if trouble != said:
-                    _log.warning("feeds are asked or told later: %s", error)
+                    _log.warning("feeds are asked or told later: %s", error, exc_info=None if foreseen else error)
             said = trouble
             await asyncio.sleep(every_s)
 
@@ -93,13 +94,18 @@ async def ask_due(community: Community, outside: Outside, feeds: Sequence[HttpFe
     """Ask the feeds that are due, beside each other, and keep what they say; tells whether any was.
 
     Raises:
-        Corrupt: The archive is damaged.
-        OSError: The disk is full or broken.
+        Corrupt: The archive is damaged; what could be kept is kept.
+        OSError: The disk is full or broken; likewise.
     """
     now_s, archive = community.now_s(), outside.archive
-    waiting = due(feeds, archive, now_s)
+    waiting, failed = due(feeds, archive, now_s), list[Exception]()
     for done in await asyncio.gather(*(asyncio.to_thread(ask, feed, state, now_s) for feed, state in waiting)):
-        archive.keep(done.state, done.issues)
+        try:
+            archive.keep(done.state, done.issues)
+        except Exception as error:  # of one feed: the others' answers are kept all the same
+            failed.append(error)
+    if failed:
+        raise failed[0]
     if waiting:
         archive.archive(now_s - KEPT_S)
     return bool(waiting)

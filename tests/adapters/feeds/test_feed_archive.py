@@ -123,3 +123,12 @@ def test_a_series_that_cannot_be_is_none(wrong: dict[str, object]) -> None:
     told = {"topic": GB, "source": "s", "licence": "l", "issued_s": None, "heard_s": 0, **whole, **wrong}
     with pytest.raises(InvalidValue):
         Issue(**told)  # type: ignore[arg-type]
+
+
+def test_a_disk_that_fails_is_said_to_be_one_whatever_is_asked(tmp_path: Path) -> None:
+    archive = FeedArchive(tmp_path)
+    archive.close()
+    with pytest.raises(OSError, match="what feeds said"):
+        archive.archive(DAY_S)
+    with pytest.raises(OSError, match="what feeds said"):
+        list(archive.issues(GB, DAY, DAY_S))

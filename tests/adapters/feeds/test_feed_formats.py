@@ -159,6 +159,8 @@ def test_a_question_names_its_window_in_utc_and_no_secret(source: str) -> None:
         ("open_meteo", "open_meteo.json", "6.1,", ""),
         ("met_norway", "met_norway.json", '"celsius"', '"kelvin"'),
         ("met_norway", "met_norway.json", "17.4", "1e999"),
+        ("met_norway", "met_norway.json", "17.4", "1e999999"),
+        ("entsoe", "entsoe_quarters.xml", ">12.345<", ">1e999999<"),
         ("electricity_maps", "electricity_maps_forecast.json", '"zone": "DE"', '"zone": "FR"'),
         ("electricity_maps", "electricity_maps_forecast.json", "T18:00", "T17:25"),
         ("electricity_maps", "electricity_maps_forecast.json", "T18:00", "T17:00"),

@@ -121,10 +121,14 @@ def whole(value: object, factor: int, name: str) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise InvalidValue(f"{name} is a number, was {str(value)[:40]!r}")
-    exact = Decimal(value)
-    if not exact.is_finite() or abs(exact) * factor > MOST_VALUE:
+    try:
+        exact = Decimal(value) * factor
+        found = int(exact.to_integral_value()) if abs(exact) <= MOST_VALUE else None
+    except ArithmeticError:  # NaN is in no order, and beyond a million digits nothing can be multiplied.
+        found = None
+    if found is None:
         raise InvalidValue(f"{name} is a number of this world, was {str(value)[:40]}")
-    return int((exact * factor).to_integral_value())
+    return found
 
 
 def put(told: dict[int, int | None], at_s: int, value: int | None, name: str) -> None:

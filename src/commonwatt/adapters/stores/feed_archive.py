@@ -92,9 +92,10 @@ class FeedArchive:
             (str(topic), heard_by_s, end_s, start_s),
         )
         yield from (_issue(row, topic) for row in rows)
-        months = self._db.execute(
-            "SELECT name FROM month WHERE first_s < ? AND last_s > ? ORDER BY name DESC", (end_s, start_s)
-        ).fetchall()
+        with _on_disk():
+            months = self._db.execute(
+                "SELECT name FROM month WHERE first_s < ? AND last_s > ? ORDER BY name DESC", (end_s, start_s)
+            ).fetchall()
         for (month,) in months:
             told = [row for row in _read(self._path(month)) if row[0] == str(topic) and row[2] <= heard_by_s]
             yield from (_issue(row, topic) for row in reversed(told) if row[3] < end_s and row[4] > start_s)
@@ -109,15 +110,18 @@ class FeedArchive:
         A file is durable under its name before its rows go; cut off between, the rows go the next time.
         """
         made = []
-        (first_s,) = self._db.execute("SELECT min(heard_s) FROM issue").fetchone()
-        while first_s is not None:
+        while (first_s := self._first_s()) is not None:
             month = instant(first_s).replace(day=1, hour=0, minute=0, second=0)
             after = month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)
             if epoch(after) > before_s:
                 break
             made.append(self._move(f"{month:%Y-%m}", epoch(after)))
-            (first_s,) = self._db.execute("SELECT min(heard_s) FROM issue").fetchone()
         return made
+
+    def _first_s(self) -> int | None:
+        with _on_disk():
+            found: int | None = self._db.execute("SELECT min(heard_s) FROM issue").fetchone()[0]
+        return found
 
     def _move(self, month: str, until_s: int) -> Path:
         rows = self._rows("heard_s < ? ORDER BY heard_s, id", (until_s,))

@@ -1,5 +1,6 @@
 """Asks feeds when they are due, and keeps what they say; an outage is noted, waited out, and never an error."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ from commonwatt.flows.feeds.ports import Feed, FeedState, IssueStore, Throttled
 from commonwatt.flows.feeds.series import Issue
 from commonwatt.model import CommonwattError, Interval, instant
 
+_log = logging.getLogger(__name__)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 60, 3_600
 _BEFORE, _AHEAD, _MISSED = timedelta(days=1), timedelta(days=3), timedelta(days=7)
 
@@ -36,11 +38,16 @@ def ask(feed: Feed, state: FeedState, now_s: int) -> Asked:
     """Ask a feed; touches nothing else, so that a thread may wait for it. What it says is kept by `IssueStore.keep`.
 
     After an answer it is left alone as long as it is usual or as the publisher says; after a failure for a minute, and
-    twice as long after each further one up to an hour, or as long as it asks for.
+    twice as long after each further one up to an hour, or as long as it asks for. What nobody foresaw is a failure,
+    too: one publisher's answer ends no other's feed.
     """
     try:
         answer = feed.fetch(window(now_s, state.answered_s), now_s, state.seen)
-    except CommonwattError as error:
+    except Exception as error:
+        trouble = str(error)
+        if not isinstance(error, CommonwattError):
+            trouble = type(error).__name__  # What it says may hold the question, and so a token.
+            _log.exception("a feed failed as nobody foresaw: %s", feed.source)
         failures = state.failures + 1
         pause_s = min(FIRST_PAUSE_S << min(failures - 1, 10), max(LONGEST_PAUSE_S, feed.every_s))
         allowed_s = state.allowed_s
@@ -52,7 +59,7 @@ def ask(feed: Feed, state: FeedState, now_s: int) -> Asked:
             allowed_s=allowed_s,
             next_s=now_s + pause_s,
             failures=failures,
-            trouble=str(error),
+            trouble=trouble,
         )
         return Asked(state=failed, issues=())
     rest_s = max(feed.every_s, answer.fresh_s)
