@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -173,6 +173,15 @@ class Chronicle:
             (json.dumps(list(assets)), from_s, to_s, MOST_ROWS),
         )
         return {slot_s: (count, net_wh) for slot_s, count, net_wh in rows}
+
+    def owners_told(self, owners: Mapping[AssetId, AccountId], from_s: int, to_s: int) -> dict[int, int]:
+        """Return by slot of [from_s, to_s), in order, of how many owners at least one meter told."""
+        rows = self._db.execute(
+            "SELECT slot_s, COUNT(DISTINCT own.value) FROM reading JOIN json_each(?) AS own ON own.key = asset"
+            " WHERE slot_s >= ? AND slot_s < ? GROUP BY slot_s ORDER BY slot_s LIMIT ?",
+            (json.dumps(owners), from_s, to_s, MOST_ROWS),
+        )
+        return dict(rows)
 
     def readings_at(self, slot_s: int) -> list[Believed]:
         """Return what is believed of all meters in one slot, by name."""

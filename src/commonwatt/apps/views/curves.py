@@ -26,25 +26,26 @@ class CurveSlot:
         smart_w: As it was, had no car given anything back.
         discharging_w: As it was.
 
-    The two in the middle are None where fewer than `zones.LEAST_HOMES` have cars: they would tell of one home.
+    What homes did without their stores is None where stores told, but of fewer than `zones.LEAST_HOMES` owners: taken
+    from what was, it would tell of them. The two in the middle are None where fewer owners of cars than that told.
     """
 
     slot_s: int
-    demand_w: int
+    demand_w: int | None
     unmanaged_w: int | None
     smart_w: int | None
     discharging_w: int
 
 
 def curves(community: Community, seat: Seat, from_s: int, to_s: int) -> list[CurveSlot]:
-    """Return the slots of [from_s, to_s) of which every home told, in order; none of fewer than `LEAST_HOMES` homes.
+    """Return the slots of [from_s, to_s) of which every home told, in order; none of fewer than `LEAST_HOMES` owners.
 
     Raises:
         Refused: The role does not see sums of homes.
     """
     check(community, seat, Action.SEE_ZONES, None)
     homes, batteries, cars = (_of(community, kind) for kind in _KINDS)
-    if len(homes) < LEAST_HOMES:
+    if len({one.owner for one in homes}) < LEAST_HOMES:
         return []
     told, batteries_wh, cars_wh = (
         community.chronicle.sums_wh([one.id for one in assets], from_s, to_s) for assets in (homes, batteries, cars)
@@ -57,15 +58,21 @@ def curves(community: Community, seat: Seat, from_s: int, to_s: int) -> list[Cur
             given_wh[one.slot_s] = given_wh.get(one.slot_s, 0) + one.reading.export_wh
         for slot_s, wh in unmanaged_wh(car, readings, _wanted_wh(community, car)).items():
             greedy_wh[slot_s] = greedy_wh.get(slot_s, 0) + wh
-    found, many, none = [], len(cars) >= LEAST_HOMES, (0, 0)
+    with_stores, with_cars = (
+        community.chronicle.owners_told({one.id: one.owner for one in assets}, from_s, to_s)
+        for assets in (batteries + cars, cars)
+    )
+    found, none = [], (0, 0)
     for slot_s, (count, homes_wh) in told.items():
         if count < len(homes):
             continue
+        many = with_cars.get(slot_s, 0) >= LEAST_HOMES
+        alone_shown = with_stores.get(slot_s, 0) not in range(1, LEAST_HOMES)
         alone_wh = homes_wh - batteries_wh.get(slot_s, none)[1] - cars_wh.get(slot_s, none)[1]
         found.append(
             CurveSlot(
                 slot_s=slot_s,
-                demand_w=mean_w(alone_wh),
+                demand_w=mean_w(alone_wh) if alone_shown else None,
                 unmanaged_w=mean_w(alone_wh + greedy_wh.get(slot_s, 0)) if many else None,
                 smart_w=mean_w(homes_wh + given_wh.get(slot_s, 0)) if many else None,
                 discharging_w=mean_w(homes_wh),

@@ -1,21 +1,35 @@
 """Zones as who runs the wires sees them: sums of several homes against what the grid bears, and no home by itself."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import Unseen, check
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
-from commonwatt.model import SLOT_SECONDS, AssetId, AssetKind, Quantity, Reach, Relation, round_div, slot_from
+from commonwatt.model import (
+    SLOT_SECONDS,
+    AccountId,
+    Asset,
+    AssetId,
+    AssetKind,
+    Quantity,
+    Reach,
+    Relation,
+    round_div,
+    slot_from,
+)
 
 LEAST_HOMES = 3
-"""Of fewer homes no sum is shown: who knows their own could tell the other's."""
+"""Of fewer owners' homes no sum is shown: who knows their own could tell the other's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZoneSlot:
-    """One slot of a zone: mean W, import positive; None where fewer than `LEAST_HOMES` homes told.
+    """One slot of a zone: mean W, import positive; None where fewer than `LEAST_HOMES` owners' homes told.
+
+    Where what is left of the community without the zones that are shown would be fewer homes than that, the next
+    smallest is not shown either: the feeder less all others would be theirs.
 
     ``most_w`` and ``least_w`` are what stands stated about it for that slot, None where nothing binds.
     """
@@ -55,8 +69,8 @@ def zones(community: Community, seat: Seat, from_s: int, to_s: int) -> list[Zone
         Refused: The role does not see zones.
     """
     check(community, seat, Action.SEE_ZONES, None)
-    names = sorted({one.zone for one in community.state.assets.values() if one.kind is AssetKind.CONNECTION})
-    return [_zone(community, name, from_s, to_s) for name in names if not seat.zones or name in seat.zones]
+    told = _told(community, from_s, to_s)
+    return [_zone(community, name, told) for name in sorted(told) if not seat.zones or name in seat.zones]
 
 
 def zone(community: Community, seat: Seat, name: str, from_s: int, to_s: int) -> ZoneView:
@@ -70,18 +84,18 @@ def zone(community: Community, seat: Seat, name: str, from_s: int, to_s: int) ->
     known = any(one.zone == name for one in community.state.assets.values())
     if not known or (seat.zones and name not in seat.zones):
         raise Unseen(name)
-    return _zone(community, name, from_s, to_s)
+    return _zone(community, name, _told(community, from_s, to_s))
 
 
 def feeder(community: Community, seat: Seat, from_s: int, to_s: int) -> list[FeederSlot]:
-    """Return what the feeder's meter saw; none where there is no such meter.
+    """Return what the feeder's meter saw; none where there is no such meter, or of fewer than `LEAST_HOMES` owners.
 
     Raises:
         Refused: The role does not see the community's sums.
     """
     check(community, seat, Action.SEE_COMMUNITY, None)
     meter = next((one.id for one in community.state.assets.values() if one.kind is AssetKind.FEEDER), None)
-    if meter is None:
+    if meter is None or len({one.owner for one in _homes(community)}) < LEAST_HOMES:
         return []
     losses = community.chronicle.losses_wh(from_s, to_s)
     return [
@@ -104,10 +118,45 @@ def mean_w(energy_wh: int) -> int:
     return round_div(energy_wh * 3_600, SLOT_SECONDS)
 
 
-def _zone(community: Community, name: str, from_s: int, to_s: int) -> ZoneView:
-    own = [one for one in community.state.assets.values() if one.zone == name and one.kind is AssetKind.CONNECTION]
-    sums = community.chronicle.sums_wh([one.id for one in own], from_s, to_s)
-    slots = [_slot(community, name, slot_s, *told) for slot_s, told in sums.items()]
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a zone's homes told of a slot: of how many owners, their net energy, and whether it may be shown."""
+
+    owners: int
+    energy_wh: int
+    shown: bool
+
+
+def _told(community: Community, from_s: int, to_s: int) -> dict[str, dict[int, _Told]]:
+    """Return by zone and slot what homes told; what may be shown depends on all zones, whichever a seat is about."""
+    owners: dict[str, dict[AssetId, AccountId]] = {}
+    for one in _homes(community):
+        owners.setdefault(one.zone, {})[one.id] = one.owner
+    found: dict[str, dict[int, _Told]] = {}
+    for name, own in owners.items():
+        many = community.chronicle.owners_told(own, from_s, to_s)
+        sums = community.chronicle.sums_wh(list(own), from_s, to_s)
+        found[name] = {slot_s: _Told(many[slot_s], wh, many[slot_s] >= LEAST_HOMES) for slot_s, (_, wh) in sums.items()}
+    for slot_s in {slot_s for told in found.values() for slot_s in told}:
+        _withhold(found, slot_s)
+    return found
+
+
+def _withhold(found: dict[str, dict[int, _Told]], slot_s: int) -> None:
+    """Show no zone of a slot of which the others, taken from the feeder, would leave a home or two."""
+    told = {name: slots[slot_s] for name, slots in found.items() if slot_s in slots}
+    left = sum(one.owners for one in told.values() if not one.shown)
+    for name, one in sorted(told.items(), key=lambda item: (item[1].owners, item[0])):
+        if left not in range(1, LEAST_HOMES):
+            return
+        if one.shown:
+            found[name][slot_s] = replace(one, shown=False)
+            left += one.owners
+
+
+def _zone(community: Community, name: str, told: Mapping[str, Mapping[int, _Told]]) -> ZoneView:
+    own = [one for one in _homes(community) if one.zone == name]
+    slots = [_slot(community, name, slot_s, one) for slot_s, one in told.get(name, {}).items()]
     return ZoneView(
         zone=name,
         as_of_s=community.told_s,
@@ -118,11 +167,15 @@ def _zone(community: Community, name: str, from_s: int, to_s: int) -> ZoneView:
     )
 
 
-def _slot(community: Community, name: str, slot_s: int, count: int, energy_wh: int) -> ZoneSlot:
+def _homes(community: Community) -> list[Asset]:
+    return [one for one in community.state.assets.values() if one.kind is AssetKind.CONNECTION]
+
+
+def _slot(community: Community, name: str, slot_s: int, told: _Told) -> ZoneSlot:
     bounds = _bounds(community, name, slot_s)
     return ZoneSlot(
         slot_s=slot_s,
-        power_w=mean_w(energy_wh) if count >= LEAST_HOMES else None,
+        power_w=mean_w(told.energy_wh) if told.shown else None,
         most_w=min(bounds[Relation.AT_MOST], default=None),
         least_w=max(bounds[Relation.AT_LEAST], default=None),
     )
