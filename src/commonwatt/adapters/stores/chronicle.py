@@ -206,10 +206,21 @@ class Chronicle:
         )
         return [_trade(row) for row in rows]
 
-    def prices(self, from_s: int, to_s: int) -> dict[int, tuple[int, int]]:
-        """Return import and export price of the slots in [from_s, to_s), micro per kWh, in order."""
+    def traded(self, from_s: int, to_s: int) -> dict[int, tuple[int, int]]:
+        """Return by slot of [from_s, to_s), in order, what was traded in Wh, and what that came to, Wh times price."""
         rows = self._db.execute(
-            "SELECT * FROM price WHERE slot_s >= ? AND slot_s < ? ORDER BY slot_s LIMIT ?", (from_s, to_s, MOST_ROWS)
+            "SELECT slot_s, SUM(energy_wh), SUM(energy_wh * price) FROM trade WHERE slot_s >= ? AND slot_s < ?"
+            " GROUP BY slot_s ORDER BY slot_s",
+            (from_s, to_s),
+        )
+        return {slot_s: (energy_wh, worth) for slot_s, energy_wh, worth in rows}
+
+    def prices(self, from_s: int, to_s: int, limit: int = MOST_ROWS) -> dict[int, tuple[int, int]]:
+        """Return import and export price of the last slots in [from_s, to_s), micro per kWh, in order."""
+        rows = self._db.execute(
+            "SELECT * FROM (SELECT * FROM price WHERE slot_s >= ? AND slot_s < ? ORDER BY slot_s DESC LIMIT ?)"
+            " ORDER BY slot_s",
+            (from_s, to_s, _most(limit)),
         )
         return {slot_s: (bought, sold) for slot_s, bought, sold in rows}
 

@@ -124,10 +124,11 @@ async def entries(
 
 async def trades(community: Community, seat: Seat, under: TakenUnder) -> AsyncIterator[list[dict[str, Any]]]:
     """Yield all trades of settled slots, some slots at a time, the newest first, under pseudonyms (row M1)."""
-    slots = community.chronicle.prices(0, under.as_of_s)
-    for slot_s in sorted(slots, reverse=True):
-        found = market.trades(community, seat, slot_s, slot_s + 1, None, 10_000)
+    before_s: int | None = under.as_of_s
+    while before_s is not None:
+        found = market.trades(community, seat, 0, before_s, None, _AT_ONCE)
         yield [{name: getattr(one, name) for name in TRADE_COLUMNS} for one in found]
+        before_s = found[-1].slot_s if len(found) >= _AT_ONCE else None
 
 
 async def leaves(community: Community, seat: Seat, under: TakenUnder) -> AsyncIterator[list[dict[str, Any]]]:

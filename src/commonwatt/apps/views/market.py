@@ -340,21 +340,21 @@ class SlotPrice:
     traded_wh: int
 
 
-def slot_prices(community: Community, seat: Seat, from_s: int, to_s: int) -> list[SlotPrice]:
-    """Return the prices of the slots in [from_s, to_s) that are settled or priced, in order."""
+def slot_prices(community: Community, seat: Seat, from_s: int, to_s: int, limit: int = MOST_ROWS) -> list[SlotPrice]:
+    """Return the prices of the last slots in [from_s, to_s) that are settled or priced, at most `limit`, in order."""
     check(community, seat, Action.SEE_TRADES, None)
-    sums: dict[int, tuple[int, int]] = {}
-    for one in community.chronicle.trades(from_s, to_s, limit=10_000):
-        wh, worth = sums.get(one.slot_s, (0, 0))
-        energy_wh = one.trade.energy_wh
-        sums[one.slot_s] = wh + energy_wh, worth + energy_wh * one.trade.price_micro_per_kwh
-    return [
-        SlotPrice(
-            slot_s=slot_s,
-            local_price=round_div(sums[slot_s][1], sums[slot_s][0]) if sums.get(slot_s, (0, 0))[0] else None,
-            import_price=bought,
-            export_price=sold,
-            traded_wh=sums.get(slot_s, (0, 0))[0],
+    prices = community.chronicle.prices(from_s, to_s, limit)
+    traded = community.chronicle.traded(min(prices, default=to_s), to_s)
+    found = []
+    for slot_s, (bought, sold) in prices.items():
+        traded_wh, worth = traded.get(slot_s, (0, 0))
+        found.append(
+            SlotPrice(
+                slot_s=slot_s,
+                local_price=round_div(worth, traded_wh) if traded_wh else None,
+                import_price=bought,
+                export_price=sold,
+                traded_wh=traded_wh,
+            )
         )
-        for slot_s, (bought, sold) in community.chronicle.prices(from_s, to_s).items()
-    ]
+    return found

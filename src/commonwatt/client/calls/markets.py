@@ -96,9 +96,16 @@ class Markets:
         """
         return self._line.call("GET", "/market/stored", list[StoredTrade], query={"limit": limit})
 
-    def prices(self, *, from_s: int = 0, to_s: int = 32503680000) -> list[SlotPrice]:
+    def prices(
+        self, *, from_s: int = 0, to_s: int = 32503680000, cursor: str | None = None, limit: int = 100
+    ) -> Page[SlotPrice]:
         """Prices of slots.
 
-        Neighbours' mean price between what the grid gives and takes.
+        Neighbours' mean price between what the grid gives and takes, the newest slot first.
         """
-        return self._line.call("GET", "/market/prices", list[SlotPrice], query={"from_s": from_s, "to_s": to_s})
+        return self._line.call(
+            "GET",
+            "/market/prices",
+            Page[SlotPrice],
+            query={"from_s": from_s, "to_s": to_s, "cursor": cursor, "limit": limit},
+        )

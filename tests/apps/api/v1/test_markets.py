@@ -103,5 +103,22 @@ def test_depth_tells_what_is_backed_apart(open_client: TestClient, lived_copy: L
 
 
 def test_prices_of_a_slot_lie_between_what_the_grid_gives_and_takes(client: TestClient) -> None:
-    told = [one for one in client.get("/api/v1/market/prices").json() if one["local_price"] is not None]
+    whole = client.get("/api/v1/market/prices?limit=500").json()
+    told = [one for one in whole["items"] if one["local_price"] is not None]
     assert told and all(one["export_price"] <= one["local_price"] <= one["import_price"] for one in told)
+    assert whole["as_of_s"] > 0
+
+
+def test_prices_come_a_page_at_a_time_the_newest_first_and_tell_what_was_traded(client: TestClient) -> None:
+    whole = client.get("/api/v1/market/prices?limit=500").json()["items"]
+    paged: list[dict[str, int]] = []
+    cursor = ""
+    while cursor is not None:
+        told = client.get(f"/api/v1/market/prices?limit=50&cursor={cursor}").json()
+        paged, cursor = paged + told["items"], told["next"]
+    slots = [one["slot_s"] for one in paged]
+    assert paged == whole and len(whole) > 50 and slots == sorted(set(slots), reverse=True)
+    traded: dict[int, int] = {}
+    for one in client.get("/api/v1/trades?limit=500").json()["items"]:
+        traded[one["slot_s"]] = traded.get(one["slot_s"], 0) + one["energy_wh"]
+    assert {one["slot_s"]: one["traded_wh"] for one in whole if one["traded_wh"]} == traded

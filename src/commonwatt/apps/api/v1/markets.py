@@ -112,10 +112,18 @@ async def stored(
     return answer(request, dealt.stored_trades(community, seat, limit), private=False)
 
 
-@router.get("/market/prices", response_model=list[views.SlotPrice], summary="Prices of slots",
+@router.get("/market/prices", response_model=Page[views.SlotPrice], summary="Prices of slots",
             **allows(Action.SEE_TRADES))  # fmt: skip
 async def prices(
-    request: Request, community: There, seat: Seated, from_s: Moment = 0, to_s: Moment = 32_503_680_000
+    request: Request,
+    community: There,
+    seat: Seated,
+    from_s: Moment = 0,
+    to_s: Moment = 32_503_680_000,
+    cursor: Cursor = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_A_PAGE)] = 100,
 ) -> Response:
-    """Neighbours' mean price between what the grid gives and takes."""
-    return answer(request, views.slot_prices(community, seat, from_s, to_s), private=False)
+    """Neighbours' mean price between what the grid gives and takes, the newest slot first."""
+    before_s = read_cursor(cursor)
+    found = views.slot_prices(community, seat, from_s, to_s if before_s is None else min(to_s, before_s), limit)[::-1]
+    return answer(request, page(community.told_s, found, limit, found[-1].slot_s if found else None), private=False)
