@@ -151,7 +151,9 @@ def today(community: Community, account: AccountId, own: Sequence[Asset]) -> Tod
         for one in chronicle.sums(account, from_s, to_s)
         if one.commodity is Commodity.ERGON and one.memo not in NOT_EARNED
     )
-    told = {asset.kind: chronicle.readings(asset.id, from_s, to_s) for asset in own}
+    told: dict[AssetKind, list[Believed]] = {}
+    for asset in own:
+        told.setdefault(asset.kind, []).extend(chronicle.readings(asset.id, from_s, to_s))
     trades = chronicle.trades(from_s, to_s, account, limit=10_000)
     meter = told.get(AssetKind.CONNECTION, [])
     net_wh, alone_wh = _net_wh(told)
@@ -170,8 +172,10 @@ def today(community: Community, account: AccountId, own: Sequence[Asset]) -> Tod
 
 
 def _net_wh(told: dict[AssetKind, list[Believed]]) -> tuple[dict[int, int], dict[int, int]]:
-    """Return what the connection drew by slot, below zero what it gave; and the same without what the battery did."""
-    net_wh = {one.slot_s: one.reading.import_wh - one.reading.export_wh for one in told.get(AssetKind.CONNECTION, [])}
+    """Return what the connection drew by slot, below zero what it gave; and the same without what batteries did."""
+    net_wh: dict[int, int] = {}
+    for one in told.get(AssetKind.CONNECTION, []):
+        net_wh[one.slot_s] = net_wh.get(one.slot_s, 0) + one.reading.import_wh - one.reading.export_wh
     alone_wh = dict(net_wh)
     for one in told.get(AssetKind.BATTERY, []):
         if one.slot_s in alone_wh:
