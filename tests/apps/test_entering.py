@@ -12,6 +12,7 @@ from lived import LivedStreet, open_community
 from typer.testing import CliRunner
 
 from authenticator import Authenticator
+from commonwatt.apps import entering
 from commonwatt.apps.cli.persons import app
 from commonwatt.apps.entering import open_gate, open_hall, organisations, tie_trail
 from commonwatt.apps.persons import ORIGIN
@@ -138,3 +139,30 @@ def test_a_gate_opens_with_the_folders_organisations(lived_copy: LivedStreet) ->
     (folder / "organisations.toml").write_text('[[organisation]]\nname = "grid"\n')
     with pytest.raises(Corrupt):
         organisations(folder)
+
+
+def test_what_keeps_the_trail_out_of_the_log_is_noted_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ways: list[Exception | Outcome | None] = [
+        Refused("no door is open"),
+        sqlite3.OperationalError("disk I/O error"),
+        Corrupt("a damaged file"),
+        Outcome.TOO_LATE,
+        Outcome.BOOKED,
+        None,
+    ]
+
+    async def tied(people: object, community: object) -> Outcome | None:
+        if not ways:
+            raise asyncio.CancelledError
+        way = ways.pop(0)
+        if isinstance(way, Exception):
+            raise way
+        return way
+
+    monkeypatch.setattr(entering, "tie_trail", tied)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(entering.keep_trail_tied(None, None, 0.0))  # type: ignore[arg-type]
+    assert [one.levelname for one in caplog.records] == ["WARNING", "ERROR", "ERROR", "ERROR"]
+    assert "TOO_LATE" in caplog.records[-1].getMessage()

@@ -121,13 +121,18 @@ async def tie_trail(people: People, community: Community) -> Outcome | None:
 
 
 async def keep_trail_tied(people: People, community: Community, every_s: float = TRAIL_EVERY_S) -> None:
-    """Go on putting the trail's head into the log, until cancelled; a door that is closed is tried again."""
+    """Go on putting the trail's head into the log, until cancelled; whatever keeps it out is noted, and tried again."""
     while True:
         await asyncio.sleep(every_s)
         try:
-            await tie_trail(people, community)
+            outcome = await tie_trail(people, community)
         except (Refused, OSError) as error:
             _log.warning("the trail is not in the log yet: %s", error)
+        except Exception:
+            _log.exception("the trail is not in the log, and nobody foresaw why")
+        else:
+            if outcome not in (None, Outcome.BOOKED):
+                _log.error("the log does not take the trail's head: %s", str(outcome))
 
 
 def _founded(folder: Path) -> tuple[CommunityId, VerifyingKey]:
