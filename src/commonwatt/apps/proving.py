@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -24,8 +26,19 @@ from commonwatt.model import Refused
 
 T = TypeVar("T")
 MOST_WAITING = 32
+MOST_EACH = 2
+"""Of one asker's questions how many may wait at once, so that nobody waits for them alone."""
+AGAIN_S = 5
 MOST_KEPT = 256
 """Proofs that are kept, all under the latest checkpoint that anybody asked under."""
+
+
+class Busy(Refused):
+    """Refused for now alone: the same may be asked again in ``wait_s`` seconds."""
+
+    def __init__(self, rule: str, wait_s: int, **found: object) -> None:
+        super().__init__(rule, **found)
+        self.wait_s = wait_s
 
 
 class Prover:
@@ -42,42 +55,47 @@ class Prover:
         self._folder = folder
         self._pool: ProcessPoolExecutor | None = None
         self._ran: Synchronized[int] | None = None
-        self._waiting = 0
+        self._waiting = Counter[str]()
         self._size = 0
         self._kept: dict[tuple[object, ...], asyncio.Future[Any]] = {}
 
     @property
     def progress(self) -> float | None:
         """How much of the log was run again, as a part of one; None where nothing is asked."""
-        if not self._waiting or self._ran is None:
+        if not self._waiting.total() or self._ran is None:
             return None
         return min(1.0, self._ran.value / max(1, self._size))
 
-    async def entry(self, note: str, number: int) -> ProvenEntry:
+    async def entry(self, asker: str, note: str, number: int) -> ProvenEntry:
         """Return an entry of the books with its way up to the state root of a note.
 
+        Args:
+            asker: Whose questions are counted together.
+            note: The checkpoint.
+            number: Of the entry.
+
         Raises:
-            Refused: The books had no such entry yet, too much is asked at once, or the log does not begin with its
-                first leaf any more.
+            Busy: Too much is asked at once, or the process was ended from outside.
+            Refused: The books had no such entry yet, or the log does not begin with its first leaf any more.
             Corrupt: The log contradicts itself.
         """
-        return await self._ask(_entry, note, number)
+        return await self._ask(asker, _entry, note, number)
 
-    async def evidence(self, note: str, account: str, slot_s: int) -> bytes:
+    async def evidence(self, asker: str, note: str, account: str, slot_s: int) -> bytes:
         """Return the evidence of an account's slot under a note; see `commonwatt.flows.prove.make_evidence`.
 
         Raises:
-            Refused, Corrupt: As there and in `entry`.
+            Busy, Refused, Corrupt: As there and in `entry`.
         """
-        return await self._ask(_evidence, note, account, slot_s)
+        return await self._ask(asker, _evidence, note, account, slot_s)
 
-    async def chain(self, note: str, asset: str, slot_s: int) -> bytes:
+    async def chain(self, asker: str, note: str, asset: str, slot_s: int) -> bytes:
         """Return the chain of evidence of an asset's slot under a note; see `commonwatt.flows.chain.make_chain`.
 
         Raises:
-            Refused, Corrupt: As there and in `entry`.
+            Busy, Refused, Corrupt: As there and in `entry`.
         """
-        return await self._ask(_chain, note, asset, slot_s)
+        return await self._ask(asker, _chain, note, asset, slot_s)
 
     def close(self) -> None:
         """End the process."""
@@ -85,31 +103,42 @@ class Prover:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
 
-    async def _ask(self, work: Callable[..., T], note: str, *about: object) -> T:
+    async def _ask(self, asker: str, work: Callable[..., T], note: str, *about: object) -> T:
         size = read_note(note).size
         if size > self._size:
             self._size, self._kept = size, {}
         key = (work, size, *about)
         asked = self._kept.get(key)
         if asked is None:
-            asked = self._kept[key] = self._begin(partial(work, note, *about))
-            asked.add_done_callback(partial(self._done, key))
-        found: T = await asyncio.shield(asked)
+            asked = self._kept[key] = self._begin(asker, partial(work, note, *about))
+            asked.add_done_callback(partial(self._done, asker, key))
+        try:
+            found: T = await asyncio.shield(asked)
+        except BrokenProcessPool as error:
+            raise Busy("the process that proves was ended, ask again", AGAIN_S) from error
         return found
 
-    def _begin(self, work: Callable[[], T]) -> "asyncio.Future[T]":
-        if self._waiting >= MOST_WAITING:
-            raise Refused("so many proofs are made at once, ask again", waiting=self._waiting)
+    def _begin(self, asker: str, work: Callable[[], T]) -> "asyncio.Future[T]":
+        if self._waiting[asker] >= MOST_EACH or self._waiting.total() >= MOST_WAITING:
+            raise Busy("so many proofs are made at once, ask again", AGAIN_S, waiting=self._waiting.total())
+        try:
+            begun = asyncio.wrap_future(self._open().submit(work))
+        except BrokenProcessPool:  # It was ended since, and nobody has heard of it yet.
+            self.close()
+            begun = asyncio.wrap_future(self._open().submit(work))
+        self._waiting[asker] += 1
+        return begun
+
+    def _open(self) -> ProcessPoolExecutor:
         if self._pool is None:
             context = get_context("spawn")
             self._ran = context.Value("q", 0)
             self._pool = ProcessPoolExecutor(1, context, initializer=_start, initargs=(self._folder, self._ran))
-        begun = asyncio.wrap_future(self._pool.submit(work))
-        self._waiting += 1
-        return begun
+        return self._pool
 
-    def _done(self, key: tuple[object, ...], asked: "asyncio.Future[Any]") -> None:
-        self._waiting -= 1
+    def _done(self, asker: str, key: tuple[object, ...], asked: "asyncio.Future[Any]") -> None:
+        self._waiting[asker] -= 1
+        self._waiting += Counter()  # forgets who waits for nothing
         # What went wrong may go right the next time; of what is kept the oldest goes first.
         if (asked.cancelled() or asked.exception() is not None) and self._kept.get(key) is asked:
             del self._kept[key]

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
 from starlette.types import Scope, Send
 
+from commonwatt.apps.proving import Busy
 from commonwatt.apps.views.seeing import Unseen
 from commonwatt.flexibility.permission import Objection
 from commonwatt.flows.entrance.hall import NotLetIn, TooSoon
@@ -166,6 +167,8 @@ def problem_of(error: Exception) -> Problem:
         return Problem(HTTPStatus.TOO_MANY_REQUESTS, error.rule, retry_after_s=error.wait_s)
     if isinstance(error, NotLetIn):
         return Problem(HTTPStatus.UNAUTHORIZED, error.rule)
+    if isinstance(error, Busy):
+        return Problem(HTTPStatus.SERVICE_UNAVAILABLE, error.rule, "", **error.found, retry_after_s=error.wait_s)
     if isinstance(error, Refused):
         return Problem(HTTPStatus.FORBIDDEN, error.rule, next(iter(map(str, error.found.values())), ""), **error.found)
     if isinstance(error, Unseen):

@@ -175,7 +175,7 @@ async def entry(community: Community, seat: Seat, number: int) -> Proof:
     """
     seen(community, seat, number)
     note = _note(community)
-    proven = await community.prover.entry(note, number)
+    proven = await community.prover.entry(_asker(seat), note, number)
     part = EntryPart(
         number=number,
         record=entry_leaf(proven.entry).decode(),
@@ -193,7 +193,7 @@ async def evidence(community: Community, seat: Seat, account: AccountId, slot_s:
     """
     check(community, seat, Action.SEE_ENTRIES, account)
     check(community, seat, Action.SEE_READINGS, account, community.state.connections.get(account))
-    return await community.prover.evidence(_note(community), account, slot_s)
+    return await community.prover.evidence(_asker(seat), _note(community), account, slot_s)
 
 
 async def chain(community: Community, seat: Seat, name: str, slot_s: int) -> bytes:
@@ -204,7 +204,11 @@ async def chain(community: Community, seat: Seat, name: str, slot_s: int) -> byt
     """
     asset = asset_of(community, seat, name, Action.SEE_SCHEDULES)
     check(community, seat, Action.SEE_READINGS, asset.owner, asset.id)
-    return await community.prover.chain(_note(community), asset.id, slot_s)
+    return await community.prover.chain(_asker(seat), _note(community), asset.id, slot_s)
+
+
+def _asker(seat: Seat) -> str:
+    return seat.account or seat.person
 
 
 def trust(community: Community, seat: Seat) -> bytes:
