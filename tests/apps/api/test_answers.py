@@ -1,13 +1,18 @@
 import json
 from http import HTTPStatus
+from inspect import getsource, signature
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonwatt.apps.api.answers import answer, page, read_cursor, write_cursor
+from commonwatt.apps.api.answers import Kept, answer, page, read_cursor, write_cursor
+from commonwatt.apps.api.app import ROUTERS
 from commonwatt.apps.api.limits import RateLimit
 from commonwatt.apps.api.problems import PROBLEM, Problem, explain_problems, missing, of_outcome
 from commonwatt.model import MAX_SAFE_INTEGER, Corrupt, InvalidValue, Outcome, Refused
@@ -111,3 +116,31 @@ def test_a_caller_who_asks_too_much_is_told_when_to_come_back_and_nobody_else_is
     now[0] = 0.5
     limit.take("anna")
     assert json.loads(told.value.body("/x"))["status"] == 429
+
+
+def test_a_query_that_nobody_asked_for_makes_nothing_anew() -> None:
+    app, made, kept = FastAPI(), list[int](), Kept(lambda: 0.0)
+    community: Any = SimpleNamespace(size=1)
+
+    @app.get("/thing/{name}")
+    async def thing(request: Request, name: str) -> Response:
+        def make() -> str:
+            made.append(1)
+            return name
+
+        return kept.answer(request, community, None, make)
+
+    client = TestClient(app)
+    assert [client.get(f"/thing/a?x={n}").json() for n in range(3)] == ["a"] * 3 and len(made) == 1
+    assert client.get("/thing/b").json() == "b" and len(made) == 2
+    community.size = 2
+    assert client.get("/thing/a").json() == "a" and len(made) == 3
+
+
+def test_no_route_with_parameters_in_its_query_is_answered_from_what_is_kept() -> None:
+    for router in ROUTERS:
+        for route in router.routes:
+            assert isinstance(route, APIRoute | APIWebSocketRoute)
+            if "kept(request)" in getsource(route.endpoint):
+                known = {"request", "community", "seat", *route.param_convertors}
+                assert signature(route.endpoint).parameters.keys() <= known, route.path

@@ -107,7 +107,8 @@ class Kept:
         """Return what `make` returns as JSON, made anew only where it has to be.
 
         Args:
-            request: What was asked: path and query tell answers apart.
+            request: What was asked: its path tells answers apart. What a query says beside is nobody's question: a
+                route that has parameters there is not answered from here.
             community: With whose log they grow old.
             seat: For whom it is; None where everybody is answered alike.
             make: Makes the value; it is not asked where the same was made already for the same seat.
@@ -115,7 +116,7 @@ class Kept:
         as_of = community.size, int(self._now_s() // FRESH_S)
         if as_of != self._as_of or len(self._made) >= _MOST_KEPT:
             self._as_of, self._made = as_of, {}
-        key = seat, request.url.path, request.url.query
+        key = seat, request.url.path
         made = self._made.get(key)
         if made is None:
             content = _JSON.encode(make())

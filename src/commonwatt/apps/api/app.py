@@ -109,6 +109,7 @@ def make_app(
         responses=RESPONSES,
     )
     app.state.seating, app.state.kept = seating, Kept(time.monotonic)
+    app.state.lines = live.Lines()
     app.state.writing = WeakValueDictionary[tuple[str, str], asyncio.Lock]()
     """A lock for each idempotency key under which something is being written, as long as it is."""
     explain_problems(app)

@@ -111,7 +111,7 @@ class Fair:
         caller = self._caller(scope)
         limit = self._unknown if caller is None else self._known
         try:
-            left = limit.take(caller or _address(scope), _cost(scope))
+            left = limit.take(caller or address_of(scope), _cost(scope))
         except Problem as problem:
             await send_problem(scope, send, problem, limit.told(0))
             return
@@ -137,6 +137,7 @@ def _cost(scope: Scope) -> int:
     return SIGN_IN_COST
 
 
-def _address(scope: Scope) -> str:
+def address_of(scope: Scope) -> str:
+    """Return from where somebody asks, as callers whom nobody knows are told apart."""
     client = scope.get("client")
     return line_of(client[0]) if client else "unknown"

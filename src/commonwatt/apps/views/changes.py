@@ -7,7 +7,7 @@ from commonwatt.apps.community import Community
 from commonwatt.flows.chronicle import Chapter
 from commonwatt.identity.access import Action, Relation, may
 from commonwatt.identity.seat import Seat
-from commonwatt.model import AccountId, AssetId, Kind
+from commonwatt.model import AssetId, Kind
 
 _PUBLIC = frozenset(
     {Kind.FACT, Kind.ORDER, Kind.CANCEL, Kind.ORDER_BATCH, Kind.AUCTION, Kind.CHECKPOINT, Kind.CONTRACT}
@@ -49,7 +49,7 @@ class Change:
 
 def change(community: Community, chapter: Chapter, seat: Seat) -> Change:
     """Return what one step changed for a seat."""
-    owner = {asset.id: asset.owner for asset in community.state.assets.values()}
+    assets = community.state.assets
     log, account = may(seat.role, Action.SEE_LOG, Relation.COMMUNITY), seat.account
     kinds = {leaf.kind for leaf in chapter.leaves if log or leaf.kind in _PUBLIC}
     return Change(
@@ -67,10 +67,9 @@ def change(community: Community, chapter: Chapter, seat: Seat) -> Change:
                 level_wh=one.reading.level_wh,
             )
             for one in chapter.readings
-            if account is not None and _own(seat, account, owner.get(one.reading.asset))
+            if account is not None
+            and (asset := assets.get(one.reading.asset)) is not None
+            and asset.owner == account
+            and may(seat.role, Action.SEE_READINGS, Relation.OWN)
         ],
     )
-
-
-def _own(seat: Seat, account: AccountId, owner: AccountId | None) -> bool:
-    return owner == account and may(seat.role, Action.SEE_READINGS, Relation.OWN)

@@ -1,11 +1,20 @@
 import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from lived import LivedStreet
 from seats import sits
+from starlette.websockets import WebSocketDisconnect
 
-from commonwatt.identity.seat import Role
+from commonwatt.apps.api.v1 import live
+from commonwatt.apps.community import Hear
+from commonwatt.apps.views.changes import Change
+from commonwatt.flows.chronicle import Chapter
+from commonwatt.identity.seat import PUBLIC, Role, Seat
+from commonwatt.model import AccountId
 
 ME, OTHER = "member-01", "member-02"
 GIVE = {"what": "give", "target": OTHER, "commodity": "ergon_micro", "amount": 5}
@@ -28,3 +37,50 @@ def test_whoever_follows_hears_of_a_change_when_the_log_tells_it(open_client: Te
 def test_the_same_comes_as_server_sent_events(lived_copy: LivedStreet, open_client: TestClient) -> None:
     told = open_client.get("/api/v1/openapi.json").json()["paths"]["/api/v1/live"]["get"]
     assert told["x-commonwatt-action"] == "see community"
+
+
+def test_a_caller_follows_on_so_many_lines_at_most_and_another_as_well(
+    open_client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_LINES", 1)
+    mine, third = sits(Role.MEMBER, ME), sits(Role.MEMBER, "member-03")
+    with open_client.websocket_connect("/api/v1/live/ws", headers=mine):
+        told = open_client.get("/api/v1/live", headers=mine)
+        assert told.status_code == 429 and int(told.headers["retry-after"]) > 0
+        with pytest.raises(WebSocketDisconnect), open_client.websocket_connect("/api/v1/live/ws", headers=mine):
+            pass
+        with open_client.websocket_connect("/api/v1/live/ws", headers=third):
+            pass
+    with open_client.websocket_connect("/api/v1/live/ws", headers=mine):
+        pass
+
+
+def test_what_a_step_changed_is_worked_out_once_for_all_lines_of_a_seat(monkeypatch: pytest.MonkeyPatch) -> None:
+    worked_out: list[tuple[Chapter, Seat]] = []
+
+    def change(community: object, chapter: Chapter, seat: Seat) -> Change:
+        worked_out.append((chapter, seat))
+        return Change(size=chapter.size, as_of_s=0, kinds=[], trades=0, own=False, readings=[])
+
+    class Told:
+        def __init__(self) -> None:
+            self.hearing: list[Hear] = []
+
+        def on_chapter(self, hear: Hear) -> Callable[[], None]:
+            self.hearing.append(hear)
+            return lambda: self.hearing.remove(hear)
+
+    monkeypatch.setattr(live, "change", change)
+    told: Any = Told()
+    lines, member = live.Lines(), Seat(person="m", role=Role.MEMBER, account=AccountId(ME))
+    with ExitStack() as open_lines:
+        queues = [
+            open_lines.enter_context(lines.queue(told, seat, seat.person)) for seat in (PUBLIC, PUBLIC, member, PUBLIC)
+        ]
+        first, second = Chapter(size=1, now_s=0), Chapter(size=2, now_s=0)
+        for chapter in (first, second):
+            for hear in list(told.hearing):
+                hear(chapter)
+        assert worked_out == [(first, PUBLIC), (first, member), (second, PUBLIC), (second, member)]
+        assert [queue.qsize() for queue in queues] == [2] * 4
+    assert not told.hearing and not lines._open

@@ -1,15 +1,19 @@
 """What changes, as it does: server-sent events, and the same over a WebSocket."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
+from starlette.requests import HTTPConnection
 
 from commonwatt.apps.api.guard import Seated, There, allows, community_of, seat_of
+from commonwatt.apps.api.limits import address_of
 from commonwatt.apps.api.problems import Problem
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.changes import Change, change
@@ -20,6 +24,9 @@ from commonwatt.identity.seat import Seat
 router = APIRouter(tags=["live"])
 MOST_WAITING = 256
 """Changes that may wait for a slow reader; beyond, it is let go, and asks again for what it missed."""
+MOST_LINES = 20
+"""Of one caller at once: each costs something at every step of the log."""
+AGAIN_S = 10
 PULSE_S = 15.0
 """Between two signs of life on a quiet line."""
 _SIGN_OF_LIFE = b": still here\n\n"
@@ -35,9 +42,13 @@ class EventStream(StreamingResponse):
             summary="Follow what changes (server-sent events)", **allows(Action.SEE_COMMUNITY))  # fmt: skip
 async def live(request: Request, community: There, seat: Seated) -> EventStream:
     """Each event `change` tells one step of the log; its id is the log's size by then."""
+    lines, caller = lines_of(request), _caller(request, seat)
+    if lines.full(caller):
+        rule = "a caller follows on so many lines at most"
+        raise Problem(HTTPStatus.TOO_MANY_REQUESTS, rule, most=MOST_LINES, retry_after_s=AGAIN_S)
 
     async def events() -> AsyncIterator[bytes]:
-        with _queue(community, seat) as queue:
+        with lines.queue(community, seat, caller) as queue:
             yield b"retry: 2000\n\n"
             while (told := await _next(queue)) is not None:
                 yield told
@@ -54,8 +65,12 @@ async def live_ws(socket: WebSocket) -> None:
     except Problem:
         await socket.close(1008)
         return
+    lines, caller = lines_of(socket), _caller(socket, seat)
+    if lines.full(caller):
+        await socket.close(1013)
+        return
     await socket.accept()
-    with _queue(await community_of(socket), seat) as queue:
+    with lines.queue(await community_of(socket), seat, caller) as queue:
         hearing = asyncio.ensure_future(_until_gone(socket))
         try:
             while not hearing.done():
@@ -75,24 +90,60 @@ async def live_ws(socket: WebSocket) -> None:
             hearing.cancel()
 
 
-@contextmanager
-def _queue(community: Community, seat: Seat) -> Iterator["asyncio.Queue[Change | None]"]:
-    """Hear of changes as long as the block runs; None comes last, where its reader is too slow."""
-    queue: asyncio.Queue[Change | None] = asyncio.Queue(MOST_WAITING)
+class Lines:
+    """All who follow: so many lines a caller, and what a step changed for a seat worked out once for all its lines."""
 
-    def hear(chapter: Chapter) -> None:
-        if queue.full():
-            end()
-            queue.get_nowait()
+    def __init__(self) -> None:
+        self._open = Counter[str]()
+        self._of: Chapter | None = None
+        self._made: dict[Seat, Change] = {}
+
+    def full(self, caller: str) -> bool:
+        """Tell whether a caller has as many lines as anybody may."""
+        return self._open[caller] >= MOST_LINES
+
+    @contextmanager
+    def queue(self, community: Community, seat: Seat, caller: str) -> Iterator["asyncio.Queue[Change | None]"]:
+        """Hear of changes as long as the block runs; None comes last where the reader is too slow or has too many."""
+        queue: asyncio.Queue[Change | None] = asyncio.Queue(MOST_WAITING)
+        if self.full(caller):  # whoever came at the same time was first
             queue.put_nowait(None)
-        else:
-            queue.put_nowait(change(community, chapter, seat))
+            yield queue
+            return
 
-    end = community.on_chapter(hear)
-    try:
-        yield queue
-    finally:
-        end()
+        def hear(chapter: Chapter) -> None:
+            if queue.full():
+                end()
+                queue.get_nowait()
+                queue.put_nowait(None)
+            else:
+                queue.put_nowait(self._change(community, chapter, seat))
+
+        end = community.on_chapter(hear)
+        self._open[caller] += 1
+        try:
+            yield queue
+        finally:
+            end()
+            self._open[caller] -= 1
+            self._open += Counter()  # forgets who has none left
+
+    def _change(self, community: Community, chapter: Chapter, seat: Seat) -> Change:
+        if self._of is not chapter:
+            self._of, self._made = chapter, {}
+        if seat not in self._made:
+            self._made[seat] = change(community, chapter, seat)
+        return self._made[seat]
+
+
+def lines_of(connection: HTTPConnection) -> Lines:
+    """Return who follows an application."""
+    found: Lines = connection.app.state.lines
+    return found
+
+
+def _caller(connection: HTTPConnection, seat: Seat) -> str:
+    return seat.person or address_of(connection.scope)
 
 
 async def _next(queue: "asyncio.Queue[Change | None]") -> bytes | None:
