@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -33,7 +34,7 @@ from commonwatt.apps.web.serving import socket_settings
 from commonwatt.apps.web.shell import House, open_house
 from commonwatt.apps.web.words import Place
 from commonwatt.flows.chronicle import Chapter
-from commonwatt.flows.entrance.sitting import count_signed_in
+from commonwatt.flows.entrance.sitting import count_signed_in, note_deed
 from commonwatt.identity.seat import Seat
 
 TLS_FOLDER = "tls"
@@ -141,6 +142,7 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
     else:
         doorway = gate = open_gate(community.folder, origin, community.state)
         noticing = Noticing(gate.hall, community, place, origin, terms_of(community.folder))
+        community.note = partial(note_deed, gate.hall)
         beside = [
             *watch.beside,
             lambda: keep_trail_tied(gate.hall.people, community),
