@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from commonwatt.apps.api.serving import SETTINGS
+
 
 def socket_settings() -> dict[str, Any]:
     """Return settings for uvicorn.
@@ -9,12 +11,10 @@ def socket_settings() -> dict[str, Any]:
     Messages are short, and a compressor for each open page would take more memory than all else of it.
     """
     return {
+        **SETTINGS,
         "http": "httptools",
         "loop": "uvloop",
         "ws": "websockets-sansio",
         "ws_per_message_deflate": False,
         "ws_max_size": 1_000_000,
-        "access_log": False,
-        "server_header": False,
-        "timeout_graceful_shutdown": 1,
     }
