@@ -118,7 +118,7 @@ def open_app(folder: Path, way: Way, on_open: Callable[[Opened], None]) -> None:
         settings = socket_settings()
         if tls is not None:
             settings |= {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, **settings))
+        server = uvicorn.Server(uvicorn.Config(app, **settings))
         on_open(_opened(origin, tls, watch))
         server.run([socket])
 

@@ -15,6 +15,7 @@ LIFETIME_S = 120
 """Time after which a connection ends, even where somebody only reads an answer very slowly."""
 SETTINGS: Mapping[str, Any] = MappingProxyType(
     {
+        "log_config": None,  # what it says goes where the process writes, in the form that was chosen there
         "log_level": "warning",
         "access_log": False,
         "server_header": False,
