@@ -37,6 +37,8 @@ class Visit:
     metrics: str = ""
     events: str = ""
     secrets: list[str] = field(default_factory=list)
+    stated: list[tuple[int, str]] = field(default_factory=list)
+    trail: list[tuple[str, str, str, str]] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,32 @@ async def look_around(street: LivedStreet, code: str, found: Visit, doors: ExitS
             ports.append(port)
             await asyncio.sleep(1)  # it is tried once a second
             found.ready.append((await browser.get("/readyz")).text)
+            await state_both(browser, found)
+        gate = app.state.seating
+        found.trail = [
+            (event.what, told["account"], told["kind"], told["by"])
+            for event, told in gate.hall.people.trail()
+            if event.what == "request_signed" and told
+        ]
         found.secrets.append(browser.cookies[SESSION])
+
+
+async def state_both(browser: httpx.AsyncClient, found: Visit) -> None:
+    """State a line by the session, and another by a program's token; both are signed with the home's one key."""
+    own = {"Origin": ORIGIN}
+    (session,) = (await browser.get("/api/v1/me/sessions")).json()
+    wanted = {"label": "heating", "scopes": ["control"], "lasts_s": 3_600}
+    made = (await browser.post("/api/v1/me/tokens", json=wanted, headers=own)).json()
+    token = {"Authorization": f"Bearer {made['secret']}"}
+    found.secrets.append(made["secret"])
+    path = "/api/v1/accounts/member-01/constraints"
+    async with httpx.AsyncClient(transport=browser._transport, base_url=ORIGIN) as program:
+        for asker, headers, by in (
+            (browser, own, f"session {session['id']}"),
+            (program, token, f"token {made['token']['id']}"),
+        ):
+            line = {"text": "charge of car-01 >= 65% at 07:30 every weekday until 21 December"}
+            found.stated.append(((await asker.post(path, json=line, headers=headers)).status_code, by))
 
 
 async def come_in(browser: httpx.AsyncClient, code: str, found: Visit) -> None:
@@ -108,6 +135,11 @@ def test_nobody_sees_a_home_before_they_came_in_and_then_their_own(visit: Visit)
 
 def test_who_is_not_known_is_counted_by_address_and_who_came_in_by_themselves(visit: Visit) -> None:
     assert visit.limits == ['"unknown";q=150;w=15', '"known";q=300;w=15']
+
+
+def test_what_is_signed_with_a_homes_key_is_noted_with_the_session_or_token_that_asked(visit: Visit) -> None:
+    assert [status for status, _ in visit.stated] == [201, 201]
+    assert visit.trail == [("request_signed", "member-01", "constraint", by) for _, by in visit.stated]
 
 
 def test_an_app_is_ready_once_its_door_is_open(visit: Visit) -> None:

@@ -70,7 +70,7 @@ def main() -> None:
     """Serve on the socket whose number is the first argument."""
     door = socket.socket(fileno=int(sys.argv[1]))
     origin = f"http://127.0.0.1:{door.getsockname()[1]}"
-    uvicorn.Server(uvicorn.Config(gallery(origin), log_level="warning", **socket_settings())).run([door])
+    uvicorn.Server(uvicorn.Config(gallery(origin), **socket_settings())).run([door])
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """Call a DEMAND as a seat may, and take it back: what the operator's command line does, from the app."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from commonwatt.apps import demanding
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import check
 from commonwatt.flows.gateway.letters import Called
 from commonwatt.identity.access import Action
-from commonwatt.identity.seat import Seat
+from commonwatt.identity.seat import Role, Seat
+from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import Refused
 
 LONGEST_S = 86_400
@@ -43,15 +45,38 @@ def call(community: Community, seat: Seat, lasts_s: int, power_w: int | None = N
     now_s = community.now_s()
     end_s = now_s + min(lasts_s, LONGEST_S)
     called = Called(id=f"{seat.role.value}-{now_s}-{lasts_s}", start_s=now_s, end_s=end_s, power_w=power_w)
-    demanding.demand(community.folder, called, now_s)
+    told = {"name": called.id, "until_s": str(end_s)} | ({} if power_w is None else {"power_w": str(power_w)})
+    note = partial(community.note, seat, Happened.DEMAND_CALLED, told)
+    demanding.demand(community.folder, called, now_s, _caller(seat), note)
     return called
 
 
 def retract(community: Community, seat: Seat, name: str) -> None:
-    """Take a DEMAND back.
+    """Take a DEMAND back that is one's own.
 
     Raises:
-        Refused: The role calls nothing, or there is none of that name.
+        Refused: The role calls nothing, somebody else called it, or there is none of that name.
     """
     check(community, seat, Action.CALL_EVENT, seat.account)
-    demanding.retract(community.folder, name, community.now_s())
+    if not _is_own(seat, called_by := demanding.caller(community.folder, name)):
+        raise Refused("a DEMAND is taken back by who called it", named=name, called_by=called_by or "operator")
+    note = partial(community.note, seat, Happened.DEMAND_RETRACTED, {"name": name})
+    demanding.retract(community.folder, name, community.now_s(), note)
+
+
+def may_retract(community: Community, seat: Seat, name: str) -> bool:
+    """Tell whether a DEMAND is a seat's own: its role's, for its account.
+
+    Raises:
+        InvalidValue: The folder's file of them is damaged.
+    """
+    return _is_own(seat, demanding.caller(community.folder, name))
+
+
+def _is_own(seat: Seat, caller: str | None) -> bool:
+    # What the machine's command line called is the operator's, and of what nobody called there is nothing to guard.
+    return caller is None or caller == _caller(seat) or (not caller and seat.role is Role.OPERATOR)
+
+
+def _caller(seat: Seat) -> str:
+    return f"{seat.role.value} {seat.account or ''}".strip()

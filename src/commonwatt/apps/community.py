@@ -26,6 +26,8 @@ from commonwatt.flows.intake import read_head
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.rulebook import State
 from commonwatt.identity.keys import SigningKey
+from commonwatt.identity.seat import Seat
+from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import GRID, AccountId, InvalidValue, KeyId, Kind, Outcome, Refused
 
 LOOK_EVERY_S = 0.05
@@ -40,6 +42,8 @@ _KEPT_AS = {GRID: "dso"}
 
 Hear = Callable[[Chapter], None]
 _log = logging.getLogger(__name__)
+Note = Callable[[Seat, Happened, Mapping[str, str]], None]
+"""Takes down who did what from their seat, and by which session or token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,8 @@ class Community:
         self._doors.callback(self.prover.close)
         self.passing: Callable[[], Passed] = Passed
         """Asked once for every request that is passed on; who looks on puts something else here."""
+        self.note: Note = lambda seat, what, details: None
+        """Told of what people do here before it is done; where people sign in, their entrance takes it down."""
         self.trials = Trials()
         """Makes plans that somebody only wants to see, in a process of their own."""
         self.foresight = Foresight(open_past(folder))

@@ -1,6 +1,6 @@
 """The operator's broadcasts of DEMAND: kept in a file of the community's folder, told to every gateway by its door."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -18,11 +18,15 @@ MOST_TOLD = 200
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A DEMAND that was told: since when gateways could know of it, and when it was taken back; None where never."""
+    """A DEMAND that was told: since when gateways could know of it, and when it was taken back; None where never.
+
+    Whoever holds the community's machine calls without a name.
+    """
 
     called: Called
     told_s: int
     retracted_s: int | None = None
+    caller: str = ""
 
     @property
     def end_s(self) -> int:
@@ -46,8 +50,17 @@ def standing(folder: Path, now_s: int) -> list[Called]:
     return sorted((one for one in told if now_s < one.end_s), key=lambda one: (one.start_s, one.id))
 
 
-def demand(folder: Path, called: Called, now_s: int) -> Sequence[Called]:
+def demand(
+    folder: Path, called: Called, now_s: int, caller: str = "", on_due: Callable[[], None] = lambda: None
+) -> Sequence[Called]:
     """Broadcast a DEMAND; one of the same name is replaced. The door tells it within a moment.
+
+    Args:
+        folder: The community's.
+        called: What is called.
+        now_s: Seconds since 1970.
+        caller: Who calls.
+        on_due: Told once nothing stands against it, before it is broadcast.
 
     Raises:
         InvalidValue: It is over, or ends before it begins.
@@ -60,12 +73,19 @@ def demand(folder: Path, called: Called, now_s: int) -> Sequence[Called]:
     if len(kept) >= MOST_DEMANDS:
         raise Refused("so many DEMANDs stand at once at most", most=MOST_DEMANDS)
     before = _ended(folder, called.id, now_s)
-    _note(folder, [*before, Told(called=called, told_s=now_s)])
+    on_due()
+    _note(folder, [*before, Told(called=called, told_s=now_s, caller=caller)])
     return _save(folder, [*kept, called])
 
 
-def retract(folder: Path, name: str, now_s: int) -> Sequence[Called]:
-    """Take a DEMAND back.
+def retract(folder: Path, name: str, now_s: int, on_due: Callable[[], None] = lambda: None) -> Sequence[Called]:
+    """Take a DEMAND back; whose it is, who asks has seen to.
+
+    Args:
+        folder: The community's.
+        name: Of the DEMAND.
+        now_s: Seconds since 1970.
+        on_due: As in `demand`.
 
     Raises:
         Refused: There is none of that name.
@@ -74,8 +94,19 @@ def retract(folder: Path, name: str, now_s: int) -> Sequence[Called]:
     kept = [one for one in before if one.id != name]
     if kept == before:
         raise Refused("a DEMAND is taken back by its name", named=name, standing=[one.id for one in before])
-    _note(folder, _ended(folder, name, now_s))
+    ended = _ended(folder, name, now_s)
+    on_due()
+    _note(folder, ended)
     return _save(folder, kept)
+
+
+def caller(folder: Path, name: str) -> str | None:
+    """Return who called the last DEMAND of a name; None where there was none.
+
+    Raises:
+        InvalidValue: As in `history`.
+    """
+    return next((one.caller for one in reversed(history(folder)) if one.called.id == name), None)
 
 
 def history(folder: Path) -> list[Told]:

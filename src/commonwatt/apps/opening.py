@@ -1,11 +1,12 @@
 """Open a community's app: API and pages on one socket, over the log of a folder, which others may write meanwhile."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import uvicorn
@@ -16,6 +17,7 @@ from commonwatt.adapters.stores.tls_files import TlsFiles, tls_files
 from commonwatt.apps.api.app import PREFIX, make_app
 from commonwatt.apps.api.guard import Seating
 from commonwatt.apps.api.limits import Fair, Limits
+from commonwatt.apps.certifying import keep_certificate
 from commonwatt.apps.community import Community
 from commonwatt.apps.entering import keep_trail_tied, open_gate
 from commonwatt.apps.feeding import check_feeds, keep_feeds
@@ -33,7 +35,7 @@ from commonwatt.apps.web.serving import socket_settings
 from commonwatt.apps.web.shell import House, open_house
 from commonwatt.apps.web.words import Place
 from commonwatt.flows.chronicle import Chapter
-from commonwatt.flows.entrance.sitting import count_signed_in
+from commonwatt.flows.entrance.sitting import count_signed_in, note_deed
 from commonwatt.identity.seat import Seat
 
 TLS_FOLDER = "tls"
@@ -105,18 +107,29 @@ def open_app(folder: Path, way: Way, on_open: Callable[[Opened], None]) -> None:
         watch = open_watch(way.wanted, doors)
         socket = doors.enter_context(listen(way.host, way.port))
         port, names = socket.getsockname()[1], way.names or (_name_of(way.host),)
-        tls = None if way.plain else tls_files(folder / TLS_FOLDER, folder.name, names, int(time.time()))
+
+        def renew() -> TlsFiles:
+            return tls_files(folder / TLS_FOLDER, folder.name, names, int(time.time()))
+
+        tls = None if way.plain else renew()
         origin = f"{'http' if way.plain else 'https'}://{names[0]}:{port}"
-        app = app_of(folder_community(folder), way, origin, watch)
+        beside = [] if way.plain else [lambda: keep_certificate(renew, lambda: server.config.ssl)]
+        app = app_of(folder_community(folder), way, origin, watch, beside)
         settings = socket_settings()
         if tls is not None:
             settings |= {"ssl_certfile": str(tls.certificate), "ssl_keyfile": str(tls.key)}
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="warning", **settings))
+        server = uvicorn.Server(uvicorn.Config(app, **settings))
         on_open(_opened(origin, tls, watch))
         server.run([socket])
 
 
-def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH) -> FastAPI:
+def app_of(
+    community: Community,
+    way: Way,
+    origin: str,
+    watch: Watch = NO_WATCH,
+    also: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+) -> FastAPI:
     """Return a community's app, API and pages.
 
     Args:
@@ -124,6 +137,7 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
         way: See `open_app`.
         origin: Where people reach it, as browsers write it.
         watch: Looks on.
+        also: What else is done as long as it is open; each is cancelled at its end.
     """
     check_feeds(community)
     community.catch_up()
@@ -131,23 +145,17 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
     doorway: _Doorway
     chairs: list[Chair] = []
     needs = {"door": lambda: door_answers(community.door), "disk": lambda: disk_takes(community.folder)}
+    beside = [*watch.beside, *also, lambda: keep_feeds(community), community.keep_forecasts]
     signed_in: Callable[[], int] | None = None
     if way.rehearsal:
         doorway = played = rehearsal(community.folder, way.host, origin, community.state)
         chairs = [Chair(seat=seat, href=href) for seat, href in played.ways()]
-        app = make_app(
-            lambda: community, doorway, [*watch.beside, lambda: keep_feeds(community), community.keep_forecasts], needs
-        )
+        app = make_app(lambda: community, doorway, beside, needs)
     else:
         doorway = gate = open_gate(community.folder, origin, community.state)
         noticing = Noticing(gate.hall, community, place, origin, terms_of(community.folder))
-        beside = [
-            *watch.beside,
-            lambda: keep_trail_tied(gate.hall.people, community),
-            lambda: keep_feeds(community),
-            noticing.run,
-            community.keep_forecasts,
-        ]
+        community.note = partial(note_deed, gate.hall)
+        beside += [lambda: keep_trail_tied(gate.hall.people, community), noticing.run]
         app = make_app(lambda: community, doorway, beside, {**needs, "people": gate.answers})
         app.state.noticing = noticing
         signed_in = Seldom(lambda: count_signed_in(gate.hall), time.monotonic)

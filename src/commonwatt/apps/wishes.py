@@ -20,6 +20,7 @@ from commonwatt.flows.rulebook.flexibility.stated import Stated
 from commonwatt.flows.rulebook.market.contracts.contract_bodies import MakeOffer
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
+from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import (
     SLOT_SECONDS,
     AccountId,
@@ -51,6 +52,8 @@ async def wish(
 ) -> Done:
     """Sign and send what a seat wishes for an account, and return what the log made of it.
 
+    Who it was, and by which session or token, is noted before it is sent: the account's key does not tell.
+
     Args:
         community: Through whose door it goes.
         seat: Who asks.
@@ -73,7 +76,14 @@ async def wish(
         speaking.hold(community, seat, body)
     if isinstance(body, MakeOffer) and (no := offering.objection(community, seat, account, body)):
         raise of_objection(no, kind.value)
-    return await community.send(account, kind, body, on_signed=on_signed)
+
+    def signed(wire: bytes) -> None:
+        head = read_head(wire.partition(b"\n")[0])
+        told = {"kind": kind.value, "account": account, "key": head.author, "seq": str(head.seq)}
+        community.note(seat, Happened.REQUEST_SIGNED, told)
+        on_signed(wire)
+
+    return await community.send(account, kind, body, on_signed=signed)
 
 
 async def granted(

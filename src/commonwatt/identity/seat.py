@@ -1,6 +1,6 @@
 """Who sits before the screen: a person in one role, for an account or for zones. What a seat may see is `access`'s."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from commonwatt.model import AccountId, InvalidValue
@@ -32,6 +32,8 @@ class Seat:
         zones: Which zones a DSO's or transmission operator's seat is about; empty for all.
         scopes: To what kinds of things it is narrowed, see `commonwatt.identity.access.Scope`: by the token of a
             program, or since somebody is only about to set up how they come in. None where to none.
+        by: The session or the program's token by which they are here, as ``session 0a1b…``, for the trail; empty where
+            nobody signed in. It makes no other seat: pages of one seat share what they show.
 
     Raises:
         InvalidValue: Somebody has no name, or the public has one.
@@ -42,6 +44,7 @@ class Seat:
     account: AccountId | None = None
     zones: tuple[str, ...] = ()
     scopes: tuple[str, ...] | None = None
+    by: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if (self.role is Role.PUBLIC) != (not self.person):

@@ -185,6 +185,21 @@ def test_an_organisations_people_come_in_and_go_where_they_wanted(hall: Hall, cl
         assert again.status_code == 401
 
 
+def test_an_organisations_sign_in_takes_back_its_own_try_and_no_wrong_one(hall: Hall, clock: Clock) -> None:
+    with organisation(hall, clock) as (provider, app):
+        keep_organisation(hall, provider, "dora")
+        browser = Browser(app)
+        for _ in range(3):
+            browser.post("/sign-in/printed-code", {"name": "anna", "code": "WRONG"})
+        for subject in ("dora", "dora", "stranger"):
+            asked = browser.ask("POST", "/sign-in/organisation/grid")
+            returned = provider.sign_in(asked.json()["url"], subject)
+            back = browser.get(f"/sign-in/organisation/back?{query(**returned)}")
+            assert back.status_code == (303 if subject == "dora" else 401)
+        # Three wrong codes, and one whom their organisation knows and nobody here.
+        assert hall.people.tries("address 192.0.2.9").count == 4
+
+
 @pytest.mark.parametrize(
     "lie",
     [

@@ -6,18 +6,22 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request
+from nicegui.events import GenericEventArguments
 
 from commonwatt.apps.api.armour import SESSION, Armour
-from commonwatt.apps.api.problems import explain_problems
+from commonwatt.apps.api.problems import Problem, explain_problems
 from commonwatt.apps.observing.asked import Watched
 from commonwatt.apps.observing.events import HIDDEN, LIBRARY, Form, note_ask, write_events
-from commonwatt.model import Refused
+from commonwatt.apps.web.context import Context
+from commonwatt.identity.seat import PUBLIC
+from commonwatt.model import Corrupt, Erased, InvalidValue, Refused, Unreachable
 
 SECRETS = (
     "hunter2",  # looks like nothing
@@ -26,6 +30,7 @@ SECRETS = (
     "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318",
 )
 ORIGIN = "https://sun.example"
+BROKEN = "something here is broken; it is noted"
 
 
 @pytest.fixture
@@ -96,6 +101,72 @@ def test_no_secret_reaches_an_event_by_path_query_header_cookie_body_or_error(
     assert secret not in lines.getvalue()
     kinds = [error["kind"] for one in found if one["from"] == "uvicorn.error" for error in one["errors"]]
     assert kinds == (["RuntimeError", "ValueError"] if raises else [])
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "level"),
+    [
+        (Corrupt("hunter2"), 500, "error"),
+        (OSError("hunter2"), 503, "warning"),
+        (Unreachable("hunter2"), 503, "warning"),
+        (Erased("hunter2"), 410, ""),
+        (InvalidValue("hunter2"), 422, ""),
+        (Refused("hunter2"), 403, ""),
+    ],
+)
+def test_what_an_answer_says_is_noted_is_noted_with_its_place_and_a_no_is_not(
+    lines: io.StringIO, error: Exception, status: int, level: str
+) -> None:
+    app = FastAPI()
+    explain_problems(app)
+
+    @app.get("/")
+    async def breaks() -> None:
+        raise error
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN) as client:
+            return await client.get("/")
+
+    assert asyncio.run(ask()).status_code == status
+    noted = [(one["level"], one["errors"][0]["kind"], one["errors"][0]["at"][-1]) for one in told(lines)]
+    assert [one[:2] for one in noted] == ([(level, type(error).__name__)] if level else [])
+    assert all(at.startswith("test_events_written.py:") for _, _, at in noted)
+    assert "hunter2" not in lines.getvalue()
+
+
+@pytest.mark.parametrize(("error", "said"), [(KeyError("hunter2"), BROKEN), (Problem(HTTPStatus.CONFLICT, "no"), "no")])
+def test_a_control_whose_handler_fails_says_so_and_what_failed_is_noted(
+    lines: io.StringIO, error: Exception, said: str
+) -> None:
+    client = _OpenPage()
+    context = Context(community=None, seat=PUBLIC, words=None, now_s=int, live=None, client=client)  # type: ignore[arg-type]
+
+    def handler(value: object) -> None:
+        raise error
+
+    event = GenericEventArguments(sender=None, client=None, args={"detail": {"name": "press"}})  # type: ignore[arg-type]
+    asyncio.run(context._handle({"press": handler}, event))
+    assert client.ran == [f'cw.announce("{said}")']
+    kinds = [(one["level"], one["errors"][0]["kind"]) for one in told(lines)]
+    assert kinds == ([("error", "KeyError")] if isinstance(error, KeyError) else [])
+    assert "hunter2" not in lines.getvalue()
+
+
+class _OpenPage:
+    """Stands for a browser's page: keeps what it was made to run."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+
+    def __enter__(self) -> None:
+        """Be the page that is spoken to."""
+
+    def __exit__(self, *_: object) -> None:
+        """Be it no longer."""
+
+    def run_javascript(self, code: str) -> None:
+        self.ran.append(code)
 
 
 def test_an_error_that_nobody_expected_is_told_by_kind_and_place_with_what_caused_it(lines: io.StringIO) -> None:

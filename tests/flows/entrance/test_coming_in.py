@@ -94,6 +94,21 @@ def test_who_fails_often_waits_whether_or_not_the_name_exists(hall: Hall, clock:
     assert come_in(hall, "anna", PASSWORD, codes.at(clock.now_s), THERE).id == anna.id
 
 
+def test_a_clock_that_was_ahead_locks_nobody_out_for_as_long(hall: Hall, clock: Clock, anna: Person) -> None:
+    codes = with_password(hall, anna)
+    ahead_s = 30 * 86_400
+    clock.passes(ahead_s)
+    for _ in range(5):
+        with pytest.raises(NotLetIn):
+            come_in(hall, "anna", "wrong", "000000")
+    clock.passes(60 - ahead_s)
+    with pytest.raises(TooSoon) as soon:
+        come_in(hall, "anna", PASSWORD, codes.at(clock.now_s))
+    assert soon.value.wait_s == 1  # what follows five is one second, whatever the clock said before
+    clock.passes(soon.value.wait_s)
+    assert come_in(hall, "anna", PASSWORD, codes.at(clock.now_s)).id == anna.id
+
+
 def test_an_address_that_tries_many_names_waits(hall: Hall, clock: Clock) -> None:
     for number in range(30):
         with pytest.raises(NotLetIn):

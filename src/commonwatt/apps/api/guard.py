@@ -1,8 +1,9 @@
 """Every route says what it lets people do, and who asks is known before it runs; one that says nothing fails a test."""
 
+import json
 from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
@@ -10,7 +11,7 @@ from commonwatt.apps.api.answers import Kept
 from commonwatt.apps.community import Community
 from commonwatt.identity.access import Action, Relation, may, within
 from commonwatt.identity.seat import Seat
-from commonwatt.model import Refused
+from commonwatt.model import InvalidValue, Refused
 
 ACTION = "x-commonwatt-action"
 """Under which a route tells its action in the API's description; the test of all routes by all roles reads it."""
@@ -65,7 +66,27 @@ def allows(action: Action, **described: object) -> dict[str, Any]:
         if not within(seat, action):
             raise Refused("a token does what it was made for", scopes=" ".join(seat.scopes or ()), action=action.value)
 
-    return {"dependencies": [Depends(check)], "openapi_extra": {ACTION: action.value, **described}}
+    return {
+        "dependencies": [Depends(check), Depends(_whole_text)],
+        "openapi_extra": {ACTION: action.value, **described},
+    }
+
+
+async def _whole_text(request: Request) -> None:
+    """Refuse text with half of a surrogate pair in it: JSON can write such, and nothing behind here could keep it.
+
+    Raises:
+        InvalidValue: There is such.
+    """
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute) or route.body_field is None:
+        return  # what is handed in as bytes stays unread here
+    try:
+        json.dumps(await request.json(), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise InvalidValue("text is made of whole characters, was half of a surrogate pair") from error
+    except (ValueError, RecursionError):
+        return  # it is no JSON, which the route's own reading says
 
 
 def routers_without_guard(router: APIRouter) -> list[str]:

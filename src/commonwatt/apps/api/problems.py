@@ -1,5 +1,6 @@
 """Say what is wrong as RFC 9457 tells it: which rule, which thing, and what was found."""
 
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +18,7 @@ from commonwatt.flexibility.permission import Objection
 from commonwatt.flows.entrance.hall import NotLetIn, TooSoon
 from commonwatt.model import Corrupt, Erased, InvalidValue, Outcome, Refused, Unreachable
 
+_log = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _BY_OUTCOME = {
@@ -128,15 +130,15 @@ def explain_problems(app: FastAPI) -> None:
             headers["Allow"] = ", ".join(_methods_of(request))
         return _answer(request, Problem(status, str(error.detail) or status.phrase), headers)
 
-    async def broken(request: Request, error: Exception) -> Response:
-        return _answer(request, Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something here is broken; it is noted"))
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        return _answer(request, broken())  # it is raised on, and noted by the server
 
     app.add_exception_handler(Problem, problem)
     for kind in (Unseen, Refused, Corrupt, InvalidValue, Unreachable, OSError):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(RequestValidationError, unreadable)
     app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Exception, broken)
+    app.add_exception_handler(Exception, unforeseen)
 
 
 async def send_problem(scope: Scope, send: Send, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
@@ -161,8 +163,15 @@ async def send_problem(scope: Scope, send: Send, problem: Problem, headers: Mapp
     await send({"type": body, "body": content})
 
 
-def problem_of(error: Exception) -> Problem:
-    """Return an error of ours as a problem."""
+def problem_of(error: Exception, at: str = "") -> Problem:
+    """Return what is told of an error; whatever is not for who asked to mend is noted here, with where it came from.
+
+    Args:
+        error: Any.
+        at: Where it happened, in words of our own source; empty where its traceback says enough.
+    """
+    if isinstance(error, Problem):
+        return error
     if isinstance(error, TooSoon):
         return Problem(HTTPStatus.TOO_MANY_REQUESTS, error.rule, retry_after_s=error.wait_s)
     if isinstance(error, NotLetIn):
@@ -178,8 +187,18 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, InvalidValue):
         return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
     if isinstance(error, Unreachable | OSError):
+        _log.warning("what was asked gave no answer: %s", at or "see where", exc_info=error)
         return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "what was asked gave no answer in time; ask again")
-    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "stored data contradicts itself; it is noted")
+    if isinstance(error, Corrupt):
+        _log.error("stored data contradicts itself: %s", at or "see where", exc_info=error)
+        return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "stored data contradicts itself; it is noted")
+    _log.error("something is broken: %s", at or "see where", exc_info=error)
+    return broken()
+
+
+def broken() -> Problem:
+    """Return what is told of an error of nobody's making."""
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something here is broken; it is noted")
 
 
 def _answer(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:

@@ -1,6 +1,8 @@
 """Run an application on a socket, and let nobody hold a connection who does not use it."""
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import uvicorn
@@ -11,6 +13,18 @@ HEAD_WITHIN_S = 10
 """Time for a request to arrive as a whole head, from its connection's or the last answer's moment."""
 LIFETIME_S = 120
 """Time after which a connection ends, even where somebody only reads an answer very slowly."""
+SETTINGS: Mapping[str, Any] = MappingProxyType(
+    {
+        "log_config": None,  # what it says goes where the process writes, in the form that was chosen there
+        "log_level": "warning",
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": 1,
+        # Tries and asks are counted by where somebody comes from: uvicorn would believe what anybody here writes.
+        "proxy_headers": False,
+    }
+)
+"""What every server of ours is told; one that needs more adds to it."""
 _MOST_CONNECTIONS = 256
 _MOST_HEAD_BYTES = 16_384
 
@@ -45,12 +59,9 @@ def server(app: FastAPI) -> uvicorn.Server:
             http=_Impatient,
             ws="none",
             lifespan="off",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
             limit_concurrency=_MOST_CONNECTIONS,
             h11_max_incomplete_event_size=_MOST_HEAD_BYTES,
             timeout_keep_alive=HEAD_WITHIN_S,
-            timeout_graceful_shutdown=1,
+            **SETTINGS,
         )
     )

@@ -5,6 +5,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from commonwatt.apps.api.serving import SETTINGS
+
 MOST_CONNECTIONS = 900
 """Two hundred open pages with what their browsers hold open beside; a process may open 1,024 files, as a rule."""
 HEAD_WITHIN_S = 10.0
@@ -54,13 +56,11 @@ def socket_settings() -> dict[str, Any]:
     would take more memory than all else of it.
     """
     return {
+        **SETTINGS,
         "http": PromptProtocol,
         "limit_concurrency": MOST_CONNECTIONS,
         "loop": "uvloop",
         "ws": "websockets-sansio",
         "ws_per_message_deflate": False,
         "ws_max_size": 1_000_000,
-        "access_log": False,
-        "server_header": False,
-        "timeout_graceful_shutdown": 1,
     }

@@ -1,6 +1,5 @@
 """Put the app's pages on a web application: NiceGUI carries events and redraws, everything else is plain markup."""
 
-import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -25,8 +24,6 @@ from commonwatt.identity.seat import Role, Seat
 RECONNECT_WITHIN_S = 15.0
 _KEPT_MESSAGES = 20
 _THEMES = ("auto", "light", "dark")
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,14 +179,8 @@ async def _build(context: Context, page: Page) -> None:
         built = page.build(context)
         if built is not None:
             await built
-    except Problem as problem:
-        _refuse(context, problem)
     except Exception as error:
-        said = problem_of(error)
-        if said.status is HTTPStatus.INTERNAL_SERVER_ERROR:
-            _log.exception("a page could not be built: path %s", page.path)
-            said = Problem(said.status, "something here is broken; it is noted", page.path)
-        _refuse(context, said)
+        _refuse(context, problem_of(error, page.path))
 
 
 def _refuse(context: Context, problem: Problem) -> None:

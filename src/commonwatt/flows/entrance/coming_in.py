@@ -215,7 +215,8 @@ async def arrive(
         )
     except (Refused, InvalidValue, Corrupt, Unreachable, KeyError):
         raise hall.fail(Way.ORGANISATION, where) from None
-    hall.welcome(where)
+    if content["linking"]:  # who signs in is welcomed once, by whom they turn out to be
+        hall.welcome(where)
     return Arrived(told=told, linking=content["linking"], after=content["after"])
 
 

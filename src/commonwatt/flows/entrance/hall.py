@@ -72,12 +72,20 @@ class Hall:
             TooSoon: There were too many that failed.
         """
         now_s, whose = self.now_s(), _whose(where, name)
-        tries = [(key, self.people.tries(key), free) for key, free in whose]
+        tries = [(key, self._tries(key, now_s), free) for key, free in whose]
         if longest := max(wait_s(known, now_s, free) for _, known, free in tries):
             raise TooSoon(longest)
         with self.people.together():
             for key, known, _ in tries:
                 self.people.set_tries(key, one_more(known, now_s))
+
+    def _tries(self, key: str, now_s: int) -> Tries:
+        """Return what is counted under a key, from now on where a clock that was ahead noted it."""
+        known = self.people.tries(key)
+        if known.last_s > now_s:
+            known = Tries(known.count, now_s)
+            self.people.set_tries(key, known)
+        return known
 
     def welcome(self, where: Where, name: str = "") -> None:
         """Let a try that succeeded count no more; an address keeps its others: a right one buys no wrong ones."""

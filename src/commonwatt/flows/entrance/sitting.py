@@ -1,10 +1,10 @@
 """Sessions and tokens: who sits there, for how long, in which of their roles; all can be listed and ended."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from commonwatt.flows.entrance.hall import Hall, NotLetIn
-from commonwatt.flows.entrance.records import ENROLLING, Person, Session, Token, Way, Where
+from commonwatt.flows.entrance.records import ENROLLING, NOBODY, Person, Session, Token, Way, Where
 from commonwatt.identity.access import OF_TOKENS, Scope
 from commonwatt.identity.seat import Seat
 from commonwatt.identity.signing_in.secret import FRESH_S, lasting, new_secret, new_token, secret_hash
@@ -86,7 +86,7 @@ def sit(hall: Hall, secret: str, where: Where) -> Sitting | None:
     if now_s >= session.seen_s + _SEEN_EVERY_S:
         session = replace(session, seen_s=now_s, address=where.address[:64])
         hall.people.sessions.put(session)
-    return Sitting(seat=seat, person=person, session=session)
+    return Sitting(seat=replace(seat, by=f"session {session.id}"), person=person, session=session)
 
 
 def count_signed_in(hall: Hall) -> int:
@@ -118,7 +118,8 @@ def sit_by_token(hall: Hall, secret: str) -> Sitting | None:
     if token.seen_s is None or now_s >= token.seen_s + _SEEN_EVERY_S:
         token = replace(token, seen_s=now_s)
         hall.people.tokens.put(token)
-    return Sitting(seat=replace(seat, scopes=tuple(sorted(token.scopes))), person=person, token=token)
+    seat = replace(seat, scopes=tuple(sorted(token.scopes)), by=f"token {token.id}")
+    return Sitting(seat=seat, person=person, token=token)
 
 
 def need_session(sitting: Sitting) -> Session:
@@ -245,6 +246,16 @@ def revoke_token(hall: Hall, sitting: Sitting, id: str, where: Where) -> bool:
             hall.people.tokens.drop(one.hash)
             hall.note(Happened.TOKEN_REVOKED, sitting.person.id, where, token=one.id)
     return bool(found)
+
+
+def note_deed(hall: Hall, seat: Seat, what: Happened, details: Mapping[str, str]) -> None:
+    """Note what somebody does from their seat, with the session or token by which they are here.
+
+    Several people may act for one account with the one key that is kept for it: the log tells of the account, this of
+    whom.
+    """
+    person = hall.people.persons.find(seat.person)
+    hall.note(what, person.id if person else NOBODY, None, **details, by=seat.by)
 
 
 def end_all(hall: Hall, person: Person, but: str | None = None) -> None:

@@ -40,6 +40,10 @@ class Happened(StrEnum):
     RECOVERY_AGREED = "recovery_agreed"
     RECOVERY_VETOED = "recovery_vetoed"
     RECOVERED = "recovered"
+    REQUEST_SIGNED = "request_signed"
+    """With the key of an account that is kept for it."""
+    DEMAND_CALLED = "demand_called"
+    DEMAND_RETRACTED = "demand_retracted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,7 +189,8 @@ def _events(context: Context) -> None:
         for one in told:
             when = words.between(one.start_s, one.end_s)
             back = button("retract", words.say("Take back"), value=one.id, kind="quiet")
-            rows.append(tag("li", row(words.say("DEMAND {id}", id=one.id), "", note=when), back))
+            own = calling.may_retract(context.community, context.seat, one.id)
+            rows.append(tag("li", row(words.say("DEMAND {id}", id=one.id), "", note=when), back if own else ""))
         none = tag("p", words.say("Nothing is called now."), class_="small")
         why = words.say("Gateways whose line is open hear it at once; each follows its owner's own rules for it.")
         return tag(

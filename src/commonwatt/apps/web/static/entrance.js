@@ -14,10 +14,16 @@
     if (!answer.ok) throw new Error(body?.rule ?? answer.statusText);
     return body;
   }
-  // A link of this site, or its start: never somewhere else.
+  // A link of this site, or its start: never somewhere else. The browser's own reading decides, since it drops tabs and
+  // line breaks; and the whole address is followed, since a path alone can begin with two slashes and be another's.
   function after() {
     const next = new URLSearchParams(location.search).get("next") ?? "/";
-    return next.startsWith("/") && !next.startsWith("//") && !next.includes("\\") ? next : "/";
+    try {
+      const url = new URL(next, location.origin);
+      return next.startsWith("/") && url.origin === location.origin ? url.href : "/";
+    } catch {
+      return "/";
+    }
   }
   function fields(form) {
     return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
