@@ -23,7 +23,7 @@ OURS = "commonwatt"
 HIDDEN = "[hidden]"
 LIBRARY = "a library says something; see where"
 _WEB_SERVER = ("uvicorn", "uvicorn.error", "uvicorn.access")
-"""Loggers that write by themselves, and pass nothing on, once a server of theirs was set up without being told not to."""
+"""Loggers that write by themselves, and pass nothing on, once a server was set up without being told not to."""
 _ASKS = logging.getLogger("commonwatt.asks")
 _SECRET = re.compile(
     r"cw_[\w-]+|(?i:bearer|basic)\s+\S+|[A-Za-z0-9_+=-]{20,}"
