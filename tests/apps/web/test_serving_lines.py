@@ -25,7 +25,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def served(**changed: Any) -> AsyncIterator[int]:
-    config = uvicorn.Config(app, log_config=None, **{**serving.socket_settings(), **changed})
+    config = uvicorn.Config(app, **{**serving.socket_settings(), **changed})
     config.load()
     state = ServerState()
     speaks: Any = config.http_protocol_class
