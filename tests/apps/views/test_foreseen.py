@@ -208,8 +208,9 @@ def test_a_street_without_a_past_says_that_it_is_too_young(lived_copy: LivedStre
         young = await community.book()
         assert young.issued_s == old.issued_s
         assert community.foresight.latest is young
-        load = foresight.home(community, seat(ANNA), ANNA, young)[0]
-        assert not load.card.used and "0 whole days" in load.card.reason and load.card.slots == 0
+        assert foresight.home(community, seat(ANNA), ANNA, young) == [], "no mean of nothing is shown as a zero"
+        load = next(one for one in foresight.cards(community, seat(ANNA), young) if one.of == "load")
+        assert not load.used and "0 whole days" in load.reason and load.slots == 0
         assert not young.alarms and not young.decisions
         assert proposals.outlooks(community, OPERATOR, young).risks == []
 

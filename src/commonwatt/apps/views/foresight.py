@@ -103,14 +103,14 @@ def commons(community: Community, seat: Seat, book: Book) -> list[SeriesView]:
         today = today_wh(community.state, community.chronicle, list(owners), book.starts_s[-AHEAD:-1])
         net = today[0] - np.nan_to_num(today[1])
         if book.community is not None and not seat.zones:
-            found.append(_view("net", WATT_HOURS, book, book.community, net.sum(0)))
+            found += _view("net", WATT_HOURS, book, book.community, net.sum(0))
         if book.sun is not None and not seat.zones:
-            found.append(_view("solar", WATT_HOURS, book, book.sun, np.nansum(today[1], 0) + 0 * net.sum(0)))
+            found += _view("solar", WATT_HOURS, book, book.sun, np.nansum(today[1], 0) + 0 * net.sum(0))
         # One zone that is all of the community says nothing that its sum did not.
         for zone, told in book.zones.items() if seat.zones or len(book.zones) > 1 else ():
             rows = [at for at, own in enumerate(owners.values()) if own == zone]
             if len(rows) >= LEAST_HOMES and (not seat.zones or zone in seat.zones):
-                found.append(_view("net", WATT_HOURS, book, told, net[rows].sum(0)))
+                found += _view("net", WATT_HOURS, book, told, net[rows].sum(0))
     return [*found, *price(community, seat, book)]
 
 
@@ -126,7 +126,7 @@ def price(community: Community, seat: Seat, book: Book) -> list[SeriesView]:
     told = book.starts_s[-AHEAD]
     known = community.chronicle.prices(int(told[0]), int(told[-1]) + 1)
     came = np.array([known.get(int(slot_s), (np.nan,))[0] for slot_s in told], np.float64)
-    return [_view("price", MICRO_PER_KWH, book, book.price, came)]
+    return _view("price", MICRO_PER_KWH, book, book.price, came)
 
 
 def home(community: Community, seat: Seat, account: AccountId, book: Book) -> list[SeriesView]:
@@ -140,9 +140,9 @@ def home(community: Community, seat: Seat, account: AccountId, book: Book) -> li
         return []
     used, made = today_wh(community.state, community.chronicle, [account], book.starts_s[-AHEAD:-1])
     load = _view("load", WATT_HOURS, book, book.loads[account], used[0])
-    found = [replace(load, card=replace(load.card, decision_micro=book.decisions.get(account)))]
+    found = [replace(one, card=replace(one.card, decision_micro=book.decisions.get(account))) for one in load]
     if account in book.roofs:
-        found.append(_view("solar", WATT_HOURS, book, book.roofs[account], made[0]))
+        found += _view("solar", WATT_HOURS, book, book.roofs[account], made[0])
     return found
 
 
@@ -164,7 +164,8 @@ def cards(community: Community, seat: Seat, book: Book) -> list[Card]:
         every = (("load", book.loads), ("solar", book.roofs))
         found += [card_of(of, told, alone=False) for of, series in every for told in series.values()]
     elif seat.account is not None and seat.account in book.loads:
-        found += [one.card for one in home(community, seat, seat.account, book)]
+        own = [one.card for one in home(community, seat, seat.account, book)]
+        found += own or [card_of("load", book.loads[seat.account])]
     return found
 
 
@@ -196,33 +197,31 @@ def _homes(community: Community) -> dict[AccountId, str]:
     return dict(sorted(found.items()))
 
 
-def _view(of: str, unit: str, book: Book, told: Foretold, today: Floats) -> SeriesView:
+def _view(of: str, unit: str, book: Book, told: Foretold, today: Floats) -> list[SeriesView]:
+    """Return a series as it is shown; nothing where nothing was ever measured, for its mean would be a made-up zero."""
+    if not (told.expected_wh.any() or np.isfinite(told.measured_wh).any()):
+        return []
     days = min(SHOWN_DAYS, len(told.expected_wh) - AHEAD) + AHEAD
     shown = told.quantiles_wh[:, -days:].reshape(len(LEVELS_PERMILLE), -1)
     came = told.measured_wh[-days:].copy()
     came[-AHEAD] = today
     bands = {level: _at(shown, level) for level in (50, 250, 500, 750, 950)}
-    return SeriesView(
-        of=of,
-        series=told.series,
-        unit=unit,
-        issued_s=book.issued_s,
-        card=card_of(of, told),
-        slots=[
-            Band(
-                slot_s=slot_s,
-                expected=round(float(bands[500][at])),
-                low_90=round(float(bands[50][at])),
-                low_50=round(float(bands[250][at])),
-                high_50=round(float(bands[750][at])),
-                high_90=round(float(bands[950][at])),
-                came=None if np.isnan(value) else round(float(value)),
-            )
-            for at, (slot_s, value) in enumerate(
-                zip(book.starts_s[-days:].ravel().tolist(), came.ravel().tolist(), strict=True)
-            )
-        ],
-    )
+    slots = [
+        Band(
+            slot_s=slot_s,
+            expected=round(float(bands[500][at])),
+            low_90=round(float(bands[50][at])),
+            low_50=round(float(bands[250][at])),
+            high_50=round(float(bands[750][at])),
+            high_90=round(float(bands[950][at])),
+            came=None if np.isnan(value) else round(float(value)),
+        )
+        for at, (slot_s, value) in enumerate(
+            zip(book.starts_s[-days:].ravel().tolist(), came.ravel().tolist(), strict=True)
+        )
+    ]
+    card = card_of(of, told)
+    return [SeriesView(of=of, series=told.series, unit=unit, issued_s=book.issued_s, card=card, slots=slots)]
 
 
 def _at(quantiles: Floats, permille: int) -> Floats:
