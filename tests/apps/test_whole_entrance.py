@@ -32,6 +32,7 @@ class Visit:
     """What was answered, what the limits said, what the app's programs told meanwhile."""
 
     seen: list[int] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
     ready: list[str] = field(default_factory=list)
     metrics: str = ""
@@ -84,6 +85,7 @@ async def come_in(browser: httpx.AsyncClient, code: str, found: Visit) -> None:
     told = {"name": "anna", "code": code}
     found.seen.append((await browser.post("/api/v1/sign-in/printed-code", json=told)).status_code)
     found.seen.append((await browser.get("/api/v1/homes/member-01")).status_code)
+    found.sent += [await sent_to(browser, path) for path in ("/wallet", "/keys", "/market", "/", "/me")]
     own = {"Origin": ORIGIN}
     begun = (await browser.post("/api/v1/me/ways/password/begin", headers=own)).json()
     body = {"password": PASSWORD, "code": pyotp.TOTP(begun["secret"]).at(int(time.time()))}
@@ -96,9 +98,24 @@ async def come_in(browser: httpx.AsyncClient, code: str, found: Visit) -> None:
     found.seen += [(await browser.get(f"/api/v1/homes/member-0{number}")).status_code for number in (1, 2)]
     here = await browser.get("/api/v1/sign-in")
     found.limits = [answered.headers["ratelimit-policy"] for answered in (first_look, here)]
+    wanted = {"label": "a script", "scopes": ["trade"], "lasts_s": 600}
+    secret = (await browser.post("/api/v1/me/tokens", json=wanted, headers=own)).json()["secret"]
+    found.secrets.append(secret)
+    async with httpx.AsyncClient(transport=browser._transport, base_url=ORIGIN) as script:
+        found.sent.append(await sent_to(script, "/wallet", {"Authorization": f"Bearer {secret}"}))
     elsewhere = await browser.delete("/api/v1/sign-in", headers={"Origin": "https://evil.test"})
     found.seen.append(elsewhere.status_code)
     assert (await browser.get("/sign-in", headers={"Accept": "text/html"})).is_success
+
+
+async def sent_to(browser: httpx.AsyncClient, path: str, headers: dict[str, str] | None = None) -> str:
+    """Return where a page sends who opens it; the status where it sends them nowhere."""
+    answered = await browser.get(path, headers=headers)
+    return answered.headers.get("location", str(answered.status_code))
+
+
+def test_who_sets_up_a_way_in_is_sent_to_it_from_every_page_and_no_page_is_for_programs(visit: Visit) -> None:
+    assert visit.sent == ["/me", "/me", "/me", "/me", "200", "/sign-in?next=/wallet"]
 
 
 @pytest.mark.row("W8")

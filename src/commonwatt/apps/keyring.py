@@ -82,8 +82,7 @@ async def take_along(community: Community, seat: Seat, account: AccountId, passp
             is not kept here; or the passphrase is short.
     """
     check(community, seat, Action.SEND_TOKENS, account)
-    if seat.scopes is not None:
-        raise Refused("a key goes to who signed in themselves", scopes=" ".join(seat.scopes))
+    _hold_to_themselves(seat)
     if len(passphrase) < SHORTEST:
         raise Refused("a key leaves under a passphrase of twelve characters or more", characters=len(passphrase))
     if not community.holds_key(account):
@@ -96,8 +95,10 @@ async def let_act(community: Community, seat: Seat, account: AccountId, public: 
     """Let a registered key of somebody else's do for an account whatever may be delegated, until a time.
 
     Raises:
-        Unseen, Refused, InvalidValue, Problem, OSError: As `wishes.granted`.
+        Refused: The seat comes by a program's token, or is only setting up how it comes in.
+        Unseen, InvalidValue, Problem, OSError: As `wishes.granted`.
     """
+    _hold_to_themselves(seat)
     told = {"what": "grant", "to": public.strip().lower().removeprefix("0x"), "kinds": list(LETS), "until_s": until_s}
     return await wishes.granted(community, seat, Action.MANAGE_SELF, account, Kind.DELEGATE, told)
 
@@ -106,3 +107,8 @@ async def end_acting(community: Community, seat: Seat, account: AccountId, publi
     """Take back all that an account lets a key do; raises as `let_act`."""
     told = {"what": "revoke", "to": public}
     return await wishes.granted(community, seat, Action.MANAGE_SELF, account, Kind.DELEGATE, told)
+
+
+def _hold_to_themselves(seat: Seat) -> None:
+    if seat.scopes is not None:
+        raise Refused("a key is for who signed in themselves", scopes=" ".join(seat.scopes))

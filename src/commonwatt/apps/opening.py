@@ -164,6 +164,7 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
         seat_of=doorway.seat_now,
         chairs_of=lambda _: chairs,
         sign_in="" if way.rehearsal else entrance.SIGN_IN,
+        own_access=() if way.rehearsal else entrance.OWN_ACCESS,
         origin=origin,
     )
     pages = PAGES if way.rehearsal else (*PAGES, notifications.PAGE, *entrance.PAGES)

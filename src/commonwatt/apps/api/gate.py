@@ -52,11 +52,8 @@ class Gate:
         return found.seat if found else PUBLIC
 
     def seat_now(self, connection: HTTPConnection) -> Seat:
-        """Return the same at once; the public also where a token that was shown is no longer good."""
-        try:
-            found = self.sitting(connection)
-        except Problem:
-            return PUBLIC
+        """Return who sits before a page: by their session alone, since a page is nothing for a program."""
+        found = self._by_session(connection)
         return found.seat if found else PUBLIC
 
     def sitting(self, connection: HTTPConnection) -> Sitting | None:
@@ -67,6 +64,9 @@ class Gate:
             if found is None:
                 raise Problem(HTTPStatus.UNAUTHORIZED, "a token is good until it ends or is revoked")
             return found
+        return self._by_session(connection)
+
+    def _by_session(self, connection: HTTPConnection) -> Sitting | None:
         secret = connection.cookies.get(SESSION)
         return sittings.sit(self.hall, secret, where(connection)) if secret else None
 

@@ -8,7 +8,8 @@ from starlette.requests import HTTPConnection
 
 from commonwatt.apps.api.answers import Kept
 from commonwatt.apps.community import Community
-from commonwatt.identity.access import Action, Relation, may, within
+from commonwatt.apps.views.seeing import hold_to_scopes
+from commonwatt.identity.access import Action, Relation, may
 from commonwatt.identity.seat import Seat
 from commonwatt.model import Refused
 
@@ -60,12 +61,20 @@ def allows(action: Action, **described: object) -> dict[str, Any]:
     """
 
     async def check(seat: Seated) -> None:
-        if not any(may(seat.role, action, relation) for relation in Relation):
-            raise Refused("a role does what is in its line of the table", role=seat.role.value, action=action.value)
-        if not within(seat, action):
-            raise Refused("a token does what it was made for", scopes=" ".join(seat.scopes or ()), action=action.value)
+        hold(seat, action)
 
     return {"dependencies": [Depends(check)], "openapi_extra": {ACTION: action.value, **described}}
+
+
+def hold(seat: Seat, action: Action) -> None:
+    """Refuse who has no business with something of this kind at all.
+
+    Raises:
+        Refused: The role does nothing of this kind, or the seat's token or session is not for it.
+    """
+    if not any(may(seat.role, action, relation) for relation in Relation):
+        raise Refused("a role does what is in its line of the table", role=seat.role.value, action=action.value)
+    hold_to_scopes(seat, action)
 
 
 def routers_without_guard(router: APIRouter) -> list[str]:

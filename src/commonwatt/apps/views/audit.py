@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import Unseen, check
 from commonwatt.flows.chronicle import Told
-from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.model import AccountId, AssetId, Kind, Outcome
 
@@ -123,7 +123,7 @@ def leaf(community: Community, seat: Seat, position: int) -> LeafView:
 def _leaf(one: Told, seat: Seat) -> LeafView:
     shown = (
         one.account == seat.account
-        or (one.kind in _OPEN and may(seat.role, Action.SEE_ENTRIES, Relation.OTHER))
+        or (one.kind in _OPEN and lets(seat, Action.SEE_ENTRIES, Relation.OTHER))
         or one.kind is Kind.CHECKPOINT
     )
     return LeafView(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from commonwatt.apps.community import Community
 from commonwatt.flows.chronicle import Chapter
-from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Seat
 from commonwatt.model import AccountId, AssetId, Kind
 
@@ -50,7 +50,7 @@ class Change:
 def change(community: Community, chapter: Chapter, seat: Seat) -> Change:
     """Return what one step changed for a seat."""
     owner = {asset.id: asset.owner for asset in community.state.assets.values()}
-    log, account = may(seat.role, Action.SEE_LOG, Relation.COMMUNITY), seat.account
+    log, account = lets(seat, Action.SEE_LOG, Relation.COMMUNITY), seat.account
     kinds = {leaf.kind for leaf in chapter.leaves if log or leaf.kind in _PUBLIC}
     return Change(
         size=chapter.size,
@@ -73,4 +73,4 @@ def change(community: Community, chapter: Chapter, seat: Seat) -> Change:
 
 
 def _own(seat: Seat, account: AccountId, owner: AccountId | None) -> bool:
-    return owner == account and may(seat.role, Action.SEE_READINGS, Relation.OWN)
+    return owner == account and lets(seat, Action.SEE_READINGS, Relation.OWN)

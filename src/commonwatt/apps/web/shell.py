@@ -20,6 +20,7 @@ from commonwatt.apps.web.install import INSTALL_HEAD, serve_installation
 from commonwatt.apps.web.live import Live, Value
 from commonwatt.apps.web.parts.states import error_state
 from commonwatt.apps.web.words import LANGUAGES, Place, Words, language_of
+from commonwatt.identity.access import Scope
 from commonwatt.identity.seat import Role, Seat
 
 RECONNECT_WITHIN_S = 15.0
@@ -41,6 +42,7 @@ class House:
         seat_of: Who sits before a browser.
         chairs_of: Which other seats they may take; a demo's role switcher.
         sign_in: The page to which the public is sent from pages that are not theirs; empty where nobody signs in.
+        own_access: The pages for who is only about to set up how they come in; from others they are sent to the first.
         origin: Where the site is, as browsers write it; empty for where a page was asked for, without TLS.
     """
 
@@ -51,6 +53,7 @@ class House:
     seat_of: Callable[[Request], Seat]
     chairs_of: Callable[[Request], Sequence[frame.Chair]] = field(default=lambda _: ())
     sign_in: str = ""
+    own_access: Sequence[str] = ()
     origin: str = ""
 
 
@@ -94,6 +97,8 @@ def _register(page: Page, house: House, pages: Sequence[Page], live: Live) -> No
         seat = house.seat_of(request)
         if house.sign_in and seat.role is Role.PUBLIC and Role.PUBLIC not in page.roles:
             return RedirectResponse(f"{house.sign_in}?next={quote(request.url.path)}", 303)
+        if _sets_up(seat) and house.own_access and page.path not in house.own_access:
+            return RedirectResponse(house.own_access[0], 303)
         if page.path == "/" and seat.role not in page.roles:
             # Whoever has no home begins with the first page that is theirs.
             first = next((other.path for other in pages if other.listed and seat.role in other.roles), page.path)
@@ -124,6 +129,11 @@ def _register(page: Page, house: House, pages: Sequence[Page], live: Live) -> No
     by_language["en"](show)
 
 
+def _sets_up(seat: Seat) -> bool:
+    """Tell whether somebody sits there only to set up how they come in."""
+    return seat.scopes is not None and Scope.ENROL in seat.scopes
+
+
 def _quasar(language: str) -> Any:
     return {"en": "en-GB"}.get(language, language)
 
@@ -137,7 +147,9 @@ def _furnish(context: Context, page: Page, house: House, pages: Sequence[Page], 
     places = [
         frame.Way(href=other.path, title=words.say(other.title), icon=other.icon, here=other is page)
         for other in pages
-        if other.listed and context.seat.role in other.roles
+        if other.listed
+        and context.seat.role in other.roles
+        and (not _sets_up(context.seat) or other.path in house.own_access)
     ]
     ui.add_head_html(INSTALL_HEAD.format(style=address("app.css"), script=address("app.js"), theme=theme))
     ui.add_body_html(

@@ -121,10 +121,14 @@ def scripted() -> None:
     ui.add_head_html(f'<script src="{address("entrance.js")}" defer></script>')
 
 
+ME = "/me"
+_JOIN = "/join"
+OWN_ACCESS = (ME, SIGN_IN, _JOIN, VETO)
+"""What is about how somebody comes in, and nothing else; the first is their own."""
 _ALL = frozenset(Role)
 PAGES = (
     Page(path=SIGN_IN, title=mark("Come in"), icon="person", roles=_ALL, build=sign_in, listed=False),
-    Page(path="/join", title=mark("Join"), icon="person", roles=_ALL, build=joining, listed=False),
+    Page(path=_JOIN, title=mark("Join"), icon="person", roles=_ALL, build=joining, listed=False),
     Page(path=VETO, title=mark("Say no"), icon="person", roles=_ALL, build=veto, listed=False),
-    Page(path="/me", title=mark("My access"), icon="person", roles=_ALL - {Role.PUBLIC}, build=myself),
+    Page(path=ME, title=mark("My access"), icon="person", roles=_ALL - {Role.PUBLIC}, build=myself),
 )

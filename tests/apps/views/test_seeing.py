@@ -1,0 +1,51 @@
+"""What a seat is narrowed to holds in every view, whoever asks it: a page, the API or another view."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from lived import LivedStreet
+
+from commonwatt.apps import keyring
+from commonwatt.apps.community import Community
+from commonwatt.apps.views import home, wallet
+from commonwatt.apps.views.seeing import assets_of, check
+from commonwatt.identity.access import Action, Scope
+from commonwatt.identity.seat import Role, Seat
+from commonwatt.model import AccountId, Refused
+
+ME = AccountId("member-01")
+ANNA = Seat(person="anna", role=Role.MEMBER, account=ME)
+
+
+@pytest.fixture(scope="module")
+def community(lived: LivedStreet) -> Iterator[Community]:
+    found = Community(lived.folder, lambda: lived.end_s, lambda: None)
+    found.catch_up()
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("scope", [Scope.ENROL, Scope.TRADE, Scope.CONTROL])
+def test_a_session_or_token_that_is_not_for_reading_sees_nothing_of_its_own_home(
+    community: Community, scope: Scope
+) -> None:
+    seat = replace(ANNA, scopes=(scope.value,))
+    for action in (Action.SEE_READINGS, Action.SEE_ENTRIES, Action.SEE_SCHEDULES):
+        check(community, ANNA, action, ME)
+        with pytest.raises(Refused, match="what it was made for"):
+            check(community, seat, action, ME)
+    with pytest.raises(Refused):
+        wallet.wallet(community, seat, ME)
+    with pytest.raises(Refused):
+        home.home(community, seat, ME)
+    assert assets_of(community, ANNA) and not assets_of(community, seat)
+
+
+def test_who_sets_up_a_way_in_neither_spends_nor_lets_another_key_act(community: Community) -> None:
+    seat = replace(ANNA, scopes=(Scope.ENROL.value,))
+    with pytest.raises(Refused, match="what it was made for"):
+        check(community, seat, Action.SEND_TOKENS, ME)
+    with pytest.raises(Refused, match="signed in themselves"):
+        asyncio.run(keyring.let_act(community, seat, ME, "02" * 33, community.now_s() + 60))
