@@ -10,7 +10,9 @@ from lived import LivedStreet
 from commonwatt.apps import keyring
 from commonwatt.apps.community import Community
 from commonwatt.apps.views import home, wallet
+from commonwatt.apps.views.changes import change
 from commonwatt.apps.views.seeing import assets_of, check
+from commonwatt.flows.chronicle import Chapter
 from commonwatt.identity.access import Action, Scope
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.model import AccountId, Refused
@@ -49,3 +51,17 @@ def test_who_sets_up_a_way_in_neither_spends_nor_lets_another_key_act(community:
         check(community, seat, Action.SEND_TOKENS, ME)
     with pytest.raises(Refused, match="signed in themselves"):
         asyncio.run(keyring.let_act(community, seat, ME, "02" * 33, community.now_s() + 60))
+
+
+def test_who_follows_live_is_told_of_their_home_only_where_they_may_read(community: Community) -> None:
+    own = assets_of(community, ANNA, Action.SEE_READINGS)[0]
+    last_s = community.chronicle.last_slot_s(own.id)
+    assert last_s is not None
+    chapter = Chapter(size=1, now_s=last_s, readings=community.chronicle.readings(own.id, last_s, last_s + 1))
+    chapter.leaves += community.chronicle.leaves(account=ME, limit=1)
+    told = change(community, chapter, ANNA)
+    assert told.own and told.readings and told.kinds
+    for scope in (Scope.ENROL, Scope.TRADE, Scope.LISTEN):
+        told = change(community, chapter, replace(ANNA, scopes=(scope.value,)))
+        assert not told.own and not told.readings
+    assert change(community, chapter, replace(ANNA, scopes=(Scope.READ.value,))).readings

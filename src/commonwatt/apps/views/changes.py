@@ -35,7 +35,7 @@ class Change:
         as_of_s: The log's time.
         kinds: Which kinds of request came that this seat may know of.
         trades: How many trades of slots were settled.
-        own: Whether anything of the seat's own account moved.
+        own: Whether anything of the seat's own account moved, where it may see its entries.
         readings: Of meters that it may see.
     """
 
@@ -57,7 +57,7 @@ def change(community: Community, chapter: Chapter, seat: Seat) -> Change:
         as_of_s=chapter.now_s,
         kinds=sorted(kind.value for kind in kinds),
         trades=len(chapter.trades),
-        own=account is not None and account in chapter.accounts,
+        own=account in chapter.accounts and lets(seat, Action.SEE_ENTRIES, Relation.OWN),
         readings=[
             ReadingTold(
                 asset=one.reading.asset,

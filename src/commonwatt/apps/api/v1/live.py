@@ -9,13 +9,14 @@ import msgspec
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 
-from commonwatt.apps.api.guard import Seated, There, allows, community_of, seat_of
+from commonwatt.apps.api.guard import Seated, There, allows, community_of, hold, seat_of
 from commonwatt.apps.api.problems import Problem
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.changes import Change, change
 from commonwatt.flows.chronicle import Chapter
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
+from commonwatt.model import Refused
 
 router = APIRouter(tags=["live"])
 MOST_WAITING = 256
@@ -51,7 +52,8 @@ async def live_ws(socket: WebSocket) -> None:
     """The same, a JSON text a change; what comes in is not read."""
     try:
         seat = await seat_of(socket)
-    except Problem:
+        hold(seat, Action.SEE_COMMUNITY)
+    except (Problem, Refused):
         await socket.close(1008)
         return
     await socket.accept()
