@@ -9,7 +9,7 @@ from lived import LivedStreet
 
 from commonwatt.apps import keyring
 from commonwatt.apps.community import Community
-from commonwatt.apps.views import home, wallet
+from commonwatt.apps.views import audit, home, wallet
 from commonwatt.apps.views.changes import change
 from commonwatt.apps.views.seeing import assets_of, check
 from commonwatt.flows.chronicle import Chapter
@@ -65,3 +65,10 @@ def test_who_follows_live_is_told_of_their_home_only_where_they_may_read(communi
         told = change(community, chapter, replace(ANNA, scopes=(scope.value,)))
         assert not told.own and not told.readings
     assert change(community, chapter, replace(ANNA, scopes=(Scope.READ.value,))).readings
+
+
+def test_a_seat_without_an_account_finds_no_requests_of_others(community: Community) -> None:
+    dora = Seat(person="dora", role=Role.DSO)
+    assert audit.leaves(community, replace(dora, role=Role.AUDITOR), before=None, limit=9)
+    for account in (None, ME):
+        assert audit.leaves(community, dora, before=None, limit=9, account=account) == []

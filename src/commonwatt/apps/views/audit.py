@@ -99,7 +99,9 @@ def leaves(
     check(community, seat, Action.SEE_LOG, None)
     if seat.role is not Role.AUDITOR:
         # Of others' requests it is public that they stand there; whose they are is for an auditor to search by.
-        account = account if account == seat.account else seat.account
+        account = seat.account
+        if account is None:
+            return []
     found = community.chronicle.leaves(
         before=before, limit=limit, kinds=kinds, account=account, asset=asset, outcome=outcome
     )
