@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 from commonwatt.adapters.stores.tls_files import TlsFiles, tls_files
 from commonwatt.apps.api.app import PREFIX, make_app
 from commonwatt.apps.api.guard import Seating
+from commonwatt.apps.api.held import Held
 from commonwatt.apps.api.limits import Fair, Limits
 from commonwatt.apps.community import Community
 from commonwatt.apps.entering import keep_trail_tied, open_gate
@@ -79,6 +80,9 @@ class _Doorway(Seating, Protocol):
 
     def seat_now(self, connection: HTTPConnection) -> Seat:
         """Return who asks, at once."""
+
+    def held_now(self, connection: HTTPConnection) -> Held:
+        """Return by what somebody sits before a page."""
 
     def caller(self, connection: HTTPConnection) -> str | None:
         """Return whose asks are counted together; None for who is not known."""
@@ -162,6 +166,7 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
         now_s=community.now_s,
         as_of_s=lambda: community.told_s,
         seat_of=doorway.seat_now,
+        held_of=doorway.held_now,
         chairs_of=lambda _: chairs,
         sign_in="" if way.rehearsal else entrance.SIGN_IN,
         own_access=() if way.rehearsal else entrance.OWN_ACCESS,

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from commonwatt.apps.api.armour import SESSION, Armour
 from commonwatt.apps.api.guard import Seating
+from commonwatt.apps.api.held import FREE, Held
 from commonwatt.apps.api.problems import Problem
 from commonwatt.flows.entrance import sitting as sittings
 from commonwatt.flows.entrance.hall import Hall
@@ -56,6 +57,16 @@ class Gate:
         found = self._by_session(connection)
         return found.seat if found else PUBLIC
 
+    def held(self, connection: HTTPConnection) -> Held:
+        """Return by what somebody sits there, session or token. Raises as `seat`."""
+        found = self.sitting(connection)
+        return _Sat(self.hall, found) if found else FREE
+
+    def held_now(self, connection: HTTPConnection) -> Held:
+        """Return by which session somebody sits before a page."""
+        found = self._by_session(connection)
+        return _Sat(self.hall, found) if found else FREE
+
     def sitting(self, connection: HTTPConnection) -> Sitting | None:
         """Return who asks, with person and session; None for the public. Raises as `seat`."""
         shown = connection.headers.get("authorization", "")
@@ -99,6 +110,20 @@ class Gate:
         # Browsers would take it for every port of this machine, where others serve plain HTTP.
         lasting = site.origin.startswith("https:") and site.relying_party != "localhost"
         app.add_middleware(Armour, origins=(site.origin,), https=lasting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sat:
+    """Implements `Held` for who came in by the gate."""
+
+    hall: Hall
+    sitting: Sitting
+
+    def still(self, *, used: bool = False) -> bool:
+        return sittings.sits_still(self.hall, self.sitting, used=used)
+
+    def need_fresh(self) -> None:
+        sittings.need_fresh(self.hall, self.sitting, lasting_way=True)
 
 
 def where(connection: HTTPConnection) -> Where:

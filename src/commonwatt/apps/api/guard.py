@@ -7,6 +7,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
 from commonwatt.apps.api.answers import Kept
+from commonwatt.apps.api.held import Held
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import hold_to_scopes
 from commonwatt.identity.access import Action, Relation, may
@@ -19,6 +20,9 @@ ACTION = "x-commonwatt-action"
 
 class Seating(Protocol):
     """Knows who asks; the sign-in's part."""
+
+    def held(self, connection: HTTPConnection) -> Held:
+        """Return by what somebody sits there over a connection, once `seat` told who it is."""
 
     async def seat(self, connection: HTTPConnection) -> Seat:
         """Return who asks over a connection, by session or token; the public where there is neither.
@@ -48,6 +52,12 @@ async def seat_of(connection: HTTPConnection) -> Seat:
 
 There = Annotated[Community, Depends(community_of)]
 Seated = Annotated[Seat, Depends(seat_of)]
+
+
+def held(connection: HTTPConnection) -> Held:
+    """Return by what somebody sits there."""
+    seating: Seating = connection.app.state.seating
+    return seating.held(connection)
 
 
 def allows(action: Action, **described: object) -> dict[str, Any]:

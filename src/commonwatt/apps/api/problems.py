@@ -161,7 +161,9 @@ async def send_problem(scope: Scope, send: Send, problem: Problem, headers: Mapp
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return an error of ours as a problem."""
+    """Return an error of ours as a problem; what is one already stays as it is."""
+    if isinstance(error, Problem):
+        return error
     if isinstance(error, TooSoon):
         return Problem(HTTPStatus.TOO_MANY_REQUESTS, error.rule, retry_after_s=error.wait_s)
     if isinstance(error, NotLetIn):

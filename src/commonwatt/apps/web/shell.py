@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse
 from nicegui import Client, background_tasks, core, ui
 from nicegui.version import __version__ as nicegui_version
 
+from commonwatt.apps.api.held import FREE, Held
 from commonwatt.apps.api.problems import Problem, problem_of
 from commonwatt.apps.web import frame
 from commonwatt.apps.web.assets import Packed, address, serve_assets
@@ -40,6 +41,7 @@ class House:
         now_s: Its clock, seconds since 1970.
         as_of_s: The log's time of the last leaf that is in what pages show.
         seat_of: Who sits before a browser.
+        held_of: By what they do, which is looked at again while a page is open.
         chairs_of: Which other seats they may take; a demo's role switcher.
         sign_in: The page to which the public is sent from pages that are not theirs; empty where nobody signs in.
         own_access: The pages for who is only about to set up how they come in; from others they are sent to the first.
@@ -51,6 +53,7 @@ class House:
     now_s: Callable[[], int]
     as_of_s: Callable[[], int]
     seat_of: Callable[[Request], Seat]
+    held_of: Callable[[Request], Held] = field(default=lambda _: FREE)
     chairs_of: Callable[[Request], Sequence[frame.Chair]] = field(default=lambda _: ())
     sign_in: str = ""
     own_access: Sequence[str] = ()
@@ -117,6 +120,7 @@ def _register(page: Page, house: House, pages: Sequence[Page], live: Live) -> No
             live=live,
             client=client,
             within=within,
+            held=house.held_of(request),
         )
         _furnish(context, page, house, pages, request)
         _keep_alive(context, house)
@@ -174,6 +178,11 @@ def _keep_alive(context: Context, house: House) -> None:
     def clock() -> Mapping[str, Value]:
         return {"as_of": words.seconds(house.as_of_s())}
 
+    async def put_out() -> None:
+        await core.sio.emit("gone", room=client.id)
+        client.remove_all_elements()
+
+    live.admit(client.id, context.held.still, put_out)
     live.join(client.id, ("the log's time", words.language), clock)
     client.on_connect(lambda: live.greet(client.id))
     client.on_delete(lambda: live.leave(client.id))

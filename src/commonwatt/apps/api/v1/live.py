@@ -9,7 +9,8 @@ import msgspec
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 
-from commonwatt.apps.api.guard import Seated, There, allows, community_of, hold, seat_of
+from commonwatt.apps.api.guard import Seated, There, allows, community_of, held, hold, seat_of
+from commonwatt.apps.api.held import seldom
 from commonwatt.apps.api.problems import Problem
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.changes import Change, change
@@ -37,10 +38,12 @@ class EventStream(StreamingResponse):
 async def live(request: Request, community: There, seat: Seated) -> EventStream:
     """Each event `change` tells one step of the log; its id is the log's size by then."""
 
+    still = seldom(held(request), asyncio.get_running_loop().time)
+
     async def events() -> AsyncIterator[bytes]:
         with _queue(community, seat) as queue:
             yield b"retry: 2000\n\n"
-            while (told := await _next(queue)) is not None:
+            while (told := await _next(queue)) is not None and still():
                 yield told
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -53,6 +56,7 @@ async def live_ws(socket: WebSocket) -> None:
     try:
         seat = await seat_of(socket)
         hold(seat, Action.SEE_COMMUNITY)
+        still = seldom(held(socket), asyncio.get_running_loop().time)
     except (Problem, Refused):
         await socket.close(1008)
         return
@@ -62,10 +66,14 @@ async def live_ws(socket: WebSocket) -> None:
         try:
             while not hearing.done():
                 taking = asyncio.ensure_future(queue.get())
-                await asyncio.wait({taking, hearing}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({taking, hearing}, timeout=PULSE_S, return_when=asyncio.FIRST_COMPLETED)
+                if not still():
+                    taking.cancel()
+                    await socket.close(1008)
+                    return
                 if not taking.done():
                     taking.cancel()
-                    return
+                    continue
                 found = taking.result()
                 if found is None:
                     await socket.close(1013)
