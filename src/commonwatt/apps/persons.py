@@ -19,12 +19,10 @@ from commonwatt.flows.entrance.sitting import end_all
 from commonwatt.identity.seat import Role
 from commonwatt.identity.signing_in import trail
 from commonwatt.identity.signing_in.codes import new_printed_codes, printed_hash
-from commonwatt.identity.signing_in.recovery import Recovery
+from commonwatt.identity.signing_in.recovery import MACHINE, Recovery
 from commonwatt.identity.signing_in.trail import Event, Happened
 from commonwatt.model import AccountId, Kind, Outcome
 
-MACHINE = "machine"
-"""Who did it, in the trail."""
 ORIGIN = "https://localhost:8443"
 
 

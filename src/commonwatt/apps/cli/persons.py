@@ -90,8 +90,8 @@ def reset(folder: Folder, name: Name, json: Json = False) -> None:
         return
     typer.echo(
         f"Hand this to {name} in person, it opens nothing yet:\n{secret}\n"
-        f"From {instant(begun.ripe_s):%d %B %Y %H:%M} UTC on it does, if a guardian of theirs, or else an auditor or\n"
-        f"second operator, agreed meanwhile (recovery {begun.id}), and they said no nowhere."
+        f"From {instant(begun.ripe_s):%d %B %Y %H:%M} UTC on it does, if a guardian of theirs, or else an auditor\n"
+        f"agreed meanwhile (recovery {begun.id}), and they said no nowhere."
     )
 
 

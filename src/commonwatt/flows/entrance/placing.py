@@ -13,6 +13,7 @@ from commonwatt.flows.entrance.hall import Hall
 from commonwatt.flows.entrance.names import check_name, folded
 from commonwatt.flows.entrance.records import LASTING, Person, Place, Where
 from commonwatt.identity.seat import Role
+from commonwatt.identity.signing_in.recovery import under_way
 from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import GRID, AccountId, InvalidValue, Refused
 
@@ -95,11 +96,14 @@ def end(hall: Hall, name: str, place: int, by: str) -> Person:
     """End one of somebody's roles; sessions and tokens in it end with it.
 
     Raises:
-        Refused: There is nobody by this name, or they have no such role.
+        Refused: There is nobody by this name, they have no such role, or their access is being recovered: who could not
+            come in could not say no.
     """
     person = known(hall, name)
     if place not in person.standing():
         raise Refused("a role that somebody has can end", name=person.name, place=place)
+    if recovers(hall, person):
+        raise Refused("roles stay while their access is being recovered, so that they can say no", name=person.name)
     gone = replace(person.places[place], ended_s=hall.now_s())
     changed = replace(person, places=(*person.places[:place], gone, *person.places[place + 1 :]))
     return _changed(hall, changed, f"{gone.role.value} ended", by)
@@ -149,6 +153,11 @@ def known(hall: Hall, name: str) -> Person:
     if person is None:
         raise Refused("there is a person by this name", name=folded(name))
     return person
+
+
+def recovers(hall: Hall, person: Person) -> bool:
+    """Tell whether a recovery of somebody's access is under way."""
+    return any(under_way(one.recovery, hall.now_s()) for one in hall.people.recoveries.of(person.id))
 
 
 def refuse_taken(hall: Hall, account: AccountId | None, but: str | None = None) -> None:
