@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, redirect_stderr
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import pyotp
@@ -19,7 +20,7 @@ from commonwatt.apps.community import Community
 from commonwatt.apps.observing.events import Form
 from commonwatt.apps.observing.watch import Wanted, open_watch
 from commonwatt.apps.opening import Way, app_of
-from commonwatt.apps.persons import add
+from commonwatt.apps.persons import add, reset
 from commonwatt.apps.publishing import address
 from commonwatt.identity.seat import Role
 
@@ -32,6 +33,7 @@ class Visit:
     """What was answered, what the limits said, what the app's programs told meanwhile."""
 
     seen: list[int] = field(default_factory=list)
+    bars: list[list[bool]] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
     ready: list[str] = field(default_factory=list)
@@ -69,7 +71,7 @@ async def look_around(street: LivedStreet, code: str, found: Visit, doors: ExitS
         httpx.AsyncClient() as prometheus,
     ):
         found.ready.append((await browser.get("/readyz")).text)
-        await come_in(browser, code, found)
+        await come_in(browser, street.folder, code, found)
         assert watch.door is not None
         found.metrics = (await prometheus.get(f"{address(watch.door)}/metrics")).text
         async with open_door(street) as port:
@@ -79,7 +81,7 @@ async def look_around(street: LivedStreet, code: str, found: Visit, doors: ExitS
         found.secrets.append(browser.cookies[SESSION])
 
 
-async def come_in(browser: httpx.AsyncClient, code: str, found: Visit) -> None:
+async def come_in(browser: httpx.AsyncClient, folder: Path, code: str, found: Visit) -> None:
     first_look = await browser.get("/api/v1/homes/member-01")
     found.seen.append(first_look.status_code)
     told = {"name": "anna", "code": code}
@@ -98,6 +100,10 @@ async def come_in(browser: httpx.AsyncClient, code: str, found: Visit) -> None:
     found.seen += [(await browser.get(f"/api/v1/homes/member-0{number}")).status_code for number in (1, 2)]
     here = await browser.get("/api/v1/sign-in")
     found.limits = [answered.headers["ratelimit-policy"] for answered in (first_look, here)]
+    begun, _ = reset(folder, "anna")
+    found.bars.append(await warned(browser))
+    found.seen.append((await browser.delete(f"/api/v1/me/recoveries/{begun.id}", headers=own)).status_code)
+    found.bars.append(await warned(browser))
     wanted = {"label": "a script", "scopes": ["trade"], "lasts_s": 600}
     secret = (await browser.post("/api/v1/me/tokens", json=wanted, headers=own)).json()["secret"]
     found.secrets.append(secret)
@@ -106,6 +112,16 @@ async def come_in(browser: httpx.AsyncClient, code: str, found: Visit) -> None:
     elsewhere = await browser.delete("/api/v1/sign-in", headers={"Origin": "https://evil.test"})
     found.seen.append(elsewhere.status_code)
     assert (await browser.get("/sign-in", headers={"Accept": "text/html"})).is_success
+
+
+async def warned(browser: httpx.AsyncClient) -> list[bool]:
+    """Tell of some pages whether they say that somebody's access is being recovered, with the way to say no."""
+    pages = [(await browser.get(path)).text for path in ("/wallet", "/market", "/me")]
+    return ["Somebody asked to recover your access" in page and "/me/recoveries/" in page for page in pages]
+
+
+def test_every_page_tells_of_a_recovery_that_is_under_way_until_its_member_said_no(visit: Visit) -> None:
+    assert visit.bars == [[True] * 3, [False] * 3]
 
 
 async def sent_to(browser: httpx.AsyncClient, path: str, headers: dict[str, str] | None = None) -> str:
@@ -120,7 +136,7 @@ def test_who_sets_up_a_way_in_is_sent_to_it_from_every_page_and_no_page_is_for_p
 
 @pytest.mark.row("W8")
 def test_nobody_sees_a_home_before_they_came_in_and_then_their_own(visit: Visit) -> None:
-    assert visit.seen == [403, 200, 403, 200, 200, 404, 403]
+    assert visit.seen == [403, 200, 403, 200, 200, 404, 204, 403]
 
 
 def test_who_is_not_known_is_counted_by_address_and_who_came_in_by_themselves(visit: Visit) -> None:

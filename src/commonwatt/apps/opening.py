@@ -36,6 +36,7 @@ from commonwatt.apps.web.words import Place
 from commonwatt.flows.chronicle import Chapter
 from commonwatt.flows.entrance.sitting import count_signed_in
 from commonwatt.identity.seat import Seat
+from commonwatt.identity.signing_in.recovery import Recovery
 
 TLS_FOLDER = "tls"
 
@@ -83,6 +84,9 @@ class _Doorway(Seating, Protocol):
 
     def held_now(self, connection: HTTPConnection) -> Held:
         """Return by what somebody sits before a page."""
+
+    def recoveries_now(self, connection: HTTPConnection) -> list[Recovery]:
+        """Return the recoveries under way of whoever sits before a page."""
 
     def caller(self, connection: HTTPConnection) -> str | None:
         """Return whose asks are counted together; None for who is not known."""
@@ -168,6 +172,7 @@ def app_of(community: Community, way: Way, origin: str, watch: Watch = NO_WATCH)
         seat_of=doorway.seat_now,
         held_of=doorway.held_now,
         chairs_of=lambda _: chairs,
+        above=lambda request, words: entrance.recovery_bar(words, doorway.recoveries_now(request)),
         sign_in="" if way.rehearsal else entrance.SIGN_IN,
         own_access=() if way.rehearsal else entrance.OWN_ACCESS,
         origin=origin,

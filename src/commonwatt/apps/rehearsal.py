@@ -14,6 +14,7 @@ from commonwatt.apps.publishing import TRUST
 from commonwatt.flows.evidence import read_trust
 from commonwatt.flows.rulebook import State
 from commonwatt.identity.seat import PUBLIC, Role, Seat
+from commonwatt.identity.signing_in.recovery import Recovery
 from commonwatt.model import GRID, AccountId, AssetKind, Refused
 
 COOKIE = "commonwatt-rehearsal"
@@ -51,6 +52,10 @@ class Rehearsal:
     def held_now(self, connection: HTTPConnection) -> Held:
         """Return the same."""
         return FREE
+
+    def recoveries_now(self, connection: HTTPConnection) -> list[Recovery]:
+        """Return none: nobody comes in here, so nobody lost their way."""
+        return []
 
     def caller(self, connection: HTTPConnection) -> str:
         """Return whose asks are counted together: a seat's, since nobody else is known here."""

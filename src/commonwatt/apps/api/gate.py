@@ -12,6 +12,7 @@ from commonwatt.apps.api.armour import SESSION, Armour
 from commonwatt.apps.api.guard import Seating
 from commonwatt.apps.api.held import FREE, Held
 from commonwatt.apps.api.problems import Problem
+from commonwatt.flows.entrance import recovering
 from commonwatt.flows.entrance import sitting as sittings
 from commonwatt.flows.entrance.hall import Hall
 from commonwatt.flows.entrance.ports import Directories
@@ -21,6 +22,7 @@ from commonwatt.identity.keys import RequestSigner
 from commonwatt.identity.seat import PUBLIC, Seat
 from commonwatt.identity.signing_in.ceremony import GOOD_FOR_S
 from commonwatt.identity.signing_in.organisations import Organisation
+from commonwatt.identity.signing_in.recovery import Recovery
 from commonwatt.identity.signing_in.secret import AT_HOME, TOKEN_PREFIX, secret_hash
 
 CEREMONY = "__Host-commonwatt-begun"
@@ -66,6 +68,11 @@ class Gate:
         """Return by which session somebody sits before a page."""
         found = self._by_session(connection)
         return _Sat(self.hall, found) if found else FREE
+
+    def recoveries_now(self, connection: HTTPConnection) -> list[Recovery]:
+        """Return the recoveries under way of whoever sits before a page: of what could be another's taking over."""
+        found = self._by_session(connection)
+        return recovering.under_way_of(self.hall, found.person) if found else []
 
     def sitting(self, connection: HTTPConnection) -> Sitting | None:
         """Return who asks, with person and session; None for the public. Raises as `seat`."""

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
+from markupsafe import Markup
 from nicegui import Client, background_tasks, core, ui
 from nicegui.version import __version__ as nicegui_version
 
@@ -43,6 +44,7 @@ class House:
         seat_of: Who sits before a browser.
         held_of: By what they do, which is looked at again while a page is open.
         chairs_of: Which other seats they may take; a demo's role switcher.
+        above: Returns what somebody has to see on every page of theirs, whatever it is about; None for nothing.
         sign_in: The page to which the public is sent from pages that are not theirs; empty where nobody signs in.
         own_access: The pages for who is only about to set up how they come in; from others they are sent to the first.
         origin: Where the site is, as browsers write it; empty for where a page was asked for, without TLS.
@@ -55,6 +57,7 @@ class House:
     seat_of: Callable[[Request], Seat]
     held_of: Callable[[Request], Held] = field(default=lambda _: FREE)
     chairs_of: Callable[[Request], Sequence[frame.Chair]] = field(default=lambda _: ())
+    above: Callable[[Request, Words], Markup | None] = field(default=lambda *_: None)
     sign_in: str = ""
     own_access: Sequence[str] = ()
     origin: str = ""
@@ -125,6 +128,8 @@ def _register(page: Page, house: House, pages: Sequence[Page], live: Live) -> No
         _furnish(context, page, house, pages, request)
         _keep_alive(context, house)
         with ui.element("div").props("id=content tabindex=-1").classes("content"):
+            if above := house.above(request, words):
+                context.put(above)
             await _build(context, page)
         ui.add_body_html(str(frame.early(context.pieces)))
         context.pieces.clear()

@@ -132,6 +132,11 @@ def of(hall: Hall, person: Person) -> list[Recovery]:
     return [one.recovery for one in hall.people.recoveries.of(person.id)]
 
 
+def under_way_of(hall: Hall, person: Person) -> list[Recovery]:
+    """Return the recoveries of a person that are not over."""
+    return [one for one in of(hall, person) if is_under_way(one, hall.now_s())]
+
+
 def all_under_way(hall: Hall) -> list[Recovery]:
     """Return the recoveries that are not over."""
     every = [one.recovery for one in hall.people.recoveries.all()]
