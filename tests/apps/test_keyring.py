@@ -6,6 +6,7 @@ from lived import LivedStreet, open_community
 
 from commonwatt.apps import keyring, wishes
 from commonwatt.apps.community import Community
+from commonwatt.apps.views import home
 from commonwatt.apps.views.seeing import Unseen
 from commonwatt.identity.access import Action
 from commonwatt.identity.keys import SigningKey
@@ -42,6 +43,10 @@ def test_another_key_acts_for_somebody_until_they_end_it(lived_copy: LivedStreet
             (one,) = keyring.keyring(community, SEAT, ME).delegates
             assert (one.public, one.account, one.kinds) == (public, OTHER, keyring.LETS)
             assert {"order", "transfer", "constraint", "consent", "inspect"} <= set(one.kinds)
+            looked_at, own = home.home(community, other, ME), home.home(community, SEAT, ME)
+            assert own.ergon_micro is not None and own.today.paid_micro is not None and looked_at.flow == own.flow
+            money = (looked_at.ergon_micro, looked_at.today.paid_micro, looked_at.today.alone_micro)
+            assert money == (None, None, None), "who may look at meters sees no money"
             assert "register" not in one.kinds and "delegate" not in one.kinds
             await keyring.end_acting(community, SEAT, ME, public)
             assert keyring.keyring(community, SEAT, ME).delegates == []
