@@ -8,6 +8,7 @@ import pytest
 from lived import LivedStreet
 
 from commonwatt.apps import keyring
+from commonwatt.apps.api.held import FREE
 from commonwatt.apps.community import Community
 from commonwatt.apps.views import audit, home, wallet
 from commonwatt.apps.views.changes import change
@@ -50,7 +51,7 @@ def test_who_sets_up_a_way_in_neither_spends_nor_lets_another_key_act(community:
     with pytest.raises(Refused, match="what it was made for"):
         check(community, seat, Action.SEND_TOKENS, ME)
     with pytest.raises(Refused, match="signed in themselves"):
-        asyncio.run(keyring.let_act(community, seat, ME, "02" * 33, community.now_s() + 60))
+        asyncio.run(keyring.let_act(community, seat, FREE, ME, "02" * 33, community.now_s() + 60))
 
 
 def test_who_follows_live_is_told_of_their_home_only_where_they_may_read(community: Community) -> None:

@@ -83,7 +83,8 @@ class Today:
     """What the local day came to so far, in micro and Wh: above zero was paid; ERGON bought or paid out is not in it.
 
     ``alone_micro`` is what the grid alone would have taken for the same house, the same sun and the car as it charged,
-    without a battery and without neighbours; both are None for who may look at meters and not at money. ``carbon`` compares the same two; None where no feed tells the grid's.
+    without a battery and without neighbours; both are None for who may look at meters and not at money. ``carbon``
+    compares the same two; None where no feed tells the grid's.
     """
 
     from_s: int
