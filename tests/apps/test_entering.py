@@ -12,7 +12,9 @@ from lived import LivedStreet, open_community
 from typer.testing import CliRunner
 
 from authenticator import Authenticator
+from commonwatt.apps import feeds
 from commonwatt.apps.cli.persons import app
+from commonwatt.apps.community import Community
 from commonwatt.apps.entering import open_gate, open_hall, organisations, tie_trail
 from commonwatt.apps.persons import ORIGIN
 from commonwatt.apps.wiring import open_log, open_people
@@ -24,6 +26,7 @@ from commonwatt.flows.entrance.sitting import sign_in, sit
 from commonwatt.flows.replay import community_of, replay
 from commonwatt.flows.rulebook import snapshot
 from commonwatt.flows.rulebook.identity.trust_bodies import EntranceTrail
+from commonwatt.identity.seat import Role, Seat
 from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import AccountId, Corrupt, Kind, Outcome, Refused
 
@@ -138,3 +141,14 @@ def test_a_gate_opens_with_the_folders_organisations(lived_copy: LivedStreet) ->
     (folder / "organisations.toml").write_text('[[organisation]]\nname = "grid"\n')
     with pytest.raises(Corrupt):
         organisations(folder)
+
+
+def test_the_entrance_of_a_folder_ends_an_accounts_calendar(lived_copy: LivedStreet) -> None:
+    community = Community(lived_copy.folder, lambda: lived_copy.end_s, lambda: None)
+    community.catch_up()
+    anna = Seat(person="anna", role=Role.MEMBER, account=AccountId("member-01"))
+    feeds.make(community, anna)
+    hall = open_hall(lived_copy.folder, ORIGIN, community.state)
+    assert hall.end_calendar(AccountId("member-01")) and feeds.made_s(community, anna) is None
+    hall.people.close()
+    community.close()

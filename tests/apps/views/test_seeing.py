@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from lived import LivedStreet
 
-from commonwatt.apps import keyring
+from commonwatt.apps import feeds, keyring
 from commonwatt.apps.api.held import FREE
 from commonwatt.apps.community import Community
 from commonwatt.apps.views import audit, home, wallet
@@ -46,12 +46,16 @@ def test_a_session_or_token_that_is_not_for_reading_sees_nothing_of_its_own_home
     assert assets_of(community, ANNA) and not assets_of(community, seat)
 
 
-def test_who_sets_up_a_way_in_neither_spends_nor_lets_another_key_act(community: Community) -> None:
+def test_who_sets_up_a_way_in_spends_nothing_and_lets_no_key_act_and_no_calendar_be_made(
+    community: Community,
+) -> None:
     seat = replace(ANNA, scopes=(Scope.ENROL.value,))
     with pytest.raises(Refused, match="what it was made for"):
         check(community, seat, Action.SEND_TOKENS, ME)
     with pytest.raises(Refused, match="signed in themselves"):
         asyncio.run(keyring.let_act(community, seat, FREE, ME, "02" * 33, community.now_s() + 60))
+    with pytest.raises(Refused, match="lasting way"):
+        feeds.make(community, seat)
 
 
 def test_who_follows_live_is_told_of_their_home_only_where_they_may_read(community: Community) -> None:

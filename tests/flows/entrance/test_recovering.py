@@ -8,12 +8,14 @@ from authenticator import Authenticator
 from commonwatt.flows.entrance import enrolling, inviting, placing, recovering, sitting, telling
 from commonwatt.flows.entrance.hall import Hall, NotLetIn
 from commonwatt.flows.entrance.records import Person, Way
+from commonwatt.flows.notices import channels
+from commonwatt.flows.notices.records import Way as Ear
 from commonwatt.identity.access import Action, within
 from commonwatt.identity.seat import Role
 from commonwatt.identity.signing_in.recovery import DELAY_S, MACHINE, OPEN_S, Stand
 from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import AccountId, Refused
-from doorway import HERE, OPERATOR, THERE, Clock, joined, sits
+from doorway import HERE, OPERATOR, THERE, Clock, joined, sits, with_password
 
 
 @pytest.fixture
@@ -38,6 +40,31 @@ def send_letters(hall: Hall) -> list[str]:
     for letter in waiting:
         telling.letter_sent(hall, letter.id)
     return [letter.text for letter in waiting]
+
+
+def test_after_a_recovery_nothing_is_left_of_what_a_thief_may_hold(
+    hall: Hall, clock: Clock, olga: Person, anna: Person, auditor: Person
+) -> None:
+    ended = list[AccountId]()
+    hall = replace(hall, end_calendar=ended.append)
+    thief = sits(hall, anna, Way.PASSKEY)
+    with_password(hall, anna)
+    enrolling.print_codes(hall, thief, THERE)
+    options, sealed = enrolling.begin_passkey(hall, thief)
+    device = Authenticator(hall.site.origin, hall.site.relying_party)
+    enrolling.finish_passkey(hall, thief, sealed, device.register(dict(options)), "old phone", THERE)
+    channels.add(hall.people, thief, Ear.WEBHOOK, "https://thief.test/", "x", (), now_s=clock.now_s, log_s=0)
+    assert len(hall.ways_of(anna.id)) == 3
+    begun, secret = recovering.begin(hall, "anna", olga.id)
+    recovering.second(hall, begun.id, auditor)
+    send_letters(hall)
+    clock.passes(DELAY_S)
+    here = sits(hall, recovering.with_recovery(hall, secret, HERE), Way.RECOVERY)
+    options, sealed = enrolling.begin_passkey(hall, here)
+    device = Authenticator(hall.site.origin, hall.site.relying_party)
+    assert enrolling.finish_passkey(hall, here, sealed, device.register(dict(options)), "new phone", HERE).secret
+    assert [way.label for way in hall.ways_of(anna.id)] == ["new phone"]
+    assert hall.people.channels.of(anna.id) == [] and ended == ["anna"]
 
 
 @pytest.mark.row("W8")

@@ -15,7 +15,7 @@ from commonwatt.identity.signing_in.passwords import Passwords
 from commonwatt.identity.signing_in.site import Site
 from commonwatt.identity.signing_in.slowing import FREE_TRIES, FREE_TRIES_OF_ADDRESS, Tries, one_more, wait_s
 from commonwatt.identity.signing_in.trail import Happened
-from commonwatt.model import CommunityId, Refused
+from commonwatt.model import AccountId, CommunityId, Refused
 
 T = TypeVar("T")
 _AT_ONCE = 2
@@ -49,6 +49,7 @@ class Hall:
         now_s: Tells the time, seconds since 1970; the world's own, also where a street is simulated.
         passwords: Hashes them.
         ceremonies: What is under way.
+        end_calendar: Ends the secret address of an account's calendar, where one stands.
     """
 
     people: People
@@ -58,6 +59,7 @@ class Hall:
     now_s: Callable[[], int]
     passwords: Passwords = field(default_factory=Passwords)
     ceremonies: Ceremonies = field(default_factory=Ceremonies)
+    end_calendar: Callable[[AccountId], object] = lambda _: None
     _hashing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def apart(self, work: Callable[..., T], *given: object) -> T:
