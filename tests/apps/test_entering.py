@@ -143,12 +143,13 @@ def test_a_gate_opens_with_the_folders_organisations(lived_copy: LivedStreet) ->
         organisations(folder)
 
 
-def test_the_entrance_of_a_folder_ends_an_accounts_calendar(lived_copy: LivedStreet) -> None:
+def test_the_entrance_of_a_folder_knows_its_accounts_and_ends_an_accounts_calendar(lived_copy: LivedStreet) -> None:
     community = Community(lived_copy.folder, lambda: lived_copy.end_s, lambda: None)
     community.catch_up()
     anna = Seat(person="anna", role=Role.MEMBER, account=AccountId("member-01"))
     feeds.make(community, anna)
     hall = open_hall(lived_copy.folder, ORIGIN, community.state)
+    assert hall.has_account(ANNA) and not hall.has_account(AccountId("member-99"))
     assert hall.end_calendar(AccountId("member-01")) and feeds.made_s(community, anna) is None
     hall.people.close()
     community.close()

@@ -63,6 +63,7 @@ def open_hall(folder: Path, origin: str, state: State | None = None) -> Hall:
         community=community,
         operator=operator,
         now_s=lambda: int(time.time()),
+        has_account=lambda account: state is None or any(record.account == account for record in state.keys),
         end_calendar=lambda account: feeds.end(folder, account),
     )
 

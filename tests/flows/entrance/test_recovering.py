@@ -95,7 +95,7 @@ def test_the_operator_alone_recovers_nobody(hall: Hall, clock: Clock, olga: Pers
     begun, secret = recovering.begin(hall, "anna", olga.id)
     with pytest.raises(Refused):
         recovering.second(hall, begun.id, olga)
-    puppet_text, _ = inviting.invite(hall, olga.id, sits(hall, olga).seat, Role.AUDITOR, None, (), OPERATOR)
+    puppet_text, _ = inviting.invite(hall, olga.id, sits(hall, olga).seat, Role.OPERATOR, None, (), OPERATOR)
     puppet = inviting.accept(hall, puppet_text, "puppet", HERE)
     with pytest.raises(Refused):
         recovering.second(hall, begun.id, puppet)

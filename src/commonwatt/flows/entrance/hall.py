@@ -49,6 +49,7 @@ class Hall:
         now_s: Tells the time, seconds since 1970; the world's own, also where a street is simulated.
         passwords: Hashes them.
         ceremonies: What is under way.
+        has_account: Tells whether the community has an account; where its state is not at hand, nobody can tell.
         end_calendar: Ends the secret address of an account's calendar, where one stands.
     """
 
@@ -59,6 +60,7 @@ class Hall:
     now_s: Callable[[], int]
     passwords: Passwords = field(default_factory=Passwords)
     ceremonies: Ceremonies = field(default_factory=Ceremonies)
+    has_account: Callable[[AccountId], bool] = lambda _: True
     end_calendar: Callable[[AccountId], object] = lambda _: None
     _hashing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
