@@ -60,7 +60,7 @@ def test_who_holds_the_machine_adds_the_first_people_and_nobody_into_anothers_ho
     come(folder, "anna")
     for words in (
         ("add", folder, "puppet", "--role", "member", "--account", "member-01"),
-        ("role", folder, "olga", "--give", "auditor", "--account", "member-01"),
+        ("role", folder, "olga", "--give", "dso", "--account", "member-01"),
         ("invite", folder, "--role", "member", "--account", "member-01"),
     ):
         with pytest.raises(Refused, match="only they"):
