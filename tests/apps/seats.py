@@ -9,7 +9,21 @@ HEADER = "x-test-seat"
 
 
 class ToldSeats:
-    """Implements `guard.Seating`: the header holds a role, and after a colon the account."""
+    """Implements `guard.Seating` and `held.Held`: the header holds a role, and after a colon the account.
+
+    Once it is ``over``, nobody sits there any more by what they opened.
+    """
+
+    over = False
+
+    def held(self, connection: HTTPConnection) -> "ToldSeats":
+        return self
+
+    def still(self, *, used: bool = False) -> bool:
+        return not self.over
+
+    def need_fresh(self) -> None:
+        """Let them: who is told by a header came in just now."""
 
     async def seat(self, connection: HTTPConnection) -> Seat:
         role, _, account = connection.headers.get(HEADER, "public").partition(":")

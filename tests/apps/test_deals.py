@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 from lived import LivedStreet, open_community
@@ -99,6 +100,8 @@ def test_a_contract_tells_what_it_could_bring_and_what_a_broken_promise_costs(li
             assert earning.standby_micro == 20 * power_w
             assert earning.least_micro == earning.most_micro == 120 * power_w
             assert earning.missed_micro == -50 * power_w and earning.stake_micro >= 50 * power_w
-            assert views.deals(community, PUBLIC).contracts[0].earnings == []
+            trading = replace(seat(owner), scopes=("trade",))
+            for other in (PUBLIC, trading):
+                assert views.deals(community, other).contracts[0].earnings == []
 
     asyncio.run(story())

@@ -12,8 +12,9 @@ from lived import LivedStreet, open_community
 from typer.testing import CliRunner
 
 from authenticator import Authenticator
-from commonwatt.apps import entering
+from commonwatt.apps import entering, feeds
 from commonwatt.apps.cli.persons import app
+from commonwatt.apps.community import Community
 from commonwatt.apps.entering import open_gate, open_hall, organisations, tie_trail
 from commonwatt.apps.persons import ORIGIN
 from commonwatt.apps.wiring import open_log, open_people
@@ -25,6 +26,7 @@ from commonwatt.flows.entrance.sitting import sign_in, sit
 from commonwatt.flows.replay import community_of, replay
 from commonwatt.flows.rulebook import snapshot
 from commonwatt.flows.rulebook.identity.trust_bodies import EntranceTrail
+from commonwatt.identity.seat import Role, Seat
 from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import AccountId, Corrupt, Kind, Outcome, Refused
 
@@ -58,7 +60,7 @@ def test_who_holds_the_machine_adds_the_first_people_and_nobody_into_anothers_ho
     come(folder, "anna")
     for words in (
         ("add", folder, "puppet", "--role", "member", "--account", "member-01"),
-        ("role", folder, "olga", "--give", "auditor", "--account", "member-01"),
+        ("role", folder, "olga", "--give", "dso", "--account", "member-01"),
         ("invite", folder, "--role", "member", "--account", "member-01"),
     ):
         with pytest.raises(Refused, match="only they"):
@@ -166,3 +168,15 @@ def test_what_keeps_the_trail_out_of_the_log_is_noted_and_tried_again(
         asyncio.run(entering.keep_trail_tied(None, None, 0.0))  # type: ignore[arg-type]
     assert [one.levelname for one in caplog.records] == ["WARNING", "ERROR", "ERROR", "ERROR"]
     assert "TOO_LATE" in caplog.records[-1].getMessage()
+
+
+def test_the_entrance_of_a_folder_knows_its_accounts_and_ends_an_accounts_calendar(lived_copy: LivedStreet) -> None:
+    community = Community(lived_copy.folder, lambda: lived_copy.end_s, lambda: None)
+    community.catch_up()
+    anna = Seat(person="anna", role=Role.MEMBER, account=AccountId("member-01"))
+    feeds.make(community, anna)
+    hall = open_hall(lived_copy.folder, ORIGIN, community.state)
+    assert hall.has_account(ANNA) and not hall.has_account(AccountId("member-99"))
+    assert hall.end_calendar(AccountId("member-01")) and feeds.made_s(community, anna) is None
+    hall.people.close()
+    community.close()

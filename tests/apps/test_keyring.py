@@ -5,7 +5,9 @@ import pytest
 from lived import LivedStreet, open_community
 
 from commonwatt.apps import keyring, wishes
+from commonwatt.apps.api.held import FREE, Free
 from commonwatt.apps.community import Community
+from commonwatt.apps.views import home
 from commonwatt.apps.views.seeing import Unseen
 from commonwatt.identity.access import Action
 from commonwatt.identity.keys import SigningKey
@@ -19,17 +21,34 @@ SEAT = Seat(person="member-01", role=Role.MEMBER, account=ME)
 def test_an_own_key_leaves_under_a_passphrase_and_for_nobody_else(lived: LivedStreet) -> None:
     community = Community(lived.folder, lambda: lived.end_s, lambda: None)
     community.catch_up()
-    pem = asyncio.run(keyring.take_along(community, SEAT, ME, "correct horse battery"))
+    pem = asyncio.run(keyring.take_along(community, SEAT, FREE, ME, "correct horse battery"))
     key = SigningKey.from_pem(pem, b"correct horse battery")
     assert [key.public.hex()] == keyring.keyring(community, SEAT, ME).own
     with pytest.raises(Refused, match="passphrase"):
         SigningKey.from_pem(pem, b"another")
     with pytest.raises(Refused, match="twelve characters"):
-        asyncio.run(keyring.take_along(community, SEAT, ME, "short"))
+        asyncio.run(keyring.take_along(community, SEAT, FREE, ME, "short"))
     with pytest.raises(Unseen):
-        asyncio.run(keyring.take_along(community, SEAT, OTHER, "correct horse battery"))
+        asyncio.run(keyring.take_along(community, SEAT, FREE, OTHER, "correct horse battery"))
     with pytest.raises(Refused, match="signed in themselves"):
-        asyncio.run(keyring.take_along(community, replace(SEAT, scopes=("trade",)), ME, "correct horse battery"))
+        asyncio.run(keyring.take_along(community, replace(SEAT, scopes=("trade",)), FREE, ME, "correct horse battery"))
+    community.close()
+
+
+class LeftOpen(Free):
+    """In place of a session whose owner came in an hour ago."""
+
+    def need_fresh(self) -> None:
+        raise Refused("sign in once more")
+
+
+def test_a_screen_that_was_left_open_gives_no_key_away_and_lets_none_act(lived: LivedStreet) -> None:
+    community = Community(lived.folder, lambda: lived.end_s, lambda: None)
+    community.catch_up()
+    with pytest.raises(Refused, match="once more"):
+        asyncio.run(keyring.take_along(community, SEAT, LeftOpen(), ME, "correct horse battery"))
+    with pytest.raises(Refused, match="once more"):
+        asyncio.run(keyring.let_act(community, SEAT, LeftOpen(), ME, "02" * 33, lived.end_s + 60))
     community.close()
 
 
@@ -38,10 +57,14 @@ def test_another_key_acts_for_somebody_until_they_end_it(lived_copy: LivedStreet
         async with open_community(lived_copy) as community:
             other = Seat(person="member-02", role=Role.MEMBER, account=OTHER)
             (public,) = keyring.keyring(community, other, OTHER).own
-            await keyring.let_act(community, SEAT, ME, f" {public.upper()} ", lived_copy.end_s + 86_400)
+            await keyring.let_act(community, SEAT, FREE, ME, f" {public.upper()} ", lived_copy.end_s + 86_400)
             (one,) = keyring.keyring(community, SEAT, ME).delegates
             assert (one.public, one.account, one.kinds) == (public, OTHER, keyring.LETS)
             assert {"order", "transfer", "constraint", "consent", "inspect"} <= set(one.kinds)
+            looked_at, own = home.home(community, other, ME), home.home(community, SEAT, ME)
+            assert own.ergon_micro is not None and own.today.paid_micro is not None and looked_at.flow == own.flow
+            money = (looked_at.ergon_micro, looked_at.today.paid_micro, looked_at.today.alone_micro)
+            assert money == (None, None, None), "who may look at meters sees no money"
             assert "register" not in one.kinds and "delegate" not in one.kinds
             await keyring.end_acting(community, SEAT, ME, public)
             assert keyring.keyring(community, SEAT, ME).delegates == []

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, redirect_stderr
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import pyotp
@@ -19,7 +20,7 @@ from commonwatt.apps.community import Community
 from commonwatt.apps.observing.events import Form
 from commonwatt.apps.observing.watch import Wanted, open_watch
 from commonwatt.apps.opening import Way, app_of
-from commonwatt.apps.persons import add
+from commonwatt.apps.persons import add, reset
 from commonwatt.apps.publishing import address
 from commonwatt.identity.seat import Role
 
@@ -32,6 +33,8 @@ class Visit:
     """What was answered, what the limits said, what the app's programs told meanwhile."""
 
     seen: list[int] = field(default_factory=list)
+    bars: list[list[bool]] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
     ready: list[str] = field(default_factory=list)
     metrics: str = ""
@@ -70,7 +73,7 @@ async def look_around(street: LivedStreet, code: str, found: Visit, doors: ExitS
         httpx.AsyncClient() as prometheus,
     ):
         found.ready.append((await browser.get("/readyz")).text)
-        await come_in(browser, code, found)
+        await come_in(browser, street.folder, code, found)
         assert watch.door is not None
         found.metrics = (await prometheus.get(f"{address(watch.door)}/metrics")).text
         async with open_door(street) as port:
@@ -105,12 +108,13 @@ async def state_both(browser: httpx.AsyncClient, found: Visit) -> None:
             found.stated.append(((await asker.post(path, json=line, headers=headers)).status_code, by))
 
 
-async def come_in(browser: httpx.AsyncClient, code: str, found: Visit) -> None:
+async def come_in(browser: httpx.AsyncClient, folder: Path, code: str, found: Visit) -> None:
     first_look = await browser.get("/api/v1/homes/member-01")
     found.seen.append(first_look.status_code)
     told = {"name": "anna", "code": code}
     found.seen.append((await browser.post("/api/v1/sign-in/printed-code", json=told)).status_code)
     found.seen.append((await browser.get("/api/v1/homes/member-01")).status_code)
+    found.sent += [await sent_to(browser, path) for path in ("/wallet", "/keys", "/market", "/", "/me")]
     own = {"Origin": ORIGIN}
     begun = (await browser.post("/api/v1/me/ways/password/begin", headers=own)).json()
     body = {"password": PASSWORD, "code": pyotp.TOTP(begun["secret"]).at(int(time.time()))}
@@ -123,14 +127,43 @@ async def come_in(browser: httpx.AsyncClient, code: str, found: Visit) -> None:
     found.seen += [(await browser.get(f"/api/v1/homes/member-0{number}")).status_code for number in (1, 2)]
     here = await browser.get("/api/v1/sign-in")
     found.limits = [answered.headers["ratelimit-policy"] for answered in (first_look, here)]
+    begun, _ = reset(folder, "anna")
+    found.bars.append(await warned(browser))
+    found.seen.append((await browser.delete(f"/api/v1/me/recoveries/{begun.id}", headers=own)).status_code)
+    found.bars.append(await warned(browser))
+    wanted = {"label": "a script", "scopes": ["trade"], "lasts_s": 600}
+    secret = (await browser.post("/api/v1/me/tokens", json=wanted, headers=own)).json()["secret"]
+    found.secrets.append(secret)
+    async with httpx.AsyncClient(transport=browser._transport, base_url=ORIGIN) as script:
+        found.sent.append(await sent_to(script, "/wallet", {"Authorization": f"Bearer {secret}"}))
     elsewhere = await browser.delete("/api/v1/sign-in", headers={"Origin": "https://evil.test"})
     found.seen.append(elsewhere.status_code)
     assert (await browser.get("/sign-in", headers={"Accept": "text/html"})).is_success
 
 
+async def warned(browser: httpx.AsyncClient) -> list[bool]:
+    """Tell of some pages whether they say that somebody's access is being recovered, with the way to say no."""
+    pages = [(await browser.get(path)).text for path in ("/wallet", "/market", "/me")]
+    return ["Somebody asked to recover your access" in page and "/me/recoveries/" in page for page in pages]
+
+
+def test_every_page_tells_of_a_recovery_that_is_under_way_until_its_member_said_no(visit: Visit) -> None:
+    assert visit.bars == [[True] * 3, [False] * 3]
+
+
+async def sent_to(browser: httpx.AsyncClient, path: str, headers: dict[str, str] | None = None) -> str:
+    """Return where a page sends who opens it; the status where it sends them nowhere."""
+    answered = await browser.get(path, headers=headers)
+    return answered.headers.get("location", str(answered.status_code))
+
+
+def test_who_sets_up_a_way_in_is_sent_to_it_from_every_page_and_no_page_is_for_programs(visit: Visit) -> None:
+    assert visit.sent == ["/me", "/me", "/me", "/me", "200", "/sign-in?next=/wallet"]
+
+
 @pytest.mark.row("W8")
 def test_nobody_sees_a_home_before_they_came_in_and_then_their_own(visit: Visit) -> None:
-    assert visit.seen == [403, 200, 403, 200, 200, 404, 403]
+    assert visit.seen == [403, 200, 403, 200, 200, 404, 204, 403]
 
 
 def test_who_is_not_known_is_counted_by_address_and_who_came_in_by_themselves(visit: Visit) -> None:

@@ -81,6 +81,17 @@ def says_how_to_be_told(page: Page, address: str) -> None:
     page.get_by_text("my script").wait_for(state="detached")
 
 
+def leaves_in_one_tab_and_sees_nothing_in_another(page: Page, address: str) -> None:
+    """Sign out beside an open wallet, which then asks who is there."""
+    beside = page.context.new_page()
+    beside.goto(f"{address}/wallet")
+    beside.wait_for_function("document.documentElement.dataset.heard")
+    send(page, "Leave")
+    page.wait_for_url("**/sign-in")
+    beside.wait_for_url("**/sign-in?next=/wallet")
+    beside.close()
+
+
 @pytest.mark.row("W10")
 def test_somebody_comes_in_by_a_code_sets_up_two_ways_and_comes_in_by_each(
     browser: Browser, entered: tuple[str, str]
@@ -128,8 +139,7 @@ def test_somebody_comes_in_by_a_code_sets_up_two_ways_and_comes_in_by_each(
 
     says_how_to_be_told(page, address)
     page.goto(f"{address}/me")
-    send(page, "Leave")
-    page.wait_for_url("**/sign-in")
+    leaves_in_one_tab_and_sees_nothing_in_another(page, address)
     form = page.locator("form[data-entrance=password]")
     form.locator("[name=name]").fill("anna")
     form.locator("[name=password]").fill(PASSWORD)

@@ -10,6 +10,7 @@ import msgspec
 
 from commonwatt.adapters.organisations.client import DirectoryClient
 from commonwatt.adapters.stores.keyfile import load_secret
+from commonwatt.apps import feeds
 from commonwatt.apps.api.gate import Gate
 from commonwatt.apps.asking import state_of
 from commonwatt.apps.community import Community
@@ -62,6 +63,8 @@ def open_hall(folder: Path, origin: str, state: State | None = None) -> Hall:
         community=community,
         operator=operator,
         now_s=lambda: int(time.time()),
+        has_account=lambda account: state is None or any(record.account == account for record in state.keys),
+        end_calendar=lambda account: feeds.end(folder, account),
     )
 
 

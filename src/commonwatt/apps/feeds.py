@@ -1,6 +1,7 @@
 """A member's calendar at a secret address: made and revoked from their seat, read by whoever holds the address."""
 
 import time
+from pathlib import Path
 
 from commonwatt.adapters.stores.feed_file import FeedFile
 from commonwatt.apps.community import Community
@@ -18,21 +19,29 @@ def make(community: Community, seat: Seat) -> str:
     """Return the path of a new secret address; the one before is good no more.
 
     Raises:
-        Refused: The seat is no member's.
+        Refused: The seat is no member's, or who sits there is only setting up how they come in.
     """
-    with _file(community) as feeds:
+    if seat.scopes is not None:
+        raise Refused("first a lasting way in is set up", scopes=" ".join(seat.scopes))
+    with _file(community.folder) as feeds:
         return PATH.format(secret=feeds.make(_own(community, seat)))
 
 
 def revoke(community: Community, seat: Seat) -> bool:
     """End a seat's address; tells whether there was one. Raises as `make`."""
-    with _file(community) as feeds:
+    with _file(community.folder) as feeds:
         return feeds.revoke(_own(community, seat))
+
+
+def end(folder: Path, account: AccountId) -> bool:
+    """End the address of an account's calendar, whoever made it; tells whether there was one."""
+    with _file(folder) as feeds:
+        return feeds.revoke(account)
 
 
 def made_s(community: Community, seat: Seat) -> int | None:
     """Return when a seat's address was made, by the system's clock; None where there is none. Raises as `make`."""
-    with _file(community) as feeds:
+    with _file(community.folder) as feeds:
         return feeds.made_s(_own(community, seat))
 
 
@@ -42,7 +51,7 @@ def read(community: Community, secret: str) -> tuple[AccountId, list[diary.Diary
     Raises:
         Unseen: There is none, or none any more.
     """
-    with _file(community) as feeds:
+    with _file(community.folder) as feeds:
         account = feeds.account(secret)
     if account is None or account not in community.state.members():
         raise Unseen("a calendar")
@@ -59,5 +68,5 @@ def _own(community: Community, seat: Seat) -> AccountId:
     return seat.account
 
 
-def _file(community: Community) -> FeedFile:
-    return FeedFile(community.folder / FEEDS, lambda: int(time.time()))
+def _file(folder: Path) -> FeedFile:
+    return FeedFile(folder / FEEDS, lambda: int(time.time()))

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from commonwatt.apps import wishes
+from commonwatt.apps.api.held import Held
 from commonwatt.apps.community import Community, Done
 from commonwatt.apps.views.seeing import check
 from commonwatt.apps.wiring import open_key
@@ -72,18 +73,24 @@ def keyring(community: Community, seat: Seat, account: AccountId) -> Keyring:
     )
 
 
-async def take_along(community: Community, seat: Seat, account: AccountId, passphrase: str) -> bytes:
+async def take_along(community: Community, seat: Seat, held: Held, account: AccountId, passphrase: str) -> bytes:
     """Return an account's key that is kept here as PKCS#8 PEM, encrypted under the owner's passphrase.
 
     The community keeps its own copy: nobody can prove that they have forgotten a key.
 
+    Args:
+        community: Which keeps it.
+        seat: Whose it is.
+        held: By what they sit there.
+        account: Theirs.
+        passphrase: Under which it leaves.
+
     Raises:
-        Unseen, Refused: The seat may not, comes by a program's token or is only setting up how it comes in, or the key
-            is not kept here; or the passphrase is short.
+        Unseen, Refused: The seat may not, comes by a program's token, is only setting up how it comes in or came in too
+            long ago, or the key is not kept here; or the passphrase is short.
     """
     check(community, seat, Action.SEND_TOKENS, account)
-    if seat.scopes is not None:
-        raise Refused("a key goes to who signed in themselves", scopes=" ".join(seat.scopes))
+    _hold_to_themselves(seat, held)
     if len(passphrase) < SHORTEST:
         raise Refused("a key leaves under a passphrase of twelve characters or more", characters=len(passphrase))
     if not community.holds_key(account):
@@ -92,12 +99,22 @@ async def take_along(community: Community, seat: Seat, account: AccountId, passp
     return await asyncio.to_thread(lambda: open_key(community.folder, account).to_pem(passphrase.encode()))
 
 
-async def let_act(community: Community, seat: Seat, account: AccountId, public: str, until_s: int) -> Done:
+async def let_act(community: Community, seat: Seat, held: Held, account: AccountId, public: str, until_s: int) -> Done:
     """Let a registered key of somebody else's do for an account whatever may be delegated, until a time.
 
+    Args:
+        community: Through whose door it goes.
+        seat: Whose account it is.
+        held: By what they sit there.
+        account: Theirs.
+        public: The other's key, hex.
+        until_s: Seconds since 1970.
+
     Raises:
-        Unseen, Refused, InvalidValue, Problem, OSError: As `wishes.granted`.
+        Refused: The seat comes by a program's token, is only setting up how it comes in, or came in too long ago.
+        Unseen, InvalidValue, Problem, OSError: As `wishes.granted`.
     """
+    _hold_to_themselves(seat, held)
     told = {"what": "grant", "to": public.strip().lower().removeprefix("0x"), "kinds": list(LETS), "until_s": until_s}
     return await wishes.granted(community, seat, Action.MANAGE_SELF, account, Kind.DELEGATE, told)
 
@@ -106,3 +123,10 @@ async def end_acting(community: Community, seat: Seat, account: AccountId, publi
     """Take back all that an account lets a key do; raises as `let_act`."""
     told = {"what": "revoke", "to": public}
     return await wishes.granted(community, seat, Action.MANAGE_SELF, account, Kind.DELEGATE, told)
+
+
+def _hold_to_themselves(seat: Seat, held: Held) -> None:
+    """Refuse programs, and whoever found a screen left open: a key that is out stays out."""
+    if seat.scopes is not None:
+        raise Refused("a key is for who signed in themselves", scopes=" ".join(seat.scopes))
+    held.need_fresh()

@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 from commonwatt.adapters.stores.tls_files import TlsFiles, tls_files
 from commonwatt.apps.api.app import PREFIX, make_app
 from commonwatt.apps.api.guard import Seating
+from commonwatt.apps.api.held import Held
 from commonwatt.apps.api.limits import Fair, Limits
 from commonwatt.apps.certifying import keep_certificate
 from commonwatt.apps.community import Community
@@ -37,6 +38,7 @@ from commonwatt.apps.web.words import Place
 from commonwatt.flows.chronicle import Chapter
 from commonwatt.flows.entrance.sitting import count_signed_in, note_deed
 from commonwatt.identity.seat import Seat
+from commonwatt.identity.signing_in.recovery import Recovery
 
 TLS_FOLDER = "tls"
 
@@ -81,6 +83,12 @@ class _Doorway(Seating, Protocol):
 
     def seat_now(self, connection: HTTPConnection) -> Seat:
         """Return who asks, at once."""
+
+    def held_now(self, connection: HTTPConnection) -> Held:
+        """Return by what somebody sits before a page."""
+
+    def recoveries_now(self, connection: HTTPConnection) -> list[Recovery]:
+        """Return the recoveries under way of whoever sits before a page."""
 
     def caller(self, connection: HTTPConnection) -> str | None:
         """Return whose asks are counted together; None for who is not known."""
@@ -171,8 +179,11 @@ def app_of(
         as_of_s=lambda: community.told_s,
         stands=lambda: community.broken is not None,
         seat_of=doorway.seat_now,
+        held_of=doorway.held_now,
         chairs_of=lambda _: chairs,
+        above=lambda request, words: entrance.recovery_bar(words, doorway.recoveries_now(request)),
         sign_in="" if way.rehearsal else entrance.SIGN_IN,
+        own_access=() if way.rehearsal else entrance.OWN_ACCESS,
         origin=origin,
     )
     pages = PAGES if way.rehearsal else (*PAGES, notifications.PAGE, *entrance.PAGES)

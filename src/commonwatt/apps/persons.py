@@ -8,23 +8,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from commonwatt.apps.asking import send, state_of
 from commonwatt.apps.entering import OPERATOR, open_hall
+from commonwatt.apps.web.notice_words import letter_of
+from commonwatt.apps.web.words import LANGUAGES, Place, Words
 from commonwatt.apps.wiring import open_key, open_log
 from commonwatt.flows.entrance import heads, inviting, placing, recovering
 from commonwatt.flows.entrance.hall import Hall
 from commonwatt.flows.entrance.records import Credential, Person, Session, Way
 from commonwatt.flows.entrance.sitting import end_all
+from commonwatt.flows.entrance.telling import letter_sent, letters_waiting
+from commonwatt.flows.notices.telling import wishes_of
 from commonwatt.identity.seat import Role
 from commonwatt.identity.signing_in import trail
 from commonwatt.identity.signing_in.codes import new_printed_codes, printed_hash
-from commonwatt.identity.signing_in.recovery import Recovery
+from commonwatt.identity.signing_in.recovery import MACHINE, Recovery
 from commonwatt.identity.signing_in.trail import Event, Happened
 from commonwatt.model import AccountId, Kind, Outcome
 
-MACHINE = "machine"
-"""Who did it, in the trail."""
+_NO_CURRENCY = "XXX"  # ISO 4217; such a letter holds no money
 ORIGIN = "https://localhost:8443"
 
 
@@ -34,6 +38,16 @@ class Added:
 
     person: Person
     code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A letter of the entrance, to be sent by whoever holds the machine."""
+
+    id: str
+    to: str
+    subject: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +127,28 @@ def reset(folder: Path, name: str) -> tuple[Recovery, str]:
     """
     with _hall(folder) as hall:
         return recovering.begin(hall, name, MACHINE)
+
+
+def letters(folder: Path, origin: str, *, keep: bool = False) -> list[Written]:
+    """Return the letters that wait, in the words of whom they are for, and note that they left the house.
+
+    Args:
+        folder: The community's.
+        origin: Where people reach the app, for the links in them.
+        keep: Whether they wait on: they were only looked at.
+    """
+    with _hall(folder) as hall, hall.people.together():
+        found = list[Written]()
+        place = Place(name=hall.site.name, zone=ZoneInfo("UTC"), currency=_NO_CURRENCY)
+        for one in letters_waiting(hall):
+            wished = wishes_of(hall.people, one.person).language
+            words = Words(wished if wished in LANGUAGES else "en", place)
+            subject, text = letter_of(words, one, origin)
+            found.append(Written(id=one.id, to=one.address or "", subject=subject, text=text))
+            if not keep:
+                letter_sent(hall, one.id)
+                hall.note(Happened.LETTER_HANDED_OUT, one.person, None, by=MACHINE, letter=one.id, about=one.what)
+        return found
 
 
 def sessions(folder: Path, name: str, *, end: bool = False) -> list[Session]:

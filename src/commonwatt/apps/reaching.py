@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from commonwatt.adapters.stores.keyfile import load_secret
 from commonwatt.apps.api.app import make_app
+from commonwatt.apps.api.held import FREE, Held
 from commonwatt.apps.community import Community
 from commonwatt.apps.folder_community import folder_community
 from commonwatt.apps.persons import ORIGIN
@@ -135,6 +136,10 @@ class _OneSeat:
     async def seat(self, connection: HTTPConnection) -> Seat:
         """Return the seat."""
         return self.taken
+
+    def held(self, connection: HTTPConnection) -> Held:
+        """Return nothing that could end: who asks holds the folder."""
+        return FREE
 
 
 class _Inside(httpx.BaseTransport):

@@ -9,10 +9,12 @@ from fastapi.responses import RedirectResponse
 from starlette.requests import HTTPConnection
 
 from commonwatt.apps.api.armour import Armour
+from commonwatt.apps.api.held import FREE, Held
 from commonwatt.apps.publishing import TRUST
 from commonwatt.flows.evidence import read_trust
 from commonwatt.flows.rulebook import State
 from commonwatt.identity.seat import PUBLIC, Role, Seat
+from commonwatt.identity.signing_in.recovery import Recovery
 from commonwatt.model import GRID, AccountId, AssetKind, Refused
 
 COOKIE = "commonwatt-rehearsal"
@@ -42,6 +44,18 @@ class Rehearsal:
     def seat_now(self, connection: HTTPConnection) -> Seat:
         """Return the same at once."""
         return self._by_name.get(connection.cookies.get(COOKIE, ""), self.seats[0])
+
+    def held(self, connection: HTTPConnection) -> Held:
+        """Return nothing that could end: anybody may take any seat."""
+        return FREE
+
+    def held_now(self, connection: HTTPConnection) -> Held:
+        """Return the same."""
+        return FREE
+
+    def recoveries_now(self, connection: HTTPConnection) -> list[Recovery]:
+        """Return none: nobody comes in here, so nobody lost their way."""
+        return []
 
     def caller(self, connection: HTTPConnection) -> str:
         """Return whose asks are counted together: a seat's, since nobody else is known here."""

@@ -199,7 +199,7 @@ PUBLICLY = frozenset(_PUBLIC)
 
 
 def within(seat: Seat, action: Action) -> bool:
-    """Tell whether the token or session by which somebody sits there is for things of this kind; see also `may`."""
+    """Tell whether the token or session by which somebody sits there is for things of this kind; see also `lets`."""
     return seat.scopes is None or action in PUBLICLY or any(action in SCOPES[Scope(scope)] for scope in seat.scopes)
 
 
@@ -209,8 +209,13 @@ def sees_zone(seat: Seat, zone: str) -> bool:
 
 
 def may(role: Role, action: Action, relation: Relation) -> bool:
-    """Tell whether a role may do something to things in a relation to it."""
+    """Tell whether a role may do something to things in a relation to it; about somebody who sits there ask `lets`."""
     return relation in TABLE[role].get(action, _NOTHING)
+
+
+def lets(seat: Seat, action: Action, relation: Relation) -> bool:
+    """Tell whether a seat may do something to things in a relation to it, by its role and by what it is narrowed to."""
+    return may(seat.role, action, relation) and within(seat, action)
 
 
 def relation_to(seat: Seat, owner: AccountId | None, *, granted: bool = False) -> Relation:

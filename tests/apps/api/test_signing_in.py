@@ -12,12 +12,14 @@ import httpx
 import pytest
 from entrant import API, Browser, entrance
 from fastapi import FastAPI
+from starlette.requests import HTTPConnection
 
 from authenticator import Authenticator
 from commonwatt.adapters.organisations.client import DirectoryClient
 from commonwatt.apps.api.armour import SESSION
 from commonwatt.apps.api.gate import Gate
 from commonwatt.apps.api.guard import ACTION, routers_without_guard
+from commonwatt.apps.api.held import Held
 from commonwatt.apps.api.v1 import myself, people, signing_in
 from commonwatt.flows.entrance import enrolling, placing, recovering, sitting
 from commonwatt.flows.entrance.coming_in import organisation_name
@@ -26,6 +28,8 @@ from commonwatt.flows.entrance.records import Credential, Way
 from commonwatt.identity.access import Action, Relation, Scope, may
 from commonwatt.identity.seat import Role
 from commonwatt.identity.signing_in.organisations import Organisation, Told
+from commonwatt.identity.signing_in.secret import FRESH_S
+from commonwatt.model import Refused
 from directory import Provider, serving
 from doorway import HERE, OPERATOR, PASSWORD, SITE, THERE, Clock, doorway, joined, sits, with_password
 
@@ -404,3 +408,22 @@ def keep_organisation(hall: Hall, provider: Provider, subject: str) -> None:
 
 def query(**told: str) -> str:
     return urlencode(told)
+
+
+def test_who_does_what_lasts_on_a_page_came_in_just_now_by_a_lasting_way(
+    hall: Hall, app: FastAPI, clock: Clock
+) -> None:
+    anna = joined(hall, "anna")
+
+    def held_by(way: Way) -> Held:
+        cookie = f"{SESSION}={sitting.sign_in(hall, anna, way, HERE)}".encode()
+        told: Held = app.state.seating.held_now(HTTPConnection({"type": "http", "headers": [(b"cookie", cookie)]}))
+        return told
+
+    passkey = held_by(Way.PASSKEY)
+    passkey.need_fresh()
+    clock.passes(FRESH_S)
+    for held in (passkey, held_by(Way.PRINTED_CODE)):
+        assert held.still()
+        with pytest.raises(Refused):
+            held.need_fresh()

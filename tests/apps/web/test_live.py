@@ -1,6 +1,9 @@
 import asyncio
 from collections.abc import Collection, Mapping
 
+import pytest
+
+from commonwatt.apps.web import live
 from commonwatt.apps.web.live import Live, Value
 from commonwatt.model import Refused
 
@@ -130,3 +133,48 @@ def test_whoever_watches_is_called_after_what_concerns_them_and_a_failure_stays_
     wire.live.leave("a")
     asyncio.run(wire.live.spread({"order"}))
     assert called == ["failed", "noted", "noted"]
+
+
+def test_a_page_whose_session_is_over_is_put_out_and_told_nothing_more() -> None:
+    wire, over, closed = Wire(), set[str](), list[str]()
+
+    def guest(page: str) -> None:
+        async def put_out() -> None:
+            closed.append(page)
+
+        wire.live.admit(page, lambda: page not in over, put_out)
+        wire.live.join(page, "home", wire.view)
+
+    async def story() -> None:
+        for page in ("a", "b", "c"):
+            guest(page)
+        await wire.live.look_round()
+        assert closed == []
+        over.update("ab")
+        await wire.live.greet("b")
+        running = asyncio.create_task(wire.live.run())
+        wire.power_w = 250
+        wire.live.stir()
+        while not wire.sent:
+            await asyncio.sleep(0.01)
+        running.cancel()
+
+    asyncio.run(asyncio.wait_for(story(), 30))
+    assert sorted(closed) == ["a", "b"] and wire.live.pages == 1
+    assert wire.sent == [({"power": "250 W"}, ("c",))]
+
+
+def test_pages_are_put_out_also_where_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LOOK_EVERY_S", 0.01)
+    wire, closed = Wire(), asyncio.Event()
+
+    async def put_out() -> None:
+        closed.set()
+
+    async def story() -> None:
+        wire.live.admit("a", lambda: False, put_out)
+        running = asyncio.create_task(wire.live.run())
+        await closed.wait()
+        running.cancel()
+
+    asyncio.run(asyncio.wait_for(story(), 30))

@@ -1,5 +1,7 @@
 """Invitations are good once, for a while, as they were signed; and none leads into an account that is somebody's."""
 
+from dataclasses import replace
+
 import pytest
 
 from authenticator import Authenticator
@@ -8,6 +10,7 @@ from commonwatt.flows.entrance.hall import Hall
 from commonwatt.flows.entrance.records import Way
 from commonwatt.identity.keys import SigningKey
 from commonwatt.identity.seat import Role
+from commonwatt.identity.signing_in.recovery import MACHINE
 from commonwatt.model import AccountId, InvalidValue, Refused
 from doorway import HERE, OPERATOR, PASSWORD, Clock, joined, sits, with_password
 
@@ -83,9 +86,9 @@ def test_the_operator_puts_nobody_into_an_account_that_is_somebodys(hall: Hall) 
     with pytest.raises(Refused, match="only they"):
         invited(hall)
     with pytest.raises(Refused, match="only they"):
-        invited(hall, Role.AUDITOR, HOME)
+        invited(hall, Role.DSO, HOME)
     with pytest.raises(Refused, match="only they"):
-        placing.give(hall, "olga", placing.new_place(hall, Role.MEMBER, HOME), "olga")
+        placing.give(hall, "olga", placing.new_place(hall, Role.MEMBER, HOME), "another")
     placing.end(hall, "anna", 0, "olga")
     with pytest.raises(Refused, match="only they"):
         invited(hall)
@@ -113,8 +116,42 @@ def test_a_member_invites_into_their_own_household_and_nowhere_else(hall: Hall) 
 
 def test_who_sits_there_already_gets_one_role_more(hall: Hall) -> None:
     anna = joined(hall, "anna")
-    again = inviting.accept(hall, invited(hall, Role.AUDITOR, None), "", HERE, anna)
-    assert again.id == anna.id and [place.role for place in again.places] == [Role.MEMBER, Role.AUDITOR]
+    again = inviting.accept(hall, invited(hall, Role.DSO, None), "", HERE, anna)
+    assert again.id == anna.id and [place.role for place in again.places] == [Role.MEMBER, Role.DSO]
+
+
+def test_nobody_gives_a_role_to_themselves(hall: Hall) -> None:
+    olga = joined(hall, "olga", Role.OPERATOR)
+    with pytest.raises(Refused, match="by another"):
+        placing.give(hall, "olga", placing.new_place(hall, Role.DSO), olga.id)
+    with pytest.raises(Refused, match="by another"):
+        inviting.accept(hall, invited(hall, Role.DSO, None), "", HERE, olga)
+    assert len(placing.known(hall, "olga").places) == 1
+
+
+def test_an_operator_in_the_app_makes_no_auditor_and_nobody_is_both(hall: Hall) -> None:
+    olga, anna = joined(hall, "olga", Role.OPERATOR), joined(hall, "anna")
+    auditor = placing.new_place(hall, Role.AUDITOR)
+    with pytest.raises(Refused, match="holds the machine"):
+        placing.give(hall, "anna", auditor, olga.id)
+    with pytest.raises(Refused, match="holds the machine"):
+        invited(hall, Role.AUDITOR, None)
+    for name, place in (("olga", auditor), ("alan", placing.new_place(hall, Role.OPERATOR))):
+        if name == "alan":
+            joined(hall, name, Role.AUDITOR)
+        with pytest.raises(Refused, match="does not run"):
+            placing.give(hall, name, place, MACHINE)
+    text, _ = inviting.invite(hall, MACHINE, None, Role.AUDITOR, None, (), OPERATOR)
+    assert inviting.accept(hall, text, "", HERE, anna).places[-1].role is Role.AUDITOR
+
+
+def test_a_role_is_of_an_account_that_the_community_has(hall: Hall) -> None:
+    hall = replace(hall, has_account=lambda account: account == HOME)
+    for role, account in ((Role.MEMBER, AccountId("member-99")), (Role.UTILITY, AccountId("nobody"))):
+        with pytest.raises(Refused, match="community has"):
+            placing.new_place(hall, role, account)
+    assert placing.new_place(hall, Role.MEMBER, HOME).account == HOME
+    assert placing.new_place(hall, Role.DSO, AccountId("grid")).account == "grid"
 
 
 @pytest.mark.parametrize("name", ["", "a b", "<b>", "anna\n", "x" * 65, "../anna", "a\u202eb", "-anna"])

@@ -152,3 +152,39 @@ def test_a_household_session_is_too_old_for_a_role_at_work(hall: Hall, clock: Cl
     with pytest.raises(Refused, match="once more"):
         sitting.take_place(hall, here, 1)
     assert sitting.sit(hall, secret, HERE) is not None
+
+
+@pytest.mark.parametrize("how", ["signed out", "ended elsewhere", "role ended", "another role taken", "idle"])
+def test_who_sat_there_when_a_page_was_opened_is_looked_for_again(hall: Hall, clock: Clock, how: str) -> None:
+    anna = joined(hall, "anna", Role.OPERATOR)
+    placing.give(hall, "anna", placing.new_place(hall, Role.MEMBER, AccountId("home")), "test")
+    here = sits(hall, anna)
+    assert here.session is not None and sitting.sits_still(hall, here)
+    if how == "signed out":
+        sitting.sign_out(hall, here, HERE)
+    elif how == "ended elsewhere":
+        sitting.end_all(hall, anna)
+    elif how == "role ended":
+        placing.end(hall, "anna", 0, "test")
+    elif how == "another role taken":
+        sitting.take_place(hall, here, 1)
+    else:
+        clock.passes(AT_WORK.idle_s)
+    assert not sitting.sits_still(hall, here)
+
+
+def test_to_be_shown_what_changes_is_no_use_of_a_session_and_to_do_something_is(hall: Hall, clock: Clock) -> None:
+    shown, doing = sits(hall, joined(hall, "olga", Role.OPERATOR)), sits(hall, joined(hall, "otto", Role.OPERATOR))
+    for _ in range(2):
+        clock.passes(AT_WORK.idle_s // 2)
+        told = sitting.sits_still(hall, shown), sitting.sits_still(hall, doing, used=True)
+    assert told == (False, True)
+
+
+def test_a_program_sits_there_as_long_as_its_token(hall: Hall, clock: Clock) -> None:
+    anna = joined(hall, "anna")
+    secret, _ = sitting.make_token(hall, sits(hall, anna), "script", frozenset({Scope.READ}), 600, HERE)
+    program = sitting.sit_by_token(hall, secret)
+    assert program is not None and sitting.sits_still(hall, program)
+    clock.passes(600)
+    assert not sitting.sits_still(hall, program)

@@ -10,7 +10,9 @@ from starlette.requests import HTTPConnection
 
 from commonwatt.apps.api.armour import SESSION, Armour
 from commonwatt.apps.api.guard import Seating
+from commonwatt.apps.api.held import FREE, Held
 from commonwatt.apps.api.problems import Problem
+from commonwatt.flows.entrance import recovering
 from commonwatt.flows.entrance import sitting as sittings
 from commonwatt.flows.entrance.hall import Hall
 from commonwatt.flows.entrance.ports import Directories
@@ -20,6 +22,7 @@ from commonwatt.identity.keys import RequestSigner
 from commonwatt.identity.seat import PUBLIC, Seat
 from commonwatt.identity.signing_in.ceremony import GOOD_FOR_S
 from commonwatt.identity.signing_in.organisations import Organisation
+from commonwatt.identity.signing_in.recovery import Recovery
 from commonwatt.identity.signing_in.secret import AT_HOME, TOKEN_PREFIX, secret_hash
 
 CEREMONY = "__Host-commonwatt-begun"
@@ -52,12 +55,24 @@ class Gate:
         return found.seat if found else PUBLIC
 
     def seat_now(self, connection: HTTPConnection) -> Seat:
-        """Return the same at once; the public also where a token that was shown is no longer good."""
-        try:
-            found = self.sitting(connection)
-        except Problem:
-            return PUBLIC
+        """Return who sits before a page: by their session alone, since a page is nothing for a program."""
+        found = self._by_session(connection)
         return found.seat if found else PUBLIC
+
+    def held(self, connection: HTTPConnection) -> Held:
+        """Return by what somebody sits there, session or token. Raises as `seat`."""
+        found = self.sitting(connection)
+        return _Sat(self.hall, found) if found else FREE
+
+    def held_now(self, connection: HTTPConnection) -> Held:
+        """Return by which session somebody sits before a page."""
+        found = self._by_session(connection)
+        return _Sat(self.hall, found) if found else FREE
+
+    def recoveries_now(self, connection: HTTPConnection) -> list[Recovery]:
+        """Return the recoveries under way of whoever sits before a page: of what could be another's taking over."""
+        found = self._by_session(connection)
+        return recovering.under_way_of(self.hall, found.person) if found else []
 
     def sitting(self, connection: HTTPConnection) -> Sitting | None:
         """Return who asks, with person and session; None for the public. Raises as `seat`."""
@@ -67,6 +82,9 @@ class Gate:
             if found is None:
                 raise Problem(HTTPStatus.UNAUTHORIZED, "a token is good until it ends or is revoked")
             return found
+        return self._by_session(connection)
+
+    def _by_session(self, connection: HTTPConnection) -> Sitting | None:
         secret = connection.cookies.get(SESSION)
         return sittings.sit(self.hall, secret, where(connection)) if secret else None
 
@@ -99,6 +117,20 @@ class Gate:
         # Browsers would take it for every port of this machine, where others serve plain HTTP.
         lasting = site.origin.startswith("https:") and site.relying_party != "localhost"
         app.add_middleware(Armour, origins=(site.origin,), https=lasting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sat:
+    """Implements `Held` for who came in by the gate."""
+
+    hall: Hall
+    sitting: Sitting
+
+    def still(self, *, used: bool = False) -> bool:
+        return sittings.sits_still(self.hall, self.sitting, used=used)
+
+    def need_fresh(self) -> None:
+        sittings.need_fresh(self.hall, self.sitting, lasting_way=True)
 
 
 def where(connection: HTTPConnection) -> Where:

@@ -8,8 +8,10 @@ from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
 from commonwatt.apps.api.answers import Kept
+from commonwatt.apps.api.held import Held
 from commonwatt.apps.community import Community
-from commonwatt.identity.access import Action, Relation, may, within
+from commonwatt.apps.views.seeing import hold_to_scopes
+from commonwatt.identity.access import Action, Relation, may
 from commonwatt.identity.seat import Seat
 from commonwatt.model import InvalidValue, Refused
 
@@ -19,6 +21,9 @@ ACTION = "x-commonwatt-action"
 
 class Seating(Protocol):
     """Knows who asks; the sign-in's part."""
+
+    def held(self, connection: HTTPConnection) -> Held:
+        """Return by what somebody sits there over a connection, once `seat` told who it is."""
 
     async def seat(self, connection: HTTPConnection) -> Seat:
         """Return who asks over a connection, by session or token; the public where there is neither.
@@ -50,6 +55,12 @@ There = Annotated[Community, Depends(community_of)]
 Seated = Annotated[Seat, Depends(seat_of)]
 
 
+def held(connection: HTTPConnection) -> Held:
+    """Return by what somebody sits there."""
+    seating: Seating = connection.app.state.seating
+    return seating.held(connection)
+
+
 def allows(action: Action, **described: object) -> dict[str, Any]:
     """Return what a route's decorator needs so that only roles that may do something of this kind get through.
 
@@ -61,10 +72,7 @@ def allows(action: Action, **described: object) -> dict[str, Any]:
     """
 
     async def check(seat: Seated) -> None:
-        if not any(may(seat.role, action, relation) for relation in Relation):
-            raise Refused("a role does what is in its line of the table", role=seat.role.value, action=action.value)
-        if not within(seat, action):
-            raise Refused("a token does what it was made for", scopes=" ".join(seat.scopes or ()), action=action.value)
+        hold(seat, action)
 
     return {
         "dependencies": [Depends(check), Depends(_whole_text)],
@@ -87,6 +95,17 @@ async def _whole_text(request: Request) -> None:
         raise InvalidValue("text is made of whole characters, was half of a surrogate pair") from error
     except (ValueError, RecursionError):
         return  # it is no JSON, which the route's own reading says
+
+
+def hold(seat: Seat, action: Action) -> None:
+    """Refuse who has no business with something of this kind at all.
+
+    Raises:
+        Refused: The role does nothing of this kind, or the seat's token or session is not for it.
+    """
+    if not any(may(seat.role, action, relation) for relation in Relation):
+        raise Refused("a role does what is in its line of the table", role=seat.role.value, action=action.value)
+    hold_to_scopes(seat, action)
 
 
 def routers_without_guard(router: APIRouter) -> list[str]:

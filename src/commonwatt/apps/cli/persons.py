@@ -90,9 +90,28 @@ def reset(folder: Folder, name: Name, json: Json = False) -> None:
         return
     typer.echo(
         f"Hand this to {name} in person, it opens nothing yet:\n{secret}\n"
-        f"From {instant(begun.ripe_s):%d %B %Y %H:%M} UTC on it does, if a guardian of theirs, or else an auditor or\n"
-        f"second operator, agreed meanwhile (recovery {begun.id}), and they said no nowhere."
+        f"From {instant(begun.ripe_s):%d %B %Y %H:%M} UTC on it does, if a guardian of theirs, or else an auditor\n"
+        f"agreed meanwhile (recovery {begun.id}), and they said no nowhere."
     )
+
+
+@app.command("letters")
+def letters(
+    folder: Folder,
+    at: Annotated[str, typer.Option(help="Where people reach the app.")] = persons.ORIGIN,
+    look: Annotated[bool, typer.Option("--look", help="Only show them: they wait on.")] = False,
+    json: Json = False,
+) -> None:
+    """Print the letters that wait, where no mail server takes them, and count them as sent: send each by hand.
+
+    A recovery waits for its letters. What is printed here stands in the trail.
+    """
+    found = persons.letters(folder, at, keep=look)
+    if json:
+        typer.echo(as_json([{"to": one.to, "subject": one.subject, "text": one.text} for one in found]))
+        return
+    lines = [f"To: {one.to}\nSubject: {one.subject}\n\n{one.text}" for one in found]
+    typer.echo("\n".join(lines) or "no letter waits")
 
 
 @app.command("sessions")

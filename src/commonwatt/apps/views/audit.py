@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import Unseen, check
 from commonwatt.flows.chronicle import Told
-from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.model import AccountId, AssetId, Kind, Outcome
 
@@ -99,7 +99,9 @@ def leaves(
     check(community, seat, Action.SEE_LOG, None)
     if seat.role is not Role.AUDITOR:
         # Of others' requests it is public that they stand there; whose they are is for an auditor to search by.
-        account = account if account == seat.account else seat.account
+        account = seat.account
+        if account is None:
+            return []
     found = community.chronicle.leaves(
         before=before, limit=limit, kinds=kinds, account=account, asset=asset, outcome=outcome
     )
@@ -123,7 +125,7 @@ def leaf(community: Community, seat: Seat, position: int) -> LeafView:
 def _leaf(one: Told, seat: Seat) -> LeafView:
     shown = (
         one.account == seat.account
-        or (one.kind in _OPEN and may(seat.role, Action.SEE_ENTRIES, Relation.OTHER))
+        or (one.kind in _OPEN and lets(seat, Action.SEE_ENTRIES, Relation.OTHER))
         or one.kind is Kind.CHECKPOINT
     )
     return LeafView(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from commonwatt.apps.community import Community
 from commonwatt.flows.chronicle import Chapter
-from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Seat
 from commonwatt.model import AssetId, Kind
 
@@ -35,7 +35,7 @@ class Change:
         as_of_s: The log's time.
         kinds: Which kinds of request came that this seat may know of.
         trades: How many trades of slots were settled.
-        own: Whether anything of the seat's own account moved.
+        own: Whether anything of the seat's own account moved, where it may see its entries.
         readings: Of meters that it may see.
     """
 
@@ -50,14 +50,14 @@ class Change:
 def change(community: Community, chapter: Chapter, seat: Seat) -> Change:
     """Return what one step changed for a seat."""
     assets = community.state.assets
-    log, account = may(seat.role, Action.SEE_LOG, Relation.COMMUNITY), seat.account
+    log, account = lets(seat, Action.SEE_LOG, Relation.COMMUNITY), seat.account
     kinds = {leaf.kind for leaf in chapter.leaves if log or leaf.kind in _PUBLIC}
     return Change(
         size=chapter.size,
         as_of_s=chapter.now_s,
         kinds=sorted(kind.value for kind in kinds),
         trades=len(chapter.trades),
-        own=account is not None and account in chapter.accounts,
+        own=account in chapter.accounts and lets(seat, Action.SEE_ENTRIES, Relation.OWN),
         readings=[
             ReadingTold(
                 asset=one.reading.asset,
@@ -70,6 +70,6 @@ def change(community: Community, chapter: Chapter, seat: Seat) -> Change:
             if account is not None
             and (asset := assets.get(one.reading.asset)) is not None
             and asset.owner == account
-            and may(seat.role, Action.SEE_READINGS, Relation.OWN)
+            and lets(seat, Action.SEE_READINGS, Relation.OWN)
         ],
     )

@@ -7,7 +7,7 @@ from typing import Any
 from commonwatt.apps.community import Community
 from commonwatt.apps.views import audit, market
 from commonwatt.apps.views.seeing import check
-from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Seat
 from commonwatt.model import AccountId, Commodity, Entry, InvalidValue, Refused
 
@@ -107,7 +107,7 @@ def may_take(community: Community, seat: Seat, account: AccountId | None) -> Non
     """
     if account is not None:
         check(community, seat, Action.SEE_ENTRIES, account)
-    elif not may(seat.role, Action.SEE_ENTRIES, Relation.OTHER):
+    elif not lets(seat, Action.SEE_ENTRIES, Relation.OTHER):
         raise Refused("who takes everybody's records along may see them all", role=seat.role.value)
 
 

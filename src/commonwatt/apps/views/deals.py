@@ -6,7 +6,7 @@ from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import check
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.rulebook.market.contracts.contract_calling import controlled
-from commonwatt.identity.access import Action
+from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Seat
 from commonwatt.market.auctions import Form, Good
 from commonwatt.market.auctions.auction import Auction
@@ -161,15 +161,16 @@ class Deals:
 
 
 def deals(community: Community, seat: Seat) -> Deals:
-    """Return what is to be had; contracts with what the seat's own assets could earn."""
+    """Return what is to be had; contracts with what the seat's own assets could earn, where it may see these."""
     check(community, seat, Action.SEE_TRADES, None)
+    account = seat.account if lets(seat, Action.SEE_ASSETS, Relation.OWN) else None
     state, now_s = community.state, max(community.told_s, community.now_s())
     offers = [one for one in state.contracted.book.offers.values() if not one.closed and one.terms.accept_by_s >= now_s]
     return Deals(
         as_of_s=community.told_s,
         sales=_sales(state),
         lots=[_lot(one, now_s) for one in state.auctions.items() if one.result is None],
-        contracts=[_contractual(state, seat.account, one, now_s) for one in offers],
+        contracts=[_contractual(state, account, one, now_s) for one in offers],
     )
 
 

@@ -9,7 +9,7 @@ from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import assets_of, check, relation
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.rulebook import bodies
-from commonwatt.identity.access import Action, may
+from commonwatt.identity.access import Action, lets
 from commonwatt.identity.seat import Seat
 from commonwatt.model import SLOT_SECONDS, AccountId, Asset, AssetId, AssetKind, GatewayId, Kind, Outcome, Refused
 
@@ -133,7 +133,7 @@ def _device(
     last_s = community.chronicle.last_slot_s(asset.id)
     of = relation(community, seat, asset.owner, asset.id)
     told = None
-    if last_s is not None and may(seat.role, Action.SEE_READINGS, of):
+    if last_s is not None and lets(seat, Action.SEE_READINGS, of):
         told = community.chronicle.readings(asset.id, last_s, last_s + 1)[0]
     return DeviceView(
         asset=asset.id,
@@ -147,7 +147,7 @@ def _device(
         level_wh=told.reading.level_wh if told else None,
         quality=told.quality.name.lower() if told else None,
         set_aside_s=aside_s,
-        last_word=words.get(asset.id) if may(seat.role, Action.SEE_SCHEDULES, of) else None,
+        last_word=words.get(asset.id) if lets(seat, Action.SEE_SCHEDULES, of) else None,
     )
 
 

@@ -7,7 +7,7 @@ from commonwatt.apps import demanding
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import check, relation
 from commonwatt.apps.views.zones import LEAST_HOMES
-from commonwatt.identity.access import Action, may, sees_zone
+from commonwatt.identity.access import Action, lets, sees_zone
 from commonwatt.identity.seat import Seat
 from commonwatt.metering.baseline import ADJUSTED_BY, SLOTS_A_DAY, DayRows, adjustment_wh
 from commonwatt.model import SLOT_SECONDS, AccountId, Asset, AssetId, AssetKind, instant, round_div, zone_of
@@ -127,7 +127,7 @@ def _followed(community: Community, seat: Seat, told: demanding.Told) -> Followe
         homes=[
             one
             for one in homes
-            if may(seat.role, Action.SEE_READINGS, relation(community, seat, one.account, one.connection))
+            if lets(seat, Action.SEE_READINGS, relation(community, seat, one.account, one.connection))
         ],
     )
 

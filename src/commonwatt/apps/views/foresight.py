@@ -12,7 +12,7 @@ from commonwatt.apps.gathering import today_wh
 from commonwatt.apps.views.seeing import check
 from commonwatt.apps.views.zones import LEAST_HOMES
 from commonwatt.forecasting.foresee import AHEAD, Foretold
-from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Seat
 from commonwatt.model import LEVELS_PERMILLE, AccountId, AssetKind
 
@@ -156,14 +156,14 @@ def cards(community: Community, seat: Seat, book: Book) -> list[Card]:
     """
     check(community, seat, Action.SEE_COMMUNITY, None)
     found = []
-    if may(seat.role, Action.SEE_ZONES, Relation.COMMUNITY):
+    if lets(seat, Action.SEE_ZONES, Relation.COMMUNITY):
         found += [one.card for one in commons(community, seat, book)]
     elif book.price is not None:
         found.append(card_of("price", book.price))
-    if may(seat.role, Action.SEE_MEMBERS, Relation.OTHER):
+    if lets(seat, Action.SEE_MEMBERS, Relation.OTHER):
         every = (("load", book.loads), ("solar", book.roofs))
         found += [card_of(of, told, alone=False) for of, series in every for told in series.values()]
-    elif seat.account is not None and seat.account in book.loads:
+    elif seat.account is not None and seat.account in book.loads and lets(seat, Action.SEE_READINGS, Relation.OWN):
         own = [one.card for one in home(community, seat, seat.account, book)]
         found += own or [card_of("load", book.loads[seat.account])]
     return found

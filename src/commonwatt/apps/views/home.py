@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from commonwatt.apps.community import Community
 from commonwatt.apps.views import wanted
 from commonwatt.apps.views.carbon import Carbon, carbon
-from commonwatt.apps.views.seeing import check
+from commonwatt.apps.views.seeing import check, relation
 from commonwatt.flexibility.diary import in_force
 from commonwatt.flows.chronicle import Believed
-from commonwatt.identity.access import Action
+from commonwatt.identity.access import Action, lets
 from commonwatt.identity.seat import Seat
 from commonwatt.model import (
     SLOT_SECONDS,
@@ -83,13 +83,14 @@ class Today:
     """What the local day came to so far, in micro and Wh: above zero was paid; ERGON bought or paid out is not in it.
 
     ``alone_micro`` is what the grid alone would have taken for the same house, the same sun and the car as it charged,
-    without a battery and without neighbours. ``carbon`` compares the same two; None where no feed tells the grid's.
+    without a battery and without neighbours; both are None for who may look at meters and not at money. ``carbon``
+    compares the same two; None where no feed tells the grid's.
     """
 
     from_s: int
     to_s: int
-    paid_micro: int
-    alone_micro: int
+    paid_micro: int | None
+    alone_micro: int | None
     import_wh: int
     export_wh: int
     solar_wh: int
@@ -100,7 +101,7 @@ class Today:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
-    """A member's home; ``flow`` is None before all its meters told of one slot."""
+    """A member's home; ``flow`` is None before all its meters told of one slot, money for who may not see entries."""
 
     account: AccountId
     as_of_s: int
@@ -109,7 +110,7 @@ class Home:
     stores: Sequence[Store]
     next: Sequence[Next]
     paused: bool
-    ergon_micro: int
+    ergon_micro: int | None
 
 
 def home(community: Community, seat: Seat, account: AccountId) -> Home:
@@ -124,6 +125,7 @@ def home(community: Community, seat: Seat, account: AccountId) -> Home:
         Unseen, Refused: As in `seeing.check`.
     """
     check(community, seat, Action.SEE_READINGS, account)
+    money = lets(seat, Action.SEE_ENTRIES, relation(community, seat, account, action=Action.SEE_ENTRIES))
     state = community.state
     own = sorted((one for one in state.assets.values() if one.owner == account), key=lambda one: one.id)
     stores = [_store(community, asset) for asset in own if asset.stores]
@@ -131,16 +133,16 @@ def home(community: Community, seat: Seat, account: AccountId) -> Home:
         account=account,
         as_of_s=community.told_s,
         flow=_flow(community, account, own),
-        today=today(community, account, own),
+        today=today(community, account, own, money=money),
         stores=stores,
         next=_next(community, own),
         paused=bool(stores) and all(store.control is ConsentMode.OFF for store in stores),
-        ergon_micro=state.ergon(account),
+        ergon_micro=state.ergon(account) if money else None,
     )
 
 
-def today(community: Community, account: AccountId, own: Sequence[Asset]) -> Today:
-    """Return what the local day came to, as far as it is settled."""
+def today(community: Community, account: AccountId, own: Sequence[Asset], *, money: bool) -> Today:
+    """Return what the local day came to, as far as it is settled; what it cost only with ``money``."""
     clock = zone_of(community.state.charter.timezone)
     last_s = max(community.state.settled_to_s - 1, 0)
     midnight = instant(last_s).astimezone(clock).replace(hour=0, minute=0, second=0)
@@ -160,8 +162,8 @@ def today(community: Community, account: AccountId, own: Sequence[Asset]) -> Tod
     return Today(
         from_s=from_s,
         to_s=to_s,
-        paid_micro=paid,
-        alone_micro=_alone_micro(chronicle.prices(from_s, to_s), alone_wh),
+        paid_micro=paid if money else None,
+        alone_micro=_alone_micro(chronicle.prices(from_s, to_s), alone_wh) if money else None,
         import_wh=sum(one.reading.import_wh for one in meter),
         export_wh=sum(one.reading.export_wh for one in meter),
         solar_wh=sum(one.reading.export_wh for one in told.get(AssetKind.SOLAR, [])),

@@ -8,7 +8,7 @@ from commonwatt.apps import devicing
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import asset_of, assets_of, relation
 from commonwatt.flows.inventory import Mark, Note
-from commonwatt.identity.access import Action, may
+from commonwatt.identity.access import Action, lets
 from commonwatt.identity.seat import Seat
 from commonwatt.model import Asset, CommonwattError, InvalidValue
 
@@ -86,7 +86,7 @@ def life(community: Community, seat: Seat, name: str) -> Life | None:
     if seen is None:
         return None
     of = relation(community, seat, asset.owner, asset.id)
-    close = may(seat.role, Action.SEE_READINGS, of)
+    close = lets(seat, Action.SEE_READINGS, of)
     since = [one.at_s for one in told if one.mark is Mark.QUARANTINED]
     quarantined = seen.health == "quarantined"
     return Life(
@@ -124,7 +124,7 @@ def release(community: Community, seat: Seat, name: str) -> None:
 
 def _may_release(community: Community, seat: Seat, asset: Asset) -> bool:
     of = relation(community, seat, asset.owner, asset.id, Action.RELEASE_DEVICE)
-    return may(seat.role, Action.RELEASE_DEVICE, of)
+    return lets(seat, Action.RELEASE_DEVICE, of)
 
 
 def _noted(one: Note, *, close: bool) -> Noted:

@@ -11,7 +11,7 @@ from commonwatt.flows.rulebook.bodies import read_body
 from commonwatt.flows.rulebook.market.contracts.contract_bodies import MakeOffer
 from commonwatt.flows.rulebook.market.contracts.offering import OFFERING, offer_objection, terms_of
 from commonwatt.flows.rulebook.tokens.backing import free
-from commonwatt.identity.access import Action, Relation, may, sees_zone
+from commonwatt.identity.access import Action, Relation, lets, sees_zone
 from commonwatt.identity.seat import Seat
 from commonwatt.market.contracts import most_paid_micro
 from commonwatt.model import AccountId, Commodity, InvalidValue, Kind, Outcome, zone_of
@@ -47,7 +47,7 @@ class Weighed:
 
 def offers_here(community: Community, seat: Seat) -> bool:
     """Tell whether a seat's account is one that can offer: by its role, and by a key of the log that may."""
-    if seat.account is None or not may(seat.role, Action.OFFER_CONTRACT, Relation.OWN):
+    if seat.account is None or not lets(seat, Action.OFFER_CONTRACT, Relation.OWN):
         return False
     keys = community.state.keys
     return community.state.has_wallet(seat.account) and any(keys.has_role(seat.account, role) for role in OFFERING)

@@ -2,7 +2,7 @@
 
 from commonwatt.apps.community import Community
 from commonwatt.flows.rulebook.identity.delegating import standing_delegation
-from commonwatt.identity.access import GRANTED_BY, TO_SEE, Action, Relation, may, relation_to
+from commonwatt.identity.access import GRANTED_BY, TO_SEE, Action, Relation, lets, may, relation_to, within
 from commonwatt.identity.seat import Seat
 from commonwatt.model import AccountId, Asset, AssetId, CommonwattError, Refused
 
@@ -33,13 +33,24 @@ def check(
 
     Raises:
         Unseen: It is another's.
-        Refused: The role does nothing of this kind.
+        Refused: The role does nothing of this kind, or the seat's token or session is not for it.
     """
+    hold_to_scopes(seat, action)
     if may(seat.role, action, relation(community, seat, owner, asset, action)):
         return
     if owner is not None and any(may(seat.role, action, other) for other in Relation):
         raise Unseen(asset or owner)
     raise Refused("a role does what is in its line of the table", role=seat.role.value, action=action.value)
+
+
+def hold_to_scopes(seat: Seat, action: Action) -> None:
+    """Refuse what the token or session by which somebody sits there is not for.
+
+    Raises:
+        Refused: Says so.
+    """
+    if not within(seat, action):
+        raise Refused("a token does what it was made for", scopes=" ".join(seat.scopes or ()), action=action.value)
 
 
 def relation(
@@ -71,7 +82,7 @@ def asset_of(community: Community, seat: Seat, name: str, action: Action) -> Ass
 def assets_of(community: Community, seat: Seat, action: Action = Action.SEE_ASSETS) -> list[Asset]:
     """Return all assets that a seat may do something about, by name."""
     every = sorted(community.state.assets.values(), key=lambda asset: asset.id)
-    return [one for one in every if may(seat.role, action, relation(community, seat, one.owner, one.id, action))]
+    return [one for one in every if lets(seat, action, relation(community, seat, one.owner, one.id, action))]
 
 
 def _granted(community: Community, seat: Seat, owner: AccountId, asset: AssetId | None, needed: str) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -10,7 +11,8 @@ from markupsafe import Markup
 from nicegui import Client, ui
 from nicegui.events import GenericEventArguments
 
-from commonwatt.apps.api.problems import problem_of
+from commonwatt.apps.api.held import FREE, Held
+from commonwatt.apps.api.problems import Problem, problem_of
 from commonwatt.apps.web.live import Live, Value, View
 from commonwatt.apps.web.parts.states import error_state
 from commonwatt.apps.web.words import Words
@@ -32,6 +34,7 @@ class Context:
         live: All feeds of this process.
         client: NiceGUI's page.
         within: What the address says beyond the page's own path: ``{name}`` parts and the query.
+        held: By what they sit there, see `need_still`.
         pieces: What was put on the page so far, to be seen before it lives.
     """
 
@@ -42,6 +45,7 @@ class Context:
     live: Live
     client: Client
     within: Mapping[str, str] = field(default_factory=dict)
+    held: Held = FREE
     pieces: list[Markup] = field(default_factory=list)
 
     def say(self, message: str, **values: object) -> str:
@@ -103,12 +107,22 @@ class Context:
         """Have a sentence read out politely, and seen for a while."""
         self.client.run_javascript(f"cw.announce({_quoted(text)})")
 
+    def need_still(self) -> None:
+        """Refuse who sits there no more as when the page was opened; before anything is done.
+
+        Raises:
+            Problem: They signed out or were put out meanwhile, or their role ended.
+        """
+        if not self.held.still(used=True):
+            raise Problem(HTTPStatus.UNAUTHORIZED, "who does something here is signed in: this session is over")
+
     async def _handle(self, on: Mapping[str, Handler], event: GenericEventArguments) -> None:
         detail = event.args.get("detail") if isinstance(event.args, dict) else None
         handler = on.get(str(detail.get("name"))) if isinstance(detail, dict) else None
         if handler is None:
             return
         try:
+            self.need_still()
             done = handler(detail.get("value") if isinstance(detail, dict) else None)
             if done is not None:
                 await done

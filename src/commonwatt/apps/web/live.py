@@ -8,9 +8,11 @@ pages. No page holds bindings, timers or copies of its own.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
+from commonwatt.apps.api.held import LOOK_EVERY_S
 from commonwatt.model import CommonwattError
 
 Value = str | int | float | bool | None | Mapping[str, "Value"] | list["Value"]
@@ -33,6 +35,12 @@ class _Feed:
 
 
 @dataclass(slots=True)
+class _Guest:
+    still: Callable[[], bool]
+    put_out: Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
 class _Watcher:
     topics: frozenset[Hashable]
     call: Callable[[], Awaitable[None]]
@@ -50,8 +58,19 @@ class Live:
         self._feeds: dict[Hashable, _Feed] = {}
         self._of_page: dict[str, set[Hashable]] = {}
         self._watchers: dict[str, list[_Watcher]] = {}
+        self._guests: dict[str, _Guest] = {}
         self._dirty: set[Hashable] | None = set()
         self._stirred = asyncio.Event()
+
+    def admit(self, page: str, still: Callable[[], bool], put_out: Callable[[], Awaitable[None]]) -> None:
+        """Show a page what changes only as long as who opened it sits there still.
+
+        Args:
+            page: The page's name.
+            still: Tells whether they do; asked every few seconds.
+            put_out: Closes the page.
+        """
+        self._guests[page] = _Guest(still, put_out)
 
     @property
     def pages(self) -> int:
@@ -87,6 +106,7 @@ class Live:
     def leave(self, page: str) -> None:
         """Forget a page; a feed that nobody shows any more goes too."""
         self._watchers.pop(page, None)
+        self._guests.pop(page, None)
         for key in self._of_page.pop(page, ()):
             feed = self._feeds[key]
             feed.pages.discard(page)
@@ -95,6 +115,8 @@ class Live:
 
     async def greet(self, page: str) -> None:
         """Send a page all that its feeds show: it may have missed something before its socket stood, or fell."""
+        if not await self._let_in(page):
+            return
         values: dict[str, Value] = {}
         for key in self._of_page.get(page, ()):
             values.update(self._feeds[key].shown)
@@ -111,12 +133,33 @@ class Live:
 
     async def run(self) -> None:
         """Bring changes to pages until cancelled."""
+        clock, looked_s = asyncio.get_running_loop().time, float("-inf")
         while True:
-            await self._stirred.wait()
-            await asyncio.sleep(GATHER_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stirred.wait(), LOOK_EVERY_S)
+                await asyncio.sleep(GATHER_S)
+            if clock() >= looked_s + LOOK_EVERY_S:
+                looked_s = clock()
+                await _guarded(self.look_round)
+            if not self._stirred.is_set():
+                continue
             self._stirred.clear()
             topics, self._dirty = self._dirty, set()
             await _guarded(partial(self.spread, topics))
+
+    async def look_round(self) -> None:
+        """Put out the pages of those who sit there no more."""
+        for page in list(self._guests):
+            await self._let_in(page)
+            await asyncio.sleep(0)
+
+    async def _let_in(self, page: str) -> bool:
+        guest = self._guests.get(page)
+        if guest is None or guest.still():
+            return True
+        self.leave(page)
+        await _guarded(guest.put_out)
+        return False
 
     async def spread(self, topics: Collection[Hashable] | None) -> None:
         """Compute again what may have moved, and send what did.

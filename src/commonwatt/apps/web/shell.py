@@ -8,9 +8,11 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
+from markupsafe import Markup
 from nicegui import Client, background_tasks, core, ui
 from nicegui.version import __version__ as nicegui_version
 
+from commonwatt.apps.api.held import FREE, Held
 from commonwatt.apps.api.problems import Problem, problem_of
 from commonwatt.apps.web import frame
 from commonwatt.apps.web.assets import Packed, address, serve_assets
@@ -19,6 +21,7 @@ from commonwatt.apps.web.install import INSTALL_HEAD, serve_installation
 from commonwatt.apps.web.live import Live, Value
 from commonwatt.apps.web.parts.states import error_state
 from commonwatt.apps.web.words import LANGUAGES, Place, Words, language_of
+from commonwatt.identity.access import Scope
 from commonwatt.identity.seat import Role, Seat
 
 RECONNECT_WITHIN_S = 15.0
@@ -37,8 +40,11 @@ class House:
         as_of_s: The log's time of the last leaf that is in what pages show.
         stands: Tells whether what pages show stands still there, because the log cannot be followed.
         seat_of: Who sits before a browser.
+        held_of: By what they do, which is looked at again while a page is open.
         chairs_of: Which other seats they may take; a demo's role switcher.
+        above: Returns what somebody has to see on every page of theirs, whatever it is about; None for nothing.
         sign_in: The page to which the public is sent from pages that are not theirs; empty where nobody signs in.
+        own_access: The pages for who is only about to set up how they come in; from others they are sent to the first.
         origin: Where the site is, as browsers write it; empty for where a page was asked for, without TLS.
     """
 
@@ -48,8 +54,11 @@ class House:
     as_of_s: Callable[[], int]
     stands: Callable[[], bool]
     seat_of: Callable[[Request], Seat]
+    held_of: Callable[[Request], Held] = field(default=lambda _: FREE)
     chairs_of: Callable[[Request], Sequence[frame.Chair]] = field(default=lambda _: ())
+    above: Callable[[Request, Words], Markup | None] = field(default=lambda *_: None)
     sign_in: str = ""
+    own_access: Sequence[str] = ()
     origin: str = ""
 
 
@@ -93,6 +102,8 @@ def _register(page: Page, house: House, pages: Sequence[Page], live: Live) -> No
         seat = house.seat_of(request)
         if house.sign_in and seat.role is Role.PUBLIC and Role.PUBLIC not in page.roles:
             return RedirectResponse(f"{house.sign_in}?next={quote(request.url.path)}", 303)
+        if _sets_up(seat) and house.own_access and page.path not in house.own_access:
+            return RedirectResponse(house.own_access[0], 303)
         if page.path == "/" and seat.role not in page.roles:
             # Whoever has no home begins with the first page that is theirs.
             first = next((other.path for other in pages if other.listed and seat.role in other.roles), page.path)
@@ -111,16 +122,24 @@ def _register(page: Page, house: House, pages: Sequence[Page], live: Live) -> No
             live=live,
             client=client,
             within=within,
+            held=house.held_of(request),
         )
         _furnish(context, page, house, pages, request)
         _keep_alive(context, house)
         with ui.element("div").props("id=content tabindex=-1").classes("content"):
+            if above := house.above(request, words):
+                context.put(above)
             await _build(context, page)
         ui.add_body_html(str(frame.early(context.pieces)))
         context.pieces.clear()
         return None
 
     by_language["en"](show)
+
+
+def _sets_up(seat: Seat) -> bool:
+    """Tell whether somebody sits there only to set up how they come in."""
+    return seat.scopes is not None and Scope.ENROL in seat.scopes
 
 
 def _quasar(language: str) -> Any:
@@ -136,7 +155,9 @@ def _furnish(context: Context, page: Page, house: House, pages: Sequence[Page], 
     places = [
         frame.Way(href=other.path, title=words.say(other.title), icon=other.icon, here=other is page)
         for other in pages
-        if other.listed and context.seat.role in other.roles
+        if other.listed
+        and context.seat.role in other.roles
+        and (not _sets_up(context.seat) or other.path in house.own_access)
     ]
     ui.add_head_html(INSTALL_HEAD.format(style=address("app.css"), script=address("app.js"), theme=theme))
     ui.add_body_html(
@@ -166,6 +187,11 @@ def _keep_alive(context: Context, house: House) -> None:
             "stands": frame.standing_still(words, as_of_s) if house.stands() else "",
         }
 
+    async def put_out() -> None:
+        await core.sio.emit("gone", room=client.id)
+        client.remove_all_elements()
+
+    live.admit(client.id, context.held.still, put_out)
     live.join(client.id, ("the log's time", words.language), clock)
     client.on_connect(lambda: live.greet(client.id))
     client.on_delete(lambda: live.leave(client.id))

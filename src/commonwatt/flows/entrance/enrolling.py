@@ -7,8 +7,9 @@ from typing import Any
 
 from commonwatt.flows.entrance.coming_in import Arrived, organisation_name
 from commonwatt.flows.entrance.hall import Hall
-from commonwatt.flows.entrance.records import ENROLLING, LASTING, Credential, Session, Way, Where
+from commonwatt.flows.entrance.records import ENROLLING, LASTING, Credential, Person, Session, Way, Where
 from commonwatt.flows.entrance.sitting import Sitting, end_all, need_fresh, sign_in
+from commonwatt.flows.notices.channels import remove as remove_channel
 from commonwatt.identity.signing_in import passkeys
 from commonwatt.identity.signing_in.codes import new_printed_codes, new_totp_secret, printed_hash, totp_step, totp_uri
 from commonwatt.identity.signing_in.passkeys import CHALLENGE_BYTES
@@ -221,14 +222,29 @@ def _keep(hall: Hall, sitting: Sitting, made: Credential, where: Where) -> Enrol
 
 
 def _promoted(hall: Hall, sitting: Sitting, made: Credential, where: Where) -> str | None:
-    """Open a full session where somebody sat there only to set up a way in; after a recovery, end all others."""
+    """Open a full session where somebody sat there only to set up a way in; after a recovery, end all there was."""
     session: Session | None = sitting.session
     if session is None or session.way not in ENROLLING or made.way not in LASTING:
         return None
     if session.way is Way.RECOVERY:
-        end_all(hall, sitting.person)
+        _put_out(hall, sitting.person, made, where)
     hall.people.sessions.drop(session.hash)
     return sign_in(hall, sitting.person, made.way, where, place=session.place)
+
+
+def _put_out(hall: Hall, person: Person, made: Credential, where: Where) -> None:
+    """End all by which another may come in as somebody, or hear of them: a phone that is lost may be a thief's."""
+    end_all(hall, person)
+    gone = [one for one in hall.ways_of(person.id) if one.id != made.id]
+    for one in gone:
+        hall.people.credentials.drop(one.id)
+    for channel in hall.people.channels.of(person.id):
+        remove_channel(hall.people, channel)
+    for number in person.standing():
+        account = person.places[number].account
+        if account is not None:
+            hall.end_calendar(account)
+    hall.note(Happened.CREDENTIAL_REMOVED, person.id, where, way="all from before the recovery", count=str(len(gone)))
 
 
 def _opened(hall: Hall, kind: str, sealed: str, sitting: Sitting) -> dict[str, str]:

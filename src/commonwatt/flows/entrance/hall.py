@@ -15,7 +15,7 @@ from commonwatt.identity.signing_in.passwords import Passwords
 from commonwatt.identity.signing_in.site import Site
 from commonwatt.identity.signing_in.slowing import FREE_TRIES, FREE_TRIES_OF_ADDRESS, Tries, one_more, wait_s
 from commonwatt.identity.signing_in.trail import Happened
-from commonwatt.model import CommunityId, Refused
+from commonwatt.model import AccountId, CommunityId, Refused
 
 T = TypeVar("T")
 _AT_ONCE = 2
@@ -49,6 +49,8 @@ class Hall:
         now_s: Tells the time, seconds since 1970; the world's own, also where a street is simulated.
         passwords: Hashes them.
         ceremonies: What is under way.
+        has_account: Tells whether the community has an account; where its state is not at hand, nobody can tell.
+        end_calendar: Ends the secret address of an account's calendar, where one stands.
     """
 
     people: People
@@ -58,6 +60,8 @@ class Hall:
     now_s: Callable[[], int]
     passwords: Passwords = field(default_factory=Passwords)
     ceremonies: Ceremonies = field(default_factory=Ceremonies)
+    has_account: Callable[[AccountId], bool] = lambda _: True
+    end_calendar: Callable[[AccountId], object] = lambda _: None
     _hashing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def apart(self, work: Callable[..., T], *given: object) -> T:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from commonwatt.flows.entrance.hall import Hall
-from commonwatt.flows.entrance.placing import add_person, give, new_place, refuse_taken
+from commonwatt.flows.entrance.placing import add_person, give, new_place, refuse_auditor_from_app, refuse_taken
 from commonwatt.flows.entrance.records import NOBODY, Invited, Person, Where
 from commonwatt.identity.keys import RequestSigner
 from commonwatt.identity.seat import Role, Seat
@@ -42,9 +42,11 @@ def invite(
         signer: The operator's key.
 
     Raises:
-        Refused: A member invites to anything but their own household, or the account is somebody else's.
+        Refused: A member invites to anything but their own household, the account is somebody else's or none of the
+            community's, or an auditor is invited from the app.
         InvalidValue: Nobody is invited to be that.
     """
+    refuse_auditor_from_app(role, by)
     place = new_place(hall, role, account, zones)
     own = seat is not None and seat.role is Role.MEMBER
     if seat is not None and own and (role is not Role.MEMBER or account != seat.account):

@@ -13,6 +13,7 @@ from commonwatt.flows.entrance.hall import Hall
 from commonwatt.flows.entrance.names import check_name, folded
 from commonwatt.flows.entrance.records import LASTING, Person, Place, Where
 from commonwatt.identity.seat import Role
+from commonwatt.identity.signing_in.recovery import MACHINE, under_way
 from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import GRID, AccountId, InvalidValue, Refused
 
@@ -61,7 +62,10 @@ def new_place(hall: Hall, role: Role, account: AccountId | None = None, zones: S
 
     Raises:
         InvalidValue: It is the public's, or a member without an account.
+        Refused: The community has no such account.
     """
+    if account is not None and account not in SHARED and not hall.has_account(account):
+        raise Refused("a role is of an account that the community has", account=account)
     if role is Role.PUBLIC or (role is Role.MEMBER and account is None):
         raise InvalidValue(f"a person is in a role, a member of an account, was {role} of {account}")
     return Place(role=role, account=account, zones=tuple(zones), since_s=hall.now_s())
@@ -78,9 +82,15 @@ def give(hall: Hall, name: str, place: Place, by: str, *, let_by: AccountId | No
         let_by: The account of who gives it, into which they may let others.
 
     Raises:
-        Refused: There is nobody by this name, the account is somebody's, or they have very many roles.
+        Refused: There is nobody by this name, they give it to themselves, the account is somebody's, or they have very
+            many roles; or an auditor would be named from the app, or run the community as well.
     """
     person = known(hall, name)
+    if person.id == by:
+        raise Refused("a role is given by another", name=person.name, role=place.role.value)
+    refuse_auditor_from_app(place.role, by)
+    if {Role.AUDITOR, Role.OPERATOR} <= {place.role, *(person.places[number].role for number in person.standing())}:
+        raise Refused("who looks on does not run the community as well", name=person.name, role=place.role.value)
     if len(person.places) >= MOST_PLACES:
         raise Refused(f"a person has {MOST_PLACES} roles at most", name=person.name)
     changed = replace(person, places=(*person.places, place))
@@ -95,11 +105,14 @@ def end(hall: Hall, name: str, place: int, by: str) -> Person:
     """End one of somebody's roles; sessions and tokens in it end with it.
 
     Raises:
-        Refused: There is nobody by this name, or they have no such role.
+        Refused: There is nobody by this name, they have no such role, or their access is being recovered: who could not
+            come in could not say no.
     """
     person = known(hall, name)
     if place not in person.standing():
         raise Refused("a role that somebody has can end", name=person.name, place=place)
+    if recovers(hall, person):
+        raise Refused("roles stay while their access is being recovered, so that they can say no", name=person.name)
     gone = replace(person.places[place], ended_s=hall.now_s())
     changed = replace(person, places=(*person.places[:place], gone, *person.places[place + 1 :]))
     return _changed(hall, changed, f"{gone.role.value} ended", by)
@@ -149,6 +162,23 @@ def known(hall: Hall, name: str) -> Person:
     if person is None:
         raise Refused("there is a person by this name", name=folded(name))
     return person
+
+
+def recovers(hall: Hall, person: Person) -> bool:
+    """Tell whether a recovery of somebody's access is under way."""
+    return any(under_way(one.recovery, hall.now_s()) for one in hall.people.recoveries.of(person.id))
+
+
+def refuse_auditor_from_app(role: Role, by: str) -> None:
+    """Refuse to make an auditor, or invite one, for anybody but who holds the machine.
+
+    An auditor agrees to what operators begin: an operator's session alone, which may be a thief's, makes none.
+
+    Raises:
+        Refused: Says so.
+    """
+    if role is Role.AUDITOR and by != MACHINE:
+        raise Refused("an auditor is named by who holds the machine, see commonwatt person", role=role.value)
 
 
 def refuse_taken(hall: Hall, account: AccountId | None, but: str | None = None) -> None:

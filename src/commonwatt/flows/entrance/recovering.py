@@ -6,11 +6,12 @@ The rules, and why, are in `commonwatt.identity.signing_in.recovery`.
 from dataclasses import replace
 
 from commonwatt.flows.entrance.hall import Hall, NotLetIn
-from commonwatt.flows.entrance.placing import known
+from commonwatt.flows.entrance.placing import known, recovers
 from commonwatt.flows.entrance.records import KeptRecovery, Person, Way, Where
 from commonwatt.identity.seat import Role
 from commonwatt.identity.signing_in.invitations import new_id
-from commonwatt.identity.signing_in.recovery import DELAY_S, Recovery, Stand, agree, stand
+from commonwatt.identity.signing_in.recovery import DELAY_S, MACHINE, Recovery, Stand, agree, stand
+from commonwatt.identity.signing_in.recovery import under_way as is_under_way
 from commonwatt.identity.signing_in.secret import new_secret, secret_hash
 from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import Refused
@@ -28,12 +29,15 @@ def begin(hall: Hall, name: str, by: str) -> tuple[Recovery, str]:
         by: Who begins it: a person's id, or a word for who holds the machine.
 
     Raises:
-        Refused: There is nobody by this name, they begin their own, or one is under way.
+        Refused: There is nobody by this name, they have no role to come back to, in which they could say no; they begin
+            their own; or one is under way.
     """
     person = known(hall, name)
     if person.id == by:
         raise Refused("a recovery is begun by another")
-    if any(standing(hall, one) in (Stand.WAITS, Stand.OPEN) for one in of(hall, person)):
+    if not person.standing():
+        raise Refused("a recovery is of who has a role, and may come in to say no", name=person.name)
+    if recovers(hall, person):
         raise Refused("one recovery is under way at a time", name=person.name)
     secret, veto = new_secret(), new_secret()
     begun = Recovery(
@@ -63,11 +67,7 @@ def second(hall: Hall, id: str, by: Person) -> Recovery:
     person = hall.people.persons.get(recovery.person)
     if person is None:
         raise Refused("a recovery is of somebody")
-    roles = [by.places[place] for place in by.standing()]
-    independent = any(
-        place.role in (Role.AUDITOR, Role.OPERATOR) and place.since_s <= recovery.begun_s - SEATED_S for place in roles
-    )
-    agreed = agree(recovery, by.id, frozenset(person.guardians), independent=independent)
+    agreed = agree(recovery, by.id, frozenset(person.guardians), independent=_independent(recovery, by))
     with hall.people.together():
         hall.people.recoveries.put(KeptRecovery(recovery=agreed))
         hall.note(Happened.RECOVERY_AGREED, person.id, None, recovery=id, by=by.id)
@@ -132,10 +132,15 @@ def of(hall: Hall, person: Person) -> list[Recovery]:
     return [one.recovery for one in hall.people.recoveries.of(person.id)]
 
 
+def under_way_of(hall: Hall, person: Person) -> list[Recovery]:
+    """Return the recoveries of a person that are not over."""
+    return [one for one in of(hall, person) if is_under_way(one, hall.now_s())]
+
+
 def all_under_way(hall: Hall) -> list[Recovery]:
     """Return the recoveries that are not over."""
     every = [one.recovery for one in hall.people.recoveries.all()]
-    return [one for one in every if standing(hall, one) in (Stand.WAITS, Stand.OPEN)]
+    return [one for one in every if is_under_way(one, hall.now_s())]
 
 
 def under_way(hall: Hall, id: str) -> Recovery:
@@ -145,9 +150,19 @@ def under_way(hall: Hall, id: str) -> Recovery:
         Refused: There is none such.
     """
     found = hall.people.recoveries.get(id)
-    if found is None or standing(hall, found.recovery) not in (Stand.WAITS, Stand.OPEN):
+    if found is None or not is_under_way(found.recovery, hall.now_s()):
         raise Refused("a recovery that is under way can be ended")
     return found.recovery
+
+
+def _independent(recovery: Recovery, by: Person) -> bool:
+    """Tell whether somebody whom the member did not choose is another than who began, and long enough in office."""
+    places = [by.places[number] for number in by.standing()]
+    runs_it = any(place.role is Role.OPERATOR for place in places)
+    if recovery.begun_by == MACHINE and runs_it:
+        return False  # it may be themselves who began it there
+    offices = (Role.AUDITOR, Role.OPERATOR)
+    return any(place.role in offices and place.since_s <= recovery.begun_s - SEATED_S for place in places)
 
 
 def _end(hall: Hall, recovery: Recovery, how: Stand, what: Happened) -> None:

@@ -73,20 +73,54 @@ def sign_in(
 def sit(hall: Hall, secret: str, where: Where) -> Sitting | None:
     """Return who has a session's secret, or None where there is no such session any more."""
     session = hall.people.sessions.get(secret_hash(secret))
-    person = hall.people.persons.get(session.person) if session else None
-    seat = person.seat(session.place) if person and session else None
-    if session is None or person is None or seat is None:
+    found = _by_session(hall, session) if session else None
+    if session is None or found is None:
+        if session is not None:
+            hall.people.sessions.drop(session.hash)
         return None
-    now_s = hall.now_s()
+    return replace(found, session=_used(hall, session, where.address))
+
+
+def sits_still(hall: Hall, sitting: Sitting, *, used: bool = False) -> bool:
+    """Tell whether somebody sits there still as they did: neither out, nor idle too long, nor in a role that ended.
+
+    Args:
+        hall: The entrance.
+        sitting: As they were found.
+        used: Whether they did something just now, so that they are not idle.
+    """
+    if sitting.token is not None:
+        token = hall.people.tokens.get(sitting.token.hash)
+        found = _by_token(hall, token) if token else None
+        return found is not None and found.seat == sitting.seat
+    session = hall.people.sessions.get(need_session(sitting).hash)
+    found = _by_session(hall, session) if session else None
+    if session is None or found is None or found.seat != sitting.seat:
+        return False
+    if used:
+        _used(hall, session, session.address)
+    return True
+
+
+def _by_session(hall: Hall, session: Session) -> Sitting | None:
+    """Return who sits there by a session; None where it is over, or the role is."""
+    person = hall.people.persons.get(session.person)
+    seat = person.seat(session.place) if person else None
+    if person is None or seat is None or hall.now_s() >= _ends_s(session, seat):
+        return None
     if session.way in ENROLLING:
         seat = replace(seat, scopes=(Scope.ENROL,))
-    if now_s >= _ends_s(session, seat):
-        hall.people.sessions.drop(session.hash)
-        return None
-    if now_s >= session.seen_s + _SEEN_EVERY_S:
-        session = replace(session, seen_s=now_s, address=where.address[:64])
-        hall.people.sessions.put(session)
     return Sitting(seat=replace(seat, by=f"session {session.id}"), person=person, session=session)
+
+
+def _used(hall: Hall, session: Session, address: str) -> Session:
+    """Return a session that was used just now, which is kept to the minute."""
+    now_s = hall.now_s()
+    if now_s < session.seen_s + _SEEN_EVERY_S:
+        return session
+    seen = replace(session, seen_s=now_s, address=address[:64])
+    hall.people.sessions.put(seen)
+    return seen
 
 
 def count_signed_in(hall: Hall) -> int:
@@ -110,14 +144,22 @@ def _ends_s(session: Session, seat: Seat) -> int:
 def sit_by_token(hall: Hall, secret: str) -> Sitting | None:
     """Return whose program has a token's secret, or None where there is no such token any more."""
     token = hall.people.tokens.get(secret_hash(secret))
-    person = hall.people.persons.get(token.person) if token else None
-    seat = person.seat(token.place) if person and token else None
-    now_s = hall.now_s()
-    if token is None or person is None or seat is None or now_s >= token.until_s:
+    found = _by_token(hall, token) if token else None
+    if token is None or found is None:
         return None
+    now_s = hall.now_s()
     if token.seen_s is None or now_s >= token.seen_s + _SEEN_EVERY_S:
         token = replace(token, seen_s=now_s)
         hall.people.tokens.put(token)
+    return replace(found, token=token)
+
+
+def _by_token(hall: Hall, token: Token) -> Sitting | None:
+    """Return whose program a token is; None where it is over, or the role is."""
+    person = hall.people.persons.get(token.person)
+    seat = person.seat(token.place) if person else None
+    if person is None or seat is None or hall.now_s() >= token.until_s:
+        return None
     seat = replace(seat, scopes=tuple(sorted(token.scopes)), by=f"token {token.id}")
     return Sitting(seat=seat, person=person, token=token)
 

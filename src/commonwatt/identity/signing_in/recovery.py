@@ -3,7 +3,8 @@
 An operator who could reset a password at will could read every home and spend every balance. So the operator only
 begins: the member is told wherever they can be, for `DELAY_S`, and one word from any of these places ends it; and a
 second person, a guardian whom the member chose or, where none was chosen, somebody who does not run the community or is
-at least another, has to agree. Printed codes need none of this: they are the member's own.
+at least another, has to agree. Who began at the machine could be any operator, so none of these is another then.
+Printed codes need none of this: they are the member's own.
 """
 
 from dataclasses import dataclass, replace
@@ -14,6 +15,10 @@ from commonwatt.model import Refused
 DELAY_S = 7 * 86_400
 OPEN_S = 7 * 86_400
 """How long it can be finished once the delay is over."""
+
+
+MACHINE = "machine"
+"""Who holds the machine, where they begin something: nobody knows which person that is."""
 
 
 class Stand(StrEnum):
@@ -34,7 +39,7 @@ class Recovery:
     Args:
         id: 128 random bits, hex.
         person: For whom.
-        begun_by: Who began it: a person's id.
+        begun_by: Who began it: a person's id, or `MACHINE`.
         begun_s: When, seconds since 1970.
         secret_hash: Hash of what the member is handed, in person, by who began it.
         veto_hash: Hash of what stands in the letters, and ends it.
@@ -74,6 +79,11 @@ def stand(recovery: Recovery, now_s: int, *, all_told: bool) -> Stand:
     return Stand.WAITS
 
 
+def under_way(recovery: Recovery, now_s: int) -> bool:
+    """Tell whether a recovery is not over: it can be agreed to, vetoed, and perhaps finished."""
+    return stand(recovery, now_s, all_told=False) is Stand.WAITS
+
+
 def agree(recovery: Recovery, by: str, guardians: frozenset[str], *, independent: bool) -> Recovery:
     """Return a recovery to which a second person agreed.
 
@@ -81,7 +91,7 @@ def agree(recovery: Recovery, by: str, guardians: frozenset[str], *, independent
         recovery: Which.
         by: Who agrees: a person's id.
         guardians: Whom the member chose; one of these must agree where there are any.
-        independent: Whether who agrees may in nobody's stead: an auditor, or another operator.
+        independent: Whether who agrees may in nobody's stead: an auditor, or an operator who cannot have begun it.
 
     Raises:
         Refused: They began it, are the member, or are not among those who may.
@@ -90,6 +100,7 @@ def agree(recovery: Recovery, by: str, guardians: frozenset[str], *, independent
         raise Refused("a recovery takes a second person, who is not its member")
     if by not in guardians if guardians else not independent:
         raise Refused(
-            "a recovery takes one whom the member trusts, or an auditor or second operator where none is named"
+            "a recovery takes one whom the member trusts, or where none is named an auditor, or an operator who cannot"
+            " have begun it"
         )
     return replace(recovery, agreed_by=by)

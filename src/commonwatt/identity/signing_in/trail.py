@@ -36,6 +36,7 @@ class Happened(StrEnum):
     INVITATION_USED = "invitation_used"
     INVITATION_REVOKED = "invitation_revoked"
     GUARDIANS_CHANGED = "guardians_changed"
+    LETTER_HANDED_OUT = "letter_handed_out"
     RECOVERY_BEGUN = "recovery_begun"
     RECOVERY_AGREED = "recovery_agreed"
     RECOVERY_VETOED = "recovery_vetoed"

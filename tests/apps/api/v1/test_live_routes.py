@@ -9,6 +9,7 @@ from lived import LivedStreet
 from seats import sits
 from starlette.websockets import WebSocketDisconnect
 
+from commonwatt.apps.api import held
 from commonwatt.apps.api.v1 import live
 from commonwatt.apps.community import Hear
 from commonwatt.apps.views.changes import Change
@@ -84,3 +85,15 @@ def test_what_a_step_changed_is_worked_out_once_for_all_lines_of_a_seat(monkeypa
         assert worked_out == [(first, PUBLIC), (first, member), (second, PUBLIC), (second, member)]
         assert [queue.qsize() for queue in queues] == [2] * 4
     assert not told.hearing and not lines._open
+
+
+def test_a_stream_whose_session_is_over_is_closed_before_it_tells_more(
+    open_client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "LOOK_EVERY_S", 0)
+    with open_client.websocket_connect("/api/v1/live/ws", headers=sits(Role.MEMBER, OTHER)) as line:
+        open_client.app.state.seating.over = True  # type: ignore[attr-defined]  it is FastAPI's
+        open_client.post(f"/api/v1/accounts/{ME}/transfers", json=GIVE, headers=sits(Role.MEMBER, ME))
+        with pytest.raises(WebSocketDisconnect) as closed:
+            line.receive_text()
+        assert closed.value.code == 1008

@@ -12,7 +12,8 @@ from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from starlette.requests import HTTPConnection
 
-from commonwatt.apps.api.guard import Seated, There, allows, community_of, seat_of
+from commonwatt.apps.api.guard import Seated, There, allows, community_of, held, hold, seat_of
+from commonwatt.apps.api.held import seldom
 from commonwatt.apps.api.limits import address_of
 from commonwatt.apps.api.problems import Problem
 from commonwatt.apps.community import Community
@@ -20,6 +21,7 @@ from commonwatt.apps.views.changes import Change, change
 from commonwatt.flows.chronicle import Chapter
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
+from commonwatt.model import Refused
 
 router = APIRouter(tags=["live"])
 MOST_WAITING = 256
@@ -47,10 +49,12 @@ async def live(request: Request, community: There, seat: Seated) -> EventStream:
         rule = "a caller follows on so many lines at most"
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, rule, most=MOST_LINES, retry_after_s=AGAIN_S)
 
+    still = seldom(held(request), asyncio.get_running_loop().time)
+
     async def events() -> AsyncIterator[bytes]:
         with lines.queue(community, seat, caller) as queue:
             yield b"retry: 2000\n\n"
-            while (told := await _next(queue)) is not None:
+            while (told := await _next(queue)) is not None and still():
                 yield told
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -62,7 +66,9 @@ async def live_ws(socket: WebSocket) -> None:
     """The same, a JSON text a change; what comes in is not read."""
     try:
         seat = await seat_of(socket)
-    except Problem:
+        hold(seat, Action.SEE_COMMUNITY)
+        still = seldom(held(socket), asyncio.get_running_loop().time)
+    except (Problem, Refused):
         await socket.close(1008)
         return
     lines, caller = lines_of(socket), _caller(socket, seat)
@@ -75,10 +81,14 @@ async def live_ws(socket: WebSocket) -> None:
         try:
             while not hearing.done():
                 taking = asyncio.ensure_future(queue.get())
-                await asyncio.wait({taking, hearing}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({taking, hearing}, timeout=PULSE_S, return_when=asyncio.FIRST_COMPLETED)
+                if not still():
+                    taking.cancel()
+                    await socket.close(1008)
+                    return
                 if not taking.done():
                     taking.cancel()
-                    return
+                    continue
                 found = taking.result()
                 if found is None:
                     await socket.close(1013)

@@ -13,7 +13,7 @@ from commonwatt.apps.api.v1.myself import RecoveryShown, recovery_shown
 from commonwatt.flows.entrance import inviting, placing, recovering
 from commonwatt.flows.entrance import sitting as sittings
 from commonwatt.flows.entrance.records import Invited, Person
-from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Role
 from commonwatt.model import AccountId
 
@@ -120,7 +120,7 @@ async def end(request: Request, gate: AtGate, here: SomebodyThere, name: str, pl
 @router.get("/invitations", response_model=list[InvitationShown], summary="Invitations", **allows(Action.INVITE))
 async def invitations(request: Request, gate: AtGate, here: SomebodyThere) -> Response:
     """All, for who invites for the community; else one's own."""
-    every = may(here.seat.role, Action.INVITE, Relation.COMMUNITY)
+    every = lets(here.seat, Action.INVITE, Relation.COMMUNITY)
     found = [one for one in gate.hall.people.invitations.all() if every or one.by == here.person.id]
     return answer(request, [_invitation(one) for one in found])
 
@@ -144,7 +144,7 @@ async def invite(request: Request, gate: AtGate, here: SomebodyThere, told: Want
 @router.delete("/invitations/{id}", status_code=204, summary="Take back an invitation", **allows(Action.INVITE))
 async def revoke_invitation(gate: AtGate, here: SomebodyThere, id: str) -> Response:
     """That nobody used."""
-    every = may(here.seat.role, Action.INVITE, Relation.COMMUNITY)
+    every = lets(here.seat, Action.INVITE, Relation.COMMUNITY)
     if not inviting.revoke(gate.hall, id, here.person.id, of=None if every else here.person.id):
         raise missing("there is such an invitation", id)
     return Response(status_code=204)
@@ -168,7 +168,7 @@ async def begin_recovery(request: Request, gate: AtGate, here: SomebodyThere, na
 @router.get("/recoveries", response_model=list[RecoveryShown], summary="Recoveries", **allows(Action.AGREE_RECOVERY))
 async def recoveries(request: Request, gate: AtGate, here: SomebodyThere) -> Response:
     """Under way: all for who may agree in nobody's stead, else those for whose member one is a guardian."""
-    hall, every = gate.hall, may(here.seat.role, Action.AGREE_RECOVERY, Relation.OTHER)
+    hall, every = gate.hall, lets(here.seat, Action.AGREE_RECOVERY, Relation.OTHER)
     found = list[RecoveryShown]()
     for one in recovering.all_under_way(hall):
         person = hall.people.persons.get(one.person)

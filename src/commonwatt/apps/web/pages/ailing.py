@@ -13,7 +13,7 @@ from commonwatt.apps.web.markup import tag
 from commonwatt.apps.web.parts.controls import button
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.words import Words, mark
-from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.access import Action, Relation, lets
 
 WHAT = {
     "soiling": mark("{device} yields {percent} less than it did, a little more each day: dirt, most likely"),
@@ -41,8 +41,8 @@ _TO_DO = (
 def put(context: Context, book: Book) -> None:
     """Put the alarms that a seat may see; their owner answers the visits."""
     words, community, seat = context.words, context.community, context.seat
-    own = seat.account is not None and may(seat.role, Action.DECIDE_SCHEDULE, Relation.OWN)
-    every = may(seat.role, Action.SEE_MEMBERS, Relation.OTHER)
+    own = seat.account is not None and lets(seat, Action.DECIDE_SCHEDULE, Relation.OWN)
+    every = lets(seat, Action.SEE_MEMBERS, Relation.OTHER)
     if not own and not every:
         return
     account = seat.account

@@ -1,5 +1,7 @@
 """Coming in, joining by an invitation, and one's own access: forms that the browser itself sends to the API."""
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 from nicegui import ui
 
@@ -9,6 +11,7 @@ from commonwatt.apps.web.markup import join, tag
 from commonwatt.apps.web.notice_words import VETO
 from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.seat import Role
+from commonwatt.identity.signing_in.recovery import Recovery
 
 SIGN_IN = "/sign-in"
 
@@ -72,6 +75,21 @@ def myself(context: Context) -> None:
     )
 
 
+def recovery_bar(words: Words, found: Sequence[Recovery]) -> Markup | None:
+    """Return what tells somebody on every page that their access is being recovered, with a no; None for no such."""
+    if not found:
+        return None
+    scripted()
+    bars = []
+    for one in found:
+        when = words.instant(one.ripe_s)
+        text = words.say("Somebody asked to recover your access. Who has its secret comes in from {when} on. If you did"
+                         " not ask for it, say no.", when=when)  # fmt: skip
+        path = f"/me/recoveries/{one.id}"
+        bars.append(form("remove", words.say("Say no"), tag("p", text, class_="lead"), path=path))
+    return join(*bars)
+
+
 def _password(words: Words) -> Markup:
     """Return the form that sets a password: first a picture for an authenticator, then what it shows."""
     second = tag(
@@ -101,11 +119,18 @@ def listing(title: str, name: str, deed: str, label: str) -> Markup:
     return tag("div", tag("h2", title), tag("cw-list", tag("template", row), data_list=name), class_="card pile")
 
 
-def form(deed: str, label: str, *inside: Markup) -> Markup:
-    """Return a form that the browser sends by itself; what is wrong stands under its button, and is read out."""
+def form(deed: str, label: str, *inside: Markup, path: str | None = None) -> Markup:
+    """Return a form that the browser sends by itself; what is wrong stands under its button, and is read out.
+
+    Args:
+        deed: What it does, see ``entrance.js``.
+        label: Of its button.
+        *inside: What stands before that.
+        path: Of the API, of what the deed is done to; where the deed needs one.
+    """
     press = tag("button", label, type="submit", class_="first")
     wrong = tag("p", role="alert", class_="small bad")
-    return tag("form", join(*inside), press, wrong, data_entrance=deed, class_="card pile")
+    return tag("form", join(*inside), press, wrong, data_entrance=deed, data_path=path, class_="card pile")
 
 
 def field(label: str, name: str, fills: str, *, kind: str = "text", mode: str = "text", needed: bool = True) -> Markup:
@@ -121,10 +146,14 @@ def scripted() -> None:
     ui.add_head_html(f'<script src="{address("entrance.js")}" defer></script>')
 
 
+ME = "/me"
+_JOIN = "/join"
+OWN_ACCESS = (ME, SIGN_IN, _JOIN, VETO)
+"""What is about how somebody comes in, and nothing else; the first is their own."""
 _ALL = frozenset(Role)
 PAGES = (
     Page(path=SIGN_IN, title=mark("Come in"), icon="person", roles=_ALL, build=sign_in, listed=False),
-    Page(path="/join", title=mark("Join"), icon="person", roles=_ALL, build=joining, listed=False),
+    Page(path=_JOIN, title=mark("Join"), icon="person", roles=_ALL, build=joining, listed=False),
     Page(path=VETO, title=mark("Say no"), icon="person", roles=_ALL, build=veto, listed=False),
-    Page(path="/me", title=mark("My access"), icon="person", roles=_ALL - {Role.PUBLIC}, build=myself),
+    Page(path=ME, title=mark("My access"), icon="person", roles=_ALL - {Role.PUBLIC}, build=myself),
 )

@@ -15,7 +15,7 @@ from commonwatt.apps.web.parts.chart import Line, chart
 from commonwatt.apps.web.parts.listing import row
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.words import Words, mark
-from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Role
 
 WAITED_FOR_S = 1.0
@@ -60,7 +60,7 @@ async def build(context: Context) -> None:
 
 def _told(context: Context, book: Book) -> list[views.SeriesView]:
     community, seat = context.community, context.seat
-    if may(seat.role, Action.SEE_ZONES, Relation.COMMUNITY):
+    if lets(seat, Action.SEE_ZONES, Relation.COMMUNITY):
         return views.commons(community, seat, book)
     own = views.home(community, seat, seat.account, book) if seat.account is not None else []
     return [*own, *views.price(community, seat, book)]
@@ -118,10 +118,10 @@ def _used(words: Words, card: views.Card) -> Markup:
 def _follows(context: Context, book: Book) -> None:
     """Put what a community is warned of, or what a member may want to state about their car."""
     words, community, seat = context.words, context.community, context.seat
-    if may(seat.role, Action.SEE_ZONES, Relation.COMMUNITY):
+    if lets(seat, Action.SEE_ZONES, Relation.COMMUNITY):
         context.put(tag("h2", words.say("What this means")))
         context.put(_meaning(words, proposals.outlooks(community, seat, book)))
-    elif seat.account is not None and may(seat.role, Action.STATE_CONSTRAINT, Relation.OWN):
+    elif seat.account is not None and lets(seat, Action.STATE_CONSTRAINT, Relation.OWN):
         habits.put(context, book)
 
 

@@ -13,7 +13,7 @@ from commonwatt.apps.web.parts.figures import Figure, figures
 from commonwatt.apps.web.parts.grid import ZoneLoad, zone_map
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.words import mark
-from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Role
 from commonwatt.model import SLOT_SECONDS
 
@@ -37,7 +37,7 @@ def build(context: Context) -> None:
         for one in told[:_MOST_CHARTS]:
             _load(context, one.zone)
     account = context.seat.account
-    if account is not None and may(context.seat.role, Action.STATE_CONSTRAINT, Relation.OWN):
+    if account is not None and lets(context.seat, Action.STATE_CONSTRAINT, Relation.OWN):
         stating.put(context, account, stating.LIMITS, [_example(told)])
     delivered.put(context)
     offering.put(context)

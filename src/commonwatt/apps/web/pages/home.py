@@ -82,15 +82,17 @@ def _flow(home: views.Home) -> Flow:
 def _values(words: Words, home: views.Home) -> dict[str, Value]:
     today, span = home.today, words.between(home.today.from_s, home.today.to_s)
     local_wh = today.solar_wh - today.export_wh + today.sold_wh + today.bought_wh
+    paid, alone, held = today.paid_micro, today.alone_micro, home.ergon_micro
+    assert paid is not None and alone is not None and held is not None  # the page is its owner's
     used_wh = today.import_wh + today.solar_wh - today.export_wh
     values: dict[str, Value] = {
-        "paid": words.money(today.paid_micro),
+        "paid": words.money(paid),
         "paid_note": span,
-        "saved": words.money(today.alone_micro - today.paid_micro, signed=True),
+        "saved": words.money(alone - paid, signed=True),
         "saved_note": words.say("against the grid alone, no battery"),
         "sun": words.percent(min(1, max(0, local_wh) / used_wh)) if used_wh > 0 else "\N{EN DASH}",
         "sun_note": span,
-        "held": words.money(home.ergon_micro),
+        "held": words.money(held),
         "held_note": words.instant(home.as_of_s),
     }
     values |= _carbon(words, today.carbon)

@@ -56,7 +56,7 @@ def _take_along(context: Context, account: AccountId) -> None:
 
     async def take(_: object) -> None:
         passphrase, draft.passphrase = draft.passphrase, ""
-        pem = await keyring.take_along(context.community, context.seat, account, passphrase)
+        pem = await keyring.take_along(context.community, context.seat, context.held, account, passphrase)
         ui.download.content(pem, f"{account}.pem", _MEDIA)
         piece.set_content(card())
         context.announce(words.say("Your key is in your downloads."))
@@ -111,7 +111,7 @@ def _delegates(context: Context, account: AccountId) -> None:
 
     async def let(_: object) -> None:
         until_s = context.now_s() + draft.days * _DAY_S
-        await keyring.let_act(context.community, context.seat, account, draft.public, until_s)
+        await keyring.let_act(context.community, context.seat, context.held, account, draft.public, until_s)
         draft.public = ""
         piece.set_content(card())
         context.announce(words.say("It may act for you now."))

@@ -18,7 +18,7 @@ from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
 from commonwatt.apps.web.parts.fields import amount_of, text_field
 from commonwatt.apps.web.parts.states import empty_state, error_state
 from commonwatt.apps.web.words import Words, mark
-from commonwatt.identity.access import Action, Relation, may
+from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.model import AccountId, CommonwattError, InvalidValue
 from commonwatt.model.wall_clock import moment
 
@@ -84,7 +84,7 @@ class _Draft:
 def put(context: Context) -> None:
     """Put the form for offers on the page, where a seat's account can make any; else why it cannot."""
     words, account = context.words, context.seat.account
-    if account is None or not may(context.seat.role, Action.OFFER_CONTRACT, Relation.OWN):
+    if account is None or not lets(context.seat, Action.OFFER_CONTRACT, Relation.OWN):
         return
     context.put(tag("h2", words.say("Offer a contract")))
     if not views.offers_here(context.community, context.seat):

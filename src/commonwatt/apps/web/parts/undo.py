@@ -17,7 +17,8 @@ WAIT_S = 10.0
 class Undoable:
     """A place on the page that says what is about to happen.
 
-    What was asked for happens even where the page is closed meanwhile: who asked and went has not taken it back.
+    What was asked for happens even where the page is closed meanwhile: who asked and went has not taken it back. Where
+    their session is over by then it does not: they may have lost it to somebody.
 
     Args:
         context: The page.
@@ -64,6 +65,7 @@ class Undoable:
     async def _do(self, done: str, act: Callable[[], Awaitable[None]]) -> None:
         self._act = None
         try:
+            self._context.need_still()
             await act()
         except Exception as error:
             self._show("warning", problem_of(error).rule)

@@ -52,6 +52,8 @@
   document.addEventListener("DOMContentLoaded", () => {
     document.documentElement.dataset.ready = "yes";
     window.socket?.on("live", hear);
+    // The session is over: what stands here is another's to see, or nobody's. The server says where to go.
+    window.socket?.on("gone", () => location.reload());
     if (window.isSecureContext) navigator.serviceWorker?.register("/service-worker.js").catch(() => {});
   });
 

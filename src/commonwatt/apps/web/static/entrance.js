@@ -1,6 +1,7 @@
 // Coming in, joining, and looking after one's ways in: forms that ask the API, and what only a browser can do.
 (() => {
   "use strict";
+  if (window.cw.entrance) return; // a page that needs it may show something above it that needs it, too
   const api = "/api/v1";
 
   async function ask(path, told, method = "POST") {
