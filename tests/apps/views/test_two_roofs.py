@@ -48,7 +48,7 @@ def test_a_home_with_two_roofs_two_batteries_and_two_connections_is_told_of_all_
     chronicle.add(told)
     state = SimpleNamespace(charter=SimpleNamespace(timezone="UTC"), settled_to_s=SLOT_SECONDS)
     community: Any = SimpleNamespace(state=state, chronicle=chronicle, outside=None)
-    found = today(community, ME, own)
+    found = today(community, ME, own, money=True)
     assert (found.import_wh, found.export_wh, found.solar_wh) == (1_500, 100, 500)
     # Without its batteries, which took 400 and gave 600, the grid would have been asked for 1,600 Wh at 0.30 a kWh.
     assert found.alone_micro == 480_000

@@ -23,7 +23,7 @@ OURS = "commonwatt"
 HIDDEN = "[hidden]"
 LIBRARY = "a library says something; see where"
 _WEB_SERVER = ("uvicorn", "uvicorn.error", "uvicorn.access")
-"""Loggers that write by themselves, and pass nothing on, once a server was set up without being told not to."""
+"""Loggers that write by themselves, pass nothing on or hear little, as the last server of this process was set up."""
 _ASKS = logging.getLogger("commonwatt.asks")
 _SECRET = re.compile(
     r"cw_[\w-]+|(?i:bearer|basic)\s+\S+|[A-Za-z0-9_+=-]{20,}"
@@ -56,6 +56,7 @@ def write_events(form: Form, stream: TextIO) -> logging.Handler:
     for name in _WEB_SERVER:
         web = logging.getLogger(name)
         web.handlers[:], web.propagate = [], True
+        web.setLevel(logging.NOTSET)
     logging.getLogger(OURS).setLevel(logging.INFO)
     logging.captureWarnings(True)
     return handler

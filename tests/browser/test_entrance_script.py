@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
-CHROMIUM = Path("/usr/bin/chromium")
-SCRIPT = Path(__file__).parents[3] / "src/commonwatt/apps/web/static/entrance.js"
+SCRIPT = Path(__file__).parents[2] / "src/commonwatt/apps/web/static/entrance.js"
 SITE = "https://sun.example"
-PAGE = """<!doctype html><script src="/entrance.js"></script>
+PAGE = """<!doctype html><script>window.cw = {}</script><script src="/entrance.js"></script>
 <form data-entrance="password"><input name="name"><button type="submit">in</button></form>"""
 
 
@@ -25,18 +24,12 @@ def answer(route: Route) -> None:
         route.fulfill(body=PAGE if signs_in else "<p id=there>there</p>", content_type="text/html")
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    if not CHROMIUM.exists():
-        pytest.skip("needs Debian's chromium, see scripts/servers.sh")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        page = browser.new_page()
-        page.route("**/*", answer)
-        yield page
-        browser.close()
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page()
+    page.route("**/*", answer)
+    yield page
+    page.close()
 
 
 @pytest.mark.row("W8")
