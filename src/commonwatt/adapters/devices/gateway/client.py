@@ -11,8 +11,9 @@ import msgspec
 from commonwatt.adapters.devices.gateway.translate import Hello, Lived, Ready, Slot, Stepped
 from commonwatt.model import Refused
 
-ANSWER_WITHIN_S = 30
-"""A program that says nothing for so long is taken for dead; a slot lasts fifteen minutes."""
+ANSWER_WITHIN_S = 180
+"""A program that lives and says nothing for so long is taken for dead, one that ended is known at once. On a fresh
+checkout a dozen of them compile before their first word, on a busy machine for more than half a minute."""
 
 
 class Line:
