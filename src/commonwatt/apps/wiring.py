@@ -71,7 +71,7 @@ def durable_day(scene: Scene, output: Path, doors: ExitStack) -> Day:
     street = scene.street
     output.mkdir(parents=True, exist_ok=True)
     feeder, *homes = specs(scene, ())
-    stations = _stations(homes)
+    stations = _stations(homes, doors)
     told = PlantSpec(homes=homes, feeder=feeder, stations=stations)
     plant = PlantProcess(PLANT_PROGRAM, output / "devices", msgspec.json.encode(told))
     doors.callback(plant.close)
@@ -245,17 +245,22 @@ def _wired(spec: Spec, urls: Mapping[AssetId, str], begins_s: int) -> GatewaySpe
     )
 
 
-def _stations(homes: Sequence[Spec]) -> dict[AssetId, str]:
+def _stations(homes: Sequence[Spec], doors: ExitStack) -> dict[AssetId, str]:
     """Return where each home's charging station calls its gateway: at a port that nobody listens on just now.
 
-    From below the ports that connections get: a station that calls before anybody listens could else meet itself.
+    From below the ports that connections get: a station that calls before anybody listens could else meet itself. Until
+    the gateway listens, other streets of this machine are kept off by the same port of UDP, which this one holds.
     """
     cars = [asset.id for home in homes for asset in home.assets if asset.kind is AssetKind.VEHICLE]
     ports: list[int] = []
     while len(ports) < len(cars):
         port = STATION_PORTS.start + secrets.randbelow(len(STATION_PORTS))
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+        with ExitStack() as tried, suppress(OSError):
+            held = tried.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+            held.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+            doors.enter_context(tried.pop_all())
             ports.append(port)
     return {car: f"ws://127.0.0.1:{port}/{car}" for car, port in zip(cars, ports, strict=True)}
 
