@@ -21,15 +21,17 @@ from commonwatt.apps.scenes import ROLES, Scene, scene
 from commonwatt.apps.wiring import MASTER_KEY, paper_day
 from commonwatt.flows.prove import trust_file
 from commonwatt.flows.replay import community_of
+from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.flows.trading_day import Day
 from commonwatt.identity.keys import SigningKey
 from commonwatt.ledger.checkpoint import vkey
-from commonwatt.model import SLOT_SECONDS, epoch
+from commonwatt.model import SLOT_SECONDS, AssetId, ConsentMode, Verb, epoch
 
 STREET = Path(__file__).parents[2] / "examples" / "street"
 SLOTS = 20
 TOLD = "told.json"
+HOUR_S = 3_600
 
 
 @dataclass(frozen=True)
@@ -117,14 +119,35 @@ async def open_community(
     lived: LivedStreet, look_on: LookOn = lambda many, ways: lambda: None
 ) -> AsyncIterator[Community]:
     """Open the door of a lived street and follow its log, in this loop."""
-    async with open_door(lived, look_on) as port:
-        community = Community(lived.folder, lambda: lived.end_s, lambda: ("127.0.0.1", port))
-        community.catch_up()
-        following = asyncio.ensure_future(community.follow())
-        try:
-            yield community
-        finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
-            community.close()
+    async with open_door(lived, look_on) as port, follow(lived, port) as community:
+        yield community
+
+
+@asynccontextmanager
+async def follow(lived: LivedStreet, port: int) -> AsyncIterator[Community]:
+    """Follow a street's log beside whoever has its door open."""
+    community = Community(lived.folder, lambda: lived.end_s, lambda: ("127.0.0.1", port))
+    community.catch_up()
+    following = asyncio.ensure_future(community.follow())
+    try:
+        yield community
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        community.close()
+
+
+def asked(store: AssetId, now_s: int) -> tuple[bodies.ConsentBody, bodies.ScheduleBody]:
+    """Return how an owner wants to be asked before each plan, and a plan that waits for their word."""
+    entry = bodies.InstructionItem(
+        verb=Verb.START_CHARGE,
+        start_s=now_s + 2 * HOUR_S,
+        end_s=now_s + 3 * HOUR_S,
+        power_w=1_500,
+        expected_wh=1_500,
+        reason="charges: the street has more than it uses",
+        balance_w=0,
+    )
+    ask = bodies.ConsentBody(mode=ConsentMode.ASK, asset=store, decide_s=1_800)
+    return ask, bodies.ScheduleBody(asset=store, issued_s=now_s, instructions=[entry])

@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from lived import TOLD, LivedStreet, open_door
+from lived import TOLD, LivedStreet, asked, open_door
 
 from commonwatt.adapters.door.client import knock
 from commonwatt.apps import door_card
@@ -18,12 +18,10 @@ from commonwatt.apps.asking import state_of
 from commonwatt.apps.opening import Opened, Way, open_app
 from commonwatt.apps.wiring import open_key
 from commonwatt.flows.desk import Desk
-from commonwatt.flows.rulebook import bodies
-from commonwatt.model import AccountId, AssetId, ConsentMode, Kind, Outcome, Verb
+from commonwatt.model import AccountId, AssetId, Kind, Outcome
 
 ASKED = AccountId("member-05")
 STORE = AssetId("battery-05")
-HOUR_S = 3_600
 
 
 def main(folder: Path) -> None:
@@ -50,17 +48,7 @@ def main(folder: Path) -> None:
 
 def _ask(folder: Path, port: int, now_s: int) -> None:
     """Let a home be asked, and plan for it."""
-    ask = bodies.ConsentBody(mode=ConsentMode.ASK, asset=STORE, decide_s=1_800)
-    entry = bodies.InstructionItem(
-        verb=Verb.START_CHARGE,
-        start_s=now_s + 2 * HOUR_S,
-        end_s=now_s + 3 * HOUR_S,
-        power_w=1_500,
-        expected_wh=1_500,
-        reason="charges: the street has more than it uses",
-        balance_w=0,
-    )
-    plan = bodies.ScheduleBody(asset=STORE, issued_s=now_s, instructions=[entry])
+    ask, plan = asked(STORE, now_s)
     desk = Desk(state_of(folder))
     desk.write(open_key(folder, ASKED), ASKED, Kind.CONSENT, ask)
     desk.write(open_key(folder, "planner"), AccountId("planner"), Kind.SCHEDULE, plan)

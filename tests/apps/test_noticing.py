@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
-from lived import LivedStreet
-from told import ME, ORIGIN, Clock, Opened, Outside, another, opened, told_street, until
+from lived import LivedStreet, asked, follow
+from told import ME, ORIGIN, Clock, Opened, Outside, opened, told_street, until
 
 from commonwatt.adapters.devices.mqtt.client import Login, broker
 from commonwatt.apps import letter_box, noticing
@@ -26,16 +26,14 @@ from commonwatt.flows.entrance import recovering, sitting
 from commonwatt.flows.entrance.records import Way
 from commonwatt.flows.gateway.letters import Called
 from commonwatt.flows.notices.records import Fate
-from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.access import Scope
 from commonwatt.identity.seat import Role, Seat
-from commonwatt.model import AccountId, AssetId, ConsentMode, Corrupt, InvalidValue, Kind, Outcome, Refused, Verb
+from commonwatt.model import AccountId, AssetId, Corrupt, InvalidValue, Kind, Outcome, Refused
 from doorway import HERE
 from servers.mosquitto import Mosquitto
 
 MINE = Seat(person="anna", role=Role.MEMBER, account=ME)
-STORE = "battery-01"
-HOUR_S = 3_600
+STORE = AssetId("battery-01")
 BROWSER = {
     "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
     "auth": "BTBZMqHH6r4Tts7J_aSIgg",
@@ -84,17 +82,7 @@ async def pays(app: Opened, amount_micro: int = 5_000_000) -> None:
 async def is_asked(app: Opened) -> None:
     """Let a plan wait for the member's word."""
     now_s = app.community.now_s()
-    ask = bodies.ConsentBody(mode=ConsentMode.ASK, asset=STORE, decide_s=1_800)
-    entry = bodies.InstructionItem(
-        verb=Verb.START_CHARGE,
-        start_s=now_s + 2 * HOUR_S,
-        end_s=now_s + 3 * HOUR_S,
-        power_w=1_500,
-        expected_wh=1_500,
-        reason="charges: the street has more than it uses",
-        balance_w=0,
-    )
-    plan = bodies.ScheduleBody(asset=STORE, issued_s=now_s, instructions=[entry])
+    ask, plan = asked(STORE, now_s)
     done = [
         await app.community.send(ME, Kind.CONSENT, ask),
         await app.community.send(AccountId("planner"), Kind.SCHEDULE, plan),
@@ -182,7 +170,7 @@ def test_a_restart_tells_nothing_twice_and_loses_nothing(lived_copy: LivedStreet
                 there.listener.answers = [b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n"]
                 await pays(app, 2_000_000)
                 await until(lambda: any(one.tries for one in app.hall.people.parcels.all()))
-            async with another(lived_copy, port) as community:  # while the app is away
+            async with follow(lived_copy, port) as community:  # while the app is away
                 await SandboxTill(community, "GBP").pay(MINE, ME, 3_000_000)
             with open_people(lived_copy.folder) as people:
                 (waits,) = (one for one in people.parcels.all() if one.fate is Fate.WAITING)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -130,21 +130,6 @@ async def opened(street: LivedStreet, port: int | None, clock: Clock | None = No
         await until(lambda: noticing.ways is not None)
         yield Opened(app, community, gate.hall, noticing, clock)
     gate.hall.people.close()
-
-
-@asynccontextmanager
-async def another(street: LivedStreet, port: int) -> AsyncIterator[Community]:
-    """Follow a street's log without its app, as another program does."""
-    community = Community(street.folder, lambda: street.end_s, lambda: ("127.0.0.1", port))
-    community.catch_up()
-    following = asyncio.ensure_future(community.follow())
-    try:
-        yield community
-    finally:
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
-        community.close()
 
 
 @asynccontextmanager

@@ -172,7 +172,24 @@ def app_of(
         Fair, limits=way.limits, now_s=time.monotonic, caller=lambda scope: doorway.caller(HTTPConnection(scope))
     )
     doorway.install(app)
-    house = House(
+    house = _house(community, way, place, doorway, chairs, origin)
+    pages = PAGES if way.rehearsal else (*PAGES, notifications.PAGE, *entrance.PAGES)
+    live = open_house(app, house, pages)
+
+    def stir(chapter: Chapter) -> None:
+        live.stir({*(leaf.kind.value for leaf in chapter.leaves), *chapter.accounts})
+
+    community.on_chapter(stir)
+    community.on_standing = live.stir
+    watch.put_around(
+        app, community, Around(open_pages=lambda: live.pages, feeds=lambda: live.feeds, people=signed_in), PREFIX
+    )
+    return app
+
+
+def _house(community: Community, way: Way, place: Place, doorway: _Doorway, chairs: list[Chair], origin: str) -> House:
+    """Return what pages are told of where they stand; a rehearsal has no people of its own, and nobody signs in."""
+    return House(
         community=community,
         place=place,
         now_s=community.now_s,
@@ -186,18 +203,6 @@ def app_of(
         own_access=() if way.rehearsal else entrance.OWN_ACCESS,
         origin=origin,
     )
-    pages = PAGES if way.rehearsal else (*PAGES, notifications.PAGE, *entrance.PAGES)
-    live = open_house(app, house, pages)
-
-    def stir(chapter: Chapter) -> None:
-        live.stir({*(leaf.kind.value for leaf in chapter.leaves), *chapter.accounts})
-
-    community.on_chapter(stir)
-    community.on_standing = live.stir
-    watch.put_around(
-        app, community, Around(open_pages=lambda: live.pages, feeds=lambda: live.feeds, people=signed_in), PREFIX
-    )
-    return app
 
 
 def _opened(origin: str, tls: TlsFiles | None, watch: Watch) -> Opened:

@@ -28,7 +28,6 @@ from commonwatt.identity.signing_in.recovery import MACHINE, Recovery
 from commonwatt.identity.signing_in.trail import Event, Happened
 from commonwatt.model import AccountId, Kind, Outcome
 
-_NO_CURRENCY = "XXX"  # ISO 4217; such a letter holds no money
 ORIGIN = "https://localhost:8443"
 
 
@@ -139,7 +138,7 @@ def letters(folder: Path, origin: str, *, keep: bool = False) -> list[Written]:
     """
     with _hall(folder) as hall, hall.people.together():
         found = list[Written]()
-        place = Place(name=hall.site.name, zone=ZoneInfo("UTC"), currency=_NO_CURRENCY)
+        place = Place(name=hall.site.name, zone=ZoneInfo("UTC"))
         for one in letters_waiting(hall):
             wished = wishes_of(hall.people, one.person).language
             words = Words(wished if wished in LANGUAGES else "en", place)

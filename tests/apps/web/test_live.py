@@ -178,3 +178,4 @@ def test_pages_are_put_out_also_where_nothing_changes(monkeypatch: pytest.Monkey
         running.cancel()
 
     asyncio.run(asyncio.wait_for(story(), 30))
+    assert closed.is_set() and wire.sent == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from commonwatt.identity.signing_in.organisations import Organisation, read_endpoints
+from commonwatt.identity.signing_in.organisations import Endpoints, Organisation, read_endpoints
 from commonwatt.model import InvalidValue
 
 ISSUER = "https://id.example"
@@ -14,17 +14,19 @@ GOOD = {
 }
 
 
-def published(issuer: str = ISSUER, **changed: str) -> object:
+def published(issuer: str = ISSUER, **changed: str) -> Endpoints:
     return read_endpoints(Organisation(name="grid", issuer=issuer, client_id="us"), GOOD | changed | {"issuer": issuer})
 
 
 def test_a_directory_may_answer_under_other_names() -> None:
-    published()
+    found = published()
+    assert (found.token, found.keys) == (GOOD["token_endpoint"], GOOD["jwks_uri"])
 
 
 def test_one_on_this_machine_answers_for_itself_where_it_is_configured_so() -> None:
     own = "http://127.0.0.1:8080"
-    published(own, token_endpoint=f"{own}/token", jwks_uri=f"{own}/keys")
+    found = published(own, token_endpoint=f"{own}/token", jwks_uri=f"{own}/keys")
+    assert (found.token, found.keys) == (f"{own}/token", f"{own}/keys")
 
 
 @pytest.mark.parametrize("part", ["token_endpoint", "jwks_uri"])

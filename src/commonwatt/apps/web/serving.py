@@ -5,12 +5,10 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from commonwatt.apps.api.serving import SETTINGS
+from commonwatt.apps.api.serving import HEAD_WITHIN_S, SETTINGS
 
 MOST_CONNECTIONS = 900
 """Two hundred open pages with what their browsers hold open beside; a process may open 1,024 files, as a rule."""
-HEAD_WITHIN_S = 10.0
-"""How long the head of a request may take to come whole, from when the line is open or the answer before is given."""
 
 
 class PromptProtocol(HttpToolsProtocol):

@@ -37,12 +37,12 @@ class Place:
     Args:
         name: What its members call it.
         zone: Its time zone.
-        currency: ISO 4217 code of what one ERGON is worth one of.
+        currency: ISO 4217 code of what one ERGON is worth one of; of none where no money is spoken of.
     """
 
     name: str
     zone: ZoneInfo
-    currency: str
+    currency: str = "XXX"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from commonwatt.flows.entrance.shelved import Named, Personal
 from commonwatt.identity.access import Scope
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.identity.signing_in.recovery import Recovery
@@ -90,7 +91,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
+class Credential(Named):
     """One way in of a person.
 
     Args:
@@ -116,23 +117,13 @@ class Credential:
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
-    def key(self) -> str:
-        """Its id."""
-        return self.id
-
-    @property
-    def owner(self) -> str:
-        """Whose."""
-        return self.person
-
-    @property
     def lookup(self) -> str | None:
         """What an answer names it by, in its way."""
         return None if self.found_by is None else f"{self.way.value} {self.found_by}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(Personal):
     """A browser in which somebody is signed in.
 
     Args:
@@ -165,19 +156,9 @@ class Session:
         """The hash of its secret."""
         return self.hash
 
-    @property
-    def owner(self) -> str:
-        """Whose."""
-        return self.person
-
-    @property
-    def lookup(self) -> None:
-        """By nothing else."""
-        return None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
+class Token(Personal):
     """What a program of somebody's signs in with.
 
     Args:
@@ -209,16 +190,6 @@ class Token:
     def key(self) -> str:
         """The hash of its secret."""
         return self.hash
-
-    @property
-    def owner(self) -> str:
-        """Whose."""
-        return self.person
-
-    @property
-    def lookup(self) -> None:
-        """By nothing else."""
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +245,7 @@ class KeptRecovery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Notice(Named):
     """What a person is told: in every session until they have seen it, and by letter.
 
     Args:
@@ -298,21 +269,6 @@ class Notice:
     done: bool = False
     about: str = ""
     link: str = field(default="", repr=False)
-
-    @property
-    def key(self) -> str:
-        """Its id."""
-        return self.id
-
-    @property
-    def owner(self) -> str:
-        """Whom it tells."""
-        return self.person
-
-    @property
-    def lookup(self) -> None:
-        """By nothing else."""
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from commonwatt.flows.entrance.shelved import Named, Personal
 from commonwatt.model import AccountId, InvalidValue
 
 DAY_MINUTES = 1_440
@@ -58,7 +59,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
+class Channel(Named):
     """Where somebody is told.
 
     Args:
@@ -88,23 +89,13 @@ class Channel:
     wrong: str = ""
 
     @property
-    def key(self) -> str:
-        """Its id."""
-        return self.id
-
-    @property
-    def owner(self) -> str:
-        """Whose."""
-        return self.person
-
-    @property
     def lookup(self) -> str:
         """By where it leads: a person has each place once."""
         return f"{self.person} {self.token} {self.way.value} {self.address}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class Wishes(Personal):
     """How somebody wants to be told.
 
     Args:
@@ -137,19 +128,9 @@ class Wishes:
         """Whose they are."""
         return self.person
 
-    @property
-    def owner(self) -> str:
-        """Whose they are."""
-        return self.person
-
-    @property
-    def lookup(self) -> None:
-        """By nothing else."""
-        return None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Watch(Personal):
     """What is remembered of somebody so that nothing is told twice that goes on.
 
     Args:
@@ -168,19 +149,9 @@ class Watch:
         """Of whom."""
         return self.person
 
-    @property
-    def owner(self) -> str:
-        """Of whom."""
-        return self.person
-
-    @property
-    def lookup(self) -> None:
-        """By nothing else."""
-        return None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(Named):
     """One notice to one person, by whichever ways it goes.
 
     Args:
@@ -203,24 +174,9 @@ class Told:
     facts: dict[str, str | int]
     until_s: int | None = None
 
-    @property
-    def key(self) -> str:
-        """Its id."""
-        return self.id
-
-    @property
-    def owner(self) -> str:
-        """Whom it tells."""
-        return self.person
-
-    @property
-    def lookup(self) -> None:
-        """By nothing else."""
-        return None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class Parcel(Named):
     """A notice on its way to one channel.
 
     Args:
@@ -242,21 +198,6 @@ class Parcel:
     tries: int = 0
     fate: Fate = Fate.WAITING
     wrong: str = ""
-
-    @property
-    def key(self) -> str:
-        """Its id."""
-        return self.id
-
-    @property
-    def owner(self) -> str:
-        """Whom it tells."""
-        return self.person
-
-    @property
-    def lookup(self) -> None:
-        """By nothing else."""
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

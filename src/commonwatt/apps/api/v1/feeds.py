@@ -16,7 +16,6 @@ from commonwatt.apps.web.words import Place, Words, language_of
 from commonwatt.identity.access import Action
 
 router = APIRouter(tags=["calendar"])
-_NO_CURRENCY = "XXX"  # ISO 4217; a calendar holds no money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,7 @@ async def read(
     account, diaries = feeds.read(community, secret)
     book = community.foresight.latest  # a calendar that waits for a day's book would wait for nothing, most days
     visits = [] if book is None else alarms.visits(community, account, book)
-    place = Place(name=community.name, zone=ZoneInfo(community.state.charter.timezone), currency=_NO_CURRENCY)
+    place = Place(name=community.name, zone=ZoneInfo(community.state.charter.timezone))
     spoken = language_of(language, request.headers.get("accept-language", ""))
     # Whatever stands between must not keep it: a revoked address is empty at once.
     headers = {"Cache-Control": "private, no-store", "X-Robots-Tag": "noindex"}
