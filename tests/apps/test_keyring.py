@@ -7,7 +7,7 @@ from lived import LivedStreet, open_community
 from commonwatt.apps import keyring, wishes
 from commonwatt.apps.api.held import FREE, Free
 from commonwatt.apps.community import Community
-from commonwatt.apps.views import home
+from commonwatt.apps.views import diary, home
 from commonwatt.apps.views.seeing import Unseen
 from commonwatt.identity.access import Action
 from commonwatt.identity.keys import SigningKey
@@ -70,5 +70,24 @@ def test_another_key_acts_for_somebody_until_they_end_it(lived_copy: LivedStreet
             assert keyring.keyring(community, SEAT, ME).delegates == []
             with pytest.raises(Unseen):
                 await wishes.wish(community, other, Action.SEND_TOKENS, ME, Kind.TRANSFER, {})
+
+    asyncio.run(story())
+
+
+def test_who_runs_the_wires_looks_at_a_home_as_long_as_its_owner_lets_them(lived_copy: LivedStreet) -> None:
+    async def story() -> None:
+        async with open_community(lived_copy) as community:
+            grid = Seat(person="grid", role=Role.DSO, account=AccountId("grid"))
+            now_s = lived_copy.end_s
+            assert diary.lent(community, grid, 0, now_s) == []
+            (dso,) = [one for one in keyring.lookers(community, ME) if one.role == "dso"]
+            await keyring.let_act(community, SEAT, FREE, ME, dso.public, now_s + 86_400, keyring.TO_LOOK)
+            seen = diary.lent(community, grid, 0, now_s)
+            assert {one.owner for one in seen} == {ME} and all(one.last is not None for one in seen)
+            other = next(asset for asset in community.state.assets.values() if asset.owner == OTHER)
+            with pytest.raises(Unseen):
+                diary.readings(community, grid, other.id, 0, now_s)
+            await keyring.end_acting(community, SEAT, ME, dso.public)
+            assert diary.lent(community, grid, 0, now_s) == []
 
     asyncio.run(story())

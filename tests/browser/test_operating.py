@@ -159,3 +159,18 @@ def test_a_member_finds_neither_page(sits_at: Visit) -> None:
     visitor = sits_at("member-01")
     for path in ("/grid", "/operator"):
         assert visitor.context.request.get(f"{visitor.address}{path}").status == 403
+
+
+@pytest.mark.row("X3")
+def test_an_owner_lets_the_grid_look_at_their_home_and_ends_it(sits_at: Visit) -> None:
+    grid = sits_at("dso")
+    seen = grid.go("/grid").locator(".card", has=grid.page.get_by_role("heading", name="Homes that let you look"))
+    expect(seen).to_contain_text("No owner lets you look")
+    page = sits_at("member-02").go("/keys")
+    page.get_by_label("Who").select_option(label="grid (dso)")
+    page.get_by_role("button", name="Let them look").click()
+    expect(page.locator(".content")).to_contain_text("may look, until")
+    expect(seen).to_contain_text("member-02: ")
+    assert _serious(page) == [] and _serious(grid.page) == []
+    page.get_by_role("button", name="End it").click()
+    expect(seen).to_contain_text("No owner lets you look")

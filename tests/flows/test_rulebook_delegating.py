@@ -206,6 +206,15 @@ def test_who_acts_for_all_and_who_is_the_owner_is_no_delegate(to: str) -> None:
     assert let(community, to, "order") is Outcome.NOT_ALLOWED
 
 
+def test_who_runs_the_wires_may_be_let_look_and_do_nothing_else() -> None:
+    community = street()
+    assert let(community, "dso", "inspect", assets=("anna-battery",)) is Outcome.BOOKED
+    assert let(community, "dso", "inspect", "constraint") is Outcome.NOT_ALLOWED
+    assert let(community, "planner", "inspect") is Outcome.NOT_ALLOWED
+    said = bodies.ConstraintBody(text=WISH, said_s=NOON)
+    assert as_anna(community, "dso", Kind.CONSTRAINT, said) is not Outcome.BOOKED
+
+
 def test_a_key_that_nobody_registered_is_no_delegate() -> None:
     community = street()
     assert let(community, "stranger", "order") is Outcome.UNKNOWN_THING

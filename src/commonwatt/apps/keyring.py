@@ -1,6 +1,7 @@
 """The keys of an account: which act for it, whom it lets act, and its own key as an encrypted file to take along."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from commonwatt.apps import wishes
@@ -8,7 +9,7 @@ from commonwatt.apps.api.held import Held
 from commonwatt.apps.community import Community, Done
 from commonwatt.apps.views.seeing import check
 from commonwatt.apps.wiring import open_key
-from commonwatt.flows.rulebook.identity.delegating import DELEGABLE
+from commonwatt.flows.rulebook.identity.delegating import DELEGABLE, INSPECT
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
 from commonwatt.model import AccountId, Kind, Refused
@@ -17,6 +18,21 @@ SHORTEST = 12
 """Characters of a passphrase under which a key leaves."""
 LETS = tuple(sorted(DELEGABLE - {Kind.REGISTER.value}))
 """What `let_act` gives: everything that may be delegated but to register things."""
+TO_LOOK = (INSPECT,)
+"""To see what meters told, what is planned and what is stated; no money, and nothing to do."""
+
+
+LOOKERS = ("dso", "tso", "utility", "auditor", "inspector", "installer", "aggregator", "engineer", "agent")
+"""Roles whose keys somebody may want to let look, those first who have no other way to see a home."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looker:
+    """A registered key that may be let look: its role, its account, and itself as hex."""
+
+    role: str
+    account: AccountId
+    public: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +89,16 @@ def keyring(community: Community, seat: Seat, account: AccountId) -> Keyring:
     )
 
 
+def lookers(community: Community, account: AccountId) -> list[Looker]:
+    """Return whom an account may let look, by role and name; other members by their key alone."""
+    found = [
+        Looker(role=record.role, account=record.account, public=record.verifying.public.hex())
+        for record in community.state.keys
+        if record.role in LOOKERS and record.account != account
+    ]
+    return sorted(found, key=lambda one: (LOOKERS.index(one.role), one.account, one.public))
+
+
 async def take_along(community: Community, seat: Seat, held: Held, account: AccountId, passphrase: str) -> bytes:
     """Return an account's key that is kept here as PKCS#8 PEM, encrypted under the owner's passphrase.
 
@@ -99,8 +125,16 @@ async def take_along(community: Community, seat: Seat, held: Held, account: Acco
     return await asyncio.to_thread(lambda: open_key(community.folder, account).to_pem(passphrase.encode()))
 
 
-async def let_act(community: Community, seat: Seat, held: Held, account: AccountId, public: str, until_s: int) -> Done:
-    """Let a registered key of somebody else's do for an account whatever may be delegated, until a time.
+async def let_act(
+    community: Community,
+    seat: Seat,
+    held: Held,
+    account: AccountId,
+    public: str,
+    until_s: int,
+    kinds: Sequence[str] = LETS,
+) -> Done:
+    """Let a registered key of somebody else's do things for an account, until a time.
 
     Args:
         community: Through whose door it goes.
@@ -109,13 +143,14 @@ async def let_act(community: Community, seat: Seat, held: Held, account: Account
         account: Theirs.
         public: The other's key, hex.
         until_s: Seconds since 1970.
+        kinds: Of requests, or `TO_LOOK`.
 
     Raises:
         Refused: The seat comes by a program's token, is only setting up how it comes in, or came in too long ago.
         Unseen, InvalidValue, Problem, OSError: As `wishes.granted`.
     """
     _hold_to_themselves(seat, held)
-    told = {"what": "grant", "to": public.strip().lower().removeprefix("0x"), "kinds": list(LETS), "until_s": until_s}
+    told = {"what": "grant", "to": public.strip().lower().removeprefix("0x"), "kinds": list(kinds), "until_s": until_s}
     return await wishes.granted(community, seat, Action.MANAGE_SELF, account, Kind.DELEGATE, told)
 
 

@@ -73,3 +73,11 @@ def change(community: Community, chapter: Chapter, seat: Seat) -> Change:
             and lets(seat, Action.SEE_READINGS, Relation.OWN)
         ],
     )
+
+
+def missed(community: Community, seat: Seat) -> Change:
+    """Return one step in place of those that a seat did not hear: all that it may know of may have changed."""
+    kinds = set(Kind) if lets(seat, Action.SEE_LOG, Relation.COMMUNITY) else _PUBLIC
+    own = seat.account is not None and lets(seat, Action.SEE_ENTRIES, Relation.OWN)
+    told = sorted(kind.value for kind in kinds)
+    return Change(size=community.size, as_of_s=community.told_s, kinds=told, trades=0, own=own, readings=[])

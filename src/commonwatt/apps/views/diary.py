@@ -28,6 +28,9 @@ from commonwatt.model import (
     zone_of,
 )
 
+MOST_LENT = 200
+"""Meters that are shown at once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetView:
@@ -48,6 +51,15 @@ class ReadingView:
     export_wh: int
     level_wh: int | None
     quality: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lent:
+    """A meter of somebody else's whose owner lets who asks look at it, and its last slot that was read."""
+
+    owner: AccountId
+    asset: AssetId
+    last: ReadingView | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +181,16 @@ def readings(community: Community, seat: Seat, name: str, from_s: int, to_s: int
         )
         for one in community.chronicle.readings(found.id, from_s, to_s)
     ]
+
+
+def lent(community: Community, seat: Seat, from_s: int, to_s: int) -> list[Lent]:
+    """Return the meters that others let a seat look at, by owner, each with its last slot in [from_s, to_s)."""
+    others = [one for one in assets_of(community, seat, Action.SEE_READINGS) if one.owner != seat.account]
+    found = []
+    for one in sorted(others, key=lambda asset: (asset.owner, asset.id))[:MOST_LENT]:
+        told = readings(community, seat, one.id, from_s, to_s)
+        found.append(Lent(owner=one.owner, asset=one.id, last=told[-1] if told else None))
+    return found
 
 
 def reading_columns(found: Sequence[ReadingView]) -> dict[str, list[object]]:

@@ -1,6 +1,7 @@
+import asyncio
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from commonwatt.apps.api import held
 from commonwatt.apps.api.v1 import live
-from commonwatt.apps.community import Hear
+from commonwatt.apps.community import Community, Hear
 from commonwatt.apps.views.changes import Change
 from commonwatt.flows.chronicle import Chapter
 from commonwatt.identity.seat import PUBLIC, Role, Seat
@@ -38,6 +39,29 @@ def test_whoever_follows_hears_of_a_change_when_the_log_tells_it(open_client: Te
 def test_the_same_comes_as_server_sent_events(lived_copy: LivedStreet, open_client: TestClient) -> None:
     told = open_client.get("/api/v1/openapi.json").json()["paths"]["/api/v1/live"]["get"]
     assert told["x-commonwatt-action"] == "see community"
+
+
+@pytest.mark.parametrize(("since", "told"), [("{size}", 0), ("1", 1), ("", 0), ("nonsense", 1)])
+def test_whoever_comes_back_is_told_at_once_whether_they_missed_anything(
+    lived: LivedStreet, since: str, told: int
+) -> None:
+    async def first_words(community: Community) -> list[bytes]:
+        id_ = since.format(size=community.size)
+        words = live.told_on(live.Lines(), community, PUBLIC, "", since=id_, still=lambda: True)
+        found = [await anext(words)]
+        with suppress(TimeoutError):
+            found.append(await asyncio.wait_for(anext(words), 0.05))
+        return found[1:]
+
+    community = Community(lived.folder, lambda: lived.end_s, lambda: None)
+    community.catch_up()
+    heard = asyncio.run(first_words(community))
+    community.close()
+    assert len(heard) == told
+    for words in heard:
+        number, name, data = words.decode().strip().split("\n")
+        assert (number, name) == (f"id: {community.size}", "event: change")
+        assert "checkpoint" in json.loads(data.removeprefix("data: "))["kinds"]
 
 
 def test_a_caller_follows_on_so_many_lines_at_most_and_another_as_well(

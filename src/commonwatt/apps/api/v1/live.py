@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Header, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from starlette.requests import HTTPConnection
 
@@ -17,7 +17,7 @@ from commonwatt.apps.api.held import seldom
 from commonwatt.apps.api.limits import address_of
 from commonwatt.apps.api.problems import Problem
 from commonwatt.apps.community import Community
-from commonwatt.apps.views.changes import Change, change
+from commonwatt.apps.views.changes import Change, change, missed
 from commonwatt.flows.chronicle import Chapter
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
@@ -42,8 +42,14 @@ class EventStream(StreamingResponse):
 
 @router.get("/live", response_model=Change, response_class=EventStream,
             summary="Follow what changes (server-sent events)", **allows(Action.SEE_COMMUNITY))  # fmt: skip
-async def live(request: Request, community: There, seat: Seated) -> EventStream:
-    """Each event `change` tells one step of the log; its id is the log's size by then."""
+async def live(
+    request: Request, community: There, seat: Seated, last_event_id: Annotated[str, Header(max_length=40)] = ""
+) -> EventStream:
+    """Each event `change` tells one step of the log; its id is the log's size by then.
+
+    Whoever comes back with the id of the last event that they heard is told at once whether they missed any: in one
+    `change` that names all they may know of, since what was missed is asked for, not told again.
+    """
     lines, caller = lines_of(request), _caller(request, seat)
     if lines.full(caller):
         rule = "a caller follows on so many lines at most"
@@ -51,14 +57,30 @@ async def live(request: Request, community: There, seat: Seated) -> EventStream:
 
     still = seldom(held(request), asyncio.get_running_loop().time)
 
-    async def events() -> AsyncIterator[bytes]:
-        with lines.queue(community, seat, caller) as queue:
-            yield b"retry: 2000\n\n"
-            while (told := await _next(queue)) is not None and still():
-                yield told
-
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return EventStream(events(), headers=headers)
+    told = told_on(lines, community, seat, caller, since=last_event_id, still=still)
+    return EventStream(told, headers=headers)
+
+
+async def told_on(
+    lines: "Lines", community: Community, seat: Seat, caller: str, *, since: str, still: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    """Yield what a line of server-sent events carries, until it is to end.
+
+    Args:
+        lines: All who follow.
+        community: Whose log is followed.
+        seat: Who follows.
+        caller: Whose line it counts as.
+        since: The id of the last event that they heard; empty where they come for the first time.
+        still: Whether they may still hear.
+    """
+    with lines.queue(community, seat, caller) as queue:
+        yield b"retry: 2000\n\n"
+        if since and since != str(community.size):
+            yield _event(missed(community, seat))
+        while (told := await _next(queue)) is not None and still():
+            yield told
 
 
 @router.websocket("/live/ws")
@@ -163,7 +185,11 @@ async def _next(queue: "asyncio.Queue[Change | None]") -> bytes | None:
         return _SIGN_OF_LIFE
     if found is None:
         return None
-    return b"id: %d\nevent: change\ndata: %b\n\n" % (found.size, msgspec.json.encode(found))
+    return _event(found)
+
+
+def _event(told: Change) -> bytes:
+    return b"id: %d\nevent: change\ndata: %b\n\n" % (told.size, msgspec.json.encode(told))
 
 
 async def _until_gone(socket: WebSocket) -> None:

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from commonwatt.apps.views import zones
+from commonwatt.apps.views.diary import Lent, lent
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.live import Value
+from commonwatt.apps.web.markup import tag
 from commonwatt.apps.web.pages import delivered, mapped, offering, stating
 from commonwatt.apps.web.parts.chart import Drawn, Line, moving_chart
 from commonwatt.apps.web.parts.figures import Figure, figures
 from commonwatt.apps.web.parts.grid import ZoneLoad, zone_map
+from commonwatt.apps.web.parts.listing import row
 from commonwatt.apps.web.parts.states import empty_state
-from commonwatt.apps.web.words import mark
+from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Role
 from commonwatt.model import SLOT_SECONDS
@@ -39,6 +42,7 @@ def build(context: Context) -> None:
     account = context.seat.account
     if account is not None and lets(context.seat, Action.STATE_CONSTRAINT, Relation.OWN):
         stating.put(context, account, stating.LIMITS, [_example(told)])
+    _homes(context)
     delivered.put(context)
     offering.put(context)
 
@@ -140,6 +144,34 @@ def _load(context: Context, name: str) -> None:
     if any(slot.power_w is not None for slot in now.slots):
         title = words.say("Zone {zone}, {homes} homes", zone=name, homes=words.number(now.homes))
         moving_chart(context, title, draw, _TOPICS, unit="kW", key=f"zone-{name}")
+
+
+def _homes(context: Context) -> None:
+    """Put the meters on the page that owners let this seat look at, where there are any."""
+    words = context.words
+
+    def card() -> Markup:
+        now_s = context.now_s()
+        found = lent(context.community, context.seat, now_s - _DAY_S, now_s)
+        head = tag("h2", words.say("Homes that let you look"))
+        if not found:
+            return tag(
+                "div", head, tag("p", words.say("No owner lets you look at a home."), class_="small"), class_="card"
+            )
+        rows = [tag("li", _meter(words, one)) for one in found]
+        return tag("div", head, tag("ul", *rows, class_="listing"), class_="card pile")
+
+    piece = context.put(card())
+    context.redraw(piece, card, ("reading_batch", "delegate"))
+
+
+def _meter(words: Words, one: Lent) -> Markup:
+    """Return what flowed at a meter in its last slot, and when that was."""
+    title = f"{one.owner}: {one.asset}"
+    if one.last is None:
+        return row(title, "\N{EN DASH}", note=words.say("nothing heard within a day"))
+    power_w = (one.last.import_wh - one.last.export_wh) * 3600 // SLOT_SECONDS
+    return row(title, words.power(power_w), note=words.between(one.last.slot_s, one.last.slot_s + SLOT_SECONDS))
 
 
 def _example(told: Sequence[zones.ZoneView]) -> str:

@@ -8,7 +8,7 @@ from nicegui import ui
 from commonwatt.apps import keyring
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.markup import join, tag
-from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
+from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of, pick
 from commonwatt.apps.web.parts.fields import text_field
 from commonwatt.apps.web.parts.listing import row
 from commonwatt.apps.web.words import Words, mark
@@ -16,6 +16,7 @@ from commonwatt.identity.seat import Role
 from commonwatt.model import AccountId
 
 _DAY_S = 86_400
+_MOST_LOOKERS = 50
 _MEDIA = "application/x-pem-file"
 
 
@@ -26,6 +27,8 @@ class _Draft:
     passphrase: str = ""
     public: str = ""
     days: int = 30
+    looker: str = ""
+    looker_days: int = 30
 
 
 def build(context: Context) -> None:
@@ -33,6 +36,7 @@ def build(context: Context) -> None:
     account = context.seat.account
     assert account is not None  # only who has an account sits here
     _take_along(context, account)
+    _lookers(context, account)
     _delegates(context, account)
     context.put(tag("a", context.say("Wallet"), href="/wallet", class_="button"))
 
@@ -81,12 +85,7 @@ def _form(words: Words) -> list[Markup]:
 
 def _delegates(context: Context, account: AccountId) -> None:
     """Put whom somebody lets act for them on the page, to be ended, and a form for another."""
-    words, draft = context.words, _Draft()
-    spans = [
-        Option(value="1", label=words.say("A day")),
-        Option(value="30", label=words.say("A month")),
-        Option(value="365", label=words.say("A year")),
-    ]
+    words, draft, spans = context.words, _Draft(), _spans(context.words)
 
     def card() -> Markup:
         told = keyring.keyring(context.community, context.seat, account)
@@ -124,8 +123,56 @@ def _delegates(context: Context, account: AccountId) -> None:
     context.redraw(piece, card, ("delegate",))
 
 
+def _spans(words: Words) -> list[Option]:
+    return [
+        Option(value="1", label=words.say("A day")),
+        Option(value="30", label=words.say("A month")),
+        Option(value="365", label=words.say("A year")),
+    ]
+
+
+def _lookers(context: Context, account: AccountId) -> None:
+    """Put a form on the page by which somebody lets a grid, an auditor or an installer look at their home."""
+    words, spans = context.words, _spans(context.words)
+    known = keyring.lookers(context.community, account)[:_MOST_LOOKERS]
+    if not known:
+        return
+    options = [Option(value=one.public, label=f"{one.account} ({one.role})") for one in known]
+    draft = _Draft(looker=options[0].value)
+
+    def card() -> Markup:
+        why = words.say(
+            "They see what your meters told, what is planned and what you stated; no money, and they can do nothing."
+            " Whom you let look stands below, to be ended."
+        )
+        inside = [
+            tag("h2", words.say("Let somebody look")),
+            tag("p", why),
+            pick("looker", words.say("Who"), options, draft.looker),
+            choice("looker_days", words.say("For"), spans, str(draft.looker_days)),
+            button("look", words.say("Let them look")),
+        ]
+        return tag("div", *inside, class_="card pile")
+
+    def set_looker(value: object) -> None:
+        draft.looker = chosen_of(options, value)
+
+    def set_days(value: object) -> None:
+        draft.looker_days = int(chosen_of(spans, value))
+
+    async def let(_: object) -> None:
+        until_s = context.now_s() + draft.looker_days * _DAY_S
+        held, public = context.held, draft.looker
+        await keyring.let_act(context.community, context.seat, held, account, public, until_s, keyring.TO_LOOK)
+        context.announce(words.say("They may look now."))
+
+    context.put(card(), on={"looker": set_looker, "looker_days": set_days, "look": let})
+
+
 def _delegate(words: Words, one: keyring.Delegate) -> Markup:
     until = words.say("until {when}", when=words.instant(one.until_s))
+    if one.kinds == keyring.TO_LOOK:
+        until = words.say("may look, {until}", until=until)
     line = row(one.account, until, note=tag("code", one.public, class_="wrapped"))
     return join(line, button("end", words.say("End it"), value=one.public, kind="quiet"))
 

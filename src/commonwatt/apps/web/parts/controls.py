@@ -38,6 +38,20 @@ def choice(name: str, label: str, options: Sequence[Option], chosen: str | None)
     )
 
 
+def pick(name: str, label: str, options: Sequence[Option], chosen: str) -> Markup:
+    """Return a list to choose one from, for more than a segmented choice has room for; sends the value.
+
+    Args:
+        name: Under which it sends, and unique on its page.
+        label: What is chosen, in words.
+        options: One or more.
+        chosen: The value that holds now.
+    """
+    inside = (tag("option", one.label, value=one.value, selected=one.value == chosen) for one in options)
+    box = tag("select", *inside, id=f"pick-{name}", data_send=name)
+    return tag("div", tag("label", label, for_=f"pick-{name}", class_="lead"), box, class_="field")
+
+
 def chosen_of(options: Sequence[Option], value: object) -> str:
     """Return what a browser sent as the value of one of the options.
 

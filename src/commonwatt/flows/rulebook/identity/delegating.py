@@ -2,8 +2,9 @@
 
 What may be delegated is in `DELEGABLE`: never delegation itself, so that no chain grows; never attesting, paying out
 or buying, which stay with who answers for them. Whoever runs the community, tells its facts, plans or meters is no
-delegate: these act for all, and for nobody in particular. One key has one delegation of an account; a new one stands in
-place of the old. What was done while it held stays done.
+delegate: these act for all, and for nobody in particular. Those who run the wires, and retailers, may be let look and
+do nothing else: they see zones, and a home where its owner lets them (row X6). One key has one delegation of an
+account; a new one stands in place of the old. What was done while it held stays done.
 """
 
 from commonwatt.flexibility import language
@@ -40,6 +41,8 @@ DELEGABLE = ABOUT_ASSETS | {
 MOST_DELEGATES = 32
 """Of one account."""
 _DELEGATES = frozenset({"agent", "installer", "auditor", "aggregator", "engineer", "inspector", "member"})
+_LOOKERS = frozenset({"dso", "tso", "utility"})
+"""Who may be let `INSPECT` and nothing beyond it."""
 
 
 def delegate(state: State, request: Request, body: trust_bodies.Delegate, position: int, stamped_s: int) -> Outcome:
@@ -107,7 +110,8 @@ def _grantable(state: State, account: AccountId, key: KeyId, body: trust_bodies.
     record = state.keys.get(key)
     if record is None:
         return Outcome.UNKNOWN_THING
-    if record.role not in _DELEGATES or record.account == account:
+    only_looks = record.role in _LOOKERS and set(body.kinds) == {INSPECT}
+    if not (record.role in _DELEGATES or only_looks) or record.account == account:
         return Outcome.NOT_ALLOWED
     if body.until_s <= stamped_s:
         return Outcome.TOO_LATE
