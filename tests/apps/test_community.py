@@ -2,6 +2,8 @@ import asyncio
 import logging
 import sqlite3
 from collections import Counter
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from lived import LivedStreet, open_community
@@ -14,7 +16,7 @@ from commonwatt.flows import chronicle
 from commonwatt.flows.chronicle import Chapter
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook.market import order_bodies
-from commonwatt.model import SLOT_SECONDS, AccountId, Commodity, Kind, Outcome, Refused, Side
+from commonwatt.model import SLOT_SECONDS, AccountId, Commodity, KeyId, Kind, Outcome, Refused, Side
 
 
 def followed(lived: LivedStreet) -> Community:
@@ -172,3 +174,23 @@ def test_a_chronicle_in_memory_leaves_no_file(lived: LivedStreet) -> None:
     assert {name for name in after - before if not name.startswith("log.sqlite-")} == set()
     with Chronicle() as chronicle:
         assert chronicle.last_slot_s() is None
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_who_waits_for_the_log_is_cancelled_in_the_same_instant_in_which_it_tells(steps: int) -> None:
+    async def story() -> None:
+        grown, numbers = asyncio.Condition(), {"key": 1}
+        keys = SimpleNamespace(next_seq=numbers.__getitem__)
+        waiter: Any = SimpleNamespace(_grown=grown, state=SimpleNamespace(keys=keys))
+        task = asyncio.ensure_future(Community._seen(waiter, {KeyId("key"): 1}))
+        await asyncio.sleep(0.001)
+        async with grown:
+            numbers["key"] = 2
+            grown.notify_all()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if task.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(story())

@@ -234,7 +234,8 @@ async def see_off(server: asyncio.Server, door: Door) -> None:
     """Close a door: nobody comes in any more, what was promised is decided, and all are told that it is closed."""
     server.close()
     with suppress(TimeoutError):
-        await asyncio.wait_for(door.drain("the door is closed"), MOST_DRAINING_S)
+        async with asyncio.timeout(MOST_DRAINING_S):
+            await door.drain("the door is closed")
     door.hang_up("the door is closed")
     await asyncio.sleep(LAST_WORDS_S)
     gc.unfreeze()  # what the door set aside for the collector may go now

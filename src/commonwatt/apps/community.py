@@ -293,12 +293,11 @@ class Community:
 
     async def _seen(self, last: Mapping[KeyId, int]) -> None:
         """Wait until the log told of a request of each key, and no longer than `SEEN_WITHIN_S`."""
-        async with self._grown:
-            seen = self._grown.wait_for(
-                lambda: all(self.state.keys.next_seq(author) > seq for author, seq in last.items())
-            )
-            with suppress(TimeoutError):
-                await asyncio.wait_for(seen, SEEN_WITHIN_S)
+        with suppress(TimeoutError):
+            async with self._grown, asyncio.timeout(SEEN_WITHIN_S):
+                await self._grown.wait_for(
+                    lambda: all(self.state.keys.next_seq(author) > seq for author, seq in last.items())
+                )
 
     def close(self) -> None:
         """Let go of the log."""

@@ -260,7 +260,8 @@ async def attempt(asset: Asset, spec: DeviceSpec, within_s: float = TRIES_FOR_S)
                 nameplate = NO_NAMEPLATE
                 if isinstance(device, Identified):
                     with suppress(CommonwattError, OSError, TimeoutError):
-                        nameplate = await asyncio.wait_for(device.identity(), 5)
+                        async with asyncio.timeout(5):
+                            nameplate = await device.identity()
                 ahead_s = device.clock_ahead_s if isinstance(device, Clocked) else None
             finally:
                 await device.close()
@@ -316,7 +317,8 @@ async def _first_reading(read: Callable[[], Any], asset: Asset, within_s: float)
     ends_s = asyncio.get_running_loop().time() + within_s
     while True:
         try:
-            state: DeviceState = await asyncio.wait_for(read(), within_s)
+            async with asyncio.timeout(within_s):
+                state: DeviceState = await read()
             return state
         except (Unreachable, OSError, TimeoutError) as error:
             if asyncio.get_running_loop().time() >= ends_s:

@@ -97,7 +97,8 @@ async def keep_witness(
         wait_s = first_wait_s if cosigned else min(LONGEST_WAIT_S, wait_s * 2)
         on_look(Looked(trouble=f"the witness ended with {code}, it is started again in {wait_s:g} s"))
         try:
-            await asyncio.wait_for(stop.wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await stop.wait()
         except TimeoutError:
             continue
 
@@ -154,7 +155,8 @@ async def _end(program: asyncio.subprocess.Process) -> None:
     if program.stdin is not None:
         program.stdin.close()
     try:
-        await asyncio.wait_for(program.wait(), STOPPED_WITHIN_S)
+        async with asyncio.timeout(STOPPED_WITHIN_S):
+            await program.wait()
     except TimeoutError:
         program.send_signal(signal.SIGKILL)
         await program.wait()

@@ -147,7 +147,8 @@ async def _body(request: Request) -> bytes:
 
 async def _within(limit_s: float, work: Awaitable[_T]) -> _T:
     try:
-        return await asyncio.wait_for(work, limit_s)
+        async with asyncio.timeout(limit_s):
+            return await work
     except TimeoutError as error:
         raise Corrupt(f"what is handed in arrives within {limit_s} s") from error
 

@@ -28,9 +28,11 @@ async def show_metrics(door: socket.socket, registry: CollectorRegistry) -> None
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_WITHIN_S)
+                async with asyncio.timeout(HEAD_WITHIN_S):
+                    head = await reader.readuntil(b"\r\n\r\n")
                 writer.write(_answer(head, registry))
-                await asyncio.wait_for(writer.drain(), HEAD_WITHIN_S)
+                async with asyncio.timeout(HEAD_WITHIN_S):
+                    await writer.drain()
         finally:
             writer.close()
 

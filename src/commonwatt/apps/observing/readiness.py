@@ -48,7 +48,8 @@ class Readiness:
 
     async def _try(self, name: str, need: Need) -> str:
         try:
-            await asyncio.wait_for(need(), WITHIN_S)
+            async with asyncio.timeout(WITHIN_S):
+                await need()
         except Exception as error:
             if name not in self._lacking:
                 _log.warning("not ready: %s, found %s", name, error)

@@ -136,7 +136,8 @@ class Live:
         clock, looked_s = asyncio.get_running_loop().time, float("-inf")
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stirred.wait(), LOOK_EVERY_S)
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._stirred.wait()
                 await asyncio.sleep(GATHER_S)
             if clock() >= looked_s + LOOK_EVERY_S:
                 looked_s = clock()

@@ -257,7 +257,8 @@ class OcppStation:
             waiting = self._waiting[id] = asyncio.get_running_loop().create_future()
             try:
                 await self._link.send(json.dumps([CALL, id, action, payload]))
-                told: dict[str, Any] = await asyncio.wait_for(waiting, self.patience_s)
+                async with asyncio.timeout(self.patience_s):
+                    told: dict[str, Any] = await waiting
             except TimeoutError:
                 raise Quiet(f"no answer to {action}") from None
             finally:

@@ -180,7 +180,8 @@ def _caller(connection: HTTPConnection, seat: Seat) -> str:
 
 async def _next(queue: "asyncio.Queue[Change | None]") -> bytes | None:
     try:
-        found = await asyncio.wait_for(queue.get(), PULSE_S)
+        async with asyncio.timeout(PULSE_S):
+            found = await queue.get()
     except TimeoutError:
         return _SIGN_OF_LIFE
     if found is None:

@@ -33,7 +33,8 @@ async def build(context: Context) -> None:
     """Put forecasts on the page; the day's first visitor may come before they are made."""
     words = context.words
     try:
-        book = await asyncio.wait_for(asyncio.shield(context.community.book()), WAITED_FOR_S)
+        async with asyncio.timeout(WAITED_FOR_S):
+            book = await asyncio.shield(context.community.book())
     except TimeoutError:
         why = words.say("They are made once a day and take some seconds. Look again in a moment.")
         title = words.say("Today's forecasts are being made")
