@@ -1,8 +1,8 @@
 """Compile the contracts, or check that what is shipped is what their sources compile to.
 
-python scripts/contracts.py install             bring Vyper into an environment of its own, .vyper/
+python scripts/contracts.py install             bring Vyper into .vyper/
 python scripts/contracts.py compile [NAME ...]  write artifacts of all contracts, or of these
-python scripts/contracts.py check               say which artifacts are missing, stale or for nothing; exit code 1 if any
+python scripts/contracts.py check               say which artifacts are missing, stale or for nothing; exit code 1 where any is
 
 A contract is a file `Name.vy` with a capital, in src/commonwatt/adapters/chains/contracts, or in tests/adapters/chains/
 hostile for those that attack; other files there are modules that contracts are built of, imported by their bare names.
