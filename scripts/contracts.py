@@ -2,7 +2,7 @@
 
 python scripts/contracts.py install             bring Vyper into .vyper/
 python scripts/contracts.py compile [NAME ...]  write artifacts of all contracts, or of these
-python scripts/contracts.py check               say which artifacts are missing, stale or for nothing; exit code 1 where any is
+python scripts/contracts.py check               say which artifacts are missing, stale or for nothing; exit code 1
 
 A contract is a file `Name.vy` with a capital, in src/commonwatt/adapters/chains/contracts, or in tests/adapters/chains/
 hostile for those that attack; other files there are modules that contracts are built of, imported by their bare names.
