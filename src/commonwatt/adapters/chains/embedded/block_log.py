@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from commonwatt.adapters.stores.ledger_file import open_file
 from commonwatt.model import Corrupt, Refused
@@ -188,7 +189,7 @@ class BlockLog:
         self._db.close()
         self._unlock()
 
-    def _row(self, query: str) -> tuple[object, ...]:
+    def _row(self, query: str) -> tuple[Any, ...]:
         found = self._db.execute(query).fetchone()
         if found is None:
             raise Corrupt(f"{self._path} lacks a row: {query}")

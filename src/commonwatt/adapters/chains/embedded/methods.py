@@ -9,7 +9,7 @@ from eth_typing import Address
 
 from commonwatt.adapters.chains.embedded import told
 from commonwatt.adapters.chains.embedded.chain import EmbeddedChain, FullBlock
-from commonwatt.adapters.chains.embedded.rules import TX_GAS, Message
+from commonwatt.adapters.chains.embedded.rules import TX_GAS, Message, base_fee
 from commonwatt.adapters.chains.evm.words import reason
 from commonwatt.identity.keys import keccak256
 from commonwatt.model import CommonwattError, Refused
@@ -49,7 +49,7 @@ class Methods:
             "eth_syncing": lambda: False,
             "eth_accounts": list,
             "eth_blockNumber": lambda: told.quantity(chain.head.block_number),
-            "eth_gasPrice": lambda: told.quantity(chain.head.base_fee_per_gas),
+            "eth_gasPrice": lambda: told.quantity(base_fee(chain.head)),
             "eth_maxPriorityFeePerGas": lambda: "0x0",
             "eth_blobBaseFee": lambda: "0x1",
             "eth_feeHistory": self._fee_history,
@@ -184,7 +184,7 @@ class Methods:
         found = [self._found(hex(number)) for number in range(last - blocks + 1, last + 1)]
         history: dict[str, Any] = {
             "oldestBlock": told.quantity(last - blocks + 1),
-            "baseFeePerGas": [told.quantity(block.header.base_fee_per_gas) for block in found] + ["0x0"],
+            "baseFeePerGas": [told.quantity(base_fee(block.header)) for block in found] + ["0x0"],
             "gasUsedRatio": [block.header.gas_used / block.header.gas_limit for block in found],
         }
         if percentiles:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
+from eth.abc import AtomicWriteBatchAPI
 from eth.db.backends.base import BaseAtomicDB
 from lru import LRU
 
@@ -38,9 +40,9 @@ class Nodes(BaseAtomicDB):
         self.fresh = {}
 
     @contextmanager
-    def atomic_batch(self) -> "Iterator[Nodes]":
+    def atomic_batch(self) -> Iterator[AtomicWriteBatchAPI]:
         """Return where to write: all of it waits for its block anyway."""
-        yield self
+        yield cast(AtomicWriteBatchAPI, self)
 
     def __getitem__(self, key: bytes) -> bytes:
         value = self.fresh.get(key)

@@ -24,9 +24,9 @@ _BEFORE_EXTRA = 5
 def checked_head(log: BlockLog, genesis: Genesis, rules: Rules, word: Callable[[str], None]) -> BlockHeaderAPI:
     """Return the last block's header, after every block was found to follow from the one before.
 
-    Every header has the hash that it is stored under and names the one before; every block has the transactions that its
-    header binds; the first is what the genesis makes; the last one's state begins where it should. What stands below
-    that is hashed when it is read. That each block's state is what its transactions make is for `recheck`.
+    Every header has the hash that it is stored under and names the one before; every block has the transactions that
+    its header binds; the first is what the genesis makes; the last one's state begins where it should. What stands
+    below that is hashed when it is read. That each block's state is what its transactions make is for `recheck`.
 
     Args:
         log: Holds one block at least.
@@ -37,7 +37,7 @@ def checked_head(log: BlockLog, genesis: Genesis, rules: Rules, word: Callable[[
     Raises:
         Corrupt: It is not so, and where.
     """
-    before, last, count = rules.found(genesis).hash, b"", 0
+    before, last, count = bytes(rules.found(genesis).hash), b"", 0
     rules.nodes.forget()
     size = log.size
     for count, (number, block_hash, header, raws) in enumerate(log.blocks(), start=1):

@@ -1,9 +1,9 @@
 """What a block does, by the rules of Ethereum's Cancun fork, as py-evm runs them."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from eth.abc import (
@@ -14,9 +14,9 @@ from eth.abc import (
     SignedTransactionAPI,
     StateAPI,
 )
-from eth.consensus import ConsensusContext
+from eth.consensus.context import ConsensusContext
 from eth.db.trie import make_trie_root_and_nodes
-from eth.exceptions import HeaderNotFound
+from eth.exceptions import HeaderNotFound, UnrecognizedTransactionType
 from eth.rlp.headers import BlockHeader
 from eth.vm.chain_context import ChainContext
 from eth.vm.forks.cancun import CancunVM
@@ -24,8 +24,9 @@ from eth.vm.forks.cancun.blocks import CancunBlockHeader
 from eth.vm.forks.cancun.state import CancunState, CancunTransactionExecutor
 from eth.vm.forks.cancun.transactions import CancunTransactionBuilder
 from eth.vm.spoof import SpoofTransaction
+from eth_keys.exceptions import BadSignature
 from eth_typing import Address, Hash32
-from eth_utils import ValidationError
+from eth_utils.exceptions import ValidationError
 from rlp import decode as rlp_decode
 from rlp.exceptions import RLPException
 
@@ -152,7 +153,9 @@ class Rules:
         """
         header = self.after(parent, time_s)
         vm = self._vm(header)
-        taken, receipts, refused = [], [], {}
+        taken: list[SignedTransactionAPI] = []
+        receipts: list[ReceiptAPI] = []
+        refused: dict[bytes, str] = {}
         for tx in txs:
             if taken and header.gas_used + tx.gas > GAS_LIMIT // 2:
                 break
@@ -201,7 +204,8 @@ class Rules:
     def state(self, header: BlockHeaderAPI) -> StateAPI:
         """Return the state at a header; what is written to it stays in memory."""
         free = header.copy(base_fee_per_gas=0)
-        return _VM.build_state(self.nodes, free, self._context, _VM.get_prev_hashes(free.parent_hash, self._headers))
+        earlier = _VM.get_prev_hashes(free.parent_hash, self._headers) or ()
+        return _VM.build_state(self.nodes, free, self._context, earlier)
 
     def _vm(self, header: BlockHeaderAPI) -> "_VM":
         return _VM(header=header, chaindb=self._headers, chain_context=self._context, consensus_context=self._consensus)
@@ -215,19 +219,15 @@ def read_tx(raw: bytes, chain_id: int) -> SignedTransactionAPI:
             signature is nobody's.
     """
     try:
-        tx = cast(SignedTransactionAPI, CancunTransactionBuilder.decode(raw))
+        tx = CancunTransactionBuilder.decode(raw)
         if tx.encode() != raw:
             raise Refused("a transaction has one form", found=raw.hex()[:64])
         found = tx.chain_id
         blobs = getattr(tx, "type_id", None) == _BLOBS
         if not blobs and found == chain_id:
             tx.sender  # noqa: B018  recovers it
-    except (RLPException, ValidationError, ValueError, TypeError, NotImplementedError) as error:
+    except _NO_TX as error:
         raise Refused("this is no signed transaction", found=str(error)) from error
-    except Exception as error:
-        if type(error).__name__ in ("BadSignature", "UnrecognizedTransactionType"):
-            raise Refused("this is no signed transaction", found=str(error)) from error
-        raise
     if blobs:
         raise Refused("blobs are for chains with a network")
     if found != chain_id:
@@ -249,7 +249,12 @@ def read_header(encoded: bytes) -> BlockHeaderAPI:
         raise Corrupt(f"a block's header is damaged: {error}") from error
 
 
-def digest(raws: Any) -> bytes:
+def base_fee(header: BlockHeaderAPI) -> int:
+    """Return a block's base fee per gas (EIP-1559), which py-evm types as perhaps absent."""
+    return header.base_fee_per_gas or 0
+
+
+def digest(raws: Iterable[bytes]) -> bytes:
     """Return the hash over signed transactions that stands in their block's header as its extra data.
 
     The header's transaction root binds them as well, but takes a hundred times longer to check.
@@ -274,6 +279,16 @@ def _unsigned(state: StateAPI, message: Message) -> SpoofTransaction:
 
 
 _BLOBS = 3
+_NO_TX = (
+    RLPException,
+    ValidationError,
+    BadSignature,
+    UnrecognizedTransactionType,
+    ValueError,
+    TypeError,
+    NotImplementedError,
+)
+"""What py-evm raises for bytes that are no transaction, or whose signature is nobody's."""
 
 
 class _Executor(CancunTransactionExecutor):

@@ -5,9 +5,10 @@ from typing import Any
 
 import rlp
 from eth.abc import BlockHeaderAPI, ReceiptAPI, SignedTransactionAPI
-from eth_bloom import BloomFilter
+from eth_bloom.bloom import BloomFilter
 
 from commonwatt.adapters.chains.embedded.chain import FullBlock
+from commonwatt.adapters.chains.embedded.rules import base_fee
 from commonwatt.identity.keys import keccak256
 
 Told = dict[str, Any]
@@ -30,7 +31,7 @@ def block(found: FullBlock, *, whole: bool) -> Told:
         found: Which.
         whole: With its transactions; else with their hashes.
     """
-    h = found.header
+    h: Any = found.header  # of Cancun, where all of it is there
     txs = [transaction(found, place) if whole else data(tx.hash) for place, tx in enumerate(found.txs)]
     return {
         "number": quantity(h.block_number),
@@ -66,7 +67,7 @@ def transaction(found: FullBlock, place: int) -> Told:
     """Return the transaction at a place of a block."""
     tx = found.txs[place]
     kind = _kind(tx)
-    told = {
+    told: Told = {
         "hash": data(tx.hash),
         "type": quantity(kind),
         "nonce": quantity(tx.nonce),
@@ -156,9 +157,10 @@ def matching(receipts: Sequence[ReceiptAPI], addresses: Sequence[bytes], topics:
     found, place = set(), 0
     for got in receipts:
         for log in got.logs:
-            if (not addresses or bytes(log.address) in addresses) and len(log.topics) >= len(asked):
-                if all(not some or topic in some for some, topic in zip(asked, log.topics, strict=False)):
-                    found.add(place)
+            by_one = not addresses or bytes(log.address) in addresses
+            fit = (not some or topic in some for some, topic in zip(asked, log.topics, strict=False))
+            if by_one and len(log.topics) >= len(asked) and all(fit):
+                found.add(place)
             place += 1
     return found
 
@@ -173,4 +175,4 @@ def _kind(tx: SignedTransactionAPI) -> int:
 
 
 def _price(header: BlockHeaderAPI, tx: SignedTransactionAPI) -> int:
-    return min(tx.max_fee_per_gas, tx.max_priority_fee_per_gas + header.base_fee_per_gas)
+    return min(tx.max_fee_per_gas, tx.max_priority_fee_per_gas + base_fee(header))

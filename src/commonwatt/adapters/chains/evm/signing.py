@@ -50,7 +50,7 @@ def signed(transaction: Transaction, key: TransactionSigner) -> bytes:
     digest = keccak256(_DYNAMIC_FEE + rlp.encode(fields))
     signature = bytes.fromhex(key.sign_digest(digest))
     r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
-    return _DYNAMIC_FEE + rlp.encode([*fields, parity(digest, signature, key.id), r, s])
+    return bytes(_DYNAMIC_FEE + rlp.encode([*fields, parity(digest, signature, key.id), r, s]))
 
 
 def parity(digest: bytes, signature: bytes, account: str) -> int:
