@@ -1,8 +1,8 @@
 """Payment channels off the chain: what a payer may sign, and what a payee may believe.
 
-A voucher says the total ever owed through a channel. So a later one replaces all earlier ones, a lost one costs nothing,
-and who holds the last one holds all that was paid. Signatures and the chain are others' affair: here stands what
-follows from what they say.
+A voucher says the total ever owed through a channel. So a later one replaces all earlier ones, a lost one costs
+nothing, and who holds the last one holds all that was paid. Signatures and the chain are others' affair: here stands
+what follows from what they say.
 """
 
 import re
