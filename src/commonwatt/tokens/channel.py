@@ -200,8 +200,9 @@ class Payee:
     Args:
         config: The channel's.
         channel: Its id.
+        account: For whom it pays, among those that the payee keeps accounts of.
         voucher: The best that was accepted; None before the first.
-        credited: What of it was handed on to whoever it was paid for.
+        credited: What of it stands on that account already.
 
     Raises:
         InvalidValue: The voucher is another channel's, or more was credited than paid.
@@ -209,6 +210,7 @@ class Payee:
 
     config: Config
     channel: str
+    account: str
     voucher: Voucher | None = None
     credited: int = 0
 
@@ -253,6 +255,6 @@ class Payee:
             raise InvalidValue(f"a later voucher is of more than {self.total}, was {voucher.total}")
         return replace(self, voucher=voucher)
 
-    def crediting(self) -> "Payee":
-        """Return the same once all that was paid was handed on."""
-        return replace(self, credited=self.total)
+    def crediting(self, credited: int) -> "Payee":
+        """Return the same once so much of what was paid stands on the account."""
+        return replace(self, credited=credited)

@@ -54,11 +54,17 @@ class Channels:
 
     def seen(self, channel: str) -> Standing:
         """Return what was last seen of a channel; a network may take it back."""
-        return self._standing(channel, None)
+        return _standing(self.chain.call(self.contract, "standing", [bytes.fromhex(channel)]))
 
     def final(self, channel: str) -> Standing:
         """Return what stands of a channel for good."""
-        return self._standing(channel, self.chain.final().number)
+        final = self.chain.final().number
+        return _standing(self.chain.call(self.contract, "standing", [bytes.fromhex(channel)], block=final))
+
+    def seen_of(self, channels: Sequence[str]) -> list[Standing]:
+        """Return what was last seen of many channels, `MOST_CLAIMS` at most, in their order."""
+        ids = [bytes.fromhex(channel) for channel in channels]
+        return [_standing(found) for found in self.chain.call(self.contract, "standings", [ids])]
 
     def deposit(self, key: TransactionSigner, config: Config, amount: int) -> TxHash:
         """Open a channel or add to one, from what the token allows this contract to take of the payer's."""
@@ -116,15 +122,21 @@ class Channels:
         """End a channel whose withdrawal has waited long enough; with anybody's key."""
         return self.chain.send(key, self.contract, "finish", [_parts(config)])
 
-    def withdrawing(self, payee: str, first: int, last: int) -> list[str]:
-        """Return the channels of a payee whose payers have begun to withdraw in some blocks, in order."""
-        events = self.chain.events(self.contract, "Withdrawing", first, last)
-        return [event.values["channel"].hex() for event in events if event.values["payee"] == payee]
+    def withdrawing(self, payee: str, first: int, last: int) -> list[tuple[int, str]]:
+        """Return where payers of a payee have begun to withdraw: the block and the channel, in order.
 
-    def _standing(self, channel: str, block: int | None) -> Standing:
-        found = self.chain.call(self.contract, "standing", [bytes.fromhex(channel)], block=block)
-        deposit, claimed, finish_at_s, closed = found
-        return Standing(deposit=deposit, claimed=claimed, finish_at_s=finish_at_s, closed=closed)
+        Args:
+            payee: Whose channels.
+            first: The first block looked at.
+            last: The last.
+        """
+        events = self.chain.events(self.contract, "Withdrawing", first, last)
+        return [(event.block, event.values["channel"].hex()) for event in events if event.values["payee"] == payee]
+
+
+def _standing(found: tuple[int, int, int, bool]) -> Standing:
+    deposit, claimed, finish_at_s, closed = found
+    return Standing(deposit=deposit, claimed=claimed, finish_at_s=finish_at_s, closed=closed)
 
 
 def _parts(config: Config) -> tuple[object, ...]:

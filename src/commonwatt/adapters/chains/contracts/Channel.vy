@@ -229,10 +229,19 @@ def standing(channel: bytes32) -> Standing:
     """
     @notice What stands of a channel; all zero before it was opened, and no amounts once it is closed.
     """
-    held: uint256 = self._held[channel]
-    if held == CLOSED:
-        return Standing(deposit=0, claimed=0, finish_at=self._finish_at[channel], closed=True)
-    return Standing(deposit=held >> 128, claimed=held & CLOSED, finish_at=self._finish_at[channel], closed=False)
+    return self._standing(channel)
+
+
+@external
+@view
+def standings(channels: DynArray[bytes32, MOST_CLAIMS]) -> DynArray[Standing, MOST_CLAIMS]:
+    """
+    @notice The same of many channels, in their order.
+    """
+    found: DynArray[Standing, MOST_CLAIMS] = []
+    for channel: bytes32 in channels:
+        found.append(self._standing(channel))
+    return found
 
 
 @internal
@@ -265,6 +274,15 @@ def _deposit(config: Config, amount: uint128):
 def _pay(token: address, to: address, amount: uint256):
     if amount != 0:
         assert extcall IERC20(token).transfer(to, amount, default_return_value=True), "channel: not paid"
+
+
+@internal
+@view
+def _standing(channel: bytes32) -> Standing:
+    held: uint256 = self._held[channel]
+    if held == CLOSED:
+        return Standing(deposit=0, claimed=0, finish_at=self._finish_at[channel], closed=True)
+    return Standing(deposit=held >> 128, claimed=held & CLOSED, finish_at=self._finish_at[channel], closed=False)
 
 
 @internal
