@@ -1,6 +1,7 @@
 """A chain with a token and the contract of channels, and who meets there: payer, signer, payee, stranger."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from commonwatt.adapters.chains.contracts.artifact import artifact
@@ -27,10 +28,10 @@ PAYER, SIGNER, PAYEE, STRANGER, GUARDIAN = (key(who) for who in ("payer", "signe
 class Hall:
     """Everybody, on one chain; a block a transaction, and a clock that a test moves."""
 
-    def __init__(self, chain_id: int = 1, token: Compiled | None = None) -> None:
+    def __init__(self, chain_id: int = 1, token: Compiled | None = None, folder: Path | None = None) -> None:
         self.now_s = BEGAN_S
         genesis = Genesis(chain_id=chain_id, time_s=BEGAN_S, balances={PAYER.id: 10**18})
-        self.inside = EmbeddedChain(None, genesis, clock=lambda: self.now_s)
+        self.inside = EmbeddedChain(folder, genesis, clock=lambda: self.now_s)
         self.chain = embedded(self.inside)
         self.timelock = self.deploy(artifact("Timelock"), [3_600, PAYER.id, GUARDIAN.id])
         self.token = self.deploy(token or artifact("Tsl"), [PAYER.id])
