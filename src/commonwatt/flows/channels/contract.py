@@ -68,14 +68,14 @@ class Channels:
 
     def deposit(self, key: TransactionSigner, config: Config, amount: int) -> TxHash:
         """Open a channel or add to one, from what the token allows this contract to take of the payer's."""
-        return self.chain.send(key, self.contract, "deposit", [_parts(config), amount])
+        return self.chain.send(key, self.contract, "deposit", [config_parts(config), amount])
 
     def deposit_by_permit(
         self, key: TransactionSigner, config: Config, amount: int, token: Contract, deadline_s: int
     ) -> TxHash:
         """As `deposit`, with a permit in place of an allowance: one transaction. Arguments as in `permit`."""
         signed = self.permit(key, amount, token, deadline_s)
-        args = [_parts(config), amount, deadline_s, *signed]
+        args = [config_parts(config), amount, deadline_s, *signed]
         return self.chain.send(key, self.contract, "deposit_with_permit", args)
 
     def permit(self, key: TransactionSigner, amount: int, token: Contract, deadline_s: int) -> tuple[int, bytes, bytes]:
@@ -111,16 +111,16 @@ class Channels:
     def close(self, key: TransactionSigner, config: Config, voucher: Voucher | None) -> TxHash:
         """Pay out both sides and end a channel; with the payee's key, and the last voucher where there is one."""
         r, vs = _halves(voucher.signature) if voucher else (_NOTHING, _NOTHING)
-        args: Args = [_parts(config), voucher.total if voucher else 0, r, vs]
+        args: Args = [config_parts(config), voucher.total if voucher else 0, r, vs]
         return self.chain.send(key, self.contract, "close", args)
 
     def withdraw(self, key: TransactionSigner, config: Config) -> TxHash:
         """Begin to take back what is not owed; with the payer's key."""
-        return self.chain.send(key, self.contract, "withdraw", [_parts(config)])
+        return self.chain.send(key, self.contract, "withdraw", [config_parts(config)])
 
     def finish(self, key: TransactionSigner, config: Config) -> TxHash:
         """End a channel whose withdrawal has waited long enough; with anybody's key."""
-        return self.chain.send(key, self.contract, "finish", [_parts(config)])
+        return self.chain.send(key, self.contract, "finish", [config_parts(config)])
 
     def withdrawing(self, payee: str, first: int, last: int) -> list[tuple[int, str]]:
         """Return where payers of a payee have begun to withdraw: the block and the channel, in order.
@@ -139,7 +139,8 @@ def _standing(found: tuple[int, int, int, bool]) -> Standing:
     return Standing(deposit=deposit, claimed=claimed, finish_at_s=finish_at_s, closed=closed)
 
 
-def _parts(config: Config) -> tuple[object, ...]:
+def config_parts(config: Config) -> tuple[object, ...]:
+    """Return a config as the contract takes it."""
     return (
         config.payer, config.signer, config.payee, config.token, config.delay_s, number_word(config.salt)
     )  # fmt: skip
