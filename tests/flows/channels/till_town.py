@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from community import NAME, key
+from community import NAME, Community, key
 from fastapi import FastAPI
-from purse import Purse as Community
 
 from channel_hall import DELAY_S, PAYEE, PAYER, SIGNER, Hall
 from commonwatt.adapters.payments.till import till_app
@@ -39,7 +38,7 @@ class Town:
 
     def __init__(self, folder: Path, hall: Hall | None = None, town: Community | None = None) -> None:
         self.hall = hall or Hall()
-        self.town = town or Community(2, terms={})
+        self.town = town or Community(2)
         self.folder = folder
         self.desk = PaymentDesk(self.town.sequencer, key("payment"), lambda: self.town.now_s)
         self.terms = Terms(
