@@ -158,10 +158,8 @@ class Contracts(RuleBasedStateMachine):
         if flaw == "other signer":
             new = old
         owners = [name for name, place in WHO.items() if found and place == found.owner]
-        self.both.send(
-            owners[0] if owners and data.draw(st.booleans()) else who,
-            *("DeviceRegistry", "rotate", device, WHO[key], _flawed(old, flaw), compact(new)),
-        )
+        by = data.draw(st.sampled_from([*owners, *owners, who]))
+        self.both.send(by, "DeviceRegistry", "rotate", device, WHO[key], _flawed(old, flaw), compact(new))
 
     @rule(data=st.data(), who=members, function=st.sampled_from(["transfer", "transfer", "retire"]))
     def hand_on(self, data: st.DataObject, who: str, function: str) -> None:
@@ -201,9 +199,9 @@ class Contracts(RuleBasedStateMachine):
         numbers, many = [number for number, _ in each], [amount for _, amount in each]
         if each and data.draw(st.integers(0, 5)) == 0:
             many.pop()
-        function, more = ("safeBatchTransferAndClaimFrom", ([b"me"] * len(each),))
-        if not claims:
-            function, more = "safeBatchTransferFrom", ()
+        function, more = "safeBatchTransferFrom", list[list[bytes]]()
+        if claims:
+            function, more = "safeBatchTransferAndClaimFrom", [[b"me"] * len(each)]
         to = data.draw(members.map(WHO.__getitem__))
         self.both.send(owner, "Certificates", function, WHO[owner], to, numbers, many, b"", *more)
 
@@ -225,7 +223,8 @@ class Contracts(RuleBasedStateMachine):
     def device(self, data: st.DataObject) -> bytes:
         """Return a device's id, entered or not."""
         known = [*self.both.contracts["DeviceRegistry"].devices] * 4
-        return data.draw(st.sampled_from([*known, device_id(WHO["maker"], NUMBERS[-1])]))
+        found: bytes = data.draw(st.sampled_from([*known, device_id(WHO["maker"], NUMBERS[-1])]))
+        return found
 
     def key_of(self, device: bytes) -> str:
         """Return whose key a device has."""
