@@ -90,6 +90,10 @@ class PyEvm:
         found: int = self._state.get_storage(address, slot)
         return found
 
+    def code(self, address: bytes) -> bytes:
+        """Return what runs at an address."""
+        return bytes(self._state.get_code(address))
+
     def _run(self, sender: bytes, to: bytes, data: bytes) -> Told:
         transaction = self._vm.create_unsigned_transaction(
             nonce=self._state.get_nonce(sender), gas_price=PRICE, gas=GAS, to=Address(to), value=0, data=data

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from contract_yard import Yard
 
 import commonwatt.adapters.chains.contracts
 from commonwatt.adapters.chains.contracts.artifact import Fork, artifact
@@ -36,6 +37,19 @@ def test_a_contract_is_shipped_for_both_forks_from_the_sources_that_are_here(nam
             assert hashlib.sha256((HERE / file).read_bytes()).hexdigest() == digest, file
         assert one.runtime_bytes + 32 * MOST_WORDS <= MOST_BYTES
     assert found[0].abi == found[1].abi
+
+
+@pytest.mark.parametrize("fork", FORKS)
+def test_code_on_a_chain_is_known_as_the_contracts_and_as_no_others(fork: Fork) -> None:
+    yard = Yard(fork=fork)
+    codes = {name: yard.machine.code(place) for name, place in yard.places.items()}
+    for name, code in codes.items():
+        made = artifact(name, fork)
+        assert [other for other, found in codes.items() if made.runs(found)] == [name]
+        assert not made.runs(code[:-1]) and not made.runs(code[: made.runtime_bytes - 1]) and not made.runs(b"")
+        bent = bytearray(code)
+        bent[made.runtime_bytes // 2] ^= 1
+        assert not made.runs(bytes(bent))
 
 
 @pytest.mark.parametrize("name", ["Nothing", "ergon", "", "../cancun/Ergon", "Ergon.json"])
