@@ -1,0 +1,1 @@
+"""Where the chain is: contracts, the embedded chain, and any network by URL."""
