@@ -1,1 +1,1 @@
-"""Where the chain is: contracts, the embedded chain, and any network by URL."""
+"""Chains that contracts run on: one embedded, any other by its URL."""
