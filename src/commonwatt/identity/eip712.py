@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from commonwatt.identity.keys import SigningKey, VerifyingKey, keccak256
-from commonwatt.model import InvalidValue
+from commonwatt.identity.keys import SIGNATURE, SigningKey, VerifyingKey, keccak256, recovered
+from commonwatt.model import InvalidValue, KeyId
 
 DOMAIN_NAME = "commonwatt"
 DOMAIN_VERSION = "1"
 """No chain's id and no contract's address stand in a checkpoint's domain: it says what a log holds, and names the log,
 so it is equally true wherever it is shown. What pays out on one chain alone has a `Domain` that names it."""
 _HASH_BYTES, _ADDRESS_BYTES = 32, 20
+_PARITY = 1 << 255
+"""In a compact signature's second number, above s, which leaves this bit free."""
 _MOST_UINT64 = 2**64 - 1
 _CHECKPOINT = b"Checkpoint(string origin,uint64 epoch,uint64 size,bytes32 logRoot,bytes32 stateRoot)"
 
@@ -126,6 +128,41 @@ def verify_checkpoint(
 ) -> bool:
     """Tell whether the key signed this checkpoint; False for anything that `sign_checkpoint` would not write."""
     return key.verify_digest(checkpoint_digest(origin, epoch, size, log_root, state_root), signature)
+
+
+def compact_signature(digest: bytes, signature: str, who: KeyId) -> tuple[int, int]:
+    """Return a signature as contracts take it: r, and s with the point's parity in its highest bit.
+
+    A signature of ours names no parity, since its author is known; a contract has to find the author.
+
+    Args:
+        digest: The 32 bytes that were signed.
+        signature: r and s, low-s, as 128 lower-case hex digits.
+        who: Who signed, as an address.
+
+    Raises:
+        InvalidValue: It is no signature of theirs.
+
+    Source: EIP-2098, https://eips.ethereum.org/EIPS/eip-2098.
+    """
+    if not SIGNATURE.fullmatch(signature):
+        raise InvalidValue("a signature is r and s as 128 hex digits")
+    plain = bytes.fromhex(signature)
+    for odd in (0, 1):
+        if recovered(digest, plain, odd) == who:
+            return int(signature[:64], 16), int(signature[64:], 16) | odd * _PARITY
+    raise InvalidValue(f"a signature is by who is named, was not by {who}")
+
+
+def compact_signer(digest: bytes, r: int, vs: int) -> KeyId | None:
+    """Return who made a signature that `compact_signature` returned; None for anything that it would not return.
+
+    Args:
+        digest: The 32 bytes that were signed.
+        r: 256 bits.
+        vs: s with the parity in its highest bit, 256 bits.
+    """
+    return recovered(digest, number_word(r) + number_word(vs % _PARITY), vs // _PARITY)
 
 
 _DOMAIN = struct_hash(

@@ -6,8 +6,7 @@ from functools import cached_property
 
 from commonwatt.flows.chain_ports import Args, Chain, Contract, TransactionSigner, TxHash
 from commonwatt.flows.channels import typed
-from commonwatt.identity.compact import compact
-from commonwatt.identity.eip712 import Domain, address_word, number_word, typed_digest
+from commonwatt.identity.eip712 import Domain, address_word, compact_signature, number_word, typed_digest
 from commonwatt.model import KeyId
 from commonwatt.tokens.channel import Config, Standing, Voucher
 
@@ -93,8 +92,8 @@ class Channels:
         words = [address_word(key.id), address_word(self.contract.address)]
         words += [number_word(number) for number in (amount, nonce, deadline_s)]
         digest = typed_digest(self.chain.call(token, "DOMAIN_SEPARATOR"), _PERMIT, words)
-        r, vs = _halves(compact(key.sign_digest(digest), digest, KeyId(key.id)))
-        return 27 + (vs[0] >> 7), r, bytes([vs[0] & 0x7F]) + vs[1:]
+        r, vs = compact_signature(digest, key.sign_digest(digest), KeyId(key.id))
+        return 27 + (vs >> 255), number_word(r), number_word(vs % 2**255)
 
     def claim(self, key: TransactionSigner, held: Sequence[tuple[Config, Voucher]]) -> TxHash:
         """Have a payee paid what vouchers of channels with one payee and token add to what was claimed.

@@ -1,8 +1,14 @@
 """A channel's id and its vouchers, as the contract has them: EIP-712 typed data in the contract's own domain."""
 
 from commonwatt.flows.chain_ports import TransactionSigner
-from commonwatt.identity.compact import compact, signer_of
-from commonwatt.identity.eip712 import Domain, address_word, number_word, typed_digest
+from commonwatt.identity.eip712 import (
+    Domain,
+    address_word,
+    compact_signature,
+    compact_signer,
+    number_word,
+    typed_digest,
+)
 from commonwatt.identity.keys import keccak256
 from commonwatt.model import KeyId
 from commonwatt.tokens.channel import Config, Voucher
@@ -43,12 +49,14 @@ def sign_voucher(where: Domain, key: TransactionSigner, channel: str, total: int
         InvalidValue: There is no such total.
     """
     digest = _digest(where, channel, total)
-    return Voucher(channel=channel, total=total, signature=compact(key.sign_digest(digest), digest, KeyId(key.id)))
+    r, vs = compact_signature(digest, key.sign_digest(digest), KeyId(key.id))
+    return Voucher(channel=channel, total=total, signature=f"{r:064x}{vs:064x}")
 
 
 def voucher_signer(where: Domain, voucher: Voucher) -> KeyId | None:
     """Return who signed a voucher for a chain and contract; None where nobody did."""
-    return signer_of(voucher.signature, _digest(where, voucher.channel, voucher.total))
+    r, vs = int(voucher.signature[:64], 16), int(voucher.signature[64:], 16)
+    return compact_signer(_digest(where, voucher.channel, voucher.total), r, vs)
 
 
 def _digest(where: Domain, channel: str, total: int) -> bytes:
