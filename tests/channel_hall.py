@@ -1,17 +1,15 @@
 """A chain with a token and the contract of channels, and who meets there: payer, signer, payee, stranger."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from commonwatt.adapters.chains.contracts.artifact import artifact
-from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
 from commonwatt.adapters.chains.embedded.rules import Genesis
-from commonwatt.adapters.chains.rpc import embedded
-from commonwatt.flows.chain_ports import Compiled, Contract, Receipt, TxHash, deployed
+from commonwatt.flows.chain_ports import Compiled, Receipt, TxHash
 from commonwatt.flows.channels.contract import Channels
 from commonwatt.identity.keys import SigningKey
 from commonwatt.tokens.channel import Config, Voucher
+from on_chain import COINS, Ground, HandClock
 
 BEGAN_S = 1_750_000_000
 DEPOSIT = 1_000
@@ -25,25 +23,20 @@ def key(who: str) -> SigningKey:
 PAYER, SIGNER, PAYEE, STRANGER, GUARDIAN = (key(who) for who in ("payer", "signer", "payee", "stranger", "guardian"))
 
 
-class Hall:
+class Hall(Ground):
     """Everybody, on one chain; a block a transaction, and a clock that a test moves."""
 
     def __init__(self, chain_id: int = 1, token: Compiled | None = None, folder: Path | None = None) -> None:
-        self.now_s = BEGAN_S
-        genesis = Genesis(chain_id=chain_id, time_s=BEGAN_S, balances={PAYER.id: 10**18})
-        self.inside = EmbeddedChain(folder, genesis, clock=lambda: self.now_s)
-        self.chain = embedded(self.inside)
-        self.timelock = self.deploy(artifact("Timelock"), [3_600, PAYER.id, GUARDIAN.id])
-        self.token = self.deploy(token or artifact("Tsl"), [PAYER.id])
-        self.channels = Channels(self.chain, self.deploy(artifact("Channel"), [self.timelock.address]))
+        genesis = Genesis(chain_id=chain_id, time_s=BEGAN_S, balances={PAYER.id: COINS})
+        super().__init__(folder, genesis, HandClock(BEGAN_S))
+        self.timelock = self.put(artifact("Timelock"), 3_600, PAYER.id, GUARDIAN.id)
+        self.token = self.put(token or artifact("Tsl"), PAYER.id)
+        self.channels = Channels(self.chain, self.put(artifact("Channel"), self.timelock.address))
 
     @property
     def next_s(self) -> int:
         """The time of the next block."""
-        return max(self.now_s, self.inside.head.timestamp + 1)
-
-    def deploy(self, compiled: Compiled, args: Sequence[Any] = ()) -> Contract:
-        return deployed(self.chain.receipt(self.chain.deploy(STRANGER, compiled, args)), compiled)
+        return max(self.clock.now_s, self.embedded.head.timestamp + 1)
 
     def done(self, tx: TxHash) -> Receipt:
         """Return a transaction's receipt; it did what it was sent for."""
@@ -51,8 +44,9 @@ class Hall:
         assert receipt is not None and receipt.ok
         return receipt
 
-    def approve(self, amount: int = 10**15, who: SigningKey = PAYER) -> None:
-        self.done(self.chain.send(who, self.token, "approve", [self.channels.contract.address, amount]))
+    def approve(self, amount: int = 10**15) -> None:
+        """Let the contract of channels take so much of the payer's."""
+        self.tell(PAYER, self.token, "approve", self.channels.contract.address, amount)
 
     def config(self, salt: int = 0, **other: Any) -> Config:
         told: dict[str, Any] = {"payer": PAYER.id, "signer": SIGNER.id, "payee": PAYEE.id, "token": self.token.address}
@@ -68,8 +62,7 @@ class Hall:
         return self.channels.sign(by, self.channels.id(config), total)
 
     def holds(self, who: SigningKey | str) -> int:
-        account = who if isinstance(who, str) else who.id
-        return int(self.chain.call(self.token, "balanceOf", [account]))
+        return int(self.ask(self.token, "balanceOf", who if isinstance(who, str) else who.id))
 
     def said(self, receipt: Receipt, event: str) -> list[dict[str, Any]]:
         """Return what the contract of channels said in a transaction, under one name."""

@@ -71,7 +71,7 @@ def test_a_voucher_of_another_chain_pays_nothing(hall: Hall, config: Config) -> 
 
 
 def test_a_voucher_of_another_contract_pays_nothing(hall: Hall, config: Config) -> None:
-    other = Channels(hall.chain, hall.deploy(artifact("Channel"), [hall.timelock.address]))
+    other = Channels(hall.chain, hall.put(artifact("Channel"), hall.timelock.address))
     foreign = other.sign(SIGNER, hall.channels.id(config), 300)
     assert claim(hall, (config, foreign))[0] == 0
     assert refused(hall, config, foreign) == "channel: not signed"
@@ -121,8 +121,8 @@ def test_a_token_that_calls_back_is_not_let_in(door: str) -> None:
     told = call_data(channels.contract.abi, *doors[door])
     if door == "finish":
         hall.done(channels.withdraw(PAYER, config))
-        hall.now_s += 2 * DELAY_S
-    hall.done(hall.chain.send(STRANGER, hall.token, "attack", [channels.contract.address, told]))
+        hall.clock.now_s += 2 * DELAY_S
+    hall.tell(STRANGER, hall.token, "attack", channels.contract.address, told)
     if door == "claim":
         hall.done(channels.claim(STRANGER, [(config, voucher)]))
     elif door == "close":
@@ -140,7 +140,7 @@ def test_a_token_that_calls_back_is_not_let_in(door: str) -> None:
 
 def test_a_token_that_keeps_a_part_cannot_be_deposited() -> None:
     hall = Hall(token=hostile("GreedyToken"))
-    hall.done(hall.chain.send(STRANGER, hall.token, "keep", [1]))
+    hall.tell(STRANGER, hall.token, "keep", 1)
     with pytest.raises(Reverted, match="channel: not all paid"):
         hall.opened()
 
@@ -164,7 +164,7 @@ def test_a_payer_who_withdraws_first_still_pays_what_was_signed(hall: Hall, conf
     with pytest.raises(Reverted, match="channel: withdrawing"):
         hall.channels.deposit(PAYER, config, DEPOSIT)
     assert claim(hall, (config, hall.voucher(config, 700)))[0] == 700
-    hall.now_s = hall.next_s + DELAY_S
+    hall.clock.now_s = hall.next_s + DELAY_S
     had = hall.holds(PAYER)
     hall.done(hall.channels.finish(PAYER, config))
     assert hall.holds(PAYER) - had == DEPOSIT - 700
@@ -217,7 +217,7 @@ def test_one_bad_item_does_not_spoil_a_batch(hall: Hall, config: Config, salts: 
 def test_a_permit_that_a_stranger_shows_first_still_opens_the_channel() -> None:
     """Front-running: the permit is read from the payer's transaction on its way, and spent before it arrives."""
     hall = Hall()
-    config, until_s, contract = hall.config(), hall.now_s + 3_600, hall.channels.contract
+    config, until_s, contract = hall.config(), hall.clock.now_s + 3_600, hall.channels.contract
     permit = hall.channels.permit(PAYER, DEPOSIT, hall.token, until_s)
     shown = [PAYER.id, contract.address, DEPOSIT, until_s, *permit]
     hall.done(hall.chain.send(STRANGER, hall.token, "permit", shown))
@@ -228,11 +228,11 @@ def test_a_permit_that_a_stranger_shows_first_still_opens_the_channel() -> None:
 
 def test_a_strangers_permit_opens_nothing() -> None:
     hall = Hall()
-    permit = hall.channels.permit(PAYER, DEPOSIT, hall.token, hall.now_s + 3_600)
+    permit = hall.channels.permit(PAYER, DEPOSIT, hall.token, hall.clock.now_s + 3_600)
     theirs = hall.config(payer=STRANGER.id)
     parts = (STRANGER.id, SIGNER.id, PAYEE.id, theirs.token, DELAY_S, bytes(32))
     with pytest.raises(Reverted, match="token: more than is allowed"):
-        args = [parts, DEPOSIT, hall.now_s + 3_600, *permit]
+        args = [parts, DEPOSIT, hall.clock.now_s + 3_600, *permit]
         hall.chain.send(STRANGER, hall.channels.contract, "deposit_with_permit", args)
 
 
@@ -246,6 +246,6 @@ def test_a_pause_stops_what_enters_and_seizes_nothing() -> None:
     assert claim(hall, (config, hall.voucher(config, 100)))[0] == 100
     hall.done(hall.channels.close(PAYEE, config, hall.voucher(config, 300)))
     hall.done(hall.channels.withdraw(PAYER, other))
-    hall.now_s += 2 * DELAY_S
+    hall.clock.now_s += 2 * DELAY_S
     hall.done(hall.channels.finish(PAYER, other))
     assert (hall.holds(PAYEE), hall.holds(hall.channels.contract.address)) == (300, 0)

@@ -161,7 +161,7 @@ def test_the_contract_goes_the_same_way(seed: int, hall: Hall) -> None:
         world = replace(world, now_s=hall.next_s)
         act = chosen.choice(lawful(world) if chosen.random() < 0.7 else list(acts(world)))
         if act[1] in ("wait", "sign"):
-            hall.now_s += DELAY_S if act[1] == "wait" else 0
+            hall.clock.now_s += DELAY_S if act[1] == "wait" else 0
             world = world.after(act)
             continue
         try:

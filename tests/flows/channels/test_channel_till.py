@@ -42,7 +42,7 @@ def test_a_channel_lives_by_two_transactions_however_often_it_pays(town: Town) -
     held = town.held.of(channel.id)
     assert held is not None
     hall.done(town.channels.close(PAYEE, held.config, held.voucher))
-    blocks = [hall.inside.block(number) for number in range(began + 1, hall.chain.head().number + 1)]
+    blocks = [hall.embedded.block(number) for number in range(began + 1, hall.chain.head().number + 1)]
     assert [len(block.txs) for block in blocks if block is not None] == [1, 1], "open, and close"
     assert (hall.holds(PAYEE), before - hall.holds(PAYER)) == (400_000, 400_000)
     assert town.town.booked(), "a replay reaches the same roots"

@@ -93,7 +93,7 @@ def test_a_kill_in_the_middle_claims_nothing_twice(tmp_path: Path) -> None:
     hall = Hall(folder=tmp_path / "chain")
     paid(hall, tmp_path).close()
     contract, before = hall.channels.contract, hall.holds(hall.channels.contract.address)
-    hall.inside.close()
+    hall.embedded.close()
     child = multiprocessing.get_context("spawn").Process(target=claims_and_dies, args=(tmp_path, contract, 2))
     child.start()
     child.join(60)

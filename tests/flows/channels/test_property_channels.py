@@ -97,7 +97,7 @@ class Worlds(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, DELAY_S - 30, DELAY_S]))
     def wait(self, seconds: int) -> None:
-        self.hall.now_s = self.hall.next_s + seconds
+        self.hall.clock.now_s = self.hall.next_s + seconds
 
     @rule()
     def pause(self) -> None:

@@ -61,7 +61,7 @@ class Watched(Town):
 
     def blocks(self, count: int) -> None:
         for _ in range(count):
-            self.hall.inside.make_empty_block()
+            self.hall.embedded.make_empty_block()
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_what_was_signed_is_claimed_before_the_payer_can_have_it(town: Watched) 
     assert town.got() == 700_000
     assert tower.look() == []
     had = town.hall.holds(PAYER)
-    town.hall.now_s = town.hall.next_s + DELAY_S
+    town.hall.clock.now_s = town.hall.next_s + DELAY_S
     town.hall.done(town.channels.finish(PAYER, town.config()))
     assert town.hall.holds(PAYER) - had == 5_000_000 - 700_000
 
@@ -117,7 +117,7 @@ def test_a_withdrawal_that_is_only_seen_is_answered_at_once_and_watched_until_it
     (found,) = tower.look()
     assert (found.owed, found.sent) == (0, False), "claimed as seen, and not for good yet"
     assert town.held.watched_to() <= began
-    town.hall.now_s += SETTLES_S
+    town.hall.clock.now_s += SETTLES_S
     town.blocks(20)
     assert tower.look() == []
     assert town.held.watched_to() > began, "done with: it is not looked at again"
