@@ -8,7 +8,7 @@ from contract_yard import DELAY_S, DOMAINS, WHO, Yard
 from model_certificates import Certificates
 from model_devices import DeviceRegistry
 from model_roles import Timelock
-from model_tokens import Ergon, Token, Tsl, Watt
+from model_tokens import TSL_MICRO, Ergon, Token, Tsl, Watt
 from model_world import World
 
 TOKENS = ("Tsl", "Ergon", "Watt")
@@ -25,7 +25,7 @@ class Both:
         self.world = World(yard.places, yard.words, DOMAINS, yard.chain_id, yard.now_s)
         self.world.add("Timelock", Timelock, DELAY_S, WHO["proposer"], WHO["guardian"])
         self.world.add("Tsl", Tsl, WHO["anna"])
-        self.world.add("Ergon", Ergon)
+        self.world.add("Ergon", Ergon, WHO["vault"])
         self.world.add("Watt", Watt, WHO["vault"])
         self.world.add("DeviceRegistry", DeviceRegistry)
         self.world.add("Certificates", Certificates)
@@ -57,17 +57,19 @@ class Both:
         self.world.now_s = self.yard.now_s
 
     def assert_alike(self) -> None:
-        """Compare all state that can be asked for."""
+        """Compare all state that can be asked for: so supply is what is held, and TSL is what it always was."""
         ask = self.yard.ask
         for name in TOKENS:
             token: Token = self.contracts[name]
             assert ask(name, "totalSupply") == sum(token.balances.values())
+            assert name != "Tsl" or ask(name, "totalSupply") == TSL_MICRO
             for who, amount in token.balances.items():
                 assert ask(name, "balanceOf", who) == amount
             for pair, amount in token.allowed.items():
                 assert ask(name, "allowance", *pair) == amount
             for who, nonce in token.nonces.items():
                 assert ask(name, "nonces", who) == nonce
+        assert ask("Ergon", "sold") == self.contracts["Ergon"].sold
         for name in GOVERNED:
             assert ask(name, "paused") == self.contracts[name].paused
         self._assert_roles()

@@ -17,7 +17,12 @@ ELSEWHERE = {
     # What receivers and issuers answer is no part of the model; test_contracts_attacks has them.
     "token: not taken",
     "certificates: not valid any more",
+    # Nor is what a final state of the ledger lets mint: test_vault_contract.
+    "ergon: not final",
+    "ergon: another account",
 }
+BY_FINAL_STATES = {("Ergon", "mint_exported"), ("Ergon", "Exported")}
+PROOFS = {"books.vy", "merkle.vy"}
 UNKNOWN = {"certificates: unknown"}
 """A view's, which the model has none of."""
 
@@ -25,7 +30,7 @@ UNKNOWN = {"certificates: unknown"}
 def words_of(names: tuple[str, ...]) -> set[str]:
     """Return the words of all refusals in the sources that these contracts are made of."""
     folder = Path(commonwatt.adapters.chains.contracts.__file__).parent
-    sources = {file for name in names for file in artifact(name).sources}
+    sources = {file for name in names for file in artifact(name).sources} - PROOFS
     found: set[str] = set()
     for file in sources:
         text = (folder / file).read_text()
@@ -63,6 +68,9 @@ def tokens_wrongly(both: Both) -> None:
     both.send("anna", "Tsl", "approve", NOBODY, 1)
     both.send("ben", "Ergon", "mint", WHO["ben"], 1)
     both.send("seller", "Ergon", "mint", WHO["ben"], 2**63)
+    both.send("ben", "Ergon", "mint_sold", 1)
+    both.send("seller", "Ergon", "mint_sold", 0)
+    both.send("seller", "Ergon", "mint_sold", 2**63)
     both.send("ben", "Watt", "mint", WHO["ben"], 1)
     both.send("ben", "Watt", "burn", 1)
     args = (WHO["anna"], WHO["ben"], 1)
@@ -141,6 +149,8 @@ def certificates_wrongly(both: Both) -> None:
 
 def tokens_rightly(both: Both) -> None:
     yard = both.yard
+    both.send("seller", "Ergon", "mint_sold", 5)
+    both.send("seller", "Ergon", "mint_sold", 7)
     for who, token in (("seller", "Ergon"), ("vault", "Watt")):
         both.send(who, token, "mint", WHO["anna"], 60)
         both.send(who, token, "mint", WHO["vault"], 60)
@@ -225,9 +235,9 @@ def test_every_function_and_event_comes_about_as_the_model_has_it() -> None:
     roles_rightly(both)
     both.assert_alike()
     assert [one for one in both.happened if one[2] is not None] == []
-    assert {event for contract in CONTRACTS for event in events_of(contract)} == both.logged.keys()
+    assert {event for contract in CONTRACTS for event in events_of(contract)} - BY_FINAL_STATES == both.logged.keys()
     done = {(contract, function) for contract, function, _ in both.happened}
-    assert {one for contract in CONTRACTS for one in functions_of(contract)} == done
+    assert {one for contract in CONTRACTS for one in functions_of(contract)} - BY_FINAL_STATES == done
 
 
 def test_every_refusal_comes_about_in_the_models_words() -> None:
