@@ -65,7 +65,12 @@ class Words:
             else:
                 self._events[bytes(event_abi_to_log_topic(kind))] = entry
         self._bytecode = made.bytecode
-        self.functions = {name: types for name, (_, types, _) in self._functions.items()}
+        self.changing = {
+            entry["name"]: self._functions[entry["name"]][1]
+            for entry in made.abi
+            if entry["type"] == "function" and entry["stateMutability"] == "nonpayable"
+        }
+        """What functions that may change anything take."""
 
     def deployment(self, *args: Any) -> bytes:
         """Return the bytes that deploy it."""
