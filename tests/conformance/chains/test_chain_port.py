@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from chain_places import GIVEN, EmbeddedPlace, Place, place_at, probe
+from chain_places import GIVEN, EmbeddedPlace, Place, place_at
 
 from commonwatt.flows.chain_ports import Chain, Contract, Reverted, deployed, final_events, is_final
 from commonwatt.identity.keys import SigningKey, keccak256
 from commonwatt.model import InvalidValue, Refused
-from on_chain import put, tell
+from on_chain import probe, put, tell
 
 PROBE = probe()
 
