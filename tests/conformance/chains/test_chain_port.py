@@ -141,6 +141,7 @@ def test_a_key_sends_many_without_waiting_and_all_go_in_once(
     receipts = [place.chain.receipt(tx, within_s=place.within_s) for tx in sent]
     assert all(receipt is not None and receipt.ok for receipt in receipts)
     assert place.chain.call(contract, "sums", (somebody.id,)) == 12
+    assert place.chain.sent(somebody.id) == 13
 
 
 def test_many_keys_and_threads_at_once_lose_nothing(place: Place, contract: Contract) -> None:

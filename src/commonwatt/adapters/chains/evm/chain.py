@@ -151,6 +151,11 @@ class EvmChain:
         with _asking():
             return bytes(self._eth.get_code(_checksum(account)))
 
+    def sent(self, account: Account) -> int:
+        """Return how many transactions an account has sent, those that wait for a block among them."""
+        with _asking():
+            return int(self._eth.get_transaction_count(_checksum(account), "pending"))
+
     def balance(self, account: Account) -> int:
         """Return what an account has of the chain's own coin."""
         with _asking():
