@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from benchmarks.anchoring import p21
 from benchmarks.app import p13, p27, p28, p29
 from benchmarks.baseline import baseline
 from benchmarks.channels import p12
@@ -81,6 +82,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P15": p15,
     "P16": p16,
     "P20": p20,
+    "P21": p21,
     "P22": p22,
     "P23": p23,
     "P24": p24,
