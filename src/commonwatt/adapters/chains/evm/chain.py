@@ -55,6 +55,7 @@ class EvmChain:
     def __init__(self, web3: Web3, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._eth = web3.eth
         self._sleep = sleep
+        self._sent: dict[str, int] = {}
         self._sending: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         with _asking():
             self._chain_id = int(self._eth.chain_id)
@@ -154,7 +155,7 @@ class EvmChain:
     def sent(self, account: Account) -> int:
         """Return how many transactions an account has sent, those that wait for a block among them."""
         with _asking():
-            return int(self._eth.get_transaction_count(_checksum(account), "pending"))
+            return self._next(account)
 
     def balance(self, account: Account) -> int:
         """Return what an account has of the chain's own coin."""
@@ -174,7 +175,7 @@ class EvmChain:
             tip = int(self._eth.max_priority_fee)
             transaction = Transaction(
                 chain_id=self._chain_id,
-                nonce=self._eth.get_transaction_count(sender, "pending"),
+                nonce=self._next(key.id),
                 tip=tip,
                 fee=FEE_MARGIN * latest["baseFeePerGas"] + tip,
                 gas=min(gas, latest["gasLimit"]),
@@ -182,7 +183,18 @@ class EvmChain:
                 value=value,
                 data=data,
             )
-            return bytes(self._eth.send_raw_transaction(signed(transaction, key)))
+            tx = bytes(self._eth.send_raw_transaction(signed(transaction, key)))
+            self._sent[key.id] = transaction.nonce + 1
+            return tx
+
+    def _next(self, account: Account) -> int:
+        """Return the number of an account's next transaction."""
+        sender = _checksum(account)
+        try:
+            return int(self._eth.get_transaction_count(sender, "pending"))
+        except Web3RPCError:
+            # Some nodes do not say what waits for a block: then what was sent here is counted here.
+            return max(int(self._eth.get_transaction_count(sender, "latest")), self._sent.get(account, 0))
 
     def _block(self, which: Any) -> Block:
         try:
