@@ -15,7 +15,7 @@ from commonwatt.identity.keys import SigningKey
 from commonwatt.tokens.channel import Config
 
 DEPTH = 8
-SAMPLED = 400 if os.environ.get("COMMONWATT_NIGHTLY") else 40
+SAMPLED = 400 if os.environ.get("COMMONWATT_NIGHTLY") else 25
 PARTIES: dict[str, SigningKey] = {"payer": PAYER, "payee": PAYEE, "stranger": STRANGER}
 TOTALS = (1, 2, 3)
 DEPOSIT = 2
