@@ -79,7 +79,7 @@ class Node:
             asked = f"peerId={peer['peer_id']}&multiaddr=/ip4/127.0.0.1/tcp/{other.port + 4}"
             post(f"http://127.0.0.1:{self.port + 3}/eth/v1/lodestar/connect_peer?{asked}", {})
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Any:
         """Return what the beacon node is called on the network."""
         return ask(f"http://127.0.0.1:{self.port + 3}/eth/v1/node/identity")
 
