@@ -75,8 +75,8 @@ def p22() -> Figure:
             cpu.append(_children_s() - busy)
             inside.append(float(told[0]))
     return figure(
-        "P22", median(spans), "s", GOAL_START_S, rounds=ROUNDS, cpu_s=round(median(cpu), 2), without_imports=round(median(inside), 2),
-        contracts=int(told[1]), limit_is="the goal",
+        "P22", median(spans), "s", GOAL_START_S, rounds=ROUNDS, cpu_s=round(median(cpu), 2),
+        without_imports=round(median(inside), 2), contracts=int(told[1]), limit_is="the goal",
     )  # fmt: skip
 
 

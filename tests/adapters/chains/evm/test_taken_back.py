@@ -102,12 +102,12 @@ def test_a_network_that_calls_nothing_final_yet_has_its_first_block() -> None:
         assert final_events(chain, PLACE, "Plain", 1) == ([], 1)
 
 
-def test_a_node_that_does_not_say_what_waits_is_sent_numbers_without_gap() -> None:
+def test_a_node_that_knows_only_the_older_words_is_sent_numbers_without_gap() -> None:
     waiting: list[bytes] = []
 
     class Mute(TwoHistories):
         def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-            if method == "eth_getTransactionCount" and params[1] == "pending":
+            if "pending" in params or method == "eth_maxPriorityFeePerGas":
                 return {
                     "jsonrpc": "2.0",
                     "id": 0,
