@@ -33,7 +33,7 @@ from commonwatt.flows.chain_ports import (
     TransactionSigner,
     TxHash,
 )
-from commonwatt.model import Refused, Unreachable
+from commonwatt.model import CommonwattError, Refused, Unreachable
 
 GAS_MARGIN = 1.25
 """What is added to the gas that a try took: the state may be another when the transaction's turn comes."""
@@ -55,6 +55,7 @@ class EvmChain:
     def __init__(self, web3: Web3, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._eth = web3.eth
         self._sleep = sleep
+        self._sent: dict[str, int] = {}
         self._sending: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         with _asking():
             self._chain_id = int(self._eth.chain_id)
@@ -117,23 +118,23 @@ class EvmChain:
             try:
                 with _asking():
                     found = self._eth.get_transaction_receipt(HexBytes(tx))
+                    contract = found["contractAddress"]
+                    return Receipt(
+                        tx=tx,
+                        ok=found["status"] == 1,
+                        block=found["blockNumber"],
+                        block_hash=bytes(found["blockHash"]),
+                        gas=found["gasUsed"],
+                        contract=contract.lower() if contract else None,
+                    )
             except TransactionNotFound:
                 continue
-            contract = found["contractAddress"]
-            return Receipt(
-                tx=tx,
-                ok=found["status"] == 1,
-                block=found["blockNumber"],
-                block_hash=bytes(found["blockHash"]),
-                gas=found["gasUsed"],
-                contract=contract.lower() if contract else None,
-            )
         return None
 
     def events(self, contract: Contract, event: str, first: int, last: int) -> list[Event]:
         """Return the events of one name that a contract said, see `Chain.events`."""
         topic = topic_of(contract.abi, event)
-        found = []
+        found: list[Event] = []
         for start in range(first, last + 1, _BLOCKS_OF_EVENTS):
             asked: dict[str, Any] = {
                 "address": _checksum(contract.address),
@@ -142,25 +143,19 @@ class EvmChain:
                 "toBlock": min(last, start + _BLOCKS_OF_EVENTS - 1),
             }
             with _asking():
-                found += self._eth.get_logs(asked)  # type: ignore[arg-type]  # FilterParams
-        return [
-            Event(
-                contract=contract.address,
-                name=event,
-                values=event_values(contract.abi, event, [bytes(topic) for topic in log["topics"]], bytes(log["data"])),
-                block=log["blockNumber"],
-                block_hash=bytes(log["blockHash"]),
-                tx=bytes(log["transactionHash"]),
-                index=log["logIndex"],
-            )
-            for log in sorted(found, key=lambda log: (log["blockNumber"], log["logIndex"]))
-            if not log.get("removed", False)
-        ]
+                logs = self._eth.get_logs(asked)  # type: ignore[arg-type]  # FilterParams
+                found += [_event(contract, event, log) for log in logs if not log.get("removed", False)]
+        return sorted(found, key=lambda event: (event.block, event.index))
 
     def code(self, account: Account) -> bytes:
         """Return the code that runs at an address."""
         with _asking():
             return bytes(self._eth.get_code(_checksum(account)))
+
+    def sent(self, account: Account) -> int:
+        """Return how many transactions an account has sent, those that wait for a block among them."""
+        with _asking():
+            return self._next(account)
 
     def balance(self, account: Account) -> int:
         """Return what an account has of the chain's own coin."""
@@ -177,10 +172,10 @@ class EvmChain:
             if gas is None:
                 gas = int(self._eth.estimate_gas(asked) * GAS_MARGIN)  # type: ignore[arg-type]  # TxParams
             latest = self._eth.get_block("latest")
-            tip = int(self._eth.max_priority_fee)
+            tip = self._tip(latest["baseFeePerGas"])
             transaction = Transaction(
                 chain_id=self._chain_id,
-                nonce=self._eth.get_transaction_count(sender, "pending"),
+                nonce=self._next(key.id),
                 tip=tip,
                 fee=FEE_MARGIN * latest["baseFeePerGas"] + tip,
                 gas=min(gas, latest["gasLimit"]),
@@ -188,15 +183,46 @@ class EvmChain:
                 value=value,
                 data=data,
             )
-            return bytes(self._eth.send_raw_transaction(signed(transaction, key)))
+            tx = bytes(self._eth.send_raw_transaction(signed(transaction, key)))
+            self._sent[key.id] = transaction.nonce + 1
+            return tx
+
+    def _tip(self, base_fee: int) -> int:
+        """Return what is usually paid per gas beyond the base fee."""
+        try:
+            return int(self._eth.max_priority_fee)
+        except Web3RPCError:
+            # The newer of two ways to ask; every node knows the older one, which tells both together.
+            return max(0, int(self._eth.gas_price) - base_fee)
+
+    def _next(self, account: Account) -> int:
+        """Return the number of an account's next transaction."""
+        sender = _checksum(account)
+        try:
+            return int(self._eth.get_transaction_count(sender, "pending"))
+        except Web3RPCError:
+            # Some nodes do not say what waits for a block: then what was sent here is counted here.
+            return max(int(self._eth.get_transaction_count(sender, "latest")), self._sent.get(account, 0))
 
     def _block(self, which: Any) -> Block:
         try:
             with _asking():
                 found = self._eth.get_block(which)
+                return Block(number=found["number"], hash=bytes(found["hash"]), time_s=found["timestamp"])
         except BlockNotFound as error:
             raise Refused("there is no such block yet", found=which) from error
-        return Block(number=found["number"], hash=bytes(found["hash"]), time_s=found["timestamp"])
+
+
+def _event(contract: Contract, name: str, log: Any) -> Event:
+    return Event(
+        contract=contract.address,
+        name=name,
+        values=event_values(contract.abi, name, [bytes(topic) for topic in log["topics"]], bytes(log["data"])),
+        block=log["blockNumber"],
+        block_hash=bytes(log["blockHash"]),
+        tx=bytes(log["transactionHash"]),
+        index=log["logIndex"],
+    )
 
 
 @contextmanager
@@ -204,7 +230,7 @@ def _asking() -> Iterator[None]:
     """Turn what web3 raises into our words."""
     try:
         yield
-    except (BlockNotFound, TransactionNotFound):
+    except (BlockNotFound, TransactionNotFound, CommonwattError):
         raise
     except ContractLogicError as error:
         raise Reverted(_words(error)) from error
@@ -212,7 +238,8 @@ def _asking() -> Iterator[None]:
         raise Refused("the chain's node refuses", found=_message(error)) from error
     except (requests.RequestException, BadResponseFormat, ConnectionError, TimeoutError) as error:
         raise Unreachable(f"the chain's node gives no answer: {error}") from error
-    except Web3Exception as error:
+    except (Web3Exception, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # web3 takes an answer apart before anybody looks whether it is one.
         raise Unreachable(f"the chain's node answers what cannot be believed: {error}") from error
 
 
