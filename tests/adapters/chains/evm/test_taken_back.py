@@ -49,6 +49,7 @@ class TwoHistories(BaseProvider):
             return {"jsonrpc": "2.0", "id": 0, "error": error.told}  # type: ignore[typeddict-item]  # lacks data
 
 
+@pytest.mark.row("E14")
 @settings(max_examples=25)
 @given(NUMBERS, NUMBERS, NUMBERS, st.lists(st.integers(0, 20), max_size=8), st.data())
 def test_what_was_only_seen_is_never_credited_and_what_is_final_once(
