@@ -159,7 +159,7 @@ def address_in(content: bytes) -> tuple[KeyId, str | None]:
     told = _read(content)
     if told.address is None:
         raise Corrupt("a key file says whose key it holds, this does not")
-    return _plain(told.address), told.commonwatt and told.commonwatt.path
+    return _plain(told.address), None if told.commonwatt is None else told.commonwatt.path
 
 
 def _plain(address: str) -> KeyId:
