@@ -115,7 +115,7 @@ class WalletFolder:
             Refused: There is one of that name, or one of that address.
             InvalidValue: The name is none, or the passphrase is empty.
         """
-        self._refuse_taken(name, key.id)
+        self.refuse_taken(name, key.id)
         return self._save(name, write_keystore(key, passphrase, words, self._cost))
 
     def add_token(self, name: str, place: TokenPlace, *, create: bool) -> Kept:
@@ -130,13 +130,19 @@ class WalletFolder:
             Refused: There is one of that name or address, or the token is not to be had.
             InvalidValue: The name is none.
         """
-        self._refuse_taken(name, None)
+        self.refuse_taken(name, None)
         with Pkcs11Signer(place.library, token=place.token, key=place.label, pin=place.pin, create=create) as signer:
-            self._refuse_taken(name, signer.id)
+            self.refuse_taken(name, signer.id)
             told = msgspec.structs.replace(place, address=signer.id)
         return self._save(name, msgspec.json.format(msgspec.json.encode(told, enc_hook=str)) + b"\n")
 
-    def _refuse_taken(self, name: str, address: KeyId | None) -> None:
+    def refuse_taken(self, name: str, address: KeyId | None) -> None:
+        """Refuse a key that could not be kept, before anybody is asked for a passphrase.
+
+        Raises:
+            Refused: There is one of that name, or one of that address.
+            InvalidValue: The name is none.
+        """
         if not _NAME.fullmatch(name):
             raise InvalidValue(f"a key's name is of a-z, 0-9, '.', '_' and '-', was {name[:80]!r}")
         for one in self.kept():
