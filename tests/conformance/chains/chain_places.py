@@ -1,0 +1,85 @@
+"""Where a chain can be, each behind the same few handles, so that one suite tells the same of all.
+
+`make test` has the embedded chain. COMMONWATT_CHAIN names another by URL; then COMMONWATT_CHAIN_KEY is the secret of an
+account there with coins, in hex, and COMMONWATT_CHAIN_FINAL_S how long the network takes to finality at most.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from commonwatt.adapters.chains.rpc import network
+from commonwatt.flows.chain_ports import Chain
+from commonwatt.identity.keys import SigningKey
+from on_chain import GENESIS, OPERATOR, Ground
+
+GIVEN = 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The contract of these tests, see `probe.vy`."""
+
+    abi: tuple[Mapping[str, Any], ...]
+    bytecode: bytes
+
+
+def probe() -> Probe:
+    told = json.loads(Path(__file__).with_name("probe.json").read_text())
+    return Probe(tuple(told["abi"]), bytes.fromhex(told["bytecode"]))
+
+
+class Place(Protocol):
+    """A chain, somebody there with coins, and how patient one has to be."""
+
+    chain: Chain
+    rich: SigningKey
+    within_s: float
+    final_within_s: float
+
+    def again(self) -> Chain:
+        """Return the port anew, as after a restart of whoever holds it."""
+
+
+class EmbeddedPlace:
+    within_s = 0.0
+    final_within_s = 0.0
+
+    def __init__(self, folder: Path) -> None:
+        self._ground = Ground(folder, GENESIS)
+        self.chain: Chain = self._ground.chain
+        self.rich = OPERATOR
+
+    def again(self) -> Chain:
+        self._ground.embedded.close()
+        self._ground.__post_init__()
+        self.chain = self._ground.chain
+        return self.chain
+
+    def close(self) -> None:
+        self._ground.embedded.close()
+
+
+class NetworkPlace:
+    within_s = 60.0
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.chain: Chain = network(url)
+        self.rich = SigningKey(bytes.fromhex(os.environ["COMMONWATT_CHAIN_KEY"]))
+        self.final_within_s = float(os.environ["COMMONWATT_CHAIN_FINAL_S"])
+
+    def again(self) -> Chain:
+        self.chain = network(self._url)
+        return self.chain
+
+    def close(self) -> None:
+        pass
+
+
+def place_at(folder: Path) -> EmbeddedPlace | NetworkPlace:
+    url = os.environ.get("COMMONWATT_CHAIN")
+    return NetworkPlace(url) if url else EmbeddedPlace(folder)
