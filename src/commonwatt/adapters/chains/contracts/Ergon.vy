@@ -1,0 +1,70 @@
+# pragma version ==0.4.3
+"""
+@title ERGON: one unit of the community's currency, in millionths
+@license Apache-2.0
+@notice Minted by sellers whom the Timelock admits, against money at their payment port. Burnt by whoever redeems it
+    there: the port pays out what its holder burns.
+"""
+
+import governed
+import token
+
+initializes: governed
+initializes: token
+exports: (governed.__interface__, token.__interface__)
+
+event SellerSet:
+    seller: indexed(address)
+    allowed: bool
+
+
+event Redeemed:
+    holder: indexed(address)
+    amount: uint256
+
+
+checkpoints: public(immutable(address))
+vault: public(immutable(address))
+sellers: public(HashMap[address, bool])
+
+
+@deploy
+def __init__(timelock: address, checkpoints_: address, vault_: address):
+    """
+    @param checkpoints_ Who knows which states of the ledger are final.
+    @param vault_ Who holds what the ledger owes; it may be deployed after this contract.
+    """
+    assert checkpoints_ != empty(address) and vault_ != empty(address), "ergon: nobody's address"
+    governed.__init__(timelock)
+    token.__init__("commonwatt ERGON", "ERGON", 6)
+    checkpoints = checkpoints_
+    vault = vault_
+
+
+@external
+def set_seller(seller: address, allowed: bool):
+    """
+    @notice Admit a seller, or no longer; by the Timelock.
+    """
+    governed.only_timelock()
+    self.sellers[seller] = allowed
+    log SellerSet(seller=seller, allowed=allowed)
+
+
+@external
+def mint(to: address, amount: uint256):
+    """
+    @notice Mint what was paid for; by a seller.
+    """
+    governed.while_open()
+    assert self.sellers[msg.sender], "ergon: not a seller"
+    token.mint(to, amount)
+
+
+@external
+def burn(amount: uint256):
+    """
+    @notice Redeem what is the caller's.
+    """
+    token.burn(msg.sender, amount)
+    log Redeemed(holder=msg.sender, amount=amount)
