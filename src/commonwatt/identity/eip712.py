@@ -1,7 +1,9 @@
 """Sign a checkpoint so that a contract can check it: EIP-712 typed data, one type, one domain."""
 
-from commonwatt.identity.keys import SigningKey, VerifyingKey, keccak256
-from commonwatt.model import InvalidValue
+from coincurve import PublicKey
+
+from commonwatt.identity.keys import CURVE_ORDER, SIGNATURE, SigningKey, VerifyingKey, address, keccak256
+from commonwatt.model import InvalidValue, KeyId
 
 DOMAIN_NAME = "commonwatt"
 DOMAIN_VERSION = "1"
@@ -49,6 +51,35 @@ def verify_checkpoint(
 ) -> bool:
     """Tell whether the key signed this checkpoint; False for anything that `sign_checkpoint` would not write."""
     return key.verify_digest(checkpoint_digest(origin, epoch, size, log_root, state_root), signature)
+
+
+def compact_signature(digest: bytes, signature: str, who: KeyId) -> tuple[int, int]:
+    """Return a signature as contracts take it: r, and s with the point's parity in its highest bit.
+
+    A signature of ours names no parity, since its author is known; a contract has to find the author.
+
+    Args:
+        digest: The 32 bytes that were signed.
+        signature: r and s, low-s, as 128 lower-case hex digits.
+        who: Who signed, as an address.
+
+    Raises:
+        InvalidValue: It is no signature of theirs.
+
+    Source: EIP-2098, https://eips.ethereum.org/EIPS/eip-2098.
+    """
+    if not SIGNATURE.fullmatch(signature):
+        raise InvalidValue("a signature is r and s as 128 hex digits")
+    compact = bytes.fromhex(signature)
+    r, s = int.from_bytes(compact[:32]), int.from_bytes(compact[32:])
+    for odd in (0, 1):
+        try:
+            found = PublicKey.from_signature_and_message(compact + bytes([odd]), digest, hasher=None)
+        except ValueError:
+            continue
+        if s <= CURVE_ORDER // 2 and address(found.format(compressed=False)) == who:
+            return r, s | odd << 255
+    raise InvalidValue(f"a signature is by who is named, was not by {who}")
 
 
 def _word(number: int) -> bytes:

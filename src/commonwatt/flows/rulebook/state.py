@@ -17,6 +17,8 @@ from commonwatt.flows.rulebook.market.contracts.contracted import Contracted
 from commonwatt.flows.rulebook.market.interchange.neighbours import Neighbours
 from commonwatt.flows.rulebook.market.seals import Seals
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody
+from commonwatt.flows.rulebook.tokens.crossed import Crossed
+from commonwatt.flows.rulebook.tokens.exits import exit_rows
 from commonwatt.flows.rulebook.tokens.wallets import Wallets
 from commonwatt.identity.directory import Directory
 from commonwatt.kernels.sha256 import leaf_hashes, tree_root
@@ -67,6 +69,10 @@ COMPARED = frozenset(
 """Memos of what a home pays for its energy, and is paid, at prices that no two accounts make between themselves."""
 SECTIONS = ("entries", "accounts", "numbers", "registry", "market", "readings", "rest")
 """What the state root is made of, in this order."""
+CHAIN_SECTIONS = (*SECTIONS, "exits")
+"""Likewise where a community has a chain: whoever registers the key of a crossing desk adds the last one."""
+CHAIN_ROLE, CHAIN_DESK = "chain", AccountId("chain")
+"""Role and account of the key that tells what came in from the chain."""
 
 
 @dataclass(slots=True)
@@ -188,6 +194,7 @@ class State:
     accounts: Accounts = field(default_factory=Accounts)
     neighbours: Neighbours = field(default_factory=Neighbours)
     wallets: Wallets = field(default_factory=Wallets)
+    crossed: Crossed = field(default_factory=Crossed)
     licences: Licences = field(default_factory=Licences)
     sessions: Sessions = field(default_factory=Sessions)
     trusted: Trusted = field(default_factory=Trusted)
@@ -206,6 +213,7 @@ class State:
     columns: tuple[int, object] | None = None
     traders: tuple[int, object] | None = None
     _registry: tuple[int, bytes] = (-1, EMPTY_ROOT)
+    _exits: tuple[int, int, bytes] = (-1, 0, EMPTY_ROOT)
 
     @property
     def entries(self) -> list[Entry]:
@@ -296,6 +304,11 @@ class State:
         """Tell whether tokens can be an account's own: whoever trades, and is none of the books' own names."""
         return account not in SYSTEM_ACCOUNTS and any(self.keys.has_role(account, role) for role in WALLET_ROLES)
 
+    @property
+    def has_chain(self) -> bool:
+        """Tell whether tokens can go out to a chain, and come back."""
+        return self.keys.has_role(CHAIN_DESK, CHAIN_ROLE)
+
     def members(self) -> list[AccountId]:
         """Return the accounts of all members, sorted."""
         return [account for account in self.keys.accounts("member") if account != GRID]
@@ -330,7 +343,7 @@ class State:
         return merkle_root(self.sections())
 
     def sections(self) -> list[bytes]:
-        """Return the roots that the state root is made of, see `SECTIONS`."""
+        """Return the roots that the state root is made of, see `SECTIONS` and `CHAIN_SECTIONS`."""
         if self._registry[0] != self.registry_version:
             self._registry = (self.registry_version, merkle_root(self.registry_leaves()))
         numbers = self.number_rows()
@@ -342,7 +355,18 @@ class State:
             merkle_root(self.market_leaves()),
             merkle_root(self.readings.digests(self.horizon_s)),
             merkle_root(self.rest_leaves()),
+            *([self._exits_root()] if self.has_chain else []),
         ]
+
+    def exit_rows(self) -> NDArray[np.uint8]:
+        """Return the leaves of the section ``exits``, see `exits.exit_rows`."""
+        return exit_rows(self.keys, WALLET_ROLES, self.crossed.count)
+
+    def _exits_root(self) -> bytes:
+        made_of = self.registry_version, self.crossed.count
+        if self._exits[:2] != made_of:
+            self._exits = (*made_of, tree_root(leaf_hashes(self.exit_rows())))
+        return self._exits[2]
 
     def number_rows(self) -> NDArray[np.uint8]:
         """Return each key's address and next sequence number, in order of registration; (n, 28) bytes."""
@@ -402,6 +426,7 @@ class State:
                 *({"imbalance": self.imbalance[slot_s], "slot_s": slot_s} for slot_s in sorted(self.imbalance)),
                 *({"gain": account, "micro": micro} for account, micro in sorted((self.gains or {}).items())),
                 *self.wallets.leaves(),
+                *self.crossed.leaves(),
                 *self.neighbours.leaves(),
                 *self.contracted.leaves(self.horizon_s),
                 *self.licences.leaves(),

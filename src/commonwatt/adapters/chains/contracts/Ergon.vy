@@ -3,9 +3,11 @@
 @title ERGON: one unit of the community's currency, in millionths
 @license Apache-2.0
 @notice Minted by sellers whom the Timelock admits, against money at their payment port. Burnt by whoever redeems it
-    there: the port pays out what its holder burns.
+    there: the port pays out what its holder burns. And minted into the Vault for what a final state of the ledger says
+    the retailer owes for exported energy, by anybody: that money is the members' as soon as it is settled.
 """
 
+import books
 import governed
 import token
 
@@ -18,6 +20,11 @@ event SellerSet:
     allowed: bool
 
 
+event Exported:
+    size: indexed(uint64)
+    amount: uint256
+
+
 event Redeemed:
     holder: indexed(address)
     amount: uint256
@@ -26,6 +33,11 @@ event Redeemed:
 checkpoints: public(immutable(address))
 vault: public(immutable(address))
 sellers: public(HashMap[address, bool])
+# All that was minted for exported energy: never more than the ledger said at its most.
+exported: public(uint256)
+GRID: constant(bytes32) = keccak256(
+    x"67726964000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+)
 
 
 @deploy
@@ -59,6 +71,24 @@ def mint(to: address, amount: uint256):
     governed.while_open()
     assert self.sellers[msg.sender], "ergon: not a seller"
     token.mint(to, amount)
+
+
+@external
+def mint_exported(point: books.Point, row: Bytes[96], place: books.Place):
+    """
+    @notice Mint into the Vault what the retailer owes for exported energy beyond what was minted for it before.
+    @param row Of the ledger's account `grid`, which is below zero by what the retailer owes.
+    """
+    governed.while_open()
+    assert staticcall books.Checkpoints(checkpoints).is_final(point), "ergon: not final"
+    books.account(point.state_root, row, place)
+    assert books.name(row) == GRID, "ergon: another account"
+    owed: uint256 = books.owes(row, books.ERGON_LANE)
+    before: uint256 = self.exported
+    assert owed > before, "ergon: nothing new"
+    self.exported = owed
+    token.mint(vault, owed - before)
+    log Exported(size=point.size, amount=owed - before)
 
 
 @external
