@@ -173,8 +173,9 @@ def test_a_deposit_is_numbered_and_watt_is_burnt_on_the_way_in() -> None:
     head = bank.chain.final().number
     told = [event.values for event in bank.chain.events(bank.vault, "Deposited", 0, head)]
     assert [(one["number"], one["sender"], one["token"], one["amount"], one["account"]) for one in told] == [
-        (n, ALICE.id, token, amount, b"anna")
-        for n, (token, amount) in enumerate(zip(bank.tokens, (900, 200, 40), strict=True))
+        (0, ALICE.id, bank.ergon.address, 900, b"anna"),
+        (1, ALICE.id, bank.watt.address, 200, b"anna"),
+        (2, ALICE.id, bank.tsl.address, 40, b"anna"),
     ]
     assert bank.ask(bank.watt, "totalSupply") == 100
     assert bank.held(bank.watt, bank.vault) == 0
@@ -305,6 +306,15 @@ def test_what_the_retailer_owes_for_exports_is_minted_into_the_vault_once() -> N
     refused("ergon: another account", bank.tell, CAROL, bank.ergon, "mint_exported", *other.args())
     fake = exported_proof(state, point(15, state))
     refused("ergon: not final", bank.tell, CAROL, bank.ergon, "mint_exported", *fake.args())
+
+
+def test_what_was_sold_in_the_ledger_is_minted_into_the_vault_up_to_a_running_total() -> None:
+    bank = Rich()
+    bank.tell(OPERATOR, bank.ergon, "mint_sold", 500)
+    refused("ergon: nothing new", bank.tell, OPERATOR, bank.ergon, "mint_sold", 500)
+    refused("ergon: not a seller", bank.tell, CAROL, bank.ergon, "mint_sold", 900)
+    bank.tell(OPERATOR, bank.ergon, "mint_sold", 600)
+    assert bank.held(bank.ergon, bank.vault) == HELD + 600
 
 
 def test_witnesses_earn_from_what_holders_outside_pay_for_storage() -> None:

@@ -20,6 +20,11 @@ event SellerSet:
     allowed: bool
 
 
+event Sold:
+    seller: indexed(address)
+    amount: uint256
+
+
 event Exported:
     size: indexed(uint64)
     amount: uint256
@@ -35,6 +40,8 @@ vault: public(immutable(address))
 sellers: public(HashMap[address, bool])
 # All that was minted for exported energy: never more than the ledger said at its most.
 exported: public(uint256)
+# All that was minted into the Vault for what was sold in the ledger.
+sold: public(uint256)
 GRID: constant(bytes32) = keccak256(
     x"67726964000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
 )
@@ -71,6 +78,20 @@ def mint(to: address, amount: uint256):
     governed.while_open()
     assert self.sellers[msg.sender], "ergon: not a seller"
     token.mint(to, amount)
+
+
+@external
+def mint_sold(total: uint256):
+    """
+    @notice Mint into the Vault what was sold in the ledger, up to a running total: said twice, it mints once; by a seller.
+    """
+    governed.while_open()
+    assert self.sellers[msg.sender], "ergon: not a seller"
+    before: uint256 = self.sold
+    assert total > before, "ergon: nothing new"
+    self.sold = total
+    token.mint(vault, total - before)
+    log Sold(seller=msg.sender, amount=total - before)
 
 
 @external
