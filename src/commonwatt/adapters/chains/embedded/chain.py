@@ -186,12 +186,12 @@ class EmbeddedChain:
             Refused: See `Rules.run`; or there is no such block.
         """
         with self._lock:
-            if number is None:
-                return self._rules.run(self._rules.after(self._head, self._next_s()), message)
-            block = self.block(number)
-            if block is None:
+            block = None if number is None else self.block(number)
+            if number is not None and block is None:
                 raise Refused("there is no such block yet", found=number)
-            return self._rules.run(block.header, message)
+            header = self._rules.after(self._head, self._next_s()) if block is None else block.header
+        # Whoever sends need not wait for this: what stands under a hash does not change meanwhile.
+        return self._rules.run(header, message)
 
     def nonce(self, account: bytes) -> int:
         """Return the number of an account's next transaction."""

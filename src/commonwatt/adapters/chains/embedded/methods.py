@@ -1,5 +1,6 @@
 """The embedded chain's answers to what nodes are asked over JSON-RPC; in this process and on loopback alike."""
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -91,6 +92,8 @@ class Methods:
             raise RpcError(BAD_PARAMS, f"{method} does not take such parameters: {error}") from error
         except OSError as error:
             raise RpcError(INTERNAL, f"the chain's disk: {error.strerror}") from error
+        except sqlite3.Error as error:
+            raise RpcError(INTERNAL, "the chain's disk failed; it has to be opened again") from error
 
     def _number(self, tag: Any = "latest") -> int:
         """Return the number of a block that is named by number, tag, or as EIP-1898 has it."""

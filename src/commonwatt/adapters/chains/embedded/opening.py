@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eth.abc import BlockHeaderAPI
+from eth.constants import BLANK_ROOT_HASH
 
 from commonwatt.adapters.chains.embedded.block_log import BlockLog, StoredBlock
 from commonwatt.adapters.chains.embedded.nodes import Nodes
@@ -56,7 +57,7 @@ def checked_head(log: BlockLog, genesis: Genesis, rules: Rules, word: Callable[[
     if count == 0:
         raise Corrupt("the chain has no block")
     head = read_header(last)
-    if head.state_root not in rules.nodes:
+    if head.state_root != BLANK_ROOT_HASH and head.state_root not in rules.nodes:
         raise Corrupt(f"the state after block {count - 1} of the chain is missing")
     return head
 

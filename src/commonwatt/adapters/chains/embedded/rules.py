@@ -159,13 +159,12 @@ class Rules:
         for tx in txs:
             if taken and header.gas_used + tx.gas > GAS_LIMIT // 2:
                 break
-            before = vm.state.snapshot()
             try:
-                receipt, _ = vm.apply_transaction(header, tx)
+                _check(vm.state, tx)
             except ValidationError as error:
-                vm.state.revert(before)
                 refused[bytes(tx.hash)] = str(error)
                 continue
+            receipt, _ = vm.apply_transaction(header, tx)
             header = vm.add_receipt_to_header(header, receipt)
             taken.append(tx)
             receipts.append(receipt)
@@ -195,7 +194,9 @@ class Rules:
         state = self.state(header)
         before = state.snapshot()
         try:
-            return state.apply_transaction(cast(SignedTransactionAPI, _unsigned(state, message)))
+            tx = cast(SignedTransactionAPI, _unsigned(state, message))
+            _check(state, tx)
+            return state.apply_transaction(tx)
         except ValidationError as error:
             raise Refused("no such message can be sent", found=str(error)) from error
         finally:
@@ -266,6 +267,14 @@ def digest(raws: Iterable[bytes]) -> bytes:
     return told.digest()
 
 
+def _check(state: StateAPI, tx: SignedTransactionAPI) -> None:
+    if tx.gas < tx.intrinsic_gas:
+        raise ValidationError(f"gas of {tx.intrinsic_gas} is the least, was {tx.gas}")
+    if tx.nonce >= _LAST_NONCE:
+        raise ValidationError(f"a sender's last number is {_LAST_NONCE - 1}, was {tx.nonce}")
+    state.validate_transaction(tx)
+
+
 def _unsigned(state: StateAPI, message: Message) -> SpoofTransaction:
     unsigned = CancunTransactionBuilder.create_unsigned_transaction(
         nonce=state.get_nonce(Address(message.sender)),
@@ -279,6 +288,8 @@ def _unsigned(state: StateAPI, message: Message) -> SpoofTransaction:
 
 
 _BLOBS = 3
+_LAST_NONCE = 2**64 - 1
+"""EIP-2681."""
 _NO_TX = (
     RLPException,
     ValidationError,
@@ -292,12 +303,13 @@ _NO_TX = (
 
 
 class _Executor(CancunTransactionExecutor):
-    """As its parent, but does not check a signature a second and third time: `read_tx` recovered the sender by it."""
+    """As its parent, without its checks: `_check` makes them before anything is changed.
+
+    And `read_tx` recovered the sender by the signature, which its parent would do a second and a third time.
+    """
 
     def validate_transaction(self, transaction: SignedTransactionAPI) -> None:
-        if transaction.gas < transaction.intrinsic_gas:
-            raise ValidationError(f"gas of {transaction.intrinsic_gas} is the least, was {transaction.gas}")
-        self.vm_state.validate_transaction(transaction)
+        pass
 
 
 class _State(CancunState):
