@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import rlp
@@ -24,7 +25,6 @@ UNBONDING_S, EXIT_AFTER_S, REWARD = 86_400, 7 * 86_400, 1_000
 WITNESSES = tuple(sorted((key(f"witness {n}") for n in range(5)), key=lambda one: one.id))
 """In the order in which a contract wants their signatures."""
 STAKE = 10**9
-FUNDED = (OPERATOR, ALICE, BOB, CAROL, *WITNESSES)
 Signature = tuple[int, int]
 
 
@@ -33,11 +33,20 @@ class Bank(Ground):
 
     Args:
         fork: Rules that the contracts were compiled for.
-        bonded: How many of the five witnesses bond.
+        bonded: How many of the witnesses bond.
+        witnesses: In the order in which a contract wants their signatures.
+        folder: Where the chain lies; in memory where none is given.
     """
 
-    def __init__(self, fork: Fork = "cancun", bonded: int = 5) -> None:
-        super().__init__(genesis=Genesis(time_s=GENESIS.time_s, balances={one.id: COINS for one in FUNDED}))
+    def __init__(
+        self,
+        fork: Fork = "cancun",
+        bonded: int = 5,
+        witnesses: Sequence[SigningKey] = WITNESSES,
+        folder: Path | None = None,
+    ) -> None:
+        funded = (OPERATOR, ALICE, BOB, CAROL, *witnesses)
+        super().__init__(folder, Genesis(time_s=GENESIS.time_s, balances={one.id: COINS for one in funded}))
         self.fork: Fork = fork
         self.lock = self.made("Timelock", 1, OPERATOR.id, OPERATOR.id)
         self.tsl = self.made("Tsl", OPERATOR.id)
@@ -48,7 +57,7 @@ class Bank(Ground):
         self.vault = self.made("Vault", self.lock.address, self.checkpoints.address, *self.tokens, EXIT_AFTER_S)
         assert self.vault.address == vault
         self.ruled((self.ergon, "set_seller", OPERATOR.id, True))
-        self.join(WITNESSES[:bonded])
+        self.join(witnesses[:bonded])
 
     @property
     def tokens(self) -> tuple[str, str, str]:

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.rulebook.state import CHAIN_SECTIONS
 from commonwatt.kernels.sha256 import leaf_hashes
-from commonwatt.ledger.accounts import NAME_BYTES
+from commonwatt.ledger.accounts import NAME_BYTES, read_row
 from commonwatt.ledger.checkpoint import Checkpoint
 from commonwatt.ledger.merkle import MerkleTree
-from commonwatt.model import CHAIN_PORT, GRID, SLOT_SECONDS, AccountId, Refused, chain_account
+from commonwatt.model import CHAIN_PORT, GRID, SLOT_SECONDS, AccountId, Commodity, Refused, chain_account
 
 Point = tuple[int, int, bytes, bytes]
 """A checkpoint as contracts take it: epoch, size, log root, state root."""
@@ -43,6 +43,10 @@ class Proof:
     def args(self) -> tuple[object, ...]:
         """Return point, row and place as contracts take them."""
         return self.point, self.row, self.place.told()
+
+    def owes(self, commodity: Commodity) -> int:
+        """Return what the account owes of something by its row, in base units; zero where it has some."""
+        return max(0, -read_row(self.row)[1][commodity])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,11 @@ def crossing(state: State, request: Request, body: CrossingBody, position: int, 
     return _send_out(state, request.on_behalf_of, body, position, stamped_s)
 
 
+def digest_of(body: Deposited) -> bytes:
+    """Return what the state remembers of a deposit, 32 bytes: in other words it is another one."""
+    return sha256(canonical_json(write_body(body))).digest()
+
+
 def _send_out(state: State, source: AccountId, body: SendOut, position: int, stamped_s: int) -> Outcome:
     if not state.has_chain or not state.has_wallet(source) or body.commodity not in TOKENS:
         return Outcome.NOT_ALLOWED
@@ -77,7 +82,7 @@ def _send_out(state: State, source: AccountId, body: SendOut, position: int, sta
 
 
 def _deposited(state: State, body: Deposited, position: int, stamped_s: int) -> Outcome:
-    digest = sha256(canonical_json(write_body(body))).digest()
+    digest = digest_of(body)
     if body.number < state.crossed.count:
         return Outcome.ALREADY_THERE if digest == state.crossed.digest(body.number) else Outcome.NOT_ALLOWED
     if body.number > state.crossed.count:

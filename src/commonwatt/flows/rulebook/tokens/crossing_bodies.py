@@ -1,11 +1,14 @@
 """What may stand in the body of a transfer that goes out to the chain or comes from it; see `bodies` for all others."""
 
+import re
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from commonwatt.model import MAX_SAFE_INTEGER, Commodity
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""What an account here can be called."""
 _Count = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
 
 
@@ -41,7 +44,7 @@ class Deposited(_Body, frozen=True, tag_field="what", tag="deposited"):
     tx: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     block: _Count
     sender: Annotated[str, Meta(pattern=r"^0x[0-9a-f]{40}\Z")]
-    account: Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})?\Z")]
+    account: Annotated[str, Meta(pattern=rf"^({NAME.pattern})?\Z")]
     commodity: Commodity
     amount: Annotated[int, Meta(gt=0, le=MAX_SAFE_INTEGER)]
 
