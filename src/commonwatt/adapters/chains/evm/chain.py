@@ -176,6 +176,11 @@ class EvmChain:
         with _asking():
             return bytes(self._eth.get_code(_checksum(account)))
 
+    def nonce(self, account: Account) -> int:
+        """Return the number of an account's next transaction, those that wait counted in."""
+        with _asking():
+            return int(self._eth.get_transaction_count(_checksum(account), "pending"))
+
     def balance(self, account: Account) -> int:
         """Return what an account has of the chain's own coin."""
         with _asking():
