@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -15,13 +15,13 @@ from commonwatt.adapters.chains.evm.chain import EvmChain
 from commonwatt.adapters.chains.evm.signing import Transaction
 from commonwatt.adapters.chains.rpc import embedded, network
 from commonwatt.adapters.stores.wallet_folder import WalletFolder
+from commonwatt.apps.chain_terms import FOLDER, ChainTerms, chain_terms
 from commonwatt.flows.chain_ports import Event, Receipt, TransactionSigner, TxHash, is_final
 from commonwatt.identity.signing_in.wallet import read_address, with_checksum
 from commonwatt.model import Commodity, KeyId, Refused, Unreachable
 
 TOKENS: Mapping[Commodity, str] = {Commodity.ERGON: "Ergon", Commodity.WATT: "Watt", Commodity.TSL: "Tsl"}
 """The contract of each token; its base units are the ledger's."""
-COIN_DECIMALS = 18
 _LOOK_EVERY_S = 1.0
 _BLOCKS_AT_ONCE = 10_000
 _NOBODY = KeyId("0x" + "00" * 20)
@@ -79,7 +79,7 @@ class Balances:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """What came, went or was allowed, in base units; ``by`` is who took it by an allowance, where that was another."""
+    """What came, went or was allowed, in base units: with a minus what went; with whom, and in which transaction."""
 
     block: int
     at_s: int
@@ -200,16 +200,20 @@ class ChainWallet:
             Reverted: The token would refuse it.
             Refused: The node would; as where the sender cannot pay.
         """
+        _refuse_nothing(amount)
         if commodity is None:
             made = self.chain.prepare(source, target, value=amount)
         else:
             made = self._prepare(source, commodity, "transfer", target, amount)
         return self._offer(what, source, target, made)
 
-    def offer_take(self, source: KeyId, owner: KeyId, target: KeyId, commodity: Commodity, amount: int) -> Offer:
+    def offer_take(
+        self, source: KeyId, owner: KeyId, target: KeyId, commodity: Commodity, amount: int, what: str
+    ) -> Offer:
         """Return the transaction that takes what its owner allowed. Errors as `offer_send`."""
+        _refuse_nothing(amount)
         made = self._prepare(source, commodity, "transferFrom", owner, target, amount)
-        return self._offer(f"take from {self.party(owner)}", source, target, made)
+        return self._offer(what, source, target, made)
 
     def offer_allow(self, source: KeyId, spender: KeyId, commodity: Commodity, amount: int, what: str) -> Offer:
         """Return the transaction that allows a spender so much of a token, 0 to end it.
@@ -234,13 +238,18 @@ class ChainWallet:
         return self.chain.submit(key, offer.transaction)
 
     def wait(self, tx: TxHash, within_s: float) -> Sent:
-        """Return what became of a transaction: once it stays, or after so many seconds."""
+        """Return what became of a transaction: once it stays, or what is seen of it after so many seconds.
+
+        A node that gives no answer meanwhile is asked again: the transaction is on its way whatever this learns.
+        """
+        receipt = None
         for look in range(int(within_s / _LOOK_EVERY_S) + 1):
             if look:
                 self.sleep(_LOOK_EVERY_S)
-            receipt = self.chain.receipt(tx)
-            if receipt is not None and is_final(self.chain, receipt):
-                return _sent(tx, receipt, final=True)
+            with suppress(Unreachable, Refused):
+                receipt = self.chain.receipt(tx)
+                if receipt is not None and is_final(self.chain, receipt):
+                    return _sent(tx, receipt, final=True)
         return _sent(tx, receipt, final=False)
 
     def _moves(self, who: KeyId, tokens: list[Commodity], final: int) -> Iterator[Move]:
@@ -299,58 +308,86 @@ class ChainWallet:
 
 @contextmanager
 def on_chain(
-    place: str,
-    wallet: WalletFolder,
-    *,
-    folder: Path | None = None,
-    names: Mapping[KeyId, str] | None = None,
-    word: Callable[[str], None] = lambda line: None,
+    place: str, wallet: WalletFolder, *, folder: Path | None = None, word: Callable[[str], None] = lambda line: None
 ) -> Iterator[ChainWallet]:
     """Reach a community's contracts as long as the block runs.
 
     Args:
-        place: A node's URL; or a community's folder with its embedded chain, while its app is closed.
+        place: A node's URL; or a community's folder, or that of its chain: while its app has the embedded chain open,
+            the app is asked, where `chain.toml` says at which port.
         wallet: Whose keys' names are known.
         folder: The community's, for a URL: where it is remembered which contracts are its own.
-        names: Of other addresses.
         word: Told how it goes on where a long chain is checked.
 
     Raises:
         Refused: There is no chain there or no contract on it, another process has it open, or it is another chain than
             the contracts are on.
-        Corrupt: The chain or what is remembered of its contracts is damaged.
+        InvalidValue: The folder does not say properly which chain it has.
+        Corrupt: The chain, the log or what is remembered of its contracts is damaged.
         Unreachable: The node gives no answer.
     """
     url = place.startswith(("http://", "https://"))
     home = folder if url else Path(place)
     if home is None:
         raise Refused("which contracts are a community's stands in its folder: say --folder beside a URL", chain=place)
-    deployment = _deployment(home)
-    inside = None if url else EmbeddedChain(_chain_folder(home), word=word)
-    try:
-        chain = network(place) if inside is None else embedded(inside)
+    home = home.parent if (home / CHAIN_FILE).exists() and not (home / FOLDER).exists() else home
+    deployment = kept(home / FOLDER)
+    if deployment is None:
+        raise Refused("a community's folder remembers where its contracts are", folder=home)
+    with _chain(place if url else None, home, word) as chain:
         if chain.chain_id != deployment.chain_id:
             raise Refused("contracts are on one chain", expected=deployment.chain_id, found=chain.chain_id)
         contracts = {KeyId(address): name for name, address in deployment.contracts.items()}
         own = {one.address: one.name for one in wallet.kept()}
-        yield ChainWallet(chain, deployment, {**(names or {}), **contracts, **own})
+        yield ChainWallet(chain, deployment, {**_registered(home), **contracts, **own})
+
+
+@contextmanager
+def _chain(url: str | None, home: Path, word: Callable[[str], None]) -> Iterator[EvmChain]:
+    terms = chain_terms(home) or ChainTerms()
+    if url or terms.url:
+        yield network(url or terms.url or "")
+        return
+    if not (home / FOLDER / CHAIN_FILE).exists():
+        raise Refused("a chain is a node's URL, or a folder with an embedded chain", folder=home)
+    try:
+        inside = EmbeddedChain(home / FOLDER, word=word)
+    except Refused:
+        # Most likely the app has it open, and lets wallets on this machine ask.
+        if not terms.port:
+            raise
+        yield network(f"http://127.0.0.1:{terms.port}")
+        return
+    try:
+        yield embedded(inside)
     finally:
-        if inside is not None:
-            inside.close()
+        inside.close()
 
 
-def _deployment(home: Path) -> Deployment:
-    for folder in (home, home / "chain"):
-        if found := kept(folder):
-            return found
-    raise Refused("a community's folder remembers where its contracts are", folder=home)
+def _registered(home: Path) -> dict[KeyId, str]:
+    """Return whose the registered keys are, where the folder has a log: an account, and its role beside where it has
+    another than to be a member."""
+    if not (home / "log.sqlite").exists():
+        return {}
+    # Here, and not above: it reads a log, which most chains' folders on a member's machine do not have.
+    from commonwatt.apps.folder_community import folder_community  # noqa: PLC0415
+
+    community = folder_community(home)
+    try:
+        community.catch_up()
+        return {
+            record.verifying.id: record.account
+            if record.role in ("member", record.account)
+            else f"{record.account} ({record.role})"
+            for record in community.state.keys
+        }
+    finally:
+        community.close()
 
 
-def _chain_folder(home: Path) -> Path:
-    for folder in (home / "chain", home):
-        if (folder / CHAIN_FILE).exists():
-            return folder
-    raise Refused("a chain is a node's URL, or a folder with an embedded chain", folder=home)
+def _refuse_nothing(amount: int) -> None:
+    if amount <= 0:
+        raise Refused("what is sent is more than nothing", found=amount)
 
 
 def _sent(tx: TxHash, receipt: Receipt | None, *, final: bool) -> Sent:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,6 +39,11 @@ class Listed:
     address: str
     kind: str
     path: str | None
+
+
+def wallet_in(folder: Path) -> WalletFolder:
+    """Return the wallet in a folder, which is made with its first key."""
+    return WalletFolder(folder)
 
 
 def listed(kept: Kept) -> Listed:
@@ -86,23 +92,26 @@ def make(wallet: WalletFolder, name: str, passphrase: Asks, *, count: int, words
     return wallet.add(name, key, sealed_under, words), words.text
 
 
-def bring(wallet: WalletFolder, name: str, content: bytes, opens: Asks, passphrase: Asks, path: str = "") -> Kept:
+def bring(
+    wallet: WalletFolder, name: str, content: bytes, opens: Asks, passphrase: Asks, path: str = "", extra: str = ""
+) -> Kept:
     """Keep a key that was made elsewhere; what it is written in is seen from the content.
 
     Args:
         wallet: Where it is kept.
         name: Under which.
         content: A keystore, PKCS#8 PEM, 64 hex digits, or words.
-        opens: Asked for the content's own passphrase: of a keystore or PEM, and BIP-39's of words, often empty.
+        opens: Asked for the passphrase that a keystore or PEM is sealed under.
         passphrase: Under which it is kept.
         path: Below words; that of wallets' first account where none is told.
+        extra: BIP-39's own passphrase of words, which most people have not; it is kept nowhere.
 
     Raises:
         Refused: The content is none of these, does not open, or the name or key is there already.
         Corrupt: The content is damaged.
         InvalidValue: The name or path is none.
     """
-    key, words = _read(content, opens, path)
+    key, words = _read(content, opens, path, extra)
     wallet.refuse_taken(name, key.id)
     return wallet.add(name, key, long_enough(passphrase()), words)
 
@@ -138,14 +147,33 @@ def take(wallet: WalletFolder, name: str, out: Path, form: Form, passphrase: Ask
     return wallet.find(name)
 
 
-def make_in_token(wallet: WalletFolder, name: str, place: TokenPlace, *, create: bool) -> Kept:
-    """Remember a key in a token behind PKCS#11, made there where asked for.
+def make_in_token(wallet: WalletFolder, name: str, library: Path, token: str, label: str, pin: Path) -> Kept:
+    """Remember a key in a token behind PKCS#11; made there, unless it holds one of that label.
+
+    Args:
+        wallet: Where it is remembered.
+        name: Under which.
+        library: The module's PKCS#11 library.
+        token: The token's label.
+        label: The key's label in it.
+        pin: File with the user's PIN, mode 0600.
 
     Raises:
         Refused: The name or key is there already, or the token is not to be had.
         InvalidValue: The name is none.
     """
-    return wallet.add_token(name, place, create=create)
+    place = TokenPlace(library=library.absolute(), token=token, label=label, pin=pin.absolute())
+    return wallet.add_token(name, place, create=True)
+
+
+def read_secret(place: str) -> bytes:
+    """Return what holds a key: of a file of mode 0600, or what stands on standard input for ``-``.
+
+    Raises:
+        Refused: Others may read the file.
+        FileNotFoundError: There is no such file.
+    """
+    return sys.stdin.buffer.read(MOST_BYTES + 1) if place == "-" else load_secret(Path(place))
 
 
 def address_of(wallet: WalletFolder, who: str) -> KeyId:
@@ -186,7 +214,7 @@ def _refuse_there(path: Path) -> None:
         raise Refused("a key is written to a new file: what is there could be another key", file=path)
 
 
-def _read(content: bytes, opens: Asks, path: str) -> tuple[SigningKey, Words | None]:
+def _read(content: bytes, opens: Asks, path: str, extra: str) -> tuple[SigningKey, Words | None]:
     if len(content) > MOST_BYTES:
         raise Refused(f"what holds a key has at most {MOST_BYTES} bytes", found=len(content))
     stripped = content.strip()
@@ -198,7 +226,7 @@ def _read(content: bytes, opens: Asks, path: str) -> tuple[SigningKey, Words | N
         found, words = _of_hex(stripped), None
     elif len(stripped.split()) in mnemonic.COUNTS:
         words = Words(" ".join(stripped.decode(errors="replace").split()), path or mnemonic.path())
-        found = mnemonic.key_of(words, opens().decode(errors="replace"))
+        found = mnemonic.key_of(words, extra)
     else:
         # Not what was found: it may be a key with one letter too many.
         raise Refused("a key comes as a keystore, as PEM, as 64 hex digits, or as 12 to 24 words")

@@ -34,6 +34,7 @@ from commonwatt.flows.chain_ports import (
     TransactionSigner,
     TxHash,
 )
+from commonwatt.identity.keys import keccak256
 from commonwatt.model import Refused, Unreachable
 
 GAS_MARGIN = 1.25
@@ -217,9 +218,14 @@ class EvmChain:
 
         Raises:
             Refused: The node does not take it: its number was used meanwhile, or it pays less than blocks ask by now.
+            Unreachable: It gives no answer, and may have taken it all the same; names the transaction.
         """
-        with self._sending[key.id], _asking():
-            return bytes(self._eth.send_raw_transaction(signed(transaction, key)))
+        raw = signed(transaction, key)
+        try:
+            with self._sending[key.id], _asking():
+                return bytes(self._eth.send_raw_transaction(raw))
+        except Unreachable as error:
+            raise Unreachable(f"{error}; transaction 0x{keccak256(raw).hex()} may have been sent") from error
 
     def _send(self, key: TransactionSigner, to: bytes, data: bytes, value: int, gas: int | None) -> TxHash:
         # One at a time for a key, so that its numbers have no gap.
