@@ -32,10 +32,10 @@ class TokenPlace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         address: The key's, so that it is known while the token is away.
     """
 
-    library: Path
+    library: str
     token: str
     label: str
-    pin: Path
+    pin: str
     address: Annotated[str, Meta(pattern="^(0x[0-9a-f]{40})?$")] = ""
 
 
@@ -89,8 +89,7 @@ class WalletFolder:
         kept, content = self._read(name)
         if kept.kind == "keystore":
             return read_keystore(content, passphrase())
-        place = msgspec.json.decode(content, type=TokenPlace)
-        signer = Pkcs11Signer(place.library, token=place.token, key=place.label, pin=place.pin)
+        signer = _in_token(msgspec.json.decode(content, type=TokenPlace))
         if signer.id != kept.address:
             signer.close()
             raise Corrupt(f"{name} is {kept.address}, the token's key is {signer.id}")
@@ -131,10 +130,10 @@ class WalletFolder:
             InvalidValue: The name is none.
         """
         self.refuse_taken(name, None)
-        with Pkcs11Signer(place.library, token=place.token, key=place.label, pin=place.pin, create=create) as signer:
+        with _in_token(place, create=create) as signer:
             self.refuse_taken(name, signer.id)
             told = msgspec.structs.replace(place, address=signer.id)
-        return self._save(name, msgspec.json.format(msgspec.json.encode(told, enc_hook=str)) + b"\n")
+        return self._save(name, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
 
     def refuse_taken(self, name: str, address: KeyId | None) -> None:
         """Refuse a key that could not be kept, before anybody is asked for a passphrase.
@@ -169,14 +168,22 @@ class WalletFolder:
             raise Refused("there is no such key in the wallet: `commonwatt wallet list`", name=name[:80])
         content = load_secret(path)
         try:
-            place = msgspec.json.decode(content, type=TokenPlace)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return self._sealed(name, content), content
-        return Kept(name=name, address=KeyId(place.address), kind="pkcs11"), content
-
-    def _sealed(self, name: str, content: bytes) -> Kept:
-        try:
-            address, path = address_in(content)
+            return _told(name, content), content
         except Corrupt as error:
-            raise Corrupt(f"{self._path(name)}: {error}") from error
-        return Kept(name=name, address=address, kind="keystore", path=path)
+            raise Corrupt(f"{path}: {error}") from error
+
+
+def _told(name: str, content: bytes) -> Kept:
+    try:
+        told = msgspec.json.decode(content)
+        if isinstance(told, dict) and "library" in told:
+            place = msgspec.convert(told, TokenPlace)
+            return Kept(name=name, address=KeyId(place.address), kind="pkcs11")
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Corrupt(f"this is no key file: {error}") from error
+    address, path = address_in(content)
+    return Kept(name=name, address=address, kind="keystore", path=path)
+
+
+def _in_token(place: TokenPlace, *, create: bool = False) -> Pkcs11Signer:
+    return Pkcs11Signer(Path(place.library), token=place.token, key=place.label, pin=Path(place.pin), create=create)
