@@ -35,9 +35,10 @@ def test_a_key_is_kept_closed_listed_without_opening_and_opened_by_its_passphras
     folder = tmp_path / "wallet"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
-    assert home.open("ada", lambda: b"long enough").id == ADA.id
-    with pytest.raises(Refused, match="passphrase does not open"):
-        home.open("bob", lambda: b"long enough")
+    with home.opened("ada", lambda: b"long enough") as key:
+        assert key.id == ADA.id
+    with pytest.raises(Refused, match="passphrase does not open"), home.opened("bob", lambda: b"long enough"):
+        pass
     assert home.take_out("ada", b"long enough")[1] == WORDS
 
 
@@ -60,7 +61,7 @@ def test_who_comes_second_in_a_race_is_refused_and_the_first_key_stays(
     monkeypatch.setattr(WalletFolder, "refuse_taken", lambda *asked: None)  # as if both had looked before either wrote
     with pytest.raises(Refused, match="no key is written over"):
         home.add("ada", BOB, b"y")
-    assert home.open("ada", lambda: b"x").id == ADA.id
+    assert home.take_out("ada", b"x")[0].id == ADA.id
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
@@ -68,8 +69,8 @@ def test_a_file_that_others_may_open_is_refused(tmp_path: Path, mode: int) -> No
     home = wallet(tmp_path)
     home.add("ada", ADA, b"x")
     (tmp_path / "wallet" / "ada.json").chmod(mode)
-    with pytest.raises(Refused, match="chmod 600"):
-        home.open("ada", lambda: b"x")
+    with pytest.raises(Refused, match="chmod 600"), home.opened("ada", lambda: b"x"):
+        pass
     with pytest.raises(Refused, match="chmod 600"):
         home.kept()
 
@@ -90,8 +91,8 @@ def test_a_damaged_file_and_one_of_another_address_are_refused_by_name(tmp_path:
     told = json.loads(path.read_bytes())
     path.write_text(json.dumps(told | {"address": BOB.id[2:]}))
     assert home.find("ada").address == BOB.id, "nothing tells before it is opened"
-    with pytest.raises(Corrupt, match="tells its own key's address"):
-        home.open("ada", lambda: b"x")
+    with pytest.raises(Corrupt, match="tells its own key's address"), home.opened("ada", lambda: b"x"):
+        pass
     path.write_text('{"library": 7}')
     with pytest.raises(Corrupt, match=r"ada\.json: this is no key file"):
         home.kept()
@@ -115,11 +116,12 @@ def test_a_key_in_a_token_signs_requests_and_transactions_and_never_comes_out(
     assert (kept.kind, home.find("hard")) == ("pkcs11", kept)
     with pytest.raises(Refused, match="a key is kept once"):
         home.add_token("twice", place(soft_token, "wallet-1"), create=False)
-    signer: WalletSigner = home.open("hard", lambda: pytest.fail("a token has a PIN of its own"))
-    assert signer.id == kept.address
-    assert VerifyingKey(signer.public).verify(b"a request", signer.sign(b"a request"))
-    digest = bytes(range(32))
-    assert VerifyingKey(signer.public).verify_digest(digest, signer.sign_digest(digest))
+    with home.opened("hard", lambda: pytest.fail("a token has a PIN of its own")) as opened:
+        signer: WalletSigner = opened
+        assert signer.id == kept.address
+        assert VerifyingKey(signer.public).verify(b"a request", signer.sign(b"a request"))
+        digest = bytes(range(32))
+        assert VerifyingKey(signer.public).verify_digest(digest, signer.sign_digest(digest))
     with pytest.raises(Refused, match="never leaves it"):
         home.take_out("hard", b"x")
 
@@ -131,9 +133,10 @@ def test_a_token_s_transaction_is_recovered_by_another_library_as_the_token_s_ow
 
     home = wallet(tmp_path)
     kept = home.add_token("hard", place(soft_token, "wallet-2"), create=True)
-    signer = home.open("hard", lambda: b"")
-    for nonce in range(8):  # a token's s is high as often as low
-        raw = signed(Transaction(chain_id=7, nonce=nonce, gas=21_000, fee=9, to=bytes(20), value=3), signer)
+    with home.opened("hard", lambda: b"") as key:
+        told = [Transaction(chain_id=7, nonce=nonce, gas=21_000, fee=9, to=bytes(20), value=3) for nonce in range(8)]
+        raws = [signed(one, key) for one in told]
+    for raw in raws:  # a token's s is high as often as low
         assert Account.recover_transaction(raw) == with_checksum(kept.address)
 
 
@@ -142,8 +145,8 @@ def test_a_token_that_holds_another_key_by_now_is_refused(soft_token: SoftToken,
     home.add_token("hard", place(soft_token, "wallet-3"), create=True)
     path = tmp_path / "wallet" / "hard.json"
     path.write_text(json.dumps(json.loads(path.read_bytes()) | {"address": ADA.id}))
-    with pytest.raises(Corrupt, match="the token's key is"):
-        home.open("hard", lambda: b"")
+    with pytest.raises(Corrupt, match="the token's key is"), home.opened("hard", lambda: b""):
+        pass
 
 
 def test_a_transaction_signed_here_is_byte_for_byte_another_library_s() -> None:

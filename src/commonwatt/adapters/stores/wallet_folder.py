@@ -1,7 +1,8 @@
 """Keep a person's own keys in a folder: each sealed in a file that other wallets read, or named where its token is."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -79,8 +80,9 @@ class WalletFolder:
         """
         return self._read(name)[0]
 
-    def open(self, name: str, passphrase: Passphrase) -> WalletSigner:
-        """Return what signs with a key.
+    @contextmanager
+    def opened(self, name: str, passphrase: Passphrase) -> Iterator[WalletSigner]:
+        """Open a key for signing as long as the block runs; a token is logged out of afterwards.
 
         Raises:
             Refused: There is no such key, the passphrase does not open it, or its token is not to be had.
@@ -88,19 +90,19 @@ class WalletFolder:
         """
         kept, content = self._read(name)
         if kept.kind == "keystore":
-            return read_keystore(content, passphrase())
-        signer = _in_token(msgspec.json.decode(content, type=TokenPlace))
-        if signer.id != kept.address:
-            signer.close()
-            raise Corrupt(f"{name} is {kept.address}, the token's key is {signer.id}")
-        return signer
+            yield read_keystore(content, passphrase())
+            return
+        with _in_token(msgspec.json.decode(content, type=TokenPlace)) as signer:
+            if signer.id != kept.address:
+                raise Corrupt(f"{name} is {kept.address}, the token's key is {signer.id}")
+            yield signer
 
     def take_out(self, name: str, passphrase: bytes) -> tuple[SigningKey, Words | None]:
         """Return a key itself, and the words that it was derived from, where they are kept.
 
         Raises:
-            Refused: It is in a token, which never gives it out; or as `open`.
-            Corrupt: As `open`.
+            Refused: It is in a token, which never gives it out; or as `opened`.
+            Corrupt: As `opened`.
         """
         kept, content = self._read(name)
         if kept.kind != "keystore":
