@@ -49,6 +49,11 @@ class ChainKeeper:
         self.on_change: Callable[[], None] = lambda: None
         """Called whenever facts or trouble became other."""
 
+    @property
+    def kind(self) -> str:
+        """``embedded`` or ``network``."""
+        return self._terms.kind
+
     async def run(self) -> None:
         """Keep it until cancelled; whatever goes wrong is said, and tried again."""
         try:
