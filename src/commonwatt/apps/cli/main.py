@@ -38,7 +38,7 @@ COMMANDS = {
     "asset": "assets:app",
     "constraint": "constraints:app",
     "schedule": "schedules:app",
-    "wallet": "wallets:app",
+    "wallet": "wallet_app:app",
     "event": "events:app",
     "interchange": "interchanging:app",
     "devices": "devices:app",
