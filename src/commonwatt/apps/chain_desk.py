@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
+
 from commonwatt.adapters.chains import deployment as deployments
 from commonwatt.adapters.chains.attempts import AttemptFile
 from commonwatt.adapters.chains.deployment import Deployment, Rules
@@ -20,6 +22,7 @@ from commonwatt.adapters.chains.embedded.methods import Methods
 from commonwatt.adapters.chains.embedded.rules import Genesis
 from commonwatt.adapters.chains.evm.chain import EvmChain
 from commonwatt.adapters.chains.rpc import embedded, network
+from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.apps.api.serving import server
 from commonwatt.apps.chain_facts import Amounts, Anchored, BlockFact, Facts, Staked
 from commonwatt.apps.chain_notes import FinalState, OwnNotes
@@ -40,7 +43,7 @@ from commonwatt.identity.keys import NoteKey, SigningKey, VerifyingKey
 from commonwatt.ledger.checkpoint import Checkpoint, read_note
 from commonwatt.model import GRID, MINT, SLOT_SECONDS, VAULT, Commodity, Refused, chain_account
 
-ATTEMPT = "anchoring.json"
+ATTEMPT, RPC_CARD = "anchoring.json", "rpc.json"
 SHOWN = 50
 """Checkpoints that are shown."""
 _COINS = 10**24
@@ -132,7 +135,7 @@ class ChainDesk:
     ) -> None:
         self._doors = ExitStack()
         try:
-            self._terms, self.keys = terms, open_keys(folder)
+            self._folder, self._terms, self.keys = folder / FOLDER, terms, open_keys(folder)
             self.ground = open_ground(folder, community, terms, self.keys.desk, self._doors, clock)
             self._chain, self._places = self.ground.chain, self.ground.deployment.contracts_by_name()
             self._publisher = open_publisher(folder, self._doors)
@@ -205,6 +208,9 @@ class ChainDesk:
         """
         if self.ground.embedded is not None and self._terms.port is not None:
             self.rpc = serve_rpc(self.ground.embedded, self._terms.port, self._doors)
+            card = self._folder / RPC_CARD
+            save_secret(card, msgspec.json.encode(self.rpc))
+            self._doors.callback(card.unlink, missing_ok=True)
 
     def incoming(self, known_block: int) -> list[Deposited]:
         """Return what the Vault took in from a block on, in final blocks; raises as `commonwatt.flows.crossing`."""

@@ -53,6 +53,32 @@ def build(context: Context) -> None:
     _put(context, lambda: _contracts(context))
 
 
+def put_last(context: Context) -> None:
+    """Put on a page in which transaction the last checkpoint stands on the chain, where the community has one."""
+    if not views.chain(context.community, context.seat).kind:
+        return
+    context.put(tag("h2", context.say("On the chain")))
+    _put(context, lambda: _last(context))
+
+
+def _last(context: Context) -> Markup:
+    words, told = context.words, views.chain(context.community, context.seat)
+    if not told.anchored:
+        why = words.say("One is taken there in each settlement period, for all members together.")
+        return empty_state(words, words.say("Nothing is anchored yet"), why)
+    last = told.anchored[0]
+    rows: list[tuple[str, str | Markup]] = [
+        (words.say("Requests under it"), words.number(last.size)),
+        (words.say("State root"), code(last.state_root)),
+        (words.say("Transaction"), code(f"0x{last.tx}")),
+        (words.say("Block"), words.number(last.block)),
+        (words.say("Contract"), code(told.contracts["Checkpoints"])),
+        (words.say("Chain number"), str(told.chain_id)),
+    ]
+    inside = join(*(join(tag("dt", name), tag("dd", value)) for name, value in rows))
+    return tag("div", tag("dl", inside, class_="facts"), class_="card pile")
+
+
 def stage(words: Words, told: str) -> str:
     """Say how far a checkpoint has come; what a contract said stays as it said it."""
     return words.say(_STAGES[told]) if told in _STAGES else told
@@ -127,9 +153,7 @@ def _picture(words: Words, told: views.ChainView) -> Markup:
         (words.number(told.head.number) if told.head else _NONE, words.say("Chain")),
     )
     wires = join(*(tag("path", d=f"M{x + 34} 40L{x + 86} 40", class_="wire") for x, _ in _PLACES[:2]))
-    nodes = join(
-        *(_node(x, glyph, value, name) for (x, glyph), (value, name) in zip(_PLACES, under, strict=True))
-    )
+    nodes = join(*(_node(x, glyph, value, name) for (x, glyph), (value, name) in zip(_PLACES, under, strict=True)))
     said = words.say("Nothing is anchored yet.")
     if last is not None:
         said = words.say(

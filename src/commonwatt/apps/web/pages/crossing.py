@@ -16,7 +16,7 @@ from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.parts.undo import Undoable
 from commonwatt.apps.web.words import Words
 from commonwatt.identity.access import Action
-from commonwatt.identity.signing_in.wallet import address_of
+from commonwatt.identity.signing_in.wallet import read_address, with_checksum
 from commonwatt.model import AccountId, Commodity, InvalidValue, Kind
 
 _TOKENS = {Commodity.ERGON: ("ERGON", 6), Commodity.WATT: ("WATT", 3), Commodity.TSL: ("TSL", 6)}
@@ -51,14 +51,13 @@ def _out(context: Context, account: AccountId) -> None:
         if not wallets.wallet(context.community, context.seat, account).custodial:
             why = words.say("This community does not keep your key: sign with your own wallet, and hand it in.")
             return tag("div", head, empty_state(words, words.say("Sending is your own wallet's"), why), class_="pile")
-        told = views.chain(context.community, context.seat)
         return tag(
             "div",
             head,
             text_field("address", words.say("Address"), draft.to, why=_judged(words, draft.to)),
             choice("out-token", words.say("What"), tokens, draft.commodity.value),
             text_field("out-amount", words.say("How much"), draft.amount, amount=True),
-            tag("p", _cost(words, told), class_="small"),
+            tag("p", _cost(words), class_="small"),
             button("send-out", words.say("Send out"), kind="first"),
             class_="card pile",
         )
@@ -75,7 +74,7 @@ def _out(context: Context, account: AccountId) -> None:
 
     def send(_: object) -> None:
         name, digits = _TOKENS[draft.commodity]
-        to, commodity, amount = address_of(draft.to), draft.commodity, amount_of(draft.amount, digits)
+        to, commodity, amount = with_checksum(read_address(draft.to)), draft.commodity, amount_of(draft.amount, digits)
         shown = words.tokens(amount, name, digits)
 
         async def give() -> None:
@@ -99,7 +98,7 @@ def _judged(words: Words, typed: str) -> str:
     if not typed:
         return words.say("0x and 40 digits, as your wallet shows it.")
     try:
-        found = address_of(typed)
+        found = with_checksum(read_address(typed))
     except InvalidValue:
         return words.say("This is no address: a digit is missing or wrong.")
     if found == typed:
@@ -107,10 +106,10 @@ def _judged(words: Words, typed: str) -> str:
     return words.say("It has no checksum: with it, it is {address}. Compare it.", address=found)
 
 
-def _cost(words: Words, told: views.ChainView) -> str:
+def _cost(words: Words) -> str:
     when = words.say("It can be claimed once the next checkpoint is anchored, after the end of this quarter-hour.")
     free = words.say("It costs nothing: the community pays the chain.")
-    return f"{free} {when}"
+    return " ".join((free, when))
 
 
 def _claims(context: Context, account: AccountId) -> None:
@@ -128,7 +127,7 @@ def _claims(context: Context, account: AccountId) -> None:
 
     async def claim(value: object) -> None:
         found = await views.claim(context.community, context.seat, account, str(value)[:64])
-        context.announce(words.say("It is there, by transaction {tx}.", tx=f"0x{found.tx[:8]}\N{HORIZONTAL ELLIPSIS}"))
+        context.announce(words.say("It is there, by transaction {tx}.", tx=found.tx[:8]))
 
     async def look(value: object) -> None:
         told = await views.held(context.community, context.seat, account, str(value)[:64])
@@ -169,6 +168,4 @@ def _back(context: Context, account: AccountId) -> Markup:
     facts = join(tag("dt", words.say("Vault")), tag("dd", tag("code", told.vault)))
     if told.rpc:
         facts = join(facts, tag("dt", words.say("For wallets on this machine")), tag("dd", tag("code", told.rpc)))
-    return join(
-        tag("h3", words.say("Bring back")), tag("p", how, class_="small"), tag("dl", facts, class_="facts")
-    )
+    return join(tag("h3", words.say("Bring back")), tag("p", how, class_="small"), tag("dl", facts, class_="facts"))
