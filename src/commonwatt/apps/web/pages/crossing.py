@@ -147,7 +147,8 @@ def _claim_row(words: Words, account: AccountId, one: views.Withdrawal) -> Marku
         state = words.say("waits for the next checkpoint")
     else:
         state = words.say("claimed")
-    line = row(words.tokens(one.mine, name, digits), state, note=tag("code", one.address))
+    note = join(tag("span", state), " · ", tag("code", one.address))
+    line = row(words.tokens(one.mine, name, digits), "", note=note)
     acts = [button("held", words.say("What is there?"), value=one.address, kind="quiet")]
     if one.due:
         acts.insert(0, button("claim", words.say("Claim"), value=one.address, kind="first"))

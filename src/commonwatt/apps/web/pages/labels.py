@@ -27,6 +27,8 @@ LABELS = (
     mark("WATT bought from another community"),
     mark("WATT sold to another community"),
     mark("Fee for the grid's wires"),
+    mark("Sent out to the chain"),
+    mark("Brought in from the chain"),
     mark("Charging at a station"),
     mark("Energy given to cars"),
     mark("Charging at a station, corrected"),
