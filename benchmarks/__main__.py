@@ -8,6 +8,7 @@ import msgspec
 
 from benchmarks.app import p13, p27, p28, p29
 from benchmarks.baseline import baseline
+from benchmarks.channels import p12
 from benchmarks.citylearn.d1 import d1
 from benchmarks.figure import Figure
 from benchmarks.forecasts.homes import d4, d8
@@ -73,6 +74,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P10": p10,
     "P11": p11,
     "P11-10K": p11_ten,
+    "P12": p12,
     "P13": p13,
     "P14": p14,
     "P15": p15,

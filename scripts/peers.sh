@@ -8,6 +8,7 @@
 #   scripts/peers.sh install microocpp      a station's firmware and its simulator, from GitHub (MIT, GPL-3.0)
 #   scripts/peers.sh install amqtt          an MQTT broker, from PyPI (MIT)
 #   scripts/peers.sh install py20305        a client of IEEE 2030.5 and SunSpec, from PyPI (Apache-2.0)
+#   scripts/peers.sh install anvil          a node of an EVM chain, from npm (MIT or Apache-2.0)
 #
 # PEER_GIT is where repositories are cloned from instead of https://github.com. Exit code 3: it cannot be had here.
 set -eu
@@ -18,6 +19,7 @@ BUN=1.4.4
 PY20305=0.16.1
 PYSUNSPEC2=1.3.7
 AMQTT=0.12.1
+ANVIL=1.7.1
 SAP=ee7899b867e9018de992d0266657eac2b7e6915b
 VCP=7ef0e65a8531630261edc12d475a8df76c4a20be
 CP_SIMULATOR=37d4586da645cb42f98d7f56572e8d3edfc18732
@@ -28,7 +30,7 @@ MONGOOSE=97296934ab594241ba2489f018a21779882a7936
 ARDUINO_JSON=b350a9664370f37654a406d75f99b1e5b3a2d637
 
 main() {
-    [ "${1:-}" = install ] && [ $# -eq 2 ] || { sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2; }
+    [ "${1:-}" = install ] && [ $# -eq 2 ] || { sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 2; }
     case $2 in
         ocpp-rpc) version=$OCPP_RPC ;;
         sap) version=$SAP ;;
@@ -37,6 +39,7 @@ main() {
         microocpp) version=$MICRO_SIMULATOR ;;
         amqtt) version=$AMQTT ;;
         py20305) version=$PY20305 ;;
+        anvil) version=$ANVIL ;;
         *) give_up "no such peer: $2" ;;
     esac
     ready=.peers/$2/ready-$version
@@ -55,6 +58,7 @@ main() {
         cp-simulator) install_cp_simulator ;;
         microocpp) install_microocpp ;;
         amqtt) from_pypi amqtt "amqtt==$AMQTT" ;;
+        anvil) packages anvil "@foundry-rs/anvil-linux-amd64@$ANVIL" ;;
         py20305) from_pypi py20305 "py20305==$PY20305" "pysunspec2==$PYSUNSPEC2" ;;
     esac
     touch "$ready"

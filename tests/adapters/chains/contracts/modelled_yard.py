@@ -12,6 +12,7 @@ from model_tokens import Ergon, Token, Tsl, Watt
 from model_world import World
 
 TOKENS = ("Tsl", "Ergon", "Watt")
+CONTRACTS = ("Timelock", *TOKENS, "DeviceRegistry", "Certificates")
 GOVERNED = ("Ergon", "DeviceRegistry", "Certificates")
 
 
@@ -32,6 +33,9 @@ class Both:
         self.contracts["DeviceRegistry"].makers.add(WHO["maker"])
         self.contracts["Certificates"].issuers.add(WHO["issuer"])
         self.happened: Counter[tuple[str, str, str | None]] = Counter()
+        """How often which function came to what: a refusal, or None."""
+        self.logged: Counter[tuple[str, str]] = Counter()
+        """How often which event was logged."""
 
     @property
     def contracts(self) -> dict[str, Any]:
@@ -44,6 +48,7 @@ class Both:
         found = self.yard.send(who, contract, function, *args)
         assert found == expected, (contract, function, args)
         self.happened[contract, function, found.reason] += 1
+        self.logged.update((event.contract, event.name) for event in found.events)
         return found
 
     def later(self, seconds: int) -> None:

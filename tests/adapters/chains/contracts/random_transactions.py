@@ -163,8 +163,8 @@ class Writer:
 
         self._learn = learn
         if many < 2:
-            args = (self._one([b""] * 9 + [b"call"]), 1, self._random.randrange(500), self._random.randbytes(4))
-            return self._call(who, "Certificates", "issue", to, *args)
+            one = (self._one([b""] * 9 + [b"call"]), 1, self._random.randrange(500), self._random.randbytes(4))
+            return self._call(who, "Certificates", "issue", to, *one)
         amounts = [self._random.randrange(1, 500) for _ in data]
         args = ([b""] * many, [self._random.randrange(3) for _ in data], amounts, data)
         return self._call(who, "Certificates", "batchIssue", to, *args)
@@ -228,13 +228,13 @@ class Writer:
 
     def _device(self) -> bytes:
         if self._devices and self._random.random() < 0.95:
-            return self._one(self._devices[-6:])
+            return self._random.choice(self._devices[-6:])
         return self._random.randbytes(32)
 
     def _place(self) -> bytes:
         if self._random.random() < 0.9:
             return WHO[self._one(MEMBERS)]
-        return self._one([NOBODY, *self._yard.places.values(), *ACCOUNTS])
+        return self._random.choice([NOBODY, *self._yard.places.values(), *ACCOUNTS])
 
     def _amount(self) -> int:
         return self._random.choice([0, 1, 7, 40, 500, self._random.randrange(10**6), 2**63 - 1, 2**256 // 9])
