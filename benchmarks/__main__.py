@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from benchmarks.anchoring import p21
 from benchmarks.app import p13, p27, p28, p29
 from benchmarks.baseline import baseline
 from benchmarks.channels import p12
@@ -79,6 +80,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P14": p14,
     "P15": p15,
     "P16": p16,
+    "P21": p21,
     "P23": p23,
     "P24": p24,
     "P24-BURST": p24_burst,

@@ -11,9 +11,10 @@ from typing import Any
 
 from contract_yard import ACCOUNTS, Yard
 from evm_machines import CHAIN_ID, GAS, START_S, Alike, PyEvm, Told
+from random_others import deploy_others
 from random_transactions import Writer
 
-from commonwatt.adapters.chains.contracts.artifact import Fork
+from commonwatt.adapters.chains.contracts.artifact import Fork, shipped
 
 SHANGHAI_SHARE = 10
 """One in so many is sent under the rules of Shanghai."""
@@ -104,7 +105,8 @@ def judge(program: str, fork: Fork, many: int) -> None:
     anvil, ours = Anvil(program, fork), PyEvm(ACCOUNTS, fork)
     try:
         machines = Alike(ours, anvil, gas=True)
-        writer = Writer(Yard(machines, fork), seed=many)
+        yard = Yard(machines, fork)
+        writer = Writer(yard, many, deploy_others(yard, shipped()))
         accepted = 0
         for _ in range(many):
             told = machines.send(*writer.write())

@@ -7,6 +7,7 @@ from typing import Any
 from contract_words import NOBODY, compact, mirrored, signed, vrs
 from contract_yard import ACCOUNTS, DELAY_S, DOMAINS, KEYS, WHO, Yard
 from evm_machines import Told
+from random_others import Others
 
 from commonwatt.identity.keys import keccak256
 
@@ -23,10 +24,17 @@ Sent = tuple[bytes, bytes, bytes]
 
 
 class Writer:
-    """Writes one transaction after another, knowing what came of those before."""
+    """Writes one transaction after another, knowing what came of those before.
 
-    def __init__(self, yard: Yard, seed: int) -> None:
+    Args:
+        yard: Whose contracts are called.
+        seed: The same seed writes the same, as long as the same comes of it.
+        others: What is deployed there beside the yard's own, see `random_others.deploy_others`.
+    """
+
+    def __init__(self, yard: Yard, seed: int, others: Sequence[str] = ()) -> None:
         self._yard, self._random = yard, Random(seed)
+        self._others = Others(yard, others, self._random, self._place)
         self._calls: list[tuple[bytes, bytes, bytes]] = []
         self._devices: list[bytes] = []
         self._nonces: dict[tuple[str, str], int] = {}
@@ -48,6 +56,7 @@ class Writer:
             (self._certificates, 6),
             (self._garbage, 5),
             (self._deploy, 1),
+            (self._other, 14 if others else 0),
         ]
 
     def write(self) -> Sent:
@@ -209,6 +218,10 @@ class Writer:
         if self._random.random() < 0.3:
             code = code[: self._random.randrange(len(code))]
         return WHO["deployer"], b"", code
+
+    def _other(self) -> Sent:
+        sender, contract, function, args = self._others.write()
+        return sender, self._yard.places[contract], self._yard.words[contract].call(function, *args)
 
     def _signed(self, by: str, contract: str, kind: str, values: Sequence[Any]) -> tuple[bytes, bool]:
         """Return a signature, and whether it was spoilt: one in eight is."""

@@ -6,7 +6,7 @@ import pytest
 from contract_words import Outcome, compact, mirrored, vrs
 from contract_yard import DELAY_S, WHO, Yard
 from evm_machines import CHAIN_ID
-from hostile_contracts import hostile
+from hostile_words import hostile
 
 from commonwatt.adapters.chains.contracts.artifact import artifact
 

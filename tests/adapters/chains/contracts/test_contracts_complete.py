@@ -17,7 +17,12 @@ ELSEWHERE = {
     # What receivers and issuers answer is no part of the model; test_contracts_attacks has them.
     "token: not taken",
     "certificates: not valid any more",
+    # Nor is what a final state of the ledger lets mint: test_vault_contract.
+    "ergon: not final",
+    "ergon: another account",
 }
+BY_FINAL_STATES = {("Ergon", "mint_exported"), ("Ergon", "Exported")}
+PROOFS = {"books.vy", "merkle.vy"}
 UNKNOWN = {"certificates: unknown"}
 """A view's, which the model has none of."""
 
@@ -25,7 +30,7 @@ UNKNOWN = {"certificates: unknown"}
 def words_of(names: tuple[str, ...]) -> set[str]:
     """Return the words of all refusals in the sources that these contracts are made of."""
     folder = Path(commonwatt.adapters.chains.contracts.__file__).parent
-    sources = {file for name in names for file in artifact(name).sources}
+    sources = {file for name in names for file in artifact(name).sources} - PROOFS
     found: set[str] = set()
     for file in sources:
         text = (folder / file).read_text()
@@ -63,10 +68,13 @@ def tokens_wrongly(both: Both) -> None:
     both.send("anna", "Tsl", "approve", NOBODY, 1)
     both.send("ben", "Ergon", "mint", WHO["ben"], 1)
     both.send("seller", "Ergon", "mint", WHO["ben"], 2**63)
+    both.send("ben", "Ergon", "mint_sold", 1)
+    both.send("seller", "Ergon", "mint_sold", 0)
+    both.send("seller", "Ergon", "mint_sold", 2**63)
     both.send("ben", "Watt", "mint", WHO["ben"], 1)
     both.send("ben", "Watt", "burn", 1)
     args = (WHO["anna"], WHO["ben"], 1)
-    for deadline in (yard.now_s - 1, yard.now_s):
+    for deadline in (both.soon_s - 1, both.soon_s + 100):
         signature = yard.sign("anna", "Tsl", "Permit", *args, 0, deadline)
         for one in (vrs(mirrored(signature)), (29, *vrs(signature)[1:]), vrs(signature), vrs(signature)):
             both.send("ben", "Tsl", "permit", *args, deadline, *one)
@@ -104,8 +112,8 @@ def devices_wrongly(both: Both) -> None:
     both.send("maker", "DeviceRegistry", "manufacture", number, NOBODY)
     both.send("maker", "DeviceRegistry", "manufacture", number, WHO["device"])
     both.send("maker", "DeviceRegistry", "manufacture", number, WHO["device"])
-    now = yard.now_s
-    for owner, deadline in ((NOBODY, now), (WHO["anna"], now - 1), (WHO["anna"], now)):
+    now = both.soon_s
+    for owner, deadline in ((NOBODY, now + 100), (WHO["anna"], now - 1), (WHO["anna"], now + 100)):
         signature = compact(yard.sign("device", "DeviceRegistry", "Claim", device, owner, deadline))
         for one in (signature[:63], compact(yard.sign("ben", "DeviceRegistry", "Claim", device, owner, deadline))):
             both.send("anna", "DeviceRegistry", "claim", device, owner, deadline, one)
@@ -141,6 +149,8 @@ def certificates_wrongly(both: Both) -> None:
 
 def tokens_rightly(both: Both) -> None:
     yard = both.yard
+    both.send("seller", "Ergon", "mint_sold", 5)
+    both.send("seller", "Ergon", "mint_sold", 7)
     for who, token in (("seller", "Ergon"), ("vault", "Watt")):
         both.send(who, token, "mint", WHO["anna"], 60)
         both.send(who, token, "mint", WHO["vault"], 60)
@@ -151,8 +161,8 @@ def tokens_rightly(both: Both) -> None:
         both.send("ben", token, "transferFrom", WHO["anna"], WHO["carla"], 10)
         both.send("anna", token, "approve", WHO["ben"], 2**256 - 1)
         both.send("ben", token, "transferFrom", WHO["anna"], WHO["anna"], 10)
-        signature = yard.sign("ben", token, "Permit", WHO["ben"], WHO["anna"], 5, 0, yard.now_s)
-        both.send("carla", token, "permit", WHO["ben"], WHO["anna"], 5, yard.now_s, *vrs(signature))
+        signature = yard.sign("ben", token, "Permit", WHO["ben"], WHO["anna"], 5, 0, both.soon_s)
+        both.send("carla", token, "permit", WHO["ben"], WHO["anna"], 5, both.soon_s, *vrs(signature))
 
 
 def roles_rightly(both: Both) -> None:
@@ -165,7 +175,7 @@ def roles_rightly(both: Both) -> None:
         ("Timelock", "name_guardian", (WHO["carla"],)),
         ("Timelock", "name_proposer", (WHO["anna"],)),
     ):
-        call = (places[contract], words[contract].call(function, *args), bytes([both.yard.now_s % 251]) * 32)
+        call = (places[contract], words[contract].call(function, *args), bytes([both.soon_s % 251]) * 32)
         both.send("proposer", "Timelock", "schedule", *call)
         both.later(DELAY_S)
         both.send("ben", "Timelock", "execute", *call)
@@ -179,8 +189,8 @@ def roles_rightly(both: Both) -> None:
 def devices_rightly(both: Both) -> None:
     yard, number = both.yard, bytes(32)
     (device,) = both.send("maker", "DeviceRegistry", "manufacture", number, WHO["device"]).answer
-    signature = compact(yard.sign("device", "DeviceRegistry", "Claim", device, WHO["anna"], yard.now_s))
-    both.send("carla", "DeviceRegistry", "claim", device, WHO["anna"], yard.now_s, signature)
+    signature = compact(yard.sign("device", "DeviceRegistry", "Claim", device, WHO["anna"], both.soon_s))
+    both.send("carla", "DeviceRegistry", "claim", device, WHO["anna"], both.soon_s, signature)
     signed = [yard.sign(by, "DeviceRegistry", "Rotate", device, WHO["ben"], 0) for by in ("device", "ben")]
     both.send("anna", "DeviceRegistry", "rotate", device, WHO["ben"], *map(compact, signed))
     both.send("anna", "DeviceRegistry", "transfer", device, WHO["carla"])
@@ -217,21 +227,23 @@ def functions_of(contract: str) -> list[tuple[str, str]]:
     ]
 
 
-def test_every_function_and_event_comes_about_as_the_model_has_it() -> None:
-    both = Both()
+@pytest.mark.parametrize("embedded", [False, True])
+def test_every_function_and_event_comes_about_as_the_model_has_it(embedded: bool) -> None:
+    both = Both(embedded)
     tokens_rightly(both)
     devices_rightly(both)
     certificates_rightly(both)
     roles_rightly(both)
     both.assert_alike()
     assert [one for one in both.happened if one[2] is not None] == []
-    assert {event for contract in CONTRACTS for event in events_of(contract)} == both.logged.keys()
+    assert {event for contract in CONTRACTS for event in events_of(contract)} - BY_FINAL_STATES == both.logged.keys()
     done = {(contract, function) for contract, function, _ in both.happened}
-    assert {one for contract in CONTRACTS for one in functions_of(contract)} == done
+    assert {one for contract in CONTRACTS for one in functions_of(contract)} - BY_FINAL_STATES == done
 
 
-def test_every_refusal_comes_about_in_the_models_words() -> None:
-    both = Both()
+@pytest.mark.parametrize("embedded", [False, True])
+def test_every_refusal_comes_about_in_the_models_words(embedded: bool) -> None:
+    both = Both(embedded)
     tokens_wrongly(both)
     roles_wrongly(both)
     devices_wrongly(both)

@@ -58,6 +58,12 @@ def artifact(name: str, fork: Fork = "cancun") -> Artifact:
     return read(place.read_text())
 
 
+def shipped() -> list[str]:
+    """Return the names of all contracts, sorted."""
+    folder = files(__package__) / "artifacts" / "cancun"
+    return sorted(file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json"))
+
+
 def read(text: str) -> Artifact:
     """Return the contract that an artifact's text tells of."""
     told = json.loads(text)
