@@ -11,6 +11,7 @@ from benchmarks.app import p13, p27, p28, p29
 from benchmarks.baseline import baseline
 from benchmarks.channels import p12
 from benchmarks.citylearn.d1 import d1
+from benchmarks.embedded_chain import p20, p22
 from benchmarks.figure import Figure
 from benchmarks.forecasts.homes import d4, d8
 from benchmarks.forecasts.markets import d5, d10
@@ -81,6 +82,8 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P15": p15,
     "P16": p16,
     "P21": p21,
+    "P20": p20,
+    "P22": p22,
     "P23": p23,
     "P24": p24,
     "P24-BURST": p24_burst,

@@ -15,7 +15,7 @@ import msgspec
 
 from commonwatt.adapters.chains import deployment as deployments
 from commonwatt.adapters.chains.attempts import AttemptFile
-from commonwatt.adapters.chains.deployment import Deployment, Rules
+from commonwatt.adapters.chains.deployment import Deployment, Terms
 from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
 from commonwatt.adapters.chains.embedded.door import rpc_app
 from commonwatt.adapters.chains.embedded.methods import Methods
@@ -101,7 +101,10 @@ def open_ground(
         chain = network(terms.url)
     found = deployments.kept(own)
     if found is None:
-        found = deployments.deploy(chain, key, _rules(community, terms))
+        before = chain.head().number
+        made = deployments.deploy(chain, key, _told(community, terms, key), fork=terms.fork)
+        places = {name: contract.address for name, contract in made.items()}
+        found = Deployment(origin=community, chain_id=chain.chain_id, fork=terms.fork, block=before, contracts=places)
         deployments.keep(own, found)
     if found.chain_id != chain.chain_id or found.origin != community:
         raise Refused(
@@ -345,14 +348,16 @@ def serve_rpc(chain: EmbeddedChain, port: int, doors: ExitStack) -> str:
     return address(socket)
 
 
-def _rules(community: str, terms: ChainTerms) -> Rules:
-    return Rules(
+def _told(community: str, terms: ChainTerms, key: SigningKey) -> Terms:
+    return Terms(
         origin=community,
+        proposer=key.id,
+        guardian=key.id,
+        treasury=key.id,
         delay_s=terms.roles_after_s,
         unbonding_s=terms.unbonding_s,
-        reward_micro=terms.reward_micro,
         exit_after_s=terms.exit_after_s,
-        fork=terms.fork,
+        reward_micro=terms.reward_micro,
     )
 
 
