@@ -162,7 +162,7 @@ def make_in_token(wallet: WalletFolder, name: str, library: Path, token: str, la
         Refused: The name or key is there already, or the token is not to be had.
         InvalidValue: The name is none.
     """
-    place = TokenPlace(library=library.absolute(), token=token, label=label, pin=pin.absolute())
+    place = TokenPlace(library=str(library.absolute()), token=token, label=label, pin=str(pin.absolute()))
     return wallet.add_token(name, place, create=True)
 
 

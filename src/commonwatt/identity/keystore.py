@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 import msgspec
+from Crypto.Protocol.KDF import scrypt
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
@@ -218,10 +219,9 @@ def _derived(kdf: str, params: Mapping[str, Any], passphrase: bytes) -> bytes:
         s = _as(params, _Scrypt, "scrypt has its parameters")
         if 128 * s.n * s.r > _SCRYPT_MEMORY or s.n * s.r * s.p > _SCRYPT_STEPS:
             raise Refused("a key file asks for work that a wallet does", n=s.n, r=s.r, p=s.p)
+        # Not OpenSSL's: that refuses many rounds with small blocks, as in the definition's own example.
         try:
-            return hashlib.scrypt(
-                passphrase, salt=bytes.fromhex(s.salt), n=s.n, r=s.r, p=s.p, dklen=s.dklen, maxmem=2 * _SCRYPT_MEMORY
-            )
+            return bytes(scrypt(passphrase, bytes.fromhex(s.salt), s.dklen, s.n, s.r, s.p))  # type: ignore[arg-type]  # takes bytes too
         except ValueError as error:
             raise Corrupt(f"scrypt has its parameters: {error}") from error
     if kdf == "pbkdf2":

@@ -1,7 +1,8 @@
 """Keep a person's own keys in a folder: each sealed in a file that other wallets read, or named where its token is."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -32,10 +33,10 @@ class TokenPlace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         address: The key's, so that it is known while the token is away.
     """
 
-    library: Path
+    library: str
     token: str
     label: str
-    pin: Path
+    pin: str
     address: Annotated[str, Meta(pattern="^(0x[0-9a-f]{40})?$")] = ""
 
 
@@ -79,8 +80,9 @@ class WalletFolder:
         """
         return self._read(name)[0]
 
-    def open(self, name: str, passphrase: Passphrase) -> WalletSigner:
-        """Return what signs with a key.
+    @contextmanager
+    def opened(self, name: str, passphrase: Passphrase) -> Iterator[WalletSigner]:
+        """Open a key for signing as long as the block runs; a token is logged out of afterwards.
 
         Raises:
             Refused: There is no such key, the passphrase does not open it, or its token is not to be had.
@@ -88,20 +90,19 @@ class WalletFolder:
         """
         kept, content = self._read(name)
         if kept.kind == "keystore":
-            return read_keystore(content, passphrase())
-        place = msgspec.json.decode(content, type=TokenPlace)
-        signer = Pkcs11Signer(place.library, token=place.token, key=place.label, pin=place.pin)
-        if signer.id != kept.address:
-            signer.close()
-            raise Corrupt(f"{name} is {kept.address}, the token's key is {signer.id}")
-        return signer
+            yield read_keystore(content, passphrase())
+            return
+        with _in_token(msgspec.json.decode(content, type=TokenPlace)) as signer:
+            if signer.id != kept.address:
+                raise Corrupt(f"{name} is {kept.address}, the token's key is {signer.id}")
+            yield signer
 
     def take_out(self, name: str, passphrase: bytes) -> tuple[SigningKey, Words | None]:
         """Return a key itself, and the words that it was derived from, where they are kept.
 
         Raises:
-            Refused: It is in a token, which never gives it out; or as `open`.
-            Corrupt: As `open`.
+            Refused: It is in a token, which never gives it out; or as `opened`.
+            Corrupt: As `opened`.
         """
         kept, content = self._read(name)
         if kept.kind != "keystore":
@@ -131,10 +132,10 @@ class WalletFolder:
             InvalidValue: The name is none.
         """
         self.refuse_taken(name, None)
-        with Pkcs11Signer(place.library, token=place.token, key=place.label, pin=place.pin, create=create) as signer:
+        with _in_token(place, create=create) as signer:
             self.refuse_taken(name, signer.id)
             told = msgspec.structs.replace(place, address=signer.id)
-        return self._save(name, msgspec.json.format(msgspec.json.encode(told, enc_hook=str)) + b"\n")
+        return self._save(name, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
 
     def refuse_taken(self, name: str, address: KeyId | None) -> None:
         """Refuse a key that could not be kept, before anybody is asked for a passphrase.
@@ -169,14 +170,22 @@ class WalletFolder:
             raise Refused("there is no such key in the wallet: `commonwatt wallet list`", name=name[:80])
         content = load_secret(path)
         try:
-            place = msgspec.json.decode(content, type=TokenPlace)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return self._sealed(name, content), content
-        return Kept(name=name, address=KeyId(place.address), kind="pkcs11"), content
-
-    def _sealed(self, name: str, content: bytes) -> Kept:
-        try:
-            address, path = address_in(content)
+            return _told(name, content), content
         except Corrupt as error:
-            raise Corrupt(f"{self._path(name)}: {error}") from error
-        return Kept(name=name, address=address, kind="keystore", path=path)
+            raise Corrupt(f"{path}: {error}") from error
+
+
+def _told(name: str, content: bytes) -> Kept:
+    try:
+        told = msgspec.json.decode(content)
+        if isinstance(told, dict) and "library" in told:
+            place = msgspec.convert(told, TokenPlace)
+            return Kept(name=name, address=KeyId(place.address), kind="pkcs11")
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Corrupt(f"this is no key file: {error}") from error
+    address, path = address_in(content)
+    return Kept(name=name, address=address, kind="keystore", path=path)
+
+
+def _in_token(place: TokenPlace, *, create: bool = False) -> Pkcs11Signer:
+    return Pkcs11Signer(Path(place.library), token=place.token, key=place.label, pin=Path(place.pin), create=create)

@@ -245,8 +245,10 @@ def _sign(
     typer.echo(told, err=json)
     if not yes:
         typer.confirm("Sign it?", abort=True, err=True)
-    key = walleting.wallet_in(wallet).open(name, asking(passphrase_file, PASSPHRASE, f"Passphrase of {name}"))
-    done = here.wait(here.send(key, offer), within_s)
+    asks = asking(passphrase_file, PASSPHRASE, f"Passphrase of {name}")
+    with walleting.wallet_in(wallet).opened(name, asks) as key:
+        tx = here.send(key, offer)
+    done = here.wait(tx, within_s)
     typer.echo(as_json(done) if json else _became(done))
     if done.block is not None and not done.done:
         raise Refused("the contract refused it in its block, and changed nothing", tx=done.tx, block=done.block)
