@@ -2,7 +2,7 @@
 
 python scripts/contracts.py install             bring Vyper into .vyper/
 python scripts/contracts.py compile [NAME ...]  write artifacts of all contracts, or of these
-python scripts/contracts.py check               say which artifacts are missing, stale or for nothing; exit code 1
+python scripts/contracts.py check [NAME ...]    say which artifacts are missing, stale or for nothing; exit code 1
 
 A contract is a file `Name.vy` with a capital, in src/commonwatt/adapters/chains/contracts, or in tests/adapters/chains/
 hostile for those that attack; other files there are modules that contracts are built of, imported by their bare names.
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +54,7 @@ def main(words: Sequence[str]) -> int:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_text(made(tools, source, fork))
         return 0
-    faults = list(check(tools))
+    faults = list(check(tools, names))
     sys.stdout.write("\n".join(faults or ["every artifact is what its sources compile to"]) + "\n")
     return FOUND if faults else 0
 
@@ -67,17 +68,16 @@ def contracts(names: Sequence[str] = ()) -> list[Path]:
     return [file for file in found if not names or file.stem in names]
 
 
-def check(tools: Path) -> Iterator[str]:
-    """Tell all that is wrong with the artifacts."""
-    wanted = set()
-    for source in contracts():
+def check(tools: Path, names: Sequence[str] = ()) -> Iterator[str]:
+    """Tell all that is wrong with the artifacts of all contracts, or of these, and which are of none."""
+    for source in contracts(names):
         for fork in FORKS:
             place = _place(source, fork)
-            wanted.add(place)
             if not place.is_file():
                 yield f"not compiled: {place.relative_to(ROOT)}"
             elif place.read_text() != made(tools, source, fork):
                 yield f"not what its sources compile to: {place.relative_to(ROOT)}"
+    wanted = {_place(source, fork) for source in contracts() for fork in FORKS}
     for folder in (SHIPPED, HOSTILE):
         for place in sorted(set(folder.glob("artifacts/*/*.json")) - wanted):
             yield f"of no contract: {place.relative_to(ROOT)}"
@@ -93,7 +93,7 @@ def made(tools: Path, source: Path, fork: str) -> str:
     abi, bytecode, runtime = told.stdout.split("\n")[:3]
     plain = {
         "bytecode": bytecode.removeprefix("0x"),
-        "compiler": _run(tools, "vyper", "--version").stdout.strip(),
+        "compiler": _version(tools),
         "fork": fork,
         "name": source.stem,
         "runtime_bytes": len(runtime.removeprefix("0x")) // 2,
@@ -118,13 +118,18 @@ def sources(source: Path) -> set[Path]:
 
 
 def _ready(tools: Path) -> bool:
-    if (tools / "bin" / "vyper").is_file() and _run(tools, "vyper", "--version").stdout.startswith(f"{VYPER}+"):
+    if (tools / "bin" / "vyper").is_file() and _version(tools).startswith(f"{VYPER}+"):
         return True
     if tools != TOOLS:
         return False
     venv.create(tools, clear=True, with_pip=True)
     brought = _run(tools, "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", f"vyper=={VYPER}")
     return brought.returncode == 0
+
+
+@cache
+def _version(tools: Path) -> str:
+    return _run(tools, "vyper", "--version").stdout.strip()
 
 
 def _place(source: Path, fork: str) -> Path:

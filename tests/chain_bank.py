@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shutil import copytree
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import rlp
@@ -25,17 +27,20 @@ UNBONDING_S, EXIT_AFTER_S, REWARD = 86_400, 7 * 86_400, 1_000
 WITNESSES = tuple(sorted((key(f"witness {n}") for n in range(5)), key=lambda one: one.id))
 """In the order in which a contract wants their signatures."""
 STAKE = 10**9
+_CONTRACTS = ("lock", "tsl", "checkpoints", "ergon", "watt", "vault")
+_PLACE = TemporaryDirectory()
+_BUILT: dict[object, tuple[Path, dict[str, Contract]]] = {}
 Signature = tuple[int, int]
 
 
 class Bank(Ground):
-    """The chain with everything deployed.
+    """The chain with everything deployed; deployed once for all tests that want the same, and copied for each.
 
     Args:
         fork: Rules that the contracts were compiled for.
         bonded: How many of the witnesses bond.
         witnesses: In the order in which a contract wants their signatures.
-        folder: Where the chain lies; in memory where none is given.
+        folder: Where the chain lies; in a place that goes with it where none is given.
     """
 
     def __init__(
@@ -45,9 +50,25 @@ class Bank(Ground):
         witnesses: Sequence[SigningKey] = WITNESSES,
         folder: Path | None = None,
     ) -> None:
-        funded = (OPERATOR, ALICE, BOB, CAROL, *witnesses)
-        super().__init__(folder, Genesis(time_s=GENESIS.time_s, balances={one.id: COINS for one in funded}))
         self.fork: Fork = fork
+        self.passing = None if folder else TemporaryDirectory()
+        folder = folder or Path(self.passing.name if self.passing else "") / "chain"
+        funded = (OPERATOR, ALICE, BOB, CAROL, *witnesses)
+        genesis = Genesis(time_s=GENESIS.time_s, balances={one.id: COINS for one in funded})
+        same = fork, bonded, tuple(one.id for one in witnesses)
+        if same not in _BUILT:
+            built = Path(_PLACE.name) / f"{len(_BUILT)}"
+            super().__init__(built, genesis)
+            self._deploy(witnesses[:bonded])
+            self.embedded.close()
+            _BUILT[same] = built, {name: getattr(self, name) for name in _CONTRACTS}
+        built, contracts = _BUILT[same]
+        copytree(built, folder)
+        super().__init__(folder, genesis)
+        self.clock.now_s = self.embedded.head.timestamp
+        vars(self).update(contracts)
+
+    def _deploy(self, bonded: Sequence[SigningKey]) -> None:
         self.lock = self.made("Timelock", 1, OPERATOR.id, OPERATOR.id)
         self.tsl = self.made("Tsl", OPERATOR.id)
         self.checkpoints = self.made("Checkpoints", self.lock.address, self.tsl.address, NAME, UNBONDING_S, REWARD)
@@ -57,7 +78,7 @@ class Bank(Ground):
         self.vault = self.made("Vault", self.lock.address, self.checkpoints.address, *self.tokens, EXIT_AFTER_S)
         assert self.vault.address == vault
         self.ruled((self.ergon, "set_seller", OPERATOR.id, True))
-        self.join(witnesses[:bonded])
+        self.join(bonded)
 
     @property
     def tokens(self) -> tuple[str, str, str]:

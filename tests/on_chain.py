@@ -1,5 +1,7 @@
 """A chain in memory for tests: keys with coins, a clock moved by hand, and contracts told in one line."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,20 @@ from commonwatt.identity.keys import SigningKey
 
 BEGAN_S = 1_700_000_000
 COINS = 10**24
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The contract of tests of the chain itself, see `contracts/probe.vy`."""
+
+    abi: tuple[Mapping[str, Any], ...]
+    bytecode: bytes
+
+
+def probe() -> Probe:
+    """Return it as compiled for Shanghai, which runs on any network."""
+    told = json.loads((Path(__file__).parent / "contracts/probe.json").read_text())
+    return Probe(tuple(told["abi"]), bytes.fromhex(told["bytecode"]))
 
 
 def key(name: str) -> SigningKey:

@@ -1,10 +1,13 @@
 """Tokens leave the ledger for addresses of the chain and come back, each once, and the books add up to nothing."""
 
+import os
 from typing import Any
 
 import pytest
 from community import IMPORT, NAME, Flow, key
 from crossed_town import ADDRESS, OTHER, CrossedTown
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from purse import Purse
 
 from commonwatt.flows.rulebook import bodies
@@ -12,7 +15,7 @@ from commonwatt.flows.rulebook.identity.trust_bodies import Grant
 from commonwatt.flows.rulebook.snapshot import dump, load
 from commonwatt.flows.rulebook.state import CHAIN_SECTIONS, SECTIONS
 from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
-from commonwatt.flows.rulebook.tokens.backing import outside
+from commonwatt.flows.rulebook.tokens.backing import free, outside
 from commonwatt.flows.rulebook.tokens.crossing_bodies import SendOut
 from commonwatt.flows.sequence import replay
 from commonwatt.identity.signing_in.wallet import with_checksum
@@ -23,6 +26,7 @@ pytestmark = pytest.mark.row("E14")
 ERGON, WATT, TSL = Commodity.ERGON, Commodity.WATT, Commodity.TSL
 SUNNY = Flow(solar_wh=1_000, charge_wh=1_000)
 """Mints 810 WATT."""
+NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
 LETTERS = "0x" + 20 * "ab"
 
 
@@ -269,4 +273,43 @@ def test_settlement_goes_on_beside_what_crosses() -> None:
     assert town.state.settled_to_s == town.now_s
     assert town.now_s % SLOT_SECONDS == 0
     assert town.state.accounts.balance(AccountId("chain-port"), WATT) == 0
+    check(town)
+
+
+def lived(town: CrossedTown, who: str, flow: Flow) -> None:
+    town.live(anna=flow) if who == "anna" else town.live(ben=flow)
+
+
+steps = st.tuples(
+    st.sampled_from(["sun", "dark", "out", "in", "give"]),
+    st.sampled_from(["anna", "ben"]),
+    st.sampled_from([ERGON, WATT, TSL]),
+    st.integers(1, 900) | st.sampled_from([40 * MICRO, 10**15]),
+)
+
+
+@settings(max_examples=300 if NIGHTLY else 12, deadline=None)
+@given(st.lists(steps, min_size=3, max_size=14))
+def test_whatever_crosses_the_books_add_up_and_no_watt_is_without_its_energy(
+    told: list[tuple[str, str, Commodity, int]],
+) -> None:
+    town = CrossedTown(b_max_wh=2_000)
+    for what, who, commodity, amount in told:
+        if what == "sun":
+            lived(town, who, SUNNY)
+        elif what == "dark":
+            used_wh = min(amount, 400, town.levels_wh[who] * 9 // 10)
+            lived(town, who, Flow(load_wh=used_wh, discharge_wh=used_wh))
+        elif what == "out":
+            free_before = free(town.state, AccountId(who), commodity)
+            outcome = town.send_out(who, commodity, amount)
+            assert (outcome is Outcome.BOOKED) == (amount <= free_before)
+        elif what == "in":
+            possible = min(amount, outside(town.state, commodity)) if commodity is not ERGON else amount
+            if possible > 0:
+                assert town.deposited(who, commodity, possible) is Outcome.BOOKED
+        else:
+            town.give(who, "ben" if who == "anna" else "anna", commodity, amount)
+        assert all(town.state.accounts.total(each) == 0 for each in Commodity)
+        assert sum(town.watt(one) for one in town.members) + outside(town.state, WATT) == town.state.claims.total_wh
     check(town)

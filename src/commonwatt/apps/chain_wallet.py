@@ -177,7 +177,7 @@ class ChainWallet:
             block=head.number,
             final_block=final.number,
             coin=self.chain.balance(who),
-            nonce=self.chain.nonce(who),
+            nonce=self.chain.sent(who),
             tokens=tokens,
         )
 

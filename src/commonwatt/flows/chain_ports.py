@@ -223,6 +223,9 @@ class Chain(Protocol):
     def code(self, account: Account) -> bytes:
         """Return the code that runs at an address; empty where no contract is."""
 
+    def sent(self, account: Account) -> int:
+        """Return how many transactions an account has sent, and so the number of its next one."""
+
     def balance(self, account: Account) -> int:
         """Return what an account has of the chain's own coin, in its smallest unit."""
 

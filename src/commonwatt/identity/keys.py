@@ -231,6 +231,25 @@ def signed_digest(message: bytes) -> bytes:
     return keccak256(b"\x19Ethereum Signed Message:\n%d%b" % (len(message), message))
 
 
+def recovered(digest: bytes, signature: bytes, parity: int) -> KeyId | None:
+    """Return whose secp256k1 key made a signature over a digest; None where no key did, or for its high-s twin.
+
+    Args:
+        digest: What was signed, 32 bytes.
+        signature: r and s, 64 bytes.
+        parity: 0 or 1, of the y of the signature's point: without it two keys come into question.
+
+    Source: SEC 1 section 4.1.6; EIP-2 (low s).
+    """
+    if int.from_bytes(signature[32:]) > CURVE_ORDER // 2:
+        return None
+    try:
+        key = PublicKey.from_signature_and_message(signature + bytes([parity]), digest, hasher=None)
+    except ValueError:
+        return None
+    return address(key.format(compressed=False))
+
+
 def address(point: bytes) -> KeyId:
     """Return a key's name, its Ethereum address: the last 20 bytes of the hash of its point's two coordinates.
 

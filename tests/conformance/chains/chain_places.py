@@ -4,12 +4,9 @@
 account there with coins, in hex, and COMMONWATT_CHAIN_FINAL_S how long the network takes to finality at most.
 """
 
-import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from commonwatt.adapters.chains.rpc import network
 from commonwatt.flows.chain_ports import Chain
@@ -17,19 +14,6 @@ from commonwatt.identity.keys import SigningKey
 from on_chain import GENESIS, OPERATOR, Ground
 
 GIVEN = 10**18
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """The contract of these tests, see `probe.vy`."""
-
-    abi: tuple[Mapping[str, Any], ...]
-    bytecode: bytes
-
-
-def probe() -> Probe:
-    told = json.loads(Path(__file__).with_name("probe.json").read_text())
-    return Probe(tuple(told["abi"]), bytes.fromhex(told["bytecode"]))
 
 
 class Place(Protocol):

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from chain_places import GIVEN, EmbeddedPlace, Place, place_at, probe
+from chain_places import GIVEN, EmbeddedPlace, Place, place_at
 
 from commonwatt.flows.chain_ports import Chain, Contract, Reverted, deployed, final_events, is_final
 from commonwatt.identity.keys import SigningKey, keccak256
 from commonwatt.model import InvalidValue, Refused
-from on_chain import put, tell
+from on_chain import probe, put, tell
 
 PROBE = probe()
 
@@ -141,6 +141,7 @@ def test_a_key_sends_many_without_waiting_and_all_go_in_once(
     receipts = [place.chain.receipt(tx, within_s=place.within_s) for tx in sent]
     assert all(receipt is not None and receipt.ok for receipt in receipts)
     assert place.chain.call(contract, "sums", (somebody.id,)) == 12
+    assert place.chain.sent(somebody.id) == 13
 
 
 def test_many_keys_and_threads_at_once_lose_nothing(place: Place, contract: Contract) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 CHAIN_ID = 733_799
-SLOT_S = 3
+SLOT_S = 4
 GAS_LIMIT, BASE_FEE = 30_000_000, 10**9
 JWT = "0x" + "11" * 32
 FIRST_PORT = 18_600
@@ -69,7 +69,7 @@ class Node:
              "--beaconNodes", f"http://127.0.0.1:{self.port + 3}",
              "--listenAddress", "127.0.0.1", "--port", self.port + 4, "--discoveryPort", self.port + 5,
              "--enr.ip", "127.0.0.1", "--enr.tcp", self.port + 4, "--enr.udp", self.port + 5,
-             "--sync.isSingleNode=false", "--suggestedFeeRecipient", "0x" + "22" * 20,
+             "--suggestedFeeRecipient", "0x" + "22" * 20,
              "--targetPeers", 4],
         )  # fmt: skip
         wait_for(self.identity, 120)
@@ -102,7 +102,7 @@ class Node:
         setup = {"NODE_OPTIONS": f"--require {self.network.setup}", "NODE_BACKEND": "js", "LODESTAR_PRESET": "minimal"}
         with (self.folder / f"{what}.log").open("ab") as log:
             self.running[what] = subprocess.Popen(
-                ["nice", *map(str, command)], cwd=self.folder, env=os.environ | setup, stdout=log, stderr=log
+                list(map(str, command)), cwd=self.folder, env=os.environ | setup, stdout=log, stderr=log
             )
 
 

@@ -39,6 +39,7 @@ COMMANDS = {
     "constraint": "constraints:app",
     "schedule": "schedules:app",
     "wallet": "wallet_app:app",
+    "chain": "chaining:app",
     "event": "events:app",
     "interchange": "interchanging:app",
     "devices": "devices:app",

@@ -9,9 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from coincurve import PublicKey
-
-from commonwatt.identity.keys import CURVE_ORDER, address, keccak256, signed_digest
+from commonwatt.identity.keys import CURVE_ORDER, keccak256, recovered, signed_digest
 from commonwatt.identity.signing_in.site import Site
 from commonwatt.model import InvalidValue, KeyId, Refused, instant
 
@@ -172,13 +170,7 @@ def _signer(text: str, signature: str) -> KeyId | None:
     compact = bytes.fromhex(found[1])
     if int.from_bytes(compact[32:]) > CURVE_ORDER // 2:
         raise InvalidValue("a signature has the lower of its two s")
-    try:
-        public = PublicKey.from_signature_and_message(
-            compact + bytes([recovery]), signed_digest(text.encode()), hasher=None
-        )
-    except ValueError:
-        return None
-    return address(public.format(compressed=False))
+    return recovered(signed_digest(text.encode()), compact, recovery)
 
 
 def _seconds(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from coincurve import PrivateKey
@@ -64,7 +65,12 @@ class Words:
             else:
                 self._events[bytes(event_abi_to_log_topic(kind))] = entry
         self._bytecode = made.bytecode
-        self.functions = {name: types for name, (_, types, _) in self._functions.items()}
+        self.changing = {
+            entry["name"]: self._functions[entry["name"]][1]
+            for entry in made.abi
+            if entry["type"] == "function" and entry["stateMutability"] == "nonpayable"
+        }
+        """What functions that may change anything take."""
 
     def deployment(self, *args: Any) -> bytes:
         """Return the bytes that deploy it."""
@@ -97,7 +103,8 @@ class Words:
         return Event(self._name, entry["name"], tuple(_plain(value) for value in values))
 
 
-def typed_digest(name: str, contract: bytes, chain_id: int, kind: str, values: Sequence[Any]) -> bytes:
+@lru_cache(100)
+def typed_digest(name: str, contract: bytes, chain_id: int, kind: str, values: tuple[Any, ...]) -> bytes:
     """Return what a wallet signs for typed data, by eth-account: another hand than the contracts'."""
     fields: Any = [dict(zip(("type", "name"), part.split(), strict=True)) for part in TYPES[kind].split(",")]
     domain = {"name": name, "version": "1", "chainId": chain_id, "verifyingContract": "0x" + contract.hex()}

@@ -24,11 +24,18 @@ DOMAINS = {
 
 
 class Yard:
-    """All of them deployed; `send` is a transaction, `ask` changes nothing."""
+    """All of them deployed; `send` is a transaction, `ask` changes nothing.
 
-    def __init__(self, machine: Any = None, fork: Fork = "cancun", chain_id: int = CHAIN_ID) -> None:
+    Args:
+        machine: Runs transactions; py-evm in memory where none is given.
+        fork: Rules that the contracts are compiled for.
+        chain_id: Of the chain.
+        tick_s: How long each transaction takes.
+    """
+
+    def __init__(self, machine: Any = None, fork: Fork = "cancun", chain_id: int = CHAIN_ID, tick_s: int = 0) -> None:
         self.machine = machine or PyEvm(ACCOUNTS, fork, chain_id)
-        self.fork, self.chain_id, self.now_s = fork, chain_id, START_S
+        self.fork, self.chain_id, self.now_s, self._tick_s = fork, chain_id, START_S, tick_s
         self.places: dict[str, bytes] = {}
         self.names: dict[bytes, str] = {}
         self.words: dict[str, Words] = {}
@@ -47,6 +54,7 @@ class Yard:
     def deploy(self, name: str, *args: Any, made: Artifact | None = None) -> bytes:
         """Deploy a contract as shipped, or as `made`, and know it by its name."""
         words = Words(name, made or artifact(name, self.fork))
+        self.later(self._tick_s)
         told = self.machine.send(WHO["deployer"], b"", words.deployment(*args))
         assert told.succeeded, reason_of(told.answer)
         self.places[name], self.names[told.created], self.words[name] = told.created, name, words
@@ -67,6 +75,7 @@ class Yard:
     def send(self, who: str | bytes, contract: str, function: str, *args: Any) -> Outcome:
         """Call a function in a transaction of somebody's."""
         sender = WHO[who] if isinstance(who, str) else who
+        self.later(self._tick_s)
         told = self.machine.send(sender, self.places[contract], self.words[contract].call(function, *args))
         return self._outcome(told, contract, function)
 

@@ -6,9 +6,12 @@ from typing import Any, Protocol
 import pyrevm
 from eth.chains.base import MiningChain
 from eth.db.atomic import AtomicDB
-from eth.vm.forks.cancun import CancunState, CancunVM
-from eth.vm.forks.shanghai import ShanghaiState, ShanghaiVM
+from eth.vm.forks.cancun import CancunVM
+from eth.vm.forks.cancun.state import CancunState
+from eth.vm.forks.shanghai import ShanghaiVM
+from eth.vm.forks.shanghai.state import ShanghaiState
 from eth.vm.spoof import SpoofTransaction
+from eth_typing import Address
 
 from commonwatt.adapters.chains.contracts.artifact import Fork
 
@@ -87,9 +90,13 @@ class PyEvm:
         found: int = self._state.get_storage(address, slot)
         return found
 
+    def code(self, address: bytes) -> bytes:
+        """Return what runs at an address."""
+        return bytes(self._state.get_code(address))
+
     def _run(self, sender: bytes, to: bytes, data: bytes) -> Told:
         transaction = self._vm.create_unsigned_transaction(
-            nonce=self._state.get_nonce(sender), gas_price=PRICE, gas=GAS, to=to, value=0, data=data
+            nonce=self._state.get_nonce(sender), gas_price=PRICE, gas=GAS, to=Address(to), value=0, data=data
         )
         unsigned = SpoofTransaction(transaction, from_=sender)
         done = self._state.apply_transaction(unsigned)
@@ -125,7 +132,8 @@ class Revm:
             if to:
                 answer = self._evm.message_call(_hex(sender), _hex(to), data, gas=GAS, gas_price=PRICE)
             else:
-                created = bytes.fromhex(self._evm.deploy(_hex(sender), data, gas=GAS, gas_price=PRICE)[2:])
+                deploy: Any = self._evm.deploy  # its stub knows of no price
+                created = bytes.fromhex(deploy(_hex(sender), data, gas=GAS, gas_price=PRICE)[2:])
         except RuntimeError as refused:
             answer = _reverted_with(str(refused))
         done = self._evm.result

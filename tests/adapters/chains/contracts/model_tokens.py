@@ -81,11 +81,13 @@ class Tsl(Token):
 
 
 class Ergon(Governed, Token):
-    """Minted by sellers, burnt by who redeems it."""
+    """Minted by sellers, burnt by who redeems it. What a final state of the ledger lets mint is no part of this."""
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, vault: bytes) -> None:
         super().__init__(world, name)
+        self.vault = vault
         self.sellers: set[bytes] = set()
+        self.sold = 0
 
     def set_seller(self, sender: bytes, seller: bytes, allowed: bool) -> None:
         self.only_timelock(sender)
@@ -96,6 +98,14 @@ class Ergon(Governed, Token):
         self.while_open()
         insist(sender in self.sellers, "ergon: not a seller")
         self._mint(to, amount)
+
+    def mint_sold(self, sender: bytes, total: int) -> None:
+        self.while_open()
+        insist(sender in self.sellers, "ergon: not a seller")
+        insist(total > self.sold, "ergon: nothing new")
+        amount, self.sold = total - self.sold, total
+        self._mint(self.vault, amount)
+        self.log("Sold", sender, amount)
 
     def burn(self, sender: bytes, amount: int) -> None:
         self._burn(sender, amount)

@@ -7,6 +7,7 @@ from typing import Any
 from contract_words import NOBODY, compact, mirrored, signed, vrs
 from contract_yard import ACCOUNTS, DELAY_S, DOMAINS, KEYS, WHO, Yard
 from evm_machines import Told
+from random_others import Others
 
 from commonwatt.identity.keys import keccak256
 
@@ -23,10 +24,17 @@ Sent = tuple[bytes, bytes, bytes]
 
 
 class Writer:
-    """Writes one transaction after another, knowing what came of those before."""
+    """Writes one transaction after another, knowing what came of those before.
 
-    def __init__(self, yard: Yard, seed: int) -> None:
+    Args:
+        yard: Whose contracts are called.
+        seed: The same seed writes the same, as long as the same comes of it.
+        others: What is deployed there beside the yard's own, see `random_others.deploy_others`.
+    """
+
+    def __init__(self, yard: Yard, seed: int, others: Sequence[str] = ()) -> None:
         self._yard, self._random = yard, Random(seed)
+        self._others = Others(yard, others, self._random, self._place)
         self._calls: list[tuple[bytes, bytes, bytes]] = []
         self._devices: list[bytes] = []
         self._nonces: dict[tuple[str, str], int] = {}
@@ -48,6 +56,7 @@ class Writer:
             (self._certificates, 6),
             (self._garbage, 5),
             (self._deploy, 1),
+            (self._other, 14 if others else 0),
         ]
 
     def write(self) -> Sent:
@@ -163,8 +172,8 @@ class Writer:
 
         self._learn = learn
         if many < 2:
-            args = (self._one([b""] * 9 + [b"call"]), 1, self._random.randrange(500), self._random.randbytes(4))
-            return self._call(who, "Certificates", "issue", to, *args)
+            one = (self._one([b""] * 9 + [b"call"]), 1, self._random.randrange(500), self._random.randbytes(4))
+            return self._call(who, "Certificates", "issue", to, *one)
         amounts = [self._random.randrange(1, 500) for _ in data]
         args = ([b""] * many, [self._random.randrange(3) for _ in data], amounts, data)
         return self._call(who, "Certificates", "batchIssue", to, *args)
@@ -210,6 +219,10 @@ class Writer:
             code = code[: self._random.randrange(len(code))]
         return WHO["deployer"], b"", code
 
+    def _other(self) -> Sent:
+        sender, contract, function, args = self._others.write()
+        return sender, self._yard.places[contract], self._yard.words[contract].call(function, *args)
+
     def _signed(self, by: str, contract: str, kind: str, values: Sequence[Any]) -> tuple[bytes, bool]:
         """Return a signature, and whether it was spoilt: one in eight is."""
         chance = self._random.randrange(32)
@@ -228,13 +241,13 @@ class Writer:
 
     def _device(self) -> bytes:
         if self._devices and self._random.random() < 0.95:
-            return self._one(self._devices[-6:])
+            return self._random.choice(self._devices[-6:])
         return self._random.randbytes(32)
 
     def _place(self) -> bytes:
         if self._random.random() < 0.9:
             return WHO[self._one(MEMBERS)]
-        return self._one([NOBODY, *self._yard.places.values(), *ACCOUNTS])
+        return self._random.choice([NOBODY, *self._yard.places.values(), *ACCOUNTS])
 
     def _amount(self) -> int:
         return self._random.choice([0, 1, 7, 40, 500, self._random.randrange(10**6), 2**63 - 1, 2**256 // 9])

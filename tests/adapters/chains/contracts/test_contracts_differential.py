@@ -5,9 +5,10 @@ import os
 import pytest
 from contract_yard import ACCOUNTS, Yard
 from evm_machines import Alike, PyEvm, Revm
+from random_others import deploy_others
 from random_transactions import Writer
 
-from commonwatt.adapters.chains.contracts.artifact import Fork
+from commonwatt.adapters.chains.contracts.artifact import Fork, shipped
 
 NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
 
@@ -23,7 +24,7 @@ MANY = (100_000 if NIGHTLY else 10_000) // PARTS
 def test_py_evm_and_revm_run_random_transactions_alike(fork: Fork, seed: int, many: int) -> None:
     machines = Alike(PyEvm(ACCOUNTS, fork), Revm(ACCOUNTS, fork))
     yard = Yard(machines, fork)
-    writer = Writer(yard, seed=seed)
+    writer = Writer(yard, seed, deploy_others(yard, shipped()))
     accepted = 0
     for _ in range(many):
         told = machines.send(*writer.write())

@@ -39,8 +39,8 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_answered(tmp_path: Path) ->
             if not folder.exists():
                 told, known = {}, set()
             for line in run_and_kill(process, folder, life, chance.randint(0, 8), chance.uniform(0, 0.01)):
-                number, block_hash, state_root, txs = line.split(" ")
-                told[int(number)] = block_hash, state_root
+                height, block_hash, state_root, txs = line.split(" ")
+                told[int(height)] = block_hash, state_root
                 known.update(txs.split(","))
             with EmbeddedChain(folder, GENESIS) as chain:
                 assert chain.head.block_number >= max(told, default=0)
@@ -113,8 +113,10 @@ def test_a_chain_begins_once(tmp_path: Path) -> None:
     ("damage", "told"),
     [
         ("DELETE FROM block WHERE number = 2", "block 2 of the chain is missing"),
-        ("UPDATE block SET header = cast(substr(header, 1, 100) || x'00' || substr(header, 102) AS BLOB) WHERE number = 2", "block 2"),
-        ("UPDATE block SET header = (SELECT header FROM block WHERE number = 1), hash = x'00' WHERE number = 2", "block 2"),
+        ("UPDATE block SET header = cast(header || x'00' AS BLOB) WHERE number = 2", "block 2 .* another hash"),
+        ("UPDATE block SET header = substr(header, 1, 90) WHERE number = 2", "block 2 .* another hash"),
+        ("UPDATE block SET hash = x'00' WHERE number = 2", "block 2 .* another hash"),
+        ("UPDATE block SET number = 9 WHERE number = 2", "block 2 of the chain is missing"),
         ("UPDATE tx SET raw = x'00' WHERE number = 2", "block 2 of the chain is damaged: its transactions are others"),
         ("DELETE FROM tx WHERE number = 3", "block 3 of the chain is damaged: its transactions are others"),
         ("UPDATE tx SET number = 2, place = 1 WHERE number = 3", "its transactions are others"),
@@ -188,10 +190,10 @@ def test_blocks_are_durable_as_the_ledger_is(tmp_path: Path) -> None:
 @contextmanager
 def sending() -> "Iterator[subprocess.Popen[str]]":
     child = Path(__file__).with_name("transfer_sender.py")
-    path = os.pathsep.join(sys.path)
+    places = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
-        [sys.executable, child], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": path}
-    ) as process:  # fmt: skip
+        [sys.executable, child], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=places
+    ) as process:
         assert process.stdin is not None and process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         yield process

@@ -12,6 +12,9 @@ from commonwatt.model import InvalidValue
 Fork = Literal["cancun", "shanghai"]
 """Rules of the EVM that bytecode was made for: one of Cancun may not run on a network that ends at Shanghai."""
 
+_WORD = 32
+_MOST_FIXED = 32 * _WORD
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
@@ -29,6 +32,14 @@ class Artifact:
     sources: Mapping[str, str]
     """SHA-256 of each source that it is made of, by the file's name."""
 
+    def runs(self, code: bytes) -> bool:
+        """Tell whether code that stands on a chain is this contract's, whatever it was constructed with.
+
+        What it was constructed with and never changes follows the code, in whole words; read it by its functions.
+        """
+        own, fixed = code[: self.runtime_bytes], len(code) - self.runtime_bytes
+        return len(own) == self.runtime_bytes and own in self.bytecode and fixed in range(0, _MOST_FIXED, _WORD)
+
 
 @cache
 def artifact(name: str, fork: Fork = "cancun") -> Artifact:
@@ -45,6 +56,12 @@ def artifact(name: str, fork: Fork = "cancun") -> Artifact:
     if not name.isidentifier() or not place.is_file():
         raise InvalidValue(f"there is no contract {name} for {fork}")
     return read(place.read_text())
+
+
+def shipped() -> list[str]:
+    """Return the names of all contracts, sorted."""
+    folder = files(__package__) / "artifacts" / "cancun"
+    return sorted(file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json"))
 
 
 def read(text: str) -> Artifact:

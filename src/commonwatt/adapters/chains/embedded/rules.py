@@ -23,6 +23,7 @@ from eth.vm.forks.cancun import CancunVM
 from eth.vm.forks.cancun.blocks import CancunBlockHeader
 from eth.vm.forks.cancun.state import CancunState, CancunTransactionExecutor
 from eth.vm.forks.cancun.transactions import CancunTransactionBuilder
+from eth.vm.forks.shanghai.constants import INITCODE_WORD_COST, MAX_INITCODE_SIZE
 from eth.vm.spoof import SpoofTransaction
 from eth_keys.exceptions import BadSignature
 from eth_typing import Address, Hash32
@@ -35,8 +36,8 @@ from commonwatt.model import Corrupt, InvalidValue, Refused
 
 CHAIN_ID = 0x77617474
 """That of an embedded chain where nobody chose another: "watt"."""
-TX_GAS = 30_000_000
-"""The most that one transaction may ask for."""
+TX_GAS = 1 << 24
+"""The most that one transaction may ask for (EIP-7825); py-evm takes up to some 15 s for it."""
 GAS_LIMIT = 2 * TX_GAS
 """Of a block. Half of it, the target, is the most that is put into one: so the base fee of EIP-1559 stays at the zero
 that it starts with, and whoever holds no coin of this chain can use it."""
@@ -195,7 +196,7 @@ class Rules:
         before = state.snapshot()
         try:
             tx = cast(SignedTransactionAPI, _unsigned(state, message))
-            _check(state, tx)
+            _check(state, tx, message=True)
             return state.apply_transaction(tx)
         except ValidationError as error:
             raise Refused("no such message can be sent", found=str(error)) from error
@@ -267,11 +268,21 @@ def digest(raws: Iterable[bytes]) -> bytes:
     return told.digest()
 
 
-def _check(state: StateAPI, tx: SignedTransactionAPI) -> None:
-    if tx.gas < tx.intrinsic_gas:
-        raise ValidationError(f"gas of {tx.intrinsic_gas} is the least, was {tx.gas}")
+def _check(state: StateAPI, tx: SignedTransactionAPI, *, message: bool = False) -> None:
+    """Refuse what the rules let into no block; py-evm's own checks come last, since they leave out some."""
+    least = tx.intrinsic_gas
+    if tx.to == b"":
+        if len(tx.data) > MAX_INITCODE_SIZE:
+            raise ValidationError(f"what makes a contract has {MAX_INITCODE_SIZE} bytes at most, was {len(tx.data)}")
+        least += INITCODE_WORD_COST * (-(-len(tx.data) // 32))
+    if tx.gas < least:
+        raise ValidationError(f"gas of {least} is the least, was {tx.gas}")
+    if tx.max_priority_fee_per_gas > tx.max_fee_per_gas:
+        raise ValidationError(f"a tip is part of the fee of {tx.max_fee_per_gas}, was {tx.max_priority_fee_per_gas}")
     if tx.nonce >= _LAST_NONCE:
         raise ValidationError(f"a sender's last number is {_LAST_NONCE - 1}, was {tx.nonce}")
+    if not message and state.get_code(tx.sender):
+        raise ValidationError("a contract sends no transaction (EIP-3607)")
     state.validate_transaction(tx)
 
 

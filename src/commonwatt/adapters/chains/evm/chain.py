@@ -35,7 +35,7 @@ from commonwatt.flows.chain_ports import (
     TxHash,
 )
 from commonwatt.identity.keys import keccak256
-from commonwatt.model import Refused, Unreachable
+from commonwatt.model import CommonwattError, Refused, Unreachable
 
 GAS_MARGIN = 1.25
 """What is added to the gas that a try took: the state may be another when the transaction's turn comes."""
@@ -119,17 +119,17 @@ class EvmChain:
             try:
                 with _asking():
                     found = self._eth.get_transaction_receipt(HexBytes(tx))
+                    contract = found["contractAddress"]
+                    return Receipt(
+                        tx=tx,
+                        ok=found["status"] == 1,
+                        block=found["blockNumber"],
+                        block_hash=bytes(found["blockHash"]),
+                        gas=found["gasUsed"],
+                        contract=contract.lower() if contract else None,
+                    )
             except TransactionNotFound:
                 continue
-            contract = found["contractAddress"]
-            return Receipt(
-                tx=tx,
-                ok=found["status"] == 1,
-                block=found["blockNumber"],
-                block_hash=bytes(found["blockHash"]),
-                gas=found["gasUsed"],
-                contract=contract.lower() if contract else None,
-            )
         return None
 
     def events(
@@ -148,7 +148,7 @@ class EvmChain:
             InvalidValue: Its interface has no such event, or that no such argument.
         """
         topics = [None if topic is None else HexBytes(topic) for topic in topics_of(contract.abi, event, about or {})]
-        found = []
+        found: list[Event] = []
         for start in range(first, last + 1, _BLOCKS_OF_EVENTS):
             asked: dict[str, Any] = {
                 "address": _checksum(contract.address),
@@ -157,28 +157,17 @@ class EvmChain:
                 "toBlock": min(last, start + _BLOCKS_OF_EVENTS - 1),
             }
             with _asking():
-                found += self._eth.get_logs(asked)  # type: ignore[arg-type]  # FilterParams
-        return [
-            Event(
-                contract=contract.address,
-                name=event,
-                values=event_values(contract.abi, event, [bytes(topic) for topic in log["topics"]], bytes(log["data"])),
-                block=log["blockNumber"],
-                block_hash=bytes(log["blockHash"]),
-                tx=bytes(log["transactionHash"]),
-                index=log["logIndex"],
-            )
-            for log in sorted(found, key=lambda log: (log["blockNumber"], log["logIndex"]))
-            if not log.get("removed", False)
-        ]
+                logs = self._eth.get_logs(asked)  # type: ignore[arg-type]  # FilterParams
+                found += [_event(contract, event, log) for log in logs if not log.get("removed", False)]
+        return sorted(found, key=lambda event: (event.block, event.index))
 
     def code(self, account: Account) -> bytes:
         """Return the code that runs at an address."""
         with _asking():
             return bytes(self._eth.get_code(_checksum(account)))
 
-    def nonce(self, account: Account) -> int:
-        """Return the number of an account's next transaction, those that wait counted in."""
+    def sent(self, account: Account) -> int:
+        """Return how many transactions an account has sent, those that wait for a block among them."""
         with _asking():
             return int(self._eth.get_transaction_count(_checksum(account), "pending"))
 
@@ -258,9 +247,21 @@ class EvmChain:
         try:
             with _asking():
                 found = self._eth.get_block(which)
+                return Block(number=found["number"], hash=bytes(found["hash"]), time_s=found["timestamp"])
         except BlockNotFound as error:
             raise Refused("there is no such block yet", found=which) from error
-        return Block(number=found["number"], hash=bytes(found["hash"]), time_s=found["timestamp"])
+
+
+def _event(contract: Contract, name: str, log: Any) -> Event:
+    return Event(
+        contract=contract.address,
+        name=name,
+        values=event_values(contract.abi, name, [bytes(topic) for topic in log["topics"]], bytes(log["data"])),
+        block=log["blockNumber"],
+        block_hash=bytes(log["blockHash"]),
+        tx=bytes(log["transactionHash"]),
+        index=log["logIndex"],
+    )
 
 
 @contextmanager
@@ -268,7 +269,7 @@ def _asking() -> Iterator[None]:
     """Turn what web3 raises into our words."""
     try:
         yield
-    except (BlockNotFound, TransactionNotFound):
+    except (BlockNotFound, TransactionNotFound, CommonwattError):
         raise
     except ContractLogicError as error:
         raise Reverted(_words(error)) from error
@@ -276,7 +277,8 @@ def _asking() -> Iterator[None]:
         raise Refused("the chain's node refuses", found=_message(error)) from error
     except (requests.RequestException, BadResponseFormat, ConnectionError, TimeoutError) as error:
         raise Unreachable(f"the chain's node gives no answer: {error}") from error
-    except Web3Exception as error:
+    except (Web3Exception, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # web3 takes an answer apart before anybody looks whether it is one.
         raise Unreachable(f"the chain's node answers what cannot be believed: {error}") from error
 
 

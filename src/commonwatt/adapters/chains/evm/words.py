@@ -45,7 +45,7 @@ def creation(abi: Abi, bytecode: bytes, args: Args) -> bytes:
         InvalidValue: These are not its constructor's arguments.
     """
     found = [entry for entry in abi if entry["type"] == "constructor"]
-    return bytecode + _encoded(found[0] if found else {"name": "constructor", "inputs": []}, args)
+    return bytecode + _encoded(found[0] if found else {"inputs": []}, args)
 
 
 def returned(abi: Abi, function: str, args: int, output: bytes) -> Any:
@@ -180,11 +180,15 @@ def _type(value: _Entry) -> str:
     return f"({','.join(_type(part) for part in value['components'])}){kind[5:]}"
 
 
+def _name(entry: _Entry) -> str:
+    return str(entry.get("name", "the constructor"))
+
+
 def _encoded(entry: _Entry, args: Args) -> bytes:
     types = [_type(value) for value in entry["inputs"]]
     if len(types) != len(args):
-        raise InvalidValue(f"{entry['name']} takes {len(types)} arguments, was {len(args)}")
+        raise InvalidValue(f"{_name(entry)} takes {len(types)} arguments, was {len(args)}")
     try:
         return encode(types, args)
     except (EncodingError, ParseError, TypeError, ValueError) as error:
-        raise InvalidValue(f"{_signature(dict(entry))} takes others: {error}") from error
+        raise InvalidValue(f"{_name(entry)} takes {', '.join(types)}: {error}") from error

@@ -1,0 +1,393 @@
+"""The operator's desk at the chain: opens it, anchors checkpoints, keeps the Vault able to pay, and pays out claims.
+
+Everything here waits for a chain and reads a log from disk: it belongs to a thread of its own, see `chaining`.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from commonwatt.adapters.chains import deployment as deployments
+from commonwatt.adapters.chains.attempts import AttemptFile
+from commonwatt.adapters.chains.deployment import Deployment, Terms
+from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
+from commonwatt.adapters.chains.embedded.door import rpc_app
+from commonwatt.adapters.chains.embedded.methods import Methods
+from commonwatt.adapters.chains.embedded.rules import Genesis
+from commonwatt.adapters.chains.evm.chain import EvmChain
+from commonwatt.adapters.chains.rpc import embedded, network
+from commonwatt.adapters.stores.keyfile import save_secret
+from commonwatt.apps.api.serving import server
+from commonwatt.apps.chain_facts import Amounts, Anchored, BlockFact, Facts, Staked
+from commonwatt.apps.chain_notes import FinalState, OwnNotes
+from commonwatt.apps.chain_roles import ChainKeys, Roles, sent
+from commonwatt.apps.chain_terms import FOLDER, ChainTerms
+from commonwatt.apps.observing.listener import LOOPBACK
+from commonwatt.apps.publishing import NOTES, address, listen, open_publisher
+from commonwatt.apps.wiring import custody
+from commonwatt.flows.anchoring import Anchor, Anchoring
+from commonwatt.flows.chain_ports import Account, Block, Contract, final_events
+from commonwatt.flows.crossing import deposits, mint_exported, mint_sold
+from commonwatt.flows.crossing_proofs import Proof, exported_proof, withdrawal_proof
+from commonwatt.flows.publish import Publisher
+from commonwatt.flows.rulebook import State
+from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.tokens.crossing_bodies import Deposited
+from commonwatt.identity.keys import NoteKey, SigningKey, VerifyingKey
+from commonwatt.ledger.checkpoint import Checkpoint, read_note
+from commonwatt.model import GRID, MINT, SLOT_SECONDS, VAULT, Commodity, Refused, chain_account
+
+ATTEMPT, RPC_CARD = "anchoring.json", "rpc.json"
+SHOWN = 50
+"""Checkpoints that are shown."""
+_COINS = 10**24
+_CHAIN = chain_account("")
+TOKENS = (("Ergon", Commodity.ERGON), ("Watt", Commodity.WATT), ("Tsl", Commodity.TSL))
+
+
+def open_keys(folder: Path) -> ChainKeys:
+    """Open the operator's keys for the chain, made at random on first use: encrypted, mode 0600.
+
+    Raises:
+        Refused: Others may read one.
+    """
+    names = ("chain", "seller", "chain-own")
+    keys, _ = custody(folder / "keys", names, lambda name: SigningKey.generate(), NoteKey.generate)
+    return ChainKeys(desk=keys["chain"], seller=keys["seller"], own=keys["chain-own"])
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A chain that is open, and where its contracts are; ``embedded`` where it runs in this process."""
+
+    chain: EvmChain
+    deployment: Deployment
+    embedded: EmbeddedChain | None
+
+
+def open_ground(
+    folder: Path, community: str, terms: ChainTerms, key: SigningKey, doors: ExitStack, now_s: Callable[[], int]
+) -> Ground:
+    """Open a community's chain; on first use it is founded, and all contracts are put on it.
+
+    Args:
+        folder: The community's.
+        community: Its name.
+        terms: Which chain.
+        key: Pays for the contracts.
+        doors: Closes what is opened here.
+        now_s: The clock of the embedded chain, seconds since 1970.
+
+    Raises:
+        Refused: Another process has the chain open, it is not the one of the deployment, or it takes no contract.
+        Corrupt: A file is damaged.
+        Unreachable: The network gives no answer.
+    """
+    own = folder / FOLDER
+    own.mkdir(mode=0o700, exist_ok=True)
+    inside: EmbeddedChain | None = None
+    if terms.url is None:
+        founded = (own / "chain.sqlite").exists()
+        genesis = None if founded else Genesis(time_s=now_s(), balances={key.id: _COINS})
+        inside = doors.enter_context(EmbeddedChain(own, genesis, clock=now_s))
+        chain = embedded(inside)
+    else:
+        chain = network(terms.url)
+    found = deployments.kept(own)
+    if found is None:
+        before = chain.head().number
+        made = deployments.deploy(chain, key, _told(community, terms, key), fork=terms.fork)
+        places = {name: contract.address for name, contract in made.items()}
+        found = Deployment(origin=community, chain_id=chain.chain_id, fork=terms.fork, block=before, contracts=places)
+        deployments.keep(own, found)
+    if found.chain_id != chain.chain_id or found.origin != community:
+        raise Refused(
+            "contracts are this community's, on the chain that they were put on",
+            chain_id=chain.chain_id, deployed_on=found.chain_id, deployed_for=found.origin,
+        )  # fmt: skip
+    return Ground(chain, found, inside)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What final blocks told so far, and where to go on."""
+
+    next_block: int
+    anchored: list[Anchored] = field(default_factory=list)
+    count: int = 0
+
+
+class ChainDesk:
+    """One community's desk, of the thread that opens it.
+
+    Args:
+        folder: The community's, with log, operator's keys and chain.
+        community: Its name.
+        terms: Which chain.
+        clock: Of the embedded chain, seconds since 1970.
+    """
+
+    def __init__(
+        self, folder: Path, community: str, terms: ChainTerms, clock: Callable[[], int] = lambda: int(time.time())
+    ) -> None:
+        self._doors = ExitStack()
+        try:
+            self._folder, self._terms, self.keys = folder / FOLDER, terms, open_keys(folder)
+            self.ground = open_ground(folder, community, terms, self.keys.desk, self._doors, clock)
+            self._chain, self._places = self.ground.chain, self.ground.deployment.contracts_by_name()
+            self._publisher = open_publisher(folder, self._doors)
+            self._state = FinalState(self._publisher.log, community)
+            self._begin(folder)
+        except BaseException:
+            self._doors.close()
+            raise
+
+    def _begin(self, folder: Path) -> None:
+        own = self._doors.enter_context(OwnNotes(folder / NOTES, self.keys.own))
+        registered = self._publisher.witnesses
+        self.own_word = not registered
+        witnesses: Sequence[Witness] = registered or (own.card,)
+        self._names = {_address(one): "" if self.own_word else one.note.partition("+")[0] for one in witnesses}
+        self._roles = Roles(self._chain, self.ground.deployment, self.keys, list(self._names), self._terms.stake_micro)
+        notes = own if self.own_word else self._publisher.notes
+        attempts = AttemptFile(folder / FOLDER / ATTEMPT)
+        self._anchor = Anchor(self._chain, self._places["Checkpoints"], self.keys.desk, notes, witnesses, attempts)
+        self._seen = _Seen(self.ground.deployment.block + 1)
+        self._waiting: tuple[str, ...] = ("not looked yet",)
+        self._provable_size, self._provable = 0, dict[Account, Amounts]()
+        self._claimed = dict[Account, Amounts]()
+        self.rpc = ""
+
+    @property
+    def publisher(self) -> Publisher:
+        """The log as it is shown to the world."""
+        return self._publisher
+
+    def look(self) -> Facts:
+        """Give what roles can be given, take the last final checkpoint to the chain, and tell how all of it stands.
+
+        Raises:
+            Refused: The chain or a contract does not take something.
+            Unreachable: The chain gives no answer.
+            Corrupt: Log and chain contradict each other.
+        """
+        if self._waiting:
+            self._waiting = self._roles.arrange()
+        self._publisher.refresh()
+        told = self._anchor.round()
+        self._learn()
+        return self._facts(told)
+
+    def keep_solvent(self) -> None:
+        """Have the Vault hold what the ledger owes, as the last anchored state says; and learn what can be claimed.
+
+        Raises as `look`.
+        """
+        point = self._last_point()
+        if point is None:
+            return
+        if point.size != self._provable_size:
+            state = self._state.at(point.size)
+            if not state.has_chain:
+                return
+            self._mint(state, point)
+            self._provable = _sent_out(state)
+            self._provable_size = point.size
+        for place, amounts in self._provable.items():
+            if self._claimed.get(place) != amounts:
+                self._claimed[place] = self._paid(place)
+
+    def serve(self) -> None:
+        """Show the embedded chain to wallets on this machine, where the community wants that, until it is closed.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        if self.ground.embedded is not None and self._terms.port is not None:
+            self.rpc = serve_rpc(self.ground.embedded, self._terms.port, self._doors)
+            card = self._folder / RPC_CARD
+            save_secret(card, msgspec.json.encode(self.rpc))
+            self._doors.callback(card.unlink, missing_ok=True)
+
+    def incoming(self, known_block: int) -> list[Deposited]:
+        """Return what the Vault took in from a block on, in final blocks; raises as `commonwatt.flows.crossing`."""
+        first = max(self.ground.deployment.block + 1, known_block)
+        tokens = {self._places[name].address: commodity for name, commodity in TOKENS}
+        return deposits(self._chain, self._places["Vault"], tokens, first)
+
+    def proof(self, address: Account) -> Proof:
+        """Return the proof by which the Vault pays an address, as of the last anchored checkpoint that is final.
+
+        Raises:
+            Refused: Nothing was sent there by then.
+        """
+        point = self._last_point()
+        if point is None:
+            raise Refused("a proof leads to a checkpoint that was anchored", address=address)
+        return withdrawal_proof(self._state.at(point.size), point, address)
+
+    def claim(self, address: Account) -> str:
+        """Have the Vault pay what is due to an address; the operator pays for it. Return the transaction, hex.
+
+        Raises:
+            Reverted: Nothing is due there.
+            Refused: Nothing was sent there by the last anchored checkpoint.
+            Unreachable: The chain gives no answer.
+        """
+        args = (address, *self.proof(address).args())
+        receipt = sent(self._chain, self.keys.desk, self._places["Vault"], "withdraw", args)
+        self._claimed[address] = self._paid(address)
+        return receipt.tx.hex()
+
+    def held(self, address: Account) -> Amounts:
+        """Return what an address has of our tokens on the chain."""
+        ergon, watt, tsl = (int(self._chain.call(self._places[name], "balanceOf", (address,))) for name, _ in TOKENS)
+        return ergon, watt, tsl
+
+    def close(self) -> None:
+        """Let go of chain and log."""
+        self._doors.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def _last_point(self) -> Checkpoint | None:
+        """Return the newest checkpoint that a final block holds and the log has."""
+        for one in self._seen.anchored:
+            note = self._publisher.notes.note(one.size)
+            if note is not None:
+                return read_note(note)
+        return None
+
+    def _mint(self, state: State, point: Checkpoint) -> None:
+        ergon = self._places["Ergon"]
+        mint_sold(self._chain, ergon, self.keys.seller, state)
+        if state.ergon(GRID) < 0:
+            mint_exported(self._chain, ergon, self.keys.desk, exported_proof(state, point))
+        if not state.tsl(MINT):
+            return
+        short = self._owed_tsl(state) - self.held(self._places["Vault"].address)[2]
+        left = self.held(self.keys.desk.id)[2]
+        if min(short, left) > 0:
+            vault = self._places["Vault"].address
+            sent(self._chain, self.keys.desk, self._places["Tsl"], "transfer", (vault, min(short, left)))
+
+    def _owed_tsl(self, state: State) -> int:
+        """Return the TSL that the ledger handed out at its founding and since, less what is outside of the Vault."""
+        outside = sum(amounts[2] for amounts in map(self._paid, _sent_out(state)))
+        came_in = sum(one.amount for one in self.incoming(0) if one.commodity is Commodity.TSL)
+        return -state.tsl(MINT) - state.tsl(VAULT) - outside + came_in
+
+    def _paid(self, address: Account) -> Amounts:
+        ergon, watt, tsl = self._chain.call(self._places["Vault"], "paid", (chain_account(address).encode(),))
+        return int(ergon), int(watt), int(tsl)
+
+    def _learn(self) -> None:
+        checkpoints, seen = self._places["Checkpoints"], self._seen
+        found, seen.next_block = final_events(self._chain, checkpoints, "Anchored", seen.next_block)
+        seen.count += len(found)
+        for event in found[-SHOWN:]:
+            receipt = self._chain.receipt(event.tx)
+            seen.anchored.insert(0, _anchored(event.values, event.block, event.tx, receipt.gas if receipt else 0))
+        del seen.anchored[SHOWN:]
+
+    def _facts(self, told: Anchoring) -> Facts:
+        checkpoints = self._places["Checkpoints"]
+        return Facts(
+            kind=self._terms.kind,
+            chain_id=self._chain.chain_id,
+            head=_block(self._chain.head()),
+            final=_block(self._chain.final()),
+            contracts=dict(self.ground.deployment.contracts),
+            operator=self.keys.desk.id,
+            rpc=self.rpc,
+            stage=f"{told.stage.value}: {told.why}" if told.why else told.stage.value,
+            anchored=tuple(self._seen.anchored),
+            anchored_count=self._seen.count,
+            final_size=told.final_size,
+            own_word=self.own_word,
+            stakes=tuple(self._staked(checkpoints, who, name) for who, name in self._names.items()),
+            bonded_micro=self._chain.call(checkpoints, "bonded"),
+            pool_micro=self._chain.call(checkpoints, "pool"),
+            waiting_roles=self._waiting,
+            deposits=self._chain.call(self._places["Vault"], "deposits", block=self._chain.final().number),
+            provable=dict(self._provable),
+            claimed=dict(self._claimed),
+        )
+
+    def _staked(self, checkpoints: Contract, who: Account, name: str) -> Staked:
+        stake, earned, free_s, admitted = self._chain.call(checkpoints, "witness", (who,))
+        return Staked(witness=who, name=name, stake_micro=stake, earned_micro=earned, free_s=free_s, admitted=admitted)
+
+
+def serve_rpc(chain: EmbeddedChain, port: int, doors: ExitStack) -> str:
+    """Show a chain at a port on loopback from a thread of its own, and return where.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    socket = doors.enter_context(listen(LOOPBACK, port))
+    serving = server(rpc_app(Methods(chain), socket.getsockname()[1]))
+    thread = threading.Thread(target=serving.run, args=([socket],), daemon=True)
+    thread.start()
+
+    def end() -> None:
+        serving.should_exit = True
+        thread.join(5)
+
+    doors.callback(end)
+    return address(socket)
+
+
+def _told(community: str, terms: ChainTerms, key: SigningKey) -> Terms:
+    return Terms(
+        origin=community,
+        proposer=key.id,
+        guardian=key.id,
+        treasury=key.id,
+        delay_s=terms.roles_after_s,
+        unbonding_s=terms.unbonding_s,
+        exit_after_s=terms.exit_after_s,
+        reward_micro=terms.reward_micro,
+    )
+
+
+def _address(witness: Witness) -> Account:
+    return VerifyingKey(bytes.fromhex(witness.public)).id
+
+
+def _block(block: Block) -> BlockFact:
+    return BlockFact(number=block.number, hash=block.hash.hex(), time_s=block.time_s)
+
+
+def _anchored(values: Mapping[str, Any], block: int, tx: bytes, gas: int) -> Anchored:
+    return Anchored(
+        size=values["size"],
+        slot_s=values["epoch"] * SLOT_SECONDS,
+        log_root=values["log_root"].hex(),
+        state_root=values["state_root"].hex(),
+        block=block,
+        tx=tx.hex(),
+        gas=gas,
+        weight=values["weight"],
+        bonded=values["bonded"],
+    )
+
+
+def _sent_out(state: State) -> dict[Account, Amounts]:
+    """Return what was ever sent out to each address, as a state says."""
+    found: dict[Account, list[int]] = {}
+    places = {commodity: place for place, (_, commodity) in enumerate(TOKENS)}
+    for account, commodity, amount in state.accounts.balances():
+        if account.startswith(_CHAIN + "0x") and commodity in places:
+            found.setdefault(account.removeprefix(_CHAIN), [0, 0, 0])[places[commodity]] = amount
+    return {address: (ergon, watt, tsl) for address, (ergon, watt, tsl) in found.items()}
