@@ -16,7 +16,7 @@ from commonwatt.adapters.chains.evm.signing import Transaction
 from commonwatt.adapters.chains.rpc import embedded, network
 from commonwatt.adapters.stores.wallet_folder import WalletFolder
 from commonwatt.apps.chain_terms import FOLDER, ChainTerms, chain_terms
-from commonwatt.flows.chain_ports import Event, Receipt, TransactionSigner, TxHash, is_final
+from commonwatt.flows.chain_ports import Contract, Event, Receipt, TransactionSigner, TxHash, is_final
 from commonwatt.identity.signing_in.wallet import read_address, with_checksum
 from commonwatt.model import Commodity, KeyId, Refused, Unreachable
 
@@ -189,7 +189,7 @@ class ChainWallet:
             limit: How many at most.
             only: Of this token.
         """
-        tokens = [commodity for commodity in TOKENS if only in (None, commodity)]
+        tokens = [*TOKENS] if only is None else [only]
         final = self.chain.final().number
         return list(islice(self._moves(who, tokens, final), limit))
 
@@ -293,7 +293,9 @@ class ChainWallet:
         token = self._token(commodity)
         return self.chain.prepare(source, token.address, function, args, abi=token.abi)
 
-    def _token(self, commodity: Commodity) -> Any:
+    def _token(self, commodity: Commodity) -> Contract:
+        if commodity not in TOKENS:
+            raise Refused("a chain knows tokens", found=commodity, tokens=", ".join(TOKENS))
         return self.deployment.contract(TOKENS[commodity])
 
     def _ask(self, commodity: Commodity, function: str, *args: Any, block: int | None = None) -> int:
