@@ -17,8 +17,9 @@ from commonwatt.adapters.chains.embedded import opening
 from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
 from commonwatt.adapters.chains.evm.chain import EvmChain
 from commonwatt.adapters.chains.rpc import embedded, network
-from commonwatt.apps.chain_desk import RPC_CARD, ChainDesk, serve_rpc
+from commonwatt.apps.chain_desk import RPC_CARD, ChainDesk
 from commonwatt.apps.chain_facts import BlockFact, Facts
+from commonwatt.apps.chain_ground import serve_rpc
 from commonwatt.apps.chain_terms import FOLDER, ChainTerms, chain_terms, want_embedded
 from commonwatt.apps.wiring import open_log
 from commonwatt.flows.replay import community_of
