@@ -84,6 +84,8 @@ class ChainDesk:
         self._roles = Roles(self._chain, self.ground.deployment, self.keys, list(self._names), self._terms.stake_micro)
         notes = own if self.own_word else self._publisher.notes
         attempts = AttemptFile(folder / FOLDER / ATTEMPT)
+        if self.ground.embedded is not None:
+            attempts.forget()  # an embedded chain holds nothing outside of its blocks, and has just been opened
         self._anchor = Anchor(self._chain, self._places["Checkpoints"], self.keys.desk, notes, witnesses, attempts)
         self._seen = _Seen(self.ground.deployment.block + 1)
         self._waiting: tuple[str, ...] = ("not looked yet",)
