@@ -197,8 +197,10 @@ def _whose(wallet: Path, account: str | None) -> str:
 
 
 def _called(option: inspect.Parameter) -> str:
-    declared = option.annotation.__metadata__[0].param_decls or (f"--{option.name.replace('_', '-')}",)
-    return str(declared[0])
+    told = option.annotation.__metadata__[0]
+    # Typer takes the first of the names for a default, until it reads the command.
+    named = (one for one in (told.default, *(told.param_decls or ())) if isinstance(one, str) and one.startswith("--"))
+    return next(named, f"--{option.name.replace('_', '-')}")
 
 
 def _written(commodity: Commodity, amount: int | None) -> str | None:
