@@ -213,7 +213,9 @@ class EvmChain:
         raw = signed(transaction, key)
         try:
             with self._sending[key.id], _asking():
-                return bytes(self._eth.send_raw_transaction(raw))
+                tx = bytes(self._eth.send_raw_transaction(raw))
+                self._sent[key.id] = transaction.nonce + 1
+                return tx
         except Unreachable as error:
             raise Unreachable(f"{error}; transaction 0x{keccak256(raw).hex()} may have been sent") from error
 
