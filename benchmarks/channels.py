@@ -20,7 +20,7 @@ from commonwatt.adapters.stores.vouchers import HeldFile
 from commonwatt.flows.chain_ports import Contract, deployed
 from commonwatt.flows.channels.claiming import BATCH, Progress, claim_all
 from commonwatt.flows.channels.contract import Channels, config_parts
-from commonwatt.flows.channels.till import Terms
+from commonwatt.flows.channels.terms import Terms
 from commonwatt.identity.keys import SigningKey
 from commonwatt.tokens.channel import Config, Payee
 

@@ -41,6 +41,7 @@ class Bank(Ground):
         bonded: How many of the witnesses bond.
         witnesses: In the order in which a contract wants their signatures.
         folder: Where the chain lies; in a place that goes with it where none is given.
+        backing: How much ERGON and TSL the Vault holds at first.
     """
 
     def __init__(
@@ -49,17 +50,21 @@ class Bank(Ground):
         bonded: int = 5,
         witnesses: Sequence[SigningKey] = WITNESSES,
         folder: Path | None = None,
+        backing: int = 0,
     ) -> None:
         self.fork: Fork = fork
         self.passing = None if folder else TemporaryDirectory()
         folder = folder or Path(self.passing.name if self.passing else "") / "chain"
         funded = (OPERATOR, ALICE, BOB, CAROL, *witnesses)
         genesis = Genesis(time_s=GENESIS.time_s, balances={one.id: COINS for one in funded})
-        same = fork, bonded, tuple(one.id for one in witnesses)
+        same = fork, bonded, tuple(one.id for one in witnesses), backing
         if same not in _BUILT:
             built = Path(_PLACE.name) / f"{len(_BUILT)}"
             super().__init__(built, genesis)
             self._deploy(witnesses[:bonded])
+            if backing:
+                self.tell(OPERATOR, self.ergon, "mint", self.vault.address, backing)
+                self.tell(OPERATOR, self.tsl, "transfer", self.vault.address, backing)
             self.embedded.close()
             _BUILT[same] = built, {name: getattr(self, name) for name in _CONTRACTS}
         built, contracts = _BUILT[same]

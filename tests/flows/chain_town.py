@@ -4,6 +4,7 @@ from pathlib import Path
 
 from community import NAME, Flow
 from crossed_town import CrossedTown
+from test_handover import PaperShelf
 from watched import ANNE, BOB, CARDS, CARL, NOTE, DirectLog, trusted
 
 from chain_bank import Bank
@@ -38,6 +39,7 @@ class ChainTown(CrossedTown):
         self.notes = NoteFile(path / "notes.sqlite")
         self.publisher = Publisher(self.store, self.notes, trusted())
         self.served = DirectLog(self.store)
+        self.shelf = PaperShelf()
 
     def close(self) -> None:
         """Let a slot pass, and sign what it came to."""
@@ -50,7 +52,8 @@ class ChainTown(CrossedTown):
         """Have witnesses run the log again and cosign; return the checkpoint."""
         for keys in WATCHERS[:count]:
             with MemoryFile(self.path / f"{keys.name}.sqlite") as memory:
-                done = Witness(self.served, memory, keys, trusted(), lambda: 1_800_000_000).look()
+                shelf = self.shelf if keys is ANNE else None
+                done = Witness(self.served, memory, keys, trusted(), lambda: 1_800_000_000, shelf=shelf).look()
                 self.publisher.take(done.size, done.line, done.typed)
         return read_note(self.served.note)
 

@@ -8,15 +8,17 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "flows"))
 from chain_town import ChainTown
 
+from chain_bank import EXIT_AFTER_S
 from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
 from commonwatt.flows.anchoring import Stage
 from commonwatt.flows.chain_ports import Reverted
 from commonwatt.flows.crossing import mint_sold, unfounded
-from commonwatt.flows.crossing_proofs import withdrawal_proof
+from commonwatt.flows.crossing_proofs import credited_proof, exit_proof, withdrawal_proof
+from commonwatt.flows.rulebook.snapshot import load
 from commonwatt.flows.rulebook.tokens.backing import outside
 from commonwatt.flows.sequence import replay
 from commonwatt.identity.signing_in.wallet import with_checksum
-from commonwatt.model import MICRO, Commodity, Outcome, Refused
+from commonwatt.model import MICRO, AccountId, Commodity, Outcome, Refused
 from on_chain import ALICE, OPERATOR
 
 ERGON = Commodity.ERGON
@@ -80,3 +82,32 @@ def test_a_proof_of_another_state_is_not_even_made(tmp_path: Path) -> None:
         withdrawal_proof(town.state, point, ALICE.id)
     with pytest.raises(Refused, match="stands in the section"):
         withdrawal_proof(town.at(point), point, OPERATOR.id)
+
+
+@pytest.mark.row("M5")
+def test_attack_operator_withholding_data_a_witness_alone_lets_everybody_out(tmp_path: Path) -> None:
+    town = ChainTown(tmp_path)
+    bank, anna, ben = town.bank, town.key("anna").id, town.key("ben").id
+    bank.tell(OPERATOR, bank.tsl, "transfer", bank.vault.address, 10**12)
+    town.send_out("ben", ERGON, MICRO, ALICE.id)
+    state, point = town.final()
+    mint_sold(bank.chain, bank.ergon, OPERATOR, state)
+
+    # From here on the operator answers nobody, and a deposit is never credited.
+    bank.tell(OPERATOR, bank.ergon, "mint", ALICE.id, 7)
+    bank.tell(ALICE, bank.ergon, "approve", bank.vault.address, 7)
+    bank.tell(ALICE, bank.vault, "deposit", bank.ergon.address, 7, b"ben")
+    bank.later(EXIT_AFTER_S + 1)
+
+    # A witness has what it ran itself, and nothing else is needed.
+    assert town.shelf.state is not None
+    size, content = town.shelf.state
+    own, _ = load(content)
+    assert size == point.size
+    for who in ("anna", "ben"):
+        bank.tell(OPERATOR, bank.vault, "exit", *exit_proof(own, point, AccountId(who)).args())
+    bank.tell(OPERATOR, bank.vault, "withdraw", ALICE.id, *withdrawal_proof(own, point, ALICE.id).args())
+    bank.tell(ALICE, bank.vault, "reclaim", 0, bank.ergon.address, 7, *credited_proof(own, point).args())
+    assert (bank.held(bank.ergon, anna), bank.held(bank.tsl, anna)) == (state.ergon(AccountId("anna")), 410 * MICRO)
+    assert bank.held(bank.ergon, ben) == 4 * MICRO
+    assert bank.held(bank.ergon, ALICE) == MICRO + 7

@@ -17,10 +17,13 @@ from commonwatt.adapters.chains.embedded import opening
 from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
 from commonwatt.adapters.chains.evm.chain import EvmChain
 from commonwatt.adapters.chains.rpc import embedded, network
-from commonwatt.apps.chain_desk import RPC_CARD, ChainDesk, serve_rpc
+from commonwatt.apps.chain_desk import RPC_CARD, ChainDesk
 from commonwatt.apps.chain_facts import BlockFact, Facts
+from commonwatt.apps.chain_ground import serve_rpc
+from commonwatt.apps.chain_roles import bond as stake
 from commonwatt.apps.chain_terms import FOLDER, ChainTerms, chain_terms, want_embedded
 from commonwatt.apps.wiring import open_log
+from commonwatt.apps.witnessing import open_keys as witness_keys
 from commonwatt.flows.replay import community_of
 from commonwatt.model import CommonwattError, Refused
 
@@ -55,6 +58,14 @@ class Rechecked:
     """A chain that was run again from its signed transactions: all of them make what is stored."""
 
     transactions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bonded:
+    """What a witness staked, TSL micro."""
+
+    witness: str
+    stake_micro: int
 
 
 def status(folder: Path) -> Status:
@@ -126,6 +137,27 @@ def deploy(folder: Path) -> Facts:
     want_embedded(folder)
     with ChainDesk(folder, _name(folder), _terms(folder)) as desk:
         return desk.look()
+
+
+def bond(folder: Path, witness: Path) -> Bonded:
+    """Stake all TSL that a witness was given on a community's chain, so that its signatures count there.
+
+    Args:
+        folder: The community's, or a copy of its ``chain.toml`` and ``chain/deployment.json``.
+        witness: The witness's own folder, with its keys.
+
+    Raises:
+        Refused: It was given none, or somebody has the chain open and shows it nowhere.
+        Reverted: It is not admitted yet, or on its way out.
+        Unreachable: The chain gives no answer.
+    """
+    terms, found = _terms(folder), deployments.kept(folder / FOLDER)
+    if found is None:
+        raise Refused("a chain is opened first: `commonwatt chain deploy`, or the app", folder=folder)
+    key = witness_keys(witness).signing
+    with _reached(folder, terms) as chain:
+        amount = stake(chain, found.contract("Tsl"), found.contract("Checkpoints"), key)
+    return Bonded(witness=key.id, stake_micro=amount)
 
 
 @dataclass(slots=True)

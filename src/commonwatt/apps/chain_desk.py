@@ -3,7 +3,6 @@
 Everything here waits for a chain and reads a log from disk: it belongs to a thread of its own, see `chaining`.
 """
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,105 +12,33 @@ from typing import Any, Self
 
 import msgspec
 
-from commonwatt.adapters.chains import deployment as deployments
 from commonwatt.adapters.chains.attempts import AttemptFile
-from commonwatt.adapters.chains.deployment import Deployment, Terms
-from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
-from commonwatt.adapters.chains.embedded.door import rpc_app
-from commonwatt.adapters.chains.embedded.methods import Methods
-from commonwatt.adapters.chains.embedded.rules import Genesis
-from commonwatt.adapters.chains.evm.chain import EvmChain
-from commonwatt.adapters.chains.rpc import embedded, network
 from commonwatt.adapters.stores.keyfile import save_secret
-from commonwatt.apps.api.serving import server
-from commonwatt.apps.chain_facts import Amounts, Anchored, BlockFact, Facts, Staked
+from commonwatt.apps.chain_facts import Amounts, Anchored, BlockFact, ChannelFact, Facts, Staked
+from commonwatt.apps.chain_ground import open_ground, open_keys, serve_rpc
 from commonwatt.apps.chain_notes import FinalState, OwnNotes
-from commonwatt.apps.chain_roles import ChainKeys, Roles, sent
+from commonwatt.apps.chain_roles import Roles, sent
 from commonwatt.apps.chain_terms import FOLDER, ChainTerms
-from commonwatt.apps.observing.listener import LOOPBACK
-from commonwatt.apps.publishing import NOTES, address, listen, open_publisher
-from commonwatt.apps.wiring import custody
+from commonwatt.apps.publishing import NOTES, open_publisher
 from commonwatt.flows.anchoring import Anchor, Anchoring
-from commonwatt.flows.chain_ports import Account, Block, Contract, final_events
+from commonwatt.flows.chain_ports import Account, Block, Contract, Event, final_events
+from commonwatt.flows.channels.contract import Channels
 from commonwatt.flows.crossing import deposits, mint_exported, mint_sold
 from commonwatt.flows.crossing_proofs import Proof, exported_proof, withdrawal_proof
 from commonwatt.flows.publish import Publisher
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.flows.rulebook.tokens.crossing_bodies import Deposited
-from commonwatt.identity.keys import NoteKey, SigningKey, VerifyingKey
+from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import Checkpoint, read_note
 from commonwatt.model import GRID, MINT, SLOT_SECONDS, VAULT, Commodity, Refused, chain_account
+from commonwatt.tokens.channel import Standing
 
 ATTEMPT, RPC_CARD = "anchoring.json", "rpc.json"
 SHOWN = 50
 """Checkpoints that are shown."""
-_COINS = 10**24
 _CHAIN = chain_account("")
 TOKENS = (("Ergon", Commodity.ERGON), ("Watt", Commodity.WATT), ("Tsl", Commodity.TSL))
-
-
-def open_keys(folder: Path) -> ChainKeys:
-    """Open the operator's keys for the chain, made at random on first use: encrypted, mode 0600.
-
-    Raises:
-        Refused: Others may read one.
-    """
-    names = ("chain", "seller", "chain-own")
-    keys, _ = custody(folder / "keys", names, lambda name: SigningKey.generate(), NoteKey.generate)
-    return ChainKeys(desk=keys["chain"], seller=keys["seller"], own=keys["chain-own"])
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """A chain that is open, and where its contracts are; ``embedded`` where it runs in this process."""
-
-    chain: EvmChain
-    deployment: Deployment
-    embedded: EmbeddedChain | None
-
-
-def open_ground(
-    folder: Path, community: str, terms: ChainTerms, key: SigningKey, doors: ExitStack, now_s: Callable[[], int]
-) -> Ground:
-    """Open a community's chain; on first use it is founded, and all contracts are put on it.
-
-    Args:
-        folder: The community's.
-        community: Its name.
-        terms: Which chain.
-        key: Pays for the contracts.
-        doors: Closes what is opened here.
-        now_s: The clock of the embedded chain, seconds since 1970.
-
-    Raises:
-        Refused: Another process has the chain open, it is not the one of the deployment, or it takes no contract.
-        Corrupt: A file is damaged.
-        Unreachable: The network gives no answer.
-    """
-    own = folder / FOLDER
-    own.mkdir(mode=0o700, exist_ok=True)
-    inside: EmbeddedChain | None = None
-    if terms.url is None:
-        founded = (own / "chain.sqlite").exists()
-        genesis = None if founded else Genesis(time_s=now_s(), balances={key.id: _COINS})
-        inside = doors.enter_context(EmbeddedChain(own, genesis, clock=now_s))
-        chain = embedded(inside)
-    else:
-        chain = network(terms.url)
-    found = deployments.kept(own)
-    if found is None:
-        before = chain.head().number
-        made = deployments.deploy(chain, key, _told(community, terms, key), fork=terms.fork)
-        places = {name: contract.address for name, contract in made.items()}
-        found = Deployment(origin=community, chain_id=chain.chain_id, fork=terms.fork, block=before, contracts=places)
-        deployments.keep(own, found)
-    if found.chain_id != chain.chain_id or found.origin != community:
-        raise Refused(
-            "contracts are this community's, on the chain that they were put on",
-            chain_id=chain.chain_id, deployed_on=found.chain_id, deployed_for=found.origin,
-        )  # fmt: skip
-    return Ground(chain, found, inside)
 
 
 @dataclass(slots=True)
@@ -157,6 +84,8 @@ class ChainDesk:
         self._roles = Roles(self._chain, self.ground.deployment, self.keys, list(self._names), self._terms.stake_micro)
         notes = own if self.own_word else self._publisher.notes
         attempts = AttemptFile(folder / FOLDER / ATTEMPT)
+        if self.ground.embedded is not None:
+            attempts.forget()  # an embedded chain holds nothing outside of its blocks, and has just been opened
         self._anchor = Anchor(self._chain, self._places["Checkpoints"], self.keys.desk, notes, witnesses, attempts)
         self._seen = _Seen(self.ground.deployment.block + 1)
         self._waiting: tuple[str, ...] = ("not looked yet",)
@@ -250,6 +179,22 @@ class ChainDesk:
         ergon, watt, tsl = (int(self._chain.call(self._places[name], "balanceOf", (address,))) for name, _ in TOKENS)
         return ergon, watt, tsl
 
+    def channels(self, addresses: Sequence[Account]) -> list[ChannelFact]:
+        """Return the payment channels that addresses pay or are paid by, in final blocks, the oldest first.
+
+        Raises:
+            Unreachable: The chain gives no answer.
+        """
+        contract, final = self._places["Channel"], self._chain.final().number
+        first, found = self.ground.deployment.block + 1, dict[str, Event]()
+        for mine in addresses:
+            for side in ("payer", "payee"):
+                for event in self._chain.events(contract, "Opened", first, final, about={side: mine}):
+                    found[event.values["channel"].hex()] = event
+        tokens = {self._places[name].address: name for name, _ in TOKENS}
+        book = Channels(self._chain, contract)
+        return [_channel(event.values, book.final(id_), tokens) for id_, event in found.items()]
+
     def close(self) -> None:
         """Let go of chain and log."""
         self._doors.close()
@@ -329,35 +274,16 @@ class ChainDesk:
         return Staked(witness=who, name=name, stake_micro=stake, earned_micro=earned, free_s=free_s, admitted=admitted)
 
 
-def serve_rpc(chain: EmbeddedChain, port: int, doors: ExitStack) -> str:
-    """Show a chain at a port on loopback from a thread of its own, and return where.
-
-    Raises:
-        OSError: The port is taken.
-    """
-    socket = doors.enter_context(listen(LOOPBACK, port))
-    serving = server(rpc_app(Methods(chain), socket.getsockname()[1]))
-    thread = threading.Thread(target=serving.run, args=([socket],), daemon=True)
-    thread.start()
-
-    def end() -> None:
-        serving.should_exit = True
-        thread.join(5)
-
-    doors.callback(end)
-    return address(socket)
-
-
-def _told(community: str, terms: ChainTerms, key: SigningKey) -> Terms:
-    return Terms(
-        origin=community,
-        proposer=key.id,
-        guardian=key.id,
-        treasury=key.id,
-        delay_s=terms.roles_after_s,
-        unbonding_s=terms.unbonding_s,
-        exit_after_s=terms.exit_after_s,
-        reward_micro=terms.reward_micro,
+def _channel(opened: Mapping[str, Any], standing: Standing, tokens: Mapping[Account, str]) -> ChannelFact:
+    return ChannelFact(
+        channel=opened["channel"].hex(),
+        payer=opened["payer"],
+        payee=opened["payee"],
+        token=tokens.get(opened["token"], opened["token"]),
+        deposit=standing.deposit,
+        claimed=standing.claimed,
+        finish_at_s=standing.finish_at_s,
+        closed=standing.closed,
     )
 
 

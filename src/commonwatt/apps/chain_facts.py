@@ -66,6 +66,31 @@ class Staked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelFact:
+    """A payment channel, as final blocks tell.
+
+    Args:
+        channel: Its id, 64 hex digits.
+        payer: Who deposited.
+        payee: Who is paid.
+        token: In what, by the contract's name; its address where it is none of ours.
+        deposit: What was deposited, base units.
+        claimed: What of it was claimed.
+        finish_at_s: When the payer can take back the rest; 0 where that was not begun.
+        closed: Whether it is over.
+    """
+
+    channel: str
+    payer: Account
+    payee: Account
+    token: str
+    deposit: int
+    claimed: int
+    finish_at_s: int
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """All of it.
 

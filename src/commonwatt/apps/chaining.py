@@ -6,12 +6,12 @@ What waits for the chain runs on one thread; what the log is told goes through i
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from commonwatt.apps.chain_facts import Amounts, Facts
+from commonwatt.apps.chain_facts import Amounts, ChannelFact, Facts
 from commonwatt.apps.chain_terms import ChainTerms
 from commonwatt.apps.community import Community
 from commonwatt.flows.chain_ports import Account
@@ -97,6 +97,10 @@ class ChainKeeper:
             Unreachable: The chain gives no answer, or is not open.
         """
         return await self._ask(lambda desk: desk.held(address))
+
+    async def channels(self, addresses: Sequence[Account]) -> list[ChannelFact]:
+        """Return the payment channels of addresses; raises as `held`."""
+        return await self._ask(lambda desk: desk.channels(addresses))
 
     async def _round(self) -> None:
         if self._desk is None:

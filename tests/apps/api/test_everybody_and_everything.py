@@ -143,6 +143,7 @@ ROUTES: dict[str, About] = {
     "GET /accounts/{account}/withdrawals/{address}/proof": About.ACCOUNT,
     "GET /accounts/{account}/withdrawals/{address}/held": About.ACCOUNT,
     "POST /accounts/{account}/withdrawals/{address}/claim": About.ACCOUNT,
+    "GET /accounts/{account}/channels": About.ACCOUNT,
     "POST /requests": About.SHARED,
     "POST /requests/batch": About.SHARED,
     "GET /requests/next": About.SHARED,

@@ -31,6 +31,7 @@ from commonwatt.identity.keystore import Cost
 from commonwatt.identity.signing_in.wallet import with_checksum
 from commonwatt.model import InvalidValue, Refused, Unreachable
 from on_chain import ALICE, BOB, GENESIS, OPERATOR
+from servers.softhsm import SoftToken
 
 pytestmark = pytest.mark.row("E11")
 
@@ -198,6 +199,20 @@ def test_options_of_the_ledger_and_of_the_chain_are_kept_apart(hill: tuple[Path,
     ):
         done = wallet(*words)
         assert done.exit_code == 2 and says in done.output, done.output
+
+
+def test_a_key_that_never_leaves_its_token_sends_as_well(
+    hill: tuple[Path, Deployment], soft_token: SoftToken, tmp_path: Path
+) -> None:
+    own = ("--wallet", tmp_path / "wallet")
+    place = ("--library", soft_token.library, "--token", soft_token.label, "--pin", soft_token.pin)
+    hard = told("create", "hard", *own, *place, "--label", "wallet-chain")["address"]
+    at = ("--chain", hill[0], "--yes", *TSL)
+    told("send", hard, "1", "--from", "treasury", *at)
+    done = told("send", B, "0.25", "--from", "hard", *own, *at)
+    assert done["done"] is True
+    tokens = told("balances", "hard", "--chain", hill[0], *own)["tokens"]
+    assert tokens[2]["amount"] == "750000"
 
 
 def test_a_place_without_a_chain_or_its_contracts_is_refused(hill: tuple[Path, Deployment], tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from community import key
 from till_town import Town, serving
 
 from channel_hall import DELAY_S, PAYEE, PAYER, SIGNER, STRANGER
+from commonwatt.adapters.payments.shown import written
 from commonwatt.adapters.payments.teller import HttpTeller
-from commonwatt.adapters.payments.till import MOST_BYTES, written
+from commonwatt.adapters.payments.till import MOST_BYTES
 from commonwatt.flows.channels.ports import Answer
 from commonwatt.flows.channels.purse import Channel
 from commonwatt.flows.rulebook.tokens.wallet_bodies import PurchaseBody

@@ -11,7 +11,8 @@ from commonwatt.adapters.stores.vouchers import HeldFile, PocketFile
 from commonwatt.flows.channels.contract import Channels
 from commonwatt.flows.channels.ports import Answer, Payment, Teller
 from commonwatt.flows.channels.purse import Channel, Purse
-from commonwatt.flows.channels.till import Terms, Till
+from commonwatt.flows.channels.terms import Terms
+from commonwatt.flows.channels.till import Till
 from commonwatt.flows.payments import PaymentDesk
 from commonwatt.model import Outcome
 from commonwatt.simulator.sandbox_bank import serving

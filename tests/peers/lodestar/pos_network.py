@@ -138,7 +138,7 @@ class Network:
         hashes = {rpc(node.url, "eth_getBlockByNumber", ["0x0", False])["hash"] for node in self.nodes}
         assert len(hashes) == 1, "both begin alike"
         self.genesis_hash = hashes.pop()
-        self.genesis_s = int(time.time()) + 45
+        self.genesis_s = int(time.time()) + 30
         first, second = self.nodes
         first.start_beacon(self.genesis_hash, self.genesis_s)
         second.start_beacon(self.genesis_hash, self.genesis_s, first)

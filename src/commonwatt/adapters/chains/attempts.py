@@ -35,3 +35,7 @@ class AttemptFile:
     def keep(self, attempt: Attempt) -> None:
         """Keep an attempt in place of the one before."""
         save_secret(self._path, msgspec.json.encode(attempt))
+
+    def forget(self) -> None:
+        """Forget it: where nothing waits outside of blocks, the chain itself tells what was taken."""
+        self._path.unlink(missing_ok=True)

@@ -7,12 +7,12 @@ from typing import Self, TypeVar
 import httpx
 import msgspec
 
-from commonwatt.adapters.payments.client import TIMEOUT_S
-from commonwatt.adapters.payments.till import TERMS, VOUCHERS, Told, written
+from commonwatt.adapters.payments.shown import TERMS, VOUCHERS, Told, written
 from commonwatt.flows.channels.ports import Answer, Payment
-from commonwatt.flows.channels.till import Terms
+from commonwatt.flows.channels.terms import Terms
 from commonwatt.model import Unreachable
 
+TIMEOUT_S = 10.0
 T = TypeVar("T")
 
 

@@ -65,3 +65,17 @@ def deploy(folder: Folder, json: Json = False) -> None:
         typer.echo(f"announced  {role}")
     for name, place in found.contracts.items():
         typer.echo(f"contract   {place}  {name}")
+
+
+@app.command()
+def bond(
+    folder: Folder,
+    witness: Annotated[Path, typer.Option(help="The witness's own folder.", exists=True, file_okay=False)],
+    json: Json = False,
+) -> None:
+    """Stake all TSL that a witness was given, so that its signatures count on the chain."""
+    found = chain_commands.bond(folder, witness)
+    if json:
+        typer.echo(as_json(found))
+        return
+    typer.echo(f"{found.stake_micro} micro TSL of {found.witness} are bonded")

@@ -47,6 +47,7 @@ EXAMPLES = {
     "chain recheck": "chain recheck hill",
     "chain serve": "chain serve hill --port 8545",
     "chain deploy": "chain deploy hill",
+    "chain bond": "chain bond hill --witness watch",
     "event list": "event list --folder hill",
     "event call": "event call 30 --power-w 2000 --folder hill",
     "event end": "event end operator-1542200000-1800 --folder hill",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from commonwatt.apps.chain_facts import Amounts, Anchored, BlockFact, Facts, Staked
+from commonwatt.apps.chain_facts import Amounts, Anchored, BlockFact, ChannelFact, Facts, Staked
 from commonwatt.apps.chaining import ChainKeeper
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import check
@@ -12,7 +12,7 @@ from commonwatt.flows.rulebook.tokens.crossing import TOKENS
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
 from commonwatt.identity.signing_in.wallet import with_checksum
-from commonwatt.model import AccountId, Commodity, Memo, Refused, chain_account
+from commonwatt.model import AccountId, Commodity, InvalidValue, Memo, Refused, chain_account
 
 _LOOK_BACK = 2_000
 """Times that an account sent something out, of which it is told."""
@@ -221,7 +221,8 @@ async def proof(community: Community, seat: Seat, account: AccountId, address: s
     """Return what an address that an account sent to shows the Vault.
 
     Raises:
-        Unseen, Refused: As in `seeing.check`; or the account sent nothing there, or nothing of it is anchored yet.
+        InvalidValue: The account sent nothing there.
+        Unseen, Refused: As in `seeing.check`; or nothing of it is anchored yet.
         Unreachable: The chain is not open.
     """
     place = _address(community, seat, account, address, Action.SEE_ENTRIES)
@@ -246,7 +247,8 @@ async def claim(community: Community, seat: Seat, account: AccountId, address: s
     """Have the Vault pay what is due to an address that an account sent to.
 
     Raises:
-        Unseen, Refused: As in `seeing.check`; or the account sent nothing there, or nothing is due.
+        InvalidValue: The account sent nothing there.
+        Unseen, Refused: As in `seeing.check`; or nothing is due.
         Unreachable: The chain gives no answer.
     """
     place = _address(community, seat, account, address, Action.SEND_TOKENS)
@@ -258,6 +260,20 @@ async def held(community: Community, seat: Seat, account: AccountId, address: st
     place = _address(community, seat, account, address, Action.SEE_ENTRIES)
     ergon, watt, tsl = await keeper_of(community).held(place)
     return HeldView(address=with_checksum(place), ergon_micro=ergon, watt_wh=watt, tsl_micro=tsl)
+
+
+async def channels(community: Community, seat: Seat, account: AccountId) -> list[ChannelFact]:
+    """Return the payment channels that an account's own keys pay or are paid by; none where there is no chain.
+
+    Raises:
+        Unseen, Refused: As in `seeing.check`.
+        Unreachable: The chain gives no answer, or is not open.
+    """
+    check(community, seat, Action.SEE_ENTRIES, account)
+    if community.chain is None:
+        return []
+    own = [record.verifying.id for record in community.state.keys if record.account == account]
+    return await community.chain.channels(own)
 
 
 def keeper_of(community: Community) -> ChainKeeper:
@@ -282,7 +298,7 @@ def _address(community: Community, seat: Seat, account: AccountId, address: str,
     check(community, seat, action, account)
     place = address.lower()
     if not any(place == to for to, _ in _sent_by(community, account)):
-        raise Refused("what is claimed was sent out before", address=address)
+        raise InvalidValue(f"what is claimed was sent out to an address before, was {address}")
     return place
 
 

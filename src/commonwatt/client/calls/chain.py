@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from commonwatt.apps.api.v1.writing import WriteDone
+from commonwatt.apps.chain_facts import ChannelFact
 from commonwatt.apps.views.onchain import ChainView, Claimed, HeldView, ProofView, StakeView, Withdrawal
 from commonwatt.client.line import Line, new_key, part
 
@@ -64,3 +65,10 @@ class Chain:
         The operator sends it and pays the chain for it; what was paid before is not paid again.
         """
         return self._line.call("POST", f"/accounts/{part(account)}/withdrawals/{part(address)}/claim", Claimed)
+
+    def channels(self, account: str) -> list[ChannelFact]:
+        """An account's payment channels.
+
+        Those that its own keys pay or are paid by, as final blocks tell: what was deposited and what claimed of it.
+        """
+        return self._line.call("GET", f"/accounts/{part(account)}/channels", list[ChannelFact])

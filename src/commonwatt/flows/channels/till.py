@@ -5,65 +5,19 @@ credit's name says how far it goes, so the log books none twice.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Lock
 
 from commonwatt.flows.channels.contract import Channels
 from commonwatt.flows.channels.ports import Answer, Held, Payment
-from commonwatt.flows.channels.typed import account_salt
+from commonwatt.flows.channels.terms import Terms
 from commonwatt.flows.payments import PaymentDesk
 from commonwatt.flows.rulebook.tokens.wallet_bodies import PurchaseBody
 from commonwatt.model import InvalidValue, Outcome, Refused
-from commonwatt.tokens.channel import Config, Payee, Verdict
+from commonwatt.tokens.channel import Payee, Verdict
 
 MOST_MICRO = 10**12
 """The most that one purchase credits; what a voucher adds beyond goes into another."""
-LEAST_DELAY_S = 86_400
-"""A watchtower that is down over night, and a chain that is slow the next morning, still claim in time."""
 _MANY = 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """Whom a channel has to pay so that this till takes its vouchers.
-
-    Args:
-        community: Whose accounts it pays for.
-        chain_id: The chain's number.
-        contract: The contract of channels there.
-        payee: Who is paid.
-        token: In what: the community's ERGON.
-        least_delay_s: The shortest delay that leaves time to claim.
-    """
-
-    community: str
-    chain_id: int
-    contract: str
-    payee: str
-    token: str
-    least_delay_s: int = LEAST_DELAY_S
-
-    def config(self, payer: str, signer: str, account: str, number: int = 0, delay_s: int | None = None) -> Config:
-        """Return the config of a channel that pays for an account here.
-
-        Args:
-            payer: Who deposits.
-            signer: Whose key signs vouchers.
-            account: Of this community.
-            number: Which of its channels.
-            delay_s: The channel's delay; the shortest where none is given.
-
-        Raises:
-            InvalidValue: There can be no such channel.
-        """
-        return Config(
-            payer=payer,
-            signer=signer,
-            payee=self.payee,
-            token=self.token,
-            delay_s=self.least_delay_s if delay_s is None else delay_s,
-            salt=account_salt(self.community, account, number),
-        )
 
 
 class Till:

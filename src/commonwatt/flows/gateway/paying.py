@@ -15,7 +15,7 @@ from commonwatt.metering.batch import Item, Quality
 from commonwatt.model import SLOT_SECONDS, InvalidValue, Unreachable
 from commonwatt.tokens.channel import Payer
 
-LOOK_EVERY_S = 15.0
+LOOK_EVERY_S = 5.0
 LONGEST_WAIT_S = 600.0
 
 

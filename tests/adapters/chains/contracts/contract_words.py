@@ -25,6 +25,7 @@ TYPES = {
     "Permit": "address owner,address spender,uint256 value,uint256 nonce,uint256 deadline",
     "Claim": "bytes32 device,address owner,uint256 deadline",
     "Rotate": "bytes32 device,address key,uint64 turn",
+    "Voucher": "bytes32 channel,uint256 total",
 }
 _ERROR = keccak256(b"Error(string)")[:4]
 

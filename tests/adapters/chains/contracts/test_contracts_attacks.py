@@ -120,6 +120,7 @@ def test_reentrancy_through_the_receiver_moves_nothing_twice(yard: Yard, many: b
     assert (held, claimed) == (([0, 40, 0], 60) if claims else ([0, 40, 60], 0))
 
 
+@pytest.mark.row("M3")
 def test_reentrancy_what_is_claimed_is_not_claimed_again_while_the_receiver_is_asked(yard: Yard) -> None:
     words, meddler = yard.words["Certificates"], meddler_in(yard)
     yard.send("issuer", "Certificates", "issue", WHO["anna"], b"", 1, 100, b"sun")
@@ -159,6 +160,7 @@ def test_a_certificate_that_its_issuer_took_back_is_not_claimed(yard: Yard) -> N
     assert moved.reason is None
 
 
+@pytest.mark.row("M5")
 def test_timelock_bypass_nobody_does_at_once_what_has_to_wait(yard: Yard) -> None:
     data = yard.words["Ergon"].call("set_seller", WHO["ben"], True)
     call = (yard.places["Ergon"], data, bytes(32))
@@ -179,6 +181,7 @@ def test_timelock_bypass_nobody_does_at_once_what_has_to_wait(yard: Yard) -> Non
     assert yard.send("ben", "Ergon", "mint", WHO["ben"], 1).reason is None
 
 
+@pytest.mark.row("M5")
 def test_timelock_bypass_a_stolen_proposers_key_is_stopped_by_the_guardian(yard: Yard) -> None:
     call = (yard.places["Ergon"], yard.words["Ergon"].call("set_seller", WHO["ben"], True), bytes(32))
     (id_,) = yard.send("proposer", "Timelock", "schedule", *call).answer
@@ -187,6 +190,7 @@ def test_timelock_bypass_a_stolen_proposers_key_is_stopped_by_the_guardian(yard:
     assert yard.send("proposer", "Timelock", "execute", *call).reason == "timelock: not scheduled"
 
 
+@pytest.mark.row("M5")
 def test_a_pause_cannot_seize_what_is_there_leaves_as_before(yard: Yard) -> None:
     yard.send("issuer", "Certificates", "issue", WHO["anna"], b"", 1, 100, b"sun")
     yard.send("vault", "Watt", "mint", WHO["anna"], 50)
@@ -217,6 +221,7 @@ def test_a_pause_cannot_seize_what_is_there_leaves_as_before(yard: Yard) -> None
     assert issued.reason == "governed: paused"
 
 
+@pytest.mark.row("M5")
 def test_a_pause_cannot_seize_nor_last_against_the_timelock(yard: Yard) -> None:
     yard.send("guardian", "Ergon", "pause")
     assert yard.govern("Ergon", "resume").reason is None
@@ -243,6 +248,7 @@ def test_no_contract_here_lets_anybody_move_what_is_another_s(yard: Yard) -> Non
         assert taken.reason == "token: more than is allowed"
 
 
+@pytest.mark.row("H1")
 def test_registry_takeover_by_front_running_a_claim_only_hands_it_in_for_its_owner(yard: Yard) -> None:
     device = device_of(yard)
     signature = claim_by(yard, device, "anna")
@@ -252,6 +258,7 @@ def test_registry_takeover_by_front_running_a_claim_only_hands_it_in_for_its_own
     assert owner_of(yard, device) == WHO["anna"]
 
 
+@pytest.mark.row("H1")
 def test_registry_takeover_by_a_strangers_rotation_is_refused(yard: Yard) -> None:
     device = device_of(yard)
     claim(yard, device, "anna", claim_by(yard, device, "anna"), "anna")
@@ -266,6 +273,7 @@ def test_registry_takeover_by_a_strangers_rotation_is_refused(yard: Yard) -> Non
     assert yard.send("anna", *rotate, by_device, by_stranger).reason is None
 
 
+@pytest.mark.row("H1")
 def test_registry_takeover_by_replaying_a_rotation_is_refused(yard: Yard) -> None:
     device = device_of(yard)
     claim(yard, device, "anna", claim_by(yard, device, "anna"), "anna")
@@ -280,6 +288,7 @@ def test_registry_takeover_by_replaying_a_rotation_is_refused(yard: Yard) -> Non
     assert yard.send("anna", *there).reason == "device: not its signature"
 
 
+@pytest.mark.row("H1")
 def test_registry_takeover_by_manufacturing_a_known_device_again_is_refused(yard: Yard) -> None:
     device = device_of(yard)
     yard.govern("DeviceRegistry", "set_maker", WHO["carla"], True)
@@ -291,6 +300,7 @@ def test_registry_takeover_by_manufacturing_a_known_device_again_is_refused(yard
     assert yard.ask("DeviceRegistry", "devices", device)[:2] == (WHO["maker"], WHO["device"])
 
 
+@pytest.mark.row("H1")
 def test_registry_takeover_by_replaying_a_claim_after_retirement_is_refused(yard: Yard) -> None:
     device = device_of(yard)
     signature = claim_by(yard, device, "anna")
@@ -305,6 +315,7 @@ def test_registry_takeover_by_replaying_a_claim_after_retirement_is_refused(yard
     assert again.reason == "device: known"
 
 
+@pytest.mark.row("H1")
 def test_registry_takeover_by_a_claim_signed_long_ago_is_refused(yard: Yard) -> None:
     device = device_of(yard)
     deadline = yard.now_s + 100
@@ -321,6 +332,7 @@ def test_a_maker_recalls_what_nobody_claimed_and_nothing_else(yard: Yard) -> Non
     assert yard.send("maker", "DeviceRegistry", "retire", device).reason == "device: not its owner"
 
 
+@pytest.mark.row("M3")
 def test_double_issue_of_the_same_facts_is_refused(yard: Yard) -> None:
     issue = ("issuer", "Certificates", "issue", WHO["anna"], b"", 1, 100, b"sun of noon")
     assert yard.send(*issue).answer == (1,)
@@ -328,10 +340,3 @@ def test_double_issue_of_the_same_facts_is_refused(yard: Yard) -> None:
     both = ("issuer", "Certificates", "batchIssue", WHO["anna"], [b""] * 2, [1, 1], [5, 5], [b"wind", b"wind"])
     assert yard.send(*both).reason == "certificates: issued already"
     assert yard.ask("Certificates", "count") == 1
-
-
-def test_what_could_not_be_counted_by_the_ledger_is_not_minted(yard: Yard) -> None:
-    most = 2**63 - 1 - 100
-    refused = yard.send("seller", "Ergon", "mint", WHO["ben"], most + 1)
-    assert refused.reason == "token: more than can be counted"
-    assert yard.send("seller", "Ergon", "mint", WHO["ben"], most).reason is None

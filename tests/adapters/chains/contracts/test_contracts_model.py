@@ -15,7 +15,7 @@ from model_tokens import ENDLESS, MOST, TSL_MICRO
 from modelled_yard import GOVERNED, TOKENS, Both
 
 NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
-EXAMPLES, STEPS = (300, 80) if NIGHTLY else (10, 40)
+EXAMPLES, STEPS = (300, 80) if NIGHTLY else (7, 40)
 NUMBERS = tuple(bytes([number]) * 32 for number in range(3))
 
 members = st.sampled_from(["anna", "ben", "carla"])

@@ -16,6 +16,7 @@ from commonwatt.flows.crossing_proofs import (
     credited_proof,
     exit_proof,
     exported_proof,
+    point_of,
     withdrawal_proof,
 )
 from commonwatt.flows.rulebook import State
@@ -35,9 +36,7 @@ class Rich(Bank):
     """A Vault that holds some of each token that is held."""
 
     def __init__(self) -> None:
-        super().__init__(bonded=3)
-        self.tell(OPERATOR, self.ergon, "mint", self.vault.address, HELD)
-        self.tell(OPERATOR, self.tsl, "transfer", self.vault.address, HELD)
+        super().__init__(bonded=3, backing=HELD)
 
     def final(self, size: int, state: State) -> Checkpoint:
         """Anchor a state."""
@@ -137,6 +136,18 @@ def test_attack_fake_proof_a_node_passed_as_a_leaf() -> None:
     for row in (node[1:] + bytes(32), node.ljust(96, b"\0"), node[1:]):
         cut = Place(index=0, size=1, path=(), sections=good.place.sections)
         refused("books: not an account of this state", bank.withdraw, Proof(point=good.point, row=row, place=cut))
+
+
+def test_attack_fake_proof_that_leads_nowhere_under_a_state_of_zeros() -> None:
+    bank, told = Rich(), point(10)
+    assert told.state_root == bytes(32)
+    bank.anchor(told, BONDED)
+    good = withdrawal_proof(sent(5_000), point(10, sent(5_000)), ALICE.id)
+    for path in ((), good.place.sections[:1], good.place.sections):
+        place = Place(index=0, size=1, path=good.place.path, sections=path)
+        refused(
+            "books: not an account of this state", bank.withdraw, Proof(point=point_of(told), row=good.row, place=place)
+        )
 
 
 def test_attack_reentrancy_a_token_that_asks_again_gets_nothing_more() -> None:

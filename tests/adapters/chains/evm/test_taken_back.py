@@ -102,6 +102,32 @@ def test_a_network_that_calls_nothing_final_yet_has_its_first_block() -> None:
         assert final_events(chain, PLACE, "Plain", 1) == ([], 1)
 
 
+def test_a_node_that_knows_only_the_older_words_is_sent_numbers_without_gap() -> None:
+    waiting: list[bytes] = []
+
+    class Mute(TwoHistories):
+        def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+            if "pending" in params or method == "eth_maxPriorityFeePerGas":
+                return {
+                    "jsonrpc": "2.0",
+                    "id": 0,
+                    "error": {"code": -32602, "message": '"pending" is not yet supported'},
+                }
+            if method == "eth_sendRawTransaction":
+                waiting.append(bytes.fromhex(params[0][2:]))
+                return {"jsonrpc": "2.0", "id": 0, "result": "0x" + keccak256(waiting[-1]).hex()}
+            return super().make_request(method, params)
+
+    with history([1]) as one, history([1]) as other:
+        chain = EvmChain(Web3(Mute(one, other)))
+        for number in (5, 6, 7):
+            chain.send(ALICE, PLACE, "add", (number,), gas=100_000)
+        assert chain.sent(ALICE.id) == 5
+        one.take_many(waiting)
+        assert chain.call(PLACE, "total") == 1 + 5 + 6 + 7
+        assert chain.sent(ALICE.id) == 5
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -110,7 +110,9 @@ def _stands(state_root: bytes32, row: Bytes[96], place: Place, section: uint256)
     @notice Whether a row stands in a section, whose root is found by climbing and so needs not be told.
     """
     root: bytes32 = merkle.climb(merkle.leaf_hash(row), place.index, place.size, place.path)
-    return state_root == merkle.climb(merkle.leaf_hash(concat(root, b"")), section, SECTIONS, place.sections)
+    found: bytes32 = merkle.climb(merkle.leaf_hash(concat(root, b"")), section, SECTIONS, place.sections)
+    # What leads nowhere is zero, and must not pass for a state that somebody signed as zero.
+    return root != empty(bytes32) and found != empty(bytes32) and found == state_root
 
 
 @internal

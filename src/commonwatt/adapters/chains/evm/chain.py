@@ -57,6 +57,7 @@ class EvmChain:
     def __init__(self, web3: Web3, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._eth = web3.eth
         self._sleep = sleep
+        self._sent: dict[str, int] = {}
         self._sending: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         with _asking():
             self._chain_id = int(self._eth.chain_id)
@@ -169,7 +170,7 @@ class EvmChain:
     def sent(self, account: Account) -> int:
         """Return how many transactions an account has sent, those that wait for a block among them."""
         with _asking():
-            return int(self._eth.get_transaction_count(_checksum(account), "pending"))
+            return self._next(account)
 
     def balance(self, account: Account) -> int:
         """Return what an account has of the chain's own coin."""
@@ -212,7 +213,9 @@ class EvmChain:
         raw = signed(transaction, key)
         try:
             with self._sending[key.id], _asking():
-                return bytes(self._eth.send_raw_transaction(raw))
+                tx = bytes(self._eth.send_raw_transaction(raw))
+                self._sent[key.id] = transaction.nonce + 1
+                return tx
         except Unreachable as error:
             raise Unreachable(f"{error}; transaction 0x{keccak256(raw).hex()} may have been sent") from error
 
@@ -220,7 +223,9 @@ class EvmChain:
         # One at a time for a key, so that its numbers have no gap.
         with self._sending[key.id], _asking():
             transaction = self._prepared(key.id, to, data, value, gas)
-            return bytes(self._eth.send_raw_transaction(signed(transaction, key)))
+            tx = bytes(self._eth.send_raw_transaction(signed(transaction, key)))
+            self._sent[key.id] = transaction.nonce + 1
+            return tx
 
     def _prepared(self, account: Account, to: bytes, data: bytes, value: int, gas: int | None) -> Transaction:
         sender = _checksum(account)
@@ -231,10 +236,10 @@ class EvmChain:
             if gas is None:
                 gas = int(self._eth.estimate_gas(asked) * GAS_MARGIN)  # type: ignore[arg-type]  # TxParams
             latest = self._eth.get_block("latest")
-            tip = int(self._eth.max_priority_fee)
+            tip = self._tip(latest["baseFeePerGas"])
             return Transaction(
                 chain_id=self._chain_id,
-                nonce=self._eth.get_transaction_count(sender, "pending"),
+                nonce=self._next(account),
                 tip=tip,
                 fee=FEE_MARGIN * latest["baseFeePerGas"] + tip,
                 gas=min(gas, latest["gasLimit"]),
@@ -242,6 +247,23 @@ class EvmChain:
                 value=value,
                 data=data,
             )
+
+    def _tip(self, base_fee: int) -> int:
+        """Return what is usually paid per gas beyond the base fee."""
+        try:
+            return int(self._eth.max_priority_fee)
+        except Web3RPCError:
+            # The newer of two ways to ask; every node knows the older one, which tells both together.
+            return max(0, int(self._eth.gas_price) - base_fee)
+
+    def _next(self, account: Account) -> int:
+        """Return the number of an account's next transaction."""
+        sender = _checksum(account)
+        try:
+            return int(self._eth.get_transaction_count(sender, "pending"))
+        except Web3RPCError:
+            # Some nodes do not say what waits for a block: then what was sent here is counted here.
+            return max(int(self._eth.get_transaction_count(sender, "latest")), self._sent.get(account, 0))
 
     def _block(self, which: Any) -> Block:
         try:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Path, Request, Response
 from commonwatt.apps.api.answers import answer
 from commonwatt.apps.api.guard import Seated, There, allows
 from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
+from commonwatt.apps.chain_facts import ChannelFact
 from commonwatt.apps.views import onchain as views
 from commonwatt.identity.access import Action
 from commonwatt.model import AccountId, Kind
@@ -80,3 +81,10 @@ async def claim(request: Request, community: There, seat: Seated, account: str, 
     """The operator sends it and pays the chain for it; what was paid before is not paid again."""
     found = await views.claim(community, seat, AccountId(account), address)
     return answer(request, found, status=201)
+
+
+@router.get("/accounts/{account}/channels", response_model=list[ChannelFact], summary="An account's payment channels",
+            **allows(Action.SEE_ENTRIES))  # fmt: skip
+async def channels(request: Request, community: There, seat: Seated, account: str) -> Response:
+    """Those that its own keys pay or are paid by, as final blocks tell: what was deposited and what claimed of it."""
+    return answer(request, await views.channels(community, seat, AccountId(account)))
