@@ -251,7 +251,7 @@ def open_app(folder: Path) -> Iterator[int]:
             chain.close()
 
 
-def test_while_the_app_has_the_chain_open_it_is_asked_by_its_port(
+def test_whoever_has_the_chain_open_is_asked_where_it_is_shown_to_wallets(
     hill: tuple[Path, Deployment], tmp_path: Path
 ) -> None:
     folder = tmp_path / "hill"
@@ -261,7 +261,7 @@ def test_while_the_app_has_the_chain_open_it_is_asked_by_its_port(
         before = told("balances", "bob", *at)
         busy = wallet("balances", "bob", "--chain", folder)
         assert isinstance(busy.exception, Refused) and "one process has a chain open" in str(busy.exception)
-        chain_terms.want_embedded(folder, port)
+        (folder / "chain" / chain_terms.RPC_CARD).write_text(f'"http://127.0.0.1:{port}"')
         assert told("balances", "bob", "--chain", folder) == before
         done = told("send", "bob", "7", "--from", "treasury", "--chain", folder, "--yes", *TSL)
         assert done["final"] is True

@@ -16,11 +16,11 @@ def test_nothing_heavy_is_read_before_a_command_is_chosen() -> None:
     assert not {"numba", "fastapi", "numpy", "highspy", "nicegui"} & {*read}
 
 
-def test_who_asks_what_there_is_does_not_wait_for_what_speaks_to_chains() -> None:
+def test_a_wallet_without_a_chain_does_not_wait_for_what_speaks_to_one() -> None:
     asks = """
 import sys
 from commonwatt.apps.cli.main import app
-for words in (["--help"], ["wallet", "--help"], ["wallet", "list"]):
+for words in (["wallet", "--help"], ["wallet", "send", "--help"], ["wallet", "list"]):
     try:
         app(words)
     except SystemExit:
