@@ -20,7 +20,7 @@ servers:
 
 # With CI=true it lives through one recorded day, writes its page and evidence, and ends; else it lives on until stopped.
 demo: setup
-	.venv/bin/commonwatt $(if $(filter true,$(CI)),run,demo) examples/street
+	.venv/bin/commonwatt $(if $(filter true,$(CI)),run --chain,demo) examples/street
 
 lint: setup
 	.venv/bin/ruff format --check .

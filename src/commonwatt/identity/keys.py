@@ -49,6 +49,13 @@ class RequestSigner(Protocol):
         """Return the signature over a message, as `SigningKey.sign` writes it."""
 
 
+class WalletSigner(RequestSigner, Protocol):
+    """What signs for a ledger and for a chain alike: a key in memory, or one that never leaves its token."""
+
+    def sign_digest(self, digest: bytes) -> str:
+        """Return the signature over 32 bytes that are a hash already, as `SigningKey.sign_digest` writes it."""
+
+
 def sign_request(request: Request, key: RequestSigner) -> Request:
     """Return the request with the key's signature over its signed bytes in place of any other.
 
@@ -120,6 +127,10 @@ class SigningKey:
         """
         # The 65th byte would let a chain recover the key; a request names its author, so it is dropped.
         return self._key.sign_recoverable(digest, hasher=None)[:64].hex()
+
+    def secret(self) -> bytes:
+        """Return the secret itself, 32 bytes: for whoever seals it, or takes it along."""
+        return self._key.secret
 
     def __repr__(self) -> str:
         return f"SigningKey({self.id})"

@@ -1,18 +1,24 @@
-"""Put all contracts of a community on a chain, in the order in which they need each other."""
+"""Put all contracts of a community on a chain, in the order in which they need each other, and remember where."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import rlp
+from msgspec import Struct
 
 from commonwatt.adapters.chains.contracts.artifact import Fork, artifact
+from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.flows.chain_ports import Account, Chain, Contract, TransactionSigner, deployed
 from commonwatt.identity.keys import keccak256
-from commonwatt.model import InvalidValue, Refused
+from commonwatt.model import Corrupt, InvalidValue, Refused
 
 _DAY_S = 86_400
-_WITHIN_S = 180.0
+WITHIN_S = 180.0
+"""How long a network may take to put one contract into a block."""
+FILE = "deployment.json"
 Places = Mapping[str, Account]
 
 
@@ -71,7 +77,7 @@ _ORDER: Mapping[str, Callable[[Terms, Places], list[Any]]] = {
 
 
 def deploy(
-    chain: Chain, key: TransactionSigner, terms: Terms, *, fork: Fork = "cancun", within_s: float = _WITHIN_S
+    chain: Chain, key: TransactionSigner, terms: Terms, *, fork: Fork = "cancun", within_s: float = WITHIN_S
 ) -> dict[str, Contract]:
     """Put all contracts on a chain and return them by name; none has an owner, and the key has no rights by this.
 
@@ -101,6 +107,59 @@ def deploy(
         if made[name].address != places[name]:
             raise Refused("one process sends for a key", contract=name, expected=places[name], found=made[name].address)
     return made
+
+
+class Deployment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a community's contracts are.
+
+    Args:
+        origin: The community.
+        chain_id: The chain's number.
+        fork: For which rules of the EVM they were compiled.
+        block: The last block before them: events are looked for from here on.
+        contracts: Addresses by the contract's name.
+    """
+
+    origin: str
+    chain_id: int
+    fork: Fork
+    block: int
+    contracts: dict[str, Account]
+
+    def contract(self, name: str) -> Contract:
+        """Return a contract at its place.
+
+        Raises:
+            Refused: This community has none of this name.
+        """
+        place = self.contracts.get(name)
+        if place is None:
+            raise Refused("a contract is deployed before it is used", name=name)
+        return Contract(place, artifact(name, self.fork).abi)
+
+    def contracts_by_name(self) -> Mapping[str, Contract]:
+        """Return all of them."""
+        return {name: self.contract(name) for name in self.contracts}
+
+
+def keep(folder: Path, deployment: Deployment) -> None:
+    """Remember a deployment in a folder, durably."""
+    save_secret(folder / FILE, msgspec.json.format(msgspec.json.encode(deployment)) + b"\n")
+
+
+def kept(folder: Path) -> Deployment | None:
+    """Return the deployment that a folder remembers; None where it remembers none.
+
+    Raises:
+        Corrupt: The file is damaged.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Deployment)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise Corrupt(f"{path} does not tell where contracts are: {error}") from error
 
 
 def _place(sender: Account, nonce: int) -> Account:

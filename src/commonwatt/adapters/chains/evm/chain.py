@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,8 +20,9 @@ from web3.exceptions import (
 
 import requests
 from commonwatt.adapters.chains.evm.signing import Transaction, signed
-from commonwatt.adapters.chains.evm.words import call_data, creation, event_values, reason, returned, topic_of
+from commonwatt.adapters.chains.evm.words import call_data, creation, event_values, reason, returned, topics_of
 from commonwatt.flows.chain_ports import (
+    Abi,
     Account,
     Args,
     Block,
@@ -33,6 +34,7 @@ from commonwatt.flows.chain_ports import (
     TransactionSigner,
     TxHash,
 )
+from commonwatt.identity.keys import keccak256
 from commonwatt.model import CommonwattError, Refused, Unreachable
 
 GAS_MARGIN = 1.25
@@ -131,14 +133,27 @@ class EvmChain:
                 continue
         return None
 
-    def events(self, contract: Contract, event: str, first: int, last: int) -> list[Event]:
-        """Return the events of one name that a contract said, see `Chain.events`."""
-        topic = topic_of(contract.abi, event)
+    def events(
+        self, contract: Contract, event: str, first: int, last: int, *, about: Mapping[str, Account] | None = None
+    ) -> list[Event]:
+        """Return the events of one name that a contract said, see `Chain.events`.
+
+        Args:
+            contract: Whose events.
+            event: By name.
+            first: The first block looked at.
+            last: The last.
+            about: Only those whose indexed argument of a name is this address; the node picks them.
+
+        Raises:
+            InvalidValue: Its interface has no such event, or that no such argument.
+        """
+        topics = [None if topic is None else HexBytes(topic) for topic in topics_of(contract.abi, event, about or {})]
         found: list[Event] = []
         for start in range(first, last + 1, _BLOCKS_OF_EVENTS):
             asked: dict[str, Any] = {
                 "address": _checksum(contract.address),
-                "topics": [HexBytes(topic)],
+                "topics": topics,
                 "fromBlock": start,
                 "toBlock": min(last, start + _BLOCKS_OF_EVENTS - 1),
             }
@@ -162,21 +177,70 @@ class EvmChain:
         with _asking():
             return int(self._eth.get_balance(_checksum(account)))
 
+    def prepare(
+        self,
+        sender: Account,
+        to: Account,
+        function: str = "",
+        args: Args = (),
+        *,
+        abi: Abi = (),
+        value: int = 0,
+    ) -> Transaction:
+        """Return what would be sent, so that whoever signs sees its number, its gas and its price before.
+
+        Args:
+            sender: Whose key is to sign.
+            to: A contract that is told something, or whoever gets coins.
+            function: What it is told, as in `Chain.send`; nothing where coins are sent.
+            args: Its arguments.
+            abi: The contract's interface.
+            value: Coins of the chain to send along, in its smallest unit.
+
+        Raises:
+            Reverted, Refused, InvalidValue: As `Chain.send`.
+        """
+        data = call_data(abi, function, args) if function else b""
+        return self._prepared(sender, bytes.fromhex(to[2:]), data, value, None)
+
+    def submit(self, key: TransactionSigner, transaction: Transaction) -> TxHash:
+        """Sign what was prepared, and return when the node has taken it.
+
+        Raises:
+            Refused: The node does not take it: its number was used meanwhile, or it pays less than blocks ask by now.
+            Unreachable: It gives no answer, and may have taken it all the same; names the transaction.
+        """
+        raw = signed(transaction, key)
+        try:
+            with self._sending[key.id], _asking():
+                tx = bytes(self._eth.send_raw_transaction(raw))
+                self._sent[key.id] = transaction.nonce + 1
+                return tx
+        except Unreachable as error:
+            raise Unreachable(f"{error}; transaction 0x{keccak256(raw).hex()} may have been sent") from error
+
     def _send(self, key: TransactionSigner, to: bytes, data: bytes, value: int, gas: int | None) -> TxHash:
-        sender = _checksum(key.id)
+        # One at a time for a key, so that its numbers have no gap.
+        with self._sending[key.id], _asking():
+            transaction = self._prepared(key.id, to, data, value, gas)
+            tx = bytes(self._eth.send_raw_transaction(signed(transaction, key)))
+            self._sent[key.id] = transaction.nonce + 1
+            return tx
+
+    def _prepared(self, account: Account, to: bytes, data: bytes, value: int, gas: int | None) -> Transaction:
+        sender = _checksum(account)
         asked: dict[str, Any] = {"from": sender, "data": HexBytes(data), "value": value}
         if to:
             asked["to"] = _checksum("0x" + to.hex())
-        # One at a time for a key, so that its numbers have no gap.
-        with self._sending[key.id], _asking():
+        with _asking():
             if gas is None:
                 gas = int(self._eth.estimate_gas(asked) * GAS_MARGIN)  # type: ignore[arg-type]  # TxParams
             latest = self._eth.get_block("latest")
             # Every node tells both together; not all know eth_maxPriorityFeePerGas.
             tip = max(0, int(self._eth.gas_price) - latest["baseFeePerGas"])
-            transaction = Transaction(
+            return Transaction(
                 chain_id=self._chain_id,
-                nonce=self._next(key.id),
+                nonce=self._next(account),
                 tip=tip,
                 fee=FEE_MARGIN * latest["baseFeePerGas"] + tip,
                 gas=min(gas, latest["gasLimit"]),
@@ -184,9 +248,6 @@ class EvmChain:
                 value=value,
                 data=data,
             )
-            tx = bytes(self._eth.send_raw_transaction(signed(transaction, key)))
-            self._sent[key.id] = transaction.nonce + 1
-            return tx
 
     def _next(self, account: Account) -> int:
         """Return the number of an account's next transaction."""

@@ -79,6 +79,27 @@ def topic_of(abi: Abi, event: str) -> bytes:
     return keccak256(_signature(_event(abi, event)).encode())
 
 
+def topics_of(abi: Abi, event: str, about: Mapping[str, str]) -> list[bytes | None]:
+    """Return what a node is asked for to pick events: the first topic, and one for each indexed argument up to the last
+    that is told; None for any.
+
+    Args:
+        abi: The contract's interface.
+        event: By name.
+        about: Addresses by the names of indexed arguments.
+
+    Raises:
+        InvalidValue: The interface has no such event, or that no such argument.
+    """
+    places = [value["name"] for value in _event(abi, event)["inputs"] if value["indexed"]]
+    if unknown := about.keys() - set(places):
+        raise InvalidValue(f"events are picked by indexed arguments, {event} has no {', '.join(sorted(unknown))}")
+    told = [bytes.fromhex(about[place][2:]).rjust(32, b"\0") if place in about else None for place in places]
+    while told and told[-1] is None:
+        told.pop()
+    return [topic_of(abi, event), *told]
+
+
 def event_values(abi: Abi, event: str, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
     """Return the values of an event by name; of an indexed one of no fixed size its hash.
 
