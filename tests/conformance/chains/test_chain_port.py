@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from chain_places import GIVEN, EmbeddedPlace, Place, place_at
+from chain_places import GIVEN, PLACES, EmbeddedPlace, Place, place_at
 
 from commonwatt.flows.chain_ports import Chain, Contract, Reverted, deployed, final_events, is_final
 from commonwatt.identity.keys import SigningKey, keccak256
@@ -15,9 +15,9 @@ from on_chain import probe, put, tell
 PROBE = probe()
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    found = place_at(tmp_path_factory.mktemp("chain"))
+@pytest.fixture(scope="module", params=PLACES)
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    found = place_at(request.param, tmp_path_factory.mktemp("chain"))
     yield found
     found.close()
 

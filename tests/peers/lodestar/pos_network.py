@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 CHAIN_ID = 733_799
-SLOT_S = 4
+SLOT_S = 3
 GAS_LIMIT, BASE_FEE = 30_000_000, 10**9
 JWT = "0x" + "11" * 32
 FIRST_PORT = 18_600
@@ -50,7 +50,7 @@ class Node:
             ["node", client, "--gethGenesis", self.network.genesis, "--dataDir", self.folder / "execution",
              "--rpc", "--rpcPort", self.port, "--rpcEngine", "--rpcEnginePort", self.port + 1,
              "--jwtSecret", self.network.jwt, "--discDns=false", "--discV4=false", "--port", self.port + 2,
-             "--logLevel", "info", "--logFile", "false", "--saveReceipts", "--minPeers", 0],
+             "--logLevel", "info", "--logFile", "false", "--saveReceipts", "--isSingleNode", "--minPeers", 0],
         )  # fmt: skip
         wait_for(lambda: rpc(self.url, "eth_chainId"), 60)
 
@@ -79,7 +79,7 @@ class Node:
             asked = f"peerId={peer['peer_id']}&multiaddr=/ip4/127.0.0.1/tcp/{other.port + 4}"
             post(f"http://127.0.0.1:{self.port + 3}/eth/v1/lodestar/connect_peer?{asked}", {})
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Any:
         """Return what the beacon node is called on the network."""
         return ask(f"http://127.0.0.1:{self.port + 3}/eth/v1/node/identity")
 

@@ -102,7 +102,14 @@ class Staking(RuleBasedStateMachine):
     def is_accused(self, who: SigningKey, lies: bool) -> None:
         it, first = self.known[who.id], point(5)
         second = point(5, log="other") if lies else point(5, slot=6)
-        shown = point_of(first), signature(who, first), point_of(second), signature(who, second), bytes(32), []
+        shown: tuple[Any, ...] = (
+            point_of(first),
+            signature(who, first),
+            point_of(second),
+            signature(who, second),
+            bytes(32),
+            [],
+        )
         if self.told(ALICE, lies and it.stake > 0, "slash", *shown):
             self.reported += it.stake // 10
             self.pool += it.stake - it.stake // 10

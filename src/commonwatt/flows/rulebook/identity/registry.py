@@ -3,11 +3,12 @@
 from dataclasses import fields, replace
 
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.charter import Charter
 from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.market import slot_market
 from commonwatt.flows.rulebook.settlement import sharing
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SharingKey
-from commonwatt.flows.rulebook.state import CHAIN_DESK, CHAIN_ROLE, Answer, Charter, Gateway, State
+from commonwatt.flows.rulebook.state import CHAIN_DESK, CHAIN_ROLE, Answer, Gateway, State
 from commonwatt.flows.rulebook.tokens import commission
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.identity.p256 import verifying_key
