@@ -236,7 +236,8 @@ class EvmChain:
             if gas is None:
                 gas = int(self._eth.estimate_gas(asked) * GAS_MARGIN)  # type: ignore[arg-type]  # TxParams
             latest = self._eth.get_block("latest")
-            tip = self._tip(latest["baseFeePerGas"])
+            # Every node tells both together; not all know eth_maxPriorityFeePerGas.
+            tip = max(0, int(self._eth.gas_price) - latest["baseFeePerGas"])
             return Transaction(
                 chain_id=self._chain_id,
                 nonce=self._next(account),
@@ -247,14 +248,6 @@ class EvmChain:
                 value=value,
                 data=data,
             )
-
-    def _tip(self, base_fee: int) -> int:
-        """Return what is usually paid per gas beyond the base fee."""
-        try:
-            return int(self._eth.max_priority_fee)
-        except Web3RPCError:
-            # The newer of two ways to ask; every node knows the older one, which tells both together.
-            return max(0, int(self._eth.gas_price) - base_fee)
 
     def _next(self, account: Account) -> int:
         """Return the number of an account's next transaction."""
