@@ -2,24 +2,22 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
-
-import msgspec
 
 from commonwatt.adapters.chains import deployment as deployments
 from commonwatt.adapters.chains.deployment import Deployment
 from commonwatt.adapters.chains.embedded import opening
 from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
 from commonwatt.adapters.chains.evm.chain import EvmChain
-from commonwatt.adapters.chains.rpc import embedded, network
-from commonwatt.apps.chain_desk import RPC_CARD, ChainDesk
+from commonwatt.apps.chain_desk import ChainDesk
 from commonwatt.apps.chain_facts import BlockFact, Facts
 from commonwatt.apps.chain_ground import serve_rpc
+from commonwatt.apps.chain_reaching import reached_chain
 from commonwatt.apps.chain_roles import bond as stake
 from commonwatt.apps.chain_terms import FOLDER, ChainTerms, chain_terms, want_embedded
 from commonwatt.apps.wiring import open_log
@@ -81,7 +79,7 @@ def status(folder: Path) -> Status:
         raise Refused("a chain is opened first: `commonwatt chain deploy`, or the app", folder=folder)
     with open_log(folder) as log:
         size = log.size
-    with _reached(folder, terms) as chain:
+    with reached_chain(folder, terms) as chain:
         return _status(chain, terms, found, size)
 
 
@@ -155,7 +153,7 @@ def bond(folder: Path, witness: Path) -> Bonded:
     if found is None:
         raise Refused("a chain is opened first: `commonwatt chain deploy`, or the app", folder=folder)
     key = witness_keys(witness).signing
-    with _reached(folder, terms) as chain:
+    with reached_chain(folder, terms) as chain:
         amount = stake(chain, found.contract("Tsl"), found.contract("Checkpoints"), key)
     return Bonded(witness=key.id, stake_micro=amount)
 
@@ -191,24 +189,6 @@ class Anchored:
     ) -> None:
         if self._desk is not None:
             self._desk.close()
-
-
-@contextmanager
-def _reached(folder: Path, terms: ChainTerms) -> Iterator[EvmChain]:
-    """Open a chain, or ask whoever has it open by its port."""
-    if terms.url is not None:
-        yield network(terms.url)
-        return
-    with ExitStack() as doors:
-        try:
-            chain = embedded(doors.enter_context(EmbeddedChain(folder / FOLDER)))
-        except Refused:
-            with suppress(FileNotFoundError):
-                chain = network(msgspec.json.decode((folder / FOLDER / RPC_CARD).read_bytes(), type=str))
-                yield chain
-                return
-            raise
-        yield chain
 
 
 def _status(chain: EvmChain, terms: ChainTerms, found: Deployment, log_size: int) -> Status:

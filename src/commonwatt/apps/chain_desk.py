@@ -18,7 +18,7 @@ from commonwatt.apps.chain_facts import Amounts, Anchored, BlockFact, ChannelFac
 from commonwatt.apps.chain_ground import open_ground, open_keys, serve_rpc
 from commonwatt.apps.chain_notes import FinalState, OwnNotes
 from commonwatt.apps.chain_roles import Roles, sent
-from commonwatt.apps.chain_terms import FOLDER, ChainTerms
+from commonwatt.apps.chain_terms import FOLDER, RPC_CARD, ChainTerms
 from commonwatt.apps.publishing import NOTES, open_publisher
 from commonwatt.flows.anchoring import Anchor, Anchoring
 from commonwatt.flows.chain_ports import Account, Block, Contract, Event, final_events
@@ -34,7 +34,7 @@ from commonwatt.ledger.checkpoint import Checkpoint, read_note
 from commonwatt.model import GRID, MINT, SLOT_SECONDS, VAULT, Commodity, Refused, chain_account
 from commonwatt.tokens.channel import Standing
 
-ATTEMPT, RPC_CARD = "anchoring.json", "rpc.json"
+ATTEMPT = "anchoring.json"
 SHOWN = 50
 """Checkpoints that are shown."""
 _CHAIN = chain_account("")

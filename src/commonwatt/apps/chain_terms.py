@@ -11,6 +11,8 @@ from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.model import InvalidValue
 
 FILE, FOLDER = "chain.toml", "chain"
+RPC_CARD = "rpc.json"
+"""Beside the embedded chain: where it is shown to wallets, while somebody has it open and shows it."""
 RPC_PORT = 8545
 """Where wallets look for a chain on their own machine."""
 _DAY_S = 86_400

@@ -10,13 +10,12 @@ from typing import Any
 
 from commonwatt.adapters.chains.deployment import Deployment, kept
 from commonwatt.adapters.chains.embedded.block_log import FILE as CHAIN_FILE
-from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
 from commonwatt.adapters.chains.evm.chain import EvmChain
 from commonwatt.adapters.chains.evm.signing import Transaction
-from commonwatt.adapters.chains.rpc import embedded, network
 from commonwatt.adapters.stores.wallet_folder import WalletFolder
+from commonwatt.apps.chain_reaching import reached_chain
 from commonwatt.apps.chain_terms import FOLDER, ChainTerms, chain_terms
-from commonwatt.flows.chain_ports import Event, Receipt, TransactionSigner, TxHash, is_final
+from commonwatt.flows.chain_ports import Contract, Event, Receipt, TransactionSigner, TxHash, is_final
 from commonwatt.identity.signing_in.wallet import read_address, with_checksum
 from commonwatt.model import Commodity, KeyId, Refused, Unreachable
 
@@ -189,7 +188,7 @@ class ChainWallet:
             limit: How many at most.
             only: Of this token.
         """
-        tokens = [commodity for commodity in TOKENS if only in (None, commodity)]
+        tokens = [*TOKENS] if only is None else [only]
         final = self.chain.final().number
         return list(islice(self._moves(who, tokens, final), limit))
 
@@ -293,7 +292,9 @@ class ChainWallet:
         token = self._token(commodity)
         return self.chain.prepare(source, token.address, function, args, abi=token.abi)
 
-    def _token(self, commodity: Commodity) -> Any:
+    def _token(self, commodity: Commodity) -> Contract:
+        if commodity not in TOKENS:
+            raise Refused("a chain knows tokens", found=commodity, tokens=", ".join(TOKENS))
         return self.deployment.contract(TOKENS[commodity])
 
     def _ask(self, commodity: Commodity, function: str, *args: Any, block: int | None = None) -> int:
@@ -313,8 +314,8 @@ def on_chain(
     """Reach a community's contracts as long as the block runs.
 
     Args:
-        place: A node's URL; or a community's folder, or that of its chain: while its app has the embedded chain open,
-            the app is asked, where `chain.toml` says at which port.
+        place: A node's URL; or a community's folder, or that of its chain: while an app has the embedded chain open,
+            whoever has it open is asked, where it is shown to wallets.
         wallet: Whose keys' names are known.
         folder: The community's, for a URL: where it is remembered which contracts are its own.
         word: Told how it goes on where a long chain is checked.
@@ -334,34 +335,18 @@ def on_chain(
     deployment = kept(home / FOLDER)
     if deployment is None:
         raise Refused("a community's folder remembers where its contracts are", folder=home)
-    with _chain(place if url else None, home, word) as chain:
+    if url:
+        terms = ChainTerms(kind="network", url=place)
+    else:
+        terms = chain_terms(home) or ChainTerms()
+        if terms.url is None and not (home / FOLDER / CHAIN_FILE).exists():
+            raise Refused("a chain is a node's URL, or a folder with an embedded chain", folder=home)
+    with reached_chain(home, terms, word) as chain:
         if chain.chain_id != deployment.chain_id:
             raise Refused("contracts are on one chain", expected=deployment.chain_id, found=chain.chain_id)
         contracts = {KeyId(address): name for name, address in deployment.contracts.items()}
         own = {one.address: one.name for one in wallet.kept()}
         yield ChainWallet(chain, deployment, {**_registered(home), **contracts, **own})
-
-
-@contextmanager
-def _chain(url: str | None, home: Path, word: Callable[[str], None]) -> Iterator[EvmChain]:
-    terms = chain_terms(home) or ChainTerms()
-    if url or terms.url:
-        yield network(url or terms.url or "")
-        return
-    if not (home / FOLDER / CHAIN_FILE).exists():
-        raise Refused("a chain is a node's URL, or a folder with an embedded chain", folder=home)
-    try:
-        inside = EmbeddedChain(home / FOLDER, word=word)
-    except Refused:
-        # Most likely the app has it open, and lets wallets on this machine ask.
-        if not terms.port:
-            raise
-        yield network(f"http://127.0.0.1:{terms.port}")
-        return
-    try:
-        yield embedded(inside)
-    finally:
-        inside.close()
 
 
 def _registered(home: Path) -> dict[KeyId, str]:

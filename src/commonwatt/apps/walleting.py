@@ -12,7 +12,7 @@ from commonwatt.adapters.stores.keyfile import load_secret, save_first
 from commonwatt.adapters.stores.wallet_folder import Kept, TokenPlace, WalletFolder
 from commonwatt.identity import mnemonic
 from commonwatt.identity.keys import SigningKey
-from commonwatt.identity.keystore import MOST_BYTES, Words, read_keystore, write_keystore
+from commonwatt.identity.keystore import MOST_BYTES, Words, read_keystore
 from commonwatt.identity.signing_in.passwords import SHORTEST
 from commonwatt.identity.signing_in.wallet import read_address, with_checksum
 from commonwatt.model import InvalidValue, KeyId, Refused
@@ -142,7 +142,7 @@ def take(wallet: WalletFolder, name: str, out: Path, form: Form, passphrase: Ask
     elif form is Form.PEM:
         content = key.to_pem(long_enough(anew()))
     else:
-        content = write_keystore(key, long_enough(anew()))
+        content = wallet.sealed(key, long_enough(anew()))
     save_new(out, content)
     return wallet.find(name)
 

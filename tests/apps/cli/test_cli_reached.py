@@ -146,7 +146,7 @@ def test_what_is_sent_arrives_and_stands_in_both_histories(street: Path, tmp_pat
         (("wallet", "send", "member-02", "much"), "a price is a number"),
         (("wallet", "send", "member-02", "1.5", "--commodity", "watt_wh"), "whole Wh"),
         (("wallet", "send", "nobody", "1"), "its rules allow"),
-        (("wallet", "export", "entries.pdf"), "as .csv or .jsonl"),
+        (("wallet", "entries", "entries.pdf"), "as .csv or .jsonl"),
         (("wallet", "balances", "member-02"), "by this name for who asks"),
         (("asset", "show", "nothing"), "by this name for who asks"),
         (("event", "list"), "line of the table"),

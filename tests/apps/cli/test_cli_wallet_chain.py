@@ -1,34 +1,41 @@
 """Tokens in an ordinary wallet (row E11): received, sent, allowed, taken and looked back on, on the embedded chain."""
 
 import json
+import os
+import re
+import shlex
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
-from on_chain import ALICE, BOB, GENESIS, OPERATOR
+from lived import LivedStreet
 from typer.testing import CliRunner, Result
 
-from commonwatt.adapters.chains.deployment import Deployment, Rules, deploy, keep
+from commonwatt.adapters.chains.deployment import Deployment, Terms, deploy, keep
 from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
 from commonwatt.adapters.chains.embedded.door import rpc_app
 from commonwatt.adapters.chains.embedded.methods import Methods
+from commonwatt.adapters.chains.embedded.rules import Genesis
 from commonwatt.adapters.chains.rpc import embedded
-from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.adapters.stores.wallet_folder import WalletFolder
 from commonwatt.apps import chain_terms, walleting
-from commonwatt.apps.chain_wallet import on_chain
 from commonwatt.apps.cli.main import app
 from commonwatt.flows.chain_ports import Reverted
 from commonwatt.identity.keystore import Cost
 from commonwatt.identity.signing_in.wallet import with_checksum
-from commonwatt.model import Commodity, InvalidValue, Refused
+from commonwatt.model import InvalidValue, Refused, Unreachable
+from on_chain import ALICE, BOB, GENESIS, OPERATOR
+from servers.softhsm import SoftToken
 
 pytestmark = pytest.mark.row("E11")
 
+GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "wallet.md"
 LONG = "a passphrase that is long"
 TSL = ("--commodity", "tsl_micro")
 A, B = with_checksum(ALICE.id), with_checksum(BOB.id)
@@ -38,13 +45,20 @@ A, B = with_checksum(ALICE.id), with_checksum(BOB.id)
 def hill(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Deployment]:
     """A community's folder with an embedded chain and its contracts; all TSL are the treasury's."""
     folder = tmp_path_factory.mktemp("wallet-chain") / "hill"
-    chain = EmbeddedChain(folder / "chain", GENESIS)
+    return folder, founded(folder)
+
+
+def founded(folder: Path) -> Deployment:
+    inside = EmbeddedChain(folder / "chain", GENESIS)
     try:
-        made = deploy(embedded(chain), OPERATOR, Rules(origin="hill", delay_s=1))
-        keep(folder / "chain", made)
+        chain = embedded(inside)
+        terms = Terms.of("hill", OPERATOR.id)
+        places = {name: one.address for name, one in deploy(chain, OPERATOR, terms).items()}
+        made = Deployment(origin="hill", chain_id=chain.chain_id, fork="cancun", block=0, contracts=places)
     finally:
-        chain.close()
-    return folder, made
+        inside.close()
+    keep(folder / "chain", made)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +172,7 @@ def test_coins_of_the_chain_go_as_well(hill: tuple[Path, Deployment]) -> None:
         (("send", "alice", "1e9", "--coin", "--from", "treasury"), Refused, "a number like 0.05"),
         (("send", "alice", "9" * 20, "--coin", "--from", "treasury"), Refused, "node refuses"),
         (("history", "alice", "--commodity", "energy_wh"), Refused, "a chain knows tokens"),
+        (("send", "alice", "1", "--from", "treasury", "--commodity", "energy_wh"), Refused, "a chain knows tokens"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_in_words(
@@ -186,22 +201,112 @@ def test_options_of_the_ledger_and_of_the_chain_are_kept_apart(hill: tuple[Path,
         assert done.exit_code == 2 and says in done.output, done.output
 
 
+def test_a_key_that_never_leaves_its_token_sends_as_well(
+    hill: tuple[Path, Deployment], soft_token: SoftToken, tmp_path: Path
+) -> None:
+    own = ("--wallet", tmp_path / "wallet")
+    place = ("--library", soft_token.library, "--token", soft_token.label, "--pin", soft_token.pin)
+    hard = told("create", "hard", *own, *place, "--label", "wallet-chain")["address"]
+    at = ("--chain", hill[0], "--yes", *TSL)
+    told("send", hard, "1", "--from", "treasury", *at)
+    done = told("send", B, "0.25", "--from", "hard", *own, *at)
+    assert done["done"] is True
+    tokens = told("balances", "hard", "--chain", hill[0], *own)["tokens"]
+    assert tokens[2]["amount"] == "750000"
+
+
 def test_a_place_without_a_chain_or_its_contracts_is_refused(hill: tuple[Path, Deployment], tmp_path: Path) -> None:
-    folder, made = hill
-    for place, says in ((tmp_path, "remembers where its contracts"), ("http://127.0.0.1:9", "say --folder")):
+    _, made = hill
+
+    def refused(place: Path | str) -> str:
         done = wallet("balances", "alice", "--chain", place)
-        assert isinstance(done.exception, Refused) and says in str(done.exception)
+        assert isinstance(done.exception, Refused)
+        return str(done.exception)
+
+    assert "remembers where its contracts" in refused(tmp_path)
+    assert "say --folder" in refused("http://127.0.0.1:9")
     (tmp_path / "chain").mkdir()
     keep(tmp_path / "chain", made)
-    done = wallet("balances", "alice", "--chain", tmp_path)
-    assert isinstance(done.exception, Refused) and "an embedded chain" in str(done.exception)
-    other = EmbeddedChain(tmp_path / "chain", chain_id_of_others())
-    other.close()
-    done = wallet("balances", "alice", "--chain", tmp_path)
-    assert isinstance(done.exception, Refused) and "contracts are on one chain" in str(done.exception)
+    assert "an embedded chain" in refused(tmp_path)
+    EmbeddedChain(tmp_path / "chain", Genesis(chain_id=77)).close()
+    assert "contracts are on one chain" in refused(tmp_path)
 
 
-def chain_id_of_others() -> Any:
-    from commonwatt.adapters.chains.embedded.rules import Genesis  # noqa: PLC0415
+@contextmanager
+def open_app(folder: Path) -> Iterator[int]:
+    """Hold the chain open as an app does, and let wallets on this machine ask it; gives the port."""
+    chain = EmbeddedChain(folder / "chain")
+    with socket.socket() as heard:
+        heard.bind(("127.0.0.1", 0))
+        heard.listen()
+        port = heard.getsockname()[1]
+        server = uvicorn.Server(uvicorn.Config(rpc_app(Methods(chain), port), log_level="error"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [heard]})
+        thread.start()
+        try:
+            yield port
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            chain.close()
 
-    return Genesis(chain_id=77)
+
+def test_whoever_has_the_chain_open_is_asked_where_it_is_shown_to_wallets(
+    hill: tuple[Path, Deployment], tmp_path: Path
+) -> None:
+    folder = tmp_path / "hill"
+    shutil.copytree(hill[0], folder)
+    with open_app(folder) as port:
+        at = ("--chain", f"http://127.0.0.1:{port}", "--folder", folder)
+        before = told("balances", "bob", *at)
+        busy = wallet("balances", "bob", "--chain", folder)
+        assert isinstance(busy.exception, Refused) and "one process has a chain open" in str(busy.exception)
+        (folder / "chain" / chain_terms.RPC_CARD).write_text(f'"http://127.0.0.1:{port}"')
+        assert told("balances", "bob", "--chain", folder) == before
+        done = told("send", "bob", "7", "--from", "treasury", "--chain", folder, "--yes", *TSL)
+        assert done["final"] is True
+        after = told("balances", "bob", *at)["tokens"][2]
+        assert int(after["amount"]) == int(before["tokens"][2]["amount"]) + 7_000_000
+    gone = wallet("balances", "bob", *at)
+    assert isinstance(gone.exception, Unreachable)
+
+
+def test_addresses_that_the_log_knows_are_called_by_whose_they_are(lived: LivedStreet, tmp_path: Path) -> None:
+    folder = tmp_path / "street"
+    shutil.copytree(lived.folder, folder)
+    founded(folder)
+    done = told("send", "member-05", "2.5", "--from", "treasury", "--chain", folder, "--yes", *TSL)
+    assert done["final"] is True
+    found = told("balances", "member-05", "--chain", folder)
+    assert (found["who"]["name"], found["tokens"][2]["amount"]) == ("member-05", "2500000")
+    (move,) = told("history", found["who"]["address"], "--chain", folder)
+    assert (move["what"], move["other"]["name"]) == ("received", "treasury")
+
+
+def test_the_guide_does_what_it_shows(
+    hill: tuple[Path, Deployment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(hill[0], tmp_path / "hill")
+    (tmp_path / "passphrase").touch(0o600)
+    (tmp_path / "passphrase").write_text(LONG)
+    treasury = ("--wallet", os.environ["COMMONWATT_WALLET"], "--from", "treasury")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(walleting, "wallet_in", lambda folder: WalletFolder(folder, cost=Cost(n=4, r=1)))
+    monkeypatch.setenv("COMMONWATT_WALLET", "wallet")
+    keys, chain = re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    outputs = [run(line) for line in keys.splitlines()]
+    address = outputs[2].strip()
+    assert address in outputs[1] and address in outputs[3] and address in outputs[4] and address not in outputs[5]
+    monkeypatch.setenv("COMMONWATT_PASSPHRASE", LONG)
+    told("send", address, "5", *treasury, "--chain", "hill", "--yes", *TSL)
+    monkeypatch.delenv("COMMONWATT_PASSPHRASE")
+    last = json.loads([run(line) for line in chain.splitlines()][-1])
+    assert [(one["amount"], one["allowed"]) for one in last["tokens"]][2] == ("1750000", "250000")
+
+
+def run(line: str) -> str:
+    program, group, *words = shlex.split(line)
+    assert (program, group) == ("commonwatt", "wallet")
+    done = wallet(*words)
+    assert done.exit_code == 0, (line, done.output, done.exception)
+    return done.stdout

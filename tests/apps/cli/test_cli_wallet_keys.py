@@ -113,6 +113,7 @@ def test_passphrases_come_from_a_variable_or_are_asked_for_and_not_shown(
 
 def test_what_would_lose_or_bare_a_key_is_refused(here: Path) -> None:
     by = ("--passphrase-file", here / "long")
+    opens = ("--opening-passphrase-file", here / "long")
     refused: list[tuple[tuple[str | Path, ...], type[Exception], str]] = [
         (("create", "savings", *by), Refused, "shown on a terminal"),
         (("create", "savings", "--words-to", here / "w", "--passphrase-file", secret(here / "s", "short")), Refused,
@@ -121,7 +122,7 @@ def test_what_would_lose_or_bare_a_key_is_refused(here: Path) -> None:
         (("create", "savings", "--words-to", here / "w", "--words", "13", *by), InvalidValue, "was 13"),
         (("import", "ada", secret(here / "none", "nothing of use"), *by), Refused, "a key comes as"),
         (("import", "ada", secret(here / "bare", KEY.secret().hex()), "--path", "m/1", *by), InvalidValue, "a path"),
-        (("import", "ada", secret(here / "broken", '{"version": 3}'), *by, "--opening-passphrase-file", here / "long"), Corrupt, "no key file"),
+        (("import", "ada", secret(here / "broken", '{"version": 3}'), *by, *opens), Corrupt, "no key file"),
         (("address", JUNK_0.replace("f39F", "F39f")), InvalidValue, "EIP-55"),
         (("address", "nobody"), Refused, "no such key"),
     ]  # fmt: skip

@@ -109,6 +109,14 @@ class WalletFolder:
             raise Refused("a key in a token never leaves it", name=name)
         return read_keystore(content, passphrase), read_words(content, passphrase)
 
+    def sealed(self, key: SigningKey, passphrase: bytes) -> bytes:
+        """Return the file of a key alone, for whoever takes it along.
+
+        Raises:
+            InvalidValue: The passphrase is empty.
+        """
+        return write_keystore(key, passphrase, cost=self._cost)
+
     def add(self, name: str, key: SigningKey, passphrase: bytes, words: Words | None = None) -> Kept:
         """Keep a key, sealed under a passphrase.
 

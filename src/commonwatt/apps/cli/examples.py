@@ -36,7 +36,7 @@ EXAMPLES = {
     "wallet balances": "wallet balances member-05 --folder hill",
     "wallet history": "wallet history member-05 --folder hill --commodity ergon_micro",
     "wallet send": "wallet send member-02 2.50 --folder hill --as member-05",
-    "wallet approve": "wallet approve vault 2.50 --chain hill --from savings",
+    "wallet approve": "wallet approve Vault 2.50 --chain hill --from savings",
     "wallet entries": "wallet entries entries.csv --of member-05 --folder hill --as member-05",
     "wallet list": "wallet list",
     "wallet address": "wallet address savings",

@@ -70,8 +70,6 @@ def history(
     wallet: Wallet = HOME,
 ) -> None:
     """List what came, went and was allowed on a chain."""
-    if commodity is Commodity.ENERGY:
-        raise Refused("a chain knows tokens", found=commodity)
     with _on(chain, wallet, folder) as here:
         found = here.history(here.find(_whose(wallet, account)), limit or None, commodity)
     rows = [

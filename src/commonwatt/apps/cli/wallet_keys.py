@@ -17,7 +17,7 @@ PASSPHRASE, OPENS, ANEW = "COMMONWATT_PASSPHRASE", "COMMONWATT_OPENING_PASSPHRAS
 HOME = Path(typer.get_app_dir("commonwatt")) / "wallet"
 Wallet = Annotated[
     Path,
-    typer.Option(help="Folder of your own keys; yours alone if left out.", envvar="COMMONWATT_WALLET", file_okay=False),
+    typer.Option(help="Folder of your own keys; this user's if left out.", envvar="COMMONWATT_WALLET", file_okay=False),
 ]
 Name = Annotated[str, typer.Argument(help="What the key is called here.")]
 PassphraseFile = Annotated[
