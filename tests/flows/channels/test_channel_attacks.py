@@ -12,7 +12,7 @@ from commonwatt.flows.chain_ports import Receipt, Reverted
 from commonwatt.flows.channels.contract import Channels
 from commonwatt.identity.keys import CURVE_ORDER, SigningKey
 from commonwatt.tokens.channel import Config, Voucher
-from hostile import hostile
+from hostile_words import hostile
 
 pytestmark = pytest.mark.row("H3")
 

@@ -15,7 +15,7 @@ from commonwatt.identity.keys import SigningKey
 from commonwatt.tokens.channel import Config
 
 DEPTH = 8
-SAMPLED = 400 if os.environ.get("COMMONWATT_NIGHTLY") else 40
+SAMPLED = 400 if os.environ.get("COMMONWATT_NIGHTLY") else 25
 PARTIES: dict[str, SigningKey] = {"payer": PAYER, "payee": PAYEE, "stranger": STRANGER}
 TOTALS = (1, 2, 3)
 DEPOSIT = 2
@@ -87,9 +87,14 @@ def known_by(world: World) -> World:
 
 
 @cache
-def explored() -> tuple[dict[World, tuple[Act, ...]], int]:
+def everything() -> tuple[dict[World, tuple[Act, ...]], int]:
+    """Return what the contract as it is can come to, looked at once for all tests."""
+    return explored(Chan)
+
+
+def explored(kind: type[Chan]) -> tuple[dict[World, tuple[Act, ...]], int]:
     """Return every world that eight acts reach with a shortest way to it, and how many steps were looked at."""
-    start = World(now_s=1)
+    start = World(chan=kind("payer", "payee", DELAY_S), now_s=1)
     reached: dict[World, tuple[Act, ...]] = {start: ()}
     edge, steps = [start], 0
     for _ in range(DEPTH):
@@ -133,7 +138,7 @@ def hold(before: World, act: Act, after: World) -> None:
 
 
 def test_every_sequence_of_eight_acts_keeps_what_is_whose() -> None:
-    reached, steps = explored()
+    reached, steps = everything()
     assert (len(reached), steps) == (248, 7_379), "as many as there are: one that is missing was not looked at"
     closed = [world for world in reached if world.chan.closed]
     assert {world.paid.to_payee for world in closed} == {0, 1, 2, 3}
@@ -143,12 +148,48 @@ def test_every_sequence_of_eight_acts_keeps_what_is_whose() -> None:
 def test_a_payee_who_acts_within_the_delay_gets_all_that_was_signed() -> None:
     """In every world in which a withdrawal runs, claiming at once pays the best voucher, up to the deposit."""
     seen = 0
-    for world in explored()[0]:
+    for world in everything()[0]:
         if world.chan.finish_at_s and not world.chan.closed:
             got = world.after(("payee", "claim", world.best)) if world.best else world
             assert got.paid.to_payee == min(world.best, world.chan.deposit)
             seen += 1
     assert seen > 20
+
+
+class Reopening(Chan):
+    """Forgets what was paid out once it is closed."""
+
+    def _over(self) -> Chan:
+        return replace(self, deposit=0, claimed=0, finish_at_s=0)
+
+
+class Hasty(Chan):
+    """Waits for nobody."""
+
+    def finish(self, now_s: int) -> tuple[Chan, Paid]:
+        return super().finish(max(now_s, self.finish_at_s))
+
+
+class Generous(Chan):
+    """Pays a voucher whole each time."""
+
+    def claim(self, total: int, signed: bool) -> tuple[Chan, Paid, str]:
+        after, paid, word = super().claim(total, signed)
+        return after, Paid(to_payee=after.claimed) if word == "claimed" else paid, word
+
+
+class Backward(Chan):
+    """Takes an older voucher for the better one."""
+
+    def close(self, who: str, total: int, signed: bool) -> tuple[Chan, Paid]:
+        after, paid = super().close(who, total, signed)
+        return after, replace(paid, to_payer=paid.to_payer + min(1, self.claimed))
+
+
+@pytest.mark.parametrize("kind", [Reopening, Hasty, Generous, Backward])
+def test_a_contract_with_a_fault_would_be_found(kind: type[Chan]) -> None:
+    with pytest.raises(AssertionError):
+        explored(kind)
 
 
 @pytest.mark.parametrize("seed", range(SAMPLED))

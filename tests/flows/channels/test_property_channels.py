@@ -22,7 +22,7 @@ from commonwatt.flows.chain_ports import Receipt, Reverted, TxHash
 from commonwatt.tokens.channel import Config, Voucher
 
 NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
-EXAMPLES, STEPS = (200, 60) if NIGHTLY else (8, 20)
+EXAMPLES, STEPS = (200, 60) if NIGHTLY else (6, 20)
 KEYS = {"payer": PAYER, "payee": PAYEE, "stranger": STRANGER}
 EVENTS = ("Opened", "Deposited", "Claimed", "Skipped", "Withdrawing", "Closed")
 WHO, PLACE = st.sampled_from(sorted(KEYS)), st.integers(0, 2)

@@ -225,6 +225,21 @@ def test_a_till_that_refuses_is_told_of_and_asked_again(home: Home, monkeypatch:
     assert home.pay()
 
 
+def test_a_gateway_that_lost_its_memory_says_so_and_takes_nothing_twice(home: Home) -> None:
+    home.slots(8)
+    assert home.pay()
+    home.outbox.close()
+    home.path.unlink()
+    for beside in home.path.parent.glob("outbox.sqlite-*"):
+        beside.unlink()
+    home.start()
+    asyncio.run(home.gateway.meet(home.now_s))
+    home.slots(4)
+    assert home.pay()
+    assert home.alarms == [f"the till holds a voucher of {8 * IMPORT}, this gateway remembers {4 * IMPORT}"]
+    assert home.till.total == 8 * IMPORT
+
+
 def test_a_gateway_of_p_256_pays_with_its_delegated_key(tmp_path: Path) -> None:
     home = Home(tmp_path, signer=secure_key(NUMBER))
     home.slots(4)

@@ -88,6 +88,9 @@ class Courier:
         if answer.verdict not in PAID:
             self._alarm(f"the till does not take this gateway's voucher: {answer.verdict}")
             return False
+        if answer.total > voucher.total:
+            # An older memory came back with its disk, and catches up; or it was lost, and somebody has to know.
+            self._alarm(f"the till holds a voucher of {answer.total}, this gateway remembers {voucher.total}")
         self._gateway.paid(voucher.total)
         return True
 

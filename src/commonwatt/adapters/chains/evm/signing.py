@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-import coincurve
 import rlp
 
 from commonwatt.flows.chain_ports import TransactionSigner
-from commonwatt.identity.keys import keccak256
+from commonwatt.identity.keys import keccak256, recovered
 from commonwatt.model import Refused
 
 _DYNAMIC_FEE = b"\x02"
@@ -60,10 +59,6 @@ def parity(digest: bytes, signature: bytes, account: str) -> int:
         Refused: It is by neither.
     """
     for odd in (0, 1):
-        try:
-            key = coincurve.PublicKey.from_signature_and_message(signature + bytes([odd]), digest, hasher=None)
-        except ValueError:
-            continue
-        if "0x" + keccak256(key.format(compressed=False)[1:])[-20:].hex() == account:
+        if recovered(digest, signature, odd) == account:
             return odd
     raise Refused("a signature is by the key that it is asked of", account=account)
