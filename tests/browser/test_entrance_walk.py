@@ -1,6 +1,7 @@
 """From a printed code to a home: with an authenticator, then with a passkey, over TLS, in a real browser."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,7 @@ def entered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
     folder = tmp_path_factory.mktemp("entered") / "street"
     shutil.copytree(lived.folder, folder)
     code = add(folder, "anna", Role.MEMBER, "member-01", [], "").code
+    add(folder, "bea", Role.MEMBER, "member-02", [], "")
     plain = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     words = [sys.executable, "-u", "-c", PROGRAM, "app", str(folder), "--port", "0"]
     with subprocess.Popen(words, env=plain, stdout=subprocess.PIPE, text=True) as process:
@@ -81,13 +83,44 @@ def says_how_to_be_told(page: Page, address: str) -> None:
     page.get_by_text("my script").wait_for(state="detached")
 
 
+def lets_a_program_in_and_chooses_a_guardian(page: Page, address: str) -> None:
+    """Make a token that may read alone, use it and take it back; choose who agrees to a recovery; see what happened."""
+    page.goto(f"{address}/me")
+    form = page.locator("form[data-entrance=make-token]")
+    form.locator("[name=label]").fill("spreadsheet")
+    send(page, "Let a program come in")
+    secret = form.locator("[data-secret]")
+    secret.filter(has_text=re.compile(".{20}")).wait_for()
+    context = page.context.browser.new_context(ignore_https_errors=True)  # type: ignore[union-attr]  # it has one
+    bearer = {"Authorization": f"Bearer {secret.inner_text()}"}
+    assert context.request.get(f"{address}/api/v1/homes/member-01", headers=bearer).ok
+    page.reload()
+    mine = page.locator("cw-list[data-list=tokens]")
+    mine.get_by_text("spreadsheet").wait_for()
+    mine.get_by_role("button", name="Take back").click()
+    mine.get_by_text("spreadsheet").wait_for(state="detached")
+    assert context.request.get(f"{address}/api/v1/homes/member-01", headers=bearer).status in (401, 403)
+    context.close()
+    form = page.locator("form[data-entrance=add-guardian]")
+    form.locator("[name=name]").fill("nobody-here")
+    send(page, "Let them agree")
+    page.get_by_text("there is a person by this name").wait_for()
+    form.locator("[name=name]").fill("bea")
+    send(page, "Let them agree")
+    chosen = page.locator("cw-list[data-list=guardians]")
+    chosen.get_by_text("bea").wait_for()
+    page.locator("cw-list[data-list=happened]").get_by_text("1 guardians are set").wait_for()
+    chosen.get_by_role("button", name="Drop").click()
+    chosen.get_by_text("bea").wait_for(state="detached")
+
+
 def leaves_in_one_tab_and_sees_nothing_in_another(page: Page, address: str) -> None:
     """Sign out beside an open wallet, which then asks who is there."""
     beside = page.context.new_page()
     beside.goto(f"{address}/wallet")
     beside.wait_for_function("document.documentElement.dataset.heard")
     send(page, "Leave")
-    page.wait_for_url("**/sign-in")
+    page.wait_for_url("**/sign-in*")  # the page may see first that its session ended
     beside.wait_for_url("**/sign-in?next=/wallet")
     beside.close()
 
@@ -118,7 +151,7 @@ def test_somebody_comes_in_by_a_code_sets_up_two_ways_and_comes_in_by_each(
     second = page.locator("[data-second]")
     second.wait_for(state="visible")
     page.locator("[data-picture] svg").wait_for()
-    secret = page.locator("[data-secret]").inner_text()
+    secret = second.locator("[data-secret]").inner_text()
     second.locator("[name=password]").fill(PASSWORD)
     second.locator("[name=code]").fill(pyotp.TOTP(secret).now())
     send(page, "Set a password")
@@ -129,7 +162,7 @@ def test_somebody_comes_in_by_a_code_sets_up_two_ways_and_comes_in_by_each(
     page.locator("cw-list[data-list=ways] [data-title]", has_text="passkey").wait_for()
 
     send(page, "Leave")
-    page.wait_for_url("**/sign-in")
+    page.wait_for_url("**/sign-in*")  # the page may see first that its session ended
     page.goto(f"{address}/api/v1/homes/member-01")
     assert '"status":404' in page.content() or '"status":403' in page.content()
     page.goto(f"{address}/sign-in?next=//elsewhere.example/")
@@ -138,6 +171,7 @@ def test_somebody_comes_in_by_a_code_sets_up_two_ways_and_comes_in_by_each(
     page.get_by_text("Paid today").wait_for()
 
     says_how_to_be_told(page, address)
+    lets_a_program_in_and_chooses_a_guardian(page, address)
     page.goto(f"{address}/me")
     leaves_in_one_tab_and_sees_nothing_in_another(page, address)
     form = page.locator("form[data-entrance=password]")

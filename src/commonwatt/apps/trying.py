@@ -7,9 +7,10 @@ from collections.abc import Callable, Hashable, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
+from commonwatt.apps.proving import AGAIN_S, Busy
 from commonwatt.flows.constraint_to_command import Outlook
 from commonwatt.flows.what_if import Course, course
-from commonwatt.model import CommonwattError, InvalidValue, Refused
+from commonwatt.model import CommonwattError, InvalidValue
 
 MOST_WAITING = 8
 MOST_KEPT = 32
@@ -34,11 +35,11 @@ class Trials:
             on_step: Told how many are made, from zero on, once it is this asker's turn.
 
         Raises:
-            Refused: Too much is asked at once.
+            Busy: Too much is asked at once; says when to come again.
             InvalidValue: An outlook cannot be planned for; says why.
         """
         if self._waiting >= MOST_WAITING:
-            raise Refused("so many trials wait at once, ask again", waiting=self._waiting)
+            raise Busy("so many trials wait at once, ask again", AGAIN_S, waiting=self._waiting)
         self._waiting += 1
         try:
             async with self._turn:

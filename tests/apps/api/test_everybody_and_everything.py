@@ -91,6 +91,7 @@ ROUTES: dict[str, About] = {
     "POST /me/webhooks": About.SELF,
     "DELETE /me/webhooks/{id}": About.CHANNEL,
     "POST /me/webhooks/{id}/secret": About.CHANNEL,
+    "GET /me/guardians": About.SELF,
     "PUT /me/guardians": About.SELF,
     "PUT /me/addresses": About.SELF,
     "GET /me/recoveries": About.SELF,

@@ -138,6 +138,13 @@ class Myself:
         """
         return self._line.call("DELETE", f"/me/notices/{part(id)}", type(None))
 
+    def chosen_guardians(self) -> Names:
+        """Who may agree to a recovery.
+
+        Whom one chose, by name; where nobody, others agree as the community's rules say.
+        """
+        return self._line.call("GET", "/me/guardians", Names)
+
     def guardians(self, told: Names) -> None:
         """Choose who may agree to a recovery.
 

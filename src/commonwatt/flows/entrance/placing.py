@@ -152,6 +152,12 @@ def set_guardians(hall: Hall, person: Person, names: Sequence[str], where: Where
     return changed
 
 
+def guardians_of(hall: Hall, person: Person) -> list[str]:
+    """Return the names of those whom somebody chose to agree to a recovery, and who are here still."""
+    found = (hall.people.persons.get(id) for id in person.guardians)
+    return [guardian.name for guardian in found if guardian is not None]
+
+
 def known(hall: Hall, name: str) -> Person:
     """Return a person by name.
 

@@ -6,9 +6,9 @@ import pytest
 from contract_words import Outcome, compact, mirrored, vrs
 from contract_yard import DELAY_S, WHO, Yard
 from evm_machines import CHAIN_ID
-from hostile_words import hostile
 
 from commonwatt.adapters.chains.contracts.artifact import artifact
+from hostile_words import hostile
 
 NUMBER = b"\7" * 32
 

@@ -5,7 +5,6 @@ from functools import cache
 
 import pyrevm
 import pytest
-from hostile_words import hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from commonwatt.flows.chain_ports import Contract
 from commonwatt.identity.keys import keccak256
 from commonwatt.ledger.merkle import MerkleTree, leaf_hash, verify_consistency, verify_inclusion
 from commonwatt.model import AccountId, Commodity, chain_account
+from hostile_words import hostile
 from on_chain import Ground, key
 
 pytestmark = pytest.mark.row("M5")

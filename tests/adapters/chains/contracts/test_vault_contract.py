@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from hostile_words import hostile
 
 from chain_bank import EXIT_AFTER_S, REWARD, Bank, paper, point
 from commonwatt.adapters.chains.evm.words import call_data
@@ -23,6 +22,7 @@ from commonwatt.flows.rulebook import State
 from commonwatt.identity.keys import SigningKey
 from commonwatt.ledger.checkpoint import Checkpoint
 from commonwatt.model import AccountId, Commodity, chain_account
+from hostile_words import hostile
 from on_chain import ALICE, BOB, CAROL, OPERATOR, key
 
 pytestmark = pytest.mark.row("M5")

@@ -17,7 +17,7 @@ from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
 from commonwatt.adapters.chains.embedded.methods import Methods, RpcError
 from commonwatt.adapters.chains.embedded.opening import extra_data
 from commonwatt.adapters.chains.embedded.provider import EmbeddedProvider
-from commonwatt.adapters.chains.embedded.rules import GAS_LIMIT, TX_GAS, Genesis, read_header
+from commonwatt.adapters.chains.embedded.rules import GAS_LIMIT, TX_GAS, Genesis, Message, read_header
 from commonwatt.adapters.chains.evm.signing import Transaction, signed
 from commonwatt.identity.keys import CURVE_ORDER, SigningKey, keccak256
 from commonwatt.model import Corrupt, InvalidValue, Refused
@@ -148,6 +148,7 @@ def test_the_twin_of_a_signature_is_refused(ground: Ground) -> None:
         ground.embedded.take(twin)
 
 
+@pytest.mark.row("E11")
 def test_wallets_of_all_ages_are_understood(ground: Ground) -> None:
     account = Account.from_key(ALICE._key.secret)
     told = {"chainId": CHAIN, "to": Web3.to_checksum_address(BOB.id), "value": 1, "gas": 30_000}
@@ -252,6 +253,17 @@ def test_a_chain_founded_without_coins_opens_again(tmp_path: Path) -> None:
     EmbeddedChain(tmp_path, Genesis(time_s=BEGAN_S)).close()
     with EmbeddedChain(tmp_path) as chain:
         assert chain.head.block_number == 0
+
+
+@given(st.binary(min_size=1, max_size=60), st.booleans())
+def test_no_code_whatever_stops_the_chain(code: bytes, sent: bool) -> None:
+    with EmbeddedChain(None, GENESIS, clock=HandClock()) as chain:
+        if sent:
+            chain.take(raw(ALICE, 0, to=b"", data=code, gas=200_000, value=0))
+        else:
+            chain.run(Message(sender=address(ALICE), data=code, gas=200_000))
+        chain.take(raw(BOB, 0, value=0))
+        assert chain.nonce(address(ALICE)) == int(sent)
 
 
 NAMES = st.sampled_from([ALICE, BOB, CAROL])

@@ -26,7 +26,7 @@ from on_chain import ALICE, BEGAN_S, BOB, COINS, GENESIS, OPERATOR, HandClock
 KILLS, LIVES_A_CHAIN = (1_000, 100) if os.environ.get("COMMONWATT_NIGHTLY") else (50, 25)
 
 
-@pytest.mark.row("H1")
+@pytest.mark.row("E14")
 def test_a_kill_at_any_moment_loses_nothing_that_was_answered(tmp_path: Path) -> None:
     # All are true SIGKILLs. They leave the page cache alone: this shows whole blocks and recovery; that what is told is
     # on the disk is the affair of SQLite's EXTRA, which the ledger's own store is tested for.

@@ -280,6 +280,12 @@ async def notice_seen(gate: AtGate, here: SomebodyThere, id: str) -> Response:
     return Response(status_code=204)
 
 
+@router.get("/guardians", response_model=Names, summary="Who may agree to a recovery", **_SELF)
+async def chosen_guardians(request: Request, gate: AtGate, here: SomebodyThere) -> Response:
+    """Whom one chose, by name; where nobody, others agree as the community's rules say."""
+    return answer(request, Names(names=placing.guardians_of(gate.hall, here.person)))
+
+
 @router.put("/guardians", status_code=204, summary="Choose who may agree to a recovery", **_SELF)
 async def guardians(gate: AtGate, where: FromWhere, here: SomebodyThere, told: Names) -> Response:
     """Where any are chosen, nobody else can in their place."""

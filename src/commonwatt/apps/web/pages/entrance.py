@@ -10,6 +10,7 @@ from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.markup import join, tag
 from commonwatt.apps.web.notice_words import VETO
 from commonwatt.apps.web.words import Words, mark
+from commonwatt.identity.access import Scope
 from commonwatt.identity.seat import Role
 from commonwatt.identity.signing_in.recovery import Recovery
 
@@ -56,8 +57,9 @@ def veto(context: Context) -> None:
 
 
 def myself(context: Context) -> None:
-    """Put one's ways in, sessions and places on the page."""
+    """Put one's ways in, sessions, places, programs' tokens and guardians on the page, and what happened to them."""
     scripted()
+    ui.add_head_html(f'<script src="{address("access.js")}" defer></script>')
     words = context.words
     context.put(
         tag(
@@ -69,6 +71,11 @@ def myself(context: Context) -> None:
             form("print-codes", words.say("Print ten codes"), tag("pre", data_codes=True, class_="amount")),
             listing(words.say("Where I am signed in"), "sessions", "remove", words.say("End")),
             listing(words.say("My places"), "places", "place", words.say("Sit here")),
+            listing(words.say("Programs that come in for me"), "tokens", "remove", words.say("Take back")),
+            _token(words),
+            listing(words.say("Who agrees when I recover my access"), "guardians", "drop-guardian", words.say("Drop")),
+            _guardian(words),
+            listing(words.say("What happened to my access"), "happened", "remove", words.say("Seen")),
             form("leave", words.say("Leave")),
             class_="columns",
         )
@@ -88,6 +95,45 @@ def recovery_bar(words: Words, found: Sequence[Recovery]) -> Markup | None:
         path = f"/me/recoveries/{one.id}"
         bars.append(form("remove", words.say("Say no"), tag("p", text, class_="lead"), path=path))
     return join(*bars)
+
+
+def _token(words: Words) -> Markup:
+    """Return the form that makes a token for a program: its name, what it is for, how long, and then its secret."""
+    names = {
+        Scope.READ: words.say("See what I see"),
+        Scope.CONTROL: words.say("State wishes and decide"),
+        Scope.TRADE: words.say("Order and send"),
+        Scope.OPERATE: words.say("Call events"),
+        Scope.LISTEN: words.say("Be told of what happens"),
+    }
+    boxes = [
+        tag("label", tag("input", type="checkbox", name="scope", value=one.value, checked=one is Scope.READ), " ", name)
+        for one, name in names.items()
+    ]
+    days = ((30, words.say("A month")), (1, words.say("A day")), (365, words.say("A year")))
+    lasts = tag("select", *(tag("option", name, value=n) for n, name in days), name="days", class_="text")
+    once = tag(
+        "p",
+        words.say("Its secret is shown once:"),
+        " ",
+        tag("code", data_secret=True, class_="wrapped"),
+        data_once=True,
+        hidden=True,
+    )
+    return form(
+        "make-token",
+        words.say("Let a program come in"),
+        field(words.say("Name of the program"), "label", "off"),
+        tag("fieldset", tag("legend", words.say("What it may"), class_="small"), *boxes, class_="pile"),
+        tag("label", tag("span", words.say("For"), class_="small"), lasts, class_="pile"),
+        once,
+    )
+
+
+def _guardian(words: Words) -> Markup:
+    why = words.say("Whoever you choose agrees in place of all others, and never the operator alone.")
+    name = field(words.say("Name of somebody here"), "name", "off")
+    return form("add-guardian", words.say("Let them agree"), tag("p", why, class_="small"), name)
 
 
 def _password(words: Words) -> Markup:
