@@ -10,8 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web3 import Web3
 
+from commonwatt.adapters.chains.contracts.artifact import artifact
 from commonwatt.adapters.chains.evm.signing import Transaction, parity, signed
-from commonwatt.adapters.chains.evm.words import call_data, creation, event_values, reason, returned, topic_of
+from commonwatt.adapters.chains.evm.words import (
+    call_data,
+    creation,
+    event_values,
+    reason,
+    returned,
+    topic_of,
+    topics_of,
+)
 from commonwatt.identity.keys import SigningKey, keccak256
 from commonwatt.model import InvalidValue, Refused, Unreachable
 from on_chain import ALICE, BOB
@@ -146,3 +155,17 @@ def test_a_signer_that_signs_with_another_key_is_found_out() -> None:
         parity(bytes([n]) * 32, bytes.fromhex(ALICE.sign_digest(bytes([n]) * 32)), ALICE.id) for n in range(20)
     } == {0, 1}
     assert isinstance(SigningKey.generate().id, str)
+
+
+@pytest.mark.row("E11")
+def test_a_node_is_asked_for_the_events_of_one_address_alone() -> None:
+    abi = artifact("Tsl").abi
+    ada, anybody = "0x" + "ad" * 20, None
+    padded = bytes(12) + b"\xad" * 20
+    name = keccak256(b"Transfer(address,address,uint256)")
+    assert topics_of(abi, "Transfer", {}) == [name]
+    assert topics_of(abi, "Transfer", {"sender": ada}) == [name, padded]
+    assert topics_of(abi, "Transfer", {"receiver": ada}) == [name, anybody, padded]
+    for wrong in ("value", "nobody"):
+        with pytest.raises(InvalidValue, match=f"has no {wrong}"):
+            topics_of(abi, "Transfer", {wrong: ada})
