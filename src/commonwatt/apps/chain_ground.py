@@ -15,13 +15,13 @@ from commonwatt.adapters.chains.embedded.methods import Methods
 from commonwatt.adapters.chains.embedded.rules import Genesis
 from commonwatt.adapters.chains.evm.chain import EvmChain
 from commonwatt.adapters.chains.rpc import embedded, network
+from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_first
 from commonwatt.apps.api.serving import server
 from commonwatt.apps.chain_roles import ChainKeys
 from commonwatt.apps.chain_terms import FOLDER, ChainTerms
 from commonwatt.apps.observing.listener import LOOPBACK
 from commonwatt.apps.publishing import address, listen
-from commonwatt.apps.wiring import custody
-from commonwatt.identity.keys import NoteKey, SigningKey
+from commonwatt.identity.keys import SigningKey
 from commonwatt.model import Refused
 
 _COINS = 10**24
@@ -34,9 +34,17 @@ def open_keys(folder: Path) -> ChainKeys:
     Raises:
         Refused: Others may read one.
     """
-    names = ("chain", "seller", "chain-own")
-    keys, _ = custody(folder / "keys", names, lambda name: SigningKey.generate(), NoteKey.generate)
-    return ChainKeys(desk=keys["chain"], seller=keys["seller"], own=keys["chain-own"])
+    keys = folder / "keys"
+    keys.mkdir(mode=0o700, exist_ok=True)
+    words = passphrase(keys / "passphrase")
+
+    def key(name: str) -> SigningKey:
+        path = keys / f"{name}.pem"
+        if not path.exists():
+            save_first(path, SigningKey.generate().to_pem(words))
+        return SigningKey.from_pem(load_secret(path), words)
+
+    return ChainKeys(desk=key("chain"), seller=key("seller"), own=key("chain-own"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,11 +103,14 @@ def test_a_network_that_calls_nothing_final_yet_has_its_first_block() -> None:
         assert final_events(chain, PLACE, "Plain", 1) == ([], 1)
 
 
-def test_a_node_that_knows_only_the_older_words_is_sent_numbers_without_gap() -> None:
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_node_that_knows_only_the_older_words_is_sent_numbers_without_gap(silent: bool) -> None:
     waiting: list[bytes] = []
 
     class Mute(TwoHistories):
         def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+            if method == "eth_getTransactionCount" and silent:
+                params = [params[0], "latest"]
             if "pending" in params or method == "eth_maxPriorityFeePerGas":
                 return {
                     "jsonrpc": "2.0",

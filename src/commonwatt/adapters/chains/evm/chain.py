@@ -42,6 +42,8 @@ GAS_MARGIN = 1.25
 FEE_MARGIN = 2
 """Times the base fee that is paid at most: it can double in six full blocks."""
 _LOOK_EVERY_S = 0.2
+_WAITS_S = 120.0
+"""So long a transaction is thought to wait for a block where a node does not tell."""
 _BLOCKS_OF_EVENTS = 2_000
 """Asked for at a time; many nodes refuse more."""
 
@@ -57,7 +59,7 @@ class EvmChain:
     def __init__(self, web3: Web3, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._eth = web3.eth
         self._sleep = sleep
-        self._sent: dict[str, int] = {}
+        self._sent: dict[str, tuple[int, float]] = {}
         self._sending: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         with _asking():
             self._chain_id = int(self._eth.chain_id)
@@ -214,7 +216,7 @@ class EvmChain:
         try:
             with self._sending[key.id], _asking():
                 tx = bytes(self._eth.send_raw_transaction(raw))
-                self._sent[key.id] = transaction.nonce + 1
+                self._sent[key.id] = transaction.nonce + 1, time.monotonic()
                 return tx
         except Unreachable as error:
             raise Unreachable(f"{error}; transaction 0x{keccak256(raw).hex()} may have been sent") from error
@@ -224,7 +226,7 @@ class EvmChain:
         with self._sending[key.id], _asking():
             transaction = self._prepared(key.id, to, data, value, gas)
             tx = bytes(self._eth.send_raw_transaction(signed(transaction, key)))
-            self._sent[key.id] = transaction.nonce + 1
+            self._sent[key.id] = transaction.nonce + 1, time.monotonic()
             return tx
 
     def _prepared(self, account: Account, to: bytes, data: bytes, value: int, gas: int | None) -> Transaction:
@@ -234,6 +236,8 @@ class EvmChain:
             asked["to"] = _checksum("0x" + to.hex())
         with _asking():
             if gas is None:
+                # Not every node tells a refusal when it is asked for gas.
+                self._eth.call(asked)  # type: ignore[arg-type]  # TxParams
                 gas = int(self._eth.estimate_gas(asked) * GAS_MARGIN)  # type: ignore[arg-type]  # TxParams
             latest = self._eth.get_block("latest")
             # Every node tells both together; not all know eth_maxPriorityFeePerGas.
@@ -253,10 +257,13 @@ class EvmChain:
         """Return the number of an account's next transaction."""
         sender = _checksum(account)
         try:
-            return int(self._eth.get_transaction_count(sender, "pending"))
+            told = int(self._eth.get_transaction_count(sender, "pending"))
         except Web3RPCError:
-            # Some nodes do not say what waits for a block: then what was sent here is counted here.
-            return max(int(self._eth.get_transaction_count(sender, "latest")), self._sent.get(account, 0))
+            told = int(self._eth.get_transaction_count(sender, "latest"))
+        # Some nodes do not count what waits for a block, and say nothing of it: what was sent here is counted here.
+        # After a while they have dropped it, or it stands in a block.
+        mine, when = self._sent.get(account, (0, 0.0))
+        return max(told, mine) if time.monotonic() - when < _WAITS_S else told
 
     def _block(self, which: Any) -> Block:
         try:

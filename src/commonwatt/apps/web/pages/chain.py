@@ -132,16 +132,16 @@ def _facts(words: Words, told: views.ChainView) -> Markup:
         (words.say("Where it runs"), kind),
         (words.say("Chain number"), str(told.chain_id)),
         (words.say("The last final checkpoint is"), stage(words, told.stage)),
-        (words.say("Sends for the community"), code(told.operator)),
     ]
+    places = [tag("li", row(words.say("Sends for the community"), "", note=code(told.operator)))]
     if told.rpc:
-        rows.append((words.say("For wallets on this machine"), code(told.rpc)))
+        places.append(tag("li", row(words.say("For wallets on this machine"), "", note=code(told.rpc))))
     inside = join(*(join(tag("dt", name), tag("dd", value)) for name, value in rows))
     note = Markup("")
     if told.own_word:
         alone = words.say("No witness is registered: the operator signs for the chain alone.")
         note = tag("p", alone, class_="small")
-    return tag("div", tag("dl", inside, class_="facts"), note, class_="card pile")
+    return tag("div", tag("dl", inside, class_="facts"), tag("ul", *places, class_="listing"), note, class_="card pile")
 
 
 def _picture(words: Words, told: views.ChainView) -> Markup:

@@ -168,10 +168,10 @@ def _back(context: Context, account: AccountId) -> Markup:
         "To bring tokens back, let the Vault take them (approve) and call deposit with your name, {account}.",
         account=account,
     )
-    facts = join(tag("dt", words.say("Vault")), tag("dd", tag("code", told.vault)))
+    places = [tag("li", row(words.say("Vault"), "", note=tag("code", told.vault)))]
     if told.rpc:
-        facts = join(facts, tag("dt", words.say("For wallets on this machine")), tag("dd", tag("code", told.rpc)))
-    return join(tag("h3", words.say("Bring back")), tag("p", how, class_="small"), tag("dl", facts, class_="facts"))
+        places.append(tag("li", row(words.say("For wallets on this machine"), "", note=tag("code", told.rpc))))
+    return join(tag("h3", words.say("Bring back")), tag("p", how, class_="small"), tag("ul", *places, class_="listing"))
 
 
 async def _channels(context: Context, account: AccountId) -> Markup:
