@@ -20,7 +20,7 @@ def test_a_wallet_without_a_chain_does_not_wait_for_what_speaks_to_one() -> None
     asks = """
 import sys
 from commonwatt.apps.cli.main import app
-for words in (["wallet", "--help"], ["wallet", "send", "--help"], ["wallet", "list"]):
+for words in (["--help"], ["chain", "--help"], ["wallet", "--help"], ["wallet", "send", "--help"], ["wallet", "list"]):
     try:
         app(words)
     except SystemExit:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -90,7 +91,4 @@ def _given(name: str) -> Any:
 
 
 def _filled(path: str) -> str:
-    for name in ("account", "name", "position", "number", "slot_s", "month", "secret", "what", "form", "id", "place"):
-        path = path.replace(f"{{{name}}}", f"a {name}")
-    assert "{" not in path, path
-    return path
+    return re.sub(r"{(\w+)}", r"a \1", path)

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from commonwatt.apps import chain_commands
 from commonwatt.apps.chain_terms import RPC_PORT
 from commonwatt.apps.cli.screen import as_json, screen
 from commonwatt.model import instant
@@ -18,6 +17,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 @app.command()
 def status(folder: Folder, json: Json = False) -> None:
     """Tell how far the chain has come, what of the log stands on it for good, and where the contracts are."""
+    from commonwatt.apps import chain_commands  # noqa: PLC0415  web3 and py-evm take a second: for who asks
+
     found = chain_commands.status(folder)
     if json:
         typer.echo(as_json(found))
@@ -33,6 +34,8 @@ def status(folder: Folder, json: Json = False) -> None:
 @app.command()
 def recheck(folder: Folder, json: Json = False) -> None:
     """Run the embedded chain again from its signed transactions, and compare every block with what is stored."""
+    from commonwatt.apps import chain_commands  # noqa: PLC0415  web3 and py-evm take a second: for who asks
+
     console = screen(quiet=json)
     found = chain_commands.recheck(folder, lambda line: console.print(line, highlight=False))
     if json:
@@ -48,6 +51,8 @@ def serve(
     json: Json = False,
 ) -> None:
     """Show the embedded chain to wallets on this machine until interrupted; an open app does so itself."""
+    from commonwatt.apps import chain_commands  # noqa: PLC0415  web3 and py-evm take a second: for who asks
+
     chain_commands.serve(
         folder, port, lambda where: typer.echo(as_json({"url": where}) if json else f"JSON-RPC at {where}")
     )
@@ -56,6 +61,8 @@ def serve(
 @app.command()
 def deploy(folder: Folder, json: Json = False) -> None:
     """Open the chain, put all contracts on it where they are not yet, give roles, and anchor what is final."""
+    from commonwatt.apps import chain_commands  # noqa: PLC0415  web3 and py-evm take a second: for who asks
+
     found = chain_commands.deploy(folder)
     if json:
         typer.echo(as_json(found))
@@ -74,6 +81,8 @@ def bond(
     json: Json = False,
 ) -> None:
     """Stake all TSL that a witness was given, so that its signatures count on the chain."""
+    from commonwatt.apps import chain_commands  # noqa: PLC0415  web3 and py-evm take a second: for who asks
+
     found = chain_commands.bond(folder, witness)
     if json:
         typer.echo(as_json(found))

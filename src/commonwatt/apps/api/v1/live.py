@@ -34,6 +34,19 @@ PULSE_S = 15.0
 _SIGN_OF_LIFE = b": still here\n\n"
 
 
+_TEXT = {"type": "string"}
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": _TEXT,
+        "event": {"const": "change"},
+        "data": {"type": "string", "contentMediaType": "application/json",
+                 "contentSchema": {"$ref": "#/components/schemas/Change"}},
+    },
+}  # fmt: skip
+"""One event, as who reads the stream takes it apart."""
+
+
 class EventStream(StreamingResponse):
     """Events until who hears them goes away."""
 
@@ -41,7 +54,9 @@ class EventStream(StreamingResponse):
 
 
 @router.get("/live", response_model=Change, response_class=EventStream,
-            summary="Follow what changes (server-sent events)", **allows(Action.SEE_COMMUNITY))  # fmt: skip
+            summary="Follow what changes (server-sent events)",
+            responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}},
+            **allows(Action.SEE_COMMUNITY))  # fmt: skip
 async def live(
     request: Request, community: There, seat: Seated, last_event_id: Annotated[str, Header(max_length=40)] = ""
 ) -> EventStream:
