@@ -1,12 +1,14 @@
 """The street alive and its app, together: the street in a process of its own, so that no plan delays a page."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from commonwatt.apps import door_card
 from commonwatt.apps.demo_feeds import played_feeds
@@ -40,8 +42,36 @@ def demonstrate(
         Refused: The street did not begin; says what it said last.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alive(street, folder, words), played_feeds(street, folder, time.time):
+    with _told_to_end(), _alive(street, folder, words), played_feeds(street, folder, time.time):
         open_app(folder, way, on_open)
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Leave the block in good order on SIGTERM, and when the terminal goes away, and only then end by it.
+
+    The street has a session of its own and would live on with nobody before it. The server, once it has ended on
+    SIGTERM, raises it again for whoever was there before it: for this.
+    """
+    told: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the street is being ended: a second word changes nothing
+        raise SystemExit
+
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # who was started to outlive its terminal does
+        signal.signal(signal.SIGHUP, hang_up)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if told:
+            signal.raise_signal(signal.SIGTERM)
 
 
 @contextmanager
