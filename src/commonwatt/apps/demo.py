@@ -11,15 +11,23 @@ from pathlib import Path
 from types import FrameType
 
 from commonwatt.apps import door_card
+from commonwatt.apps.asking import send, state_of
 from commonwatt.apps.demo_feeds import played_feeds
+from commonwatt.apps.joining import join
 from commonwatt.apps.opening import Opened, Way, open_app
-from commonwatt.model import Refused
+from commonwatt.flows.rulebook.tokens.backing import free
+from commonwatt.flows.rulebook.tokens.wallet_bodies import PurchaseBody
+from commonwatt.model import MICRO, AccountId, Commodity, Kind, Refused
+
+UTILITY = AccountId("utility")
 
 _PROGRAM = "from commonwatt.apps.cli.main import main; main()"
 _LOOK_S = 0.2
 _OPEN_WITHIN_S = 300.0
 """Compiled parts are made at their first use on a fresh machine."""
 _STOP_WITHIN_S = 30.0
+_UTILITY_MICRO = 100 * MICRO
+"""What a demo's utility has to offer contracts with."""
 
 
 def demonstrate(
@@ -43,7 +51,30 @@ def demonstrate(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _told_to_end(), _alive(street, folder, words), played_feeds(street, folder, time.time):
+        card = door_card.read(folder)
+        let_utility_in(folder, card.host, card.port)
         open_app(folder, way, on_open)
+
+
+def let_utility_in(folder: Path, host: str, port: int) -> None:
+    """Have a utility in a community that only plays, with money for contracts: a street's file names none.
+
+    Args:
+        folder: The community's, with the operator's key and the payment port's.
+        host: Where its door is.
+        port: Likewise.
+
+    Raises:
+        Refused: The log took it not.
+        OSError: The line to the door broke.
+    """
+    state = state_of(folder)
+    if not state.keys.has_role(UTILITY, "utility"):
+        join(folder, UTILITY, "utility", None, host, port)
+    elif free(state, UTILITY, Commodity.ERGON):
+        return
+    paid = PurchaseBody(account=UTILITY, amount_micro=_UTILITY_MICRO, reference=f"first-{UTILITY}")
+    send(folder, "payment", Kind.PURCHASE, paid, host, port)
 
 
 @contextmanager
