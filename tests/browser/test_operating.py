@@ -93,6 +93,18 @@ def test_the_operator_sees_four_curves_as_table_and_calls_a_demand(sits_at: Visi
     expect(page.get_by_text("Nothing is called now.")).to_be_visible()
 
 
+@pytest.mark.row("H6")
+@pytest.mark.parametrize("seat", ["dso", "utility"])
+def test_who_may_call_a_demand_beside_the_operator_calls_it_on_the_grids_page(sits_at: Visit, seat: str) -> None:
+    page = sits_at(seat).go("/grid")
+    page.get_by_role("button", name="Call DEMAND now").click()
+    page.get_by_role("button", name="Press again to call it").click()
+    called = page.get_by_label("Called now").locator("li", has_text=f"DEMAND {seat}-")
+    expect(called).to_contain_text("17:00\N{EN DASH}18:00")
+    called.get_by_role("button", name="Take back").click()
+    expect(called).to_have_count(0)
+
+
 @pytest.mark.row("W5")
 def test_a_contract_is_weighed_while_typed_offered_promised_in_two_taps_and_taken_back(sits_at: Visit) -> None:
     _give(sits_at("member-08"), "operator", 20_000_000)

@@ -9,6 +9,7 @@ import pytest
 from markupsafe import Markup
 from nicegui import ui
 
+from commonwatt.apps.views import home as views
 from commonwatt.apps.web.context import Context
 from commonwatt.apps.web.live import Live
 from commonwatt.apps.web.pages import home
@@ -55,7 +56,7 @@ def test_home_opened_before_the_first_reading_shows_what_flows_once_it_came(monk
     (piece,) = pieces
     assert "Nothing measured yet" in piece.content
     for heard, drawn in ((None, 1), (700, 2), (800, 2)):
-        monkeypatch.setattr(home.views, "home", lambda *_, heard=heard: told(heard))
+        monkeypatch.setattr(views, "home", lambda *_, heard=heard: told(heard))
         asyncio.run(live.spread({"reading_batch"}))
         assert piece.drawn == drawn, heard
     assert "0.7\N{NO-BREAK SPACE}kW" in piece.content and "Nothing measured yet" not in piece.content, (
