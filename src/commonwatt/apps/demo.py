@@ -12,6 +12,7 @@ from types import FrameType
 
 from commonwatt.apps import door_card
 from commonwatt.apps.asking import send, state_of
+from commonwatt.apps.chain_terms import RPC_PORT, want_embedded
 from commonwatt.apps.demo_feeds import played_feeds
 from commonwatt.apps.joining import join
 from commonwatt.apps.opening import Opened, Way, open_app
@@ -53,6 +54,7 @@ def demonstrate(
     with _told_to_end(), _alive(street, folder, words), played_feeds(street, folder, time.time):
         card = door_card.read(folder)
         let_utility_in(folder, card.host, card.port)
+        want_embedded(folder, RPC_PORT)
         open_app(folder, way, on_open)
 
 

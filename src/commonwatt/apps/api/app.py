@@ -19,6 +19,7 @@ from commonwatt.apps.api.problems import RESPONSES, ProblemBody, explain_problem
 from commonwatt.apps.api.v1 import (
     assets,
     audits,
+    chain,
     commons,
     contracts,
     devices,
@@ -50,6 +51,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     feeds.router,
     markets.router,
     wallets.router,
+    chain.router,
     requests.router,
     commons.router,
     contracts.router,
