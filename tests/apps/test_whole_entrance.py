@@ -26,6 +26,19 @@ from commonwatt.identity.seat import Role
 
 ORIGIN = "https://sun.example"
 PASSWORD = "correct horse battery"
+NOWHERE = (
+    ("GET", "/api/v1/nothing"),
+    ("GET", "/api/nothing/at/all"),
+    ("PROPFIND", "/api/v1/nothing"),
+    ("PATCH", "/api/v1/market"),
+    ("HEAD", "/api/v1/market"),
+    ("GET", "/api/v1/market"),
+    ("HEAD", "/api/v1/live"),
+    ("HEAD", "/readyz"),
+    ("HEAD", "/market"),
+    ("GET", "/nosuch"),
+    ("GET", "/proof/nosuch/deeper/than/pages"),
+)
 
 
 @dataclass
@@ -40,6 +53,7 @@ class Visit:
     metrics: str = ""
     events: str = ""
     secrets: list[str] = field(default_factory=list)
+    nowhere: dict[str, httpx.Response] = field(default_factory=dict)
     stated: list[tuple[int, str]] = field(default_factory=list)
     trail: list[tuple[str, str, str, str]] = field(default_factory=list)
 
@@ -73,6 +87,10 @@ async def look_around(street: LivedStreet, code: str, found: Visit, doors: ExitS
         httpx.AsyncClient() as prometheus,
     ):
         found.ready.append((await browser.get("/readyz")).text)
+        found.nowhere = {
+            f"{method} {path}": await browser.request(method, path, headers={"Origin": ORIGIN})
+            for method, path in NOWHERE
+        }
         await come_in(browser, street.folder, code, found)
         assert watch.door is not None
         found.metrics = (await prometheus.get(f"{address(watch.door)}/metrics")).text
@@ -159,6 +177,35 @@ async def sent_to(browser: httpx.AsyncClient, path: str, headers: dict[str, str]
 
 def test_who_sets_up_a_way_in_is_sent_to_it_from_every_page_and_no_page_is_for_programs(visit: Visit) -> None:
     assert visit.sent == ["/me", "/me", "/me", "/me", "200", "/sign-in?next=/wallet"]
+
+
+@pytest.mark.parametrize("asked", ["GET /api/v1/nothing", "GET /api/nothing/at/all", "PROPFIND /api/v1/nothing"])
+def test_where_the_api_has_nothing_it_says_so_as_it_says_every_no(visit: Visit, asked: str) -> None:
+    told = visit.nowhere[asked]
+    assert (told.status_code, told.headers["content-type"]) == (404, "application/problem+json")
+    assert told.json()["thing"] == asked.partition(" ")[2]
+
+
+def test_a_method_that_an_address_does_not_take_is_told_those_that_it_does(visit: Visit) -> None:
+    told = visit.nowhere["PATCH /api/v1/market"]
+    assert (told.status_code, told.headers["allow"], told.json()["status"]) == (405, "GET, HEAD", 405)
+
+
+def test_head_is_answered_as_get_without_what_it_tells(visit: Visit) -> None:
+    head, got = visit.nowhere["HEAD /api/v1/market"], visit.nowhere["GET /api/v1/market"]
+    assert (head.status_code, head.content, got.status_code) == (200, b"", 200) and got.content
+    names = ("content-type", "content-length", "etag")
+    assert [head.headers[name] for name in names] == [got.headers[name] for name in names]
+    assert visit.nowhere["HEAD /api/v1/live"].headers["content-type"].startswith("text/event-stream")
+    assert visit.nowhere["HEAD /readyz"].headers["content-type"].startswith("text/plain")
+    assert (visit.nowhere["HEAD /market"].status_code, visit.nowhere["HEAD /market"].content) == (200, b"")
+
+
+@pytest.mark.parametrize("asked", ["GET /nosuch", "GET /proof/nosuch/deeper/than/pages"])
+def test_where_there_is_no_page_ours_says_so_within_the_frame_of_all_pages(visit: Visit, asked: str) -> None:
+    told = visit.nowhere[asked]
+    assert told.status_code == 404
+    assert "There is no page here" in told.text and 'href="/market"' in told.text
 
 
 @pytest.mark.row("W8")

@@ -93,6 +93,18 @@ def test_the_operator_sees_four_curves_as_table_and_calls_a_demand(sits_at: Visi
     expect(page.get_by_text("Nothing is called now.")).to_be_visible()
 
 
+@pytest.mark.row("H6")
+@pytest.mark.parametrize("seat", ["dso", "utility"])
+def test_who_may_call_a_demand_beside_the_operator_calls_it_on_the_grids_page(sits_at: Visit, seat: str) -> None:
+    page = sits_at(seat).go("/grid")
+    page.get_by_role("button", name="Call DEMAND now").click()
+    page.get_by_role("button", name="Press again to call it").click()
+    called = page.get_by_label("Called now").locator("li", has_text=f"DEMAND {seat}-")
+    expect(called).to_contain_text("17:00\N{EN DASH}18:00")
+    called.get_by_role("button", name="Take back").click()
+    expect(called).to_have_count(0)
+
+
 @pytest.mark.row("W5")
 def test_a_contract_is_weighed_while_typed_offered_promised_in_two_taps_and_taken_back(sits_at: Visit) -> None:
     _give(sits_at("member-08"), "operator", 20_000_000)
@@ -147,10 +159,13 @@ def test_nothing_serious_keeps_anybody_out_and_nothing_is_wider_than_a_small_pho
     sits_at: Visit, seat: str, path: str
 ) -> None:
     visitor = sits_at(seat, language="de-DE")
-    visitor.page.set_viewport_size({"width": 320, "height": 640})
+    # Open on its side, then turned and on a smaller one: what was drawn wide becomes narrow with its window.
+    visitor.page.set_viewport_size({"width": 844, "height": 390})
     page = visitor.go(path)
+    expect(page.locator(".chart canvas, .chart svg").first).to_be_visible()
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.wait_for_function("document.documentElement.scrollWidth <= 320")
     assert _serious(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
     page.emulate_media(color_scheme="dark")
     assert _serious(page) == []
 

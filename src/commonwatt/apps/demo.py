@@ -1,24 +1,34 @@
 """The street alive and its app, together: the street in a process of its own, so that no plan delays a page."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from commonwatt.apps import door_card
+from commonwatt.apps.asking import send, state_of
 from commonwatt.apps.chain_terms import RPC_PORT, want_embedded
 from commonwatt.apps.demo_feeds import played_feeds
+from commonwatt.apps.joining import join
 from commonwatt.apps.opening import Opened, Way, open_app
-from commonwatt.model import Refused
+from commonwatt.flows.rulebook.tokens.backing import free
+from commonwatt.flows.rulebook.tokens.wallet_bodies import PurchaseBody
+from commonwatt.model import MICRO, AccountId, Commodity, Kind, Refused
+
+UTILITY = AccountId("utility")
 
 _PROGRAM = "from commonwatt.apps.cli.main import main; main()"
 _LOOK_S = 0.2
 _OPEN_WITHIN_S = 300.0
 """Compiled parts are made at their first use on a fresh machine."""
 _STOP_WITHIN_S = 30.0
+_UTILITY_MICRO = 100 * MICRO
+"""What a demo's utility has to offer contracts with."""
 
 
 def demonstrate(
@@ -41,9 +51,60 @@ def demonstrate(
         Refused: The street did not begin; says what it said last.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alive(street, folder, words), played_feeds(street, folder, time.time):
+    with _told_to_end(), _alive(street, folder, words), played_feeds(street, folder, time.time):
+        card = door_card.read(folder)
+        let_utility_in(folder, card.host, card.port)
         want_embedded(folder, RPC_PORT)
         open_app(folder, way, on_open)
+
+
+def let_utility_in(folder: Path, host: str, port: int) -> None:
+    """Have a utility in a community that only plays, with money for contracts: a street's file names none.
+
+    Args:
+        folder: The community's, with the operator's key and the payment port's.
+        host: Where its door is.
+        port: Likewise.
+
+    Raises:
+        Refused: The log took it not.
+        OSError: The line to the door broke.
+    """
+    state = state_of(folder)
+    if not state.keys.has_role(UTILITY, "utility"):
+        join(folder, UTILITY, "utility", None, host, port)
+    elif free(state, UTILITY, Commodity.ERGON):
+        return
+    paid = PurchaseBody(account=UTILITY, amount_micro=_UTILITY_MICRO, reference=f"first-{UTILITY}")
+    send(folder, "payment", Kind.PURCHASE, paid, host, port)
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Leave the block in good order on SIGTERM, and when the terminal goes away, and only then end by it.
+
+    The street has a session of its own and would live on with nobody before it. The server, once it has ended on
+    SIGTERM, raises it again for whoever was there before it: for this.
+    """
+    told: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the street is being ended: a second word changes nothing
+        raise SystemExit
+
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # who was started to outlive its terminal does
+        signal.signal(signal.SIGHUP, hang_up)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if told:
+            signal.raise_signal(signal.SIGTERM)
 
 
 @contextmanager

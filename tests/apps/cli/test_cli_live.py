@@ -4,8 +4,10 @@ import json
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 from paper_street import live
 from test_cli import COMMAND, ROOT, STREET
@@ -14,6 +16,8 @@ from test_door_kept import command
 from commonwatt.apps.scenes import scene
 from commonwatt.apps.wiring import open_log
 from commonwatt.model import Refused
+
+NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
 
 
 def small_street(folder: Path) -> Path:
@@ -53,6 +57,28 @@ def test_what_only_a_live_street_has_is_not_asked_of_another(words: tuple[str, s
 def test_a_pace_is_one_that_can_be_lived(pace: str, tmp_path: Path) -> None:
     with pytest.raises(Refused, match="a quarter-hour lasts from"):
         command("run", STREET, "--live", "--output", tmp_path / "street", f"--pace={pace}")
+
+
+def programs_of(folder: Path) -> list[str]:
+    """Return the command lines of programs that run on something in a folder."""
+    told = []
+    for one in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it ended meanwhile
+            told.append(one.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [words for words in told if str(folder) in words]
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP] if NIGHTLY else [signal.SIGTERM])
+def test_a_demo_that_is_told_to_end_takes_its_street_with_it(told: signal.Signals, tmp_path: Path) -> None:
+    words = [COMMAND, "demo", STREET, "--homes", "10", "--pace", "900", "--port", "0", "--output", tmp_path / "demo"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        opened = next(line for line in demo.stdout if "its app is open at" in line)
+        assert httpx.get(f"http://localhost:{opened.rpartition(':')[2].strip()}/market", timeout=60).status_code == 200
+        assert any("--live" in line for line in programs_of(tmp_path)), "the street is alive"
+        demo.send_signal(told)
+        demo.communicate(timeout=120)
+    assert (demo.returncode, programs_of(tmp_path)) == (-signal.SIGTERM, [])
 
 
 @pytest.mark.parametrize(("ci", "asks"), [("true", "run"), ("", "demo")])

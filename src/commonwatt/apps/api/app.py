@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI, Response
 
 from commonwatt.adapters.stores.written import WrittenFile
 from commonwatt.apps.api.answers import Kept
+from commonwatt.apps.api.elsewhere import HeadAsGet, answer_elsewhere
 from commonwatt.apps.api.guard import Seating
 from commonwatt.apps.api.problems import RESPONSES, ProblemBody, explain_problems
 from commonwatt.apps.api.v1 import (
@@ -61,7 +62,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     events.router,
     live.router,
 )
-PREFIX = "/api/v1"
+UNDER = "/api"
+PREFIX = f"{UNDER}/v1"
 VERSION = "1.0"
 WRITTEN = "written.sqlite"
 _log = logging.getLogger(__name__)
@@ -117,6 +119,8 @@ def make_app(
     explain_problems(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    answer_elsewhere(app, UNDER)
+    app.add_middleware(HeadAsGet)
     _describe(app)
     _health(app, needs)
     return app

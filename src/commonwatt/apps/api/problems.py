@@ -9,7 +9,6 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Mount
 from starlette.types import Scope, Send
 
 from commonwatt.apps.proving import Busy
@@ -20,7 +19,6 @@ from commonwatt.model import Corrupt, Erased, InvalidValue, Outcome, Refused, Un
 
 _log = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
-_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _BY_OUTCOME = {
     Outcome.NOT_ALLOWED: HTTPStatus.FORBIDDEN,
     Outcome.UNKNOWN_THING: HTTPStatus.NOT_FOUND,
@@ -125,10 +123,7 @@ def explain_problems(app: FastAPI) -> None:
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         status = HTTPStatus(error.status_code)
-        headers = dict(error.headers or {})
-        if status is HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = ", ".join(_methods_of(request))
-        return _answer(request, Problem(status, str(error.detail) or status.phrase), headers)
+        return _answer(request, Problem(status, str(error.detail) or status.phrase), error.headers)
 
     async def unforeseen(request: Request, error: Exception) -> Response:
         return _answer(request, broken())  # it is raised on, and noted by the server
@@ -201,7 +196,7 @@ def broken() -> Problem:
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "something here is broken; it is noted")
 
 
-def _answer(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
+def _answer(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     told = {**_headers(problem), **(headers or {})}
     return Response(problem.body(request.url.path), status_code=int(problem.status), media_type=PROBLEM, headers=told)
 
@@ -209,13 +204,6 @@ def _answer(request: Request, problem: Problem, headers: dict[str, str] | None =
 def _headers(problem: Problem) -> dict[str, str]:
     wait_s = problem.found.get("retry_after_s")
     return {"Cache-Control": "no-store"} | ({} if wait_s is None else {"Retry-After": str(wait_s)})
-
-
-def _methods_of(request: Request) -> list[str]:
-    """Return what a path answers to: several routes share one, of which the framework tells the first one's methods."""
-    routes = [one for one in request.app.routes if not isinstance(one, Mount)]
-    asked = {method: {**request.scope, "method": method} for method in _METHODS}
-    return [method for method in _METHODS if any(one.matches(asked[method])[0] is Match.FULL for one in routes)]
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {

@@ -81,9 +81,19 @@ def devices(community: Community, seat: Seat) -> list[DeviceView]:
     return [_device(community, seat, one, words[str(one.gateway)], aside[str(one.gateway)]) for one in found]
 
 
+def claims_for(community: Community, seat: Seat) -> list[AccountId]:
+    """Return for whom a seat may claim devices, sorted: for itself, or for the members who let it."""
+    return [
+        account
+        for account in community.state.members()
+        if lets(seat, Action.MANAGE_DEVICES, relation(community, seat, account, None, Action.MANAGE_DEVICES))
+    ]
+
+
 def claim(
     community: Community,
     seat: Seat,
+    account: AccountId,
     number: str,
     name: str,
     kind: AssetKind,
@@ -96,6 +106,7 @@ def claim(
     Args:
         community: Which says how many devices the gateway has already.
         seat: Who claims.
+        account: For whom; an installer does it for whoever lets them.
         number: As it is printed on the gateway.
         name: What the device shall be called.
         kind: What it is.
@@ -103,15 +114,16 @@ def claim(
         capacity_wh: Of a store.
 
     Raises:
+        Unseen: It is for somebody who does not let them.
         Refused: No such gateway is registered, or the role manages no devices.
     """
-    check(community, seat, Action.MANAGE_DEVICES, seat.account)
+    check(community, seat, Action.MANAGE_DEVICES, account)
     gateway = community.state.gateways.get(GatewayId(number))
     # Somebody else's gateway and none are one answer: a number is a secret between its box and who holds it.
-    others = {community.state.assets[one].owner for one in gateway.assets} - {seat.account} if gateway else set()
+    others = {community.state.assets[one].owner for one in gateway.assets} - {account} if gateway else set()
     if gateway is None or others:
         raise Refused("a device is claimed by the number of a gateway that is registered and free", number=number[:40])
-    zones = {one.zone for one in community.state.assets.values() if one.owner == seat.account}
+    zones = {one.zone for one in community.state.assets.values() if one.owner == account}
     every = sorted(zones or {one.zone for one in community.state.assets.values()})
     stores = kind in (AssetKind.BATTERY, AssetKind.VEHICLE)
     return {

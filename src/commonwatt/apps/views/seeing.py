@@ -2,9 +2,10 @@
 
 from commonwatt.apps.community import Community
 from commonwatt.flows.rulebook.identity.delegating import standing_delegation
+from commonwatt.flows.rulebook.kinds import RULES
 from commonwatt.identity.access import GRANTED_BY, TO_SEE, Action, Relation, lets, may, relation_to, within
 from commonwatt.identity.seat import Seat
-from commonwatt.model import AccountId, Asset, AssetId, CommonwattError, Refused
+from commonwatt.model import AccountId, Asset, AssetId, CommonwattError, Kind, Refused
 
 
 class Unseen(CommonwattError):
@@ -41,6 +42,13 @@ def check(
     if owner is not None and any(may(seat.role, action, other) for other in Relation):
         raise Unseen(asset or owner)
     raise Refused("a role does what is in its line of the table", role=seat.role.value, action=action.value)
+
+
+def can_ask(community: Community, seat: Seat, action: Action, kind: Kind) -> bool:
+    """Tell whether a seat may do something for its own account, which has a key of a role that the log takes it of."""
+    if seat.account is None or not lets(seat, action, Relation.OWN):
+        return False
+    return any(community.state.keys.has_role(seat.account, role) for role in RULES[kind].may)
 
 
 def hold_to_scopes(seat: Seat, action: Action) -> None:

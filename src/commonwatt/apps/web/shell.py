@@ -19,6 +19,7 @@ from commonwatt.apps.web.assets import Packed, address, serve_assets
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.install import INSTALL_HEAD, serve_installation
 from commonwatt.apps.web.live import Live, Value
+from commonwatt.apps.web.nowhere import NOWHERE
 from commonwatt.apps.web.parts.states import error_state
 from commonwatt.apps.web.words import LANGUAGES, Place, Words, language_of
 from commonwatt.identity.access import Scope
@@ -72,7 +73,7 @@ def open_house(app: FastAPI, house: House, pages: Sequence[Page]) -> Live:
     serve_assets(app)
     serve_installation(app, house.place)
     _lighten(app)
-    for page in pages:
+    for page in (*pages, NOWHERE):
         _register(page, house, pages, live)
     ui.run_with(
         app,

@@ -6,10 +6,11 @@ from lived import LivedStreet
 from seats import sits
 
 from commonwatt.apps.community import Community
-from commonwatt.apps.views.devices import Telling, _telling
+from commonwatt.apps.views.devices import Telling, _telling, claims_for
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.identity import trust_bodies
 from commonwatt.identity.keys import SigningKey
-from commonwatt.identity.seat import Role
+from commonwatt.identity.seat import Role, Seat
 from commonwatt.model import AccountId, Kind, Outcome
 
 MINE, OPERATES, WIRES = sits(Role.MEMBER, "member-01"), sits(Role.OPERATOR, "operator"), sits(Role.DSO, "dso")
@@ -72,3 +73,29 @@ def test_who_holds_a_gateways_number_claims_what_is_behind_it_and_nobody_else_do
     other = "/api/v1/accounts/member-02/devices"
     late = open_client.post(other, headers=sits(Role.MEMBER, "member-02"), json={**CLAIM, "name": "mine-02"})
     assert late.json()["rule"] == early.json()["rule"], "that it is somebody's is not told"
+
+
+@pytest.mark.row("H1")
+def test_an_installer_claims_a_device_for_who_lets_them_register_things_and_for_nobody_else(
+    open_client: TestClient,
+) -> None:
+    community: Community = open_client.app.state.community  # type: ignore[attr-defined]
+    fitter = SigningKey.from_seed(b"of this test", "fitter").public.hex()
+    gateway = SigningKey.from_seed(b"of this test", "second gateway").public.hex()
+    joins = bodies.RegisterKey(public=fitter, alg="secp256k1", role="installer", account="fix")
+    grant = trust_bodies.Grant(to=fitter, kinds=("register",), until_s=community.now_s() + 3_600)
+    assert open_client.portal
+    for account, kind, body in (
+        ("operator", Kind.REGISTER, joins),
+        ("operator", Kind.REGISTER, bodies.RegisterGateway(gateway="HEPEK-9002", public=gateway, alg="secp256k1")),
+        ("member-03", Kind.DELEGATE, grant),
+    ):
+        done = open_client.portal.call(partial(community.send, AccountId(account), kind, body))
+        assert done.outcome is Outcome.BOOKED, kind
+    fits, claim = sits(Role.INSTALLER, "fix"), {**CLAIM, "number": "HEPEK-9002", "name": "cellar-03"}
+    seat = Seat(person="fix", role=Role.INSTALLER, account=AccountId("fix"))
+    assert claims_for(community, seat) == ["member-03"]
+    assert open_client.post("/api/v1/accounts/member-02/devices", headers=fits, json=claim).status_code == 404
+    assert open_client.post("/api/v1/accounts/member-03/devices", headers=fits, json=claim).status_code == 201
+    theirs = open_client.get("/api/v1/devices", headers=sits(Role.MEMBER, "member-03")).json()
+    assert "cellar-03" in {one["asset"] for one in theirs}

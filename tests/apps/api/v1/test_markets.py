@@ -50,7 +50,7 @@ def test_asked_twice_under_one_key_is_asked_once(open_client: TestClient, lived_
     )
     assert first.status_code == again.status_code == 201 and first.json() == again.json()
     other = open_client.post(f"/api/v1/accounts/{ME}/orders", json=bid(lived_copy, 41), headers=headers)
-    assert other.status_code == 403 and "one request" in other.json()["rule"]
+    assert other.status_code == 422 and "one request" in other.json()["rule"]
     orders = open_client.get(f"/api/v1/accounts/{ME}/orders", headers=MINE).json()["orders"]
     assert [one["order"] for one in orders].count(str(first.json()["position"])) == 1
 

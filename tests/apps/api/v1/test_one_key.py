@@ -45,5 +45,16 @@ def test_a_transfer_asked_twice_at_once_under_one_key_is_paid_once(lived_copy: L
 def test_a_malformed_body_does_not_take_its_key(open_client: TestClient) -> None:
     headers = {**MINE, "Idempotency-Key": "mended"}
     path = f"/api/v1/accounts/{ME}/transfers"
-    assert open_client.post(path, json={**GIFT, "amount": "ten"}, headers=headers).status_code in (400, 422)
+    told = open_client.post(path, json={**GIFT, "amount": "ten"}, headers=headers)
+    assert (told.status_code, told.json()["thing"]) == (422, "$.amount")
+    assert told.json()["found"] == {"kind": "transfer", "says": "Expected `int`, got `str`"}
     assert open_client.post(path, json=GIFT, headers=headers).status_code == 201
+
+
+def test_another_request_under_a_used_key_is_told_which_header_is_wrong(open_client: TestClient) -> None:
+    headers = {**MINE, "Idempotency-Key": "used"}
+    path = f"/api/v1/accounts/{ME}/transfers"
+    assert open_client.post(path, json=GIFT, headers=headers).status_code == 201
+    told = open_client.post(path, json={**GIFT, "amount": 11}, headers=headers)
+    assert (told.status_code, told.json()["thing"]) == (422, "Idempotency-Key")
+    assert told.json()["found"] == {"key": "used"}

@@ -80,6 +80,7 @@ async def claim(
     told = views.claim(
         community,
         seat,
+        AccountId(account),
         asked.number,
         asked.name,
         asked.kind,

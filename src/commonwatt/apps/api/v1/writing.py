@@ -18,7 +18,7 @@ from commonwatt.apps.wishes import wish
 from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
-from commonwatt.model import AccountId, InvalidValue, Kind, Outcome
+from commonwatt.model import AccountId, InvalidValue, Kind, Outcome, Refused
 
 MOST_BYTES = 2**20
 IdempotencyKey = Annotated[
@@ -65,19 +65,22 @@ async def write(
         asked: What came in, where the body holds more than that, as the time of asking.
 
     Raises:
-        Unseen, Refused: The seat may not, or the key is not kept here, or another request was made under this key.
-        Problem: The log said no; 503 where it was not heard, and the same may be asked again.
-        InvalidValue: The body is none of this kind.
+        Unseen, Refused: The seat may not, or the key is not kept here.
+        Problem: The log said no; 503 where it was not heard, and the same may be asked again; 422 where the body is
+            none of this kind, or another request was made under this key.
     """
+    check(community, seat, action, account)
+    _hold_to_shape(kind, told)  # What is malformed takes no key: it is mended, and asked again under the same.
     if key is None:
         return _answer(request, await wish(community, seat, action, account, kind, told), kind)
-    check(community, seat, action, account)
-    bodies.read_body(kind, told)  # What is malformed takes no key: it is mended, and asked again under the same.
     written: WrittenFile = request.app.state.written
     caller = f"{seat.person}|{seat.role.value}|{account}"
     # Whoever asks the same again meanwhile waits for the first: nothing is signed for it before its turn comes.
     async with request.app.state.writing.setdefault((caller, key), asyncio.Lock()):
-        before = written.begin(caller, key, msgspec.json.encode([kind, asked or told], order="sorted"))
+        try:
+            before = written.begin(caller, key, msgspec.json.encode([kind, asked or told], order="sorted"))
+        except Refused as other:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, other.rule, "Idempotency-Key", **other.found) from other
         if before.outcome is not None:
             return _answer(request, Done(outcome=before.outcome, position=before.position), kind)
         if before.wire is not None:
@@ -89,6 +92,20 @@ async def write(
         if done.outcome.admitted:
             written.done(caller, key, done.outcome, done.position)
     return _answer(request, done, kind)
+
+
+def _hold_to_shape(kind: Kind, told: dict[str, Any]) -> None:
+    """Refuse a body that is none of its kind, and say where.
+
+    Raises:
+        Problem: Says so.
+    """
+    try:
+        bodies.read_body(kind, told)
+    except InvalidValue as error:
+        says, _, where = str(error.__cause__ or error).partition(" - at ")
+        rule = "a request has the shape that the API tells"
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, rule, where.strip("`"), kind=kind, says=says) from error
 
 
 async def hand_in(request: Request, community: Community, wire: bytes) -> Response:

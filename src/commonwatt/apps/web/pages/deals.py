@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from commonwatt.apps import wishes
 from commonwatt.apps.views import deals as views
+from commonwatt.apps.views.seeing import can_ask
 from commonwatt.apps.views.wallet import wallet
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.markup import join, tag
@@ -49,8 +50,10 @@ class _Draft:
 
 def build(context: Context) -> None:
     """Put all deals on the page; whoever has an account takes part."""
-    account = context.seat.account
-    member = account if context.seat.role in (Role.MEMBER, Role.UTILITY) else None
+    # Sales are transfers, and auctions are taken of the same accounts.
+    member = (
+        context.seat.account if can_ask(context.community, context.seat, Action.SEND_TOKENS, Kind.TRANSFER) else None
+    )
     _sales(context, member)
     if member is not None:
         _sell(context, member)
@@ -120,8 +123,11 @@ def _sell(context: Context, account: AccountId) -> None:
         Option(value="168", label=words.say("A week")),
     ]
 
+    def free_now_wh() -> int:
+        return wallet(context.community, context.seat, account).free_watt_wh
+
     def card() -> Markup:
-        free_wh = wallet(context.community, context.seat, account).free_watt_wh
+        free_wh = free_now_wh()
         title = tag("h2", words.say("Sell stored energy"))
         if free_wh <= 0:
             why = words.say("You have none that is free: it comes when your battery stores your own sun.")
@@ -147,7 +153,10 @@ def _sell(context: Context, account: AccountId) -> None:
     def set_hours(value: object) -> None:
         draft.hours = int(chosen_of(spans, value))
 
+    shown, some = card(), free_now_wh() > 0
+
     async def offer(_: object) -> None:
+        nonlocal shown
         told = {
             "what": "list",
             "energy_wh": amount_of(draft.energy, 3),
@@ -156,11 +165,21 @@ def _sell(context: Context, account: AccountId) -> None:
         }
         await wishes.granted(context.community, context.seat, Action.SEND_TOKENS, account, Kind.TRANSFER, told)
         draft.energy = draft.price = ""
-        piece.set_content(card())
+        piece.set_content(shown := card())
         context.announce(words.say("Your offer stands."))
 
     on = {"energy": set_energy, "price": set_price, "hours": set_hours, "list": offer}
-    piece = context.put(card(), on=on)
+    piece = context.put(shown, on=on)
+
+    def once_there_is_some() -> Markup:
+        # What is typed into the form is not drawn over because some more came.
+        nonlocal shown, some
+        if (free_now_wh() > 0) != some:
+            some = not some
+            shown = card()
+        return shown
+
+    context.redraw(piece, once_there_is_some, (account,))
 
 
 def _lots(context: Context, account: AccountId | None) -> None:

@@ -1,5 +1,6 @@
 """Devices: how each fares and what it said last, one more by the number of its gateway, and what drivers admit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -11,12 +12,12 @@ from commonwatt.apps.web.icons import icon
 from commonwatt.apps.web.markup import join, tag
 from commonwatt.apps.web.pages import living
 from commonwatt.apps.web.pages.proving import quality
-from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
+from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of, pick
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Role
-from commonwatt.model import SLOT_SECONDS, AssetKind, InvalidValue, Kind
+from commonwatt.model import SLOT_SECONDS, AccountId, AssetKind, InvalidValue, Kind
 
 _SAID = {
     views.Telling.HEALTHY: ("check", "verified", mark("Tells every quarter-hour")),
@@ -40,6 +41,7 @@ _MOST_TEXT = 64
 class _Draft:
     """A device about to be claimed, as far as it was typed."""
 
+    account: AccountId
     number: str = ""
     name: str = ""
     kind: AssetKind = AssetKind.BATTERY
@@ -48,11 +50,11 @@ class _Draft:
 
 
 def build(context: Context) -> None:
-    """Put devices on the page; members claim theirs here."""
+    """Put devices on the page; members claim theirs here, and installers those of members who let them."""
     listed = context.put(_list(context))
     context.redraw(listed, lambda: _list(context), _TOPICS)
-    if context.seat.role is Role.MEMBER and context.seat.account is not None:
-        _claim(context)
+    if accounts := views.claims_for(context.community, context.seat):
+        _claim(context, accounts)
     living.put(context)
     context.put(_drivers(context.words))
 
@@ -100,9 +102,10 @@ def _last_word(words: Words, word: views.LastWord | None) -> str:
     return words.say("{when}: took {low} to {high}", when=when, low=low, high=high)
 
 
-def _claim(context: Context) -> None:
-    """Put the form on the page by which a member claims a device with its gateway's number (row H1)."""
-    words, draft = context.words, _Draft()
+def _claim(context: Context, accounts: Sequence[AccountId]) -> None:
+    """Put the form on the page by which a device is claimed for somebody with its gateway's number (row H1)."""
+    words, draft = context.words, _Draft(account=accounts[0])
+    whose = [Option(value=account, label=account) for account in accounts]
     kinds = [Option(value=kind.value, label=words.say(_KINDS[kind])) for kind in _CLAIMED]
 
     def card() -> Markup:
@@ -114,9 +117,11 @@ def _claim(context: Context) -> None:
         ]
         if stores:
             fields.append(_number(words.say("Capacity, Wh"), "capacity_wh", draft.capacity_wh))
+        others = list(accounts) != [context.seat.account]
         return tag(
             "div",
             tag("h2", words.say("Add a device")),
+            pick("whose", words.say("Whose it is"), whose, draft.account) if others else "",
             tag("p", words.say("The number stands on the gateway. Who holds it claims what is behind it.")),
             choice("kind", words.say("What it is"), kinds, draft.kind.value),
             tag("div", *fields, class_="columns"),
@@ -129,11 +134,11 @@ def _claim(context: Context) -> None:
         piece.set_content(card())
 
     async def claim(_: object) -> None:
-        account = context.seat.account
-        assert account is not None  # only members see this form
+        account = draft.account
         told = views.claim(
             context.community,
             context.seat,
+            account,
             draft.number,
             draft.name,
             draft.kind,
@@ -142,7 +147,13 @@ def _claim(context: Context) -> None:
         )
         community, seat = context.community, context.seat
         await wishes.granted(community, seat, Action.MANAGE_DEVICES, account, Kind.REGISTER, told)
-        context.announce(words.say("{name} is yours.", name=draft.name))
+        done = words.say("{name} is yours.", name=draft.name)
+        if account != seat.account:
+            done = words.say("{name} belongs to {who}.", name=draft.name, who=account)
+        context.announce(done)
+
+    def set_whose(value: object) -> None:
+        draft.account = AccountId(chosen_of(whose, value))
 
     def set_number(value: object) -> None:
         draft.number = _typed(value)
@@ -157,6 +168,7 @@ def _claim(context: Context) -> None:
         draft.capacity_wh = _whole(value)
 
     on = {
+        "whose": set_whose,
         "kind": set_kind,
         "number": set_number,
         "name": set_name,

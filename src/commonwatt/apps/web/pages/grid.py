@@ -9,7 +9,7 @@ from commonwatt.apps.views.diary import Lent, lent
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import tag
-from commonwatt.apps.web.pages import delivered, mapped, offering, stating
+from commonwatt.apps.web.pages import delivered, events, mapped, offering, stating
 from commonwatt.apps.web.parts.chart import Drawn, Line, moving_chart
 from commonwatt.apps.web.parts.figures import Figure, figures
 from commonwatt.apps.web.parts.grid import ZoneLoad, zone_map
@@ -42,6 +42,7 @@ def build(context: Context) -> None:
     account = context.seat.account
     if account is not None and lets(context.seat, Action.STATE_CONSTRAINT, Relation.OWN):
         stating.put(context, account, stating.LIMITS, [_example(told)])
+    events.put(context)
     _homes(context)
     delivered.put(context)
     offering.put(context)

@@ -43,11 +43,7 @@ def build(context: Context) -> None:
         return _values(words, views.home(context.community, context.seat, account))
 
     shown = context.follow("home", view, topics=(account, "reading_batch", "fact"))
-    if first.flow is None:
-        why = words.say("Your meters have not all told of one quarter-hour yet.")
-        context.put(empty_state(words, words.say("Nothing measured yet"), why))
-    else:
-        context.put(flow_picture(words, _flow(first)))
+    _picture(context, account, first)
     context.put(figures(_figures(words, shown)))
     ahead = context.put(_ahead(words, first))
     context.redraw(ahead, lambda: _ahead(words, views.home(context.community, context.seat, account)), (account,))
@@ -57,6 +53,30 @@ def build(context: Context) -> None:
         return _stores(words, views.home(context.community, context.seat, account), shown)
 
     context.redraw(context.put(stores(), on=_handlers(context, account, first)), stores, (account,))
+
+
+def _picture(context: Context, account: AccountId, first: views.Home) -> None:
+    """Put what flows on the page; where nothing is measured yet, as soon as something is."""
+    words = context.words
+
+    def draw(told: views.Home) -> Markup:
+        if told.flow is None:
+            why = words.say("Your meters have not all told of one quarter-hour yet.")
+            return empty_state(words, words.say("Nothing measured yet"), why)
+        return flow_picture(words, _flow(told))
+
+    shown, measured = draw(first), first.flow is not None
+
+    def once() -> Markup:
+        # From then on its numbers move within it.
+        nonlocal shown, measured
+        if not measured:
+            told = views.home(context.community, context.seat, account)
+            shown, measured = draw(told), told.flow is not None
+        return shown
+
+    piece = context.put(shown)
+    context.redraw(piece, once, (account, "reading_batch"))
 
 
 def _flow(home: views.Home) -> Flow:

@@ -8,17 +8,19 @@ from commonwatt.apps import wishes
 from commonwatt.apps.api.answers import read_cursor, write_cursor
 from commonwatt.apps.views import depth as depths
 from commonwatt.apps.views import market as views
+from commonwatt.apps.views.seeing import can_ask
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import join, tag
+from commonwatt.apps.web.pages import agent
 from commonwatt.apps.web.parts.chart import Line, chart
-from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of, switch
+from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
 from commonwatt.apps.web.parts.depth import Level, depth
 from commonwatt.apps.web.parts.figures import Figure, figures
 from commonwatt.apps.web.parts.listing import Stretch, listing, row
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.words import Words, mark
-from commonwatt.identity.access import Action
+from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Role
 from commonwatt.model import SLOT_SECONDS, AccountId, Kind, Side, cost_micro
 
@@ -42,9 +44,13 @@ def build(context: Context) -> None:
     words = context.words
     context.put(figures(_figures(context)))
     account = context.seat.account
-    if account is not None and context.seat.role in (Role.MEMBER, Role.UTILITY):
+    if account is not None and can_ask(context.community, context.seat, Action.PLACE_ORDER, Kind.ORDER):
         _order(context, account)
         _own(context, account)
+        agent.put(context, account, _offered(context))
+    elif account is not None and lets(context.seat, Action.PLACE_ORDER, Relation.OWN):
+        why = words.say("The log takes orders for members' accounts alone; this one deals under Deals.")
+        context.put(empty_state(words, words.say("No orders from this account"), why))
     more = row(words.say("Direct sales, auctions and contracts"), words.say("Open"), href="/deals")
     context.put(tag("div", more, class_="card"))
     _prices(context)
@@ -136,8 +142,17 @@ def _order(context: Context, account: AccountId) -> None:
     context.redraw(piece, card, ("fact", "reading_batch"))
 
 
+def _offered(context: Context) -> tuple[int, int] | None:
+    """Return a third and two thirds of the way from what the grid gives to what it takes: an agent begins with them."""
+    gives, takes = _limit(context, Side.ASK), _limit(context, Side.BID)
+    if gives is None or takes is None or takes - gives < 3:
+        return None
+    third = (takes - gives) // 3
+    return gives + third, takes - third
+
+
 def _own(context: Context, account: AccountId) -> None:
-    """Put what somebody has standing on the page, and their agent."""
+    """Put what somebody has standing on the page."""
     words = context.words
 
     def card() -> Markup:
@@ -145,28 +160,14 @@ def _own(context: Context, account: AccountId) -> None:
         rows = [_own_row(words, one) for one in told.orders]
         none = tag("p", words.say("You have no order standing."), class_="small")
         orders = tag("ul", *(tag("li", one) for one in rows), class_="listing") if rows else none
-        agent = told.agent
-        why = words.say("Buys when you run low and sells what you have too much, at your two prices.")
-        if agent is not None:
-            why = words.say("Buys at {buy}, sells at {sell}.", buy=words.price(agent.buy), sell=words.price(agent.sell))
-        control = switch("agent", words.say("Let an agent trade for me"), on=agent is not None, why=why)
-        return tag("div", tag("h2", words.say("My orders")), orders, control, class_="card pile")
+        return tag("div", tag("h2", words.say("My orders")), orders, class_="card pile")
 
     async def cancel(value: object) -> None:
         told = {"what": "cancel", "order": str(value)[:64]}
         await wishes.granted(context.community, context.seat, Action.PLACE_ORDER, account, Kind.CANCEL, told)
         context.announce(words.say("The order is taken back."))
 
-    async def agent(value: object) -> None:
-        gives, takes = _limit(context, Side.ASK), _limit(context, Side.BID)
-        kind, told = Kind.CANCEL, dict[str, object]({"what": "agent off"})
-        if value is True and gives is not None and takes is not None:
-            third = (takes - gives) // 3
-            prices = {"buy_micro_per_kwh": gives + third, "sell_micro_per_kwh": takes - third}
-            kind, told = Kind.ORDER, {"what": "agent", **prices}
-        await wishes.granted(context.community, context.seat, Action.PLACE_ORDER, account, kind, told)
-
-    piece = context.put(card(), on={"cancel": cancel, "agent": agent})
+    piece = context.put(card(), on={"cancel": cancel})
     context.redraw(piece, card, (account, *_TOPICS))
 
 

@@ -4,16 +4,14 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from commonwatt.apps import calling
 from commonwatt.apps.views import audit, curves, operations, tariffs, zones
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.icons import icon
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import join, tag
-from commonwatt.apps.web.pages import chain, delivered, following, mapped, offering, stating
+from commonwatt.apps.web.pages import chain, delivered, events, mapped, offering, stating
 from commonwatt.apps.web.pages.grid import loads
 from commonwatt.apps.web.parts.chart import Drawn, Line, moving_chart
-from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
 from commonwatt.apps.web.parts.figures import Figure, figures
 from commonwatt.apps.web.parts.grid import one_line
 from commonwatt.apps.web.parts.listing import row
@@ -26,7 +24,6 @@ _DAY_S = 86_400
 _TOPICS = ("reading_batch", "fact", "ack", "constraint", "register", "purchase", "payout", "checkpoint")
 _MOST_ALARMS = 20
 _NONE = "\N{EN DASH}"
-_LASTS_S = {"1800": 1_800, "3600": 3_600, "7200": 7_200}
 _ALARMS = {
     operations.AlarmKind.SET_ASIDE: mark("A reading of {thing} was set aside"),
     operations.AlarmKind.SILENT: mark("{thing} is silent"),
@@ -54,7 +51,7 @@ def build(context: Context) -> None:
     context.put(tag("a", context.say("What if"), href="/what-if", class_="button"))
     context.put(tag("h2", context.say("What needs a look")))
     _put(context, lambda: _alarms(context))
-    _events(context)
+    events.put(context)
     if context.seat.account is not None:
         example = "energy of community <= 20 kWh from 17:00 to 19:00 for contract"
         stating.put(context, context.seat.account, stating.LIMITS, [example])
@@ -177,52 +174,6 @@ def _alarm(words: Words, one: operations.Alarm) -> Markup:
     when = "" if one.kind is operations.AlarmKind.SUSPENDED else since
     where = "" if one.position is None else words.say("request {n} of the record", n=words.number(one.position))
     return row(title, amount, note=" · ".join(part for part in (when, one.why, where) if part))
-
-
-def _events(context: Context) -> None:
-    """Put DEMAND on the page, to be called and taken back (row H6), and say what is called elsewhere."""
-    words, lasting = context.words, ["3600"]
-    options = [Option(value=key, label=words.lasting(seconds)) for key, seconds in _LASTS_S.items()]
-
-    def card() -> Markup:
-        told = calling.standing(context.community, context.seat)
-        rows = []
-        for one in told:
-            when = words.between(one.start_s, one.end_s)
-            back = button("retract", words.say("Take back"), value=one.id, kind="quiet")
-            own = calling.may_retract(context.community, context.seat, one.id)
-            rows.append(tag("li", row(words.say("DEMAND {id}", id=one.id), "", note=when), back if own else ""))
-        none = tag("p", words.say("Nothing is called now."), class_="small")
-        why = words.say("Gateways whose line is open hear it at once; each follows its owner's own rules for it.")
-        return tag(
-            "div",
-            choice("lasts", words.say("For how long"), options, lasting[0]),
-            button("call", words.say("Call DEMAND now"), kind="first", ask=words.say("Press again to call it")),
-            tag("p", why, class_="small"),
-            tag("ul", *rows, class_="listing", aria_label=words.say("Called now")) if rows else none,
-            class_="card pile",
-        )
-
-    def lasts(value: object) -> None:
-        lasting[0] = chosen_of(options, value)
-
-    def call(_: object) -> None:
-        calling.call(context.community, context.seat, _LASTS_S[lasting[0]])
-        piece.set_content(card())
-        context.announce(words.say("DEMAND is called."))
-
-    def retract(value: object) -> None:
-        calling.retract(context.community, context.seat, str(value)[:64])
-        piece.set_content(card())
-        context.announce(words.say("It is taken back."))
-
-    context.put(tag("h2", words.say("Events")))
-    piece = context.put(card(), on={"lasts": lasts, "call": call, "retract": retract})
-    missing = words.say(
-        "Events and frequency under contract are called by signed facts of their oracles; this page writes none."
-    )
-    context.put(tag("p", missing, class_="small"))
-    following.put(context)
 
 
 def _members(context: Context) -> Markup:
