@@ -30,6 +30,7 @@ PEOPLE = {
     "carl": (Role.MEMBER, "member-03"),
     "dora": (Role.DSO, None),
     "edda": (Role.MEMBER, "member-04"),
+    "gert": (Role.MEMBER, "member-06"),
 }
 
 
@@ -191,6 +192,7 @@ def test_members_invite_into_their_household_and_who_runs_the_community_invites_
     anna, oda, fred = comes("anna"), comes("oda"), comes("")
     anna.locator("form[data-entrance=invite]").get_by_role("button").click()
     link = shown_once(anna, "invite")
+    assert serious(anna) == []
     fred.goto(link)
     expect(fred.get_by_text("member · member-01")).to_be_visible()
     assert serious(fred) == []
@@ -215,3 +217,12 @@ def test_members_invite_into_their_household_and_who_runs_the_community_invites_
     expect(roles).to_have_count(2)
     roles.filter(has_text="installer").get_by_role("button", name="End").click()
     expect(roles).to_have_count(1)
+
+
+@pytest.mark.row("W10")
+def test_nothing_serious_keeps_anybody_out_of_pages_that_no_other_walk_looks_at(comes: Comes, house: House) -> None:
+    page = comes("gert")
+    for path in ("/me", "/notifications", "/market", "/community", "/bill"):
+        page.goto(f"{house.address}{path}")
+        page.wait_for_function("document.documentElement.dataset.heard && document.querySelector('#content > *')")
+        assert serious(page) == [], path
