@@ -83,11 +83,11 @@ def _line(words: Words, one: Line) -> Markup:
 def _behind(words: Words, one: Line) -> Markup:
     """Return the entries behind a line, each of which leads to its proof: the newest, and the way to all."""
     shown = [
-        tag("a", words.say("entry {number}", number=number), href=f"/proof/entry/{number}")
+        tag("a", words.say("entry {number}", number=number), href=f"/proof/entry/{number}", class_="button")
         for number in reversed(one.entries[-_MOST_ENTRIES:])
     ]
     if len(one.entries) > len(shown):
-        shown.append(tag("a", words.say("All"), href="/proof?of=entries"))
+        shown.append(tag("a", words.say("All"), href="/proof?of=entries", class_="button"))
     summary = tag("summary", words.say_many("{n} entry", "{n} entries", len(one.entries)))
     return tag("details", summary, tag("div", *shown, class_="ways"), class_="small")
 
