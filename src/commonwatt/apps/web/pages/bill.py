@@ -88,7 +88,7 @@ def _behind(words: Words, one: Line) -> Markup:
     ]
     if len(one.entries) > len(shown):
         shown.append(tag("a", words.say("All"), href="/proof?of=entries", class_="button"))
-    summary = tag("summary", words.say_many("{n} entry", "{n} entries", len(one.entries)))
+    summary = tag("summary", words.say_many("{n} entry", "{n} entries", len(one.entries)), class_="row")
     return tag("details", summary, tag("div", *shown, class_="ways"), class_="small")
 
 
