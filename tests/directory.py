@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
@@ -29,6 +29,7 @@ class Provider:
     key: RSAKey = field(default_factory=lambda: KEY)
     now_s: int = 0
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    subject: str = "dora"
 
     def sign_in(self, url: str, subject: str) -> dict[str, str]:
         """Do as the provider's page does: return what the browser brings back."""
@@ -77,6 +78,13 @@ def serving(provider: Provider) -> Iterator[str]:
                 here = provider.issuer
                 ends = {"authorization_endpoint": f"{here}/authorize", "token_endpoint": f"{here}/token"}
                 return self._answer(200, {"issuer": here, "jwks_uri": f"{here}/keys", **ends})
+            if self.path.startswith("/authorize?"):  # its page, where ``subject`` is signed in already
+                asked = parse_qs(urlsplit(self.path).query)
+                back = provider.sign_in(self.path, provider.subject)
+                self.send_response(303)
+                self.send_header("Location", f"{asked['redirect_uri'][0]}?{urlencode(back)}")
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
             return self._answer(200, {"keys": [provider.key.as_dict(private=False)]})
 
         def do_POST(self) -> None:

@@ -1,60 +1,29 @@
 """From a printed code to a home: with an authenticator, then with a passkey, over TLS, in a real browser."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyotp
 import pytest
 from playwright.sync_api import Browser, Page
 
+from browser.entered import lived_folder, send, serving_entrance, with_authenticator
 from browser.visitor import patience
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "apps"))
-from lived import lived_once
-
 from commonwatt.apps.persons import add
 from commonwatt.identity.seat import Role
 
 PASSWORD = "correct horse battery staple"
-PROGRAM = "from commonwatt.apps.cli.main import main; main()"
 
 
 @pytest.fixture(scope="module")
 def entered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Serve a lived street's app behind its entrance; return its address, and a code for anna of member-01."""
-    base = tmp_path_factory.getbasetemp()
-    lived = lived_once(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
-    folder = tmp_path_factory.mktemp("entered") / "street"
-    shutil.copytree(lived.folder, folder)
+    folder = lived_folder(tmp_path_factory)
     code = add(folder, "anna", Role.MEMBER, "member-01", [], "").code
     add(folder, "bea", Role.MEMBER, "member-02", [], "")
-    plain = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    words = [sys.executable, "-u", "-c", PROGRAM, "app", str(folder), "--port", "0"]
-    with subprocess.Popen(words, env=plain, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line.startswith("open at "), line
-        yield line.removeprefix("open at ").strip(), code
-        process.terminate()
-
-
-def send(page: Page, label: str) -> None:
-    page.get_by_role("button", name=label, exact=True).click()
-
-
-def with_authenticator(page: Page) -> None:
-    """Give the browser an authenticator that it believes to be built in, and whose owner is always there."""
-    devices = page.context.new_cdp_session(page)
-    devices.send("WebAuthn.enable")
-    there = {"hasResidentKey": True, "hasUserVerification": True, "isUserVerified": True}
-    options = {"protocol": "ctap2", "transport": "internal", "automaticPresenceSimulation": True, **there}
-    devices.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    with serving_entrance(folder) as address:
+        yield address, code
 
 
 def says_how_to_be_told(page: Page, address: str) -> None:

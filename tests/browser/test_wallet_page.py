@@ -38,6 +38,10 @@ def test_money_is_sent_with_the_keyboard_alone_and_who_gets_it_sees_it_without_r
     expect(giver.get_by_text("Done", exact=True)).to_be_visible()
     expect(getter.locator("[data-live=ergon]")).to_have_text(f"£{before + 2.5:.2f}")
     assert serious(giver) == [] and serious(getter) == []
+    newest = getter.get_by_role("list", name="History").locator("a").first
+    assert str(newest.get_attribute("href")).startswith("/proof/entry/")
+    newest.click()
+    getter.wait_for_url("**/proof/entry/*")
 
 
 @pytest.mark.row("E11")
@@ -71,6 +75,14 @@ def test_a_bill_is_read_and_downloaded_and_a_key_is_taken_along(sits_at: Visit, 
     page.get_by_role("link", name="November 2018").click()
     expect(page.get_by_text("Energy bought from neighbours")).to_be_visible()
     assert serious(page) == []
+    page.locator("details.small summary").first.click()
+    proofs = page.locator("details.small a")
+    assert serious(page) == []
+    number = proofs.first.inner_text()
+    proofs.first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Proof")
+    assert page.url.endswith("/proof/entry/" + number.split()[-1])
+    page.go_back()
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Download as PDF").click()
     assert waiting.value.suggested_filename == "bill-member-01-2018-11.pdf"

@@ -5,7 +5,7 @@ from functools import partial
 
 from commonwatt.apps import demanding
 from commonwatt.apps.community import Community
-from commonwatt.apps.views.seeing import check
+from commonwatt.apps.views.seeing import check_own
 from commonwatt.flows.gateway.letters import Called
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Role, Seat
@@ -22,7 +22,7 @@ def standing(community: Community, seat: Seat) -> Sequence[Called]:
         Refused: The role calls nothing.
         InvalidValue: The folder's file of them is damaged.
     """
-    check(community, seat, Action.CALL_EVENT, seat.account)
+    check_own(seat, Action.CALL_EVENT)
     return demanding.standing(community.folder, community.now_s())
 
 
@@ -39,7 +39,7 @@ def call(community: Community, seat: Seat, lasts_s: int, power_w: int | None = N
         Refused: The role calls nothing, its seat is about some zones alone, or too many stand.
         InvalidValue: It lasts no time.
     """
-    check(community, seat, Action.CALL_EVENT, seat.account)
+    check_own(seat, Action.CALL_EVENT)
     if seat.zones:
         raise Refused("a broadcast is heard in every zone, and a seat speaks of its own", zones=", ".join(seat.zones))
     now_s = community.now_s()
@@ -57,7 +57,7 @@ def retract(community: Community, seat: Seat, name: str) -> None:
     Raises:
         Refused: The role calls nothing, somebody else called it, or there is none of that name.
     """
-    check(community, seat, Action.CALL_EVENT, seat.account)
+    check_own(seat, Action.CALL_EVENT)
     if not _is_own(seat, called_by := demanding.caller(community.folder, name)):
         raise Refused("a DEMAND is taken back by who called it", named=name, called_by=called_by or "operator")
     note = partial(community.note, seat, Happened.DEMAND_RETRACTED, {"name": name})

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from jsonschema_rs import Draft202012Validator
 from lived import LivedStreet
-from schemathesis.specs.openapi.checks import allow_header_conformance, positive_data_acceptance
+from schemathesis.specs.openapi.checks import allow_header_conformance, ignored_auth, positive_data_acceptance
 from visited import Visited, visited
 
 from commonwatt.apps.api.app import PREFIX, make_app
@@ -62,7 +63,8 @@ def test_whatever_is_asked_is_answered_as_the_description_says(case: schemathesi
     # And a path may be another route's, too, with a name where this one has a word: `Allow` tells the methods of both.
     # What two values of one query must be to each other, an end behind its beginning, no schema tells either.
     judged = method != "GET" or url.removeprefix(SITE.origin + PREFIX).startswith("/comparisons")
-    beyond = [allow_header_conformance] + ([positive_data_acceptance] if judged else [])
+    # Who is let in without showing anything is the table's to say, and the matrix of everybody and everything shows it.
+    beyond = [allow_header_conformance, ignored_auth] + ([positive_data_acceptance] if judged else [])
     for role in ("", *WHO) if NIGHTLY else (_who_has_business_with(url),):
         person = street.hall.people.persons.find(role) if role else None
         secret = street.sits(person) if person else ""
@@ -89,3 +91,31 @@ def test_every_route_is_described_with_its_problems_and_every_write_with_what_it
     for method, path, told in routes:
         assert told["summary"] and told["description"], (method, path)
         assert {"401", "403", "404", "422", "429", "503"} <= told["responses"].keys(), (method, path)
+
+
+def test_every_body_in_json_has_an_example_that_its_own_shape_takes() -> None:
+    told = described()
+    bodies = [
+        (method, path, operation["requestBody"]["content"]["application/json"])
+        for path, one in told["paths"].items()
+        for method, operation in one.items()
+        if "application/json" in operation.get("requestBody", {}).get("content", {})
+    ]
+    assert len(bodies) > 30
+    for method, path, body in bodies:
+        assert body.get("examples"), (method, path)
+        judge = Draft202012Validator({**body["schema"], "components": told["components"]})
+        for example in body["examples"].values():
+            assert list(judge.iter_errors(example["value"])) == [], (method, path)
+
+
+def test_every_operation_says_by_what_it_is_asked_for_and_which_need_nothing() -> None:
+    told = described()
+    schemes = told["components"]["securitySchemes"]
+    assert schemes["session"]["name"] == "__Host-commonwatt" and schemes["token"]["scheme"] == "bearer"
+    needs = {(method, path): one["security"] for path, all_ in told["paths"].items() for method, one in all_.items()}
+    known = [{"session": []}, {"token": []}]
+    assert needs["get", f"{PREFIX}/market"] == [{}, *known]
+    assert needs["post", f"{PREFIX}/sign-in/password"] == [{}, *known]
+    assert needs["get", f"{PREFIX}/me/ways"] == known
+    assert needs["post", f"{PREFIX}/people/invitations"] == known

@@ -14,6 +14,7 @@ from fastapi import APIRouter, FastAPI, Response
 from commonwatt.adapters.stores.written import WrittenFile
 from commonwatt.apps.api.answers import Kept
 from commonwatt.apps.api.elsewhere import HeadAsGet, answer_elsewhere
+from commonwatt.apps.api.examples import complete
 from commonwatt.apps.api.guard import Seating
 from commonwatt.apps.api.problems import RESPONSES, ProblemBody, explain_problems
 from commonwatt.apps.api.v1 import (
@@ -133,12 +134,13 @@ def _note_end(task: asyncio.Future[Any]) -> None:
 
 
 def _describe(app: FastAPI) -> None:
-    """Let the API's description hold the shape of problems, which no route returns by name."""
+    """Let the API's description hold what no route tells: problems, examples, how somebody shows who they are."""
     described: Callable[[], dict[str, Any]] = app.openapi
 
     def openapi() -> dict[str, Any]:
         told = described()
         told["components"].setdefault("schemas", {})["Problem"] = _PROBLEM
+        complete(told)
         return told
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's own documentation has it

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from commonwatt.apps.community import Community
-from commonwatt.apps.views.seeing import assets_of, check, relation
+from commonwatt.apps.views.seeing import assets_of, check, check_own, relation
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.access import Action, lets
@@ -74,7 +74,7 @@ def devices(community: Community, seat: Seat) -> list[DeviceView]:
     """
     found = assets_of(community, seat, Action.SEE_DEVICES)
     if not found:
-        check(community, seat, Action.SEE_DEVICES, seat.account)
+        check_own(seat, Action.SEE_DEVICES)
     gateways = sorted({str(one.gateway) for one in found})
     words = {gateway: _last_words(community, gateway) for gateway in gateways}
     aside = {gateway: _set_aside_s(community, gateway) for gateway in gateways}

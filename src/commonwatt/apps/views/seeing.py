@@ -41,7 +41,22 @@ def check(
         return
     if owner is not None and any(may(seat.role, action, other) for other in Relation):
         raise Unseen(asset or owner)
-    raise Refused("a role does what is in its line of the table", role=seat.role.value, action=action.value)
+    raise _not_in_line(seat, action)
+
+
+def check_own(seat: Seat, action: Action) -> None:
+    """Refuse who may do or see nothing of a kind in their own name; it needs no account, which not every role has.
+
+    Raises:
+        Refused: The role does nothing of this kind, or the seat's token or session is not for it.
+    """
+    hold_to_scopes(seat, action)
+    if not may(seat.role, action, Relation.OWN):
+        raise _not_in_line(seat, action)
+
+
+def _not_in_line(seat: Seat, action: Action) -> Refused:
+    return Refused("a role does what is in its line of the table", role=seat.role.value, action=action.value)
 
 
 def can_ask(community: Community, seat: Seat, action: Action, kind: Kind) -> bool:

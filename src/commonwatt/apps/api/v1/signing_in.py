@@ -7,12 +7,13 @@ opens once. Whatever is wrong, the answer is the same 401; who fails often gets 
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import Field
 
 from commonwatt.apps.api.answers import answer
 from commonwatt.apps.api.armour import SESSION
+from commonwatt.apps.api.examples import PASSKEY
 from commonwatt.apps.api.gate import (
     AtGate,
     FromWhere,
@@ -37,6 +38,7 @@ from commonwatt.model import AccountId
 router = APIRouter(prefix="/sign-in", tags=["signing in"])
 _OPEN = allows(Action.SIGN_IN)
 _SELF = allows(Action.MANAGE_SELF)
+_Answered = Annotated[dict[str, Any], Body(openapi_examples=PASSKEY)]
 BACK = "/api/v1/sign-in/organisation/back"
 
 
@@ -150,7 +152,7 @@ async def passkey_begin(request: Request, gate: AtGate) -> Response:
 
 
 @router.post("/passkey", response_model=SeatShown, summary="Come in with a passkey", **_OPEN)
-async def passkey(request: Request, gate: AtGate, where: FromWhere, told: dict[str, Any]) -> Response:
+async def passkey(request: Request, gate: AtGate, where: FromWhere, told: _Answered) -> Response:
     """The answer of `navigator.credentials.get`, as JSON."""
     person = coming_in.with_passkey(gate.hall, ceremony_of(request), told, where)
     return let_in(request, gate, person, Way.PASSKEY, where)

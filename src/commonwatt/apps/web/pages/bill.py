@@ -12,6 +12,9 @@ from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.seat import Role
 from commonwatt.settlement.bill import Bill, Line
 
+_MOST_ENTRIES = 96
+"""Of a line: a day of quarter-hours, so that a month's bill stays light."""
+
 
 async def build(context: Context) -> None:
     """Put the bill of the month that the address names on the page, or of the newest one."""
@@ -73,9 +76,20 @@ def _line(words: Words, one: Line) -> Markup:
         parts.append(words.price(price))
     if one.tax_micro:
         parts.append(words.say("{tax} of it tax", tax=words.money(one.tax_micro)))
-    parts.append(words.say_many("{n} entry", "{n} entries", len(one.entries)))
     amount = words.exactly(one.amount_micro) if one.amount_micro else ""
-    return row(words.say(one.label), amount, note=" · ".join(parts))
+    return join(row(words.say(one.label), amount, note=" · ".join(parts)), _behind(words, one))
+
+
+def _behind(words: Words, one: Line) -> Markup:
+    """Return the entries behind a line, each of which leads to its proof: the newest, and the way to all."""
+    shown = [
+        tag("a", words.say("entry {number}", number=number), href=f"/proof/entry/{number}", class_="button")
+        for number in reversed(one.entries[-_MOST_ENTRIES:])
+    ]
+    if len(one.entries) > len(shown):
+        shown.append(tag("a", words.say("All"), href="/proof?of=entries", class_="button"))
+    summary = tag("summary", words.say_many("{n} entry", "{n} entries", len(one.entries)), class_="row")
+    return tag("details", summary, tag("div", *shown, class_="ways"), class_="small")
 
 
 def _ways(words: Words, month: str, months: list[str], pdf: str) -> Markup:

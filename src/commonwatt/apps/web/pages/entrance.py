@@ -9,6 +9,8 @@ from commonwatt.apps.web.assets import address
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.markup import join, tag
 from commonwatt.apps.web.notice_words import VETO
+from commonwatt.apps.web.pages import people
+from commonwatt.apps.web.parts.forms import field, form, listing, scripted
 from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.access import Scope
 from commonwatt.identity.seat import Role
@@ -33,9 +35,22 @@ def sign_in(context: Context) -> None:
             form("password", words.say("Come in with a password"), name, password, code),
             form("wallet", words.say("Come in with a wallet"), tag("span", data_no_wallet=no_wallet)),
             form("printed", words.say("Come in with a printed code"), field(words.say("Name"), "name", "off"), printed),
+            listing(
+                words.say("Come in by your organisation"), "organisations", "organisation", words.say("Go"), hides=True
+            ),
+            _recovered(words),
             class_="columns",
         )
     )
+
+
+def _recovered(words: Words) -> Markup:
+    """Return the form that finishes a recovery: for who lost every other way in."""
+    why = words.say(
+        "Whoever helps you hands you its secret. It opens a week after they began, once a second person agreed."
+    )
+    secret = field(words.say("Secret of the recovery"), "secret", "off")
+    return form("recovery", words.say("Come in by a recovery"), tag("p", why, class_="small"), secret)
 
 
 def joining(context: Context) -> None:
@@ -68,6 +83,13 @@ def myself(context: Context) -> None:
             form("make-passkey", words.say("Make a passkey on this device")),
             _password(words),
             form("keep-wallet", words.say("Come in with my wallet, too")),
+            listing(
+                words.say("Come in by my organisation, too"),
+                "organisations",
+                "link-organisation",
+                words.say("Link"),
+                hides=True,
+            ),
             form("print-codes", words.say("Print ten codes"), tag("pre", data_codes=True, class_="amount")),
             listing(words.say("Where I am signed in"), "sessions", "remove", words.say("End")),
             listing(words.say("My places"), "places", "place", words.say("Sit here")),
@@ -75,6 +97,7 @@ def myself(context: Context) -> None:
             _token(words),
             listing(words.say("Who agrees when I recover my access"), "guardians", "drop-guardian", words.say("Drop")),
             _guardian(words),
+            *people.household(context),
             listing(words.say("What happened to my access"), "happened", "remove", words.say("Seen")),
             form("leave", words.say("Leave")),
             class_="columns",
@@ -153,45 +176,6 @@ def _password(words: Words) -> Markup:
     return form("begin-password", words.say("Set a password"), second)
 
 
-def listing(title: str, name: str, deed: str, label: str) -> Markup:
-    """Return a list that the browser itself fills, with a button that does a deed to each of its lines."""
-    row = tag(
-        "div",
-        tag("span", data_title=True, class_="title"),
-        tag("span", data_note=True, class_="small"),
-        tag("form", tag("button", label, type="submit", class_="quiet"), data_entrance=deed),
-        class_="row",
-    )
-    return tag("div", tag("h2", title), tag("cw-list", tag("template", row), data_list=name), class_="card pile")
-
-
-def form(deed: str, label: str, *inside: Markup, path: str | None = None) -> Markup:
-    """Return a form that the browser sends by itself; what is wrong stands under its button, and is read out.
-
-    Args:
-        deed: What it does, see ``entrance.js``.
-        label: Of its button.
-        *inside: What stands before that.
-        path: Of the API, of what the deed is done to; where the deed needs one.
-    """
-    press = tag("button", label, type="submit", class_="first")
-    wrong = tag("p", role="alert", class_="small bad")
-    return tag("form", join(*inside), press, wrong, data_entrance=deed, data_path=path, class_="card pile")
-
-
-def field(label: str, name: str, fills: str, *, kind: str = "text", mode: str = "text", needed: bool = True) -> Markup:
-    """Return one line to type in, for a form that the browser sends by itself."""
-    given = tag(
-        "input", type=kind, name=name, autocomplete=fills, inputmode=mode, required=needed, maxlength=200, class_="text"
-    )
-    return tag("label", tag("span", label, class_="small"), given, class_="pile")
-
-
-def scripted() -> None:
-    """Let the page know how such forms and lists are sent and filled."""
-    ui.add_head_html(f'<script src="{address("entrance.js")}" defer></script>')
-
-
 ME = "/me"
 _JOIN = "/join"
 OWN_ACCESS = (ME, SIGN_IN, _JOIN, VETO)
@@ -201,5 +185,6 @@ PAGES = (
     Page(path=SIGN_IN, title=mark("Come in"), icon="person", roles=_ALL, build=sign_in, listed=False),
     Page(path=_JOIN, title=mark("Join"), icon="person", roles=_ALL, build=joining, listed=False),
     Page(path=VETO, title=mark("Say no"), icon="person", roles=_ALL, build=veto, listed=False),
+    people.PAGE,
     Page(path=ME, title=mark("My access"), icon="person", roles=_ALL - {Role.PUBLIC}, build=myself),
 )

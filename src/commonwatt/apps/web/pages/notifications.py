@@ -10,7 +10,7 @@ from commonwatt.apps.web.assets import address
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.markup import join, tag
 from commonwatt.apps.web.notice_words import NAMES, title_of
-from commonwatt.apps.web.pages.entrance import field, form, scripted
+from commonwatt.apps.web.parts.forms import field, form, scripted
 from commonwatt.apps.web.words import LANGUAGES, Words, mark
 from commonwatt.flows.notices.records import URGENT, Topic
 from commonwatt.identity.seat import Role

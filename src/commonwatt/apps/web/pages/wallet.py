@@ -238,7 +238,8 @@ def _history(context: Context, account: AccountId) -> None:
 
 def _entry_row(words: Words, one: views.EntryView) -> Markup:
     note = f"{words.instant(one.slot_s)} · {one.other} · {words.say('entry {number}', number=one.number)}"
-    return row(words.say(one.label), written(words, one.commodity, one.amount, signed=True), note=note)
+    amount = written(words, one.commodity, one.amount, signed=True)
+    return row(words.say(one.label), amount, note=note, href=f"/proof/entry/{one.number}")
 
 
 PAGE = Page(

@@ -40,6 +40,12 @@
     return ask(path, { message, signature });
   }
 
+  // Where an organisation's people sign in is its own site: it sends the browser back to ours.
+  async function leaveFor(name, asked) {
+    const { url } = await ask(`/sign-in/organisation/${encodeURIComponent(name)}?${asked}`);
+    location.assign(url);
+  }
+
   const deeds = {
     password: async (form) => (await ask("/sign-in/password", fields(form)), location.assign(after())),
     printed: async (form) => (await ask("/sign-in/printed-code", fields(form)), location.assign("/me")),
@@ -51,6 +57,9 @@
       location.assign(after());
     },
     wallet: async () => (await fromWallet("/sign-in/wallet"), location.assign(after())),
+    recovery: async (form) => (await ask("/sign-in/recovery", fields(form)), location.assign("/me")),
+    organisation: (form) => leaveFor(form.dataset.organisation, new URLSearchParams({ next: new URLSearchParams(location.search).get("next") ?? "/" })),
+    "link-organisation": (form) => leaveFor(form.dataset.organisation, new URLSearchParams({ next: "/me", link: true })),
     join: async (form) => {
       await ask("/sign-in/invitation", { secret: location.hash.slice(1), ...fields(form) });
       history.replaceState(null, "", "/join");
@@ -138,6 +147,8 @@
     sessions: async (template) =>
       (await ask("/me/sessions", undefined, "GET")).map((one) =>
         line(template, one.device || one.way, `${one.address} · ${when(one.seen_s)}`, one.here ? null : { path: `/me/sessions/${one.id}` })),
+    organisations: async (template) =>
+      (await ask("/sign-in/organisations", undefined, "GET")).map((organisation) => line(template, organisation, "", { organisation })),
     places: async (template) => {
       const told = await ask("/sign-in", undefined, "GET");
       return Object.entries(told.places).map(([place, name]) =>
@@ -151,9 +162,12 @@
     async connectedCallback() {
       await ready;
       try {
-        this.append(...(await lists[this.dataset.list](this.querySelector("template"))));
+        const lines = await lists[this.dataset.list](this.querySelector("template"));
+        this.append(...lines);
+        if (this.closest("[data-hides]")) this.parentElement.hidden = lines.length === 0;
       } catch (error) {
         this.append(error.message);
+        this.parentElement.hidden = false;
       }
     }
   });
