@@ -108,3 +108,27 @@ def test_a_local_day_has_its_quarter_hours_by_the_clock_also_when_clocks_change(
     rows = starts_s(from_day(date(2026, 10, 24), 3), ZoneInfo("Europe/Berlin"))
     assert rows.shape == (3, 96)
     assert rows[1, 0] - rows[0, 0] == 24 * 3600 and rows[2, 0] - rows[1, 0] == 25 * 3600, "clocks went back"
+
+
+@pytest.mark.row("H8")
+def test_a_new_roof_is_told_by_its_mean_and_takes_nobody_else_s_forecast_away() -> None:
+    sun = SUN.copy()
+    sun[1, : DAYS - 2, :] = np.nan
+    sun[1, DAYS - 2, : SLOTS // 2] = np.nan
+    anna, ben = roofs(past(LOAD, sun), NAMES, LEAST_DAYS)
+    assert (ben.series, ben.model) == ("ben", WEEK) and "0 days of this roof are too few" in ben.choice.reason
+    assert anna.card is not None and anna.card.slots == (DAYS - LEAST_DAYS) * SLOTS
+    assert all(np.isfinite(one.quantiles_wh).all() and np.isfinite(one.expected_wh).all() for one in (anna, ben))
+
+
+@pytest.mark.row("H8")
+@pytest.mark.parametrize("silent", [slice(DAYS - 8, DAYS), slice(0, DAYS - 1), slice(0, DAYS)])
+def test_a_street_that_was_silent_is_forecast_by_what_is_left_and_nothing_fails(silent: slice) -> None:
+    load, sun = LOAD.copy(), SUN.copy()
+    load[:, silent], sun[:, silent] = np.nan, np.nan
+    told = past(load, sun)
+    found = [*loads(told, NAMES, LEAST_DAYS), *roofs(told, NAMES, LEAST_DAYS)]
+    found.append(together(told, range(HOMES), "all", LEAST_DAYS))
+    assert [one.series for one in found[:HOMES]] == list(NAMES)
+    assert all(np.isfinite(one.quantiles_wh).all() for one in found)
+    assert all("too few" in one.choice.reason for one in found[:HOMES])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from commonwatt.forecasting import community, price, solar
 from commonwatt.forecasting.bands import conformal
 from commonwatt.forecasting.choice import Choice, choose
-from commonwatt.forecasting.load import CALIBRATION_DAYS, Panel, fit
+from commonwatt.forecasting.load import CALIBRATION_DAYS, LoadModel, Panel, fit
 from commonwatt.forecasting.score import ScoreCard, score_card
 from commonwatt.model import LEVELS_PERMILLE, InvalidValue
 
@@ -118,9 +118,11 @@ def loads(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
     for day in range(first, past.days + 1):
         known = panel.until(day)
         if model is None or (day - first) % LEARN_EVERY == 0:
-            model = fit(known)
+            model = _learnt(known) or model  # of a street that was silent of late, what was learnt before stands
+        if model is None:
+            reason = f"the {WEEK} is used: of the first {first} days too few were measured to learn from"
+            return [_plain(name, past.load_wh[home], first, 0.0, reason) for home, name in enumerate(names)]
         rows.append(model.quantiles_wh(known))
-    assert model is not None
     rows.append(model.quantiles_wh(panel, lead=2))
     told = np.stack(rows, 2)
     return [_judged(name, TREES, told[:, home], past.load_wh[home], first, 0.0) for home, name in enumerate(names)]
@@ -142,6 +144,11 @@ def roofs(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
     expected = expect_roofs(made, past.sun, past.days)
     found = []
     for at, home in enumerate(have):
+        told = int((~np.isnan(made[at, solar.LEAST_DAYS : first]).all(1)).sum())
+        if told < CALIBRATION_DAYS:
+            reason = f"the {WEEK} is used: {told} days of this roof are too few to tell how far a forecast of it is off"
+            found.append(_plain(names[home], made[at], first, 0.0, reason))
+            continue
         rows = _around(expected[:, at], made[at], solar.LEAST_DAYS, first, floor=0.0)
         found.append(_judged(names[home], EXPERTS, rows, made[at], first, 0.0))
     return found
@@ -227,6 +234,14 @@ def _weights() -> Floats:
 
 
 _WEIGHTS = _weights()
+
+
+def _learnt(known: Panel) -> LoadModel | None:
+    """Return what the past teaches; None where nothing was measured that could."""
+    try:
+        return fit(known)
+    except InvalidValue:
+        return None
 
 
 def _first(past: Past, first: int) -> int:

@@ -128,7 +128,7 @@ def fit(panel: Panel, seed: int = 1, threads: int = 1, rows: int = ROWS) -> Load
         rows: Slots to learn from at most.
 
     Raises:
-        InvalidValue: The past is too short.
+        InvalidValue: The past is too short, or nothing was measured in it, or nothing in its last days.
 
     Source: Ke et al., LightGBM, NeurIPS 2017; global models: Montero-Manso & Hyndman, Int. J. Forecasting 37, 2021.
     """
@@ -153,6 +153,8 @@ def _grow(panel: Panel, random: np.random.Generator, rows: int, threads: int, se
     )
     target = np.log(np.maximum(panel.wh[home, day] / level[:, None], 0) + LIFT).ravel()
     known = ~np.isnan(target)
+    if not known.any():
+        raise InvalidValue(f"a model learns from what was measured, and in {days} days nothing was")
     import lightgbm  # noqa: PLC0415  loads for a second, for which nobody waits who only wants another command
 
     data = lightgbm.Dataset(seen.reshape(-1, len(FEATURES))[known], target[known], free_raw_data=True)
