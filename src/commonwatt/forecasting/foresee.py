@@ -123,6 +123,7 @@ def loads(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
             reason = f"the {WEEK} is used: of the first {first} days too few were measured to learn from"
             return [_plain(name, past.load_wh[home], first, 0.0, reason) for home, name in enumerate(names)]
         rows.append(model.quantiles_wh(known))
+    assert model is not None
     rows.append(model.quantiles_wh(panel, lead=2))
     told = np.stack(rows, 2)
     return [_judged(name, TREES, told[:, home], past.load_wh[home], first, 0.0) for home, name in enumerate(names)]
