@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from commonwatt.forecasting.days import from_day, kinds, starts_s
 from commonwatt.forecasting.foresee import (
     AHEAD,
+    ALIKE,
     LEAST_DAYS,
+    LEAST_PRICED,
+    REGRESSION,
     WEEK,
     Foretold,
     Past,
@@ -132,3 +135,54 @@ def test_a_street_that_was_silent_is_forecast_by_what_is_left_and_nothing_fails(
     assert [one.series for one in found[:HOMES]] == list(NAMES)
     assert all(np.isfinite(one.quantiles_wh).all() for one in found)
     assert all("too few" in one.choice.reason for one in found[:HOMES])
+
+
+@pytest.mark.row("H8")
+def test_one_missing_reading_of_one_home_takes_no_sum_its_forecast() -> None:
+    load, sun = LOAD.copy(), SUN.copy()
+    load[2, 8, 3], sun[0, 9, 12] = np.nan, np.nan
+    told = together(past(load, sun), range(HOMES), "all", LEAST_DAYS)
+    assert told.model == ALIKE or f"{ALIKE} is not used: off by" in told.choice.reason
+    assert told.card is not None and told.card.slots == (DAYS - LEAST_DAYS) * SLOTS, "what was filled is not scored"
+    whole = together(past(LOAD, SUN), range(HOMES), "all", LEAST_DAYS)
+    assert np.allclose(told.expected_wh[-1], whole.expected_wh[-1], rtol=0.2, atol=200)
+    load[2, :6] = np.nan
+    young = together(past(load, sun), range(HOMES), "all", LEAST_DAYS)
+    assert young.model == WEEK and "8 days since all told anything are too few" in young.choice.reason
+
+
+@pytest.mark.row("H8")
+def test_on_a_friday_a_sum_expects_a_saturday_and_on_a_sunday_a_monday() -> None:
+    days = from_day(date(2026, 3, 2), 36)
+    weekend = np.array([3.0 if day.weekday() > 4 else 1.0 for day in days])
+    load = USUAL * weekend[:, None] * np.random.default_rng(4).lognormal(0, 0.05, (HOMES, len(days), SLOTS))
+    calendar = kinds(days), np.zeros((len(days), SLOTS), np.float32), np.zeros((len(days), SLOTS, 3))
+    grows = {}
+    for until in (32, 34):
+        seen = Past(load[:, :until], np.full_like(load[:, :until], np.nan), *(one[: until + AHEAD] for one in calendar))
+        told = together(seen, range(HOMES), "all", until - 7)
+        assert told.model == ALIKE, told.choice.reason
+        today, tomorrow = told.ahead_wh().sum(1)
+        grows[days[until].weekday()] = tomorrow / today
+    assert grows[4] > 2 and grows[6] < 0.5, "at weekends three times as much is drawn"
+
+
+@pytest.mark.row("X9")
+def test_prices_are_told_by_regression_once_there_are_enough_of_them_and_never_by_what_comes_later() -> None:
+    days = from_day(date(2026, 1, 1), 80)
+    shape = 60 + 20 * np.sin(HOUR / 24 * 2 * np.pi)
+    level = 30 * np.sin(np.arange(76) / 9) + np.where([day.weekday() > 4 for day in days[:76]], -20, 0)
+    told = shape + level[:, None] + np.random.default_rng(8).normal(0, 2, (76, SLOTS))
+    weekdays = [day.weekday() for day in days]
+    found = prices(told, weekdays, "price", 70)
+    assert found.model == REGRESSION and found.choice.used and found.first == 70
+    other = told.copy()
+    other[74:] = 500
+    moved = prices(other, weekdays, "price", 70)
+    upto = 74 - 70 + 1
+    assert found.choice.used == moved.choice.used or moved.model == WEEK
+    if moved.choice.used:
+        assert np.array_equal(found.quantiles_wh[:, :upto], moved.quantiles_wh[:, :upto])
+    for count in (LEAST_PRICED - 1, LEAST_PRICED):
+        few = prices(told[:count], weekdays, "price", count - 1)
+        assert ("are too few to learn from" in few.choice.reason) is (count < LEAST_PRICED)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.forecasting import community, price, solar
-from commonwatt.forecasting.bands import conformal
+from commonwatt.forecasting.bands import adapted, conformal
 from commonwatt.forecasting.choice import Choice, choose
 from commonwatt.forecasting.load import CALIBRATION_DAYS, LoadModel, Panel, fit
 from commonwatt.forecasting.score import ScoreCard, score_card
@@ -18,6 +18,8 @@ LEAST_DAYS = CALIBRATION_DAYS + 3
 """Days before the first that is forecast by what was learnt."""
 LEARN_EVERY = 7
 BASELINE_DAYS = 7
+LEAST_PRICED = price.LEAST_DAYS + LEARN_EVERY + 1
+"""Days of prices before they are told by regression: what that needs, a week that it was off on, and one to score."""
 FIRST_PLAIN = 3
 """Days after which the baseline was off often enough to say how far it is."""
 AHEAD = 2
@@ -150,7 +152,7 @@ def roofs(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
             reason = f"the {WEEK} is used: {told} days of this roof are too few to tell how far a forecast of it is off"
             found.append(_plain(names[home], made[at], first, 0.0, reason))
             continue
-        rows = _around(expected[:, at], made[at], solar.LEAST_DAYS, first, floor=0.0)
+        rows = _around(expected[:, at], made[at], solar.LEAST_DAYS, first, 0.0)
         found.append(_judged(names[home], EXPERTS, rows, made[at], first, 0.0))
     return found
 
@@ -178,39 +180,68 @@ def together(past: Past, homes: Sequence[int], name: str, first: int) -> Foretol
         first: As for `loads`.
     """
     rows = list(homes)
-    load = past.load_wh[rows].sum(0)
-    roofs = past.solar_wh[rows]
-    yielding = ~np.isnan(roofs).all((1, 2))
-    sun = roofs[yielding].sum(0)
-    net = load - sun
-    if past.days < LEAST_DAYS or np.isnan(load).any() or np.isnan(net).all(1).any():
-        return _plain(name, net, first, -np.inf)
-    first = _first(past, first)
-    begin = community.LEAST_DAYS
-    used = np.array([community.day_ahead_wh(load[:day], past.kinds, past.dark) for day in range(begin, past.days + 1)])
+    yielding = ~np.isnan(past.solar_wh[rows]).all((1, 2))
+    homes_wh, roofs_wh = past.load_wh[rows], past.solar_wh[rows][yielding]
+    net = homes_wh.sum(0) - roofs_wh.sum(0)
+    load, sun = _filled(homes_wh).sum(0), _filled(roofs_wh).sum(0)
+    holes = np.flatnonzero(np.isnan(load - sun).any(1))
+    since = int(holes[-1]) + 1 if len(holes) else 0
+    if past.days - since < LEAST_DAYS:
+        few = f"{past.days - since} days since all told anything" if since else f"{past.days} whole days"
+        reason = f"the {WEEK} is used: {few} are too few to learn from, {LEAST_DAYS} are needed"
+        return _plain(name, net, first, -np.inf, reason)
+    first = min(max(first, since + LEAST_DAYS), past.days)
+    begin = since + community.LEAST_DAYS
+    if np.isnan(net[begin:first]).all():
+        reason = f"the {WEEK} is used: in no slot of the first days all told anything"
+        return _plain(name, net, first, -np.inf, reason)
+    days = range(begin, past.days + 1)
+    calendar = past.kinds[since:], past.dark[since:]
+    today = np.array([community.day_ahead_wh(load[since:day], *calendar) for day in days])
+    # Tomorrow is another kind of day: it is told from a past of which today, as it is expected, is the last.
+    grown = [np.concatenate([load[since:day], told[None]]) for day, told in zip(days, today, strict=True)]
+    tomorrow = np.array([community.day_ahead_wh(wh, *calendar) for wh in grown])
     if yielding.any():
-        used -= expect_roofs(sun[None], past.sun, past.days)[begin - solar.LEAST_DAYS :, 0]
-    return _judged(name, ALIKE, _around(used, net, begin, first, floor=-np.inf), net, first, -np.inf)
+        yields = expect_roofs(sun[None, since:], past.sun[since:], past.days - since)
+        yields = yields[community.LEAST_DAYS - solar.LEAST_DAYS :, 0]
+        today, tomorrow = today - yields, tomorrow - yields
+    return _judged(name, ALIKE, _around(today, net, begin, first, -np.inf, tomorrow), net, first, -np.inf)
+
+
+def _filled(wh: Floats) -> Floats:
+    """Return days whose holes are told by the mean of their slot over the seven days before, home by home.
+
+    A sum is known only where all of it is, and somewhere a reading is always missing. What no day before tells stays a
+    hole; nothing after a day is looked at.
+    """
+    found = wh.copy()
+    for day in np.flatnonzero(np.isnan(wh).any((0, 2))).tolist():
+        before = wh[:, max(0, day - BASELINE_DAYS) : day].swapaxes(0, 1)
+        usual = np.where(np.isnan(before).all(0), np.nan, _mean(before))
+        found[:, day] = np.where(np.isnan(wh[:, day]), usual, wh[:, day])
+    return found
 
 
 def prices(told: Floats, weekdays: Sequence[int], name: str, first: int) -> Foretold:
-    """Foresee prices by regression on those of the past; tomorrow's are expected like today's.
+    """Foresee prices by regression on those of the past; tomorrow's from a past of which today's forecast is the last.
 
     Args:
         told: (days, slots), any unit, oldest first; not a number where none was published.
-        weekdays: Of each day and the next, 0 to 6.
+        weekdays: Of each day and the next two, 0 to 6.
         name: Of the series.
-        first: As for `loads`; the regression needs `price.LEAST_DAYS` before it.
+        first: As for `loads`; the regression needs `price.LEAST_DAYS` and a week that it was off on before it.
     """
-    if len(told) <= price.LEAST_DAYS or np.isnan(told).any():
-        reason = (
-            f"the {WEEK} is used: {len(told)} days of prices are too few to learn from, {price.LEAST_DAYS} are needed"
-        )
+    if len(told) < LEAST_PRICED or np.isnan(told).any():
+        reason = f"the {WEEK} is used: {len(told)} days of prices are too few to learn from, {LEAST_PRICED} are needed"
         return _plain(name, told, first, -np.inf, reason)
-    first = max(first, price.LEAST_DAYS)
-    expected = [price.day_ahead(told[:day], weekdays[: day + 1]) for day in range(first, len(told) + 1)]
-    rows = _around(np.array(expected), told, first, min(first + LEARN_EVERY, len(told)), floor=-np.inf)
-    return _judged(name, REGRESSION, rows, told, min(first + LEARN_EVERY, len(told)), -np.inf)
+    first = min(max(first, LEAST_PRICED - 1), len(told) - 1)
+    begin = first - LEARN_EVERY
+    days = range(begin, len(told) + 1)
+    today = [price.day_ahead(told[:day], weekdays[: day + 1]) for day in days]
+    grown = [np.concatenate([told[:day], row[None]]) for day, row in zip(days, today, strict=True)]
+    tomorrow = [price.day_ahead(wh, weekdays[: len(wh) + 1]) for wh in grown]
+    rows = _around(np.array(today), told, begin, first, -np.inf, np.array(tomorrow))
+    return _judged(name, REGRESSION, rows, told, first, -np.inf)
 
 
 def means(quantiles: Floats) -> Floats:
@@ -249,28 +280,61 @@ def _first(past: Past, first: int) -> int:
     return min(max(first, LEAST_DAYS), past.days)
 
 
-def _around(expected: Floats, measured: Floats, begin: int, first: int, floor: float) -> Floats:
+def _around(
+    today: Floats, measured: Floats, begin: int, first: int, floor: float, tomorrow: Floats | None = None
+) -> Floats:
     """Return quantiles around what was expected from day ``begin`` on, for days from ``first`` on and one more.
 
-    What it missed on the days before is all that a day's bands are learnt from.
+    What it missed on the days before is all that a day's bands are learnt from; tomorrow's from what was told of days
+    to come as early as that.
+
+    Args:
+        today: What was expected of each day at its start: (days, slots), the first ``begin``, the last today.
+        measured: (days, slots), up to yesterday.
+        begin: See there.
+        first: The first day that is told.
+        floor: What no value falls below.
+        tomorrow: What was expected at the same instants of the day after each; where none is told, the same.
+    """
+    usual = max(float(np.nanmean(np.abs(measured[:first]))), 1.0)
+    rows = _rolled(today, measured[begin:], 0, first - begin, floor, usual)
+    later = _rolled(today if tomorrow is None else tomorrow, measured[begin + 1 :], 1, first - begin, floor, usual)
+    return np.stack([*rows, later[-1]], 1)
+
+
+def _rolled(expected: Floats, came: Floats, late: int, first: int, floor: float, usual: float) -> list[Floats]:
+    """Return the quantiles of each row from one on, learnt from all rows before it but the last ``late`` ones.
+
+    How wide they are follows what the days before missed, since seasons err differently; see `bands.adapted`.
     """
     slots = expected.shape[1]
-    usual = max(float(np.nanmean(np.abs(measured[:first]))), 1.0)
     group = np.broadcast_to(np.arange(slots) * _GROUPS // slots, expected.shape)
-    relative = np.maximum(np.abs(expected), RELATIVE_LEAST * usual)
-    rows = []
-    for day in range(first, begin + len(expected)):
-        at = day - begin
-        known = slice(0, at)
-        off = _usually_off(measured[begin:day] - expected[known], LEAST_SCALE * usual)
+    rows: list[Floats] = []
+    width = 1.0
+    for at in range(first, len(expected)):
+        known = slice(0, max(at - late, 0))
+        missed = came[known] - expected[known]
+        if np.isnan(missed).all():
+            rows.append(np.broadcast_to(expected[at], (len(LEVELS_PERMILLE), slots)))
+            continue
+        seen = len(rows) - 1 - late
+        if seen >= 0:
+            width = _widened(width, rows[seen], came[first + seen])
         # What cannot be negative errs in proportion to what is expected; what goes through zero by the time of day.
-        scale = relative if floor == 0 else np.broadcast_to(off, expected.shape)
+        off = np.broadcast_to(_usually_off(missed, LEAST_SCALE * usual), expected.shape)
+        scale = np.maximum(np.abs(expected), RELATIVE_LEAST * usual) if floor == 0 else off
         bands = conformal(
-            expected[known].ravel(), measured[begin:day].ravel(), scale[known].ravel(), group[known].ravel(), _GROUPS
+            expected[known].ravel(), came[known].ravel(), scale[known].ravel(), group[known].ravel(), _GROUPS
         )
-        rows.append(bands.around(expected[at], scale[at], group[at], floor))
-    rows.append(rows[-1])
-    return np.stack(rows, 1)
+        rows.append(bands.around(expected[at], scale[at], group[at], floor, width))
+    return rows
+
+
+def _widened(width: float, told: Floats, came: Floats) -> float:
+    known = ~np.isnan(came)
+    if not known.any():
+        return width
+    return adapted(width, float(((came < told[0]) | (came > told[-1]))[known].mean()))
 
 
 def _usually_off(errors: Floats, least: float) -> Floats:
