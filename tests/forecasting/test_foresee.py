@@ -156,10 +156,11 @@ def test_on_a_friday_a_sum_expects_a_saturday_and_on_a_sunday_a_monday() -> None
     days = from_day(date(2026, 3, 2), 36)
     weekend = np.array([3.0 if day.weekday() > 4 else 1.0 for day in days])
     load = USUAL * weekend[:, None] * np.random.default_rng(4).lognormal(0, 0.05, (HOMES, len(days), SLOTS))
-    calendar = kinds(days), np.zeros((len(days), SLOTS), np.float32), np.zeros((len(days), SLOTS, 3))
+    dark, way = np.zeros((len(days), SLOTS), np.float32), np.zeros((len(days), SLOTS, 3))
     grows = {}
     for until in (32, 34):
-        seen = Past(load[:, :until], np.full_like(load[:, :until], np.nan), *(one[: until + AHEAD] for one in calendar))
+        upto, roofless = until + AHEAD, np.full_like(load[:, :until], np.nan)
+        seen = Past(load[:, :until], roofless, kinds(days[:upto]), dark[:upto], way[:upto])
         told = together(seen, range(HOMES), "all", until - 7)
         assert told.model == ALIKE, told.choice.reason
         today, tomorrow = told.ahead_wh().sum(1)
