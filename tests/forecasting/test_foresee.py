@@ -76,7 +76,7 @@ def test_what_lost_to_the_mean_of_seven_days_is_told_by_it_and_says_so() -> None
     wild = LOAD.copy()
     wild[:, :LEAST_DAYS] *= _DRAW.choice([0.05, 4.0], (HOMES, LEAST_DAYS, 1))
     for one in loads(past(wild, SUN), NAMES, LEAST_DAYS):
-        assert one.card is not None and one.choice.used == (one.card.skill >= 0) == one.card.used
+        assert one.card is not None and one.choice.used == one.card.used
         week = wild[NAMES.index(one.series), DAYS - 7 :].mean(0)
         assert np.allclose(one.expected_wh[-1], week) is not one.choice.used
         assert (one.model == WEEK) is not one.choice.used

@@ -28,7 +28,6 @@ TREES, EXPERTS, ALIKE, WEEK = "global trees", "five experts", "days alike", "7-d
 REGRESSION = "regression over windows"
 MOST_SCORED = 14
 """Days that are scored where there are so many."""
-_MIDDLE = LEVELS_PERMILLE.index(500)
 _NEAR = 2
 LEAST_SCALE, RELATIVE_LEAST = 0.02, 0.1
 """Least that a slot is taken to be off, as a share of the series' mean: what never erred still may."""
@@ -348,7 +347,7 @@ def _usually_off(errors: Floats, least: float) -> Floats:
 
 def _judged(name: str, model: str, quantiles: Floats, wh: Floats, first: int, floor: float) -> Foretold:
     came, week = wh[first:], _weeks(wh, first)
-    choice = choose(model, quantiles[_MIDDLE, :-AHEAD].ravel(), week[:-AHEAD].ravel(), came.ravel())
+    choice = choose(model, means(quantiles)[:-AHEAD].ravel(), week[:-AHEAD].ravel(), came.ravel(), means=True)
     card = _card(name, model, choice, quantiles, week, wh, first)
     told = quantiles if choice.used else _week_bands(wh, first, floor)
     expected = means(quantiles) if choice.used else week
