@@ -187,3 +187,14 @@ def test_prices_are_told_by_regression_once_there_are_enough_of_them_and_never_b
     for count in (LEAST_PRICED - 1, LEAST_PRICED):
         few = prices(told[:count], weekdays, "price", count - 1)
         assert ("are too few to learn from" in few.choice.reason) is (count < LEAST_PRICED)
+
+
+@pytest.mark.row("X9")
+def test_what_a_day_would_have_been_planned_with_is_what_was_chosen_before_it_came() -> None:
+    shuffled = LOAD.copy()
+    shuffled[:, KNOWN:] = 3 * shuffled[:, KNOWN:][:, ::-1, ::-1] + 7
+    seen, other = (loads(past(wh, SUN), NAMES, LEAST_DAYS) for wh in (LOAD, shuffled))
+    for one, moved in zip(seen, other, strict=True):
+        upto = KNOWN - one.first + 1
+        assert np.array_equal(one.chosen_wh[:upto], moved.chosen_wh[:upto])
+        assert np.array_equal(one.chosen_wh[-AHEAD:], one.expected_wh[-AHEAD:])

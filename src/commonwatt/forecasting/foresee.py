@@ -86,6 +86,8 @@ class Foretold:
         measured_wh: (days, slots); not a number from today on.
         choice: Whether the model is used from now on, and why.
         card: How good it was; none where nothing was scored.
+        chosen_wh: What each day would have been planned with: as `expected_wh`, but each day by what was chosen before
+            it came.
     """
 
     series: str
@@ -96,6 +98,7 @@ class Foretold:
     measured_wh: Floats
     choice: Choice
     card: ScoreCard | None
+    chosen_wh: Floats
 
     def ahead_wh(self) -> Floats:
         """Return what is planned with, today and tomorrow: (2, slots)."""
@@ -347,11 +350,17 @@ def _usually_off(errors: Floats, least: float) -> Floats:
 
 def _judged(name: str, model: str, quantiles: Floats, wh: Floats, first: int, floor: float) -> Foretold:
     came, week = wh[first:], _weeks(wh, first)
-    choice = choose(model, means(quantiles)[:-AHEAD].ravel(), week[:-AHEAD].ravel(), came.ravel(), means=True)
+    ours = means(quantiles)
+
+    def chosen(upto: int) -> Choice:
+        return choose(model, ours[:upto].ravel(), week[:upto].ravel(), came[:upto].ravel(), means=True)
+
+    choice = chosen(len(came))
+    before = [ours[at] if chosen(min(at, len(came))).used else week[at] for at in range(len(week))]
     card = _card(name, model, choice, quantiles, week, wh, first)
     told = quantiles if choice.used else _week_bands(wh, first, floor)
-    expected = means(quantiles) if choice.used else week
-    return Foretold(name, model if choice.used else WEEK, first, told, expected, _until_now(came), choice, card)
+    expected, which = (ours, model) if choice.used else (week, WEEK)
+    return Foretold(name, which, first, told, expected, _until_now(came), choice, card, np.array(before))
 
 
 def _plain(name: str, wh: Floats, first: int, floor: float, reason: str = "") -> Foretold:
@@ -361,7 +370,7 @@ def _plain(name: str, wh: Floats, first: int, floor: float, reason: str = "") ->
     why = reason or f"the {WEEK} is used: {days} whole days are too few to learn from, {LEAST_DAYS} are needed"
     choice, week, told = Choice(False, why), _weeks(wh, first), _week_bands(wh, first, floor)
     card = _card(name, WEEK, choice, told, week, wh, first)
-    return Foretold(name, WEEK, first, told, week, _until_now(wh[first:]), choice, card)
+    return Foretold(name, WEEK, first, told, week, _until_now(wh[first:]), choice, card, week)
 
 
 def _card(
