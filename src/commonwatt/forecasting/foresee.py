@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.forecasting import community, price, solar
-from commonwatt.forecasting.bands import adapted, conformal
 from commonwatt.forecasting.choice import Choice, choose
+from commonwatt.forecasting.daily_bands import around
 from commonwatt.forecasting.load import CALIBRATION_DAYS, LoadModel, Panel, fit
 from commonwatt.forecasting.score import ScoreCard, score_card
 from commonwatt.model import LEVELS_PERMILLE, InvalidValue
@@ -28,11 +28,6 @@ TREES, EXPERTS, ALIKE, WEEK = "global trees", "five experts", "days alike", "7-d
 REGRESSION = "regression over windows"
 MOST_SCORED = 14
 """Days that are scored where there are so many."""
-_NEAR = 2
-LEAST_SCALE, RELATIVE_LEAST = 0.02, 0.1
-"""Least that a slot is taken to be off, as a share of the series' mean: what never erred still may."""
-_GROUPS = 8
-"""Of the day's slots, by time, for bands: the sun misses at noon, not at night."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +149,7 @@ def roofs(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
             reason = f"the {WEEK} is used: {told} days of this roof are too few to tell how far a forecast of it is off"
             found.append(_plain(names[home], made[at], first, 0.0, reason))
             continue
-        rows = _around(expected[:, at], made[at], solar.LEAST_DAYS, first, 0.0)
+        rows = around(expected[:, at], made[at], solar.LEAST_DAYS, first, 0.0)
         found.append(_judged(names[home], EXPERTS, rows, made[at], first, 0.0))
     return found
 
@@ -207,7 +202,7 @@ def together(past: Past, homes: Sequence[int], name: str, first: int) -> Foretol
         yields = expect_roofs(sun[None, since:], past.sun[since:], past.days - since)
         yields = yields[community.LEAST_DAYS - solar.LEAST_DAYS :, 0]
         today, tomorrow = today - yields, tomorrow - yields
-    return _judged(name, ALIKE, _around(today, net, begin, first, -np.inf, tomorrow), net, first, -np.inf)
+    return _judged(name, ALIKE, around(today, net, begin, first, -np.inf, tomorrow), net, first, -np.inf)
 
 
 def _filled(wh: Floats) -> Floats:
@@ -242,7 +237,7 @@ def prices(told: Floats, weekdays: Sequence[int], name: str, first: int) -> Fore
     today = [price.day_ahead(told[:day], weekdays[: day + 1]) for day in days]
     grown = [np.concatenate([told[:day], row[None]]) for day, row in zip(days, today, strict=True)]
     tomorrow = [price.day_ahead(wh, weekdays[: len(wh) + 1]) for wh in grown]
-    rows = _around(np.array(today), told, begin, first, -np.inf, np.array(tomorrow))
+    rows = around(np.array(today), told, begin, first, -np.inf, np.array(tomorrow))
     return _judged(name, REGRESSION, rows, told, first, -np.inf)
 
 
@@ -280,72 +275,6 @@ def _learnt(known: Panel) -> LoadModel | None:
 
 def _first(past: Past, first: int) -> int:
     return min(max(first, LEAST_DAYS), past.days)
-
-
-def _around(
-    today: Floats, measured: Floats, begin: int, first: int, floor: float, tomorrow: Floats | None = None
-) -> Floats:
-    """Return quantiles around what was expected from day ``begin`` on, for days from ``first`` on and one more.
-
-    What it missed on the days before is all that a day's bands are learnt from; tomorrow's from what was told of days
-    to come as early as that.
-
-    Args:
-        today: What was expected of each day at its start: (days, slots), the first ``begin``, the last today.
-        measured: (days, slots), up to yesterday.
-        begin: See there.
-        first: The first day that is told.
-        floor: What no value falls below.
-        tomorrow: What was expected at the same instants of the day after each; where none is told, the same.
-    """
-    usual = max(float(np.nanmean(np.abs(measured[:first]))), 1.0)
-    rows = _rolled(today, measured[begin:], 0, first - begin, floor, usual)
-    later = _rolled(today if tomorrow is None else tomorrow, measured[begin + 1 :], 1, first - begin, floor, usual)
-    return np.stack([*rows, later[-1]], 1)
-
-
-def _rolled(expected: Floats, came: Floats, late: int, first: int, floor: float, usual: float) -> list[Floats]:
-    """Return the quantiles of each row from one on, learnt from all rows before it but the last ``late`` ones.
-
-    How wide they are follows what the days before missed, since seasons err differently; see `bands.adapted`.
-    """
-    slots = expected.shape[1]
-    group = np.broadcast_to(np.arange(slots) * _GROUPS // slots, expected.shape)
-    rows: list[Floats] = []
-    width = 1.0
-    for at in range(first, len(expected)):
-        known = slice(0, max(at - late, 0))
-        missed = came[known] - expected[known]
-        if np.isnan(missed).all():
-            rows.append(np.broadcast_to(expected[at], (len(LEVELS_PERMILLE), slots)))
-            continue
-        seen = len(rows) - 1 - late
-        if seen >= 0:
-            width = _widened(width, rows[seen], came[first + seen])
-        # What cannot be negative errs in proportion to what is expected; what goes through zero by the time of day.
-        off = np.broadcast_to(_usually_off(missed, LEAST_SCALE * usual), expected.shape)
-        scale = np.maximum(np.abs(expected), RELATIVE_LEAST * usual) if floor == 0 else off
-        bands = conformal(
-            expected[known].ravel(), came[known].ravel(), scale[known].ravel(), group[known].ravel(), _GROUPS
-        )
-        rows.append(bands.around(expected[at], scale[at], group[at], floor, width))
-    return rows
-
-
-def _widened(width: float, told: Floats, came: Floats) -> float:
-    known = ~np.isnan(came)
-    if not known.any():
-        return width
-    return adapted(width, float(((came < told[0]) | (came > told[-1]))[known].mean()))
-
-
-def _usually_off(errors: Floats, least: float) -> Floats:
-    """Return how far each slot of the day was off on average, with those around it; noon is, midnight is not."""
-    seen = ~np.isnan(errors)
-    mean = np.where(seen, np.abs(errors), 0).sum(0) / np.maximum(seen.sum(0), 1)
-    around = np.pad(mean, _NEAR, mode="wrap")
-    found: Floats = np.maximum(np.convolve(around, np.full(2 * _NEAR + 1, 1 / (2 * _NEAR + 1)), "valid"), least)
-    return found
 
 
 def _judged(name: str, model: str, quantiles: Floats, wh: Floats, first: int, floor: float) -> Foretold:
@@ -389,7 +318,7 @@ def _week_bands(wh: Floats, first: int, floor: float) -> Floats:
     if first < FIRST_PLAIN or not np.isfinite(wh[1:first]).any():
         week = _weeks(wh, first)
         return np.broadcast_to(week, (len(LEVELS_PERMILLE), *week.shape)).copy()
-    return _around(_weeks(wh, 1)[:-1], wh, 1, first, floor)
+    return around(_weeks(wh, 1)[:-1], wh, 1, first, floor)
 
 
 def _weeks(wh: Floats, first: int) -> Floats:
