@@ -33,3 +33,11 @@ def test_weights_follow_who_was_right_and_forget() -> None:
     experts[0, -3:] += 5
     assert weights(experts, came, forget=0.5)[0] < weights(experts, came)[2]
     assert weights(experts, np.full((10, 4), np.nan)).tolist() == [1 / 3] * 3
+
+
+@pytest.mark.row("X9")
+def test_means_are_judged_as_means_and_not_by_how_well_they_do_as_medians() -> None:
+    skewed = np.where(np.arange(LEAST_SLOTS) % 5 == 0, 100.0, 0.0)
+    mean, median = np.full(LEAST_SLOTS, 21.0), np.zeros(LEAST_SLOTS)
+    assert choose("mean", mean, median, skewed, means=True).used
+    assert not choose("mean", mean, median, skewed).used, "as medians the other is better"

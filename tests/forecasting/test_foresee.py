@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from commonwatt.forecasting.days import from_day, kinds, starts_s
 from commonwatt.forecasting.foresee import (
     AHEAD,
+    ALIKE,
     LEAST_DAYS,
+    LEAST_PRICED,
+    REGRESSION,
     WEEK,
     Foretold,
     Past,
@@ -73,7 +76,7 @@ def test_what_lost_to_the_mean_of_seven_days_is_told_by_it_and_says_so() -> None
     wild = LOAD.copy()
     wild[:, :LEAST_DAYS] *= _DRAW.choice([0.05, 4.0], (HOMES, LEAST_DAYS, 1))
     for one in loads(past(wild, SUN), NAMES, LEAST_DAYS):
-        assert one.card is not None and one.choice.used == (one.card.skill >= 0) == one.card.used
+        assert one.card is not None and one.choice.used == one.card.used
         week = wild[NAMES.index(one.series), DAYS - 7 :].mean(0)
         assert np.allclose(one.expected_wh[-1], week) is not one.choice.used
         assert (one.model == WEEK) is not one.choice.used
@@ -108,3 +111,90 @@ def test_a_local_day_has_its_quarter_hours_by_the_clock_also_when_clocks_change(
     rows = starts_s(from_day(date(2026, 10, 24), 3), ZoneInfo("Europe/Berlin"))
     assert rows.shape == (3, 96)
     assert rows[1, 0] - rows[0, 0] == 24 * 3600 and rows[2, 0] - rows[1, 0] == 25 * 3600, "clocks went back"
+
+
+@pytest.mark.row("H8")
+def test_a_new_roof_is_told_by_its_mean_and_takes_nobody_else_s_forecast_away() -> None:
+    sun = SUN.copy()
+    sun[1, : DAYS - 2, :] = np.nan
+    sun[1, DAYS - 2, : SLOTS // 2] = np.nan
+    anna, ben = roofs(past(LOAD, sun), NAMES, LEAST_DAYS)
+    assert (ben.series, ben.model) == ("ben", WEEK) and "0 days of this roof are too few" in ben.choice.reason
+    assert anna.card is not None and anna.card.slots == (DAYS - LEAST_DAYS) * SLOTS
+    assert all(np.isfinite(one.quantiles_wh).all() and np.isfinite(one.expected_wh).all() for one in (anna, ben))
+
+
+@pytest.mark.row("H8")
+@pytest.mark.parametrize("silent", [slice(DAYS - 8, DAYS), slice(0, DAYS - 1), slice(0, DAYS)])
+def test_a_street_that_was_silent_is_forecast_by_what_is_left_and_nothing_fails(silent: slice) -> None:
+    load, sun = LOAD.copy(), SUN.copy()
+    load[:, silent], sun[:, silent] = np.nan, np.nan
+    told = past(load, sun)
+    found = [*loads(told, NAMES, LEAST_DAYS), *roofs(told, NAMES, LEAST_DAYS)]
+    found.append(together(told, range(HOMES), "all", LEAST_DAYS))
+    assert [one.series for one in found[:HOMES]] == list(NAMES)
+    assert all(np.isfinite(one.quantiles_wh).all() for one in found)
+    assert all("too few" in one.choice.reason for one in found[:HOMES])
+
+
+@pytest.mark.row("H8")
+def test_one_missing_reading_of_one_home_takes_no_sum_its_forecast() -> None:
+    load, sun = LOAD.copy(), SUN.copy()
+    load[2, 8, 3], sun[0, 9, 12] = np.nan, np.nan
+    told = together(past(load, sun), range(HOMES), "all", LEAST_DAYS)
+    assert told.model == ALIKE or f"{ALIKE} is not used: off by" in told.choice.reason
+    assert told.card is not None and told.card.slots == (DAYS - LEAST_DAYS) * SLOTS, "what was filled is not scored"
+    whole = together(past(LOAD, SUN), range(HOMES), "all", LEAST_DAYS)
+    assert np.allclose(told.expected_wh[-1], whole.expected_wh[-1], rtol=0.2, atol=200)
+    load[2, :6] = np.nan
+    young = together(past(load, sun), range(HOMES), "all", LEAST_DAYS)
+    assert young.model == WEEK and "8 days since all told anything are too few" in young.choice.reason
+
+
+@pytest.mark.row("H8")
+def test_on_a_friday_a_sum_expects_a_saturday_and_on_a_sunday_a_monday() -> None:
+    days = from_day(date(2026, 3, 2), 36)
+    weekend = np.array([3.0 if day.weekday() > 4 else 1.0 for day in days])
+    load = USUAL * weekend[:, None] * np.random.default_rng(4).lognormal(0, 0.05, (HOMES, len(days), SLOTS))
+    dark, way = np.zeros((len(days), SLOTS), np.float32), np.zeros((len(days), SLOTS, 3))
+    grows = {}
+    for until in (32, 34):
+        upto, roofless = until + AHEAD, np.full_like(load[:, :until], np.nan)
+        seen = Past(load[:, :until], roofless, kinds(days[:upto]), dark[:upto], way[:upto])
+        told = together(seen, range(HOMES), "all", until - 7)
+        assert told.model == ALIKE, told.choice.reason
+        today, tomorrow = told.ahead_wh().sum(1)
+        grows[days[until].weekday()] = tomorrow / today
+    assert grows[4] > 2 and grows[6] < 0.5, "at weekends three times as much is drawn"
+
+
+@pytest.mark.row("X9")
+def test_prices_are_told_by_regression_once_there_are_enough_of_them_and_never_by_what_comes_later() -> None:
+    days = from_day(date(2026, 1, 1), 80)
+    shape = 60 + 20 * np.sin(HOUR / 24 * 2 * np.pi)
+    level = 30 * np.sin(np.arange(76) / 9) + np.where([day.weekday() > 4 for day in days[:76]], -20, 0)
+    told = shape + level[:, None] + np.random.default_rng(8).normal(0, 2, (76, SLOTS))
+    weekdays = [day.weekday() for day in days]
+    found = prices(told, weekdays, "price", 70)
+    assert found.model == REGRESSION and found.choice.used and found.first == 70
+    other = told.copy()
+    other[74:] = 500
+    moved = prices(other, weekdays, "price", 70)
+    upto = 74 - 70 + 1
+    assert found.choice.used == moved.choice.used or moved.model == WEEK
+    if moved.choice.used:
+        assert np.array_equal(found.quantiles_wh[:, :upto], moved.quantiles_wh[:, :upto])
+    for count in (LEAST_PRICED - 1, LEAST_PRICED):
+        few = prices(told[:count], weekdays, "price", count - 1)
+        assert ("are too few to learn from" in few.choice.reason) is (count < LEAST_PRICED)
+
+
+@pytest.mark.row("X9")
+def test_what_a_day_would_have_been_planned_with_is_what_was_chosen_before_it_came() -> None:
+    shuffled = LOAD.copy()
+    shuffled[:, KNOWN:] = 3 * shuffled[:, KNOWN:][:, ::-1, ::-1] + 7
+    seen, other = (loads(past(wh, SUN), NAMES, LEAST_DAYS) for wh in (LOAD, shuffled))
+    for one, moved in zip(seen, other, strict=True):
+        upto = KNOWN - one.first + 1
+        assert np.array_equal(one.chosen_wh[:upto], moved.chosen_wh[:upto])
+        assert np.array_equal(one.chosen_wh[-AHEAD:], one.expected_wh[-AHEAD:])

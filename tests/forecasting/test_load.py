@@ -64,6 +64,23 @@ def test_quantiles_rise_and_hold_what_came_as_often_as_they_say() -> None:
     assert 0.86 < np.mean(inside) < 0.94
 
 
+@pytest.mark.row("X9")
+def test_a_forecast_further_ahead_is_as_sure_as_it_was_off_that_far_ahead() -> None:
+    panel, random = street(), np.random.default_rng(6)
+    # Homes whose level wanders: what they draw in a week is less sure than what they draw tomorrow.
+    level = np.exp(np.cumsum(random.normal(0, 0.25, (len(panel.wh), panel.days)), 1) - 0.5)
+    wandering = Panel((panel.wh * level[:, :, None]).astype(np.float32), panel.kinds, panel.dark)
+    model = fit(wandering.until(KNOWN), rows=12_000)
+    width, inside = {}, {}
+    for lead in (1, 2, 6):
+        rows = [model.quantiles_wh(wandering.until(day), lead) for day in range(KNOWN, panel.days - lead)]
+        came = [wandering.wh[:, day + lead - 1] for day in range(KNOWN, panel.days - lead)]
+        width[lead] = np.mean([row[-1] - row[0] for row in rows]) / np.mean([row[MIDDLE] for row in rows])
+        inside[lead] = np.mean([(wh >= row[0]) & (wh <= row[-1]) for row, wh in zip(rows, came, strict=True)])
+    assert width[1] < width[2] < width[6], width
+    assert min(inside[1], inside[2]) > 0.85, inside
+
+
 def test_holes_are_borne_and_a_home_never_read_expects_nothing() -> None:
     model, panel = learnt()
     holes = panel.wh[:, :KNOWN].copy()

@@ -1,8 +1,8 @@
 """Foresee a community from its log and from what members brought along: once a local day, in a thread aside."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -20,7 +20,10 @@ from commonwatt.forecasting.foresee import AHEAD, MOST_SCORED, Foretold, Past, l
 from commonwatt.forecasting.habits import Departure, Habit, habits
 from commonwatt.model import AccountId, AssetId, AssetKind, CommonwattError, Refused, instant, zone_of
 
+_log = logging.getLogger(__name__)
 KEPT_WARM_S = 5.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 60.0, 3_600.0
+"""Before what failed is made again for nobody: making it takes seconds of a core."""
 MOST_HOMES = 200
 """Homes up to which an app foresees its community: of more, a day's book would take minutes and much memory."""
 
@@ -65,7 +68,7 @@ class Foresight:
 
     def __init__(self, brought: Brought) -> None:
         self._brought = brought
-        self._made: tuple[tuple[object, ...], asyncio.Future[Book]] | None = None
+        self._made: tuple[_Key, asyncio.Future[Book]] | None = None
 
     async def book(self, state: State, chronicle: Chronicle, now_s: int) -> Book:
         """Return the book of the local day; who asks first on a day waits for it to be made, all others with them.
@@ -75,11 +78,9 @@ class Foresight:
             chronicle: With what their meters told.
             now_s: The log's time.
         """
-        clock = zone_of(state.charter.timezone)
-        homes = frozenset(one.id for one in state.assets.values() if one.kind is AssetKind.CONNECTION)
-        if len(homes) > MOST_HOMES:
-            raise Refused("forecasts are made for so many homes", most=MOST_HOMES, found=len(homes))
-        key = (instant(now_s).astimezone(clock).date(), homes)
+        key = _key(state, now_s)
+        if len(key[1]) > MOST_HOMES:
+            raise Refused("forecasts are made for so many homes", most=MOST_HOMES, found=len(key[1]))
         if self._made is None or self._made[0] != key:
             self._made = key, asyncio.ensure_future(self._make(state, chronicle, now_s))
         made = self._made[1]
@@ -100,17 +101,40 @@ class Foresight:
             await asyncio.sleep(0)
 
     async def keep_warm(self, state: Callable[[], State], chronicle: Chronicle, now_s: Callable[[], int]) -> None:
-        """Make the book of each day as it begins, so that nobody waits for it; until cancelled."""
+        """Make the book of each day as it begins, so that nobody waits for it; until cancelled.
+
+        A book that failed is made again after a minute, then after twice as long, up to an hour; the next one at once.
+        """
+        failed: _Key | None = None
+        rest_s = pause_s = 0.0
         while True:
-            with suppress(CommonwattError):
-                await self.book(state(), chronicle, now_s())
+            key = _key(state(), now_s())
+            if key != failed or rest_s <= 0:
+                try:
+                    await self.book(state(), chronicle, now_s())
+                    failed = None
+                except Exception as error:
+                    pause_s = FIRST_PAUSE_S if key != failed else min(2 * pause_s, LONGEST_PAUSE_S)
+                    failed, rest_s = key, pause_s
+                    foreseen = isinstance(error, CommonwattError)
+                    _log.warning("forecasts are made later: %s", error, exc_info=None if foreseen else error)
             await asyncio.sleep(KEPT_WARM_S)
+            rest_s -= KEPT_WARM_S
 
     @property
     def latest(self) -> Book | None:
         """Return the book that was made last, where nobody has to wait for it."""
         made = None if self._made is None else self._made[1]
         return made.result() if made is not None and made.done() and made.exception() is None else None
+
+
+_Key = tuple[date, frozenset[AssetId]]
+
+
+def _key(state: State, now_s: int) -> _Key:
+    """Return what a book is of: a local day, and the homes of it."""
+    homes = frozenset(one.id for one in state.assets.values() if one.kind is AssetKind.CONNECTION)
+    return instant(now_s).astimezone(zone_of(state.charter.timezone)).date(), homes
 
 
 def look(told: Gathered) -> Book:
@@ -121,10 +145,6 @@ def look(told: Gathered) -> Book:
     past = past_of(list(told.load_wh[:, :count]), list(told.solar_wh[:, :count]), days, told.clock, told.brought.place)
     first = max(0, count - MOST_SCORED)
     zones = {zone: [at for at, own in enumerate(told.zone) if own == zone] for zone in dict.fromkeys(told.zone)}
-    weekdays = [day.weekday() for day in days]
-    priced = told.prices[:count, :, 0]
-    known: NDArray[np.bool_] = np.asarray(~np.isnan(priced).any(1))
-    since = count - int(np.argmin(known[::-1])) if not known.all() else 0
     homes = {AccountId(one.series): one for one in loads(past, names, first)} if names else {}
     yielding = {AccountId(one.series): one for one in roofs(past, names, first)} if names else {}
     return Book(
@@ -135,11 +155,21 @@ def look(told: Gathered) -> Book:
         zones={zone: together(past, rows, zone, first) for zone, rows in zones.items()},
         community=together(past, range(len(names)), "community", first) if names else None,
         sun=_sun(past, first),
-        price=prices(priced[since:], weekdays[since : count + 1], "price", max(0, first - since)),
+        price=_price(told),
         habits={asset: tuple(_habits(told, found)) for asset, found in told.departures.items()},
         alarms=alarms(told),
         decisions=decisions(told, homes, yielding),
     )
+
+
+def _price(told: Gathered) -> Foretold:
+    """Return the import price; days up to the last one with a hole teach nothing."""
+    count = len(told.priced)
+    holes = np.flatnonzero(np.isnan(told.priced).any(1))
+    since = int(holes[-1]) + 1 if len(holes) else 0
+    known = told.priced[since:]
+    weekdays = [day.weekday() for day in from_day(told.today - timedelta(days=len(known)), len(known) + AHEAD)]
+    return prices(known, weekdays, "price", max(0, count - since - MOST_SCORED))
 
 
 def _sun(past: Past, first: int) -> Foretold | None:

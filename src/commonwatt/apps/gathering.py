@@ -33,6 +33,8 @@ from commonwatt.model import (
 
 Floats = NDArray[np.float64]
 MOST_DAYS = 56
+MOST_PRICED_DAYS = 378
+"""Prices are few, and what they are learnt by looks at a year, from a fortnight ago, too."""
 MOST_SCHEDULES = 7 * 96
 """A week of plans: what a charger was told before is nothing to wait for."""
 DAY_BREAKS_MINUTE = 4 * 60
@@ -74,6 +76,8 @@ class Gathered:
         solar_wh: Likewise.
         meters: Behind the log alone: by asset.
         prices: (days, slots, 2) import and export price, micro per kWh.
+        priced: (days, slots) import price of all whole days before today that are known, a year and some at most; not a
+            number where none was told.
         departures: Of each car, in order.
         told_w: What each car was told to draw at most, as its schedule in force says: (days, slots).
         brought: With its place.
@@ -89,6 +93,7 @@ class Gathered:
     solar_wh: Floats
     meters: Mapping[AssetId, Meter]
     prices: Floats
+    priced: Floats
     departures: Mapping[AssetId, tuple[Departure, ...]]
     told_w: Mapping[AssetId, Floats]
     brought: Brought
@@ -111,12 +116,9 @@ def gathering(state: State, chronicle: Chronicle, brought: Brought, now_s: int) 
     clock = zone_of(state.charter.timezone)
     today = instant(now_s).astimezone(clock).date()
     owners = sorted({one.owner for one in every if one.kind is AssetKind.CONNECTION})
-    first_s = min([home.first_s for owner, home in brought.homes.items() if owner in owners], default=now_s)
-    last_s = chronicle.last_slot_s()
-    if last_s is not None:
-        prices = chronicle.prices(0, now_s)
-        first_s = min(first_s, next(iter(prices), now_s))
-    began = instant(first_s).astimezone(clock)
+    joined = [state.joined_s[one.id] for one in every if one.kind is AssetKind.CONNECTION]
+    known = [home.first_s for owner, home in brought.homes.items() if owner in owners]
+    began = instant(min([*joined, *known], default=now_s)).astimezone(clock)
     since = began.date() if began.time() == datetime.min.time() else began.date() + timedelta(days=1)
     count = min(MOST_DAYS, max(0, (today - since).days))
     days = from_day(today - timedelta(days=count), count + 1)
@@ -127,7 +129,9 @@ def gathering(state: State, chronicle: Chronicle, brought: Brought, now_s: int) 
         meters[one.id] = _meter(chronicle, one, own)
         yield
     homes = [[one for one in every if one.owner == owner] for owner in owners]
-    measured = [_home(brought, owner, assets, meters, own) for owner, assets in zip(owners, homes, strict=True)]
+    measured = [
+        _home(brought, owner, assets, meters, state.joined_s, own) for owner, assets in zip(owners, homes, strict=True)
+    ]
     shape = (len(owners), *own.shape)
     told_w: dict[AssetId, Floats] = {}
     departures: dict[AssetId, tuple[Departure, ...]] = {}
@@ -146,6 +150,7 @@ def gathering(state: State, chronicle: Chronicle, brought: Brought, now_s: int) 
         solar_wh=np.array([sun for _, sun in measured]).reshape(shape),
         meters=meters,
         prices=_prices(chronicle, brought, own),
+        priced=_priced(chronicle, brought, today, clock),
         told_w=told_w,
         departures=departures,
         brought=brought,
@@ -157,6 +162,7 @@ def _home(
     owner: AccountId,
     assets: Sequence[Asset],
     meters: Mapping[AssetId, Meter],
+    joined_s: Mapping[AssetId, int],
     slots: NDArray[np.int64],
 ) -> tuple[Floats, Floats]:
     """Return a home's own use and its roof's yield; what its meters told in the log goes before what it brought."""
@@ -167,35 +173,52 @@ def _home(
         inside = (at >= 0) & (at < len(before.load_wh))
         load[inside] = np.array(before.load_wh, np.float64)[at[inside]]
         sun[inside] = np.array(before.solar_wh, np.float64)[at[inside]]
-    roof = [meters[one.id] for one in assets if one.kind is AssetKind.SOLAR]
+    roofs = [one.id for one in assets if one.kind is AssetKind.SOLAR]
     connection = next(meters[one.id] for one in assets if one.kind is AssetKind.CONNECTION)
     behind = [meters[one.id].net_wh for one in assets if one.kind is not AssetKind.CONNECTION]
     used = np.maximum(connection.net_wh - np.sum([np.nan_to_num(one) for one in behind], 0), 0)
-    made = np.sum([one.export_wh for one in roof], 0) if roof else np.full(slots.shape, np.nan)
-    told = ~np.isnan(used) & (~np.isnan(made) if roof else True)
-    load[told], sun[told] = used[told], made[told]
-    if not roof:
+    # Before it was registered a roof gave nothing, and what the connection drew was the load.
+    there = [slots >= joined_s.get(one, 0) for one in roofs]
+    made = sum(
+        (np.where(on, meters[one].export_wh, 0) for one, on in zip(roofs, there, strict=True)), np.zeros_like(sun)
+    )
+    told = ~np.isnan(used) & ~np.isnan(made)
+    yielding = told & np.any([*there, np.zeros(slots.shape, np.bool_)], 0)
+    load[told], sun[yielding] = used[told], made[yielding]
+    if not roofs:
         sun[:] = np.nan
     return load, sun
 
 
 def _meter(chronicle: Chronicle, asset: Asset, slots: NDArray[np.int64]) -> Meter:
-    place = {int(slot_s): at for at, slot_s in enumerate(slots.ravel())}
-    columns = np.full((3, slots.size), np.nan)
-    for one in chronicle.readings(asset.id, int(slots[0, 0]), int(slots[-1, -1]) + SLOT_SECONDS):
-        at = place.get(one.slot_s)
-        if at is not None and one.quality is Quality.MEASURED:
-            level = one.reading.level_wh
-            columns[:, at] = one.reading.import_wh, one.reading.export_wh, np.nan if level is None else level
+    flat, columns = slots.ravel(), np.full((3, slots.size), np.nan)
+    every = chronicle.readings(asset.id, int(slots[0, 0]), int(slots[-1, -1]) + SLOT_SECONDS)
+    if told := [one for one in every if one.quality is Quality.MEASURED]:
+        starts = np.array([one.slot_s for one in told], np.int64)
+        # Each slot looks its reading up: the hour that clocks leave out in spring is two slots of the local day.
+        at = np.minimum(np.searchsorted(starts, flat), len(starts) - 1)
+        levels = [np.nan if one.reading.level_wh is None else one.reading.level_wh for one in told]
+        rows = np.array([[one.reading.import_wh, one.reading.export_wh] for one in told], np.float64).T
+        columns = np.where(starts[at] == flat, np.array([*rows, levels])[:, at], np.nan)
     bought, sold, level_wh = columns.reshape(3, *slots.shape)
     return Meter(asset=asset, import_wh=bought, export_wh=sold, level_wh=level_wh)
 
 
 def _prices(chronicle: Chronicle, brought: Brought, slots: NDArray[np.int64]) -> Floats:
     told = {brought.prices_from_s + at * SLOT_SECONDS: both for at, both in enumerate(brought.prices)}
-    told |= chronicle.prices(int(slots[0, 0]), int(slots[-1, -1]) + SLOT_SECONDS)
+    for first in range(0, len(slots), MOST_DAYS):  # a chronicle hands out so many rows at most
+        some = slots[first : first + MOST_DAYS]
+        told |= chronicle.prices(int(some[0, 0]), int(some[-1, -1]) + SLOT_SECONDS)
     none = (np.nan, np.nan)
     return np.array([told.get(int(slot_s), none) for slot_s in slots.ravel()], np.float64).reshape(*slots.shape, 2)
+
+
+def _priced(chronicle: Chronicle, brought: Brought, today: date, clock: ZoneInfo) -> Floats:
+    """Return the import price of the whole days before today, from the first on of which anything was told."""
+    days = from_day(today - timedelta(days=MOST_PRICED_DAYS), MOST_PRICED_DAYS)
+    found = _prices(chronicle, brought, starts_s(days, clock))[:, :, 0]
+    told = np.flatnonzero(~np.isnan(found).all(1))
+    return found[int(told[0]) if len(told) else len(found) :]
 
 
 def _departures(
@@ -268,5 +291,5 @@ def today_wh(state: State, chronicle: Chronicle, owners: Sequence[AccountId], sl
     for owner in owners:
         assets = [one for one in state.assets.values() if one.owner == owner]
         meters = {one.id: _meter(chronicle, one, slots) for one in assets}
-        found.append([day[0] for day in _home(NOTHING_BROUGHT, owner, assets, meters, slots)])
+        found.append([day[0] for day in _home(NOTHING_BROUGHT, owner, assets, meters, state.joined_s, slots)])
     return np.array(found, np.float64).reshape(len(owners), 2, slots.shape[1]).swapaxes(0, 1)

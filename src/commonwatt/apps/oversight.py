@@ -132,7 +132,7 @@ def _finished(told: Gathered, owner: AccountId, load: Foretold, roof: Foretold |
 
 
 def _foreseen(one: Foretold, days: slice) -> Floats:
-    found: Floats = one.expected_wh[days.start - one.first : days.stop - one.first].ravel()
+    found: Floats = one.chosen_wh[days.start - one.first : days.stop - one.first].ravel()
     return found
 
 

@@ -22,7 +22,7 @@ class Choice:
     reason: str
 
 
-def choose(name: str, model: Floats, baseline: Floats, measured: Floats) -> Choice:
+def choose(name: str, model: Floats, baseline: Floats, measured: Floats, *, means: bool = False) -> Choice:
     """Compare a model with its baseline over what both forecast before.
 
     Args:
@@ -30,16 +30,21 @@ def choose(name: str, model: Floats, baseline: Floats, measured: Floats) -> Choi
         model: What it expected, n values, each made before its slot.
         baseline: Likewise.
         measured: What came; not a number where nobody measured.
+        means: Whether means are compared, as plans add them up: then by the root of the mean squared error. The mean
+            absolute error, by which all else is, would judge them by how well they do as medians.
 
     Raises:
         InvalidValue: The lists differ in length.
+
+    Source: Gneiting, Making and Evaluating Point Forecasts, JASA 106 (494), 2011.
     """
     if not model.shape == baseline.shape == measured.shape:
         raise InvalidValue(f"a choice compares equal lists, was {model.shape}, {baseline.shape}, {measured.shape}")
     known = ~(np.isnan(model) | np.isnan(baseline) | np.isnan(measured))
     if known.sum() < LEAST_SLOTS:
         return Choice(False, f"{name} is not used: {int(known.sum())} scored slots are too few to trust it")
-    ours, naive = (float(np.abs(row - measured)[known].mean()) for row in (model, baseline))
+    power = 2 if means else 1
+    ours, naive = (float((np.abs(row - measured)[known] ** power).mean() ** (1 / power)) for row in (model, baseline))
     if ours > naive:
         return Choice(False, f"{name} is not used: off by {ours:.4g} where the baseline was off by {naive:.4g}")
     return Choice(True, f"{name} is used: off by {ours:.4g} where the baseline was off by {naive:.4g}")

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.forecasting import community, price, solar
-from commonwatt.forecasting.bands import conformal
 from commonwatt.forecasting.choice import Choice, choose
-from commonwatt.forecasting.load import CALIBRATION_DAYS, Panel, fit
+from commonwatt.forecasting.daily_bands import around
+from commonwatt.forecasting.load import CALIBRATION_DAYS, LoadModel, Panel, fit
 from commonwatt.forecasting.score import ScoreCard, score_card
 from commonwatt.model import LEVELS_PERMILLE, InvalidValue
 
@@ -18,6 +18,8 @@ LEAST_DAYS = CALIBRATION_DAYS + 3
 """Days before the first that is forecast by what was learnt."""
 LEARN_EVERY = 7
 BASELINE_DAYS = 7
+LEAST_PRICED = price.LEAST_DAYS + LEARN_EVERY + 1
+"""Days of prices before they are told by regression: what that needs, a week that it was off on, and one to score."""
 FIRST_PLAIN = 3
 """Days after which the baseline was off often enough to say how far it is."""
 AHEAD = 2
@@ -26,12 +28,6 @@ TREES, EXPERTS, ALIKE, WEEK = "global trees", "five experts", "days alike", "7-d
 REGRESSION = "regression over windows"
 MOST_SCORED = 14
 """Days that are scored where there are so many."""
-_MIDDLE = LEVELS_PERMILLE.index(500)
-_NEAR = 2
-LEAST_SCALE, RELATIVE_LEAST = 0.02, 0.1
-"""Least that a slot is taken to be off, as a share of the series' mean: what never erred still may."""
-_GROUPS = 8
-"""Of the day's slots, by time, for bands: the sun misses at noon, not at night."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +81,8 @@ class Foretold:
         measured_wh: (days, slots); not a number from today on.
         choice: Whether the model is used from now on, and why.
         card: How good it was; none where nothing was scored.
+        chosen_wh: What each day would have been planned with: as `expected_wh`, but each day by what was chosen before
+            it came.
     """
 
     series: str
@@ -95,6 +93,7 @@ class Foretold:
     measured_wh: Floats
     choice: Choice
     card: ScoreCard | None
+    chosen_wh: Floats
 
     def ahead_wh(self) -> Floats:
         """Return what is planned with, today and tomorrow: (2, slots)."""
@@ -118,7 +117,10 @@ def loads(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
     for day in range(first, past.days + 1):
         known = panel.until(day)
         if model is None or (day - first) % LEARN_EVERY == 0:
-            model = fit(known)
+            model = _learnt(known) or model  # of a street that was silent of late, what was learnt before stands
+        if model is None:
+            reason = f"the {WEEK} is used: of the first {first} days too few were measured to learn from"
+            return [_plain(name, past.load_wh[home], first, 0.0, reason) for home, name in enumerate(names)]
         rows.append(model.quantiles_wh(known))
     assert model is not None
     rows.append(model.quantiles_wh(panel, lead=2))
@@ -142,7 +144,12 @@ def roofs(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
     expected = expect_roofs(made, past.sun, past.days)
     found = []
     for at, home in enumerate(have):
-        rows = _around(expected[:, at], made[at], solar.LEAST_DAYS, first, floor=0.0)
+        told = int((~np.isnan(made[at, solar.LEAST_DAYS : first]).all(1)).sum())
+        if told < CALIBRATION_DAYS:
+            reason = f"the {WEEK} is used: {told} days of this roof are too few to tell how far a forecast of it is off"
+            found.append(_plain(names[home], made[at], first, 0.0, reason))
+            continue
+        rows = around(expected[:, at], made[at], solar.LEAST_DAYS, first, 0.0)
         found.append(_judged(names[home], EXPERTS, rows, made[at], first, 0.0))
     return found
 
@@ -170,39 +177,68 @@ def together(past: Past, homes: Sequence[int], name: str, first: int) -> Foretol
         first: As for `loads`.
     """
     rows = list(homes)
-    load = past.load_wh[rows].sum(0)
-    roofs = past.solar_wh[rows]
-    yielding = ~np.isnan(roofs).all((1, 2))
-    sun = roofs[yielding].sum(0)
-    net = load - sun
-    if past.days < LEAST_DAYS or np.isnan(load).any() or np.isnan(net).all(1).any():
-        return _plain(name, net, first, -np.inf)
-    first = _first(past, first)
-    begin = community.LEAST_DAYS
-    used = np.array([community.day_ahead_wh(load[:day], past.kinds, past.dark) for day in range(begin, past.days + 1)])
+    yielding = ~np.isnan(past.solar_wh[rows]).all((1, 2))
+    homes_wh, roofs_wh = past.load_wh[rows], past.solar_wh[rows][yielding]
+    net = homes_wh.sum(0) - roofs_wh.sum(0)
+    load, sun = _filled(homes_wh).sum(0), _filled(roofs_wh).sum(0)
+    holes = np.flatnonzero(np.isnan(load - sun).any(1))
+    since = int(holes[-1]) + 1 if len(holes) else 0
+    if past.days - since < LEAST_DAYS:
+        few = f"{past.days - since} days since all told anything" if since else f"{past.days} whole days"
+        reason = f"the {WEEK} is used: {few} are too few to learn from, {LEAST_DAYS} are needed"
+        return _plain(name, net, first, -np.inf, reason)
+    first = min(max(first, since + LEAST_DAYS), past.days)
+    begin = since + community.LEAST_DAYS
+    if np.isnan(net[begin:first]).all():
+        reason = f"the {WEEK} is used: in no slot of the first days all told anything"
+        return _plain(name, net, first, -np.inf, reason)
+    days = range(begin, past.days + 1)
+    calendar = past.kinds[since:], past.dark[since:]
+    today = np.array([community.day_ahead_wh(load[since:day], *calendar) for day in days])
+    # Tomorrow is another kind of day: it is told from a past of which today, as it is expected, is the last.
+    grown = [np.concatenate([load[since:day], told[None]]) for day, told in zip(days, today, strict=True)]
+    tomorrow = np.array([community.day_ahead_wh(wh, *calendar) for wh in grown])
     if yielding.any():
-        used -= expect_roofs(sun[None], past.sun, past.days)[begin - solar.LEAST_DAYS :, 0]
-    return _judged(name, ALIKE, _around(used, net, begin, first, floor=-np.inf), net, first, -np.inf)
+        yields = expect_roofs(sun[None, since:], past.sun[since:], past.days - since)
+        yields = yields[community.LEAST_DAYS - solar.LEAST_DAYS :, 0]
+        today, tomorrow = today - yields, tomorrow - yields
+    return _judged(name, ALIKE, around(today, net, begin, first, -np.inf, tomorrow), net, first, -np.inf)
+
+
+def _filled(wh: Floats) -> Floats:
+    """Return days whose holes are told by the mean of their slot over the seven days before, home by home.
+
+    A sum is known only where all of it is, and somewhere a reading is always missing. What no day before tells stays a
+    hole; nothing after a day is looked at.
+    """
+    found = wh.copy()
+    for day in np.flatnonzero(np.isnan(wh).any((0, 2))).tolist():
+        before = wh[:, max(0, day - BASELINE_DAYS) : day].swapaxes(0, 1)
+        usual = np.where(np.isnan(before).all(0), np.nan, _mean(before))
+        found[:, day] = np.where(np.isnan(wh[:, day]), usual, wh[:, day])
+    return found
 
 
 def prices(told: Floats, weekdays: Sequence[int], name: str, first: int) -> Foretold:
-    """Foresee prices by regression on those of the past; tomorrow's are expected like today's.
+    """Foresee prices by regression on those of the past; tomorrow's from a past of which today's forecast is the last.
 
     Args:
         told: (days, slots), any unit, oldest first; not a number where none was published.
-        weekdays: Of each day and the next, 0 to 6.
+        weekdays: Of each day and the next two, 0 to 6.
         name: Of the series.
-        first: As for `loads`; the regression needs `price.LEAST_DAYS` before it.
+        first: As for `loads`; the regression needs `price.LEAST_DAYS` and a week that it was off on before it.
     """
-    if len(told) <= price.LEAST_DAYS or np.isnan(told).any():
-        reason = (
-            f"the {WEEK} is used: {len(told)} days of prices are too few to learn from, {price.LEAST_DAYS} are needed"
-        )
+    if len(told) < LEAST_PRICED or np.isnan(told).any():
+        reason = f"the {WEEK} is used: {len(told)} days of prices are too few to learn from, {LEAST_PRICED} are needed"
         return _plain(name, told, first, -np.inf, reason)
-    first = max(first, price.LEAST_DAYS)
-    expected = [price.day_ahead(told[:day], weekdays[: day + 1]) for day in range(first, len(told) + 1)]
-    rows = _around(np.array(expected), told, first, min(first + LEARN_EVERY, len(told)), floor=-np.inf)
-    return _judged(name, REGRESSION, rows, told, min(first + LEARN_EVERY, len(told)), -np.inf)
+    first = min(max(first, LEAST_PRICED - 1), len(told) - 1)
+    begin = first - LEARN_EVERY
+    days = range(begin, len(told) + 1)
+    today = [price.day_ahead(told[:day], weekdays[: day + 1]) for day in days]
+    grown = [np.concatenate([told[:day], row[None]]) for day, row in zip(days, today, strict=True)]
+    tomorrow = [price.day_ahead(wh, weekdays[: len(wh) + 1]) for wh in grown]
+    rows = around(np.array(today), told, begin, first, -np.inf, np.array(tomorrow))
+    return _judged(name, REGRESSION, rows, told, first, -np.inf)
 
 
 def means(quantiles: Floats) -> Floats:
@@ -229,50 +265,31 @@ def _weights() -> Floats:
 _WEIGHTS = _weights()
 
 
+def _learnt(known: Panel) -> LoadModel | None:
+    """Return what the past teaches; None where nothing was measured that could."""
+    try:
+        return fit(known)
+    except InvalidValue:
+        return None
+
+
 def _first(past: Past, first: int) -> int:
     return min(max(first, LEAST_DAYS), past.days)
 
 
-def _around(expected: Floats, measured: Floats, begin: int, first: int, floor: float) -> Floats:
-    """Return quantiles around what was expected from day ``begin`` on, for days from ``first`` on and one more.
-
-    What it missed on the days before is all that a day's bands are learnt from.
-    """
-    slots = expected.shape[1]
-    usual = max(float(np.nanmean(np.abs(measured[:first]))), 1.0)
-    group = np.broadcast_to(np.arange(slots) * _GROUPS // slots, expected.shape)
-    relative = np.maximum(np.abs(expected), RELATIVE_LEAST * usual)
-    rows = []
-    for day in range(first, begin + len(expected)):
-        at = day - begin
-        known = slice(0, at)
-        off = _usually_off(measured[begin:day] - expected[known], LEAST_SCALE * usual)
-        # What cannot be negative errs in proportion to what is expected; what goes through zero by the time of day.
-        scale = relative if floor == 0 else np.broadcast_to(off, expected.shape)
-        bands = conformal(
-            expected[known].ravel(), measured[begin:day].ravel(), scale[known].ravel(), group[known].ravel(), _GROUPS
-        )
-        rows.append(bands.around(expected[at], scale[at], group[at], floor))
-    rows.append(rows[-1])
-    return np.stack(rows, 1)
-
-
-def _usually_off(errors: Floats, least: float) -> Floats:
-    """Return how far each slot of the day was off on average, with those around it; noon is, midnight is not."""
-    seen = ~np.isnan(errors)
-    mean = np.where(seen, np.abs(errors), 0).sum(0) / np.maximum(seen.sum(0), 1)
-    around = np.pad(mean, _NEAR, mode="wrap")
-    found: Floats = np.maximum(np.convolve(around, np.full(2 * _NEAR + 1, 1 / (2 * _NEAR + 1)), "valid"), least)
-    return found
-
-
 def _judged(name: str, model: str, quantiles: Floats, wh: Floats, first: int, floor: float) -> Foretold:
     came, week = wh[first:], _weeks(wh, first)
-    choice = choose(model, quantiles[_MIDDLE, :-AHEAD].ravel(), week[:-AHEAD].ravel(), came.ravel())
+    ours = means(quantiles)
+
+    def chosen(upto: int) -> Choice:
+        return choose(model, ours[:upto].ravel(), week[:upto].ravel(), came[:upto].ravel(), means=True)
+
+    choice = chosen(len(came))
+    before = [ours[at] if chosen(min(at, len(came))).used else week[at] for at in range(len(week))]
     card = _card(name, model, choice, quantiles, week, wh, first)
     told = quantiles if choice.used else _week_bands(wh, first, floor)
-    expected = means(quantiles) if choice.used else week
-    return Foretold(name, model if choice.used else WEEK, first, told, expected, _until_now(came), choice, card)
+    expected, which = (ours, model) if choice.used else (week, WEEK)
+    return Foretold(name, which, first, told, expected, _until_now(came), choice, card, np.array(before))
 
 
 def _plain(name: str, wh: Floats, first: int, floor: float, reason: str = "") -> Foretold:
@@ -282,7 +299,7 @@ def _plain(name: str, wh: Floats, first: int, floor: float, reason: str = "") ->
     why = reason or f"the {WEEK} is used: {days} whole days are too few to learn from, {LEAST_DAYS} are needed"
     choice, week, told = Choice(False, why), _weeks(wh, first), _week_bands(wh, first, floor)
     card = _card(name, WEEK, choice, told, week, wh, first)
-    return Foretold(name, WEEK, first, told, week, _until_now(wh[first:]), choice, card)
+    return Foretold(name, WEEK, first, told, week, _until_now(wh[first:]), choice, card, week)
 
 
 def _card(
@@ -301,7 +318,7 @@ def _week_bands(wh: Floats, first: int, floor: float) -> Floats:
     if first < FIRST_PLAIN or not np.isfinite(wh[1:first]).any():
         week = _weeks(wh, first)
         return np.broadcast_to(week, (len(LEVELS_PERMILLE), *week.shape)).copy()
-    return _around(_weeks(wh, 1)[:-1], wh, 1, first, floor)
+    return around(_weeks(wh, 1)[:-1], wh, 1, first, floor)
 
 
 def _weeks(wh: Floats, first: int) -> Floats:

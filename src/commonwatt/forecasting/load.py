@@ -27,6 +27,8 @@ CALIBRATION_DAYS = 7
 _NARROW = 0.25
 """Least scale of errors as a share of the home's mean: a home that never changed still may."""
 _GROUPS = 8
+_LEADS = 3
+"""Tomorrow errs more than today: bands are learnt for one day ahead, for two, and for three and more."""
 _SETTINGS: dict[str, Any] = {
     "objective": "regression_l1",
     "learning_rate": 0.08,
@@ -128,7 +130,7 @@ def fit(panel: Panel, seed: int = 1, threads: int = 1, rows: int = ROWS) -> Load
         rows: Slots to learn from at most.
 
     Raises:
-        InvalidValue: The past is too short.
+        InvalidValue: The past is too short, or nothing was measured in it, or nothing in its last days.
 
     Source: Ke et al., LightGBM, NeurIPS 2017; global models: Montero-Manso & Hyndman, Int. J. Forecasting 37, 2021.
     """
@@ -153,6 +155,8 @@ def _grow(panel: Panel, random: np.random.Generator, rows: int, threads: int, se
     )
     target = np.log(np.maximum(panel.wh[home, day] / level[:, None], 0) + LIFT).ravel()
     known = ~np.isnan(target)
+    if not known.any():
+        raise InvalidValue(f"a model learns from what was measured, and in {days} days nothing was")
     import lightgbm  # noqa: PLC0415  loads for a second, for which nobody waits who only wants another command
 
     data = lightgbm.Dataset(seen.reshape(-1, len(FEATURES))[known], target[known], free_raw_data=True)
@@ -164,9 +168,14 @@ def _calibrated(trees: "lightgbm.Booster", panel: Panel, random: np.random.Gener
     count = max(rows // slots, 1)
     home = random.integers(0, homes, count, np.int32)
     day = random.integers(days - CALIBRATION_DAYS, days, count, np.int32)
-    middle, scale, group = _forecast(trees, panel, home, day, np.ones(count, np.int32), threads)
+    ahead = np.random.default_rng(count).integers(2, np.minimum(day, MOST_LEAD) + 1, dtype=np.int32)
+    ahead[::2] = 2
+    once = slice(None, max(count // 2, 1))
+    home, day = (np.concatenate([one, one[once]]) for one in (home, day))
+    lead = np.concatenate([np.ones(count, np.int32), ahead[once]])
+    middle, scale, group = _forecast(trees, panel, home, day, lead, threads)
     measured = panel.wh[home, day].astype(np.float64)
-    return conformal(middle.ravel(), measured.ravel(), scale.ravel(), group.ravel(), _GROUPS)
+    return conformal(middle.ravel(), measured.ravel(), scale.ravel(), group.ravel(), _GROUPS * _LEADS)
 
 
 def _forecast(
@@ -181,6 +190,7 @@ def _forecast(
     reach = np.nan_to_num(seen[:, :, _AT["high"]]) - middle
     group = 4 * (reach > spread) + np.minimum(4 * middle / spread, 3).astype(np.int64)
     size = level[:, None].astype(np.float64)
+    group = group + _GROUPS * (np.minimum(lead, _LEADS)[:, None] - 1)
     return middle * size, spread.astype(np.float64) * size, group.astype(np.int64)
 
 

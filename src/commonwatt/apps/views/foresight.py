@@ -10,7 +10,7 @@ from commonwatt.apps.community import Community
 from commonwatt.apps.foresight import Book
 from commonwatt.apps.gathering import today_wh
 from commonwatt.apps.views.seeing import check
-from commonwatt.apps.views.zones import LEAST_HOMES
+from commonwatt.apps.views.zones import LEAST_HOMES, shown_zones
 from commonwatt.forecasting.foresee import AHEAD, Foretold
 from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Seat
@@ -91,7 +91,8 @@ class SeriesView:
 def commons(community: Community, seat: Seat, book: Book) -> list[SeriesView]:
     """Return what is foreseen of the community, its roofs together, its zones, and the price.
 
-    Of fewer than `LEAST_HOMES` homes no sum is told; of zones those that a seat is about.
+    Of fewer than `LEAST_HOMES` homes or roofs' owners no sum is told, nor of a zone where the community less all zones
+    that are told would be as few; of zones those that a seat is about.
 
     Raises:
         Refused: The role does not see sums of homes.
@@ -104,12 +105,14 @@ def commons(community: Community, seat: Seat, book: Book) -> list[SeriesView]:
         net = today[0] - np.nan_to_num(today[1])
         if book.community is not None and not seat.zones:
             found += _view("net", WATT_HOURS, book, book.community, net.sum(0))
-        if book.sun is not None and not seat.zones:
+        roofs = {one.owner for one in community.state.assets.values() if one.kind is AssetKind.SOLAR}
+        if book.sun is not None and not seat.zones and len(roofs & owners.keys()) >= LEAST_HOMES:
             found += _view("solar", WATT_HOURS, book, book.sun, np.nansum(today[1], 0) + 0 * net.sum(0))
         # One zone that is all of the community says nothing that its sum did not.
+        shown = shown_zones(community)
         for zone, told in book.zones.items() if seat.zones or len(book.zones) > 1 else ():
             rows = [at for at, own in enumerate(owners.values()) if own == zone]
-            if len(rows) >= LEAST_HOMES and (not seat.zones or zone in seat.zones):
+            if zone in shown and (not seat.zones or zone in seat.zones):
                 found += _view("net", WATT_HOURS, book, told, net[rows].sum(0))
     return [*found, *price(community, seat, book)]
 

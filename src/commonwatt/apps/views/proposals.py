@@ -10,7 +10,7 @@ from commonwatt.apps.community import Community
 from commonwatt.apps.foresight import Book
 from commonwatt.apps.views.seeing import Unseen, check
 from commonwatt.apps.views.wanted import standing
-from commonwatt.apps.views.zones import LEAST_HOMES, limits_w
+from commonwatt.apps.views.zones import limits_w, shown_zones
 from commonwatt.forecasting.foresee import AHEAD, Foretold
 from commonwatt.forecasting.habits import Habit
 from commonwatt.forecasting.outlooks import peak_risks, surpluses
@@ -136,9 +136,9 @@ def outlooks(community: Community, seat: Seat, book: Book) -> Outlooks:
     """
     check(community, seat, Action.SEE_ZONES, None)
     risks, left = list[Risk](), list[SunLeft]()
+    shown = shown_zones(community)
     for name, told in book.zones.items():
-        homes = sum(one.zone == name and one.kind is AssetKind.CONNECTION for one in community.state.assets.values())
-        if homes >= LEAST_HOMES and (not seat.zones or name in seat.zones):
+        if name in shown and (not seat.zones or name in seat.zones):
             found = _outlook(community, name, told, book)
             risks += found[0]
             left += found[1]

@@ -1,5 +1,6 @@
 """Zones as who runs the wires sees them: sums of several homes against what the grid bears, and no home by itself."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -113,6 +114,28 @@ def limits_w(community: Community, name: str, slots_s: Sequence[int]) -> list[in
     return [min(_bounds(community, name, slot_s)[Relation.AT_MOST], default=None) for slot_s in slots_s]
 
 
+def shown_zones(community: Community) -> set[str]:
+    """Return the zones of which sums may be shown where all that have a home tell of it."""
+    owners = {(one.zone, one.owner) for one in _homes(community)}
+    return may_be_shown(Counter(zone for zone, _ in owners))
+
+
+def may_be_shown(owners: Mapping[str, int]) -> set[str]:
+    """Return the zones of which sums may be shown, by how many owners' homes each has.
+
+    None of fewer than `LEAST_HOMES`; and where the community less those that are shown would be so few, not the next
+    smallest either.
+    """
+    shown = {name for name, many in owners.items() if many >= LEAST_HOMES}
+    left = sum(many for name, many in owners.items() if name not in shown)
+    for name in sorted(shown, key=lambda one: (owners[one], one)):
+        if left not in range(1, LEAST_HOMES):
+            break
+        shown.remove(name)
+        left += owners[name]
+    return shown
+
+
 def mean_w(energy_wh: int) -> int:
     """Return the mean power over a slot that comes to so much energy."""
     return round_div(energy_wh * 3_600, SLOT_SECONDS)
@@ -136,7 +159,7 @@ def _told(community: Community, from_s: int, to_s: int) -> dict[str, dict[int, _
     for name, own in owners.items():
         many = community.chronicle.owners_told(own, from_s, to_s)
         sums = community.chronicle.sums_wh(list(own), from_s, to_s)
-        found[name] = {slot_s: _Told(many[slot_s], wh, many[slot_s] >= LEAST_HOMES) for slot_s, (_, wh) in sums.items()}
+        found[name] = {slot_s: _Told(many[slot_s], wh, False) for slot_s, (_, wh) in sums.items()}
     for slot_s in {slot_s for told in found.values() for slot_s in told}:
         _withhold(found, slot_s)
     return found
@@ -145,13 +168,9 @@ def _told(community: Community, from_s: int, to_s: int) -> dict[str, dict[int, _
 def _withhold(found: dict[str, dict[int, _Told]], slot_s: int) -> None:
     """Show no zone of a slot of which the others, taken from the feeder, would leave a home or two."""
     told = {name: slots[slot_s] for name, slots in found.items() if slot_s in slots}
-    left = sum(one.owners for one in told.values() if not one.shown)
-    for name, one in sorted(told.items(), key=lambda item: (item[1].owners, item[0])):
-        if left not in range(1, LEAST_HOMES):
-            return
-        if one.shown:
-            found[name][slot_s] = replace(one, shown=False)
-            left += one.owners
+    shown = may_be_shown({name: one.owners for name, one in told.items()})
+    for name, one in told.items():
+        found[name][slot_s] = replace(one, shown=name in shown)
 
 
 def _zone(community: Community, name: str, told: Mapping[str, Mapping[int, _Told]]) -> ZoneView:
