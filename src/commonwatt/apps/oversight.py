@@ -169,7 +169,7 @@ def _meters(told: Gathered) -> Iterator[tuple[Asset, Finding, tuple[int, int]]]:
         return
     homes = [_first(told, owner, AssetKind.CONNECTION) for owner in told.homes]
     net = np.array([told.meters[one.id].net_wh.ravel() for one in homes])
-    for found in health.ailing_meters(feeder.net_wh.ravel() - net.sum(0), net):
+    for found in health.ailing_meters(feeder.net_wh.ravel(), net):
         yield homes[found.at], found, divmod(found.since, SLOTS_PER_DAY)
 
 
