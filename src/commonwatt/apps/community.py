@@ -107,7 +107,7 @@ class Community:
         """Told of what people do here before it is done; where people sign in, their entrance takes it down."""
         self.trials = Trials()
         """Makes plans that somebody only wants to see, in a process of their own."""
-        self.foresight = Foresight(open_past(folder))
+        self.foresight = Foresight(open_past(folder), folder)
         self.answered = Answered(folder)
         self.broken: BaseException | None = None
         """Why the log is not followed now; what is shown stays as it was."""

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.adapters.stores.chronicle import Chronicle
+from commonwatt.apps.faults import followed
 from commonwatt.apps.gathering import Gathered, gathering
 from commonwatt.apps.oversight import Alarm, alarms, decisions
 from commonwatt.flows.brought import Brought
@@ -61,10 +63,11 @@ class Foresight:
 
     Args:
         brought: What the community began with.
+        folder: Where it is kept which faults stand.
     """
 
-    def __init__(self, brought: Brought) -> None:
-        self._brought = brought
+    def __init__(self, brought: Brought, folder: Path) -> None:
+        self._brought, self._folder = brought, folder
         self._made: tuple[tuple[object, ...], asyncio.Future[Book]] | None = None
 
     async def book(self, state: State, chronicle: Chronicle, now_s: int) -> Book:
@@ -96,7 +99,8 @@ class Foresight:
             try:
                 next(steps)
             except StopIteration as ended:
-                return await asyncio.to_thread(look, ended.value)
+                book = await asyncio.to_thread(look, ended.value)
+                return replace(book, alarms=followed(book.alarms, self._folder, book.issued_s))
             await asyncio.sleep(0)
 
     async def keep_warm(self, state: Callable[[], State], chronicle: Chronicle, now_s: Callable[[], int]) -> None:
