@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from commonwatt.adapters.stores.answered import ANSWERED
-from commonwatt.adapters.stores.faults import FAULTS
 from commonwatt.adapters.stores.brought import BROUGHT
+from commonwatt.adapters.stores.faults import FAULTS
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.apps.door_card import DOOR_CARD
 from commonwatt.apps.publishing import cosigned

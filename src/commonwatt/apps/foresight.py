@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from commonwatt.adapters.stores.chronicle import Chronicle
 from commonwatt.apps.faults import followed
-from commonwatt.apps.gathering import Gathered, gathering
+from commonwatt.apps.gathering import MOST_DAYS, Gathered, gathering
 from commonwatt.apps.oversight import Alarm, alarms, decisions
 from commonwatt.flows.brought import Brought
 from commonwatt.flows.foreseeing import past_of
@@ -140,7 +140,7 @@ def look(told: Gathered) -> Book:
         community=together(past, range(len(names)), "community", first) if names else None,
         sun=_sun(past, first),
         price=prices(priced[since:], weekdays[since : count + 1], "price", max(0, first - since)),
-        habits={asset: tuple(_habits(told, found)) for asset, found in told.departures.items()},
+        habits={asset: tuple(_habits(told.today, found)) for asset, found in told.departures.items()},
         alarms=alarms(told),
         decisions=decisions(told, homes, yielding),
     )
@@ -155,10 +155,12 @@ def _sun(past: Past, first: int) -> Foretold | None:
     return next(iter(roofs(whole, ("solar",), first)), None)
 
 
-def _habits(told: Gathered, departures: Sequence[Departure]) -> list[Habit]:
-    if not departures:
+def _habits(today: date, departures: Sequence[Departure]) -> list[Habit]:
+    """Return what recurs lately: who left otherwise two years ago lives otherwise now."""
+    lately = [one for one in departures if one.day >= today.toordinal() - MOST_DAYS]
+    if not lately:
         return []
-    first = date.fromordinal(min(one.day for one in departures))
-    days = from_day(first, max(1, (told.today - first).days))
+    first = date.fromordinal(min(one.day for one in lately))
+    days = from_day(first, max(1, (today - first).days))
     off = sum(day.weekday() > 4 for day in days)
-    return habits(departures, len(days) - off, off)
+    return habits(lately, len(days) - off, off)
