@@ -108,6 +108,10 @@ def test_dirt_that_grows_is_told_from_a_shadow_that_falls_in_the_afternoon() -> 
 
 
 def _store(seed: int, fade: float = 1.0, one_way: float = 0.949, days: int = 14) -> health.StoreHealth | None:
+    return store_health(*np.rint(_stored(seed, fade, one_way, days)), 949, 949)
+
+
+def _stored(seed: int, fade: float, one_way: float, days: int) -> Floats:
     """Run a battery of 6.4 kWh through days of charging and giving back; its level is told in whole per cent."""
     draw = np.random.default_rng(seed)
     capacity = 6_400 * fade
@@ -119,7 +123,16 @@ def _store(seed: int, fade: float = 1.0, one_way: float = 0.949, days: int = 14)
             level += inside
             drawn = inside / one_way if inside > 0 else inside * one_way
             told[:, day, slot] = max(0, drawn), max(0, -drawn), round(level / capacity * 100) * 64
-    return store_health(*np.rint(told), 949, 949)
+    return told
+
+
+@pytest.mark.row("W11")
+def test_a_battery_that_was_replaced_is_left_alone_within_a_fortnight() -> None:
+    old, new = (np.rint(_stored(seed, fade, 0.949, 42)) for seed, fade in ((1, 0.8), (2, 1.0)))
+    told = store_health(*np.concatenate([old, new[:, :1]], 1), 949, 949)
+    assert told is not None and [(one.ailment, one.since) for one in told.findings] == [(Ailment.CAPACITY, 29)]
+    healthy = store_health(*np.concatenate([old, new[:, :14]], 1), 949, 949)
+    assert healthy is not None and healthy.findings == [] and healthy.days == 14
 
 
 @pytest.mark.row("W11")
@@ -156,6 +169,18 @@ def test_a_meter_that_shows_too_little_is_found_by_the_energy_balance_and_no_oth
         assert found.lost_wh == pytest.approx((true - told).sum(), rel=0.2)
     silent = np.full(true.shape[1], np.nan)
     assert ailing_meters(silent, true) == [], "of what nobody measured nothing is said"
+
+
+@pytest.mark.row("W11")
+def test_a_meter_that_was_mended_is_left_alone_within_a_fortnight() -> None:
+    load, solar = _recorded()
+    true = np.repeat((load - solar).reshape(10, -1) / 4, 4, 1)
+    slow = true.copy()
+    slow[3, : 30 * DAY] *= 0.9
+    feeder = _feeder(1, true) + true.sum(0)
+    (found,) = ailing_meters(feeder[: 30 * DAY], slow[:, : 30 * DAY])
+    assert (found.at, found.since) == (3, 16 * DAY)
+    assert ailing_meters(feeder[: 44 * DAY], slow[:, : 44 * DAY]) == []
 
 
 @pytest.mark.row("W11")

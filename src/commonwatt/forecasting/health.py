@@ -28,10 +28,11 @@ SHADED = 2.5
 LEAST_FADE, LEAST_LOSS = 0.08, 0.05
 LEAST_STORED_WH = 50
 """Energy of a slot below which a level in whole Wh or per cent says nothing."""
-LEAST_DAYS_STORED = 5
+LEAST_DAYS_STORED, RECENT_DAYS = 5, 14
+"""What batteries and meters told before is not looked at: who was mended is to be left alone."""
 LEAST_DRIFT = 0.03
-LEAST_METER_SLOTS = 3 * SLOTS_PER_DAY
-LEAST_HIDDEN, HIDDEN_SLOTS = 0.6, 14 * SLOTS_PER_DAY
+LEAST_METER_SLOTS, SLOTS_A_HOME = 3 * SLOTS_PER_DAY, 10
+LEAST_HIDDEN = 0.6
 """While a meter is silent, its home's use shows as others' drift: by up to half in recorded homes."""
 MOST_SILENT, SILENT_OF = 0.5, 4
 """A meter that missed more than such a part of the last fortnight is silent; of so many, one may be."""
@@ -235,7 +236,8 @@ def store_health(
         discharge_permille: Likewise.
 
     Returns:
-        None where fewer than five days moved enough to tell.
+        What the last fourteen days say that moved enough to tell, so that one that was mended is well again; None
+        where fewer than five did.
     """
     rise = np.diff(level_wh.ravel(), prepend=np.nan).reshape(level_wh.shape)
     with np.errstate(invalid="ignore"):
@@ -244,23 +246,24 @@ def store_health(
         out = (export_wh > LEAST_STORED_WH) & (import_wh == 0) & ~np.isnan(rise)
     up, down = (_daily(rise, net, here) for here in (into, out))
     both = ~np.isnan(up) & ~np.isnan(down)
-    if both.sum() < LEAST_DAYS_STORED:
+    told = np.flatnonzero(both)[-RECENT_DAYS:]
+    days = len(told)
+    if days < LEAST_DAYS_STORED:
         return None
-    capacity = 0.5 * (np.log(up[both]) + np.log(down[both]))
-    back = np.log(up[both]) - np.log(down[both])
-    days = int(both.sum())
+    capacity = 0.5 * (np.log(up[told]) + np.log(down[told]))
+    back = np.log(up[told]) - np.log(down[told])
     findings = []
     for ailment, values, least in ((Ailment.CAPACITY, -capacity, LEAST_FADE), (Ailment.EFFICIENCY, back, LEAST_LOSS)):
         error = max(float(values.std(ddof=1)), 0.01) / days**0.5
         score, off = -float(values.mean()) / error, 1 - float(np.exp(values.mean()))
         if score > STORE_AT and off > least:
-            through = float(np.nansum(np.where(np.isnan(rise), 0, import_wh)))
+            through = float(np.nansum(np.where(np.isnan(rise), 0, import_wh)[told[0] :]))
             lost = round(through * off) if ailment is Ailment.EFFICIENCY else 0
             findings.append(
                 Finding(
                     ailment=ailment,
                     at=0,
-                    since=int(np.flatnonzero(both)[0]),
+                    since=int(told[0]),
                     off_permille=round(1000 * off),
                     score=score,
                     threshold=STORE_AT,
@@ -289,7 +292,7 @@ def ailing_meters(feeder_wh: Floats, told_wh: Floats) -> list[Finding]:
     What the feeder's meter saw beyond all homes' is regressed on what each home's told. A meter that shows a part less
     is found by that part; of one past which half is drawn as much is missing as it shows. What a silent home uses is
     missing, too, and goes up and down with its neighbours' days: while one in four is silent at most, others' meters
-    can be accused of a bypass alone, and by the last fortnight; while more are, of nothing.
+    can be accused of a bypass alone; while more are, of nothing. Looked at is the last fortnight, or more in large streets.
 
     Args:
         feeder_wh: (n) import less export from a local midnight on; not a number where it was silent.
@@ -303,13 +306,13 @@ def ailing_meters(feeder_wh: Floats, told_wh: Floats) -> list[Finding]:
     count = told_wh.shape[1]
     if feeder_wh.shape != (count,):
         raise InvalidValue(f"meters are compared with the feeder slot by slot, was {told_wh.shape}, {feeder_wh.shape}")
-    recent = np.arange(count) >= count - HIDDEN_SLOTS
+    recent = np.arange(count) >= count - max(RECENT_DAYS * SLOTS_PER_DAY, SLOTS_A_HOME * len(told_wh) * 3 // 2)
     silent = np.isnan(told_wh[:, recent]).mean(1) > MOST_SILENT
     tells, hidden = np.flatnonzero(~silent), bool(silent.any())
     if len(tells) == 0 or silent.sum() * SILENT_OF > len(silent):
         return []
-    known = ~np.isnan(feeder_wh) & ~np.isnan(told_wh[tells]).any(0) & (recent if hidden else True)
-    if known.sum() < max(LEAST_METER_SLOTS, 10 * len(tells)):
+    known = ~np.isnan(feeder_wh) & ~np.isnan(told_wh[tells]).any(0) & recent
+    if known.sum() < max(LEAST_METER_SLOTS, SLOTS_A_HOME * len(tells)):
         return []
     told = told_wh[np.ix_(tells, known)]
     hours = np.flatnonzero(known) % SLOTS_PER_DAY // SLOTS_PER_HOUR if hidden else np.zeros(told.shape[1])
