@@ -12,14 +12,15 @@ setup: .venv/ready
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch .venv/ready
 
-# PostgreSQL, SoftHSM, Mosquitto, Chromium and a foreign OCPP client for the tests that need them; where they cannot be had these tests say so and are skipped.
+# PostgreSQL, SoftHSM, Mosquitto, Chromium, a foreign OCPP client and the contracts' compiler for the tests that need them; where they cannot be had these tests say so and are skipped.
 servers:
 	-sh scripts/servers.sh install
 	-sh scripts/peers.sh install ocpp-rpc
+	-$(PYTHON) scripts/contracts.py install
 
 # With CI=true it lives through one recorded day, writes its page and evidence, and ends; else it lives on until stopped.
 demo: setup
-	.venv/bin/commonwatt $(if $(filter true,$(CI)),run,demo) examples/street
+	.venv/bin/commonwatt $(if $(filter true,$(CI)),run --chain,demo) examples/street
 
 lint: setup
 	.venv/bin/ruff format --check .

@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from benchmarks.anchoring import p21
 from benchmarks.app import p13, p27, p28, p29
 from benchmarks.baseline import baseline
+from benchmarks.channels import p12
 from benchmarks.citylearn.d1 import d1
+from benchmarks.embedded_chain import p20, p22
 from benchmarks.figure import Figure
 from benchmarks.forecasts.homes import d4, d8
 from benchmarks.forecasts.markets import d5, d10
@@ -73,10 +76,14 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "P10": p10,
     "P11": p11,
     "P11-10K": p11_ten,
+    "P12": p12,
     "P13": p13,
     "P14": p14,
     "P15": p15,
     "P16": p16,
+    "P20": p20,
+    "P21": p21,
+    "P22": p22,
     "P23": p23,
     "P24": p24,
     "P24-BURST": p24_burst,

@@ -7,6 +7,8 @@
 #   scripts/peers.sh install cp-simulator   shiv3's charge point simulator, from GitHub (MIT)
 #   scripts/peers.sh install microocpp      a station's firmware and its simulator, from GitHub (MIT, GPL-3.0)
 #   scripts/peers.sh install amqtt          an MQTT broker, from PyPI (MIT)
+#   scripts/peers.sh install anvil          an EVM chain for tests, from npm (MIT or Apache-2.0)
+#   scripts/peers.sh install lodestar       a proof-of-stake network's two halves, from npm (LGPL-3.0, MPL-2.0)
 #   scripts/peers.sh install py20305        a client of IEEE 2030.5 and SunSpec, from PyPI (Apache-2.0)
 #
 # PEER_GIT is where repositories are cloned from instead of https://github.com. Exit code 3: it cannot be had here.
@@ -18,6 +20,10 @@ BUN=1.4.4
 PY20305=0.16.1
 PYSUNSPEC2=1.3.7
 AMQTT=0.12.1
+ANVIL=1.7.1
+LODESTAR=1.5.1
+ETHEREUMJS=0.10.5
+MULTIADDR=11.6.1
 SAP=ee7899b867e9018de992d0266657eac2b7e6915b
 VCP=7ef0e65a8531630261edc12d475a8df76c4a20be
 CP_SIMULATOR=37d4586da645cb42f98d7f56572e8d3edfc18732
@@ -28,7 +34,7 @@ MONGOOSE=97296934ab594241ba2489f018a21779882a7936
 ARDUINO_JSON=b350a9664370f37654a406d75f99b1e5b3a2d637
 
 main() {
-    [ "${1:-}" = install ] && [ $# -eq 2 ] || { sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2; }
+    [ "${1:-}" = install ] && [ $# -eq 2 ] || { sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 2; }
     case $2 in
         ocpp-rpc) version=$OCPP_RPC ;;
         sap) version=$SAP ;;
@@ -36,6 +42,8 @@ main() {
         cp-simulator) version=$CP_SIMULATOR ;;
         microocpp) version=$MICRO_SIMULATOR ;;
         amqtt) version=$AMQTT ;;
+        anvil) version=$ANVIL ;;
+        lodestar) version=$LODESTAR-$ETHEREUMJS ;;
         py20305) version=$PY20305 ;;
         *) give_up "no such peer: $2" ;;
     esac
@@ -54,6 +62,8 @@ main() {
         vcp) install_vcp ;;
         cp-simulator) install_cp_simulator ;;
         microocpp) install_microocpp ;;
+        anvil) install_anvil ;;
+        lodestar) install_lodestar ;;
         amqtt) from_pypi amqtt "amqtt==$AMQTT" ;;
         py20305) from_pypi py20305 "py20305==$PY20305" "pysunspec2==$PYSUNSPEC2" ;;
     esac
@@ -142,6 +152,31 @@ install_microocpp() {
                 '-DMO_SIM_ENDPOINT_URL="http://127.0.0.1:9413"' -Isim/src -Ijson/src -Imongoose -Iocpp/src -Iclient/src \
                 -c "$file" -o "objects/$(echo "$file" | tr / _).o" || exit 1
         done && g++ objects/*.o -o mo_simulator) || give_up "MicroOcpp is not built"
+}
+
+install_anvil() {
+    packages anvil "@foundry-rs/anvil@$ANVIL" "@foundry-rs/anvil-linux-amd64@$ANVIL"
+    chmod +x .peers/anvil/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil || give_up "anvil has no program for this machine"
+}
+
+install_lodestar() {
+    command -v g++ >/dev/null || give_up "there is no C++ compiler here"
+    mkdir -p .peers/lodestar/cl .peers/lodestar/el
+    packages lodestar/el "@ethereumjs/client@$ETHEREUMJS"
+    # Its parts ask for each other's newest, of which some are nowhere to be had; and for two copies of one library,
+    # which do not know each other's addresses.
+    node -e '
+        const [lodestar, multiaddr] = process.argv.slice(1), overrides = { "@multiformats/multiaddr": multiaddr }
+        for (const part of ["api", "beacon-node", "config", "db", "fork-choice", "light-client", "params", "reqresp",
+            "state-transition", "types", "utils", "validator"]) overrides["@lodestar/" + part] = lodestar
+        const dependencies = { "@chainsafe/lodestar": lodestar }
+        require("fs").writeFileSync(".peers/lodestar/cl/package.json", JSON.stringify({ private: true, dependencies, overrides }))' \
+        "$LODESTAR" "$MULTIADDR"
+    packages lodestar/cl
+    # The one library of it that has to be compiled; the headers are those of the Node that is here.
+    (cd .peers/lodestar/cl/node_modules/snappy &&
+        node "$(npm root -g)/npm/node_modules/node-gyp/bin/node-gyp.js" rebuild --nodedir="$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")" >build.log 2>&1) ||
+        give_up "lodestar's snappy is not built"
 }
 
 from_pypi() {

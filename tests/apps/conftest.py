@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from lived import LivedStreet, lived_once
+
+sys.path.append(str(Path(__file__).parents[1] / "flows"))
 
 
 @pytest.fixture(scope="session")

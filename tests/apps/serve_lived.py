@@ -1,6 +1,7 @@
 """Serve a lived street's app with its door open, as a rehearsal: ``serve_lived.py FOLDER`` prints where it is.
 
-One home is asked before each plan, and a plan waits for its word.
+One home is asked before each plan, and a plan waits for its word. With ``--chain`` it has a chain, and its operator
+signs a checkpoint soon after whatever comes into the log, as else after each quarter-hour.
 """
 
 import asyncio
@@ -10,11 +11,13 @@ import threading
 import time
 from pathlib import Path
 
-from lived import TOLD, LivedStreet, asked, open_door
+from chained import checkpoint
+from lived import TOLD, LivedStreet, asked, follow, open_door
 
 from commonwatt.adapters.door.client import knock
 from commonwatt.apps import door_card
 from commonwatt.apps.asking import state_of
+from commonwatt.apps.chain_terms import want_embedded
 from commonwatt.apps.opening import Opened, Way, open_app
 from commonwatt.apps.wiring import open_key
 from commonwatt.flows.desk import Desk
@@ -24,8 +27,10 @@ ASKED = AccountId("member-05")
 STORE = AssetId("battery-05")
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *, chain: bool) -> None:
     """Serve until ended."""
+    if chain:
+        want_embedded(folder)
     lived = LivedStreet(**{**json.loads((folder / TOLD).read_text()), "folder": folder})
     opened, ports = threading.Event(), list[int]()
 
@@ -33,7 +38,7 @@ def main(folder: Path) -> None:
         async with open_door(lived) as port:
             ports.append(port)
             opened.set()
-            await asyncio.Event().wait()
+            await (_checkpoints(lived, port) if chain else asyncio.Event().wait())
 
     # In a loop of its own, as a door is in a process of its own.
     threading.Thread(target=lambda: asyncio.run(keep()), daemon=True).start()
@@ -44,6 +49,15 @@ def main(folder: Path) -> None:
     card = door_card.DoorCard(community="street", host="127.0.0.1", port=ports[0], clock=clock)
     with door_card.posted(folder, card):
         open_app(folder, Way(port=0, plain=True, rehearsal=True), _tell)
+
+
+async def _checkpoints(lived: LivedStreet, port: int) -> None:
+    async with follow(lived, port) as community:
+        while True:
+            last = community.chronicle.leaves(limit=1)
+            if last and last[0].kind is not Kind.CHECKPOINT:
+                await checkpoint(community)
+            await asyncio.sleep(0.3)
 
 
 def _ask(folder: Path, port: int, now_s: int) -> None:
@@ -61,4 +75,4 @@ def _tell(opened: Opened) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), chain="--chain" in sys.argv)

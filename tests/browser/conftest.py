@@ -90,11 +90,24 @@ def loop_of_the_browser() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def lived_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve the real app on a street that lived some hours, its door open, and return its address."""
-    here = tmp_path_factory.getbasetemp()
-    folder = tmp_path_factory.mktemp("app") / "street"
+    with _living(tmp_path_factory) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def chained_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Do the same with a chain, and checkpoints that are signed soon."""
+    with _living(tmp_path_factory, "--chain") as address:
+        yield address
+
+
+@contextmanager
+def _living(factory: pytest.TempPathFactory, *more: str) -> Iterator[str]:
+    here = factory.getbasetemp()
+    folder = factory.mktemp("app") / "street"
     shutil.copytree(lived_once(here.parent if "PYTEST_XDIST_WORKER" in os.environ else here).folder, folder)
     plain = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    words = [sys.executable, str(SERVE_LIVED), str(folder)]
+    words = [sys.executable, str(SERVE_LIVED), str(folder), *more]
     process = subprocess.Popen(words, env=plain, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -142,11 +155,24 @@ def visit(browser: Browser, gallery: str) -> Iterator[Visit]:
 @pytest.fixture
 def sits_at(browser: Browser, lived_app: str) -> Iterator[Visit]:
     """Return a function that brings somebody to the lived street's app, in a seat; none of their pages may fail."""
+    with _seated(browser, lived_app) as new:
+        yield new
+
+
+@pytest.fixture
+def sits_by_the_chain(browser: Browser, chained_app: str) -> Iterator[Visit]:
+    """Do the same at the app of a street that has a chain."""
+    with _seated(browser, chained_app) as new:
+        yield new
+
+
+@contextmanager
+def _seated(browser: Browser, address: str) -> Iterator[Visit]:
     visitors: list[Visitor] = []
 
     def new(seat: str, size: str = "phone", *, dark: bool = False, language: str = "en-GB") -> Visitor:
-        visitors.append(Visitor(browser, lived_app, size, dark=dark, language=language))
-        visitors[-1].context.request.get(f"{lived_app}/sit/{seat}", max_redirects=0)
+        visitors.append(Visitor(browser, address, size, dark=dark, language=language))
+        visitors[-1].context.request.get(f"{address}/sit/{seat}", max_redirects=0)
         return visitors[-1]
 
     yield new

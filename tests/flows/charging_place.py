@@ -17,15 +17,16 @@ AUTHORISED_WH, AUTHORISED_MICRO = 20_000, 8 * MICRO
 class Plaza(Community):
     """Two homes and a station; the car `zoe` is a member's, `guest` is roaming. Both have ERGON."""
 
-    def __init__(self, homes: int = 2, **options: int) -> None:
+    def __init__(self, homes: int = 2, *, guest_micro: int = 10 * MICRO, **options: int) -> None:
         super().__init__(homes, **options)
+        paid = [("zoe", 10 * MICRO), *([("guest", guest_micro)] if guest_micro else [])]
         founded = [
             self.register_key(STATION, "member", STATION),
             self.register_key(POST, "station", STATION),
             self.register_gateway(GATEWAY),
             self.claim(STATION, POINT, AssetKind.CONNECTION, max_import_w=400_000),
             *(self.register_key(car, "car", car) for car in ("zoe", "guest")),
-            *(self.pay(car, 10 * MICRO, f"first {car}") for car in ("zoe", "guest")),
+            *(self.pay(car, micro, f"first {car}") for car, micro in paid),
             self.tariff(),
         ]
         assert set(founded) == {Outcome.BOOKED}

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from settled import NEXT, same_again, trading
 
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.charter import Charter
 from commonwatt.flows.rulebook.market.auctions import auction_bodies
 from commonwatt.flows.rulebook.settlement.sharing import imbalance_prices
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms
-from commonwatt.flows.rulebook.state import Charter, State
+from commonwatt.flows.rulebook.state import State
 from commonwatt.model import IMBALANCE, SLOT_SECONDS, Commodity, Kind, Outcome, Side
 
 MIDPOINT = (IMPORT + EXPORT) // 2

@@ -23,6 +23,7 @@ from commonwatt.apps.observing.at_door import DoorMetrics
 from commonwatt.apps.observing.listener import LOOPBACK, show_metrics
 from commonwatt.apps.observing.spans import open_spans
 from commonwatt.apps.publishing import address, listen
+from commonwatt.apps.tilling import TillHost
 from commonwatt.apps.wiring import MASTER_KEY
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.onboard import OPERATOR
@@ -139,6 +140,7 @@ class Hours:
         check: Whether every stored leaf is hashed again beside; a fault that is found closes the door.
         look_every_s: Between two looks at whether a checkpoint is due.
         payments: The file that says where the payment provider is, if there is one; see `hosting.Terms`.
+        channels: The file that says where payment channels are, if vouchers are taken; see `tilling.TillFile`.
         lines: Where gateways come in.
         metrics: The port on loopback where metrics are shown; None for none.
         traces: The collector to which traces go; empty for none.
@@ -149,6 +151,7 @@ class Hours:
     check: bool = True
     look_every_s: float = LOOK_EVERY_S
     payments: Path | None = None
+    channels: Path | None = None
     lines: Lines = NO_LINES
     metrics: int | None = None
     traces: str = ""
@@ -194,7 +197,9 @@ def accept(
         office = Office(sequencer, operator, note, clock)
         door = Door(sequencer, operator, clock, office.look, metrics.commit)
         office.agents = Agents(folder, sequencer, door.hand_in).look
-        payments = PaymentHost(folder, hours.payments, sequencer, clock, now_s) if hours.payments else None
+        turn = threading.Lock()
+        payments = PaymentHost(folder, hours.payments, sequencer, clock, now_s, turn) if hours.payments else None
+        till = TillHost(folder, hours.channels, sequencer, clock, turn) if hours.channels else None
 
         gateways = GatewayLines(hours.lines, sequencer, operator, clock, on_word, hours.look_every_s, folder)
         metrics.watch(door, sequencer, now_s, (lambda: gateways.connected) if hours.lines.gateways else None)
@@ -211,6 +216,8 @@ def accept(
                     tasks: list[asyncio.Future[None]] = []
                     if payments:
                         tasks.append(beside(lambda: payments.run(door, loop, stop, on_word)))
+                    if till:
+                        tasks.append(beside(lambda: till.run(door, loop, stop, on_word)))
                     if hours.lines != NO_LINES:
                         tasks.append(asyncio.ensure_future(gateways.run(door)))
                     if panel is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -29,6 +30,9 @@ from commonwatt.identity.keys import SigningKey
 from commonwatt.identity.seat import Seat
 from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import GRID, AccountId, InvalidValue, KeyId, Kind, Outcome, Refused
+
+if TYPE_CHECKING:
+    from commonwatt.apps.chaining import ChainKeeper
 
 LOOK_EVERY_S = 0.05
 """Between two looks at whether the log has grown: what a reading waits at most before pages know of it."""
@@ -109,6 +113,8 @@ class Community:
         """Makes plans that somebody only wants to see, in a process of their own."""
         self.foresight = Foresight(open_past(folder), folder)
         self.answered = Answered(folder)
+        self.chain: ChainKeeper | None = None
+        """Keeps its chain; None where it has none, or nobody here keeps it."""
         self.broken: BaseException | None = None
         """Why the log is not followed now; what is shown stays as it was."""
         self.on_standing: Callable[[], None] = lambda: None

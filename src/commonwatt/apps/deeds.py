@@ -14,6 +14,7 @@ from commonwatt.adapters.stores.answered import ANSWERED
 from commonwatt.adapters.stores.brought import BROUGHT
 from commonwatt.adapters.stores.faults import FAULTS
 from commonwatt.adapters.stores.keyfile import save_secret
+from commonwatt.apps import chain_terms
 from commonwatt.apps.door_card import DOOR_CARD
 from commonwatt.apps.publishing import cosigned
 from commonwatt.apps.scenes import Scene, foreseen_by, scene
@@ -52,6 +53,7 @@ LEFT_BY_A_RUN = (
     ANSWERED,
     FAULTS,
     DOOR_CARD,
+    chain_terms.FILE,
 )
 
 
@@ -137,7 +139,7 @@ def claim(stage: Scene, folder: Path, form: str, *, fresh: bool) -> None:
 
 def _throw_away(folder: Path) -> None:
     """Delete what a run leaves in its folder, and nothing else that somebody may have put there."""
-    for name in ("keys", "gateways", "devices"):
+    for name in ("keys", "gateways", "devices", chain_terms.FOLDER):
         shutil.rmtree(folder / name, ignore_errors=True)
     files = (f"{name}{end}" for name in ("log.sqlite", "notes.sqlite") for end in ("", "-wal", "-shm"))
     for path in (folder / name for name in (*LEFT_BY_A_RUN, *files)):

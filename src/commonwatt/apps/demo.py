@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from commonwatt.apps import door_card
+from commonwatt.apps.chain_terms import RPC_PORT, want_embedded
 from commonwatt.apps.demo_feeds import played_feeds
 from commonwatt.apps.opening import Opened, Way, open_app
 from commonwatt.model import Refused
@@ -41,6 +42,7 @@ def demonstrate(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _alive(street, folder, words), played_feeds(street, folder, time.time):
+        want_embedded(folder, RPC_PORT)
         open_app(folder, way, on_open)
 
 

@@ -14,6 +14,7 @@ from commonwatt.adapters.devices.driver import DeviceSpec
 from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_secret
 from commonwatt.adapters.stores.pkcs11_signer import Pkcs11Signer
 from commonwatt.adapters.uplink.translate import Place, Tls, place
+from commonwatt.apps.gateway_channel import ChannelTerms
 from commonwatt.apps.household import HomeTerms
 from commonwatt.apps.witness_child import WitnessTerms
 from commonwatt.flows.gateway.rules import Mode
@@ -71,6 +72,7 @@ class GatewayFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         reserve_percent: What a battery keeps back from DEMAND, for the home.
         witness: The community's witness that it runs too, where it has storage.
         home_assistant: Where its assets are shown to its owner.
+        channel: The payment channel through which it pays, where it does.
     """
 
     community: Name
@@ -89,6 +91,7 @@ class GatewayFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     reserve_percent: Annotated[int, Meta(ge=0, le=100)] = 0
     witness: WitnessTerms | None = None
     home_assistant: HomeTerms | None = None
+    channel: ChannelTerms | None = None
 
     def place(self) -> Place | None:
         """Return where its line goes, None where it has none.

@@ -17,6 +17,7 @@ from commonwatt.adapters.uplink.mqtt import MqttUplink
 from commonwatt.adapters.uplink.translate import client_tls
 from commonwatt.adapters.uplink.websocket import WebSocketUplink
 from commonwatt.apps.device_watch import Oversight
+from commonwatt.apps.gateway_channel import open_courier, open_paying
 from commonwatt.apps.gateway_folder import (
     DEVICES,
     LOCK,
@@ -36,6 +37,7 @@ from commonwatt.apps.witness_child import keep_witness
 from commonwatt.flows.device_ports import Device
 from commonwatt.flows.gateway.gateway import Counter, Gateway, Identity
 from commonwatt.flows.gateway.letters import Orders, open_letter
+from commonwatt.flows.gateway.paying import Paying
 from commonwatt.flows.gateway.ports import Clock, Uplink
 from commonwatt.flows.gateway.post import Post
 from commonwatt.flows.gateway.rules import Rules
@@ -111,6 +113,7 @@ class _Behind:
     drivers: dict[AssetId, str]
     oversight: Oversight
     household: Household
+    paying: Paying | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,18 +139,31 @@ class _Program:
             post = None if uplink is None else self._post(behind.gateway, uplink, alarms)
             runner = self._runner(behind, post, uplink, alarms)
             self.word(f"{self.told.number} keeps {len(behind.drivers)} devices")
-            beside = [asyncio.create_task(self._follow(behind.gateway.keeper))]
-            if self.told.witness is not None:
-                watching = keep_witness(self.folder / WITNESS, self.told.witness, behind.assets.values(), self.stop)
-                beside.append(asyncio.create_task(watching))
-            try:
-                await runner.run(self.stop)
-            finally:
-                self.stop.set()
-                beside[0].cancel()
-                await asyncio.gather(*beside, return_exceptions=True)
-                behind.oversight.close()
+            with ExitStack() as lines:
+                following = [asyncio.create_task(self._follow(behind.gateway.keeper))]
+                following += self._pay(behind, alarms, lines)
+                watching = []
+                if self.told.witness is not None:
+                    seen = keep_witness(self.folder / WITNESS, self.told.witness, behind.assets.values(), self.stop)
+                    watching.append(asyncio.create_task(seen))
+                try:
+                    await runner.run(self.stop)
+                finally:
+                    self.stop.set()
+                    for task in following:
+                        task.cancel()
+                    await asyncio.gather(*following, *watching, return_exceptions=True)
+                    behind.oversight.close()
             self.word(f"{self.told.number} has let its devices go")
+
+    def _pay(self, behind: _Behind, alarms: Alarms, lines: ExitStack) -> list[asyncio.Task[None]]:
+        """Begin to show vouchers, where it pays through a channel."""
+        if behind.paying is None or self.told.channel is None:
+            return []
+        channel = behind.paying.channel
+        self.word(f"{self.told.number} pays through channel {channel.id}; {channel.signer} signs its vouchers")
+        courier = open_courier(behind.gateway, behind.paying, self.told.channel, alarms.raise_, lines)
+        return [asyncio.create_task(courier.run(self.sleep))]
 
     def _heed_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -162,11 +178,13 @@ class _Program:
         rules = Rules(mode=told.mode, switch=switch, reserve_percent=told.reserve_percent)
         household = Household(self.folder, rules, self.clock.now, alarms.raise_)
         oversight = Oversight(self.folder, doors)
-        gateway, drivers, assets = await _open(self.folder, told, self.key, self.outbox, oversight, household)
+        gateway, paying, drivers, assets = await _open(self.folder, told, self.key, self.outbox, oversight, household)
         if told.home_assistant is not None:
             kept = {name: assets[name] for name in gateway.keeper.kept}
             await household.open_home(told.home_assistant, GatewayId(told.number), kept, doors)
-        return _Behind(gateway=gateway, assets=assets, drivers=drivers, oversight=oversight, household=household)
+        return _Behind(
+            gateway=gateway, assets=assets, drivers=drivers, oversight=oversight, household=household, paying=paying
+        )
 
     def _post(self, gateway: Gateway, uplink: Uplink, alarms: Alarms) -> Post:
         pinned, number = VerifyingKey(bytes.fromhex(self.told.community_public or "")), GatewayId(self.told.number)
@@ -239,8 +257,8 @@ async def _open(
     outbox: OutboxFile,
     oversight: Oversight,
     household: Household,
-) -> tuple[Gateway, dict[AssetId, str], dict[AssetId, Asset]]:
-    """Open every device under watch, and return the gateway with its drivers' names and what is behind it."""
+) -> tuple[Gateway, Paying | None, dict[AssetId, str], dict[AssetId, Asset]]:
+    """Open every device under watch; return the gateway, how it pays, its drivers' names and what is behind it."""
     behind = read_devices(folder / DEVICES)
     assets = {AssetId(one.id): one.asset(told.owner or told.number, told.number) for one in behind.asset}
     devices = dict[AssetId, tuple[Asset, Device]]()
@@ -259,8 +277,12 @@ async def _open(
         spec.asset: Counter(rollover_wh=spec.rollover_wh, resolution_wh=spec.resolution_wh) for spec in behind.device
     }
     keeper = Keeper(devices, line, rules=household.settle)
-    gateway = Gateway(identity, list(assets.values()), keeper, key, outbox, meters)
-    return gateway, {spec.asset: spec.driver for spec in behind.device}, assets
+    paying = None
+    if told.channel is not None:
+        paying = open_paying(folder, told.channel, told.community, told.owner, list(assets.values()))
+    pays = None if paying is None else paying.after
+    gateway = Gateway(identity, list(assets.values()), keeper, key, outbox, meters, pays)
+    return gateway, paying, {spec.asset: spec.driver for spec in behind.device}, assets
 
 
 def _uplink(folder: Path, told: GatewayFile, key: RequestSigner) -> Uplink | None:

@@ -61,6 +61,7 @@ class PaymentHost:
         sequencer: The community's writer, behind the door.
         clock: The log's time, seconds since 1970.
         now_s: The system's clock, by which deliveries are signed.
+        turn: Held while the payment key signs, by whoever else signs with it here.
 
     Raises:
         InvalidValue: The file says no such thing, or a secret is too short.
@@ -69,13 +70,19 @@ class PaymentHost:
     """
 
     def __init__(
-        self, folder: Path, terms: Path, sequencer: Sequencer, clock: Callable[[], int], now_s: Callable[[], int]
+        self,
+        folder: Path,
+        terms: Path,
+        sequencer: Sequencer,
+        clock: Callable[[], int],
+        now_s: Callable[[], int],
+        turn: threading.Lock,
     ) -> None:
         self._terms = read_terms(terms)
         self._secrets = [_secret(terms.parent / name) for name in self._terms.secrets]
         self._api_key = _secret(terms.parent / self._terms.api_key).decode()
         self._key = open_key(folder, "payment")
-        self._sequencer, self._clock, self._now_s = sequencer, clock, now_s
+        self._sequencer, self._clock, self._now_s, self._turn = sequencer, clock, now_s, turn
         self._doubts = open_doubts(folder / DOUBTS)
         PaymentDesk(sequencer, self._key, clock).check_key()
 
@@ -90,7 +97,7 @@ class PaymentHost:
         def send(wires: list[bytes]) -> list[Outcome]:
             return asyncio.run_coroutine_threadsafe(door.submit(wires), loop).result()
 
-        desk, terms = PaymentDesk(self._sequencer, self._key, self._clock, send), self._terms
+        desk, terms = PaymentDesk(self._sequencer, self._key, self._clock, send, self._turn), self._terms
         app = webhook_app(desk.hear, self._secrets, terms.currency, self._now_s, self._doubts)
         community = self._sequencer.state.community
         with ExitStack() as doors:

@@ -19,6 +19,8 @@ from commonwatt.apps.api.guard import Seating
 from commonwatt.apps.api.held import Held
 from commonwatt.apps.api.limits import Fair, Limits
 from commonwatt.apps.certifying import keep_certificate
+from commonwatt.apps.chain_terms import chain_terms
+from commonwatt.apps.chaining import ChainKeeper
 from commonwatt.apps.community import Community
 from commonwatt.apps.entering import keep_trail_tied, open_gate
 from commonwatt.apps.feeding import check_feeds, keep_feeds
@@ -154,6 +156,10 @@ def app_of(
     chairs: list[Chair] = []
     needs = {"door": lambda: door_answers(community.door), "disk": lambda: disk_takes(community.folder)}
     beside = [*watch.beside, *also, lambda: keep_feeds(community), community.keep_forecasts]
+    if (terms := chain_terms(community.folder)) is not None:
+        community.chain = keeper = ChainKeeper(community, terms)
+        needs["chain"] = keeper.answers
+        beside.append(keeper.run)
     signed_in: Callable[[], int] | None = None
     if way.rehearsal:
         doorway = played = rehearsal(community.folder, way.host, origin, community.state)
@@ -181,6 +187,8 @@ def app_of(
 
     community.on_chapter(stir)
     community.on_standing = live.stir
+    if community.chain is not None:
+        community.chain.on_change = partial(live.stir, {"chain"})
     watch.put_around(
         app, community, Around(open_pages=lambda: live.pages, feeds=lambda: live.feeds, people=signed_in), PREFIX
     )

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.bodies import Hash
-from commonwatt.flows.rulebook.state import SECTIONS
+from commonwatt.flows.rulebook.state import CHAIN_SECTIONS, SECTIONS
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import leaf_hash, node_hash
 from commonwatt.model import AccountId, Corrupt, Entry, Memo, Outcome, Refused, Request, Trade
@@ -81,7 +81,7 @@ class Bundle(Struct, frozen=True, kw_only=True, omit_defaults=True):
     account: AccountId
     slot_s: int
     note: str
-    sections: Annotated[list[Hash], Meta(min_length=len(SECTIONS), max_length=len(SECTIONS))]
+    sections: Annotated[list[Hash], Meta(min_length=len(SECTIONS), max_length=len(CHAIN_SECTIONS))]
     leaves: list[ShownLeaf]
     reading: ShownItem
     entries: list[ShownEntry]

@@ -22,7 +22,7 @@ def check_final(log: LogStore, notes: NoteBook | None, witnesses: Sequence[Witne
     Args:
         log: Whole from there on.
         notes: Where cosignatures rest; None where none was ever handed in.
-        witnesses: As the charter names them, see `commonwatt.flows.rulebook.state.Charter`.
+        witnesses: As the charter names them, see `commonwatt.flows.rulebook.charter.Charter`.
         size: Leaves.
 
     Raises:

@@ -1,6 +1,7 @@
 """The story of money at the edge: what a provider tells goes to the log, what the log asks for goes to the provider."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Lock
 
@@ -43,12 +44,19 @@ class PaymentDesk:
         key: The payment key.
         clock: The log's time, seconds since 1970.
         send: Takes requests to the writer and waits for their outcomes, where others submit to it as well.
+        turn: Held while the key signs: one for all desks that sign with it.
     """
 
     def __init__(
-        self, sequencer: Sequencer, key: SigningKey, clock: Callable[[], int], send: _Send | None = None
+        self,
+        sequencer: Sequencer,
+        key: SigningKey,
+        clock: Callable[[], int],
+        send: _Send | None = None,
+        turn: AbstractContextManager[bool] | None = None,
     ) -> None:
-        self._sequencer, self._key, self._clock, self._one_at_a_time = sequencer, key, clock, Lock()
+        self._sequencer, self._key, self._clock = sequencer, key, clock
+        self._one_at_a_time: AbstractContextManager[bool] = turn or Lock()
         self._send: _Send = send or (lambda wires: sequencer.submit(wires, clock()))
 
     def hear(self, body: Struct) -> Outcome:

@@ -19,7 +19,7 @@ from commonwatt.flows.intake import check_batch, read_head, read_request
 from commonwatt.flows.prove import shown_leaf, sided_path
 from commonwatt.flows.rulebook import State, bodies
 from commonwatt.flows.rulebook.bodies import Alg, Hash, PublicKey
-from commonwatt.flows.rulebook.state import SECTIONS
+from commonwatt.flows.rulebook.state import CHAIN_SECTIONS, SECTIONS
 from commonwatt.identity.keys import SECP256K1, SigningKey, VerifyingKey
 from commonwatt.identity.p256 import AnyVerifyingKey, verifying_key
 from commonwatt.kernels.sha256 import leaf_hashes, ragged_hashes, tree_root
@@ -349,7 +349,7 @@ def _made_due(row: LeafRow, request: Request, author: AnyVerifyingKey) -> bool:
 def _check_due_still(case: Withheld, request: Request, point: Checkpoint) -> None:
     """See that in the signed state the number was never used."""
     sections = [_unhexed(section) for section in case.sections]
-    if len(sections) != len(SECTIONS) or merkle_root(sections) != point.state_root:
+    if len(sections) not in (len(SECTIONS), len(CHAIN_SECTIONS)) or merkle_root(sections) != point.state_root:
         raise Refused("the sections make up the signed state root")
     row = _unhexed(case.number)
     if len(row) != NUMBER_ROW_BYTES or climbed(row, case.number_path) != sections[_NUMBERS]:

@@ -43,7 +43,6 @@ from commonwatt.flows.intake import read_head
 from commonwatt.flows.receipts import WITHHELD_FORMAT, Withheld, check_withheld
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.identity.witnesses import weights
-from commonwatt.flows.rulebook.state import SECTIONS
 from commonwatt.flows.speakers import Key, chain_roles, check_signatures, slot_roles
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.identity.p256 import verifying_key
@@ -329,7 +328,7 @@ def _requests(rows: Sequence[LeafRow], community: str, refused: tuple[type, ...]
 def _sections(bundle: Bundle, point: Checkpoint) -> tuple[None, str]:
     root = merkle_root(map(bytes.fromhex, bundle.sections))
     need(root == point.state_root, "the sections make up the signed state root", found=root.hex())
-    return None, f"its state root is made of these {len(SECTIONS)} sections"
+    return None, f"its state root is made of these {len(bundle.sections)} sections"
 
 
 def _entries(bundle: Bundle) -> tuple[None, str]:

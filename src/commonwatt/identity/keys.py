@@ -49,6 +49,13 @@ class RequestSigner(Protocol):
         """Return the signature over a message, as `SigningKey.sign` writes it."""
 
 
+class WalletSigner(RequestSigner, Protocol):
+    """What signs for a ledger and for a chain alike: a key in memory, or one that never leaves its token."""
+
+    def sign_digest(self, digest: bytes) -> str:
+        """Return the signature over 32 bytes that are a hash already, as `SigningKey.sign_digest` writes it."""
+
+
 def sign_request(request: Request, key: RequestSigner) -> Request:
     """Return the request with the key's signature over its signed bytes in place of any other.
 
@@ -120,6 +127,10 @@ class SigningKey:
         """
         # The 65th byte would let a chain recover the key; a request names its author, so it is dropped.
         return self._key.sign_recoverable(digest, hasher=None)[:64].hex()
+
+    def secret(self) -> bytes:
+        """Return the secret itself, 32 bytes: for whoever seals it, or takes it along."""
+        return self._key.secret
 
     def __repr__(self) -> str:
         return f"SigningKey({self.id})"
@@ -218,6 +229,25 @@ class NoteKey:
 def signed_digest(message: bytes) -> bytes:
     """Return the 32 bytes that a wallet signs for a message (EIP-191)."""
     return keccak256(b"\x19Ethereum Signed Message:\n%d%b" % (len(message), message))
+
+
+def recovered(digest: bytes, signature: bytes, parity: int) -> KeyId | None:
+    """Return whose secp256k1 key made a signature over a digest; None where no key did, or for its high-s twin.
+
+    Args:
+        digest: What was signed, 32 bytes.
+        signature: r and s, 64 bytes.
+        parity: 0 or 1, of the y of the signature's point: without it two keys come into question.
+
+    Source: SEC 1 section 4.1.6; EIP-2 (low s).
+    """
+    if int.from_bytes(signature[32:]) > CURVE_ORDER // 2:
+        return None
+    try:
+        key = PublicKey.from_signature_and_message(signature + bytes([parity]), digest, hasher=None)
+    except ValueError:
+        return None
+    return address(key.format(compressed=False))
 
 
 def address(point: bytes) -> KeyId:

@@ -8,6 +8,8 @@ from commonwatt.model.droop import Armed, Droop
 from commonwatt.model.entry import (
     ANYONE,
     BURN,
+    CHAIN_HELD,
+    CHAIN_PORT,
     COMMISSION_POOL,
     EDUCATION_POT,
     GRID,
@@ -22,6 +24,7 @@ from commonwatt.model.entry import (
     VAULT,
     Commodity,
     Entry,
+    chain_account,
     is_system,
     neighbour_account,
 )
@@ -54,6 +57,8 @@ __all__ = [
     "ANYONE",
     "AT_AN_INSTANT",
     "BURN",
+    "CHAIN_HELD",
+    "CHAIN_PORT",
     "COMMISSION_POOL",
     "EDUCATION_POT",
     "EVERY_DAY",
@@ -133,6 +138,7 @@ __all__ = [
     "Warmth",
     "Zone",
     "canonical_json",
+    "chain_account",
     "cost_micro",
     "epoch",
     "instant",

@@ -40,6 +40,8 @@ EDUCATION_POT = AccountId("education-pot")
 """Pays the welcome grants."""
 NETWORK = AccountId("network")
 """Pays the validators."""
+CHAIN_PORT = AccountId("chain-port")
+"""Stands for the chain: minus what came back from there; what was sent there stands on `chain_account` of each."""
 SYSTEM_ACCOUNTS = (
     GRID,
     LOSSES,
@@ -53,11 +55,14 @@ SYSTEM_ACCOUNTS = (
     COMMISSION_POOL,
     EDUCATION_POT,
     NETWORK,
+    CHAIN_PORT,
 )
 """Names that no member can have."""
 ANYONE = AccountId("*")
 """In place of the target of a reservation for whoever will take it; no account has this name."""
-_NEIGHBOUR = "neighbour:"
+_NEIGHBOUR, _CHAIN = "neighbour:", "chain:"
+CHAIN_HELD = AccountId(f"{_CHAIN}held")
+"""Holds the money for WATT outside whose energy was used here: it is for whoever brings that WATT back."""
 
 
 def neighbour_account(community: str) -> AccountId:
@@ -68,9 +73,18 @@ def neighbour_account(community: str) -> AccountId:
     return AccountId(_NEIGHBOUR + community)
 
 
+def chain_account(address: str) -> AccountId:
+    """Return the account of what was sent out to an address of the chain, ever; it only grows.
+
+    Args:
+        address: 0x and 40 hex digits, whichever way they are written.
+    """
+    return AccountId(_CHAIN + address.lower())
+
+
 def is_system(account: AccountId) -> bool:
-    """Tell whether an account is the books' own, or stands for another community: nobody's who can hold WATT."""
-    return account in SYSTEM_ACCOUNTS or account.startswith(_NEIGHBOUR)
+    """Tell whether an account is the books' own, or stands for what is outside: nobody's who can hold WATT here."""
+    return account in SYSTEM_ACCOUNTS or account.startswith((_NEIGHBOUR, _CHAIN))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,8 @@ class Memo(StrEnum):
     CHARGE_BACK = "charge back"
     PAYOUT = "payout"
     PAYOUT_RETURNED = "payout returned"
+    SENT_OUT = "sent out"
+    CAME_IN = "came in"
     LOSSES = "losses"
     COMMISSION = "commission"
     COMMISSION_SHARE = "commission share"

@@ -22,7 +22,8 @@ class Statement:
         watt_sold_wh: WATT given for money, bought back ones included.
         paid_micro: ERGON paid for energy and WATT.
         earned_micro: ERGON earned with energy and WATT.
-        purchased_micro: ERGON bought for money outside minus what was paid out or taken back again.
+        purchased_micro: ERGON bought for money outside or brought in from the chain, minus what was paid out, taken
+            back again or sent out to the chain.
         given_micro: ERGON that others gave for nothing, minus what was given to them.
     """
 
@@ -47,8 +48,16 @@ class Statement:
 
 
 _WATT_SALES = (Memo.WATT_TRADE, Memo.WATT_BOUGHT_BACK, Memo.INTERCHANGE, Memo.INTERCHANGE_PREPARED)
-NOT_EARNED = (Memo.PURCHASE, Memo.REFUND, Memo.CHARGE_BACK, Memo.PAYOUT, Memo.PAYOUT_RETURNED)
-"""ERGON that changed form, not owner: it came from or went to the owner's money outside."""
+NOT_EARNED = (
+    Memo.PURCHASE,
+    Memo.REFUND,
+    Memo.CHARGE_BACK,
+    Memo.PAYOUT,
+    Memo.PAYOUT_RETURNED,
+    Memo.SENT_OUT,
+    Memo.CAME_IN,
+)
+"""ERGON that changed form, not owner: it came from or went to the owner's money outside, or tokens on the chain."""
 
 
 def statement(account: AccountId, entries: Iterable[Entry]) -> Statement:

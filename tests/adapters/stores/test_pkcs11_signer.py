@@ -117,3 +117,8 @@ def test_a_tpm_without_the_curve_says_so_in_words(tpm: tuple[Tpm, SoftToken]) ->
     with pytest.raises(Refused, match="does not make such keys; it may make P-256"):
         signer(token, "hepek-other")
     chip.make_room()
+
+
+def test_a_token_signs_digests_of_a_chain_with_secp256k1_alone(soft_token: SoftToken) -> None:
+    with signer(soft_token, "hepek-9 P-256", alg=P256) as key, pytest.raises(Refused, match="signed with secp256k1"):
+        key.sign_digest(bytes(32))

@@ -137,6 +137,14 @@ ROUTES: dict[str, About] = {
     "GET /accounts/{account}/wallet": About.ACCOUNT,
     "GET /accounts/{account}/entries": About.ACCOUNT,
     "POST /accounts/{account}/transfers": About.ACCOUNT,
+    "GET /chain": About.SHARED,
+    "GET /chain/stake": About.SHARED,
+    "GET /accounts/{account}/withdrawals": About.ACCOUNT,
+    "POST /accounts/{account}/withdrawals": About.ACCOUNT,
+    "GET /accounts/{account}/withdrawals/{address}/proof": About.ACCOUNT,
+    "GET /accounts/{account}/withdrawals/{address}/held": About.ACCOUNT,
+    "POST /accounts/{account}/withdrawals/{address}/claim": About.ACCOUNT,
+    "GET /accounts/{account}/channels": About.ACCOUNT,
     "POST /requests": About.SHARED,
     "POST /requests/batch": About.SHARED,
     "GET /requests/next": About.SHARED,
@@ -245,7 +253,7 @@ def test_a_program_does_what_its_token_is_for_and_nothing_else(app: Visited) -> 
 
 
 ELSE = {"position": 0, "number": 0, "slot_s": 1_542_196_800, "month": "2018-11", "secret": "x" * 43}
-ELSE |= {"what": "leaves", "form": "csv"}
+ELSE |= {"what": "leaves", "form": "csv", "address": f"0x{0xA1:040x}"}
 """What stands in paths beside what they are about."""
 
 

@@ -31,7 +31,8 @@ def sourced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("words", "offered"),
     [
         (["wal"], {"wallet"}),
-        (["wallet", ""], {"balances", "history", "send", "export", "--help"}),
+        (["wallet", ""], {"balances", "history", "send", "approve", "entries", "list", "address", "create", "import",
+                          "export", "--help"}),
         (["wallet", "history", "--comm"], {"--commodity"}),
         (["wallet", "history", "--commodity", "w"], {"watt_wh"}),
         (["wallet", "history", "member-05", "--commodity", "erg"], {"ergon_micro"}),
@@ -41,7 +42,7 @@ def sourced(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["nonsense", "--xyz"], set()),
         (["member", "show", "--fol"], {"--folder"}),
     ],
-)
+)  # fmt: skip
 def test_bash_offers_what_may_stand_there(sourced: Path, words: list[str], offered: set[str]) -> None:
     told = ASK.format(words=" ".join(map(shlex.quote, ["commonwatt", *words])))
     done = subprocess.run(

@@ -134,7 +134,7 @@ def test_what_is_sent_arrives_and_stands_in_both_histories(street: Path, tmp_pat
     assert len(every) > 50, "more than a page"
     for name in ("entries.csv", "entries.jsonl"):
         file = tmp_path / name
-        done = commonwatt("wallet", "export", file, "--of", "member-05", "--folder", street, "--as", "member-05")
+        done = commonwatt("wallet", "entries", file, "--of", "member-05", "--folder", street, "--as", "member-05")
         assert done.exit_code == 0, done.exception
         assert len(file.read_text().splitlines()) >= len(every)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["entries.csv", "entries.jsonl"]
@@ -146,7 +146,7 @@ def test_what_is_sent_arrives_and_stands_in_both_histories(street: Path, tmp_pat
         (("wallet", "send", "member-02", "much"), "a price is a number"),
         (("wallet", "send", "member-02", "1.5", "--commodity", "watt_wh"), "whole Wh"),
         (("wallet", "send", "nobody", "1"), "its rules allow"),
-        (("wallet", "export", "entries.pdf"), "as .csv or .jsonl"),
+        (("wallet", "entries", "entries.pdf"), "as .csv or .jsonl"),
         (("wallet", "balances", "member-02"), "by this name for who asks"),
         (("asset", "show", "nothing"), "by this name for who asks"),
         (("event", "list"), "line of the table"),

@@ -16,6 +16,22 @@ def test_nothing_heavy_is_read_before_a_command_is_chosen() -> None:
     assert not {"numba", "fastapi", "numpy", "highspy", "nicegui"} & {*read}
 
 
+def test_a_wallet_without_a_chain_does_not_wait_for_what_speaks_to_one() -> None:
+    asks = """
+import sys
+from commonwatt.apps.cli.main import app
+for words in (["wallet", "--help"], ["wallet", "send", "--help"], ["wallet", "list"]):
+    try:
+        app(words)
+    except SystemExit:
+        pass
+print(*sys.modules)
+"""
+    read = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True).stdout.split()
+    assert "commonwatt.apps.cli.wallet_chain" in read
+    assert not {"web3", "eth", "eth_account", "eth_abi"} & {*read}
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_there_and_says_what_it_does(name: str) -> None:
     told = CliRunner().invoke(app, [name, "--help"])

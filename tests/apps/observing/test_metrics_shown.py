@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from commonwatt.apps.chain_facts import Anchored, BlockFact, Facts
 from commonwatt.apps.community import Community
 from commonwatt.apps.observing.asked import Answered
 from commonwatt.apps.observing.at_door import DoorMetrics
@@ -40,6 +41,44 @@ class Ticks:
     def __call__(self) -> int:
         self.now_ns += 20_000_000
         return self.now_ns
+
+
+BLOCK = BlockFact(number=7, hash="00", time_s=1)
+ANCHORED = Anchored(
+    size=5, slot_s=900, log_root="00", state_root="00", block=7, tx="00", gas=68_000, weight=1, bonded=1
+)
+FACTS = Facts(
+    kind="embedded",
+    chain_id=1,
+    head=BLOCK,
+    final=BLOCK,
+    contracts={},
+    operator="0x",
+    rpc="",
+    stage="final",
+    anchored=(ANCHORED,),
+    anchored_count=1,
+    final_size=5,
+    own_word=True,
+    stakes=(),
+    bonded_micro=1,
+    pool_micro=0,
+)
+
+
+def test_a_chain_is_counted_where_there_is_one_and_its_trouble_shows(lived: LivedStreet) -> None:
+    community = Community(lived.folder, lambda: lived.end_s, lambda: None)
+    metrics, kept = AppMetrics(Ticks()), SimpleNamespace(trouble="", facts=None)
+    metrics.watch(community, AROUND)
+    assert "commonwatt_chain_kept" not in shown(metrics.registry)
+    community.chain = cast(Any, kept)
+    assert shown(metrics.registry)["commonwatt_chain_kept"] == 1
+    assert "commonwatt_chain_head" not in shown(metrics.registry)
+    kept.trouble, kept.facts = "no answer", FACTS
+    found = shown(metrics.registry)
+    community.close()
+    assert (found["commonwatt_chain_kept"], found["commonwatt_chain_head"]) == (0, 7)
+    assert (found["commonwatt_chain_anchored_leaves"], found["commonwatt_chain_anchor_gas"]) == (5, 68_000)
 
 
 def shown(registry: CollectorRegistry) -> dict[str, float]:
@@ -168,6 +207,8 @@ def test_the_guide_tells_every_metric_and_alerts_stand_on_metrics_that_are_there
     community.catch_up()
     of_app, of_door = AppMetrics(Ticks()), DoorMetrics(Ticks())
     of_app.watch(community, AROUND)
+    kept: Any = SimpleNamespace(trouble="", facts=FACTS)
+    community.chain = kept
     state = SimpleNamespace(checked_s=0)
     writer: Any = SimpleNamespace(tree=(), kept_to=0, last_s=0, state=state)
     door: Any = SimpleNamespace(failed=None, connections=0, waiting=0)

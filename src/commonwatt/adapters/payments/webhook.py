@@ -77,7 +77,7 @@ def webhook_app(
 
     @app.post("/payments/events")
     async def events(request: Request) -> Response:
-        content = await _content(request)
+        content = await content_of(request, MOST_BYTES)
         if content is None:
             return _answer(413, "too large")
         header, now_s = request.headers.get(SIGNATURE, ""), clock()
@@ -133,12 +133,12 @@ class _Heard:
             del self._heard[old]
 
 
-async def _content(request: Request) -> bytes | None:
+async def content_of(request: Request, most_bytes: int) -> bytes | None:
     """Return the body, or None as soon as it proves too large, whatever its length was said to be."""
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
-        if len(content) > MOST_BYTES:
+        if len(content) > most_bytes:
             return None
     return bytes(content)
 

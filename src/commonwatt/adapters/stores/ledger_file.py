@@ -11,12 +11,13 @@ from commonwatt.model import Corrupt, Refused
 _FORMAT = 1
 
 
-def open_file(path: Path, schema: Sequence[str]) -> sqlite3.Connection:
+def open_file(path: Path, schema: Sequence[str], *, any_thread: bool = False) -> sqlite3.Connection:
     """Return a connection that commits each statement, or each ``BEGIN`` block, with an fsync.
 
     Args:
         path: The file; made with mode 0600 and the schema where it is missing. Its folder must be on a local disk.
         schema: The statements that make it.
+        any_thread: Whether threads may take turns with it; it is for the caller to see that they do.
 
     Raises:
         Refused: The file is of another format, or its disk cannot hold a write-ahead log.
@@ -26,7 +27,7 @@ def open_file(path: Path, schema: Sequence[str]) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     path.chmod(0o600)
     sync_folder(path)
-    db = sqlite3.connect(path, isolation_level=None, timeout=5)
+    db = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=not any_thread)
     try:
         _prepare(db, path, schema)
     except sqlite3.DatabaseError as error:

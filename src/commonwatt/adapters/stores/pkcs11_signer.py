@@ -1,5 +1,6 @@
-"""Let a gateway's key live in a secure element behind PKCS#11: it signs there, and never comes out."""
+"""Let a gateway's or a wallet's key live in a secure element behind PKCS#11: it signs there, and never comes out."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pkcs11.constants import DEFAULT
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from commonwatt.adapters.stores.token_key import TokenKey, named
-from commonwatt.identity.keys import CURVE_ORDER, SECP256K1, signed_digest
+from commonwatt.identity.keys import CURVE_ORDER, SECP256K1, VerifyingKey, signed_digest
 from commonwatt.identity.p256 import P256, P256_ORDER, verifying_key
 from commonwatt.model import InvalidValue, Refused
 
@@ -24,7 +25,7 @@ _POINT_BYTES = 65
 
 
 class Pkcs11Signer(TokenKey):
-    """Implements `commonwatt.identity.keys.RequestSigner` with a key that never leaves its token.
+    """Implements `commonwatt.identity.keys.WalletSigner` with a key that never leaves its token.
 
     Args:
         library: The module's PKCS#11 library.
@@ -70,7 +71,20 @@ class Pkcs11Signer(TokenKey):
         Raises:
             Refused: The token failed, or what it signed is not what it was asked for.
         """
-        digest = signed_digest(message)
+        return self._signed(signed_digest(message), lambda signature: self._verifying.verify(message, signature))
+
+    def sign_digest(self, digest: bytes) -> str:
+        """Return the signature over 32 bytes that are a hash already, in the form of `sign`: a chain's transactions.
+
+        Raises:
+            Refused: As in `sign`; or the key is of P-256, which no chain knows.
+        """
+        verifying = self._verifying
+        if not isinstance(verifying, VerifyingKey):
+            raise Refused(f"a chain's transactions are signed with {SECP256K1}", key=self._label, found=self.alg)
+        return self._signed(digest, lambda signature: verifying.verify_digest(digest, signature))
+
+    def _signed(self, digest: bytes, holds: Callable[[str], bool]) -> str:
         try:
             with self._lock:
                 raw = bytes(self._key.sign(digest, mechanism=Mechanism.ECDSA))
@@ -80,7 +94,7 @@ class Pkcs11Signer(TokenKey):
             raise Refused("a token's signature has 64 bytes", token=self._token, found=len(raw))
         s = int.from_bytes(raw[_NUMBER_BYTES:])
         signature = raw[:_NUMBER_BYTES].hex() + min(s, self._order - s).to_bytes(_NUMBER_BYTES).hex()
-        if not self._verifying.verify(message, signature):
+        if not holds(signature):
             raise Refused("what a token signs its own public key verifies", token=self._token, key=self._label)
         return signature
 

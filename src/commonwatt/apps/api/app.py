@@ -18,6 +18,7 @@ from commonwatt.apps.api.problems import RESPONSES, ProblemBody, explain_problem
 from commonwatt.apps.api.v1 import (
     assets,
     audits,
+    chain,
     commons,
     contracts,
     devices,
@@ -49,6 +50,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     feeds.router,
     markets.router,
     wallets.router,
+    chain.router,
     requests.router,
     commons.router,
     contracts.router,

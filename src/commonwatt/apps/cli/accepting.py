@@ -24,6 +24,10 @@ def accept(
         Path | None,
         typer.Option(help="Says where the payment provider is (TOML): hosts its webhook.", exists=True, dir_okay=False),
     ] = None,
+    channels: Annotated[
+        Path | None,
+        typer.Option(help="Says where payment channels are (TOML): takes vouchers.", exists=True, dir_okay=False),
+    ] = None,
     gateways: Annotated[
         str | None, typer.Option(help="Let registered gateways call here, such as ws://127.0.0.1:7421.")
     ] = None,
@@ -58,6 +62,7 @@ def accept(
             most_ahead_s=ahead,
             slept=slept,
             payments=payments,
+            channels=channels,
             check=check,
             lines=told,
             metrics=metrics,

@@ -1,7 +1,8 @@
 """`commonwatt run`: a recorded street lives through its day, and the day is put before people."""
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -12,6 +13,9 @@ from commonwatt.apps.cli.screen import as_json, screen, show
 from commonwatt.apps.report.page import write_page
 from commonwatt.flows.foreseeing import Forecasts
 from commonwatt.model import SLOTS_PER_DAY, Refused
+
+if TYPE_CHECKING:
+    from commonwatt.apps.chain_commands import Anchored
 
 
 def run(
@@ -39,6 +43,9 @@ def run(
     homes: Annotated[
         int | None, typer.Option(help="Make a live street so large: every recorded household under every roof.")
     ] = None,
+    chain: Annotated[
+        bool, typer.Option("--chain", help="Anchor each slot's checkpoint on a chain in the run's folder.")
+    ] = False,
 ) -> None:
     """Run a street for one recorded day; run it again after a kill and it goes on where it was.
 
@@ -56,9 +63,18 @@ def run(
     console = screen(quiet=json)
     columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("slots"))
     bar = Progress(*columns, TimeElapsedColumn(), console=console)
-    with bar:
+    with bar, ExitStack() as doors:
         task = bar.add_task(f"{stage.street.community} {stage.street.day}", total=SLOTS_PER_DAY)
-        summary = deeds.run_durably(stage, street, folder, fresh=fresh, on_slot=lambda: bar.advance(task))
+        anchored = doors.enter_context(_anchored(folder)) if chain else None
+
+        def on_slot() -> None:
+            bar.advance(task)
+            if anchored is not None:
+                anchored.look()
+
+        summary = deeds.run_durably(stage, street, folder, fresh=fresh, on_slot=on_slot)
+        if anchored is not None:
+            anchored.look()
     page = folder / "report.html"
     write_page(summary, page)
     if json:
@@ -66,6 +82,24 @@ def run(
     else:
         show(summary, console)
         console.print(_where(folder, page, summary.unproven), markup=False, highlight=False, soft_wrap=True)
+        if anchored is not None:
+            console.print(_on_chain(anchored), markup=False, highlight=False, soft_wrap=True)
+
+
+def _anchored(folder: Path) -> "Anchored":
+    # Here, and not above: what executes contracts takes seconds to load.
+    from commonwatt.apps.chain_commands import Anchored  # noqa: PLC0415
+
+    return Anchored(folder)
+
+
+def _on_chain(anchored: "Anchored") -> str:
+    facts = anchored.facts
+    if facts is None or anchored.trouble:
+        return f"chain     not kept: {anchored.trouble}"
+    last = facts.anchored[0] if facts.anchored else None
+    told = f"{last.size} leaves in block {last.block} by 0x{last.tx}, {last.gas} gas" if last else facts.stage
+    return f"chain     head {facts.head.number}, {facts.anchored_count} checkpoints anchored\nanchored  {told}"
 
 
 def _where(folder: Path, page: Path, unproven: str) -> str:

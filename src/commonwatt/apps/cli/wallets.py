@@ -1,4 +1,4 @@
-"""`commonwatt wallet`: what is held, what came and went, sending, and taking one's entries along."""
+"""`commonwatt wallet` on the ledger: what is held, what came and went, sending, and taking one's entries along."""
 
 from itertools import islice
 from pathlib import Path
@@ -6,22 +6,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commonwatt.apps import trading
+from commonwatt.apps.cli import wallet_chain
+from commonwatt.apps.cli.amounts import base_units, written
 from commonwatt.apps.cli.reaching import Json, reaches, show
 from commonwatt.apps.cli.screen import as_json, ergon, when
+from commonwatt.apps.cli.wallet_chain import or_on_chain
 from commonwatt.model import Commodity, Refused
 
 if TYPE_CHECKING:
     from commonwatt.apps.reaching import Reached
 
-app = typer.Typer(help="See what is held, what came and went; send.", no_args_is_help=True)
-Account = Annotated[str | None, typer.Argument(help="Whose; one's own if left out.")]
+Account = Annotated[
+    str | None, typer.Argument(help="Whose; one's own if left out. With --chain: a key's name, or an address.")
+]
 
 
-@app.command("balances")
+@or_on_chain(wallet_chain.balances)
 @reaches
 def balances(here: "Reached", account: Account = None, json: Json = False) -> None:
-    """Show what an account holds, and how much of it is free."""
+    """Show what an account holds, and what of it is free; or what an address holds on a chain, and what is final."""
     one = here.client.wallets.wallet(here.whose(account))
     rows = [
         ("ERGON", ergon(one.ergon_micro), ergon(one.free_ergon_micro)),
@@ -31,7 +34,7 @@ def balances(here: "Reached", account: Account = None, json: Json = False) -> No
     show(one, (f"{one.account}, {when(one.as_of_s)} UTC", "held", "free"), rows, json=json, none="")
 
 
-@app.command("history")
+@or_on_chain(wallet_chain.history)
 @reaches
 def history(
     here: "Reached",
@@ -40,34 +43,41 @@ def history(
     limit: Annotated[int, typer.Option(help="How many at most; 0 for all.", min=0)] = 50,
     json: Json = False,
 ) -> None:
-    """List entries of the books, the newest first, from all pages that it takes."""
+    """List entries of the books, or what came and went on a chain, the newest first."""
     calls = here.client.wallets
     every = here.client.every(calls.entries, here.whose(account), limit=min(limit or 500, 500), commodity=commodity)
     found = list(islice(every, limit or None))
-    rows = [(one.number, when(one.slot_s), _amount(one.commodity, one.amount), one.other, one.label) for one in found]
+    rows = [(one.number, when(one.slot_s), written(one.commodity, one.amount), one.other, one.label) for one in found]
     show(found, ("entry", "slot (UTC)", "amount", "with", "for"), rows, json=json, none="nothing came or went")
 
 
-@app.command("send")
+@or_on_chain(wallet_chain.send)
 @reaches
 def send(
     here: "Reached",
-    target: Annotated[str, typer.Argument(help="To which account, for example member-02.")],
+    target: Annotated[
+        str, typer.Argument(help="To which account, for example member-02. With --chain: name or address.")
+    ],
     amount: Annotated[str, typer.Argument(help="ERGON or TSL like 2.50, or whole Wh of WATT.")],
     commodity: Annotated[Commodity, typer.Option(help="Of what.")] = Commodity.ERGON,
-    account: Annotated[str | None, typer.Option("--from", help="From which account; one's own if left out.")] = None,
+    account: Annotated[
+        str | None, typer.Option("--from", help="From which account, or key; one's own if left out.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Give to another account; it is signed with the key that the community keeps, and only they can give it back."""
+    """Give to another account, signed with the key that the community keeps; or, on a chain, with one of your own.
+
+    On a chain what it takes is shown and asked about first, and it is waited for until it is final. Only whoever got it
+    can give it back.
+    """
     whose = here.whose(account)
-    body = {"what": "give", "target": target, "commodity": commodity.value, "amount": _base(commodity, amount)}
+    body = {"what": "give", "target": target, "commodity": commodity.value, "amount": base_units(commodity, amount)}
     done = here.client.wallets.transfer(whose, body)
     typer.echo(as_json(done) if json else f"{whose} gave {amount} to {target}, at {done.position}")
 
 
-@app.command("export")
 @reaches
-def export(
+def entries(
     here: "Reached",
     out: Annotated[Path, typer.Argument(help="File, .csv or .jsonl.", dir_okay=False)],
     account: Annotated[str | None, typer.Option("--of", help="Whose entries; one's own if left out.")] = None,
@@ -87,22 +97,3 @@ def export(
     finally:
         begun.unlink(missing_ok=True)
     typer.echo(as_json({"file": str(out), "bytes": size}) if json else f"{out}: {size} bytes")
-
-
-def _amount(commodity: Commodity, amount: int) -> str:
-    if commodity in (Commodity.ERGON, Commodity.TSL):
-        return f"{ergon(amount)} {commodity.name}"
-    return f"{amount} Wh{' WATT' if commodity is Commodity.WATT else ''}"
-
-
-def _base(commodity: Commodity, amount: str) -> int:
-    """Return an amount in base units.
-
-    Raises:
-        Refused: It is none.
-    """
-    if commodity in (Commodity.ERGON, Commodity.TSL):
-        return trading.micro(amount)
-    if not (amount.isascii() and amount.isdigit()):
-        raise Refused("an amount of energy is whole Wh", found=amount[:80])
-    return int(amount)

@@ -160,5 +160,24 @@ class _Followed(Collector):
             "open_pages": ("Pages that are open.", around.open_pages()),
             "live_feeds": ("Different things that open pages follow.", around.feeds()),
             "door_waiting": ("Requests of this app that wait for the door.", self._waiting()),
+            **_of_chain(community),
             "people_signed_in": ("People who are signed in.", around.people() if around.people else None),
         }
+
+
+def _of_chain(community: Community) -> Mapping[str, tuple[str, float | None]]:
+    """Return a chain's numbers; none where the community has no chain."""
+    keeper = community.chain
+    if keeper is None:
+        return {}
+    facts = keeper.facts
+    return {
+        "chain_kept": ("1 while the chain is kept.", int(not keeper.trouble)),
+        "chain_head": ("The last block of the chain that was seen.", facts.head.number if facts else None),
+        "chain_final": ("The last block that is not taken back.", facts.final.number if facts else None),
+        "chain_anchored_leaves": ("Leaves of the log that a final block holds.", facts.final_size if facts else None),
+        "chain_anchor_gas": (
+            "Gas that the last checkpoint used.",
+            facts.anchored[0].gas if facts and facts.anchored else None,
+        ),
+    }

@@ -20,6 +20,8 @@ NAMES: dict[str, str] = {
     Memo.CHARGE_BACK: "Money taken back by your bank",
     Memo.PAYOUT: "Money paid out to your bank",
     Memo.PAYOUT_RETURNED: "Money that came back from your bank",
+    Memo.SENT_OUT: "Sent out to the chain",
+    Memo.CAME_IN: "Brought in from the chain",
     Memo.COMMISSION: "Commission for storing",
     Memo.COMMISSION_SHARE: "Share of all commissions",
     Memo.WELCOME_GRANT: "Welcome grant",

@@ -8,6 +8,7 @@ from commonwatt.client.line import Line
 if TYPE_CHECKING:
     from commonwatt.client.calls.assets import Assets
     from commonwatt.client.calls.audits import Audits
+    from commonwatt.client.calls.chain import Chain
     from commonwatt.client.calls.commons import Commons
     from commonwatt.client.calls.contracts import Contracts
     from commonwatt.client.calls.devices import Devices
@@ -93,6 +94,13 @@ class Calls:
         from commonwatt.client.calls.wallets import Wallets  # noqa: PLC0415
 
         return Wallets(self._line)
+
+    @cached_property
+    def chain(self) -> "Chain":
+        """The community's chain over HTTP."""
+        from commonwatt.client.calls.chain import Chain  # noqa: PLC0415
+
+        return Chain(self._line)
 
     @cached_property
     def requests(self) -> "Requests":

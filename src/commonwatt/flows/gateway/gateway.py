@@ -1,7 +1,7 @@
 """A gateway: keeps its devices at what it is told, reads them at every slot's end, and signs what comes of both."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +31,7 @@ from commonwatt.model import (
     InvalidValue,
     epoch,
 )
+from commonwatt.tokens.channel import Payer
 
 _LOG = logging.getLogger(__name__)
 READ_WITHIN_S = 60
@@ -81,7 +82,8 @@ class Identity:
 class Memory(msgspec.Struct, kw_only=True):
     """All that a gateway must not forget.
 
-    ``answered`` tells which commands were answered in the slot ``answered_s``, so that none is answered twice.
+    ``answered`` tells which commands were answered in the slot ``answered_s``, so that none is answered twice;
+    ``payer`` what it owes and has signed, where it pays through a channel.
     """
 
     seq: int = 0
@@ -89,6 +91,7 @@ class Memory(msgspec.Struct, kw_only=True):
     answered_s: int = 0
     answered: list[str] = []
     closed_s: int = 0
+    payer: Payer | None = None
 
 
 class Gateway:
@@ -101,6 +104,8 @@ class Gateway:
         key: Its own.
         outbox: Its memory.
         meters: What is special about a meter.
+        pays: Where it pays through a channel: returns its book after a slot, given the book before, what all meters
+            told, and the slot's start; see `commonwatt.flows.gateway.paying`.
     """
 
     def __init__(
@@ -111,10 +116,11 @@ class Gateway:
         key: RequestSigner,
         outbox: Outbox,
         meters: Mapping[AssetId, Counter] | None = None,
+        pays: Callable[[Payer | None, Sequence[Item], int], Payer] | None = None,
     ) -> None:
         self._identity, self._keeper, self._outbox = identity, keeper, outbox
         self._assets = {asset.id: asset for asset in assets}
-        self._meters = meters or {}
+        self._meters, self._pays = meters or {}, pays
         self._zone = ZoneInfo(identity.timezone)
         self._kept = outbox.memory()
         self._memory = _memory(self._kept)
@@ -134,6 +140,22 @@ class Gateway:
     def closed_s(self) -> int:
         """The start of the last slot that was read and signed; 0 where none was."""
         return self._memory.closed_s
+
+    @property
+    def payer(self) -> Payer | None:
+        """What it owes through its channel, and the voucher that stands for it; None where it has none."""
+        return self._memory.payer
+
+    def paid(self, total: int) -> None:
+        """Take in that the till has answered for a voucher of a total.
+
+        Raises:
+            OSError: The disk refuses; it is as before.
+        """
+        if self._memory.payer is not None:
+            with self._whole():
+                self._memory.payer = self._memory.payer.answered(total)
+                self._save()
 
     async def meet(self, at_s: int) -> None:
         """Begin to count what is read for the first time, at a slot's start; nothing is told of the time before."""
@@ -202,6 +224,8 @@ class Gateway:
                     # One meter's nonsense must not keep the others' readings from being told.
                     _LOG.error("%s: nothing is told of the slot from %d: %s", name, slot_s, error)
             self._memory.closed_s = slot_s
+            if self._pays is not None:
+                self._memory.payer = self._pays(self._memory.payer, items, slot_s)
             self._save(self._pen.readings(items, slot_s, self._felt(states)))
 
     def _close(self, name: AssetId, state: DeviceState | None, slot_s: int) -> Sequence[Item]:

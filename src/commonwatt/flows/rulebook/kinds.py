@@ -13,7 +13,7 @@ from commonwatt.flows.rulebook.market.auctions import auctioning
 from commonwatt.flows.rulebook.market.contracts import contract_calling, contracting, offering
 from commonwatt.flows.rulebook.market.interchange import interchange
 from commonwatt.flows.rulebook.state import WALLET_ROLES, State
-from commonwatt.flows.rulebook.tokens import paying, transferring
+from commonwatt.flows.rulebook.tokens import crossing, crossing_bodies, paying, transferring
 from commonwatt.model import Kind, Outcome, Request
 
 Decide = Callable[[State, Request, Any, int, int], Outcome]
@@ -52,6 +52,8 @@ def _register(state: State, request: Request, body: Any, position: int, stamped_
 def _transfer(state: State, request: Request, body: Any, position: int, stamped_s: int) -> Outcome:
     if isinstance(body, sale_bodies.Listing | sale_bodies.Take | sale_bodies.Unlist):
         return selling.sale(state, request, body, position, stamped_s)
+    if isinstance(body, crossing_bodies.CrossingBody):
+        return crossing.crossing(state, request, body, position, stamped_s)
     return transferring.transfer(state, request, body, position, stamped_s)
 
 
@@ -74,7 +76,7 @@ RULES: dict[Kind, Rule] = {
     Kind.ACK: Rule(_of("gateway"), lambda s, r, body, at, now_s: registry.ack(s, r, body)),
     Kind.PURCHASE: Rule(_of("payment", *WALLET_ROLES), paying.purchase),
     Kind.PAYOUT: Rule(_of("payment", *WALLET_ROLES), paying.payout),
-    Kind.TRANSFER: Rule(_of("member", "utility", "station", "car"), _transfer),
+    Kind.TRANSFER: Rule(_of("member", "utility", "station", "car", "chain"), _transfer),
     Kind.DELEGATE: Rule(_of("member"), delegating.delegate),
     Kind.ATTEST: Rule(_of("operator", "member", "engineer", "inspector", "installer"), attesting.attest),
     Kind.CHECKPOINT: Rule(_of("operator"), lambda s, r, body, at, now_s: registry.checkpoint(s, body)),

@@ -14,6 +14,7 @@ from commonwatt.flows.rulebook.market.contracts.contracted import Dumped as Cont
 from commonwatt.flows.rulebook.market.interchange.neighbours import Neighbour, Neighbours
 from commonwatt.flows.rulebook.market.seals import Seal, Seals
 from commonwatt.flows.rulebook.state import Gateway, State
+from commonwatt.flows.rulebook.tokens.crossed import Crossed, KeptCrossed
 from commonwatt.flows.rulebook.tokens.wallets import Kept, Wallets
 from commonwatt.identity.directory import Directory
 from commonwatt.identity.keys import SECP256K1
@@ -30,7 +31,9 @@ from commonwatt.model import AccountId, AssetId, AssetKind, Corrupt, GatewayId, 
 from commonwatt.tokens.watt import StorageClaims
 
 FORMAT = 7
-_DERIVED = frozenset({"columns", "traders", "_registry", "registry_version", "connections", "gateways", "doubted"})
+_DERIVED = frozenset(
+    {"columns", "traders", "_exits", "_registry", "registry_version", "connections", "gateways", "doubted"}
+)
 """Fields that follow from the others, which alone the state root binds; and what is only noted along the way."""
 
 
@@ -203,6 +206,7 @@ _FORMS: dict[Any, tuple[Callable[[Any], Any], Any, Callable[[Any], Any]]] = {
     Seals: (Seals.items, list[Seal], Seals),
     Auctions: (Auctions.dump, KeptAuctions, Auctions.load),
     Contracted: (Contracted.dump, ContractDump, Contracted.load),
+    Crossed: (Crossed.dump, KeptCrossed, Crossed.load),
     Wallets: (Wallets.dump, Kept, Wallets.load),
     Licences: (Licences.dump, KeptLicences, Licences.load),
     Sessions: (Sessions.dump, KeptSessions, Sessions.load),

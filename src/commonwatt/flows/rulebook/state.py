@@ -7,16 +7,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.flows.rulebook.charging.licences import Licences
 from commonwatt.flows.rulebook.charging.sessions import Sessions
+from commonwatt.flows.rulebook.charter import Charter
 from commonwatt.flows.rulebook.flexibility.proposed import Proposal
 from commonwatt.flows.rulebook.flexibility.stated import Stated
 from commonwatt.flows.rulebook.identity.trusted import Trusted
 from commonwatt.flows.rulebook.market.contracts.contracted import Contracted
 from commonwatt.flows.rulebook.market.interchange.neighbours import Neighbours
 from commonwatt.flows.rulebook.market.seals import Seals
-from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms, SharingBody
+from commonwatt.flows.rulebook.settlement.sharing_bodies import SharingBody
+from commonwatt.flows.rulebook.tokens.crossed import Crossed
+from commonwatt.flows.rulebook.tokens.exits import exit_rows
 from commonwatt.flows.rulebook.tokens.wallets import Wallets
 from commonwatt.identity.directory import Directory
 from commonwatt.kernels.sha256 import leaf_hashes, tree_root
@@ -43,13 +45,11 @@ from commonwatt.model import (
     Consent,
     Entry,
     GatewayId,
-    InvalidValue,
     KeyId,
     Memo,
     Schedule,
     Zone,
 )
-from commonwatt.tokens.tsl import TOTAL_MICRO
 from commonwatt.tokens.watt import StorageClaims
 
 WALLET_ROLES = ("member", "utility", "station", "car", "operator")
@@ -67,6 +67,10 @@ COMPARED = frozenset(
 """Memos of what a home pays for its energy, and is paid, at prices that no two accounts make between themselves."""
 SECTIONS = ("entries", "accounts", "numbers", "registry", "market", "readings", "rest")
 """What the state root is made of, in this order."""
+CHAIN_SECTIONS = (*SECTIONS, "exits")
+"""Likewise where a community has a chain: whoever registers the key of a crossing desk adds the last one."""
+CHAIN_ROLE, CHAIN_DESK = "chain", AccountId("chain")
+"""Role and account of the key that tells what came in from the chain."""
 
 
 @dataclass(slots=True)
@@ -102,46 +106,6 @@ class WattPrices:
     buy: int
     sell: int
     forecast: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class Charter:
-    """A community's parameters, as its first leaf tells them; see `bodies.RegisterCommunity`.
-
-    Raises:
-        InvalidValue: A low balance does not clear above where it is low, or more TSL is given away than there is.
-    """
-
-    timezone: str = "UTC"
-    b_max_wh: int = 0
-    grace_slots: int = 0
-    gate_s: int = 0
-    correction_slots: int = 0
-    tsl_micro_per_kwh: int | None = None
-    commission_micro_per_kwh: int = 0
-    member_tsl_micro: int = 0
-    education_tsl_micro: int = 0
-    welcome_grant_micro: int = 0
-    low_micro: int | None = None
-    clear_micro: int | None = None
-    meter_threshold_micro: int = 0
-    meter_grace_s: int | None = None
-    topup_lasts_s: int = 259_200
-    operator_micro_per_kwh_charged: int = 0
-    operator_micro_per_kwh_discharged: int = 0
-    licence_micro_per_month: int | None = None
-    unbacked_micro_per_kwh: int = 0
-    sealed_bond_micro: int = 100_000
-    witnesses: tuple[Witness, ...] = ()
-    settlement: SettlementTerms = field(default_factory=SettlementTerms)
-
-    def __post_init__(self) -> None:
-        if (self.low_micro is None) != (self.clear_micro is None):
-            raise InvalidValue("a notice has a balance that is low and one that clears it, was one without the other")
-        if self.low_micro is not None and self.clear_micro is not None and self.clear_micro <= self.low_micro:
-            raise InvalidValue(f"a balance clears above where it is low, was {self.low_micro} and {self.clear_micro}")
-        if self.education_tsl_micro > TOTAL_MICRO:
-            raise InvalidValue(f"no more TSL is given away than there is, was {self.education_tsl_micro} micro")
 
 
 @dataclass(slots=True)
@@ -188,6 +152,7 @@ class State:
     accounts: Accounts = field(default_factory=Accounts)
     neighbours: Neighbours = field(default_factory=Neighbours)
     wallets: Wallets = field(default_factory=Wallets)
+    crossed: Crossed = field(default_factory=Crossed)
     licences: Licences = field(default_factory=Licences)
     sessions: Sessions = field(default_factory=Sessions)
     trusted: Trusted = field(default_factory=Trusted)
@@ -206,6 +171,7 @@ class State:
     columns: tuple[int, object] | None = None
     traders: tuple[int, object] | None = None
     _registry: tuple[int, bytes] = (-1, EMPTY_ROOT)
+    _exits: tuple[int, int, bytes] = (-1, 0, EMPTY_ROOT)
 
     @property
     def entries(self) -> list[Entry]:
@@ -296,6 +262,11 @@ class State:
         """Tell whether tokens can be an account's own: whoever trades, and is none of the books' own names."""
         return account not in SYSTEM_ACCOUNTS and any(self.keys.has_role(account, role) for role in WALLET_ROLES)
 
+    @property
+    def has_chain(self) -> bool:
+        """Tell whether tokens can go out to a chain, and come back."""
+        return self.keys.has_role(CHAIN_DESK, CHAIN_ROLE)
+
     def members(self) -> list[AccountId]:
         """Return the accounts of all members, sorted."""
         return [account for account in self.keys.accounts("member") if account != GRID]
@@ -330,7 +301,7 @@ class State:
         return merkle_root(self.sections())
 
     def sections(self) -> list[bytes]:
-        """Return the roots that the state root is made of, see `SECTIONS`."""
+        """Return the roots that the state root is made of, see `SECTIONS` and `CHAIN_SECTIONS`."""
         if self._registry[0] != self.registry_version:
             self._registry = (self.registry_version, merkle_root(self.registry_leaves()))
         numbers = self.number_rows()
@@ -342,7 +313,18 @@ class State:
             merkle_root(self.market_leaves()),
             merkle_root(self.readings.digests(self.horizon_s)),
             merkle_root(self.rest_leaves()),
+            *([self._exits_root()] if self.has_chain else []),
         ]
+
+    def exit_rows(self) -> NDArray[np.uint8]:
+        """Return the leaves of the section ``exits``, see `exits.exit_rows`."""
+        return exit_rows(self.keys, WALLET_ROLES, self.crossed.count)
+
+    def _exits_root(self) -> bytes:
+        made_of = self.registry_version, self.crossed.count
+        if self._exits[:2] != made_of:
+            self._exits = (*made_of, tree_root(leaf_hashes(self.exit_rows())))
+        return self._exits[2]
 
     def number_rows(self) -> NDArray[np.uint8]:
         """Return each key's address and next sequence number, in order of registration; (n, 28) bytes."""
@@ -402,6 +384,7 @@ class State:
                 *({"imbalance": self.imbalance[slot_s], "slot_s": slot_s} for slot_s in sorted(self.imbalance)),
                 *({"gain": account, "micro": micro} for account, micro in sorted((self.gains or {}).items())),
                 *self.wallets.leaves(),
+                *self.crossed.leaves(),
                 *self.neighbours.leaves(),
                 *self.contracted.leaves(self.horizon_s),
                 *self.licences.leaves(),

@@ -9,9 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from coincurve import PublicKey
-
-from commonwatt.identity.keys import CURVE_ORDER, address, keccak256, signed_digest
+from commonwatt.identity.keys import CURVE_ORDER, keccak256, recovered, signed_digest
 from commonwatt.identity.signing_in.site import Site
 from commonwatt.model import InvalidValue, KeyId, Refused, instant
 
@@ -145,6 +143,25 @@ def with_checksum(who: str) -> str:
     )
 
 
+def read_address(text: str) -> KeyId:
+    """Return an address that somebody wrote: with its checksum, or in one case throughout, which has none.
+
+    Raises:
+        InvalidValue: It is no address, or a letter was mistaken.
+
+    Source: EIP-55, "Implementation" and "Rationale": one case throughout passes unchecked.
+    """
+    digits = text.removeprefix("0x")
+    if not re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
+        raise InvalidValue(f"an address is 0x and 40 hex digits, was {text[:80]!r}")
+    if digits not in (digits.lower(), digits.upper()) and with_checksum(text) != text:
+        raise InvalidValue(
+            f"the case of an address's letters is its checksum (EIP-55), and that of {text} is wrong: a digit was"
+            " mistaken; copy it anew"
+        )
+    return KeyId(text.lower())
+
+
 def _signer(text: str, signature: str) -> KeyId | None:
     found = _SIGNATURE.fullmatch(signature)
     recovery = _RECOVERY.get(int(found[2], 16)) if found else None
@@ -153,13 +170,7 @@ def _signer(text: str, signature: str) -> KeyId | None:
     compact = bytes.fromhex(found[1])
     if int.from_bytes(compact[32:]) > CURVE_ORDER // 2:
         raise InvalidValue("a signature has the lower of its two s")
-    try:
-        public = PublicKey.from_signature_and_message(
-            compact + bytes([recovery]), signed_digest(text.encode()), hasher=None
-        )
-    except ValueError:
-        return None
-    return address(public.format(compressed=False))
+    return recovered(signed_digest(text.encode()), compact, recovery)
 
 
 def _seconds(text: str) -> int:

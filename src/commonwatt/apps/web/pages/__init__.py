@@ -4,6 +4,7 @@ from commonwatt.apps.web.context import Page
 from commonwatt.apps.web.pages import (
     auditor,
     bill,
+    chain,
     commons,
     deals,
     devices,
@@ -29,6 +30,7 @@ PAGES: tuple[Page, ...] = (
     forecast.PAGE,
     deals.PAGE,
     *proof.PAGES,
+    chain.PAGE,
     devices.PAGE,
     bill.PAGE,
     keys.PAGE,

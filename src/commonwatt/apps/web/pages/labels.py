@@ -51,6 +51,8 @@ LABELS = (
     mark("Money taken back by your bank"),
     mark("Money paid out to your bank"),
     mark("Money that came back from your bank"),
+    mark("Sent out to the chain"),
+    mark("Brought in from the chain"),
     mark("Commission for storing"),
     mark("Share of all commissions"),
     mark("Welcome grant"),

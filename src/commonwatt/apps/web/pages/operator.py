@@ -10,7 +10,7 @@ from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.icons import icon
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import join, tag
-from commonwatt.apps.web.pages import delivered, following, mapped, offering, stating
+from commonwatt.apps.web.pages import chain, delivered, following, mapped, offering, stating
 from commonwatt.apps.web.pages.grid import loads
 from commonwatt.apps.web.parts.chart import Drawn, Line, moving_chart
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
@@ -68,6 +68,7 @@ def build(context: Context) -> None:
     _put(context, lambda: _tariff(context))
     context.put(tag("h2", context.say("The record")))
     _put(context, lambda: _record(context))
+    chain.put_last(context)
 
 
 def _put(context: Context, draw: Callable[[], Markup]) -> None:

@@ -12,7 +12,7 @@ from commonwatt.apps.views.seeing import assets_of
 from commonwatt.apps.web.assets import address
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.markup import join, tag
-from commonwatt.apps.web.pages import proving
+from commonwatt.apps.web.pages import chain, proving
 from commonwatt.apps.web.parts.listing import Fetch, Stretch, listing, row
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.words import mark
@@ -39,6 +39,7 @@ async def build(context: Context) -> None:
     context.put(tag("h2", context.say("The last checkpoint")))
     make = partial(views.checkpoint, context.community, context.seat)
     await proving.put(context, "/api/v1/proofs/checkpoint", make, [])
+    chain.put_last(context)
 
 
 def _choose(context: Context, account: AccountId) -> None:

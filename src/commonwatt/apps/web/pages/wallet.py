@@ -12,6 +12,7 @@ from commonwatt.apps.views import wallet as views
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import join, tag
+from commonwatt.apps.web.pages.crossing import crossing
 from commonwatt.apps.web.pages.paying_in import paying_in
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
 from commonwatt.apps.web.parts.fields import amount_of, text_field
@@ -48,6 +49,7 @@ def build(context: Context) -> None:
         with ui.element("div").classes("pile"):
             _send(context, account)
             _waiting(context, account)
+            crossing(context, account)
         with ui.element("div").classes("pile"):
             paying_in(context, account)
             context.put(_papers(context, account))

@@ -12,6 +12,7 @@ from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.identity import trust_bodies
 from commonwatt.flows.rulebook.identity.trusted import Delegation
 from commonwatt.flows.rulebook.state import State
+from commonwatt.flows.rulebook.tokens.crossing_bodies import CrossingBody
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.model import (
     AccountId,
@@ -91,6 +92,8 @@ def covers(delegation: Delegation | trust_bodies.Grant, kind: Kind, body: object
         return False
     if kind is Kind.REGISTER:
         return isinstance(body, bodies.RegisterAsset)
+    if isinstance(body, CrossingBody):
+        return False  # out of the ledger is out of reach, as paying out is
     return delegation.assets is None or _about(body, timezone) <= set(delegation.assets)
 
 

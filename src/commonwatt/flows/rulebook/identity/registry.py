@@ -3,11 +3,12 @@
 from dataclasses import fields, replace
 
 from commonwatt.flows.rulebook import bodies
+from commonwatt.flows.rulebook.charter import Charter
 from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.market import slot_market
 from commonwatt.flows.rulebook.settlement import sharing
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SharingKey
-from commonwatt.flows.rulebook.state import Answer, Charter, Gateway, State
+from commonwatt.flows.rulebook.state import CHAIN_DESK, CHAIN_ROLE, Answer, Gateway, State
 from commonwatt.flows.rulebook.tokens import commission
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.identity.p256 import verifying_key
@@ -89,7 +90,7 @@ def register(state: State, request: Request, body: bodies.Register, stamped_s: i
         state.registry_version += 1
         return Outcome.BOOKED
     account = AccountId(body.account)
-    if (account == GRID) != (body.role == "dso") or account in set(SYSTEM_ACCOUNTS) - {GRID}:
+    if _misplaced(body.role, account):
         return Outcome.NOT_ALLOWED
     new = body.role == "member" and not state.keys.has_role(account, "member")
     state.keys.add(key, body.role, account)
@@ -97,6 +98,13 @@ def register(state: State, request: Request, body: bodies.Register, stamped_s: i
     if new:
         commission.welcome(state, account, stamped_s // SLOT_SECONDS * SLOT_SECONDS)
     return Outcome.BOOKED
+
+
+def _misplaced(role: str, account: AccountId) -> bool:
+    """Tell whether nobody can have this role for this account: names of the books' own, the grid's, the chain's."""
+    if (account == GRID) != (role == "dso") or (role == CHAIN_ROLE and account != CHAIN_DESK):
+        return True
+    return account in set(SYSTEM_ACCOUNTS) - {GRID}
 
 
 def _claim(state: State, request: Request, body: bodies.RegisterAsset, stamped_s: int) -> Outcome:

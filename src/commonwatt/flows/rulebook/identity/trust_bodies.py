@@ -10,7 +10,7 @@ from commonwatt.model import Kind
 Role = Annotated[
     str,
     Meta(
-        pattern=r"^(member|utility|station|car|planner|oracle|dso|tso|payment|agent|installer|auditor|aggregator"
+        pattern=r"^(member|utility|station|car|planner|oracle|dso|tso|payment|chain|agent|installer|auditor|aggregator"
         r"|engineer|inspector)\Z",
     ),
 ]

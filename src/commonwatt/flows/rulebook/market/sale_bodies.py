@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from commonwatt.flows.rulebook.tokens.crossing_bodies import CrossingBody
 from commonwatt.flows.rulebook.tokens.wallet_bodies import TransferBody
 from commonwatt.model import Kind
 
@@ -46,4 +47,4 @@ class Unlist(_Body, frozen=True, tag_field="what", tag="unlist"):
 
 SaleBody = Listing | Take | Unlist
 
-SALE_BODIES: dict[Kind, object] = {Kind.TRANSFER: TransferBody | SaleBody}
+SALE_BODIES: dict[Kind, object] = {Kind.TRANSFER: TransferBody | CrossingBody | SaleBody}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from commonwatt.flows.rulebook.state import State
-from commonwatt.model import AccountId, Commodity, is_system
+from commonwatt.model import CHAIN_PORT, AccountId, Commodity, is_system
 from commonwatt.tokens.tsl import right_wh, tsl_needed_micro
 
 
@@ -57,6 +57,14 @@ def room_wh(state: State, account: AccountId) -> int:
         tsl_micro = max(0, available(state, account, Commodity.TSL))
         most_wh = min(most_wh, right_wh(tsl_micro, state.charter.tsl_micro_per_kwh))
     return most_wh - state.watt(account) - state.neighbours.coming_wh(account)
+
+
+def outside(state: State, commodity: Commodity) -> int:
+    """Return how much of a token is outside, in base units, as far as it went out of these books.
+
+    WATT that was bought back meanwhile does not count.
+    """
+    return state.crossed.sent[commodity] + state.accounts.balance(CHAIN_PORT, commodity)
 
 
 def holders(state: State) -> dict[AccountId, int]:

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 
 from commonwatt.flows.rulebook.columns import columns
 from commonwatt.flows.rulebook.state import State
-from commonwatt.flows.rulebook.tokens.backing import holders, room_wh
+from commonwatt.flows.rulebook.tokens.backing import holders, outside, room_wh
 from commonwatt.metering.aggregate import home_load_wh
 from commonwatt.metering.table import SlotReadings
 from commonwatt.model import (
     BURN,
+    CHAIN_HELD,
+    CHAIN_PORT,
     MINT,
     AccountId,
     Asset,
@@ -114,9 +116,10 @@ def unmint(state: State, slot_s: int, asset: Asset, lost_wh: int) -> None:
 def _take_back(state: State, slot_s: int, asset: Asset, lack: watt.Shortfall) -> int:
     """Burn and buy back what is lacking, as far as anybody holds WATT, and return how much that was, in Wh.
 
-    What nobody here holds was sold to another community, and its energy was used here all the same. Whoever lost it
-    pays for it too: the other community is owed so much less WATT, and the money is held for it. The other log hears
-    of nothing by itself, so its books go on saying what was owed to it before.
+    What nobody here holds was sold to another community, or sent out to the chain, and its energy was used here all
+    the same. Whoever lost it pays for it too: the other community is owed so much less WATT, and the money is held for
+    it. The other log hears of nothing by itself, so its books go on saying what was owed to it before. What is out on
+    the chain nobody can burn: the money is held for whoever brings it back, see `crossing`.
     """
     if lack.burned_wh:
         _burn(state, slot_s, asset, asset.owner, lack.burned_wh, Memo.WATT_BURNED_ON_LOSS)
@@ -129,7 +132,12 @@ def _take_back(state: State, slot_s: int, asset: Asset, lack: watt.Shortfall) ->
     abroad_wh = min(lack.short_wh - short_wh, sum(wh for _, wh in owed))
     for account, wh in watt.buy_back(abroad_wh, owed):
         _buy_back(state, slot_s, asset, account, abroad[account].held, wh)
-    return lack.burned_wh + short_wh + abroad_wh
+    left_wh = lack.short_wh - short_wh - abroad_wh
+    outside_wh = min(left_wh, outside(state, Commodity.WATT)) if left_wh else 0
+    if outside_wh:
+        _buy_back(state, slot_s, asset, CHAIN_PORT, CHAIN_HELD, outside_wh)
+        state.crossed.bought_wh += outside_wh
+    return lack.burned_wh + short_wh + abroad_wh + outside_wh
 
 
 def _buy_back(state: State, slot_s: int, asset: Asset, holder: AccountId, payee: AccountId, wh: int) -> None:

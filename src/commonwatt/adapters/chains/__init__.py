@@ -1,0 +1,1 @@
+"""Chains that contracts run on: one embedded, any other by its URL."""

@@ -1,0 +1,1 @@
+"""A chain of our own on this machine: no server, real rules, a log that survives."""

@@ -1,0 +1,90 @@
+"""The community's chain over HTTP: how it stands, who stakes, and tokens on their way out."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Request, Response
+
+from commonwatt.apps.api.answers import answer
+from commonwatt.apps.api.guard import Seated, There, allows
+from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
+from commonwatt.apps.chain_facts import ChannelFact
+from commonwatt.apps.views import onchain as views
+from commonwatt.identity.access import Action
+from commonwatt.model import AccountId, Kind
+
+router = APIRouter(tags=["chain"])
+Address = Annotated[str, Path(pattern=r"^0x[0-9a-fA-F]{40}$", description="Of the chain: 0x and 40 hex digits.")]
+_SEND_OUT = {
+    "send out": {
+        "summary": "Send 2.50 ERGON out",
+        "value": {
+            "commodity": "ergon_micro",
+            "amount": 2_500_000,
+            "address": "0x00000000000000000000000000000000000000A1",
+        },
+    }
+}
+
+
+@router.get("/chain", response_model=views.ChainView, summary="The community's chain",
+            **allows(Action.SEE_COMMUNITY))  # fmt: skip
+async def chain(request: Request, community: There, seat: Seated) -> Response:
+    """Its head and what of it is final, contracts, the last checkpoints, and what those cost each member in gas."""
+    return answer(request, views.chain(community, seat), private=False)
+
+
+@router.get("/chain/stake", response_model=views.StakeView, summary="Who stakes", **allows(Action.SEE_COMMUNITY))
+async def stake(request: Request, community: There, seat: Seated) -> Response:
+    """What witnesses have at stake so that their signatures make a checkpoint count."""
+    return answer(request, views.stake(community, seat), private=False)
+
+
+@router.get("/accounts/{account}/withdrawals", response_model=list[views.Withdrawal],
+            summary="What an account sent out to the chain", **allows(Action.SEE_ENTRIES))  # fmt: skip
+async def withdrawals(request: Request, community: There, seat: Seated, account: str) -> Response:
+    """By address and token: what was sent, what an anchored checkpoint shows of it, and what the Vault paid."""
+    return answer(request, views.withdrawals(community, seat, AccountId(account)))
+
+
+@router.post("/accounts/{account}/withdrawals", response_model=WriteDone, status_code=201,
+             summary="Send tokens out to an address of the chain", **allows(Action.SEND_TOKENS))  # fmt: skip
+async def send_out(
+    request: Request,
+    community: There,
+    seat: Seated,
+    account: str,
+    body: Annotated[dict[str, Any], Body(openapi_examples=_SEND_OUT)],
+    key: IdempotencyKey = None,
+) -> Response:
+    """For good: the address takes them out of the Vault once a checkpoint that shows it is anchored."""
+    told = {**body, "what": "send out"}
+    return await write(request, community, seat, Action.SEND_TOKENS, AccountId(account), Kind.TRANSFER, told, key)
+
+
+@router.get("/accounts/{account}/withdrawals/{address}/proof", response_model=views.ProofView,
+            summary="What the Vault is shown", **allows(Action.SEE_ENTRIES))  # fmt: skip
+async def proof(request: Request, community: There, seat: Seated, account: str, address: Address) -> Response:
+    """The arguments of `Vault.withdraw`, by which any wallet can claim without this community's help."""
+    return answer(request, await views.proof(community, seat, AccountId(account), address))
+
+
+@router.get("/accounts/{account}/withdrawals/{address}/held", response_model=views.HeldView,
+            summary="What an address has on the chain", **allows(Action.SEE_ENTRIES))  # fmt: skip
+async def held(request: Request, community: There, seat: Seated, account: str, address: Address) -> Response:
+    """ERGON, WATT and TSL of an address that this account sent something to."""
+    return answer(request, await views.held(community, seat, AccountId(account), address))
+
+
+@router.post("/accounts/{account}/withdrawals/{address}/claim", response_model=views.Claimed, status_code=201,
+             summary="Have the Vault pay an address", **allows(Action.SEND_TOKENS))  # fmt: skip
+async def claim(request: Request, community: There, seat: Seated, account: str, address: Address) -> Response:
+    """The operator sends it and pays the chain for it; what was paid before is not paid again."""
+    found = await views.claim(community, seat, AccountId(account), address)
+    return answer(request, found, status=201)
+
+
+@router.get("/accounts/{account}/channels", response_model=list[ChannelFact], summary="An account's payment channels",
+            **allows(Action.SEE_ENTRIES))  # fmt: skip
+async def channels(request: Request, community: There, seat: Seated, account: str) -> Response:
+    """Those that its own keys pay or are paid by, as final blocks tell: what was deposited and what claimed of it."""
+    return answer(request, await views.channels(community, seat, AccountId(account)))

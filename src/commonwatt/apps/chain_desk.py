@@ -1,0 +1,319 @@
+"""The operator's desk at the chain: opens it, anchors checkpoints, keeps the Vault able to pay, and pays out claims.
+
+Everything here waits for a chain and reads a log from disk: it belongs to a thread of its own, see `chaining`.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from commonwatt.adapters.chains.attempts import AttemptFile
+from commonwatt.adapters.stores.keyfile import save_secret
+from commonwatt.apps.chain_facts import Amounts, Anchored, BlockFact, ChannelFact, Facts, Staked
+from commonwatt.apps.chain_ground import open_ground, open_keys, serve_rpc
+from commonwatt.apps.chain_notes import FinalState, OwnNotes
+from commonwatt.apps.chain_roles import Roles, sent
+from commonwatt.apps.chain_terms import FOLDER, RPC_CARD, ChainTerms
+from commonwatt.apps.publishing import NOTES, open_publisher
+from commonwatt.flows.anchoring import Anchor, Anchoring
+from commonwatt.flows.chain_ports import Account, Block, Contract, Event, final_events
+from commonwatt.flows.channels.contract import Channels
+from commonwatt.flows.crossing import deposits, mint_exported, mint_sold
+from commonwatt.flows.crossing_proofs import Proof, exported_proof, withdrawal_proof
+from commonwatt.flows.publish import Publisher
+from commonwatt.flows.rulebook import State
+from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.tokens.crossing_bodies import Deposited
+from commonwatt.identity.keys import VerifyingKey
+from commonwatt.ledger.checkpoint import Checkpoint, read_note
+from commonwatt.model import GRID, MINT, SLOT_SECONDS, VAULT, Commodity, Refused, chain_account
+from commonwatt.tokens.channel import Standing
+
+ATTEMPT = "anchoring.json"
+SHOWN = 50
+"""Checkpoints that are shown."""
+_CHAIN = chain_account("")
+TOKENS = (("Ergon", Commodity.ERGON), ("Watt", Commodity.WATT), ("Tsl", Commodity.TSL))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What final blocks told so far, and where to go on."""
+
+    next_block: int
+    anchored: list[Anchored] = field(default_factory=list)
+    count: int = 0
+
+
+class ChainDesk:
+    """One community's desk, of the thread that opens it.
+
+    Args:
+        folder: The community's, with log, operator's keys and chain.
+        community: Its name.
+        terms: Which chain.
+        clock: Of the embedded chain, seconds since 1970.
+    """
+
+    def __init__(
+        self, folder: Path, community: str, terms: ChainTerms, clock: Callable[[], int] = lambda: int(time.time())
+    ) -> None:
+        self._doors = ExitStack()
+        try:
+            self._folder, self._terms, self.keys = folder / FOLDER, terms, open_keys(folder)
+            self.ground = open_ground(folder, community, terms, self.keys.desk, self._doors, clock)
+            self._chain, self._places = self.ground.chain, self.ground.deployment.contracts_by_name()
+            self._publisher = open_publisher(folder, self._doors)
+            self._state = FinalState(self._publisher.log, community)
+            self._begin(folder)
+        except BaseException:
+            self._doors.close()
+            raise
+
+    def _begin(self, folder: Path) -> None:
+        own = self._doors.enter_context(OwnNotes(folder / NOTES, self.keys.own))
+        registered = self._publisher.witnesses
+        self.own_word = not registered
+        witnesses: Sequence[Witness] = registered or (own.card,)
+        self._names = {_address(one): "" if self.own_word else one.note.partition("+")[0] for one in witnesses}
+        self._roles = Roles(self._chain, self.ground.deployment, self.keys, list(self._names), self._terms.stake_micro)
+        notes = own if self.own_word else self._publisher.notes
+        attempts = AttemptFile(folder / FOLDER / ATTEMPT)
+        if self.ground.embedded is not None:
+            attempts.forget()  # an embedded chain holds nothing outside of its blocks, and has just been opened
+        self._anchor = Anchor(self._chain, self._places["Checkpoints"], self.keys.desk, notes, witnesses, attempts)
+        self._seen = _Seen(self.ground.deployment.block + 1)
+        self._waiting: tuple[str, ...] = ("not looked yet",)
+        self._provable_size, self._provable = 0, dict[Account, Amounts]()
+        self._claimed = dict[Account, Amounts]()
+        self.rpc = ""
+
+    @property
+    def publisher(self) -> Publisher:
+        """The log as it is shown to the world."""
+        return self._publisher
+
+    def look(self) -> Facts:
+        """Give what roles can be given, take the last final checkpoint to the chain, and tell how all of it stands.
+
+        Raises:
+            Refused: The chain or a contract does not take something.
+            Unreachable: The chain gives no answer.
+            Corrupt: Log and chain contradict each other.
+        """
+        if self._waiting:
+            self._waiting = self._roles.arrange()
+        self._publisher.refresh()
+        told = self._anchor.round()
+        self._learn()
+        return self._facts(told)
+
+    def keep_solvent(self) -> None:
+        """Have the Vault hold what the ledger owes, as the last anchored state says; and learn what can be claimed.
+
+        Raises as `look`.
+        """
+        point = self._last_point()
+        if point is None:
+            return
+        if point.size != self._provable_size:
+            state = self._state.at(point.size)
+            if not state.has_chain:
+                return
+            self._mint(state, point)
+            self._provable = _sent_out(state)
+            self._provable_size = point.size
+        for place, amounts in self._provable.items():
+            if self._claimed.get(place) != amounts:
+                self._claimed[place] = self._paid(place)
+
+    def serve(self) -> None:
+        """Show the embedded chain to wallets on this machine, where the community wants that, until it is closed.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        if self.ground.embedded is not None and self._terms.port is not None:
+            self.rpc = serve_rpc(self.ground.embedded, self._terms.port, self._doors)
+            card = self._folder / RPC_CARD
+            save_secret(card, msgspec.json.encode(self.rpc))
+            self._doors.callback(card.unlink, missing_ok=True)
+
+    def incoming(self, known_block: int) -> list[Deposited]:
+        """Return what the Vault took in from a block on, in final blocks; raises as `commonwatt.flows.crossing`."""
+        first = max(self.ground.deployment.block + 1, known_block)
+        tokens = {self._places[name].address: commodity for name, commodity in TOKENS}
+        return deposits(self._chain, self._places["Vault"], tokens, first)
+
+    def proof(self, address: Account) -> Proof:
+        """Return the proof by which the Vault pays an address, as of the last anchored checkpoint that is final.
+
+        Raises:
+            Refused: Nothing was sent there by then.
+        """
+        point = self._last_point()
+        if point is None:
+            raise Refused("a proof leads to a checkpoint that was anchored", address=address)
+        return withdrawal_proof(self._state.at(point.size), point, address)
+
+    def claim(self, address: Account) -> str:
+        """Have the Vault pay what is due to an address; the operator pays for it. Return the transaction, hex.
+
+        Raises:
+            Reverted: Nothing is due there.
+            Refused: Nothing was sent there by the last anchored checkpoint.
+            Unreachable: The chain gives no answer.
+        """
+        args = (address, *self.proof(address).args())
+        receipt = sent(self._chain, self.keys.desk, self._places["Vault"], "withdraw", args)
+        self._claimed[address] = self._paid(address)
+        return receipt.tx.hex()
+
+    def held(self, address: Account) -> Amounts:
+        """Return what an address has of our tokens on the chain."""
+        ergon, watt, tsl = (int(self._chain.call(self._places[name], "balanceOf", (address,))) for name, _ in TOKENS)
+        return ergon, watt, tsl
+
+    def channels(self, addresses: Sequence[Account]) -> list[ChannelFact]:
+        """Return the payment channels that addresses pay or are paid by, in final blocks, the oldest first.
+
+        Raises:
+            Unreachable: The chain gives no answer.
+        """
+        contract, final = self._places["Channel"], self._chain.final().number
+        first, found = self.ground.deployment.block + 1, dict[str, Event]()
+        for mine in addresses:
+            for side in ("payer", "payee"):
+                for event in self._chain.events(contract, "Opened", first, final, about={side: mine}):
+                    found[event.values["channel"].hex()] = event
+        tokens = {self._places[name].address: name for name, _ in TOKENS}
+        book = Channels(self._chain, contract)
+        return [_channel(event.values, book.final(id_), tokens) for id_, event in found.items()]
+
+    def close(self) -> None:
+        """Let go of chain and log."""
+        self._doors.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def _last_point(self) -> Checkpoint | None:
+        """Return the newest checkpoint that a final block holds and the log has."""
+        for one in self._seen.anchored:
+            note = self._publisher.notes.note(one.size)
+            if note is not None:
+                return read_note(note)
+        return None
+
+    def _mint(self, state: State, point: Checkpoint) -> None:
+        ergon = self._places["Ergon"]
+        mint_sold(self._chain, ergon, self.keys.seller, state)
+        if state.ergon(GRID) < 0:
+            mint_exported(self._chain, ergon, self.keys.desk, exported_proof(state, point))
+        if not state.tsl(MINT):
+            return
+        short = self._owed_tsl(state) - self.held(self._places["Vault"].address)[2]
+        left = self.held(self.keys.desk.id)[2]
+        if min(short, left) > 0:
+            vault = self._places["Vault"].address
+            sent(self._chain, self.keys.desk, self._places["Tsl"], "transfer", (vault, min(short, left)))
+
+    def _owed_tsl(self, state: State) -> int:
+        """Return the TSL that the ledger handed out at its founding and since, less what is outside of the Vault."""
+        outside = sum(amounts[2] for amounts in map(self._paid, _sent_out(state)))
+        came_in = sum(one.amount for one in self.incoming(0) if one.commodity is Commodity.TSL)
+        return -state.tsl(MINT) - state.tsl(VAULT) - outside + came_in
+
+    def _paid(self, address: Account) -> Amounts:
+        ergon, watt, tsl = self._chain.call(self._places["Vault"], "paid", (chain_account(address).encode(),))
+        return int(ergon), int(watt), int(tsl)
+
+    def _learn(self) -> None:
+        checkpoints, seen = self._places["Checkpoints"], self._seen
+        found, seen.next_block = final_events(self._chain, checkpoints, "Anchored", seen.next_block)
+        seen.count += len(found)
+        for event in found[-SHOWN:]:
+            receipt = self._chain.receipt(event.tx)
+            seen.anchored.insert(0, _anchored(event.values, event.block, event.tx, receipt.gas if receipt else 0))
+        del seen.anchored[SHOWN:]
+
+    def _facts(self, told: Anchoring) -> Facts:
+        checkpoints = self._places["Checkpoints"]
+        return Facts(
+            kind=self._terms.kind,
+            chain_id=self._chain.chain_id,
+            head=_block(self._chain.head()),
+            final=_block(self._chain.final()),
+            contracts=dict(self.ground.deployment.contracts),
+            operator=self.keys.desk.id,
+            rpc=self.rpc,
+            stage=f"{told.stage.value}: {told.why}" if told.why else told.stage.value,
+            anchored=tuple(self._seen.anchored),
+            anchored_count=self._seen.count,
+            final_size=told.final_size,
+            own_word=self.own_word,
+            stakes=tuple(self._staked(checkpoints, who, name) for who, name in self._names.items()),
+            bonded_micro=self._chain.call(checkpoints, "bonded"),
+            pool_micro=self._chain.call(checkpoints, "pool"),
+            waiting_roles=self._waiting,
+            deposits=self._chain.call(self._places["Vault"], "deposits", block=self._chain.final().number),
+            provable=dict(self._provable),
+            claimed=dict(self._claimed),
+        )
+
+    def _staked(self, checkpoints: Contract, who: Account, name: str) -> Staked:
+        stake, earned, free_s, admitted = self._chain.call(checkpoints, "witness", (who,))
+        return Staked(witness=who, name=name, stake_micro=stake, earned_micro=earned, free_s=free_s, admitted=admitted)
+
+
+def _channel(opened: Mapping[str, Any], standing: Standing, tokens: Mapping[Account, str]) -> ChannelFact:
+    return ChannelFact(
+        channel=opened["channel"].hex(),
+        payer=opened["payer"],
+        payee=opened["payee"],
+        token=tokens.get(opened["token"], opened["token"]),
+        deposit=standing.deposit,
+        claimed=standing.claimed,
+        finish_at_s=standing.finish_at_s,
+        closed=standing.closed,
+    )
+
+
+def _address(witness: Witness) -> Account:
+    return VerifyingKey(bytes.fromhex(witness.public)).id
+
+
+def _block(block: Block) -> BlockFact:
+    return BlockFact(number=block.number, hash=block.hash.hex(), time_s=block.time_s)
+
+
+def _anchored(values: Mapping[str, Any], block: int, tx: bytes, gas: int) -> Anchored:
+    return Anchored(
+        size=values["size"],
+        slot_s=values["epoch"] * SLOT_SECONDS,
+        log_root=values["log_root"].hex(),
+        state_root=values["state_root"].hex(),
+        block=block,
+        tx=tx.hex(),
+        gas=gas,
+        weight=values["weight"],
+        bonded=values["bonded"],
+    )
+
+
+def _sent_out(state: State) -> dict[Account, Amounts]:
+    """Return what was ever sent out to each address, as a state says."""
+    found: dict[Account, list[int]] = {}
+    places = {commodity: place for place, (_, commodity) in enumerate(TOKENS)}
+    for account, commodity, amount in state.accounts.balances():
+        if account.startswith(_CHAIN + "0x") and commodity in places:
+            found.setdefault(account.removeprefix(_CHAIN), [0, 0, 0])[places[commodity]] = amount
+    return {address: (ergon, watt, tsl) for address, (ergon, watt, tsl) in found.items()}

@@ -1,0 +1,131 @@
+"""Open a community's chain and the operator's keys for it; on first use both are made, and all contracts deployed."""
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from commonwatt.adapters.chains import deployment as deployments
+from commonwatt.adapters.chains.deployment import Deployment, Terms
+from commonwatt.adapters.chains.embedded.block_log import FILE
+from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
+from commonwatt.adapters.chains.embedded.door import rpc_app
+from commonwatt.adapters.chains.embedded.methods import Methods
+from commonwatt.adapters.chains.embedded.rules import Genesis
+from commonwatt.adapters.chains.evm.chain import EvmChain
+from commonwatt.adapters.chains.rpc import embedded, network
+from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_first
+from commonwatt.apps.api.serving import server
+from commonwatt.apps.chain_roles import ChainKeys
+from commonwatt.apps.chain_terms import FOLDER, ChainTerms
+from commonwatt.apps.observing.listener import LOOPBACK
+from commonwatt.apps.publishing import address, listen
+from commonwatt.identity.keys import SigningKey
+from commonwatt.model import Refused
+
+_COINS = 10**24
+"""Of the embedded chain, where nothing costs any: wallets show that an account is there."""
+
+
+def open_keys(folder: Path) -> ChainKeys:
+    """Open the operator's keys for the chain, made at random on first use: encrypted, mode 0600.
+
+    Raises:
+        Refused: Others may read one.
+    """
+    keys = folder / "keys"
+    keys.mkdir(mode=0o700, exist_ok=True)
+    words = passphrase(keys / "passphrase")
+
+    def key(name: str) -> SigningKey:
+        path = keys / f"{name}.pem"
+        if not path.exists():
+            save_first(path, SigningKey.generate().to_pem(words))
+        return SigningKey.from_pem(load_secret(path), words)
+
+    return ChainKeys(desk=key("chain"), seller=key("seller"), own=key("chain-own"))
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A chain that is open, and where its contracts are; ``embedded`` where it runs in this process."""
+
+    chain: EvmChain
+    deployment: Deployment
+    embedded: EmbeddedChain | None
+
+
+def open_ground(
+    folder: Path, community: str, terms: ChainTerms, key: SigningKey, doors: ExitStack, now_s: Callable[[], int]
+) -> Ground:
+    """Open a community's chain; on first use it is founded, and all contracts are put on it.
+
+    Args:
+        folder: The community's.
+        community: Its name.
+        terms: Which chain.
+        key: Pays for the contracts.
+        doors: Closes what is opened here.
+        now_s: The clock of the embedded chain, seconds since 1970.
+
+    Raises:
+        Refused: Another process has the chain open, it is not the one of the deployment, or it takes no contract.
+        Corrupt: A file is damaged.
+        Unreachable: The network gives no answer.
+    """
+    own = folder / FOLDER
+    own.mkdir(mode=0o700, exist_ok=True)
+    inside: EmbeddedChain | None = None
+    if terms.url is None:
+        founded = (own / FILE).exists()
+        genesis = None if founded else Genesis(time_s=now_s(), balances={key.id: _COINS})
+        inside = doors.enter_context(EmbeddedChain(own, genesis, clock=now_s))
+        chain = embedded(inside)
+    else:
+        chain = network(terms.url)
+    found = deployments.kept(own)
+    if found is None:
+        before = chain.head().number
+        made = deployments.deploy(chain, key, _told(community, terms, key), fork=terms.fork)
+        places = {name: contract.address for name, contract in made.items()}
+        found = Deployment(origin=community, chain_id=chain.chain_id, fork=terms.fork, block=before, contracts=places)
+        deployments.keep(own, found)
+    if found.chain_id != chain.chain_id or found.origin != community:
+        raise Refused(
+            "contracts are this community's, on the chain that they were put on",
+            chain_id=chain.chain_id, deployed_on=found.chain_id, deployed_for=found.origin,
+        )  # fmt: skip
+    return Ground(chain, found, inside)
+
+
+def serve_rpc(chain: EmbeddedChain, port: int, doors: ExitStack) -> str:
+    """Show a chain at a port on loopback from a thread of its own, and return where.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    socket = doors.enter_context(listen(LOOPBACK, port))
+    serving = server(rpc_app(Methods(chain), socket.getsockname()[1]))
+    thread = threading.Thread(target=serving.run, args=([socket],), daemon=True)
+    thread.start()
+
+    def end() -> None:
+        serving.should_exit = True
+        thread.join(5)
+
+    doors.callback(end)
+    return address(socket)
+
+
+def _told(community: str, terms: ChainTerms, key: SigningKey) -> Terms:
+    return Terms(
+        origin=community,
+        proposer=key.id,
+        guardian=key.id,
+        treasury=key.id,
+        delay_s=terms.roles_after_s,
+        unbonding_s=terms.unbonding_s,
+        exit_after_s=terms.exit_after_s,
+        reward_micro=terms.reward_micro,
+    )

@@ -1,0 +1,81 @@
+"""`commonwatt chain`: how a community's chain stands, checked, shown to wallets, and founded."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commonwatt.apps import chain_commands
+from commonwatt.apps.chain_terms import RPC_PORT
+from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.model import instant
+
+app = typer.Typer(help="The chain on which a community's checkpoints are anchored.", no_args_is_help=True)
+Folder = Annotated[Path, typer.Argument(help="The community's folder.", exists=True, file_okay=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+
+
+@app.command()
+def status(folder: Folder, json: Json = False) -> None:
+    """Tell how far the chain has come, what of the log stands on it for good, and where the contracts are."""
+    found = chain_commands.status(folder)
+    if json:
+        typer.echo(as_json(found))
+        return
+    typer.echo(f"chain      {found.kind}, number {found.chain_id}")
+    typer.echo(f"head       block {found.head.number}, {instant(found.head.time_s):%Y-%m-%d %H:%M:%S} UTC")
+    typer.echo(f"final      block {found.final.number}")
+    typer.echo(f"anchored   {found.final_size} of {found.log_size} leaves stay, {found.anchored_size} were seen")
+    for name, place in found.contracts.items():
+        typer.echo(f"contract   {place}  {name}")
+
+
+@app.command()
+def recheck(folder: Folder, json: Json = False) -> None:
+    """Run the embedded chain again from its signed transactions, and compare every block with what is stored."""
+    console = screen(quiet=json)
+    found = chain_commands.recheck(folder, lambda line: console.print(line, highlight=False))
+    if json:
+        typer.echo(as_json(found))
+        return
+    typer.echo(f"{found.transactions} transactions make every block as it is stored")
+
+
+@app.command()
+def serve(
+    folder: Folder,
+    port: Annotated[int, typer.Option(help="On loopback; 0 for any free one.", min=0, max=65_535)] = RPC_PORT,
+    json: Json = False,
+) -> None:
+    """Show the embedded chain to wallets on this machine until interrupted; an open app does so itself."""
+    chain_commands.serve(
+        folder, port, lambda where: typer.echo(as_json({"url": where}) if json else f"JSON-RPC at {where}")
+    )
+
+
+@app.command()
+def deploy(folder: Folder, json: Json = False) -> None:
+    """Open the chain, put all contracts on it where they are not yet, give roles, and anchor what is final."""
+    found = chain_commands.deploy(folder)
+    if json:
+        typer.echo(as_json(found))
+        return
+    typer.echo(f"head       block {found.head.number}; the last final checkpoint is {found.stage}")
+    for role in found.waiting_roles:
+        typer.echo(f"announced  {role}")
+    for name, place in found.contracts.items():
+        typer.echo(f"contract   {place}  {name}")
+
+
+@app.command()
+def bond(
+    folder: Folder,
+    witness: Annotated[Path, typer.Option(help="The witness's own folder.", exists=True, file_okay=False)],
+    json: Json = False,
+) -> None:
+    """Stake all TSL that a witness was given, so that its signatures count on the chain."""
+    found = chain_commands.bond(folder, witness)
+    if json:
+        typer.echo(as_json(found))
+        return
+    typer.echo(f"{found.stake_micro} micro TSL of {found.witness} are bonded")

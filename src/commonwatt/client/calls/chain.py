@@ -1,0 +1,74 @@
+"""The community's chain over HTTP; written by scripts/client.py, not by hand."""
+
+from collections.abc import Mapping
+
+from commonwatt.apps.api.v1.writing import WriteDone
+from commonwatt.apps.chain_facts import ChannelFact
+from commonwatt.apps.views.onchain import ChainView, Claimed, HeldView, ProofView, StakeView, Withdrawal
+from commonwatt.client.line import Line, new_key, part
+
+
+class Chain:
+    """The community's chain over HTTP."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def chain(self) -> ChainView:
+        """The community's chain.
+
+        Its head and what of it is final, contracts, the last checkpoints, and what those cost each member in gas.
+        """
+        return self._line.call("GET", "/chain", ChainView)
+
+    def stake(self) -> StakeView:
+        """Who stakes.
+
+        What witnesses have at stake so that their signatures make a checkpoint count.
+        """
+        return self._line.call("GET", "/chain/stake", StakeView)
+
+    def withdrawals(self, account: str) -> list[Withdrawal]:
+        """What an account sent out to the chain.
+
+        By address and token: what was sent, what an anchored checkpoint shows of it, and what the Vault paid.
+        """
+        return self._line.call("GET", f"/accounts/{part(account)}/withdrawals", list[Withdrawal])
+
+    def send_out(self, account: str, body: Mapping[str, object], *, key: str | None = None) -> WriteDone:
+        """Send tokens out to an address of the chain.
+
+        For good: the address takes them out of the Vault once a checkpoint that shows it is anchored. Asked again with
+        the same `key` within a day, it is not done anew.
+        """
+        return self._line.call(
+            "POST", f"/accounts/{part(account)}/withdrawals", WriteDone, told=body, key=key or new_key()
+        )
+
+    def proof(self, account: str, address: str) -> ProofView:
+        """What the Vault is shown.
+
+        The arguments of `Vault.withdraw`, by which any wallet can claim without this community's help.
+        """
+        return self._line.call("GET", f"/accounts/{part(account)}/withdrawals/{part(address)}/proof", ProofView)
+
+    def held(self, account: str, address: str) -> HeldView:
+        """What an address has on the chain.
+
+        ERGON, WATT and TSL of an address that this account sent something to.
+        """
+        return self._line.call("GET", f"/accounts/{part(account)}/withdrawals/{part(address)}/held", HeldView)
+
+    def claim(self, account: str, address: str) -> Claimed:
+        """Have the Vault pay an address.
+
+        The operator sends it and pays the chain for it; what was paid before is not paid again.
+        """
+        return self._line.call("POST", f"/accounts/{part(account)}/withdrawals/{part(address)}/claim", Claimed)
+
+    def channels(self, account: str) -> list[ChannelFact]:
+        """An account's payment channels.
+
+        Those that its own keys pay or are paid by, as final blocks tell: what was deposited and what claimed of it.
+        """
+        return self._line.call("GET", f"/accounts/{part(account)}/channels", list[ChannelFact])

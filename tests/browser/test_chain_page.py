@@ -1,0 +1,57 @@
+"""Tokens leave for the chain on the real app: one ERGON is sent out, anchored, claimed, and seen there."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from browser.test_wallet_page import serious
+from browser.visitor import Visit
+from commonwatt.identity.signing_in.wallet import with_checksum
+
+ADDRESS = with_checksum("0x" + 20 * "ab")
+WITHIN_MS = 60_000
+
+
+def open_for(visit: Visit, seat: str, size: str = "phone") -> Page:
+    """Open a wallet once tokens can leave it."""
+    page = visit(seat, size).go("/wallet")
+    expect(page.get_by_role("button", name="Send out")).to_be_visible(timeout=WITHIN_MS)
+    return page
+
+
+@pytest.mark.row("E11")
+def test_a_member_sends_one_ergon_out_and_claims_it_once_it_is_anchored(sits_by_the_chain: Visit) -> None:
+    page = open_for(sits_by_the_chain, "member-03")
+    page.get_by_label("Address", exact=True).fill(ADDRESS)
+    page.get_by_label("Address", exact=True).press("Tab")
+    expect(page.get_by_text("Its checksum holds.")).to_be_visible()
+    page.locator("#field-out-amount").fill("1")
+    page.get_by_role("button", name="Send out").click()
+    page.get_by_role("button", name="Now").click()
+    claim = page.get_by_role("button", name="Claim")
+    expect(claim).to_be_visible(timeout=WITHIN_MS)
+    assert serious(page) == []
+    claim.click()
+    expect(page.get_by_text("claimed", exact=True)).to_be_visible(timeout=WITHIN_MS)
+    page.get_by_role("button", name="What is there?").click()
+    expect(page.locator("#said")).to_contain_text("There are 1.000\N{NO-BREAK SPACE}ERGON")
+
+
+def test_an_address_with_a_wrong_digit_is_refused_while_it_is_typed(sits_by_the_chain: Visit) -> None:
+    page = open_for(sits_by_the_chain, "member-04")
+    wrong = ADDRESS[:-1] + ADDRESS[-1].swapcase()
+    page.get_by_label("Address", exact=True).fill(wrong)
+    page.get_by_label("Address", exact=True).press("Tab")
+    page.locator("#field-out-amount").fill("1")
+    page.get_by_role("button", name="Send out").click()
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+
+
+@pytest.mark.row("M5")
+@pytest.mark.parametrize("seat", ["member-03", "operator", "auditor"])
+def test_the_chain_shows_what_is_final_and_the_proof_names_the_transaction(sits_by_the_chain: Visit, seat: str) -> None:
+    page = sits_by_the_chain(seat).go("/chain")
+    expect(page.get_by_text("stand on the chain, in block")).to_be_visible(timeout=WITHIN_MS)
+    expect(page.get_by_text("Checkpoints, and the stake behind them")).to_be_visible()
+    assert serious(page) == []
+    page = sits_by_the_chain(seat, "desktop").go("/proof")
+    expect(page.get_by_text("Transaction", exact=True)).to_be_visible()
