@@ -292,7 +292,7 @@ def ailing_meters(feeder_wh: Floats, told_wh: Floats) -> list[Finding]:
     What the feeder's meter saw beyond all homes' is regressed on what each home's told. A meter that shows a part less
     is found by that part; of one past which half is drawn as much is missing as it shows. What a silent home uses is
     missing, too, and goes up and down with its neighbours' days: while one in four is silent at most, others' meters
-    can be accused of a bypass alone; while more are, of nothing. Looked at is the last fortnight, or more in large streets.
+    can be accused of a bypass alone; while more are, of nothing. Only the last fortnight counts, or more of many homes.
 
     Args:
         feeder_wh: (n) import less export from a local midnight on; not a number where it was silent.
