@@ -25,7 +25,7 @@ from commonwatt.apps.views import home as views
 from commonwatt.apps.web.pages import home as page
 from commonwatt.apps.web.words import Place, Words
 from commonwatt.flows.feeds.known import Origin
-from commonwatt.flows.feeds.ports import FeedState
+from commonwatt.flows.feeds.ports import FeedState, Now
 from commonwatt.flows.feeds.series import Issue, Topic, What
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.model import SLOT_SECONDS, AccountId, AssetId, InvalidValue, Refused, epoch
@@ -88,32 +88,52 @@ def test_a_feed_s_prices_reach_the_log_by_the_oracle_s_word_and_its_carbon_the_h
     asyncio.run(_live(lived_copy, twin))
 
 
-def test_what_one_feed_brings_that_cannot_be_kept_costs_no_other_feed_its_answer_and_asking_goes_on(
+def test_what_cannot_be_kept_of_one_feed_costs_no_other_its_answer_and_nobody_is_asked_again_before_it_is_due(
     lived_copy: LivedStreet, twin: Twin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(lived_copy.folder, twin)
-    keep, tried = FeedArchive.keep, list[str]()
+    keep, tried, later_s = FeedArchive.keep, list[str](), [0]
 
     def stumbling(self: FeedArchive, state: FeedState, issues: Sequence[Issue]) -> int:
         tried.append(state.name)
         if tried == ["grid"]:
-            raise ZeroDivisionError
+            raise OSError("no space left on device")
         return keep(self, state, issues)
 
     monkeypatch.setattr(FeedArchive, "keep", stumbling)
 
     async def story() -> None:
         async with open_community(lived_copy) as community:
+            now_s = community.now_s
+            monkeypatch.setattr(community, "now_s", lambda: now_s() + later_s[0])
+            looked = _count_looks(community, monkeypatch)
             task = asyncio.ensure_future(feeding.keep_feeds(community, 0.02))
             async with asyncio.timeout(60):
-                while len(tried) < 3:
+                while looked[0] < 8:
                     await asyncio.sleep(0.02)
-            assert not task.done() and tried == ["grid", "agile", "grid"], "agile was kept, and grid is asked again"
+                assert tried == ["grid", "agile"] and len(twin.asked) == 2, "agile was kept, and grid is left alone"
+                later_s[0] = DAY_S
+                while tried.count("grid") < 2:
+                    await asyncio.sleep(0.02)
+            assert not task.done() and community.outside is not None
+            assert community.outside.archive.last(Topic(What.CARBON, "GB"), "gb_carbon"), "what was lost is had again"
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
     asyncio.run(story())
+
+
+def _count_looks(community: Community, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count how often somebody looks whether a feed is due."""
+    looked, ask_due = [0], feeding.ask_due
+
+    async def counted(*told: object) -> bool:
+        looked[0] += 1
+        return await ask_due(*told)  # type: ignore[arg-type]  # as it was called
+
+    monkeypatch.setattr(feeding, "ask_due", counted)
+    return looked
 
 
 async def _live(lived: LivedStreet, twin: Twin) -> None:
@@ -213,6 +233,9 @@ def test_the_command_asks_shows_and_says_what_went_wrong_and_what_was_corrected(
     assert agile["series"][0]["unit"] == "micro_per_kwh"
     assert told["corrected"], "what the street was told is not what this twin publishes"
     shown = CliRunner().invoke(app, ["feeds", str(folder), "--name", "grid"])
+    assert "without an answer" in shown.stdout, "within a minute of a failure nobody is asked, by hand either"
+    door_card.write(folder, _stopped(lived_copy.end_s + 60))
+    shown = CliRunner().invoke(app, ["feeds", str(folder), "--name", "grid"])
     assert shown.exit_code == 0
     assert "carbon GB measured" in shown.stdout
     assert "without an answer" not in shown.stdout
@@ -227,11 +250,11 @@ def test_forecasts_see_through_an_outage_what_was_last_known_and_say_so(lived_co
     assert outside is not None
     now_s = lived_copy.end_s
     with feeding.opened(lived_copy.folder, outside.terms) as feeds:
-        done = feeding.ask(feeds[0], outside.archive.state("grid"), now_s)
+        done = feeding.ask(feeds[0], outside.archive.state("grid"), Now(log_s=now_s, system_s=now_s))
         outside.archive.keep(done.state, done.issues)
         twin.fail(Fault.ERROR)
         later_s = now_s + 8 * 3_600
-        done = feeding.ask(feeds[0], outside.archive.state("grid"), later_s)
+        done = feeding.ask(feeds[0], outside.archive.state("grid"), Now(log_s=later_s, system_s=later_s))
         outside.archive.keep(done.state, done.issues)
     span = feeding.window(later_s)
     ends_s = epoch(feeding.window(now_s).end)

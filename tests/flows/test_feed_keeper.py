@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from commonwatt.adapters.stores.feed_archive import FeedArchive
-from commonwatt.flows.feeds.keeper import FIRST_PAUSE_S, LONGEST_PAUSE_S, allowed, ask, due, window
+from commonwatt.flows.feeds.keeper import FIRST_PAUSE_S, LONGEST_PAUSE_S, allowed, ask, due, lost, window
 from commonwatt.flows.feeds.known import Origin, days_known, known
-from commonwatt.flows.feeds.ports import Answer, FeedState, Seen, Throttled
+from commonwatt.flows.feeds.ports import Answer, FeedState, Now, Seen, Throttled
 from commonwatt.flows.feeds.series import Issue, Topic, What
 from commonwatt.forecasting.published import corrected
 from commonwatt.model import Interval, InvalidValue, Unreachable, epoch, instant
@@ -26,6 +26,11 @@ def issue(source: str, heard_s: int, *values: int | None, start_s: int = DAY_S, 
         topic=topic, source=source, licence="free", issued_s=None, heard_s=heard_s, start_s=start_s, step_s=900,
         values=values,
     )  # fmt: skip
+
+
+def at(now_s: int) -> Now:
+    """Return a time at which log and system agree."""
+    return Now(log_s=now_s, system_s=now_s)
 
 
 @pytest.fixture
@@ -107,6 +112,7 @@ class Played:
     """A feed that does what it is told."""
 
     name, source, licence, topics, every_s = "grid", "first", "free", (GB,), 900
+    near = False
 
     def __init__(self, *plays: Answer | Exception) -> None:
         self.plays = list(plays)
@@ -123,23 +129,23 @@ class Played:
 def test_a_feed_is_asked_no_more_often_than_it_wants_and_whole_days_at_a_time(archive: FeedArchive) -> None:
     seen = Seen("question", "tag", "")
     feed = Played(Answer(issues=(), seen=seen), Answer(issues=(), seen=seen, fresh_s=3_000))
-    ((_, state),) = due([feed], archive, DAY_S)
-    done = ask(feed, state, DAY_S)
+    ((_, state),) = due([feed], archive, at(DAY_S))
+    done = ask(feed, state, at(DAY_S))
     archive.keep(done.state, done.issues)
-    assert due([feed], archive, DAY_S + 899) == []
-    ((_, state),) = due([feed], archive, DAY_S + 900)
-    done = ask(feed, state, DAY_S + 900)
+    assert due([feed], archive, at(DAY_S + 899)) == []
+    ((_, state),) = due([feed], archive, at(DAY_S + 900))
+    done = ask(feed, state, at(DAY_S + 900))
     archive.keep(done.state, done.issues)
-    assert due([feed], archive, DAY_S + 900 + 2_999) == []
+    assert due([feed], archive, at(DAY_S + 900 + 2_999)) == []
     assert feed.asked == [(window(DAY_S), Seen()), (window(DAY_S), seen)]
     # A clock that was put back does not make it wait until the future comes again.
-    assert due([feed], archive, DAY_S - 86_400)
+    assert due([feed], archive, at(DAY_S - 86_400))
 
 
 def test_after_an_outage_what_was_missed_is_asked_for_up_to_a_week_back() -> None:
     feed = Played(*[Answer(issues=(), seen=Seen())] * 3)
     for away_days, before in ((0, 1), (3, 4), (30, 8)):
-        ask(feed, FeedState(name="grid", answered_s=DAY_S - away_days * 86_400 + 5), DAY_S + 5)
+        ask(feed, FeedState(name="grid", answered_s=DAY_S - away_days * 86_400 + 5), at(DAY_S + 5))
         assert epoch(feed.asked[-1][0].start) == DAY_S - before * 86_400
         assert epoch(feed.asked[-1][0].end) == DAY_S + 3 * 86_400
 
@@ -157,37 +163,71 @@ def test_a_failure_is_waited_out_longer_each_time_and_forgotten_after_an_answer(
 ) -> None:
     state = FeedState(name="grid", seen=Seen("q", "tag", ""), answered_s=7)
     for pause_s in pauses_s:
-        state = ask(Played(error), state, DAY_S).state
+        state = ask(Played(error), state, at(DAY_S)).state
         assert state.next_s - DAY_S == pause_s
     assert (state.trouble, state.failures, state.seen.etag, state.answered_s) == (str(error), 3, "tag", 7)
     for _ in range(80):
-        state = ask(Played(Unreachable("gone")), state, DAY_S).state
+        state = ask(Played(Unreachable("gone")), state, at(DAY_S)).state
     assert FIRST_PAUSE_S < state.next_s - DAY_S <= LONGEST_PAUSE_S
-    assert ask(Played(Answer(issues=(), seen=Seen())), state, DAY_S).state.failures == 0
+    assert ask(Played(Answer(issues=(), seen=Seen())), state, at(DAY_S)).state.failures == 0
 
 
-def test_who_asks_by_hand_need_not_wait_after_a_failure_but_keeps_to_the_publisher_s_limits(
+@pytest.mark.parametrize(
+    ("play", "wait_s"), [(Answer(issues=(), seen=Seen()), 900), (Throttled("too often", 1_000), 1_000)]
+)
+def test_a_log_that_runs_faster_than_the_world_asks_its_publishers_no_oftener(
+    archive: FeedArchive, play: Answer | Exception, wait_s: int
+) -> None:
+    feed = Played(*[play] * 9)
+    asked_s = []
+    for real_s in range(0, 2 * wait_s, 10):
+        now = Now(log_s=DAY_S + 90 * real_s, system_s=1_800_000_000 + real_s)
+        for _, state in due([feed], archive, now):
+            done = ask(feed, state, now)
+            archive.keep(done.state, done.issues)
+            asked_s.append(real_s)
+            assert done.state.answered_s in (now.log_s, None), "what was missed is asked for by the log's days"
+    assert asked_s == [0, wait_s]
+    # A publisher that is played here, by the log's clock, is asked by it.
+    feed.near = True
+    assert due([feed], archive, Now(log_s=DAY_S + 180 * wait_s, system_s=0))
+
+
+def test_what_could_not_be_kept_is_asked_for_again_in_full_but_not_before_its_time(archive: FeedArchive) -> None:
+    feed = Played(Answer(issues=(), seen=Seen("question", "tag", "")), Unreachable("gone"), Unreachable("gone"))
+    ((_, state),) = due([feed], archive, at(DAY_S))
+    unkept = {"grid": lost(state, ask(feed, state, at(DAY_S)))}
+    assert due([feed], archive, at(DAY_S + 899), unkept) == []
+    for after_s, wait_s in ((900, 60), (960, 120)):
+        ((_, state),) = due([feed], archive, at(DAY_S + after_s), unkept)
+        assert (state.seen, state.answered_s) == (Seen(), None)
+        unkept = {"grid": lost(state, ask(feed, state, at(DAY_S + after_s)))}
+        assert due([feed], archive, at(DAY_S + after_s + wait_s - 1), unkept) == []
+
+
+def test_who_asks_by_hand_waits_a_minute_after_a_failure_and_keeps_to_the_publisher_s_limits(
     archive: FeedArchive,
 ) -> None:
-    for error, at_once in ((Unreachable("gone"), True), (Throttled("too often", 1_000), False)):
+    for error, soon in ((Unreachable("gone"), True), (Throttled("too often", 1_000), False)):
         feed = Played(error)
-        done = ask(feed, FeedState(name="grid"), DAY_S)
+        done = ask(feed, FeedState(name="grid"), at(DAY_S))
         archive.keep(done.state, done.issues)
-        assert bool(allowed([feed], archive, DAY_S + 1)) is at_once
-        assert due([feed], archive, DAY_S + 1) == []
+        assert allowed([feed], archive, at(DAY_S + 59)) == []
+        assert bool(allowed([feed], archive, at(DAY_S + 60))) is soon
     answered = Played(Answer(issues=(), seen=Seen(), fresh_s=3_000))
-    archive.keep(ask(answered, FeedState(name="grid"), DAY_S).state, [])
-    assert allowed([answered], archive, DAY_S + 2_999) == []
-    assert allowed([answered], archive, DAY_S + 3_000)
+    archive.keep(ask(answered, FeedState(name="grid"), at(DAY_S)).state, [])
+    assert allowed([answered], archive, at(DAY_S + 2_999)) == []
+    assert allowed([answered], archive, at(DAY_S + 3_000))
 
 
 def test_what_a_feed_fails_with_that_nobody_foresaw_is_a_failure_and_says_no_more_than_its_kind() -> None:
     class Wild:
         name, source, licence, topics, every_s = "wild", "first", "free", (GB,), 900
+        near = False
 
         def fetch(self, window: Interval, now_s: int, seen: Seen) -> Answer:
             raise OverflowError("at https://elsewhere.example/?securityToken=1234")
 
-    failed = ask(Wild(), FeedState(name="wild", answered_s=DAY_S), DAY_S + HOUR_S)
+    failed = ask(Wild(), FeedState(name="wild", answered_s=DAY_S), at(DAY_S + HOUR_S))
     assert (failed.state.failures, failed.state.trouble, failed.issues) == (1, "OverflowError", ())
     assert failed.state.next_s == DAY_S + HOUR_S + FIRST_PAUSE_S

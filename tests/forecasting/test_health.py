@@ -64,6 +64,37 @@ def test_a_lost_string_is_found_within_a_week_and_told_by_what_it_lost() -> None
     assert found.lost_wh == pytest.approx(lost, rel=0.3)
 
 
+def _broken(roofs: Floats, how: str) -> Floats:
+    """Return the roofs with the first one silent, silent of late, dead, or new; some have a day with a hole."""
+    told = roofs.copy()
+    told[0, :, :] = {"silent": np.nan, "dead": 0.0}.get(how, told[0])
+    told[0, 20:] = np.nan if how == "silent of late" else told[0, 20:]
+    told[0, :25] = np.nan if how == "new" else told[0, :25]
+    told[2, 9, 12] = told[7, 28, 11] = np.nan
+    return told
+
+
+@pytest.mark.row("W11")
+@pytest.mark.parametrize("how", ["silent", "silent of late", "dead", "new", "whole"])
+def test_one_roof_that_tells_nothing_hides_no_other_s_fault_and_makes_none_up(how: str) -> None:
+    roofs, begins = _broken(_roofs(), how), 22
+    for day in range(health.LEAST_DAYS_ROOF, roofs.shape[1] + 1, 5):
+        assert ailing_roofs(roofs[:, :day]) == []
+    whole = roofs[4].copy()
+    roofs[4, begins:] *= 2 / 3
+    delay, found = _found_after(roofs, begins)
+    assert delay <= 7 and abs(found.since - begins) <= 1 and found.ailment is Ailment.STRING_LOSS
+    assert found.lost_wh == pytest.approx((whole - roofs[4])[begins : begins + delay].sum(), rel=0.3)
+
+
+@pytest.mark.row("W11")
+def test_a_roof_that_dies_alarms_while_its_neighbours_are_left_alone() -> None:
+    roofs = _roofs()
+    roofs[4, 22:] = 0
+    (found,) = ailing_roofs(roofs[:, :32])
+    assert (found.at, found.off_permille) == (4, 1000)
+
+
 @pytest.mark.row("W11")
 def test_dirt_that_grows_is_told_from_a_shadow_that_falls_in_the_afternoon() -> None:
     dirty, shaded, begins = _roofs(), _roofs(), 18
@@ -77,6 +108,10 @@ def test_dirt_that_grows_is_told_from_a_shadow_that_falls_in_the_afternoon() -> 
 
 
 def _store(seed: int, fade: float = 1.0, one_way: float = 0.949, days: int = 14) -> health.StoreHealth | None:
+    return store_health(*np.rint(_stored(seed, fade, one_way, days)), 949, 949)
+
+
+def _stored(seed: int, fade: float, one_way: float, days: int) -> Floats:
     """Run a battery of 6.4 kWh through days of charging and giving back; its level is told in whole per cent."""
     draw = np.random.default_rng(seed)
     capacity = 6_400 * fade
@@ -88,7 +123,16 @@ def _store(seed: int, fade: float = 1.0, one_way: float = 0.949, days: int = 14)
             level += inside
             drawn = inside / one_way if inside > 0 else inside * one_way
             told[:, day, slot] = max(0, drawn), max(0, -drawn), round(level / capacity * 100) * 64
-    return store_health(*np.rint(told), 949, 949)
+    return told
+
+
+@pytest.mark.row("W11")
+def test_a_battery_that_was_replaced_is_left_alone_within_a_fortnight() -> None:
+    old, new = (np.rint(_stored(seed, fade, 0.949, 42)) for seed, fade in ((1, 0.8), (2, 1.0)))
+    told = store_health(*np.concatenate([old, new[:, :1]], 1), 949, 949)
+    assert told is not None and [(one.ailment, one.since) for one in told.findings] == [(Ailment.CAPACITY, 29)]
+    healthy = store_health(*np.concatenate([old, new[:, :14]], 1), 949, 949)
+    assert healthy is not None and healthy.findings == [] and healthy.days == 14
 
 
 @pytest.mark.row("W11")
@@ -114,18 +158,54 @@ def _feeder(seed: int, homes: Floats) -> Floats:
 def test_a_meter_that_shows_too_little_is_found_by_the_energy_balance_and_no_other_with_it() -> None:
     load, solar = _recorded()
     true = np.repeat((load - solar).reshape(10, -1) / 4, 4, 1)[:, : 14 * DAY]
-    alarms = sum(len(ailing_meters(_feeder(seed, true), true)) for seed in range(20))
+    alarms = sum(len(ailing_meters(_feeder(seed, true) + true.sum(0), true)) for seed in range(20))
     assert alarms == 0, "healthy streets, twenty fortnights of ten meters"
     slow, passed = true.copy(), true.copy()
     slow[3] *= 0.93
     passed[6] *= 0.5
     for told, home, what in ((slow, 3, Ailment.DRIFT), (passed, 6, Ailment.BYPASS)):
-        missing = _feeder(1, true) + (true - told).sum(0)
-        (found,) = ailing_meters(missing, told)
+        (found,) = ailing_meters(_feeder(1, true) + true.sum(0), told)
         assert (found.at, found.ailment) == (home, what)
         assert found.lost_wh == pytest.approx((true - told).sum(), rel=0.2)
     silent = np.full(true.shape[1], np.nan)
     assert ailing_meters(silent, true) == [], "of what nobody measured nothing is said"
+
+
+@pytest.mark.row("W11")
+def test_a_meter_that_was_mended_is_left_alone_within_a_fortnight() -> None:
+    load, solar = _recorded()
+    true = np.repeat((load - solar).reshape(10, -1) / 4, 4, 1)
+    slow = true.copy()
+    slow[3, : 30 * DAY] *= 0.9
+    feeder = _feeder(1, true) + true.sum(0)
+    (found,) = ailing_meters(feeder[: 30 * DAY], slow[:, : 30 * DAY])
+    assert (found.at, found.since) == (3, 16 * DAY)
+    assert ailing_meters(feeder[: 44 * DAY], slow[:, : 44 * DAY]) == []
+
+
+@pytest.mark.row("W11")
+def test_a_silent_meter_s_use_is_blamed_on_no_neighbour_and_still_a_bypass_is_found() -> None:
+    load, solar = _recorded()
+    days = load.shape[1]
+    every = np.repeat((load - solar).reshape(10, -1) / 4, 4, 1)
+    found = tried = 0
+    for last in range(14, days + 1, 16):
+        true = every[:, : last * DAY]
+        feeder = _feeder(last, true) + true.sum(0)
+        for quiet in ([0], [1], [2], [3], [4], [5], [6], [7], [8], [9], [0, 5], [3, 8], [4, 6]):
+            told = true.copy()
+            told[quiet] = np.nan
+            assert ailing_meters(feeder, told) == [], f"{quiet} silent"
+            passed = 7 if 6 in quiet else 6
+            told[passed] *= 0.5
+            accused = [(one.at, one.ailment) for one in ailing_meters(feeder, told)]
+            assert accused in ([], [(passed, Ailment.BYPASS)])
+            found, tried = found + len(accused), tried + 1
+        told = true.copy()
+        told[:3] = np.nan
+        told[6] *= 0.5
+        assert ailing_meters(feeder, told) == [], "where many are silent nothing is said"
+    assert found > 0.75 * tried, f"{found} of {tried}"
 
 
 @pytest.mark.row("W11")

@@ -111,7 +111,7 @@ class Community:
         """Told of what people do here before it is done; where people sign in, their entrance takes it down."""
         self.trials = Trials()
         """Makes plans that somebody only wants to see, in a process of their own."""
-        self.foresight = Foresight(open_past(folder))
+        self.foresight = Foresight(open_past(folder), folder)
         self.answered = Answered(folder)
         self.chain: ChainKeeper | None = None
         """Keeps its chain; None where it has none, or nobody here keeps it."""

@@ -12,6 +12,7 @@ import msgspec
 
 from commonwatt.adapters.stores.answered import ANSWERED
 from commonwatt.adapters.stores.brought import BROUGHT
+from commonwatt.adapters.stores.faults import FAULTS
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.apps import chain_terms
 from commonwatt.apps.door_card import DOOR_CARD
@@ -50,6 +51,7 @@ LEFT_BY_A_RUN = (
     "gateways.json",
     BROUGHT,
     ANSWERED,
+    FAULTS,
     DOOR_CARD,
     chain_terms.FILE,
 )

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,8 @@ from commonwatt.apps import door_card
 from commonwatt.apps.asking import state_of
 from commonwatt.apps.community import Community
 from commonwatt.apps.feed_terms import FILE, FeedEntry, Outside, Terms, open_outside, topics_of
-from commonwatt.flows.feeds.keeper import allowed, ask, due, window
-from commonwatt.flows.feeds.ports import FeedState
+from commonwatt.flows.feeds.keeper import allowed, ask, due, lost, window
+from commonwatt.flows.feeds.ports import FeedState, Now
 from commonwatt.flows.feeds.series import UNITS, Topic
 from commonwatt.flows.feeds.telling import Corrected, Price, corrections, event_fact, price_facts, published_prices
 from commonwatt.flows.rulebook import State
@@ -46,7 +46,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedLine:
-    """One feed as it stands; times by the log's clock."""
+    """One feed as it stands: when it is asked by its own time (see `Now`), when it answered by the log's."""
 
     name: str
     source: str
@@ -68,8 +68,9 @@ class Standing:
     corrected: Sequence[Corrected]
 
 
-async def keep_feeds(community: Community, every_s: float = LOOK_S) -> None:
+async def keep_feeds(community: Community, every_s: float = LOOK_S, system_s: Callable[[], float] = time.time) -> None:
     """Go on asking a community's feeds and telling its log, until cancelled; what fails is tried again later."""
+    unkept = dict[str, FeedState]()
     outside = community.outside
     if outside is None:
         return
@@ -77,7 +78,7 @@ async def keep_feeds(community: Community, every_s: float = LOOK_S) -> None:
     with opened(community.folder, outside.terms) as feeds:
         while True:
             try:
-                owed = await ask_due(community, outside, feeds) or owed
+                owed = await ask_due(community, outside, feeds, unkept, int(system_s())) or owed
                 if owed:
                     await tell(community, outside)
                 owed, trouble = False, ""
@@ -90,24 +91,37 @@ async def keep_feeds(community: Community, every_s: float = LOOK_S) -> None:
             await asyncio.sleep(every_s)
 
 
-async def ask_due(community: Community, outside: Outside, feeds: Sequence[HttpFeed]) -> bool:
+async def ask_due(
+    community: Community, outside: Outside, feeds: Sequence[HttpFeed], unkept: dict[str, FeedState], system_s: int
+) -> bool:
     """Ask the feeds that are due, beside each other, and keep what they say; tells whether any was.
+
+    Args:
+        community: Whose.
+        outside: Where what they say is kept.
+        feeds: Its feeds.
+        unkept: How those stand whose answers could not be kept, by name; changed. A full disk is no reason to ask more.
+        system_s: The system's time.
 
     Raises:
         Corrupt: The archive is damaged; what could be kept is kept.
         OSError: The disk is full or broken; likewise.
     """
-    now_s, archive = community.now_s(), outside.archive
-    waiting, failed = due(feeds, archive, now_s), list[Exception]()
-    for done in await asyncio.gather(*(asyncio.to_thread(ask, feed, state, now_s) for feed, state in waiting)):
+    now, archive = Now(log_s=community.now_s(), system_s=system_s), outside.archive
+    waiting, failed = due(feeds, archive, now, unkept), list[Exception]()
+    answers = await asyncio.gather(*(asyncio.to_thread(ask, feed, state, now) for feed, state in waiting))
+    for (feed, before), done in zip(waiting, answers, strict=True):
         try:
             archive.keep(done.state, done.issues)
         except Exception as error:  # of one feed: the others' answers are kept all the same
+            unkept[feed.name] = lost(before, done)
             failed.append(error)
+        else:
+            unkept.pop(feed.name, None)
     if failed:
         raise failed[0]
     if waiting:
-        archive.archive(now_s - KEPT_S)
+        archive.archive(now.log_s - KEPT_S)
     return bool(waiting)
 
 
@@ -174,19 +188,19 @@ def standing(folder: Path) -> Standing:
 def fetch(folder: Path, names: Sequence[str] = ()) -> Standing:
     """Ask feeds now, and keep what they say: all that are due, or those that are named and may be asked. Tells no log.
 
-    Who is named is not waited for after a failure, but its publisher's own limits stand.
+    Who is named is waited for a minute after a failure, and its publisher's own limits stand.
 
     Raises:
         Refused: It has no feeds, or none of a name; or a token is missing.
         InvalidValue: Their configuration makes no sense.
     """
     with _outside(folder) as outside, opened(folder, outside.terms) as feeds:
-        now_s, archive = _now_s(folder), outside.archive
+        now, archive = Now(log_s=_now_s(folder), system_s=int(time.time())), outside.archive
         if unknown := set(names) - {feed.name for feed in feeds}:
             raise Refused("a feed is named as in its configuration", found=", ".join(sorted(unknown)))
         named = [feed for feed in feeds if feed.name in names]
-        for feed, state in allowed(named, archive, now_s) if names else due(feeds, archive, now_s):
-            done = ask(feed, state, now_s)
+        for feed, state in allowed(named, archive, now) if names else due(feeds, archive, now):
+            done = ask(feed, state, now)
             archive.keep(done.state, done.issues)
     return standing(folder)
 

@@ -5,12 +5,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.adapters.stores.chronicle import Chronicle
-from commonwatt.apps.gathering import Gathered, gathering
+from commonwatt.apps.faults import followed
+from commonwatt.apps.gathering import MOST_DAYS, Gathered, gathering
 from commonwatt.apps.oversight import Alarm, alarms, decisions
 from commonwatt.flows.brought import Brought
 from commonwatt.flows.foreseeing import past_of
@@ -64,10 +66,11 @@ class Foresight:
 
     Args:
         brought: What the community began with.
+        folder: Where it is kept which faults stand.
     """
 
-    def __init__(self, brought: Brought) -> None:
-        self._brought = brought
+    def __init__(self, brought: Brought, folder: Path) -> None:
+        self._brought, self._folder = brought, folder
         self._made: tuple[_Key, asyncio.Future[Book]] | None = None
 
     async def book(self, state: State, chronicle: Chronicle, now_s: int) -> Book:
@@ -97,7 +100,8 @@ class Foresight:
             try:
                 next(steps)
             except StopIteration as ended:
-                return await asyncio.to_thread(look, ended.value)
+                book = await asyncio.to_thread(look, ended.value)
+                return replace(book, alarms=followed(book.alarms, self._folder, book.issued_s))
             await asyncio.sleep(0)
 
     async def keep_warm(self, state: Callable[[], State], chronicle: Chronicle, now_s: Callable[[], int]) -> None:
@@ -156,7 +160,7 @@ def look(told: Gathered) -> Book:
         community=together(past, range(len(names)), "community", first) if names else None,
         sun=_sun(past, first),
         price=_price(told),
-        habits={asset: tuple(_habits(told, found)) for asset, found in told.departures.items()},
+        habits={asset: tuple(_habits(told.today, found)) for asset, found in told.departures.items()},
         alarms=alarms(told),
         decisions=decisions(told, homes, yielding),
     )
@@ -181,10 +185,12 @@ def _sun(past: Past, first: int) -> Foretold | None:
     return next(iter(roofs(whole, ("solar",), first)), None)
 
 
-def _habits(told: Gathered, departures: Sequence[Departure]) -> list[Habit]:
-    if not departures:
+def _habits(today: date, departures: Sequence[Departure]) -> list[Habit]:
+    """Return what recurs lately: who left otherwise two years ago lives otherwise now."""
+    lately = [one for one in departures if one.day >= today.toordinal() - MOST_DAYS]
+    if not lately:
         return []
-    first = date.fromordinal(min(one.day for one in departures))
-    days = from_day(first, max(1, (told.today - first).days))
+    first = date.fromordinal(min(one.day for one in lately))
+    days = from_day(first, max(1, (today - first).days))
     off = sum(day.weekday() > 4 for day in days)
-    return habits(departures, len(days) - off, off)
+    return habits(lately, len(days) - off, off)

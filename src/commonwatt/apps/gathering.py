@@ -13,6 +13,7 @@ from commonwatt.flexibility.dispatch import lower
 from commonwatt.flows.brought import NOTHING_BROUGHT, Brought
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook.flexibility.consenting import instruction_of
 from commonwatt.forecasting.days import from_day, starts_s
 from commonwatt.forecasting.foresee import AHEAD
 from commonwatt.forecasting.habits import Departure
@@ -23,8 +24,6 @@ from commonwatt.model import (
     Asset,
     AssetId,
     AssetKind,
-    Instruction,
-    Interval,
     Kind,
     Outcome,
     instant,
@@ -79,7 +78,7 @@ class Gathered:
         priced: (days, slots) import price of all whole days before today that are known, a year and some at most; not a
             number where none was told.
         departures: Of each car, in order.
-        told_w: What each car was told to draw at most, as its schedule in force says: (days, slots).
+        told_w: What each car was told to draw at most, as far as its owner let schedules be told: (days, slots).
         brought: With its place.
     """
 
@@ -254,28 +253,40 @@ def _departures(
 
 
 def _told_w(chronicle: Chronicle, car: Asset, slots: NDArray[np.int64]) -> Floats:
-    """Return what a car was told to draw at most: each schedule holds until the next one was issued."""
+    """Return what a car was told to draw at most, as `rulebook.flexibility.consenting.told_now` would have it told.
+
+    A schedule is told in the slot that it was issued for, one that was put to its owner from their yes on; both end
+    with the owner's next word about consent, in whose slot nothing is said to have been told.
+    """
     found = np.full(slots.size, np.nan)
-    flat = slots.ravel()
-    for leaf in reversed(chronicle.leaves(kinds=[Kind.SCHEDULE], asset=car.id, limit=MOST_SCHEDULES)):
-        body = read_head(leaf.body).body if leaf.outcome is Outcome.BOOKED and leaf.body else None
-        told = None if body is None else bodies.read_body(Kind.SCHEDULE, body)
-        if not isinstance(told, bodies.ScheduleBody):
-            continue
-        found[flat >= told.issued_s] = np.nan
-        for item in told.instructions:
-            one = Instruction(
-                verb=item.verb,
-                interval=Interval(instant(item.start_s), instant(item.end_s)),
-                power_w=item.power_w,
-                expected_wh=item.expected_wh,
-                reason=item.reason,
-                balance_w=item.balance_w,
-            )
-            band = lower(car, one)
-            if band.balance_w is None:
-                found[(flat >= item.start_s) & (flat < item.end_s)] = max(0, band.hi_w)
+    flat, asked = slots.ravel(), dict[int, bodies.ScheduleBody]()
+    leaves = chronicle.leaves(kinds=[Kind.SCHEDULE], asset=car.id, limit=MOST_SCHEDULES)
+    leaves += chronicle.leaves(kinds=[Kind.CONSENT], account=car.owner, limit=MOST_SCHEDULES)
+    for leaf in sorted(leaves, key=lambda one: one.position):
+        body = read_head(leaf.body).body if leaf.outcome in (Outcome.BOOKED, Outcome.WAITING) and leaf.body else None
+        said = None if body is None else bodies.read_body(leaf.kind, body)
+        later = flat >= leaf.stamped_s
+        if isinstance(said, bodies.ScheduleBody) and leaf.outcome is Outcome.WAITING:
+            asked[said.issued_s] = said
+        elif isinstance(said, bodies.ScheduleBody):
+            _tell_w(found, flat, car, said, flat == said.issued_s)
+        elif isinstance(said, bodies.DecisionBody) and said.accept and said.asset == car.id and said.issued_s in asked:
+            found[later] = np.nan
+            _tell_w(found, flat, car, asked[said.issued_s], later)
+        elif isinstance(said, bodies.ConsentBody) and said.asset in (None, car.id):
+            found[flat + SLOT_SECONDS > leaf.stamped_s] = np.nan
+            asked.clear()
     return found.reshape(slots.shape)
+
+
+def _tell_w(
+    found: Floats, flat: NDArray[np.int64], car: Asset, told: bodies.ScheduleBody, here: NDArray[np.bool_]
+) -> None:
+    """Write into some slots what a schedule lets a car draw at most."""
+    for item in told.instructions:
+        band = lower(car, instruction_of(item))
+        if band.balance_w is None:
+            found[here & (flat >= item.start_s) & (flat < item.end_s)] = max(0, band.hi_w)
 
 
 def today_wh(state: State, chronicle: Chronicle, owners: Sequence[AccountId], slots: NDArray[np.int64]) -> Floats:

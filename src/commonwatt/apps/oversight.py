@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,6 @@ from commonwatt.forecasting import health
 from commonwatt.forecasting.foresee import Foretold
 from commonwatt.forecasting.health import FALSE_ALARMS_PERMILLE, Ailment, Finding
 from commonwatt.model import (
-    SLOT_SECONDS,
     SLOTS_PER_DAY,
     AccountId,
     Asset,
@@ -43,7 +41,7 @@ class Alarm:
     """Something that is wrong with a device, on which evidence, and when it is to be looked at.
 
     Args:
-        id: Names it as long as it is the same fault of the same device.
+        id: Names it as long as it is the same fault of the same device; given by `apps.faults`.
         asset: Which.
         owner: Whose.
         ailment: What.
@@ -85,7 +83,7 @@ def alarms(told: Gathered) -> list[Alarm]:
         _alarm(told, asset, finding, int(told.starts_s[since]), price)
         for asset, finding, since in (*_roofs(told, count), *_stores(told, count), *_meters(told), *_chargers(told))
     ]
-    return sorted(found, key=lambda one: (-one.lost_micro, one.id))
+    return sorted(found, key=lambda one: (-one.lost_micro, one.asset, one.ailment, one.since_s))
 
 
 def decisions(
@@ -169,7 +167,7 @@ def _meters(told: Gathered) -> Iterator[tuple[Asset, Finding, tuple[int, int]]]:
         return
     homes = [_first(told, owner, AssetKind.CONNECTION) for owner in told.homes]
     net = np.array([told.meters[one.id].net_wh.ravel() for one in homes])
-    for found in health.ailing_meters(feeder.net_wh.ravel() - net.sum(0), net):
+    for found in health.ailing_meters(feeder.net_wh.ravel(), net):
         yield homes[found.at], found, divmod(found.since, SLOTS_PER_DAY)
 
 
@@ -184,13 +182,12 @@ def _first(told: Gathered, owner: AccountId, kind: AssetKind) -> Asset:
 
 
 def _alarm(told: Gathered, asset: Asset, found: Finding, since_s: int, price: int) -> Alarm:
-    name = sha256(f"{asset.id} {found.ailment} {since_s // (7 * SLOTS_PER_DAY * SLOT_SECONDS)}".encode()).hexdigest()
     day = told.today + timedelta(days=NOTICE_DAYS)
     while day.weekday() > 4:
         day += timedelta(days=1)
     start = datetime.combine(day, VISIT_AT, told.clock)
     return Alarm(
-        id=name[:16],
+        id="",
         asset=asset.id,
         owner=asset.owner,
         ailment=found.ailment,

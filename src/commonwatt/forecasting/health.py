@@ -6,16 +6,17 @@ told beside each alarm.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from commonwatt.model import SLOT_SECONDS, InvalidValue
+from commonwatt.model import SLOT_SECONDS, SLOTS_PER_DAY, SLOTS_PER_HOUR, InvalidValue
 
 Floats = NDArray[np.float64]
 REFERENCE_DAYS, WINDOW_DAYS = 10, 5
+LEAST_DAYS_ROOF = REFERENCE_DAYS + WINDOW_DAYS
 LEAST_SHORTFALL = 0.08
 BRIGHT = 0.35
 """Days that bring less than such a part of the usual are left out: clouds are not alike over all roofs."""
@@ -27,9 +28,14 @@ SHADED = 2.5
 LEAST_FADE, LEAST_LOSS = 0.08, 0.05
 LEAST_STORED_WH = 50
 """Energy of a slot below which a level in whole Wh or per cent says nothing."""
-LEAST_DAYS_STORED = 5
+LEAST_DAYS_STORED, RECENT_DAYS = 5, 14
+"""What batteries and meters told before is not looked at: who was mended is to be left alone."""
 LEAST_DRIFT = 0.03
-LEAST_METER_SLOTS = 3 * 96
+LEAST_METER_SLOTS, SLOTS_A_HOME = 3 * SLOTS_PER_DAY, 10
+LEAST_HIDDEN = 0.6
+"""While a meter is silent, its home's use shows as others' drift: by up to half in recorded homes."""
+MOST_SILENT, SILENT_OF = 0.5, 4
+"""A meter that missed more than such a part of the last fortnight is silent; of so many, one may be."""
 OVER_W, OVER_SHARE, OVER_SLOTS = 300, 0.1, 3
 """A charger may be off by so much, and once; three quarter-hours in a row are no accident."""
 
@@ -86,48 +92,84 @@ class Finding:
 def ailing_roofs(made_wh: Floats) -> list[Finding]:
     """Compare each roof with all others under the same sky, and with how it did at first.
 
+    A roof that is silent, new or dead from the first day on is left out by itself; those that tell are compared.
+
     Args:
-        made_wh: (roofs, days, slots) Wh, oldest first; a day with a missing reading says nothing.
+        made_wh: (roofs, days, slots) Wh, oldest first; a roof's day with a missing reading says nothing of it.
 
     Returns:
-        Those that yield less than they did; none where there are fewer than three roofs or fifteen whole days.
+        Those that yield less than they did; none where fewer than three roofs told of fifteen whole days.
     """
-    roofs = len(made_wh)
-    whole = ~np.isnan(made_wh).any((0, 2))
-    seen = np.flatnonzero(whole)
-    if roofs < 3 or len(seen) < REFERENCE_DAYS + WINDOW_DAYS:
+    daily = made_wh.sum(2)
+    tells = [at for at, row in enumerate(daily) if (~np.isnan(row)).sum() >= LEAST_DAYS_ROOF and np.nansum(row) > 0]
+    if len(tells) < 3:
         return []
-    daily = made_wh[:, seen].sum(2)
-    bright = daily.sum(0) > BRIGHT * np.median(daily.sum(0))
-    seen, daily = seen[bright], daily[:, bright]
-    if len(seen) < REFERENCE_DAYS + WINDOW_DAYS or not (daily[:, :REFERENCE_DAYS].sum(1) > 0).all():
+    daily = daily[tells]
+    # Days of which nothing can be said are out before any mean, so that no roof is compared with nobody.
+    seen = np.flatnonzero((~np.isnan(daily)).sum(0) >= 3)
+    if not len(seen):
         return []
-    share = daily[:, :REFERENCE_DAYS].sum(1, keepdims=True)
-    scaled = daily / share
+    daily = daily[:, seen]
+    weather = np.nanmean(daily / np.nanmean(daily, 1, keepdims=True), 0)
+    bright = weather > BRIGHT * np.median(weather)
+    seen, daily, weather = seen[bright], daily[:, bright], weather[bright]
+    share = np.array([_share(row, weather) for row in daily])
+    tells, daily, share = ([one for one, much in zip(tells, share, strict=True) if much > 0], *_above(daily, share))
+    made = made_wh[np.ix_(tells, seen)] / share[:, None, None] if tells else made_wh
     found = []
-    for roof in range(roofs):
-        sky = np.median(np.delete(scaled, roof, 0), 0)
-        ratio = np.log(np.maximum(scaled[roof], 1e-6) / np.maximum(sky, 1e-9))
-        before, now = ratio[:REFERENCE_DAYS], ratio[-WINDOW_DAYS:]
-        scatter = max(float(before.std(ddof=1)), LEAST_SCATTER)
-        score = float((before.mean() - now.mean()) / (scatter * (1 / REFERENCE_DAYS + 1 / WINDOW_DAYS) ** 0.5))
-        short = float(1 - np.exp(now.mean() - before.mean()))
-        if score > ROOF_AT and short > LEAST_SHORTFALL:
-            expected = sky * share[roof] * np.exp(before.mean())
-            onset, grows = _onset(ratio - before.mean())
-            kind = Ailment.SOILING if grows else Ailment.STRING_LOSS
-            found.append(
-                Finding(
-                    ailment=Ailment.SHADING if _shaded(made_wh[:, seen], roof) else kind,
-                    at=roof,
-                    since=int(seen[onset]),
-                    off_permille=round(1000 * short),
-                    score=score,
-                    threshold=ROOF_AT,
-                    lost_wh=max(0, round(float((expected - daily[roof])[onset:].sum()))),
-                )
-            )
+    for roof, at in enumerate(tells):
+        days = np.flatnonzero(~np.isnan(daily[roof]) & ((~np.isnan(daily)).sum(0) >= 3))
+        if len(days) < LEAST_DAYS_ROOF:
+            continue
+        one = _roof(made[:, days], roof, float(share[roof]), seen[days])
+        if one is not None:
+            found.append(replace(one, at=at))
     return found
+
+
+def _share(daily: Floats, weather: Floats) -> float:
+    """Return how much a roof made on its first days for what the weather let all make; zero where it told of too few.
+
+    By that all roofs can be compared, whichever days each of them missed.
+    """
+    own = np.flatnonzero(~np.isnan(daily))[:REFERENCE_DAYS]
+    return float(daily[own].sum() / weather[own].sum()) if len(own) == REFERENCE_DAYS else 0.0
+
+
+def _above(daily: Floats, share: Floats) -> tuple[Floats, Floats]:
+    return daily[share > 0], share[share > 0]
+
+
+def _roof(made: Floats, roof: int, share: float, seen: NDArray[np.int64]) -> Finding | None:
+    """Return what ails one roof; None for nothing.
+
+    Args:
+        made: (roofs, days, slots) of each by its share, on bright days of which this roof and two others told.
+        roof: Which.
+        share: Its own.
+        seen: Which days these are.
+    """
+    daily = made.sum(2)
+    sky = np.nanmedian(np.delete(daily, roof, 0), 0)
+    ratio = np.log(np.maximum(daily[roof], 1e-6) / np.maximum(sky, 1e-9))
+    before, now = ratio[:REFERENCE_DAYS], ratio[-WINDOW_DAYS:]
+    scatter = max(float(before.std(ddof=1)), LEAST_SCATTER)
+    score = float((before.mean() - now.mean()) / (scatter * (1 / REFERENCE_DAYS + 1 / WINDOW_DAYS) ** 0.5))
+    short = float(1 - np.exp(now.mean() - before.mean()))
+    if score <= ROOF_AT or short <= LEAST_SHORTFALL:
+        return None
+    expected = sky * np.exp(before.mean())
+    onset, grows = _onset(ratio - before.mean())
+    kind = Ailment.SOILING if grows else Ailment.STRING_LOSS
+    return Finding(
+        ailment=Ailment.SHADING if _shaded(made, roof) else kind,
+        at=roof,
+        since=int(seen[onset]),
+        off_permille=round(1000 * short),
+        score=score,
+        threshold=ROOF_AT,
+        lost_wh=max(0, round(share * float((expected - daily[roof])[onset:].sum()))),
+    )
 
 
 def _onset(below: Floats) -> tuple[int, bool]:
@@ -148,13 +190,15 @@ def _onset(below: Floats) -> tuple[int, bool]:
 
 def _shaded(made: Floats, roof: int) -> bool:
     """Tell whether one half of the day misses much more than the other."""
-    came = made.sum((0, 1)).cumsum()
+    whole = np.where(np.isnan(made).any(2, keepdims=True), np.nan, made)
+    came = np.nansum(whole, (0, 1)).cumsum()
     noon = int(np.searchsorted(came, came[-1] / 2))
     first, now = slice(0, REFERENCE_DAYS), slice(-WINDOW_DAYS, None)
+    others = np.nanmean(np.delete(whole, roof, 0), 0)
     lost = []
     for half in (slice(0, noon), slice(noon, None)):
-        own, others = made[roof, :, half].sum(1), np.delete(made, roof, 0)[:, :, half].sum((0, 2))
-        was, is_now = (own[span].sum() / max(others[span].sum(), 1e-9) for span in (first, now))
+        mine, theirs = whole[roof, :, half].sum(1), others[:, half].sum(1)
+        was, is_now = (mine[span].sum() / max(theirs[span].sum(), 1e-9) for span in (first, now))
         lost.append(1 - is_now / max(was, 1e-9))
     return bool(max(lost) > SHADED * max(min(lost), 0.02))
 
@@ -192,7 +236,8 @@ def store_health(
         discharge_permille: Likewise.
 
     Returns:
-        None where fewer than five days moved enough to tell.
+        What the last fourteen days say that moved enough to tell, so that one that was mended is well again; None
+        where fewer than five did.
     """
     rise = np.diff(level_wh.ravel(), prepend=np.nan).reshape(level_wh.shape)
     with np.errstate(invalid="ignore"):
@@ -201,23 +246,24 @@ def store_health(
         out = (export_wh > LEAST_STORED_WH) & (import_wh == 0) & ~np.isnan(rise)
     up, down = (_daily(rise, net, here) for here in (into, out))
     both = ~np.isnan(up) & ~np.isnan(down)
-    if both.sum() < LEAST_DAYS_STORED:
+    told = np.flatnonzero(both)[-RECENT_DAYS:]
+    days = len(told)
+    if days < LEAST_DAYS_STORED:
         return None
-    capacity = 0.5 * (np.log(up[both]) + np.log(down[both]))
-    back = np.log(up[both]) - np.log(down[both])
-    days = int(both.sum())
+    capacity = 0.5 * (np.log(up[told]) + np.log(down[told]))
+    back = np.log(up[told]) - np.log(down[told])
     findings = []
     for ailment, values, least in ((Ailment.CAPACITY, -capacity, LEAST_FADE), (Ailment.EFFICIENCY, back, LEAST_LOSS)):
         error = max(float(values.std(ddof=1)), 0.01) / days**0.5
         score, off = -float(values.mean()) / error, 1 - float(np.exp(values.mean()))
         if score > STORE_AT and off > least:
-            through = float(np.nansum(np.where(np.isnan(rise), 0, import_wh)))
+            through = float(np.nansum(np.where(np.isnan(rise), 0, import_wh)[told[0] :]))
             lost = round(through * off) if ailment is Ailment.EFFICIENCY else 0
             findings.append(
                 Finding(
                     ailment=ailment,
                     at=0,
-                    since=int(np.flatnonzero(both)[0]),
+                    since=int(told[0]),
                     off_permille=round(1000 * off),
                     score=score,
                     threshold=STORE_AT,
@@ -240,14 +286,16 @@ def _daily(rise: Floats, net: Floats, here: NDArray[np.bool_]) -> Floats:
     return found
 
 
-def ailing_meters(missing_wh: Floats, told_wh: Floats) -> list[Finding]:
+def ailing_meters(feeder_wh: Floats, told_wh: Floats) -> list[Finding]:
     """Find the meters with whose readings the energy that is missing goes up and down.
 
     What the feeder's meter saw beyond all homes' is regressed on what each home's told. A meter that shows a part less
-    is found by that part; of one past which half is drawn as much is missing as it shows.
+    is found by that part; of one past which half is drawn as much is missing as it shows. What a silent home uses is
+    missing, too, and goes up and down with its neighbours' days: while one in four is silent at most, others' meters
+    can be accused of a bypass alone; while more are, of nothing. Only the last fortnight counts, or more of many homes.
 
     Args:
-        missing_wh: (n) feeder less homes; not a number where one of them was silent.
+        feeder_wh: (n) import less export from a local midnight on; not a number where it was silent.
         told_wh: (homes, n) what each home's meter told, import less export.
 
     Raises:
@@ -255,30 +303,24 @@ def ailing_meters(missing_wh: Floats, told_wh: Floats) -> list[Finding]:
 
     Source: Berrisford, A tale of two transformers, CCECE 2013, on energy balances under one feeder.
     """
-    homes, count = told_wh.shape
-    if missing_wh.shape != (count,):
-        raise InvalidValue(
-            f"meters are compared with what is missing slot by slot, was {told_wh.shape}, {missing_wh.shape}"
-        )
-    known = ~np.isnan(missing_wh) & ~np.isnan(told_wh).any(0)
-    used = int(known.sum())
-    if used < max(LEAST_METER_SLOTS, 10 * homes):
+    count = told_wh.shape[1]
+    if feeder_wh.shape != (count,):
+        raise InvalidValue(f"meters are compared with the feeder slot by slot, was {told_wh.shape}, {feeder_wh.shape}")
+    recent = np.arange(count) >= count - max(RECENT_DAYS * SLOTS_PER_DAY, SLOTS_A_HOME * len(told_wh) * 3 // 2)
+    silent = np.isnan(told_wh[:, recent]).mean(1) > MOST_SILENT
+    tells, hidden = np.flatnonzero(~silent), bool(silent.any())
+    if len(tells) == 0 or silent.sum() * SILENT_OF > len(silent):
         return []
-    total = told_wh[:, known].sum(0)
-    columns = np.stack([*told_wh[:, known], np.ones(used), total**2 / max(float(np.abs(total).mean()), 1.0)], 1)
-    target = missing_wh[known]
-    scale = np.maximum(np.abs(columns).max(0), 1e-9)
-    rows = columns / scale
-    squares = rows.T @ rows + 1e-6 * np.eye(rows.shape[1])
-    slopes = np.linalg.solve(squares, rows.T @ target)
-    rest = target - rows @ slopes
-    # Neighbouring quarter-hours err alike: of four, one tells.
-    spread = np.sqrt(4 * float(rest @ rest) / (used - rows.shape[1]) * np.diag(np.linalg.inv(squares))) / scale
+    known = ~np.isnan(feeder_wh) & ~np.isnan(told_wh[tells]).any(0) & recent
+    if known.sum() < max(LEAST_METER_SLOTS, SLOTS_A_HOME * len(tells)):
+        return []
+    told = told_wh[np.ix_(tells, known)]
+    hours = np.flatnonzero(known) % SLOTS_PER_DAY // SLOTS_PER_HOUR if hidden else np.zeros(told.shape[1])
+    slopes, spread = _slopes(feeder_wh[known] - told.sum(0), told, hours)
     found = []
-    for home in range(homes):
-        drift = float(slopes[home] / scale[home])
-        score = abs(drift) / max(float(spread[home]), 1e-9)
-        if score > METER_AT and abs(drift) > LEAST_DRIFT:
+    for home, drift, error in zip(tells.tolist(), slopes.tolist(), spread.tolist(), strict=True):
+        score = abs(drift) / max(error, 1e-9)
+        if score > METER_AT and (drift > LEAST_HIDDEN if hidden else abs(drift) > LEAST_DRIFT):
             found.append(
                 Finding(
                     ailment=Ailment.BYPASS if drift > 10 * LEAST_DRIFT else Ailment.DRIFT,
@@ -291,6 +333,27 @@ def ailing_meters(missing_wh: Floats, told_wh: Floats) -> list[Finding]:
                 )
             )
     return found
+
+
+def _slopes(missing: Floats, told: Floats, groups: NDArray[np.generic]) -> tuple[Floats, Floats]:
+    """Return by how much more is missing for each Wh that a home's meter told, and the standard error of that.
+
+    Args:
+        missing: (n) Wh.
+        told: (homes, n) Wh.
+        groups: (n) of each slot: what is missing anyway may differ from group to group.
+    """
+    homes, total = len(told), told.sum(0)
+    apart = [(groups == one).astype(np.float64) for one in np.unique(groups)]
+    columns = np.stack([*told, total**2 / max(float(np.abs(total).mean()), 1.0), *apart], 1)
+    scale = np.maximum(np.abs(columns).max(0), 1e-9)
+    rows = columns / scale
+    squares = rows.T @ rows + 1e-6 * np.eye(rows.shape[1])
+    slopes = np.linalg.solve(squares, rows.T @ missing)
+    rest = missing - rows @ slopes
+    # Neighbouring quarter-hours err alike: of four, one tells.
+    spread = np.sqrt(4 * float(rest @ rest) / (len(rest) - rows.shape[1]) * np.diag(np.linalg.inv(squares))) / scale
+    return (slopes / scale)[:homes], spread[:homes]
 
 
 def over_limits(drawn_wh: Floats, most_w: Floats) -> list[Finding]:

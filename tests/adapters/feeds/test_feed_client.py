@@ -58,6 +58,11 @@ def test_a_publisher_that_goes_by_time_is_told_which_time_we_have(twin: Twin) ->
     assert [one.status for one in twin.asked] == [200, 304]
 
 
+def test_a_publisher_is_near_only_where_its_address_is_this_machine_s(twin: Twin) -> None:
+    with feed("gb_carbon", twin.address) as played, feed("gb_carbon", None) as asked:
+        assert (played.near, asked.near) == (True, False)
+
+
 def test_nothing_is_sent_twice_and_another_day_s_question_is_another_question(twin: Twin) -> None:
     with feed("gb_carbon", twin.address) as asked:
         first = asked.fetch(window(NOW_S), NOW_S, Seen())

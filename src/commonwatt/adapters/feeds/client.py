@@ -68,7 +68,8 @@ class HttpFeed:
         host = urlsplit(base).hostname
         if not host or not (base.startswith("https://") or (base.startswith("http://") and host in LOOPBACK)):
             raise InvalidValue(f"a publisher is asked over https, was {base!r}")
-        if self.every_s < known.least_s and host not in LOOPBACK:
+        self.near = host in LOOPBACK
+        if self.every_s < known.least_s and not self.near:
             raise InvalidValue(f"{source} is asked every {known.least_s} s at most, was {self.every_s}")
         if known.token is None and token is not None:
             raise InvalidValue(f"{source} knows no tokens, was given one")

@@ -1,11 +1,12 @@
 """Asks feeds when they are due, and keeps what they say; an outage is noted, waited out, and never an error."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
-from commonwatt.flows.feeds.ports import Feed, FeedState, IssueStore, Throttled
+from commonwatt.flows.feeds.ports import Feed, FeedState, IssueStore, Now, Throttled
 from commonwatt.flows.feeds.series import Issue
 from commonwatt.model import CommonwattError, Interval, instant
 
@@ -22,25 +23,35 @@ class Asked:
     issues: tuple[Issue, ...]
 
 
-def due(feeds: Sequence[Feed], store: IssueStore, now_s: int) -> list[tuple[Feed, FeedState]]:
-    """Return the feeds that may be asked again, and how each stands."""
-    states = ((feed, store.state(feed.name)) for feed in feeds)
-    return [(feed, state) for feed, state in states if state.next_s <= now_s or _set_back(state, now_s)]
+def due(
+    feeds: Sequence[Feed], store: IssueStore, now: Now, unkept: Mapping[str, FeedState] = MappingProxyType({})
+) -> list[tuple[Feed, FeedState]]:
+    """Return the feeds that may be asked again, and how each stands; see `lost` for what could not be kept."""
+    states = ((feed, unkept.get(feed.name) or store.state(feed.name)) for feed in feeds)
+    return [(feed, state) for feed, state in states if state.next_s <= now.of(feed) or _set_back(state, now.of(feed))]
 
 
-def allowed(feeds: Sequence[Feed], store: IssueStore, now_s: int) -> list[tuple[Feed, FeedState]]:
+def allowed(feeds: Sequence[Feed], store: IssueStore, now: Now) -> list[tuple[Feed, FeedState]]:
     """Return the feeds whose publishers allow a question now, though we would wait longer after a failure."""
     states = ((feed, store.state(feed.name)) for feed in feeds)
-    return [(feed, state) for feed, state in states if state.allowed_s <= now_s or _set_back(state, now_s)]
+    return [
+        (feed, state) for feed, state in states if state.allowed_s <= now.of(feed) or _set_back(state, now.of(feed))
+    ]
 
 
-def ask(feed: Feed, state: FeedState, now_s: int) -> Asked:
+def lost(before: FeedState, asked: Asked) -> FeedState:
+    """Return how a feed stands whose answer could not be kept: to be left alone as long, and asked for it again."""
+    return replace(asked.state, seen=before.seen, answered_s=before.answered_s)
+
+
+def ask(feed: Feed, state: FeedState, now: Now) -> Asked:
     """Ask a feed; touches nothing else, so that a thread may wait for it. What it says is kept by `IssueStore.keep`.
 
     After an answer it is left alone as long as it is usual or as the publisher says; after a failure for a minute, and
     twice as long after each further one up to an hour, or as long as it asks for. What nobody foresaw is a failure,
-    too: one publisher's answer ends no other's feed.
+    too: one publisher's answer ends no other's feed. Nobody is asked again within a minute, by hand either.
     """
+    now_s, at_s = now.log_s, now.of(feed)
     try:
         answer = feed.fetch(window(now_s, state.answered_s), now_s, state.seen)
     except Exception as error:
@@ -50,14 +61,14 @@ def ask(feed: Feed, state: FeedState, now_s: int) -> Asked:
             _log.exception("a feed failed as nobody foresaw: %s", feed.source)
         failures = state.failures + 1
         pause_s = min(FIRST_PAUSE_S << min(failures - 1, 10), max(LONGEST_PAUSE_S, feed.every_s))
-        allowed_s = state.allowed_s
+        floor_s = FIRST_PAUSE_S
         if isinstance(error, Throttled):
-            pause_s, allowed_s = max(pause_s, error.wait_s), now_s + error.wait_s
+            pause_s, floor_s = max(pause_s, error.wait_s), max(floor_s, error.wait_s)
         failed = replace(
             state,
-            asked_s=now_s,
-            allowed_s=allowed_s,
-            next_s=now_s + pause_s,
+            asked_s=at_s,
+            allowed_s=at_s + floor_s,
+            next_s=at_s + pause_s,
             failures=failures,
             trouble=trouble,
         )
@@ -66,10 +77,10 @@ def ask(feed: Feed, state: FeedState, now_s: int) -> Asked:
     done = FeedState(
         name=feed.name,
         seen=answer.seen,
-        asked_s=now_s,
+        asked_s=at_s,
         answered_s=now_s,
-        allowed_s=now_s + rest_s,
-        next_s=now_s + rest_s,
+        allowed_s=at_s + rest_s,
+        next_s=at_s + rest_s,
     )
     return Asked(state=done, issues=answer.issues)
 

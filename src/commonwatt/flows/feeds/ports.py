@@ -40,6 +40,23 @@ class Answer:
     fresh_s: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """What time it is: a log may run faster than the world, and a publisher must not be asked faster for it.
+
+    Args:
+        log_s: By the log's clock: what is asked for, and when it was heard.
+        system_s: By the system's: how long a publisher is left alone.
+    """
+
+    log_s: int
+    system_s: int
+
+    def of(self, feed: "Feed") -> int:
+        """Return the time by which a feed is left alone."""
+        return self.log_s if feed.near else self.system_s
+
+
 class Feed(Protocol):
     """Somebody who publishes."""
 
@@ -63,6 +80,10 @@ class Feed(Protocol):
     def every_s(self) -> int:
         """How often it is asked at most, where the publisher names no longer time."""
 
+    @property
+    def near(self) -> bool:
+        """Whether it is played on this machine, by the log's clock; whoever is elsewhere lives by the system's."""
+
     def fetch(self, window: Interval, now_s: int, seen: Seen) -> Answer:
         """Ask for what is published about a window.
 
@@ -76,7 +97,8 @@ class Feed(Protocol):
 class FeedState:
     """How a feed stands: when it was last asked and last answered, and what went wrong last.
 
-    Its publisher allows a question again at `allowed_s`; we ask at `next_s`, which after failures is later.
+    Its publisher allows a question again at `allowed_s`; we ask at `next_s`, which after failures is later. Both and
+    `asked_s` are by the feed's own time, see `Now`; `answered_s` is by the log's.
     """
 
     name: str
