@@ -65,9 +65,11 @@ def carbon() -> tuple[Floats, Floats, Floats]:
 def alone(market: str) -> Floats:
     """Return what prices alone expected: (days, 24), not a number on the first `FIRST` days."""
     (real, _, _), weekdays = recorded.prices(market)
+    before, whose = recorded.earlier_prices() if market == "DE" else (real[:0], [])
+    known, whose = np.concatenate([before, real]), [*whose, *weekdays]
     told = np.full(real.shape, np.nan)
     for day in range(FIRST, len(real)):
-        told[day] = price.day_ahead(real[:day], weekdays)
+        told[day] = price.day_ahead(known[: len(before) + day], whose)
     return told
 
 

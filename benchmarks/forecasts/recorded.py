@@ -2,8 +2,8 @@
 
 import csv
 import gzip
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, timedelta
+from typing import TypeVar
 
 import numpy as np
 from dateutil.easter import easter
@@ -18,7 +18,10 @@ from commonwatt.forecasting.sun import darkness
 Floats = NDArray[np.float64]
 SCOTLAND = {date(2009, 4, 10), date(2009, 4, 13), date(2009, 5, 4), date(2009, 5, 25)}
 FIRST_DAY_OF_HOMES = date(2009, 3, 1)
+CLOCKS_FORWARD = 28
+"""29 March 2009, counted from the first day; the recording shows it: the morning begins two slots earlier then."""
 EDINBURGH = (55.9, -3.8)
+T = TypeVar("T", bound=np.generic)
 MOST_HOURS, LEAST_HOURS, LEAST_KWH, MOST_KWH, MOST_KW = 120.0, 2 / 60, 0.5, 150.0, 11.5
 """Cleaning of others for the Norwegian sessions."""
 
@@ -30,12 +33,28 @@ def rows(name: str) -> list[list[str]]:
 
 
 def households() -> Panel:
-    """Return 311 Scottish homes, 92 days of half-hours, Wh, under a calendar of a week more."""
+    """Return 311 Scottish homes, 92 days of half-hours, Wh, under a calendar of a week more.
+
+    The recording keeps one clock, GMT, and its homes live by another from `CLOCKS_FORWARD` on: people's days then begin
+    two half-hours earlier in it. Days before are told as people will live from then on, two half-hours earlier, so that
+    a day's past is of the same clock as the day. No scored value is moved, and none of a scored day is used before.
+    """
     wh = _wide("households/edrp_scotland_2009_halfhourly_kwh_odd.csv.gz", 48)
     days = [FIRST_DAY_OF_HOMES + timedelta(day) for day in range(wh.shape[1] + 7)]
-    return Panel(
-        wh.astype(np.float32), kinds(days, SCOTLAND), darkness(days, 48, *EDINBURGH, ZoneInfo("Europe/London"))
-    )
+    dark = darkness(days, 48, *EDINBURGH, UTC)
+    return Panel(_moved(wh).astype(np.float32), kinds(days, SCOTLAND), _moved(dark))
+
+
+def _moved(rows: NDArray[T]) -> NDArray[T]:
+    """Return (..., days, 48) with what was before `CLOCKS_FORWARD` two half-hours earlier; its last day is a ring."""
+    found, line = rows.copy(), rows.reshape(*rows.shape[:-2], -1)
+    for day in range(CLOCKS_FORWARD):
+        at = 48 * day + 2 + np.arange(48)
+        if day == CLOCKS_FORWARD - 1:
+            at %= 48
+            at += 48 * day
+        found[..., day, :] = line[..., at]
+    return found
 
 
 def roofs() -> tuple[Floats, list[date]]:
@@ -52,6 +71,23 @@ def prices(market: str) -> tuple[Floats, list[int]]:
     holidays = {day for year in {day.year for day in days} for day in _holidays(year, market)}
     weekdays = [6 if day in holidays else day.weekday() for day in days]
     return values.T.reshape(3, len(days), 24), weekdays
+
+
+def earlier_prices() -> tuple[Floats, list[int]]:
+    """Return the German prices of the days before those of `prices`, from 5 January 2015: (days, 24), and weekdays.
+
+    Another recording of the same auction: where both tell, they differ by less than a thousandth of a unit. The hour
+    that clocks skip is told as the one before.
+    """
+    first = datetime.fromisoformat(rows("prices/epf_benchmark_DE_real_and_baseline.csv.gz")[0][0]).date()
+    told: dict[date, dict[int, float]] = {}
+    for at, value in rows("prices/de_day_ahead_2015-2019_hourly.csv.gz"):
+        moment = datetime.fromisoformat(at)
+        if moment.date() < first and value:
+            told.setdefault(moment.date(), {}).setdefault(moment.hour, float(value))
+    found = np.array([[told[day].get(hour, told[day].get(hour - 1, np.nan)) for hour in range(24)] for day in told])
+    holidays = _holidays(2015, "DE")
+    return found, [6 if day in holidays else day.weekday() for day in told]
 
 
 def carbon() -> tuple[Floats, Floats]:
