@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -69,7 +70,7 @@ def test_a_book_is_made_of_a_street_with(fault: str) -> None:
 
 @pytest.mark.parametrize("error", [InvalidValue("nothing was measured"), ValueError("nobody foresaw it")])
 def test_a_book_that_failed_is_not_made_again_every_few_seconds_but_the_next_day_s_is(
-    error: Exception, monkeypatch: pytest.MonkeyPatch
+    error: Exception, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     made: list[int] = []
 
@@ -88,7 +89,8 @@ def test_a_book_that_failed_is_not_made_again_every_few_seconds_but_the_next_day
     now_s = [1_790_000_000]
 
     async def story() -> None:
-        task = asyncio.ensure_future(Foresight(NOTHING_BROUGHT).keep_warm(lambda: state, chronicle, lambda: now_s[0]))
+        kept = Foresight(NOTHING_BROUGHT, tmp_path)
+        task = asyncio.ensure_future(kept.keep_warm(lambda: state, chronicle, lambda: now_s[0]))
         for count in (1, 2):
             async with asyncio.timeout(30):
                 while len(made) < count:
