@@ -24,6 +24,7 @@ OPENS = {
     "/schedule": {Role.MEMBER},
     "/operator": {Role.OPERATOR},
     "/grid": {Role.AUDITOR, Role.DSO, Role.TSO, Role.UTILITY},
+    "/chain": {Role.MEMBER, Role.OPERATOR, Role.AUDITOR},
     "/market": ALL,
     "/wallet": HOLDERS,
     "/forecast": SIGNED_IN - {Role.INSTALLER, Role.AGGREGATOR},

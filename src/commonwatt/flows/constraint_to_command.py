@@ -188,16 +188,17 @@ def _ending(outlook: Outlook) -> list[Constraint]:
 
     What is left beyond it would count for nothing in the day's bill, what is missing would be hidden in it.
     """
-    if outlook.end is None:
+    scope = tuple(one.asset.id for one in outlook.stored if one.leaves is None and one.consent.direct)
+    if outlook.end is None or not scope:
         return []
     at, level_wh = outlook.end
     least = Constraint(
         quantity=Quantity.BATTERY,
-        scope=tuple(one.asset.id for one in outlook.stored if one.leaves is None and one.consent.direct),
+        scope=scope,
         relation=Relation.AT_LEAST,
         value=level_wh,
         at=at,
         priority=Priority.CONTRACT,
     )
     most = replace(least, relation=Relation.AT_MOST, value=level_wh + ENDING_ROOM_WH, priority=Priority.COMFORT)
-    return [least, most] if least.scope else []
+    return [least, most]

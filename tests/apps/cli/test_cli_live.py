@@ -81,7 +81,7 @@ def test_a_demo_that_is_told_to_end_takes_its_street_with_it(told: signal.Signal
     assert (demo.returncode, programs_of(tmp_path)) == (-signal.SIGTERM, [])
 
 
-@pytest.mark.parametrize(("ci", "asks"), [("true", "run"), ("", "demo")])
+@pytest.mark.parametrize(("ci", "asks"), [("true", "run --chain"), ("", "demo")])
 def test_the_demo_ends_by_itself_where_it_is_checked_and_lives_on_elsewhere(ci: str, asks: str) -> None:
     # Under `make test` a make within would speak as its part, of folders it enters and leaves.
     alone = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
