@@ -1,12 +1,14 @@
 """What all tests share: the table of mission rows, and nothing that starts by itself."""
 
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import settings
 
+from commonwatt.kernels.depth import EVM_DEPTH, bound_depth
 from servers.mosquitto import mosquitto  # noqa: F401  a fixture for all
 from servers.postgres import postgres  # noqa: F401
 from servers.softhsm import soft_token  # noqa: F401
@@ -17,6 +19,13 @@ from servers.tpm import tpm  # noqa: F401
 NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
 settings.register_profile("compiled", deadline=None, derandomize=not NIGHTLY, max_examples=1_000 if NIGHTLY else 40)
 settings.load_profile("compiled")
+
+
+@pytest.fixture(autouse=True)
+def _calls_of_a_usual_depth() -> None:
+    """Take back what libraries of chains ask for as tests import them, see `commonwatt.kernels.depth`."""
+    if sys.getrecursionlimit() > EVM_DEPTH:
+        bound_depth()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,6 +7,7 @@ import re
 
 from commonwatt.identity.keys import SigningKey
 from commonwatt.identity.keystore import Words
+from commonwatt.kernels.depth import bound_depth
 from commonwatt.model import InvalidValue, Refused
 
 COUNTS = (12, 15, 18, 21, 24)
@@ -31,6 +32,7 @@ def new_words(count: int = 12) -> str:
     from eth_account.hdaccount import generate_mnemonic  # noqa: PLC0415
     from eth_account.types import Language  # noqa: PLC0415
 
+    bound_depth()
     return generate_mnemonic(count, Language.ENGLISH)
 
 
@@ -50,6 +52,7 @@ def key_of(words: Words, passphrase: str = "") -> SigningKey:
     from eth_account.hdaccount import key_from_seed, seed_from_mnemonic  # noqa: PLC0415
     from eth_utils.exceptions import ValidationError  # noqa: PLC0415
 
+    bound_depth()
     text = " ".join(words.text.split()).lower()
     rule = "a mnemonic is 12 to 24 words of BIP-39, whose checksum is right"
     if len(text.split()) not in COUNTS:

@@ -14,7 +14,7 @@ from eth.vm.spoof import SpoofTransaction
 from eth_typing import Address
 
 from commonwatt.adapters.chains.contracts.artifact import Fork
-from commonwatt.adapters.chains.depth import bound_depth
+from commonwatt.kernels.depth import bound_depth
 
 bound_depth()
 CHAIN_ID = 7

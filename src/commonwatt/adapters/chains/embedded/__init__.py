@@ -2,6 +2,6 @@
 
 import eth  # noqa: F401  first of all, so that what it does to the process as it is imported is done
 
-from commonwatt.adapters.chains.depth import bound_depth
+from commonwatt.kernels.depth import bound_depth
 
 bound_depth()

@@ -1,4 +1,4 @@
-"""How deep calls may go in a process that runs or asks a chain."""
+"""How deep calls may go in a process that uses libraries of chains."""
 
 import sys
 
@@ -7,7 +7,7 @@ EVM_DEPTH = 12_288
 
 
 def bound_depth() -> None:
-    """Set again how deep Python may call, once web3 and py-evm are imported.
+    """Set again how deep Python may call, once web3, eth-account or py-evm are imported.
 
     Their py_ecc asks for 100,000 levels as it is imported, in the whole process: with that, brackets that somebody
     nests deeply enough in any JSON end the process by a segmentation fault, where they else are refused.

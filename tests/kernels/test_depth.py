@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from commonwatt.adapters.chains.depth import EVM_DEPTH
+from commonwatt.kernels.depth import EVM_DEPTH
 
 
 @pytest.mark.parametrize("module", ["evm.chain", "embedded.chain", "rpc"])
