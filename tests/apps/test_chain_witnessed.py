@@ -8,6 +8,7 @@ from watched import NAME, Watched, folder_of
 from commonwatt.apps.chain_commands import bond
 from commonwatt.apps.chain_desk import ChainDesk
 from commonwatt.apps.chain_facts import Facts
+from commonwatt.apps.chain_roles import sent
 from commonwatt.apps.chain_terms import ChainTerms, want_embedded
 from commonwatt.apps.witnessing import open_keys
 from commonwatt.flows.chain_ports import Reverted
@@ -77,3 +78,18 @@ def test_who_was_not_admitted_stakes_nothing(tmp_path: Path) -> None:
     open_keys(tmp_path / "mallory", "mallory.example")
     with pytest.raises((Refused, Reverted)):
         bond(folder, tmp_path / "mallory")
+
+
+def test_a_witness_that_moves_its_stake_away_is_given_no_other(tmp_path: Path) -> None:
+    _, keys = watch(tmp_path)
+    folder, anne, elsewhere = tmp_path / "town", next(iter(keys.values())).signing, "0x" + "7" * 40
+    want_embedded(folder)
+    look(folder)
+    for kept in (True, False, False):
+        with ChainDesk(folder, NAME, ChainTerms()) as desk:
+            desk.look()
+            chain, tsl = desk.ground.chain, desk.ground.deployment.contract("Tsl")
+            held = chain.call(tsl, "balanceOf", (anne.id,))
+            assert (held > 0) == kept
+            if kept:
+                sent(chain, anne, tsl, "transfer", (elsewhere, held))

@@ -44,6 +44,7 @@ class Roles:
         self, chain: Chain, deployment: Deployment, keys: ChainKeys, witnesses: Sequence[Account], stake_micro: int
     ) -> None:
         self._chain, self._keys, self._stake_micro = chain, keys, stake_micro
+        self._first_block, self._endowed = deployment.block, set[Account]()
         self._witnesses = tuple(witnesses)
         self._lock, self._tsl, self._ergon, self._checkpoints = (
             deployment.contract(name) for name in ("Timelock", "Tsl", "Ergon", "Checkpoints")
@@ -88,10 +89,16 @@ class Roles:
         return True
 
     def _give_stake(self, who: Account) -> None:
-        if not self._chain.call(self._tsl, "balanceOf", (who,)):
+        """Give a witness its TSL, once: who moves it away gets no more, or the Vault's would go the same way."""
+        if who not in self._endowed and not self._was_given(who):
             sent(self._chain, self._keys.desk, self._tsl, "transfer", (who, self._stake_micro))
-        if who == self._keys.own.id:
+        self._endowed.add(who)
+        if who == self._keys.own.id and self._chain.call(self._tsl, "balanceOf", (who,)):
             bond(self._chain, self._tsl, self._checkpoints, self._keys.own)
+
+    def _was_given(self, who: Account) -> bool:
+        gifts = self._chain.events(self._tsl, "Transfer", self._first_block, self._chain.head().number)
+        return any((gift.values["sender"], gift.values["receiver"]) == (self._keys.desk.id, who) for gift in gifts)
 
 
 def bond(chain: Chain, tsl: Contract, checkpoints: Contract, witness: TransactionSigner) -> int:
