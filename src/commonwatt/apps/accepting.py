@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from commonwatt.adapters.door.server import Door
@@ -200,12 +201,11 @@ def accept(
         turn = threading.Lock()
         payments = PaymentHost(folder, hours.payments, sequencer, clock, now_s, turn) if hours.payments else None
         till = TillHost(folder, hours.channels, sequencer, clock, turn) if hours.channels else None
-
         gateways = GatewayLines(hours.lines, sequencer, operator, clock, on_word, hours.look_every_s, folder)
         metrics.watch(door, sequencer, now_s, (lambda: gateways.connected) if hours.lines.gateways else None)
 
         async def keep() -> None:
-            loop, stop = asyncio.get_running_loop(), threading.Event()
+            stop = threading.Event()
             office.look()
             began_s = clock()
             server = await door.listen(host, port)
@@ -213,20 +213,14 @@ def accept(
             shown = CardClock(log_s=began_s, system_ms=1_000 * began_s)
             with posted(folder, DoorCard(community=sequencer.state.community, host=host, port=where, clock=shown)):
                 try:
-                    tasks: list[asyncio.Future[None]] = []
-                    if payments:
-                        tasks.append(beside(lambda: payments.run(door, loop, stop, on_word)))
-                    if till:
-                        tasks.append(beside(lambda: till.run(door, loop, stop, on_word)))
-                    if hours.lines != NO_LINES:
-                        tasks.append(asyncio.ensure_future(gateways.run(door)))
+                    beside_it = _beside_the_door(door, payments, till, gateways, hours, stop, on_word)
                     if panel is not None:
                         on_word(f"metrics at {address(panel)}/metrics")
-                        tasks.append(asyncio.ensure_future(show_metrics(panel, metrics.registry)))
+                        beside_it.append(asyncio.ensure_future(show_metrics(panel, metrics.registry)))
                     on_open(where, len(sequencer.tree))
                     if hours.check:
-                        tasks.append(beside(lambda: _check(folder, stop, on_word)))
-                    await asyncio.gather(door.keep_time(hours.look_every_s), *tasks)
+                        beside_it.append(beside(lambda: _check(folder, stop, on_word)))
+                    await asyncio.gather(door.keep_time(hours.look_every_s), *beside_it)
                 finally:
                     stop.set()
                     await see_off(server, door)
@@ -235,6 +229,26 @@ def accept(
             asyncio.run(keep())
         finally:
             sequencer.close()  # its thread may still be writing to the store that is closed next
+
+
+def _beside_the_door(
+    door: Door,
+    payments: PaymentHost | None,
+    till: TillHost | None,
+    gateways: GatewayLines,
+    hours: Hours,
+    stop: threading.Event,
+    on_word: Callable[[str], None],
+) -> "list[asyncio.Future[None]]":
+    """Begin what hands in at the door from other places: payments, vouchers, gateways."""
+    loop = asyncio.get_running_loop()
+    begun: list[asyncio.Future[None]] = []
+    for host in (payments, till):
+        if host is not None:
+            begun.append(beside(partial(host.run, door, loop, stop, on_word)))
+    if hours.lines != NO_LINES:
+        begun.append(asyncio.ensure_future(gateways.run(door)))
+    return begun
 
 
 async def see_off(server: asyncio.Server, door: Door) -> None:

@@ -48,8 +48,18 @@ def log_app(publisher: Publisher, now_s: Callable[[], int]) -> FastAPI:
     """
     app = FastAPI(title="commonwatt log", docs_url=None, redoc_url=None)
     _explain_errors(app)
+    _serve_tiles(app, publisher)
+    _serve_witnesses(app, publisher, now_s)
+    _serve_pages(app, publisher, now_s)
+    return app
 
-    # Each answer is short work on local files, done on the loop itself: one thread owns the files.
+
+# Each answer is short work on local files, done on the loop itself: one thread owns the files.
+
+
+def _serve_tiles(app: FastAPI, publisher: Publisher) -> None:
+    """What everybody may read: checkpoints, tiles and hashes of entries."""
+
     @app.get("/checkpoint")
     async def checkpoint(size: int | None = Query(None, ge=0, le=MAX_SAFE_INTEGER)) -> Response:
         note = publisher.checkpoint(size)
@@ -70,6 +80,10 @@ def log_app(publisher: Publisher, now_s: Callable[[], int]) -> FastAPI:
         except InvalidValue as error:
             return _missing(str(error))
         return _tile(found, path)
+
+
+def _serve_witnesses(app: FastAPI, publisher: Publisher, now_s: Callable[[], int]) -> None:
+    """What registered witnesses fetch, and what they hand in."""
 
     @app.get("/leaves")
     async def leaves(
@@ -98,6 +112,10 @@ def log_app(publisher: Publisher, now_s: Callable[[], int]) -> FastAPI:
         told = {"cosigned": weight.cosigned, "final": weight.is_final, "total": weight.total}
         return Response(encode(told), media_type="application/json")
 
+
+def _serve_pages(app: FastAPI, publisher: Publisher, now_s: Callable[[], int]) -> None:
+    """Who watches, and by which keys."""
+
     @app.get("/witnesses")
     async def witnesses(request: Request) -> Response:
         standing = publisher.standing()
@@ -112,8 +130,6 @@ def log_app(publisher: Publisher, now_s: Callable[[], int]) -> FastAPI:
     @app.get("/community.pub")
     async def community() -> Response:
         return Response(encode(publisher.trust), media_type="application/json", headers=_caching(NEVER))
-
-    return app
 
 
 def _check_witness(request: Request, publisher: Publisher, now_s: int) -> None:
