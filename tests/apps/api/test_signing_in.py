@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection
 
 from authenticator import Authenticator
 from commonwatt.adapters.organisations.client import DirectoryClient
-from commonwatt.apps.api.armour import SESSION
+from commonwatt.apps.api.armour import BROWSER, SESSION
 from commonwatt.apps.api.gate import Gate
 from commonwatt.apps.api.guard import ACTION, routers_without_guard
 from commonwatt.apps.api.held import Held
@@ -95,6 +95,27 @@ def test_signing_in_takes_no_session_that_was_laid_there(hall: Hall, app: FastAP
     assert come_in(browser, device).status_code == 200
     assert browser.cookies.get(SESSION) != laid
     assert sitting.sit(hall, laid, THERE) is None
+
+
+def test_who_came_in_here_before_is_not_kept_out_by_strangers_who_fail_in_their_name(
+    hall: Hall, clock: Clock, app: FastAPI, browser: Browser
+) -> None:
+    codes = with_password(hall, joined(hall, "anna"))
+
+    def come() -> int:
+        clock.passes(30)
+        told = {"name": "anna", "password": PASSWORD, "code": codes.at(clock.now_s)}
+        return browser.post("/sign-in/password", told).status_code
+
+    assert come() == 200 and browser.ask("DELETE", "/sign-in").status_code == 204
+    stranger = Browser(app)
+    answers = [
+        stranger.post("/sign-in/password", {"name": "anna", "password": "wrong", "code": "000000"}) for _ in range(13)
+    ]
+    assert answers[-1].status_code == 429 and int(answers[-1].headers["retry-after"]) > 0
+    assert come() == 200
+    (kept,) = [one for one in browser.cookies.jar if one.name == BROWSER]
+    assert kept.secure and kept.value not in str(hall.people.persons.find("anna"))
 
 
 def test_unknown_names_are_answered_like_wrong_passwords(hall: Hall, clock: Clock, browser: Browser) -> None:

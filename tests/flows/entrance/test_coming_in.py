@@ -1,17 +1,19 @@
 """Each way in lets its owner in, and nobody else; what was wrong is told to nobody."""
 
 import time
+from dataclasses import replace
 from statistics import median
 
 import pytest
 from coincurve import PrivateKey
 
 from authenticator import Authenticator
-from commonwatt.flows.entrance import coming_in, enrolling
+from commonwatt.flows.entrance import coming_in, enrolling, placing, sitting
 from commonwatt.flows.entrance.hall import Hall, NotLetIn, TooSoon
 from commonwatt.flows.entrance.records import Person, Way, Where
 from commonwatt.identity.keys import SigningKey, signed_digest
 from commonwatt.identity.signing_in.passwords import Passwords
+from commonwatt.identity.signing_in.secret import secret_hash
 from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import InvalidValue, Refused
 from doorway import HERE, PASSWORD, SITE, THERE, Clock, come_in, joined, sits, with_password
@@ -92,6 +94,51 @@ def test_who_fails_often_waits_whether_or_not_the_name_exists(hall: Hall, clock:
     assert waits[0] == waits[1]
     clock.passes(waits[0][0])
     assert come_in(hall, "anna", PASSWORD, codes.at(clock.now_s), THERE).id == anna.id
+
+
+def test_strangers_who_fail_in_somebodys_name_keep_them_out_of_no_browser_that_is_theirs(
+    hall: Hall, clock: Clock, anna: Person
+) -> None:
+    codes = with_password(hall, anna)
+    sitting.sign_in(hall, anna, Way.PASSWORD, HERE, browser="known before")
+    clock.passes(60)
+    for _ in range(6):
+        with pytest.raises(Refused):
+            come_in(hall, "anna", "wrong", "000000", THERE)
+    with pytest.raises(TooSoon):
+        come_in(hall, "anna", PASSWORD, codes.at(clock.now_s), replace(HERE, browser="made up"))
+    hers = replace(HERE, browser="known before")
+    assert come_in(hall, "anna", PASSWORD, codes.at(clock.now_s), hers).id == anna.id
+    with pytest.raises(TooSoon):  # and her success lets strangers guess no sooner
+        come_in(hall, "anna", "wrong", "000000", THERE)
+
+
+def test_a_known_browser_is_slowed_too_and_is_known_for_its_own_person_alone(
+    hall: Hall, clock: Clock, anna: Person
+) -> None:
+    with_password(hall, anna)
+    joined(hall, "berta")
+    sitting.sign_in(hall, anna, Way.PASSWORD, HERE, browser="stolen")
+    for name in ("anna", "berta"):
+        for _ in range(5):
+            with pytest.raises(NotLetIn):
+                come_in(hall, name, "wrong", "000000", replace(THERE, browser="stolen"))
+        with pytest.raises(TooSoon):
+            come_in(hall, name, "wrong", "000000", replace(THERE, browser="stolen"))
+    assert hall.people.tries("name berta").count == 5 and not hall.people.tries("name anna").count
+
+
+def test_no_browser_is_known_after_all_sessions_were_ended_and_eight_at_most_before(hall: Hall, anna: Person) -> None:
+    for number in range(10):
+        sitting.sign_in(hall, anna, Way.PASSWORD, HERE, browser=f"browser {number}")
+    assert len(placing.known(hall, "anna").browsers) == 8
+    sitting.sign_in(hall, anna, Way.INVITATION, HERE, browser="of an invitation")
+    sitting.sign_in(hall, anna, Way.PASSWORD, replace(HERE, browser="browser 9"), browser="new")
+    known = placing.known(hall, "anna").browsers
+    assert secret_hash("new") in known and len(known) == 8
+    assert not {secret_hash("browser 9"), secret_hash("of an invitation")} & set(known)
+    sitting.end_all(hall, anna)
+    assert not placing.known(hall, "anna").browsers
 
 
 def test_a_clock_that_was_ahead_locks_nobody_out_for_as_long(hall: Hall, clock: Clock, anna: Person) -> None:

@@ -13,6 +13,8 @@ from commonwatt.apps.api.problems import Problem, send_problem
 
 SESSION = "__Host-commonwatt"
 """The cookie that holds a session's secret; a browser lets no other host and no plain HTTP set one of this name."""
+BROWSER = "__Host-commonwatt-browser"
+"""The cookie by which a browser is known where somebody signed in; it opens nothing, see `Where.browser`."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
 _YEAR_S = 31_536_000

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Response
 from starlette.requests import HTTPConnection
 
-from commonwatt.apps.api.armour import SESSION, Armour
+from commonwatt.apps.api.armour import BROWSER, SESSION, Armour
 from commonwatt.apps.api.guard import Seating
 from commonwatt.apps.api.held import FREE, Held
 from commonwatt.apps.api.problems import Problem
@@ -27,6 +27,8 @@ from commonwatt.identity.signing_in.secret import AT_HOME, TOKEN_PREFIX, secret_
 
 CEREMONY = "__Host-commonwatt-begun"
 _BEARER = "bearer "
+_KNOWN_S = 366 * 86_400
+_MOST_SECRET = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +139,11 @@ def where(connection: HTTPConnection) -> Where:
     """Return from where somebody asks; what proxies add about others is not believed, anybody can write it."""
     address = connection.client.host if connection.client else "unknown"
     device = connection.headers.get("user-agent", "")
-    return Where(address=address, device="".join(letter for letter in device[:200] if letter.isprintable()))
+    return Where(
+        address=address,
+        device="".join(letter for letter in device[:200] if letter.isprintable()),
+        browser=connection.cookies.get(BROWSER, "")[:_MOST_SECRET],
+    )
 
 
 # Dependencies are coroutines: others would run beside the loop, in whose thread the store is open.
@@ -180,6 +186,12 @@ def keep_session(response: Response, secret: str) -> Response:
     """Let a browser keep a session's secret, out of reach of scripts, other hosts and other sites' writes."""
     response.set_cookie(SESSION, secret, max_age=AT_HOME.whole_s, secure=True, httponly=True, samesite="lax", path="/")
     response.delete_cookie(CEREMONY, secure=True, httponly=True, samesite="lax", path="/")
+    return response
+
+
+def keep_browser(response: Response, secret: str) -> Response:
+    """Let a browser keep by what it is known, longer than any session."""
+    response.set_cookie(BROWSER, secret, max_age=_KNOWN_S, secure=True, httponly=True, samesite="strict", path="/")
     return response
 
 

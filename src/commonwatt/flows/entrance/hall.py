@@ -12,6 +12,7 @@ from commonwatt.flows.entrance.records import NOBODY, Credential, Notice, Person
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.identity.signing_in.ceremony import Ceremonies
 from commonwatt.identity.signing_in.passwords import Passwords
+from commonwatt.identity.signing_in.secret import secret_hash
 from commonwatt.identity.signing_in.site import Site
 from commonwatt.identity.signing_in.slowing import FREE_TRIES, FREE_TRIES_OF_ADDRESS, Tries, one_more, wait_s
 from commonwatt.identity.signing_in.trail import Happened
@@ -72,16 +73,29 @@ class Hall:
     def knock(self, where: Where, name: str = "") -> None:
         """Count a try, of an address and of a name, before anything is looked at.
 
+        A browser in which the person of that name signed in before is counted by itself: strangers who fail in
+        somebody's name keep them out of none that is theirs (device cookies, OWASP "Slow Down Online Guessing").
+
         Raises:
             TooSoon: There were too many that failed.
         """
-        now_s, whose = self.now_s(), _whose(where, name)
+        now_s, whose = self.now_s(), self._whose(where, name)
         tries = [(key, self._tries(key, now_s), free) for key, free in whose]
         if longest := max(wait_s(known, now_s, free) for _, known, free in tries):
             raise TooSoon(longest)
         with self.people.together():
             for key, known, _ in tries:
                 self.people.set_tries(key, one_more(known, now_s))
+
+    def _whose(self, where: Where, name: str) -> list[tuple[str, int]]:
+        """Return under what a try is counted, each with how many cost nothing."""
+        counted = [(f"address {line_of(where.address)}", FREE_TRIES_OF_ADDRESS)]
+        if not name:
+            return counted
+        hashed = secret_hash(where.browser) if where.browser else ""
+        person = self.people.persons.find(name) if hashed else None
+        known = person is not None and hashed in person.browsers
+        return [*counted, (f"browser {hashed}" if known else f"name {name}", FREE_TRIES)]
 
     def _tries(self, key: str, now_s: int) -> Tries:
         """Return what is counted under a key, from now on where a clock that was ahead noted it."""
@@ -94,7 +108,7 @@ class Hall:
     def welcome(self, where: Where, name: str = "") -> None:
         """Let a try that succeeded count no more; an address keeps its others: a right one buys no wrong ones."""
         with self.people.together():
-            for key, _ in _whose(where, name):
+            for key, _ in self._whose(where, name):
                 known = self.people.tries(key)
                 left = max(0, known.count - 1) if key.startswith("address ") else 0
                 self.people.set_tries(key, Tries(left, known.last_s))
@@ -139,8 +153,3 @@ def line_of(address: str) -> str:
     except ValueError:
         return address
     return str(ip_network((found, 64), strict=False)) if found.version == 6 else address
-
-
-def _whose(where: Where, name: str) -> list[tuple[str, int]]:
-    counted = [(f"address {line_of(where.address)}", FREE_TRIES_OF_ADDRESS)]
-    return [*counted, (f"name {name}", FREE_TRIES)] if name else counted

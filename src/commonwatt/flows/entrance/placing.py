@@ -126,7 +126,9 @@ def set_addresses(hall: Hall, person: Person, addresses: Sequence[str], where: W
     """
     if len(addresses) > MOST_ADDRESSES:
         raise InvalidValue(f"letters go to {MOST_ADDRESSES} addresses at most")
-    changed = replace(person, addresses=tuple(dict.fromkeys(map(_checked, addresses))))
+    changed = replace(
+        hall.people.persons.get(person.id) or person, addresses=tuple(dict.fromkeys(map(_checked, addresses)))
+    )
     with hall.people.together():
         hall.people.persons.put(changed)
         everywhere = replace(changed, addresses=tuple(dict.fromkeys((*person.addresses, *changed.addresses))))
@@ -144,7 +146,7 @@ def set_guardians(hall: Hall, person: Person, names: Sequence[str], where: Where
     guardians = tuple(dict.fromkeys(known(hall, name).id for name in names))
     if person.id in guardians:
         raise Refused("a guardian is another person")
-    changed = replace(person, guardians=guardians)
+    changed = replace(hall.people.persons.get(person.id) or person, guardians=guardians)
     with hall.people.together():
         hall.people.persons.put(changed)
         hall.note(Happened.GUARDIANS_CHANGED, person.id, where, guardians=" ".join(guardians))

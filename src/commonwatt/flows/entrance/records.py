@@ -54,6 +54,7 @@ class Person:
         made_s: Since when, seconds since 1970.
         addresses: Where letters go, e-mail.
         guardians: Ids of those who may agree to a recovery.
+        browsers: Hashes of what the browsers keep in which they signed in last, see `Where.browser`.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Person:
     made_s: int
     addresses: tuple[str, ...] = ()
     guardians: tuple[str, ...] = ()
+    browsers: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -273,7 +275,14 @@ class Notice(Named):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """From where somebody comes: their address on the network, and what their browser says that it is."""
+    """From where somebody comes.
+
+    Args:
+        address: On the network.
+        device: What their browser says that it is.
+        browser: The secret that it was given when somebody last signed in there; empty where nobody did.
+    """
 
     address: str
     device: str = ""
+    browser: str = field(default="", repr=False)

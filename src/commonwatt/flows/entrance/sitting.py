@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from commonwatt.flows.entrance.hall import Hall, NotLetIn
-from commonwatt.flows.entrance.records import ENROLLING, NOBODY, Person, Session, Token, Way, Where
+from commonwatt.flows.entrance.records import ENROLLING, LASTING, NOBODY, Person, Session, Token, Way, Where
 from commonwatt.identity.access import OF_TOKENS, Scope
 from commonwatt.identity.seat import Seat
 from commonwatt.identity.signing_in.secret import FRESH_S, lasting, new_secret, new_token, secret_hash
@@ -13,6 +13,7 @@ from commonwatt.model import InvalidValue, Refused
 
 MOST_SESSIONS = 50
 MOST_TOKENS = 50
+MOST_BROWSERS = 8
 LONGEST_TOKEN_S = 366 * 86_400
 _ENROL_WITHIN_S = 3_600
 _SEEN_EVERY_S = 60
@@ -29,7 +30,13 @@ class Sitting:
 
 
 def sign_in(
-    hall: Hall, person: Person, way: Way, where: Where, old: str | None = None, place: int | None = None
+    hall: Hall,
+    person: Person,
+    way: Way,
+    where: Where,
+    old: str | None = None,
+    place: int | None = None,
+    browser: str = "",
 ) -> str:
     """Open a session and return its secret, which is kept nowhere here.
 
@@ -40,6 +47,7 @@ def sign_in(
         where: From where.
         old: The secret of the session that the browser had until now: it ends, so that nobody can have laid it there.
         place: In which of their roles; the first that they have, where it is left out.
+        browser: The secret by which this browser is to be known from now on, in place of what it had until now.
 
     Raises:
         NotLetIn: They have no role.
@@ -66,8 +74,17 @@ def sign_in(
         for one in sorted(known, key=lambda known: known.seen_s)[: max(0, len(known) - MOST_SESSIONS + 1)]:
             hall.people.sessions.drop(one.hash)
         hall.people.sessions.put(session)
+        if browser and way in LASTING:
+            _know(hall, person, where.browser, browser)
         hall.note(Happened.SIGNED_IN, person.id, where, way=way.value, session=session.id)
     return secret
+
+
+def _know(hall: Hall, person: Person, old: str, new: str) -> None:
+    """Know a browser from now on by another secret; of many the one that was not used longest is forgotten."""
+    told = hall.people.persons.get(person.id) or person
+    others = [one for one in told.browsers if not old or one != secret_hash(old)]
+    hall.people.persons.put(replace(told, browsers=(*others, secret_hash(new))[-MOST_BROWSERS:]))
 
 
 def sit(hall: Hall, secret: str, where: Where) -> Sitting | None:
@@ -301,7 +318,10 @@ def note_deed(hall: Hall, seat: Seat, what: Happened, details: Mapping[str, str]
 
 
 def end_all(hall: Hall, person: Person, but: str | None = None) -> None:
-    """End all sessions and tokens of a person; but one session, by the hash of its secret."""
+    """End all sessions and tokens of a person, but one session by its secret's hash; know none of their browsers."""
+    told = hall.people.persons.get(person.id)
+    if told is not None and told.browsers:
+        hall.people.persons.put(replace(told, browsers=()))
     for session in hall.people.sessions.of(person.id):
         if session.hash != but:
             hall.people.sessions.drop(session.hash)

@@ -21,6 +21,7 @@ from commonwatt.apps.api.gate import (
     SomebodyThere,
     ceremony_of,
     drop_session,
+    keep_browser,
     keep_ceremony,
     keep_session,
 )
@@ -33,6 +34,7 @@ from commonwatt.flows.entrance.records import Person, Way, Where
 from commonwatt.flows.entrance.sitting import Sitting
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Role, Seat
+from commonwatt.identity.signing_in.secret import new_secret
 from commonwatt.model import AccountId
 
 router = APIRouter(prefix="/sign-in", tags=["signing in"])
@@ -242,8 +244,8 @@ async def organisation_back(request: Request, gate: AtGate, where: FromWhere) ->
     response = RedirectResponse(on_this_site(arrived.after), status_code=303)
     if not arrived.linking:
         person = coming_in.with_organisation(gate.hall, arrived, where)
-        old = request.cookies.get(SESSION)
-        return keep_session(response, sittings.sign_in(gate.hall, person, Way.ORGANISATION, where, old))
+        secret, browser = open_session(request, gate, person, Way.ORGANISATION, where)
+        return keep_browser(keep_session(response, secret), browser)
     here = gate.sitting(request)
     if here is None:
         raise missing("who comes back is still signed in", "session")
@@ -269,10 +271,16 @@ async def leave(gate: AtGate, where: FromWhere, here: SomebodyThere) -> Response
 
 def let_in(request: Request, gate: Gate, person: Person, way: Way, where: Where) -> Response:
     """Open a session in place of the one that the browser had, and answer with who sits there."""
-    secret = sittings.sign_in(gate.hall, person, way, where, request.cookies.get(SESSION))
+    secret, browser = open_session(request, gate, person, way, where)
     found = sittings.sit(gate.hall, secret, where)
     assert found is not None
-    return keep_session(answer(request, shown(found.seat, found)), secret)
+    return keep_browser(keep_session(answer(request, shown(found.seat, found)), secret), browser)
+
+
+def open_session(request: Request, gate: Gate, person: Person, way: Way, where: Where) -> tuple[str, str]:
+    """Open a session in place of the one that the browser had; return its secret, and by what the browser is known."""
+    browser = new_secret()
+    return sittings.sign_in(gate.hall, person, way, where, request.cookies.get(SESSION), browser=browser), browser
 
 
 def shown(seat: Seat, here: Sitting | None) -> SeatShown:
