@@ -81,3 +81,31 @@ def test_lines_beyond_the_most_are_answered_that_there_are_too_many() -> None:
                 writer.close()
 
     asyncio.run(story())
+
+
+def test_one_address_holds_its_part_of_the_lines_and_leaves_the_others_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert serving.of_this_machine("127.0.0.2") and serving.of_this_machine("::1")
+    assert not serving.of_this_machine("192.0.2.1") and not serving.of_this_machine("unknown")
+    monkeypatch.setattr(serving, "of_this_machine", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(serving, "MOST_OF_ADDRESS", 3)
+
+    async def story() -> None:
+        async with served() as port, asyncio.timeout(60):
+            lines = []
+
+            async def line(address: str) -> bytes:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+                lines.append(writer)
+                writer.write(ASK)
+                return (await reader.readline())[:12]
+
+            assert [await line("127.0.0.2") for _ in range(4)] == 3 * [b"HTTP/1.1 200"] + [b"HTTP/1.1 503"]
+            assert await line("127.0.0.3") == b"HTTP/1.1 200"
+            assert [await line("127.0.0.1") for _ in range(5)] == 5 * [b"HTTP/1.1 200"]
+            lines[0].close()
+            await asyncio.sleep(SOON_S)
+            assert await line("127.0.0.2") == b"HTTP/1.1 200"
+            for writer in lines:
+                writer.close()
+
+    asyncio.run(story())
