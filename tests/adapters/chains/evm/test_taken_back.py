@@ -216,3 +216,15 @@ class saying:  # noqa: N801  used as a function
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+@pytest.mark.parametrize("says", ["execution reverted", "revert"])
+def test_a_contract_that_gives_no_reason_refuses_without_a_word_whatever_its_node_calls_that(says: str) -> None:
+    class Silent(BaseProvider):
+        def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+            if method == "eth_chainId":
+                return {"jsonrpc": "2.0", "id": 0, "result": "0x1"}
+            return {"jsonrpc": "2.0", "id": 0, "error": {"code": 3, "message": says, "data": "0x"}}
+
+    with pytest.raises(Refused, match="without a word"):
+        EvmChain(Web3(Silent())).call(PLACE, "total")

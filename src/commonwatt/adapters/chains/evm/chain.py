@@ -44,6 +44,8 @@ FEE_MARGIN = 2
 _LOOK_EVERY_S = 0.2
 _WAITS_S = 120.0
 """So long a transaction is thought to wait for a block where a node does not tell."""
+_NO_WORDS = frozenset({None, "execution reverted", "no data", "revert"})
+"""What nodes say of a contract that refused and gave no reason: geth and anvil, web3 itself, ethereumjs."""
 _BLOCKS_OF_EVENTS = 2_000
 """Asked for at a time; many nodes refuse more."""
 
@@ -308,7 +310,7 @@ def _words(error: ContractLogicError) -> str:
     data = error.data
     if isinstance(data, str) and data.startswith("0x") and len(data) > 2:
         return reason(bytes.fromhex(data[2:]))
-    return reason(b"") if error.message in (None, "execution reverted", "no data") else str(error.message)
+    return reason(b"") if error.message in _NO_WORDS else str(error.message)
 
 
 def _message(error: Web3RPCError) -> str:
