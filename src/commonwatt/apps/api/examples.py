@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from commonwatt.apps.api.armour import SESSION
 from commonwatt.apps.api.guard import ACTION
+from commonwatt.apps.api.samples import sample
 from commonwatt.identity.access import PUBLICLY, Action
 
 _WALLET = "0x52908400098527886E0F7030069857D2E4169EE7"
@@ -73,6 +74,7 @@ def complete(told: dict[str, Any]) -> None:
     for operations in told["paths"].values():
         for operation in operations.values():
             _exemplify(operation)
+            _exemplify_answers(operation, told["components"]["schemas"])
             publicly = Action(operation[ACTION]) in PUBLICLY
             # What the public may is asked for by showing nothing, or as whoever one is.
             operation["security"] = [{}, *known] if publicly else known
@@ -83,3 +85,10 @@ def _exemplify(operation: dict[str, Any]) -> None:
     name = body.get("schema", {}).get("$ref", "").rpartition("/")[2]
     if name in BODIES and "examples" not in body:
         body["examples"] = {"one": {"summary": "One of them", "value": BODIES[name]}}
+
+
+def _exemplify_answers(operation: dict[str, Any], shapes: Mapping[str, Any]) -> None:
+    for answer in operation["responses"].values():
+        for kind in answer.get("content", {}).values():
+            if kind.get("schema") and "examples" not in kind and "example" not in kind:
+                kind["example"] = sample(kind["schema"], shapes)
