@@ -1,11 +1,13 @@
 """An example of each body that the API takes and that is a shape of its own, and how somebody shows who they are."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
 
 from commonwatt.apps.api.armour import SESSION
 from commonwatt.apps.api.guard import ACTION
+from commonwatt.apps.api.problems import PROBLEM
 from commonwatt.apps.api.samples import sample
 from commonwatt.identity.access import PUBLICLY, Action
 
@@ -88,7 +90,10 @@ def _exemplify(operation: dict[str, Any]) -> None:
 
 
 def _exemplify_answers(operation: dict[str, Any], shapes: Mapping[str, Any]) -> None:
-    for answer in operation["responses"].values():
-        for kind in answer.get("content", {}).values():
+    for status, answer in operation["responses"].items():
+        for name, kind in answer.get("content", {}).items():
             if kind.get("schema") and "examples" not in kind and "example" not in kind:
-                kind["example"] = sample(kind["schema"], shapes)
+                made = sample(kind["schema"], shapes)
+                if name == PROBLEM:
+                    made |= {"status": int(status), "title": HTTPStatus(int(status)).phrase}
+                kind["example"] = made
