@@ -1,11 +1,12 @@
 """What the command line asks for, done over the wired street: run durably, replay a folder, plan under statements."""
 
 import shutil
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import msgspec
@@ -78,7 +79,7 @@ def run_durably(
         Refused: The folder holds a run of another street, or something that is no run.
     """
     claim(stage, folder, RUN_FORMAT, fresh=fresh)
-    with ProcessPoolExecutor(1, get_context("spawn")) as aside, ExitStack() as doors:
+    with _aside() as aside, ExitStack() as doors:
         smart = aside.submit(curve_without_discharging, source, stage.street.day.isoformat(), stage.street.forecast)
         day = durable_day(stage, folder, doors)
         tell_keys(stage, day, folder)
@@ -88,6 +89,25 @@ def run_durably(
         summary = _finish(stage, day, folder, smart.result())
     save_secret(folder / "summary.json", msgspec.json.format(msgspec.json.encode(summary)))
     return summary
+
+
+@contextmanager
+def _aside() -> Iterator[ProcessPoolExecutor]:
+    """Yield a second process for work beside; who is interrupted does not wait for what it still works at."""
+    others = set(active_children())
+    pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_leave_interrupts_to_who_asked)
+    try:
+        yield pool
+    except BaseException:
+        for worker in set(active_children()) - others:
+            worker.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts_to_who_asked() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def curve_without_discharging(source: Path, day: str, forecast: Forecasts | None = None) -> list[int]:

@@ -194,7 +194,9 @@ def test_ctrl_c_ends_in_a_word_and_what_was_answered_is_kept(tmp_path: Path) -> 
             assert running.poll() is None
             time.sleep(0.1)
         running.send_signal(signal.SIGINT)
+        began = time.monotonic()
         _, said = running.communicate(timeout=60)
+        assert time.monotonic() - began < 15, "nobody waits for the curve that was worked out beside"
     assert (running.returncode != 0, "Traceback" in said) == (True, False), said
     with open_log(tmp_path / "run") as log:
         assert log.size > 50
