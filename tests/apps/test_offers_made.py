@@ -116,7 +116,9 @@ def test_what_cannot_be_offered_is_refused_in_words_before_anything_is_signed(li
         elsewhere = Seat(person="otto", role=Role.OPERATOR, account=PAYER, zones=("north",))
         assert offering.weigh(community, elsewhere, PAYER, terms(end_s, budget_micro=0)).found["may"] == "north"
         grid = Seat(person="dora", role=Role.DSO, account=GRID)
-        assert offering.weigh(community, grid, GRID, terms(end_s)).why.startswith("who offers is a utility")
+        assert offering.weigh(community, grid, GRID, terms(end_s)).why.startswith(
+            "who offers is a utility, an aggregator"
+        )
         assert not offering.offers_here(community, grid) and offering.offers_here(community, PAYS)
         with pytest.raises(Refused):
             offering.weigh(community, seat(GIVER), GIVER, terms(end_s))

@@ -123,6 +123,45 @@ def paid(community: Community) -> dict[str, int]:
     return {memo: amount for memo, amount in found.items() if amount}
 
 
+@pytest.mark.row("X1")
+def test_a_utility_limits_a_zone_once_somebody_there_accepted_its_offer_and_below_what_owners_want() -> None:
+    lane = Contracting()
+    line = "energy of zone lane <= 20 kWh from 13:00 to 14:00 on 1 June 2026 for contract"
+
+    def state(text: str) -> Outcome:
+        return lane.ask("utility", Kind.CONSTRAINT, bodies.ConstraintBody(text=text, said_s=lane.now_s))
+
+    offer = lane.offer(SURPLUS, PEAK)
+    assert state(line) is Outcome.NOT_ALLOWED, "nobody there takes its money yet"
+    assert lane.guarantee() is Outcome.BOOKED
+    assert lane.accept(offer) is Outcome.BOOKED
+    assert state(line) is Outcome.BOOKED
+    assert state(line.replace("for contract", "for dso")) is Outcome.NOT_ALLOWED
+    assert state(line.replace("zone lane", "community")) is Outcome.NOT_ALLOWED
+    assert state(f"no longer: {line}") is Outcome.BOOKED
+    lane.sure()
+
+
+@pytest.mark.row("W5")
+def test_an_aggregator_pays_in_and_buys_flexibility_as_a_utility_does() -> None:
+    lane = Contracting()
+    assert lane.register_key("pool", "aggregator", "pool") is Outcome.BOOKED
+    assert lane.pay("pool", BUDGET, "first pool") is Outcome.BOOKED
+    body = contract_bodies.MakeOffer(
+        windows=(SURPLUS,),
+        most_windows=1,
+        until_s=NOON + DAY_S,
+        accept_by_s=NOON + HOUR_S,
+        power_w=1_000,
+        budget_micro=MICRO,
+        basis=Basis.ON_TOP,
+        most_micro_per_kwh=SURPLUS.price_micro_per_kwh,
+    )
+    assert lane.ask("pool", Kind.CONTRACT, body) is Outcome.BOOKED
+    assert lane.free("pool") == BUDGET - MICRO
+    lane.sure()
+
+
 @pytest.mark.row("W5")
 def test_what_is_charged_at_surplus_and_given_back_at_the_peak_is_paid_at_two_prices() -> None:
     lane = Contracting()

@@ -89,7 +89,7 @@ def put(context: Context) -> None:
     context.put(tag("h2", words.say("Offer a contract")))
     if not views.offers_here(context.community, context.seat):
         why = words.say(
-            "An offer sets money aside, and only a utility's or the operator's account can do so. "
+            "An offer sets money aside, and only a utility's, an aggregator's or the operator's account can do so. "
             "Who runs the wires takes a seat as a utility for it."
         )
         context.put(empty_state(words, words.say("This account makes no offers"), why))

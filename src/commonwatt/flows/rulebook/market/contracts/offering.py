@@ -9,7 +9,7 @@ from commonwatt.flows.rulebook.tokens.transferring import MOST_PENDING
 from commonwatt.market.contracts import Terms, Trigger, Window
 from commonwatt.model import AccountId, Commodity, InvalidValue, Outcome
 
-SPEAKERS = frozenset({"member", "utility", "operator"})
+SPEAKERS = frozenset({"member", "utility", "aggregator", "operator"})
 """Whose keys may sign a contract request."""
 OFFERING = SPEAKERS - {"member"}
 """Whose keys may make an offer: who pays for flexibility, not who sells it."""
@@ -37,7 +37,9 @@ def offer_objection(state: State, utility: AccountId, body: bodies.MakeOffer, st
     """
     book = state.contracted.book
     if not any(state.keys.has_role(utility, role) for role in OFFERING):
-        return Objection(Outcome.NOT_ALLOWED, "who offers is a utility, or who runs the community", {"found": utility})
+        return Objection(
+            Outcome.NOT_ALLOWED, "who offers is a utility, an aggregator, or who runs the community", {"found": utility}
+        )
     try:
         terms = terms_of(body)
     except InvalidValue as error:
