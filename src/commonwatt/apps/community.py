@@ -5,7 +5,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -26,10 +26,12 @@ from commonwatt.flows.desk import Desk
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.rulebook import State
+from commonwatt.flows.rulebook.bodies import read_body
+from commonwatt.flows.rulebook.lacking import lacking
 from commonwatt.identity.keys import SigningKey
 from commonwatt.identity.seat import Seat
 from commonwatt.identity.signing_in.trail import Happened
-from commonwatt.model import GRID, AccountId, InvalidValue, KeyId, Kind, Outcome, Refused
+from commonwatt.model import GRID, AccountId, InvalidValue, KeyId, Kind, Outcome, Refused, Request
 
 if TYPE_CHECKING:
     from commonwatt.apps.chaining import ChainKeeper
@@ -65,10 +67,14 @@ class Passed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What became of a request, and where it stands in the log; None where it was not admitted."""
+    """What became of a request, and where it stands in the log; None where it was not admitted.
+
+    Where it was not backed, ``lacks`` tells what it asked for and what stood behind it, see `rulebook.lacking`.
+    """
 
     outcome: Outcome
     position: int | None = None
+    lacks: Mapping[str, int | str] = field(default_factory=dict)
 
 
 class Community:
@@ -293,9 +299,16 @@ class Community:
             for one, outcome in zip_longest(passed, outcomes):
                 one.done(outcome)
         return [
-            Done(outcome=outcome, position=self.chronicle.position(head.author, head.seq) if head else None)
+            Done(
+                outcome=outcome,
+                position=self.chronicle.position(head.author, head.seq) if head else None,
+                lacks=self._lacks(head) if head and outcome is Outcome.NOT_BACKED else {},
+            )
             for head, outcome in zip(heads, outcomes, strict=True)
         ]
+
+    def _lacks(self, head: Request) -> Mapping[str, int | str]:
+        return lacking(self.state, head.on_behalf_of, read_body(head.kind, head.body))
 
     async def _seen(self, last: Mapping[KeyId, int]) -> None:
         """Wait until the log told of a request of each key, and no longer than `SEEN_WITHIN_S`."""

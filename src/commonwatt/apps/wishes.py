@@ -97,7 +97,7 @@ async def granted(
     """
     done = await wish(community, seat, action, account, kind, told)
     if done.outcome not in (Outcome.BOOKED, Outcome.WAITING):
-        raise of_outcome(done.outcome, kind.value, position=done.position)
+        raise of_outcome(done.outcome, kind.value, position=done.position, **done.lacks)
     return done
 
 
