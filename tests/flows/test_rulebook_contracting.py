@@ -261,6 +261,54 @@ def test_a_grid_event_calls_its_zone_in_time_and_a_price_calls_above_its_level()
     assert by_price.calls[0].called == (PEAK.start_s, PEAK.end_s), "its price was known before it was accepted"
 
 
+@pytest.mark.row("E13")
+@pytest.mark.row("W5")
+def test_who_pays_calls_what_its_own_offer_says_that_it_calls_and_nothing_else() -> None:
+    lane = Contracting(("north",))
+    own = contract_bodies.TriggerItem(kind=TriggerKind.EVENT, name="mine", oracles=("utility",), quorum=1)
+    offer = lane.offer(PEAK, trigger=own)
+    assert lane.guarantee() is Outcome.BOOKED
+    assert lane.accept(offer, charge_w=0) is Outcome.BOOKED
+    told = {"direction": Direction.GIVE_BACK, "start_s": PEAK.start_s + 900, "end_s": PEAK.end_s}
+
+    def call(who: str, name: str = "mine", **more: Any) -> Outcome:
+        return lane.ask(who, Kind.FACT, contract_bodies.EventFact(name=name, **(told | more)), account=who)
+
+    (contract,) = lane.state.contracted.book.contracts.values()
+    assert call("north") is Outcome.BOOKED, "an oracle may say it"
+    assert contract.calls[0].status is Status.STANDBY, "and calls nothing where it is not named"
+    assert call("utility", "another") is Outcome.UNKNOWN_THING
+    assert call("operator") is Outcome.UNKNOWN_THING, "it pays for nothing here"
+    assert call("anna") is Outcome.NOT_ALLOWED
+    assert call("utility", start_s=NOON - 900) is Outcome.TOO_LATE
+    assert lane.frequency("utility", 49_000, NOON - 60) is Outcome.NOT_ALLOWED, "who pays measures nothing"
+    prices = bodies.FactBody(start_s=PEAK.start_s, prices=[(1, 1)])
+    assert lane.ask("utility", Kind.FACT, prices) is Outcome.NOT_ALLOWED, "and tells no prices"
+    assert call("utility") is Outcome.BOOKED
+    assert contract.calls[0].called == (PEAK.start_s + 900, PEAK.end_s)
+    lane.sure()
+
+
+def test_who_pays_is_no_oracle_of_frequency_and_calls_for_nobody_else() -> None:
+    lane = Contracting(("north",))
+    for trigger in (
+        contract_bodies.TriggerItem(kind=TriggerKind.FREQUENCY_BELOW, level=49_800, oracles=("utility",), quorum=1),
+        contract_bodies.TriggerItem(kind=TriggerKind.EVENT, name="theirs", oracles=("judge",), quorum=1),
+    ):
+        body = contract_bodies.MakeOffer(
+            windows=(PEAK,),
+            most_windows=1,
+            until_s=NOON + DAY_S,
+            accept_by_s=NOON + HOUR_S,
+            power_w=1_000,
+            budget_micro=MICRO,
+            basis=Basis.ON_TOP,
+            most_micro_per_kwh=PEAK.price_micro_per_kwh,
+            trigger=trigger,
+        )
+        assert lane.ask("utility", Kind.CONTRACT, body) is Outcome.UNKNOWN_THING
+
+
 @pytest.mark.row("M4")
 @pytest.mark.row("X13")
 def test_only_what_is_controlled_directly_within_its_limits_and_once_is_guaranteed() -> None:

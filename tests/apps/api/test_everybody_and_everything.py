@@ -185,6 +185,8 @@ ROUTES: dict[str, About] = {
     "POST /accounts/{account}/offers": About.ACCOUNT,
     "POST /accounts/{account}/offers/weighed": About.ACCOUNT,
     "POST /accounts/{account}/offers/{name}/close": About.ACCOUNT,
+    "GET /accounts/{account}/responses": About.ACCOUNT,
+    "POST /accounts/{account}/offers/{name}/call": About.ACCOUNT,
     "GET /accounts/{account}/contracts": About.ACCOUNT,
     "POST /accounts/{account}/contracts": About.ACCOUNT,
     "GET /map": About.SHARED,
