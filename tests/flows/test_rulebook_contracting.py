@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from community import EXPORT, IMPORT, NOON, Community, instruction
+from community import EXPORT, IMPORT, NOON, Community, Flow, instruction
+from test_outlook import terms
 from waking import check_woken, sleep
 
+from commonwatt.flows.constraint_to_command import plan_ahead
+from commonwatt.flows.outlook import outlook
 from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.market.contracts import contract_bodies
 from commonwatt.market.contracts import BaselineRule, Basis, Days, Direction, PaymentRule, Status, TriggerKind
 from commonwatt.metering.batch import Flag, Item, Quality, encode_items
-from commonwatt.model import MICRO, SLOT_SECONDS, AccountId, AssetId, Commodity, ConsentMode, Kind, Outcome
+from commonwatt.model import MICRO, SLOT_SECONDS, AccountId, AssetId, Commodity, ConsentMode, Kind, Outcome, Priority
 
 DAY_S, HOUR_S = 86_400, 3_600
 BUDGET = 10 * MICRO
@@ -287,6 +290,35 @@ def test_who_pays_calls_what_its_own_offer_says_that_it_calls_and_nothing_else()
     assert call("utility") is Outcome.BOOKED
     assert contract.calls[0].called == (PEAK.start_s + 900, PEAK.end_s)
     lane.sure()
+
+
+@pytest.mark.row("W5")
+@pytest.mark.row("X1")
+def test_a_called_window_is_planned_for_as_long_as_it_lasts_and_below_what_its_owner_wants() -> None:
+    lane = Contracting()
+    lane.live(anna=Flow(charge_wh=500))
+    own = contract_bodies.TriggerItem(kind=TriggerKind.EVENT, name="mine", oracles=("utility",), quorum=1)
+    offer = lane.offer(SURPLUS, trigger=own)
+    assert lane.guarantee() is Outcome.BOOKED
+    assert lane.accept(offer, give_back_w=0) is Outcome.BOOKED
+    assert outlook(lane.state, terms("anna"), lane.slot_s).constraints == (), "nobody called yet"
+    event = contract_bodies.EventFact(
+        name="mine", direction=Direction.CHARGE, start_s=SURPLUS.start_s, end_s=SURPLUS.start_s + 1_800
+    )
+    assert lane.ask("utility", Kind.FACT, event) is Outcome.BOOKED
+    known = outlook(lane.state, terms("anna"), lane.slot_s)
+    (asked,) = known.constraints
+    assert (asked.scope, asked.value, asked.priority, asked.author) == ((ASSET,), 2_000, Priority.CONTRACT, "utility")
+    plan, _ = plan_ahead(known)
+    first = (SURPLUS.start_s - lane.slot_s) // SLOT_SECONDS
+    assert all(power_w >= 2_000 for power_w in plan.power_w[AssetId(ASSET)][first : first + 2])
+    lane.state_that("anna", "power of anna-battery <= 0 W from 14:00 to 15:00 on 1 June 2026")
+    plan, _ = plan_ahead(outlook(lane.state, terms("anna"), lane.slot_s))
+    assert all(power_w <= 0 for power_w in plan.power_w[AssetId(ASSET)][first : first + 2]), (
+        "the owner's word goes first"
+    )
+    later = outlook(lane.state, terms("anna"), SURPLUS.start_s + 1_800)
+    assert [one.author for one in later.constraints] == ["anna"], "what was called is over"
 
 
 def test_who_pays_is_no_oracle_of_frequency_and_calls_for_nobody_else() -> None:
