@@ -192,6 +192,7 @@ ROUTES: dict[str, About] = {
     "GET /map": About.SHARED,
     "GET /demands": About.SHARED,
     "GET /what-if": About.LISTED,
+    "GET /what-if/days": About.LISTED,
     "GET /demands/standing": About.LISTED,
     "POST /demands": About.LISTED,
     "DELETE /demands/{name}": About.LISTED,

@@ -48,6 +48,7 @@ EXAMPLES = {
     "chain serve": "chain serve hill --port 8545",
     "chain deploy": "chain deploy hill",
     "chain bond": "chain bond hill --witness watch",
+    "what-if": "what-if --day 2018-11-14 --batteries 5 --folder hill",
     "event list": "event list --folder hill",
     "event call": "event call 30 --start 2026-06-01T18:00Z --power-w 2000 --folder hill",
     "event end": "event end operator-1542200000-1800 --folder hill",
