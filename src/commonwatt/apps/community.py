@@ -20,7 +20,7 @@ from commonwatt.apps.feed_terms import open_outside
 from commonwatt.apps.foresight import Book, Foresight
 from commonwatt.apps.proving import Prover
 from commonwatt.apps.trying import Trials
-from commonwatt.apps.wiring import open_key, open_log, open_past
+from commonwatt.apps.wiring import keep_key, open_key, open_log, open_past
 from commonwatt.flows.chronicle import Chapter, Chronicler
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.intake import read_head
@@ -105,6 +105,8 @@ class Community:
             self._doors.callback(self.outside.close)
         self._hearing: list[Hear] = []
         self._keys: dict[AccountId, SigningKey | None] = {}
+        self.reading_key = False
+        """Whether a key from elsewhere is being opened: one at a time, for each may take much memory and a second."""
         self._signing: dict[KeyId, asyncio.Lock] = {}
         self._grown = asyncio.Condition()
         self._rooted = (-1, "")
@@ -221,6 +223,11 @@ class Community:
     def holds_key(self, account: AccountId) -> bool:
         """Tell whether an account's own key is kept here, so that the app can sign for it."""
         return self._key(account) is not None
+
+    def keep_key(self, account: AccountId, key: SigningKey) -> None:
+        """Keep an account's own key here, to sign with it from now on; see `wiring.keep_key`."""
+        keep_key(self.folder, _KEPT_AS.get(account, account), key)
+        self._keys.pop(account, None)
 
     async def send(
         self,

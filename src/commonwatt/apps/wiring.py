@@ -13,7 +13,7 @@ from commonwatt.adapters.devices.driver import DeviceSpec
 from commonwatt.adapters.devices.gateway.client import GatewayProcess, PlantProcess
 from commonwatt.adapters.devices.gateway.device import PaperFleet, WiredFleet
 from commonwatt.adapters.stores import brought
-from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_secret
+from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_first, save_secret
 from commonwatt.adapters.stores.people import PeopleFile
 from commonwatt.adapters.stores.sqlite import SqliteLog, in_use
 from commonwatt.adapters.stores.vault import MasterKey
@@ -168,6 +168,23 @@ def open_key(folder: Path, name: str) -> SigningKey:
     if not name.replace("-", "").replace("_", "").isalnum() or not path.exists() or not (keys / "passphrase").exists():
         raise Refused("a key is named as its file in the folder's keys", named=repr(name), folder=keys)
     return SigningKey.from_pem(load_secret(path), passphrase(keys / "passphrase"))
+
+
+def keep_key(folder: Path, name: str, key: SigningKey) -> None:
+    """Keep a key in a run's folder under a name; another that lies there stays beside it, under its address too.
+
+    Raises:
+        Refused: What lies there does not open, so that nobody knows what would be lost.
+        OSError: The disk is full or broken.
+    """
+    keys = folder / "keys"
+    path, words = keys / f"{name}.pem", passphrase(keys / "passphrase")
+    if path.exists():
+        before = open_key(folder, name)
+        if before.id == key.id:
+            return
+        save_first(keys / f"{name}-{before.id}.pem", load_secret(path))
+    save_secret(path, key.to_pem(words))
 
 
 def open_gateway_key(folder: Path, number: GatewayId) -> SigningKey:

@@ -12,6 +12,7 @@ from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
 from commonwatt.apps.web.parts.fields import text_field
 from commonwatt.apps.web.parts.listing import row
 from commonwatt.apps.web.words import Words, mark
+from commonwatt.identity.keystore import MOST_BYTES
 from commonwatt.identity.seat import Role
 from commonwatt.model import AccountId
 
@@ -25,6 +26,7 @@ class _Draft:
     """What was typed so far; the passphrase goes as soon as it was used."""
 
     passphrase: str = ""
+    brought: str = ""
     public: str = ""
     days: int = 30
     looker: str = ""
@@ -36,6 +38,7 @@ def build(context: Context) -> None:
     account = context.seat.account
     assert account is not None  # only who has an account sits here
     _take_along(context, account)
+    _bring(context, account)
     _lookers(context, account)
     _delegates(context, account)
     context.put(tag("a", context.say("Wallet"), href="/wallet", class_="button"))
@@ -70,10 +73,7 @@ def _take_along(context: Context, account: AccountId) -> None:
 
 def _form(words: Words) -> list[Markup]:
     kept = words.say("The community keeps it for you and signs with it when you ask. Your copy can sign, too.")
-    limits = words.say(
-        "A key made elsewhere cannot take its place from here: your operator registers keys. What you can do is let"
-        " another key act for you, below. The community keeps its copy even when you take yours along."
-    )
+    limits = words.say("The community keeps its copy even when you take yours along.")
     why = words.say("Twelve characters or more. Nobody can open the file without it.")
     return [
         tag("p", kept),
@@ -81,6 +81,45 @@ def _form(words: Words) -> list[Markup]:
         button("take", words.say("Take the key along"), ask=words.say("Who has it can spend. Take it?")),
         tag("p", limits, class_="small"),
     ]
+
+
+def _bring(context: Context, account: AccountId) -> None:
+    """Put a form on the page by which somebody has a key of their own, made elsewhere, kept here to sign with it."""
+    words, draft = context.words, _Draft()
+
+    def card() -> Markup:
+        why = words.say(
+            "A wallet's file (keystore), PEM, or 12 to 24 words. Who runs the community registers the key for your"
+            " account first. It then lies here, and whoever runs this machine could sign with it; to keep it to"
+            " yourself, sign with commonwatt wallet or your own wallet instead."
+        )
+        file = tag("input", id="field-key-file", type="file", data_send="brought", data_most=MOST_BYTES)
+        typed = tag("textarea", id="field-brought", rows=3, data_send="brought", autocomplete="off", spellcheck="false")
+        inside = [
+            tag("h2", words.say("Bring a key")),
+            tag("p", why),
+            tag("div", tag("label", words.say("From a file"), for_="field-key-file"), file, class_="field"),
+            tag("div", tag("label", words.say("Or its words"), for_="field-brought"), typed, class_="field"),
+            text_field("opens", words.say("Passphrase of the file"), type_="password"),
+            button("bring", words.say("Sign with this key"), ask=words.say("It will be kept here. Bring it?")),
+        ]
+        return tag("div", *inside, class_="card pile")
+
+    def set_brought(value: object) -> None:
+        draft.brought = str(value)[: MOST_BYTES + 1]
+
+    def set_opens(value: object) -> None:
+        draft.passphrase = str(value)[:1_000]
+
+    async def bring(_: object) -> None:
+        content, draft.brought = draft.brought, ""
+        passphrase, draft.passphrase = draft.passphrase, ""
+        piece.set_content("")
+        piece.set_content(card())  # what was typed goes from the page, too
+        await keyring.bring(context.community, context.seat, context.held, account, content, passphrase)
+        context.announce(words.say("Your key signs for you now."))
+
+    piece = context.put(card(), on={"brought": set_brought, "opens": set_opens, "bring": bring})
 
 
 def _delegates(context: Context, account: AccountId) -> None:
