@@ -15,6 +15,7 @@ from commonwatt.adapters.devices.gateway.device import PaperFleet, WiredFleet
 from commonwatt.adapters.stores import brought
 from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_first, save_secret
 from commonwatt.adapters.stores.people import PeopleFile
+from commonwatt.adapters.stores.positions import Positions
 from commonwatt.adapters.stores.sqlite import SqliteLog, in_use
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.apps.scenes import ROLES, Scene, charter, specs, terms
@@ -244,8 +245,14 @@ def open_past(folder: Path) -> Brought:
     return brought.read(folder, MasterKey.in_file(folder / MASTER_KEY))
 
 
+def open_positions(folder: Path) -> Positions:
+    """Return where a community's homes stand, as far as their owners said so."""
+    return Positions(folder, MasterKey.in_file(folder / MASTER_KEY))
+
+
 def forget_past(folder: Path, account: AccountId) -> bool:
-    """Delete what a member brought along; tell whether there was anything."""
+    """Delete what a member brought along, and where they live; tell whether there was anything brought."""
+    open_positions(folder).keep(account, None)
     return brought.forget(folder, account)
 
 

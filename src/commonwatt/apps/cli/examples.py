@@ -23,6 +23,7 @@ EXAMPLES = {
     "ask": """ask hill member-01 cancel '{"what": "cancel", "order": "812.0"}'""",
     "member list": "member list --folder hill",
     "member show": "member show member-05 --folder hill",
+    "member place": "member place '48.2082, 16.3738' --folder hill --as member-05",
     "member invite": "member invite hill --role member --account member-11",
     "asset list": "asset list --app https://localhost:8443 --token-file token",
     "asset show": "asset show battery-05 --folder hill",
