@@ -6,15 +6,17 @@ from markupsafe import Markup
 from nicegui import ui
 
 from commonwatt.apps import keyring
+from commonwatt.apps.api.problems import problem_of
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.markup import join, tag
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of, pick
 from commonwatt.apps.web.parts.fields import text_field
 from commonwatt.apps.web.parts.listing import row
+from commonwatt.apps.web.parts.states import error_state
 from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.keystore import MOST_BYTES
 from commonwatt.identity.seat import Role
-from commonwatt.model import AccountId
+from commonwatt.model import AccountId, CommonwattError
 
 _DAY_S = 86_400
 _MOST_LOOKERS = 50
@@ -23,8 +25,9 @@ _MEDIA = "application/x-pem-file"
 
 @dataclass(slots=True)
 class _Draft:
-    """What was typed so far; the passphrase goes as soon as it was used."""
+    """What was typed so far; the passphrase goes as soon as it was used, and a new round takes it off the page."""
 
+    round_number: int = 0
     passphrase: str = ""
     brought: str = ""
     public: str = ""
@@ -56,7 +59,7 @@ def _take_along(context: Context, account: AccountId) -> None:
             inside += _form(words)
         else:
             inside.append(tag("p", words.say("This community does not keep it: only your own wallet signs with it.")))
-        return tag("div", *inside, class_="card pile")
+        return tag("div", *inside, class_="card pile", data_round=draft.round_number)
 
     def set_passphrase(value: object) -> None:
         draft.passphrase = str(value)[:1_000]
@@ -65,6 +68,7 @@ def _take_along(context: Context, account: AccountId) -> None:
         passphrase, draft.passphrase = draft.passphrase, ""
         pem = await keyring.take_along(context.community, context.seat, context.held, account, passphrase)
         ui.download.content(pem, f"{account}.pem", _MEDIA)
+        draft.round_number += 1
         piece.set_content(card())
         context.announce(words.say("Your key is in your downloads."))
 
@@ -103,7 +107,7 @@ def _bring(context: Context, account: AccountId) -> None:
             text_field("opens", words.say("Passphrase of the file"), type_="password"),
             button("bring", words.say("Sign with this key"), ask=words.say("It will be kept here. Bring it?")),
         ]
-        return tag("div", *inside, class_="card pile")
+        return tag("div", *inside, class_="card pile", data_round=draft.round_number)
 
     def set_brought(value: object) -> None:
         draft.brought = str(value)[: MOST_BYTES + 1]
@@ -114,12 +118,18 @@ def _bring(context: Context, account: AccountId) -> None:
     async def bring(_: object) -> None:
         content, draft.brought = draft.brought, ""
         passphrase, draft.passphrase = draft.passphrase, ""
-        piece.set_content("")
-        piece.set_content(card())  # what was typed goes from the page, too
-        await keyring.bring(context.community, context.seat, context.held, account, content, passphrase)
+        draft.round_number += 1
+        piece.set_content(card())
+        try:
+            await keyring.bring(context.community, context.seat, context.held, account, content, passphrase)
+        except CommonwattError as error:
+            told.set_content(error_state(words, problem_of(error)))  # with the key to hand to who registers it
+            raise
+        told.set_content("")
         context.announce(words.say("Your key signs for you now."))
 
     piece = context.put(card(), on={"brought": set_brought, "opens": set_opens, "bring": bring})
+    told = context.put(Markup(""))
 
 
 def _delegates(context: Context, account: AccountId) -> None:
