@@ -186,7 +186,7 @@ def test_a_utility_calls_what_a_member_promised_and_states_a_limit_where_it_pays
     payer.keyboard.press("Tab")
     payer.get_by_role("button", name="Offer it", exact=True).click()
     payer.get_by_role("button", name="Press again to set the money aside").click()
-    expect(member.get_by_text("utility pays when who pays calls it")).to_be_visible()
+    expect(member.get_by_text("utility pays when it calls for it")).to_be_visible()
     member.get_by_role("button", name="Promise it").first.click()
     member.get_by_role("button", name="Bind yourself?").click()
     expect(payer.get_by_label("Stands by")).to_contain_text("1 promised")
