@@ -1,5 +1,7 @@
 """The homes of a community by zone, drawn for who may see them: who runs it, or whom owners let look."""
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
 from commonwatt.apps.views import mapping
@@ -25,11 +27,13 @@ def put(context: Context) -> None:
     """Put the map on the page, where there is a home on it that this seat may see, or a zone that has a middle."""
     found = mapping.community_map(context.community, context.seat)
     if any(one.shown or one.position for one in found):
-        placed = context.put(_placed(context))
-        context.redraw(placed, lambda: _placed(context), _TOPICS)
-    if any(one.shown for one in found):
-        piece = context.put(_drawn(context))
-        context.redraw(piece, lambda: _drawn(context), _TOPICS)
+        piece = context.put(_drawn(context, found))
+        context.redraw(piece, lambda: _drawn(context, mapping.community_map(context.community, context.seat)), _TOPICS)
+
+
+def _drawn(context: Context, found: Sequence[mapping.MapZone]) -> Markup:
+    by_zone = _by_zone(context, found) if any(one.shown for one in found) else Markup("")
+    return tag("div", _placed(context, found), by_zone, class_="pile")
 
 
 def has(words: Words, kinds: dict[str, int]) -> str:
@@ -42,10 +46,10 @@ def heard(words: Words, last_slot_s: int | None) -> str:
     return words.say("never heard") if last_slot_s is None else words.instant(last_slot_s + SLOT_SECONDS)
 
 
-def _placed(context: Context) -> Markup:
+def _placed(context: Context, found: Sequence[mapping.MapZone]) -> Markup:
     """Return homes and zones where they stand; who did not say is in no place, and it says how many those are."""
     words, dots, homes, silent = context.words, list[Dot](), 0, 0
-    for one in mapping.community_map(context.community, context.seat):
+    for one in found:
         if one.position is not None:
             load = "" if one.load_w is None else words.power(one.load_w)
             dots.append(Dot(name=one.zone, about=load, where=one.position, zone=True, alive=True, coarse=True))
@@ -73,7 +77,7 @@ def _placed(context: Context) -> Markup:
     return join(places_map(words, dots, as_of_s=context.community.told_s), missing)
 
 
-def _drawn(context: Context) -> Markup:
+def _by_zone(context: Context, found: Sequence[mapping.MapZone]) -> Markup:
     words = context.words
     quarters = [
         Quarter(
@@ -90,6 +94,6 @@ def _drawn(context: Context) -> Markup:
                 for home in one.shown
             ],
         )
-        for one in mapping.community_map(context.community, context.seat)
+        for one in found
     ]
     return homes_map(words, quarters, as_of_s=context.community.told_s)
