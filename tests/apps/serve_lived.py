@@ -18,7 +18,7 @@ from commonwatt.adapters.door.client import knock
 from commonwatt.apps import door_card
 from commonwatt.apps.asking import state_of
 from commonwatt.apps.chain_terms import want_embedded
-from commonwatt.apps.demo import let_utility_in
+from commonwatt.apps.demo import let_roles_in
 from commonwatt.apps.opening import Opened, Way, open_app
 from commonwatt.apps.wiring import open_key
 from commonwatt.flows.desk import Desk
@@ -45,7 +45,7 @@ def main(folder: Path, *, chain: bool) -> None:
     threading.Thread(target=lambda: asyncio.run(keep()), daemon=True).start()
     assert opened.wait(60), "the door of the lived street does not open"
     _ask(folder, ports[0], lived.end_s)
-    let_utility_in(folder, "127.0.0.1", ports[0])
+    let_roles_in(folder, "127.0.0.1", ports[0])
     # The street's clock stands still at the end of what was lived, as the door's does.
     clock = door_card.CardClock(log_s=lived.end_s, system_ms=int(1_000 * time.time()), until_s=lived.end_s)
     card = door_card.DoorCard(community="street", host="127.0.0.1", port=ports[0], clock=clock)

@@ -9,10 +9,14 @@ from commonwatt.apps.api.held import FREE, Free
 from commonwatt.apps.community import Community
 from commonwatt.apps.views import diary, home
 from commonwatt.apps.views.seeing import Unseen
+from commonwatt.apps.wiring import open_key
+from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.access import Action
 from commonwatt.identity.keys import SigningKey
+from commonwatt.identity.keystore import Cost, write_keystore
 from commonwatt.identity.seat import Role, Seat
-from commonwatt.model import AccountId, Kind, Refused
+from commonwatt.identity.signing_in.trail import Happened
+from commonwatt.model import AccountId, CommonwattError, Kind, Refused
 
 ME, OTHER = AccountId("member-01"), AccountId("member-02")
 SEAT = Seat(person="member-01", role=Role.MEMBER, account=ME)
@@ -32,6 +36,57 @@ def test_an_own_key_leaves_under_a_passphrase_and_for_nobody_else(lived: LivedSt
         asyncio.run(keyring.take_along(community, SEAT, FREE, OTHER, "correct horse battery"))
     with pytest.raises(Refused, match="signed in themselves"):
         asyncio.run(keyring.take_along(community, replace(SEAT, scopes=("trade",)), FREE, ME, "correct horse battery"))
+    community.close()
+
+
+def test_a_key_made_elsewhere_signs_once_it_is_registered_and_the_one_before_is_not_lost(
+    lived_copy: LivedStreet,
+) -> None:
+    async def story() -> None:
+        async with open_community(lived_copy) as community:
+            noted: list[Happened] = []
+            community.note = lambda seat, what, told: noted.append(what)
+            (before,) = keyring.keyring(community, SEAT, ME).own
+            fresh = SigningKey.generate()
+            file = write_keystore(fresh, b"open sesame, now", cost=Cost(n=2, r=1)).decode()
+            with pytest.raises(Refused, match="registered for their account first") as refused:
+                await keyring.bring(community, SEAT, FREE, ME, file, "open sesame, now")
+            assert refused.value.found == {"public": fresh.public.hex()}
+            whose = {"account": OTHER, "role": "member"}
+            told = {"what": "key", "public": fresh.public.hex(), "alg": "secp256k1", **whose}
+            body = bodies.read_body(Kind.REGISTER, told | {"account": ME})
+            await community.send(AccountId("operator"), Kind.REGISTER, body)  # type: ignore[arg-type]
+            for wrong in ("another", ""):
+                with pytest.raises(Refused):
+                    await keyring.bring(community, SEAT, FREE, ME, file, wrong)
+            with pytest.raises(Refused):
+                other = Seat(person="member-02", role=Role.MEMBER, account=OTHER)
+                await keyring.bring(community, other, FREE, OTHER, file, "open sesame, now")
+            with pytest.raises(Refused, match="once more"):
+                await keyring.bring(community, SEAT, LeftOpen(), ME, file, "open sesame, now")
+            assert noted == []
+            assert await keyring.bring(community, SEAT, FREE, ME, file, "open sesame, now") == fresh.public.hex()
+            assert noted == [Happened.KEY_BROUGHT]
+            give = {"what": "give", "target": OTHER, "commodity": "ergon_micro", "amount": 1}
+            await wishes.granted(community, SEAT, Action.SEND_TOKENS, ME, Kind.TRANSFER, give)
+            last = community.chronicle.leaves(limit=1)[0]
+            assert last.author == fresh.id
+            kept = sorted(path.name for path in (lived_copy.folder / "keys").glob(f"{ME}*.pem"))
+            assert len(kept) == 2 and all(
+                (lived_copy.folder / "keys" / name).stat().st_mode & 0o777 == 0o600 for name in kept
+            )
+            assert open_key(lived_copy.folder, kept[0].removesuffix(".pem")).public.hex() == before
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("content", ["", "{}", "not a key", "0x" + "00" * 32, "word " * 12, "x" * 20_000])
+def test_what_is_no_key_is_refused_and_changes_nothing(lived: LivedStreet, content: str) -> None:
+    community = Community(lived.folder, lambda: lived.end_s, lambda: None)
+    community.catch_up()
+    with pytest.raises(CommonwattError):
+        asyncio.run(keyring.bring(community, SEAT, FREE, ME, content, "whatever it is"))
+    assert not community.reading_key
     community.close()
 
 

@@ -23,7 +23,7 @@ OPENS = {
     "/": {Role.MEMBER},
     "/schedule": {Role.MEMBER},
     "/operator": {Role.OPERATOR},
-    "/grid": {Role.AUDITOR, Role.DSO, Role.TSO, Role.UTILITY},
+    "/grid": {Role.AGGREGATOR, Role.AUDITOR, Role.DSO, Role.TSO, Role.UTILITY},
     "/chain": {Role.MEMBER, Role.OPERATOR, Role.AUDITOR},
     "/market": ALL,
     "/wallet": HOLDERS,

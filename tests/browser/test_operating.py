@@ -5,6 +5,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from browser.visitor import Visit, Visitor
+from commonwatt.identity.keys import SigningKey
+from commonwatt.identity.keystore import Cost, write_keystore
 
 LINE = "power of zone street <= 10 kW from 12:00 to 24:00 on 14 November for dso"
 
@@ -168,6 +170,90 @@ def test_nothing_serious_keeps_anybody_out_and_nothing_is_wider_than_a_small_pho
     assert _serious(page) == []
     page.emulate_media(color_scheme="dark")
     assert _serious(page) == []
+
+
+@pytest.mark.row("W5")
+def test_a_utility_calls_what_a_member_promised_and_states_a_limit_where_it_pays(sits_at: Visit) -> None:
+    payer, member = sits_at("utility").go("/grid"), sits_at("member-04", "desktop").go("/deals")
+    line = "power of zone street <= 25 kW from 17:00 to 19:00 on 15 November for contract"
+    payer.get_by_label("A limit in one line").fill(line)
+    expect(payer.get_by_text("a utility speaks of zones in which a contract of its runs")).to_be_visible()
+    expect(payer.get_by_text("Nothing stands by")).to_be_visible()
+    payer.get_by_role("radio", name="when I call it").check()
+    payer.get_by_label("Price of a kWh, in GBP").fill("0.40")
+    payer.get_by_label("Power of all together, in kW").fill("1")
+    payer.get_by_label("Windows at most").fill("3")
+    payer.keyboard.press("Tab")
+    payer.get_by_role("button", name="Offer it", exact=True).click()
+    payer.get_by_role("button", name="Press again to set the money aside").click()
+    expect(member.get_by_text("utility pays when it calls for it")).to_be_visible()
+    member.get_by_role("button", name="Promise it").first.click()
+    member.get_by_role("button", name="Bind yourself?").click()
+    expect(payer.get_by_label("Stands by")).to_contain_text("1 promised")
+    payer.get_by_role("button", name="Call it").click()
+    payer.get_by_role("button", name="Press again to call it").last.click()
+    expect(payer.get_by_text("Nothing stands by")).to_be_visible()
+    expect(payer.get_by_label("of utility", exact=False).first).to_contain_text("called")
+    payer.get_by_label("A limit in one line").fill(line)
+    payer.get_by_role("button", name="State it").click()
+    expect(payer.get_by_label("What stands", exact=True)).to_contain_text("25 kW")
+    assert _serious(payer) == []
+
+
+@pytest.mark.row("W10")
+def test_a_member_puts_their_home_on_the_operators_map_and_takes_it_off_again(sits_at: Visit) -> None:
+    operator, member = sits_at("operator", "desktop"), sits_at("member-06").go("/devices")
+    expect(operator.go("/operator").get_by_text("No places on the map")).to_be_visible()
+    member.get_by_label("Latitude, longitude").fill("48.2082; 16.3738")
+    member.keyboard.press("Tab")
+    member.get_by_role("button", name="Put it on the map").click()
+    expect(member.get_by_text("48.208200, 16.373800")).to_be_visible()
+    assert _serious(member) == []
+    page = operator.go("/operator")
+    drawn = page.locator("figure.pictured").filter(has_text="Where homes stand")
+    expect(drawn.locator("circle.home")).to_have_count(1)
+    drawn.get_by_role("button", name="Table").click()
+    expect(drawn.locator("tbody")).to_contain_text("48.208200, 16.373800")
+    assert _serious(page) == []
+    member.get_by_role("button", name="Take it off the map").click()
+    expect(member.get_by_text("Nobody knows where your home stands.")).to_be_visible()
+
+
+@pytest.mark.row("W10")
+@pytest.mark.parametrize(
+    ("seat", "path", "shows"),
+    [
+        ("tso", "/grid", "State a limit"),
+        ("aggregator", "/grid", "Offer a contract"),
+        ("installer", "/devices", "battery-0"),
+        ("member-03", "/keys", "Bring a key"),
+        ("member-03", "/devices", "Where your home stands"),
+    ],
+)
+def test_every_seat_of_the_demo_finds_something_of_its_own_and_nothing_serious(
+    sits_at: Visit, seat: str, path: str, shows: str
+) -> None:
+    page = sits_at(seat).go(path)
+    expect(page.locator(".content")).to_contain_text(shows)
+    assert _serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_key_from_a_file_that_nobody_registered_is_named_for_who_registers_it(sits_at: Visit) -> None:
+    key = SigningKey.generate()
+    file = write_keystore(key, b"open sesame, now", cost=Cost(n=2, r=1))
+    page = sits_at("member-03").go("/keys")
+    page.get_by_label("From a file").set_input_files({"name": "k.json", "mimeType": "text/plain", "buffer": file})
+    page.get_by_label("Passphrase of the file").fill("open sesame, now")
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Sign with this key").click()
+    page.get_by_role("button", name="It will be kept here. Bring it?").click()
+    said = page.locator(".card.error")
+    expect(said).to_contain_text("who brings a key has it registered for their account first")
+    expect(said).to_contain_text(key.public.hex())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert _serious(page) == []
+    expect(page.get_by_label("Passphrase of the file")).to_have_value("")
 
 
 def test_a_member_finds_neither_page(sits_at: Visit) -> None:

@@ -89,9 +89,10 @@ def test_a_bill_is_read_and_downloaded_and_a_key_is_taken_along(sits_at: Visit, 
     assert Path(waiting.value.path()).read_bytes().startswith(b"%PDF")
     page = sits_at("member-01").go("/keys")
     assert serious(page) == []
-    page.get_by_label("Passphrase").fill("correct horse battery")
+    page.get_by_label("Passphrase", exact=True).fill("correct horse battery")
     page.get_by_role("button", name="Take the key along").click()
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Who has it can spend. Take it?").click()
     key = SigningKey.from_pem(Path(waiting.value.path()).read_bytes(), b"correct horse battery")
     expect(page.get_by_text(key.public.hex())).to_be_visible()
+    expect(page.get_by_label("Passphrase", exact=True)).to_have_value("")

@@ -19,6 +19,7 @@ KNOWN = Known(
     is_owner={"anna", "ben"}.__contains__,
     is_zone={"PL"}.__contains__,
     is_feeder={"F1"}.__contains__,
+    pays=lambda account, zone: (account, zone) == ("anna", "PL"),
 )
 OWN = {
     Reach.ASSET: "anna-battery",
@@ -33,6 +34,7 @@ ALLOWED = {
     "tso": (Priority.GRID, {Reach.ZONE, Reach.FEEDER, Reach.COMMUNITY}),
     "operator": (Priority.CONTRACT, {Reach.COMMUNITY}),
     "aggregator": (Priority.CONTRACT, {Reach.ASSET}),
+    "utility": (Priority.CONTRACT, {Reach.ZONE}),
 }
 
 
@@ -92,6 +94,16 @@ def test_a_contract_is_with_those_who_agreed_to_be_scheduled() -> None:
     for other in ("ben-battery", "anna-car"):
         found = no(replace(agreed, scope=("anna-battery", other)), "aggregator", "pool")
         assert (found.rule, found.found) == ("a contract is about what its owner lets be scheduled", {"asset": other})
+
+
+def test_a_utility_speaks_of_zones_in_which_somebody_accepted_an_offer_of_its() -> None:
+    asked = power(Reach.ZONE, "PL", priority=Priority.CONTRACT)
+    assert objection(asked, "utility", "anna", KNOWN) is None
+    found = no(asked, "utility", "ben")
+    assert (found.outcome, found.rule) == (
+        Outcome.NOT_ALLOWED,
+        "a utility speaks of zones in which a contract of its runs",
+    )
 
 
 def test_what_repeats_is_held_against_the_same_table() -> None:

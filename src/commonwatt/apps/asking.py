@@ -14,6 +14,7 @@ from commonwatt.flows.desk import Desk
 from commonwatt.flows.receipts import Receipt
 from commonwatt.flows.replay import community_of, resume
 from commonwatt.flows.rulebook import State, bodies
+from commonwatt.flows.rulebook.lacking import lacking
 from commonwatt.identity.keys import SigningKey
 from commonwatt.model import AccountId, Kind, Outcome, Refused
 
@@ -109,7 +110,8 @@ def send(
         if outcome not in _TAKEN:
             break
     if outcome not in (Outcome.BOOKED, Outcome.WAITING):
-        raise Refused("the log takes what its rules allow", kind=kind.value, account=about, outcome=outcome)
+        found = lacking(state_of(folder), about, body) if outcome is Outcome.NOT_BACKED else {}
+        raise Refused("the log takes what its rules allow", kind=kind.value, account=about, outcome=outcome, **found)
     return Asked(account=about, kind=kind, body=bodies.write_body(body), outcome=outcome)
 
 

@@ -10,7 +10,7 @@ from commonwatt.flows.gateway.letters import Called
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.identity.signing_in.trail import Happened
-from commonwatt.model import Refused
+from commonwatt.model import InvalidValue, Refused
 
 LONGEST_S = 86_400
 
@@ -26,26 +26,34 @@ def standing(community: Community, seat: Seat) -> Sequence[Called]:
     return demanding.standing(community.folder, community.now_s())
 
 
-def call(community: Community, seat: Seat, lasts_s: int, power_w: int | None = None) -> Called:
-    """Broadcast a DEMAND from now on; the community's door tells it to every gateway whose line is open.
+def call(
+    community: Community, seat: Seat, lasts_s: int, power_w: int | None = None, start_s: int | None = None
+) -> Called:
+    """Broadcast a DEMAND; the community's door tells it to every gateway whose line is open.
 
     Args:
         community: Whose gateways.
         seat: Who calls.
         lasts_s: How long, seconds; a day at most.
         power_w: How much of each, W; None where that is for each to say.
+        start_s: From when, seconds since 1970; from now on where it is None.
 
     Raises:
         Refused: The role calls nothing, its seat is about some zones alone, or too many stand.
-        InvalidValue: It lasts no time.
+        InvalidValue: It lasts no time, or begins in the past.
     """
     check_own(seat, Action.CALL_EVENT)
     if seat.zones:
         raise Refused("a broadcast is heard in every zone, and a seat speaks of its own", zones=", ".join(seat.zones))
     now_s = community.now_s()
-    end_s = now_s + min(lasts_s, LONGEST_S)
-    called = Called(id=f"{seat.role.value}-{now_s}-{lasts_s}", start_s=now_s, end_s=end_s, power_w=power_w)
-    told = {"name": called.id, "until_s": str(end_s)} | ({} if power_w is None else {"power_w": str(power_w)})
+    from_s = now_s if start_s is None else start_s
+    if from_s < now_s:
+        raise InvalidValue(f"a DEMAND begins now or later, was at {from_s}, now is {now_s}")
+    end_s = from_s + min(lasts_s, LONGEST_S)
+    called = Called(id=f"{seat.role.value}-{from_s}-{lasts_s}", start_s=from_s, end_s=end_s, power_w=power_w)
+    told = {"name": called.id, "from_s": str(from_s), "until_s": str(end_s)} | (
+        {} if power_w is None else {"power_w": str(power_w)}
+    )
     note = partial(community.note, seat, Happened.DEMAND_CALLED, told)
     demanding.demand(community.folder, called, now_s, _caller(seat), note)
     return called

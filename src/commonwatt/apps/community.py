@@ -5,7 +5,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -20,16 +20,18 @@ from commonwatt.apps.feed_terms import open_outside
 from commonwatt.apps.foresight import Book, Foresight
 from commonwatt.apps.proving import Prover
 from commonwatt.apps.trying import Trials
-from commonwatt.apps.wiring import open_key, open_log, open_past
+from commonwatt.apps.wiring import keep_key, open_key, open_log, open_past, open_positions
 from commonwatt.flows.chronicle import Chapter, Chronicler
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.rulebook import State
+from commonwatt.flows.rulebook.bodies import read_body
+from commonwatt.flows.rulebook.lacking import lacking
 from commonwatt.identity.keys import SigningKey
 from commonwatt.identity.seat import Seat
 from commonwatt.identity.signing_in.trail import Happened
-from commonwatt.model import GRID, AccountId, InvalidValue, KeyId, Kind, Outcome, Refused
+from commonwatt.model import GRID, AccountId, InvalidValue, KeyId, Kind, Outcome, Refused, Request
 
 if TYPE_CHECKING:
     from commonwatt.apps.chaining import ChainKeeper
@@ -65,10 +67,14 @@ class Passed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What became of a request, and where it stands in the log; None where it was not admitted."""
+    """What became of a request, and where it stands in the log; None where it was not admitted.
+
+    Where it was not backed, ``lacks`` tells what it asked for and what stood behind it, see `rulebook.lacking`.
+    """
 
     outcome: Outcome
     position: int | None = None
+    lacks: Mapping[str, int | str] = field(default_factory=dict)
 
 
 class Community:
@@ -99,6 +105,8 @@ class Community:
             self._doors.callback(self.outside.close)
         self._hearing: list[Hear] = []
         self._keys: dict[AccountId, SigningKey | None] = {}
+        self.reading_key = False
+        """Whether a key from elsewhere is being opened: one at a time, for each may take much memory and a second."""
         self._signing: dict[KeyId, asyncio.Lock] = {}
         self._grown = asyncio.Condition()
         self._rooted = (-1, "")
@@ -113,6 +121,8 @@ class Community:
         """Makes plans that somebody only wants to see, in a process of their own."""
         self.foresight = Foresight(open_past(folder), folder)
         self.answered = Answered(folder)
+        self.positions = open_positions(folder)
+        """Where homes stand, as their owners stated; whom they are shown to is `views.mapping`'s."""
         self.chain: ChainKeeper | None = None
         """Keeps its chain; None where it has none, or nobody here keeps it."""
         self.broken: BaseException | None = None
@@ -216,6 +226,11 @@ class Community:
         """Tell whether an account's own key is kept here, so that the app can sign for it."""
         return self._key(account) is not None
 
+    def keep_key(self, account: AccountId, key: SigningKey) -> None:
+        """Keep an account's own key here, to sign with it from now on; see `wiring.keep_key`."""
+        keep_key(self.folder, _KEPT_AS.get(account, account), key)
+        self._keys.pop(account, None)
+
     async def send(
         self,
         account: AccountId,
@@ -293,9 +308,16 @@ class Community:
             for one, outcome in zip_longest(passed, outcomes):
                 one.done(outcome)
         return [
-            Done(outcome=outcome, position=self.chronicle.position(head.author, head.seq) if head else None)
+            Done(
+                outcome=outcome,
+                position=self.chronicle.position(head.author, head.seq) if head else None,
+                lacks=self._lacks(head) if head and outcome is Outcome.NOT_BACKED else {},
+            )
             for head, outcome in zip(heads, outcomes, strict=True)
         ]
+
+    def _lacks(self, head: Request) -> Mapping[str, int | str]:
+        return lacking(self.state, head.on_behalf_of, read_body(head.kind, head.body))
 
     async def _seen(self, last: Mapping[KeyId, int]) -> None:
         """Wait until the log told of a request of each key, and no longer than `SEEN_WITHIN_S`."""

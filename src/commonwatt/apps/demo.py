@@ -13,22 +13,31 @@ from types import FrameType
 from commonwatt.apps import door_card
 from commonwatt.apps.asking import send, state_of
 from commonwatt.apps.chain_terms import RPC_PORT, want_embedded
+from commonwatt.apps.delegating import delegate
 from commonwatt.apps.demo_feeds import played_feeds
 from commonwatt.apps.joining import join
 from commonwatt.apps.opening import Opened, Way, open_app
+from commonwatt.apps.rehearsal import account_of
+from commonwatt.apps.wiring import open_key
+from commonwatt.flows.rulebook.identity.delegating import INSPECT
+from commonwatt.flows.rulebook.identity.trust_bodies import Grant
 from commonwatt.flows.rulebook.tokens.backing import free
 from commonwatt.flows.rulebook.tokens.wallet_bodies import PurchaseBody
-from commonwatt.model import MICRO, AccountId, Commodity, Kind, Refused
+from commonwatt.identity.seat import Role
+from commonwatt.model import MICRO, AssetKind, Commodity, Kind, Refused
 
-UTILITY = AccountId("utility")
+JOINING = (Role.UTILITY, Role.AGGREGATOR, Role.TSO, Role.INSTALLER)
+"""Who is in no street's file, and comes to a demo so that every seat can be taken."""
+BUYERS = (Role.UTILITY, Role.AGGREGATOR)
 
 _PROGRAM = "from commonwatt.apps.cli.main import main; main()"
 _LOOK_S = 0.2
 _OPEN_WITHIN_S = 300.0
 """Compiled parts are made at their first use on a fresh machine."""
 _STOP_WITHIN_S = 30.0
-_UTILITY_MICRO = 100 * MICRO
-"""What a demo's utility has to offer contracts with."""
+_BUYER_MICRO = 100 * MICRO
+"""What each of a demo's buyers of flexibility has to offer contracts with."""
+_GRANT_S = 365 * 86_400
 
 
 def demonstrate(
@@ -53,16 +62,18 @@ def demonstrate(
     folder.mkdir(parents=True, exist_ok=True)
     with _told_to_end(), _alive(street, folder, words), played_feeds(street, folder, time.time):
         card = door_card.read(folder)
-        let_utility_in(folder, card.host, card.port)
+        let_roles_in(folder, card.host, card.port)
         want_embedded(folder, RPC_PORT)
         open_app(folder, way, on_open)
 
 
-def let_utility_in(folder: Path, host: str, port: int) -> None:
-    """Have a utility in a community that only plays, with money for contracts: a street's file names none.
+def let_roles_in(folder: Path, host: str, port: int) -> None:
+    """Have whoever a street's file does not name in a community that only plays: `JOINING`, each for its own account.
+
+    Who buys flexibility gets money for contracts. A home with a car lets the installer look after its devices.
 
     Args:
-        folder: The community's, with the operator's key and the payment port's.
+        folder: The community's, with everybody's keys.
         host: Where its door is.
         port: Likewise.
 
@@ -71,12 +82,18 @@ def let_utility_in(folder: Path, host: str, port: int) -> None:
         OSError: The line to the door broke.
     """
     state = state_of(folder)
-    if not state.keys.has_role(UTILITY, "utility"):
-        join(folder, UTILITY, "utility", None, host, port)
-    elif free(state, UTILITY, Commodity.ERGON):
-        return
-    paid = PurchaseBody(account=UTILITY, amount_micro=_UTILITY_MICRO, reference=f"first-{UTILITY}")
-    send(folder, "payment", Kind.PURCHASE, paid, host, port)
+    for role in JOINING:
+        if not state.keys.has_role(account_of(role), role.value):
+            join(folder, account_of(role), role.value, None, host, port)
+    for account in map(account_of, BUYERS):
+        if not free(state, account, Commodity.ERGON):
+            paid = PurchaseBody(account=account, amount_micro=_BUYER_MICRO, reference=f"first-{account}")
+            send(folder, "payment", Kind.PURCHASE, paid, host, port)
+    cars = sorted(one.owner for one in state.assets.values() if one.kind is AssetKind.VEHICLE)
+    if cars and cars[0] not in state.trusted.delegations:
+        to = open_key(folder, account_of(Role.INSTALLER)).public.hex()
+        kinds = (INSPECT, Kind.REGISTER.value)
+        delegate(folder, cars[0], Grant(to=to, kinds=kinds, until_s=state.settled_to_s + _GRANT_S), host, port)
 
 
 @contextmanager

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from commonwatt.apps import wishes
 from commonwatt.apps.api.held import Held
 from commonwatt.apps.community import Community, Done
+from commonwatt.apps.proving import AGAIN_S, Busy
 from commonwatt.apps.views.seeing import check
+from commonwatt.apps.walleting import read_key
 from commonwatt.apps.wiring import open_key
 from commonwatt.flows.rulebook.identity.delegating import DELEGABLE, INSPECT
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
+from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.model import AccountId, Kind, Refused
 
 SHORTEST = 12
@@ -123,6 +126,46 @@ async def take_along(community: Community, seat: Seat, held: Held, account: Acco
         raise Refused("this community does not keep the account's key", account=account)
     # Deriving a key from a passphrase takes its time by intent.
     return await asyncio.to_thread(lambda: open_key(community.folder, account).to_pem(passphrase.encode()))
+
+
+async def bring(
+    community: Community, seat: Seat, held: Held, account: AccountId, content: str, passphrase: str = ""
+) -> str:
+    """Have a key that was made elsewhere kept here, to sign with it for its account, and return it as hex.
+
+    It is one that the log knows as the account's own: to register it is for who runs the community, so that nobody
+    who once sat on this page takes an account over with a key of theirs. What was kept before stays beside it.
+
+    Args:
+        community: Which is to keep it.
+        seat: Whose it is.
+        held: By what they sit there.
+        account: Theirs.
+        content: A keystore (version 3), PKCS#8 PEM, 64 hex digits, or 12 to 24 words, below wallets' first path.
+        passphrase: Under which a keystore or PEM is sealed.
+
+    Raises:
+        Unseen, Refused: As in `take_along`; or the content is no key, does not open, or is not registered for the
+            account, with its public half for who registers it.
+        Busy: Another key is being opened.
+        Corrupt: The content is damaged.
+    """
+    check(community, seat, Action.SEND_TOKENS, account)
+    _hold_to_themselves(seat, held)
+    if community.reading_key:
+        raise Busy("one key is opened at a time", AGAIN_S)
+    community.reading_key = True
+    try:
+        # A sealed file says itself how much work it is to open, within bounds.
+        key, _ = await asyncio.to_thread(read_key, content.encode(), passphrase.encode)
+    finally:
+        community.reading_key = False
+    record = community.state.keys.get(key.id)
+    if record is None or record.account != account:
+        raise Refused("who brings a key has it registered for their account first", public=key.public.hex())
+    community.note(seat, Happened.KEY_BROUGHT, {"account": account, "key": key.id})
+    community.keep_key(account, key)
+    return key.public.hex()
 
 
 async def let_act(

@@ -91,9 +91,10 @@ def rehearsal(folder: Path, host: str, origin: str, state: State) -> Rehearsal:
         raise Refused("who may take any seat is on this machine", host=host)
     cars = {asset.owner for asset in state.assets.values() if asset.kind is AssetKind.VEHICLE}
     members = sorted(state.members(), key=lambda account: (account not in cars, account))
-    roles = [Role.OPERATOR, Role.DSO, Role.UTILITY, Role.AUDITOR]
-    if not state.keys.has_role(account_of(Role.UTILITY), Role.UTILITY.value):
-        roles.remove(Role.UTILITY)  # nobody sits at an account that there is not
+    joined = (Role.TSO, Role.UTILITY, Role.AGGREGATOR, Role.INSTALLER)
+    # Nobody sits at an account that there is not.
+    there = [role for role in joined if state.keys.has_role(account_of(role), role.value)]
+    roles = [Role.OPERATOR, Role.DSO, *there, Role.AUDITOR]
     return Rehearsal(
         [
             *(Seat(person=account, role=Role.MEMBER, account=account) for account in members),

@@ -111,7 +111,7 @@ def bring(
         Corrupt: The content is damaged.
         InvalidValue: The name or path is none.
     """
-    key, words = _read(content, opens, path, extra)
+    key, words = read_key(content, opens, path, extra)
     wallet.refuse_taken(name, key.id)
     return wallet.add(name, key, long_enough(passphrase()), words)
 
@@ -214,7 +214,11 @@ def _refuse_there(path: Path) -> None:
         raise Refused("a key is written to a new file: what is there could be another key", file=path)
 
 
-def _read(content: bytes, opens: Asks, path: str, extra: str) -> tuple[SigningKey, Words | None]:
+def read_key(content: bytes, opens: Asks, path: str = "", extra: str = "") -> tuple[SigningKey, Words | None]:
+    """Return the key that something from elsewhere holds, and the words that it came as; keeps nothing.
+
+    Args, Raises: As `bring`.
+    """
     if len(content) > MOST_BYTES:
         raise Refused(f"what holds a key has at most {MOST_BYTES} bytes", found=len(content))
     stripped = content.strip()

@@ -13,8 +13,9 @@ from commonwatt.adapters.devices.driver import DeviceSpec
 from commonwatt.adapters.devices.gateway.client import GatewayProcess, PlantProcess
 from commonwatt.adapters.devices.gateway.device import PaperFleet, WiredFleet
 from commonwatt.adapters.stores import brought
-from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_secret
+from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_first, save_secret
 from commonwatt.adapters.stores.people import PeopleFile
+from commonwatt.adapters.stores.positions import Positions
 from commonwatt.adapters.stores.sqlite import SqliteLog, in_use
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.apps.scenes import ROLES, Scene, charter, specs, terms
@@ -170,6 +171,23 @@ def open_key(folder: Path, name: str) -> SigningKey:
     return SigningKey.from_pem(load_secret(path), passphrase(keys / "passphrase"))
 
 
+def keep_key(folder: Path, name: str, key: SigningKey) -> None:
+    """Keep a key in a run's folder under a name; another that lies there stays beside it, under its address too.
+
+    Raises:
+        Refused: What lies there does not open, so that nobody knows what would be lost.
+        OSError: The disk is full or broken.
+    """
+    keys = folder / "keys"
+    path, words = keys / f"{name}.pem", passphrase(keys / "passphrase")
+    if path.exists():
+        before = open_key(folder, name)
+        if before.id == key.id:
+            return
+        save_first(keys / f"{name}-{before.id}.pem", load_secret(path))
+    save_secret(path, key.to_pem(words))
+
+
 def open_gateway_key(folder: Path, number: GatewayId) -> SigningKey:
     """Open the key of a gateway that is simulated on this machine: in a folder of its own, or with the others.
 
@@ -227,8 +245,14 @@ def open_past(folder: Path) -> Brought:
     return brought.read(folder, MasterKey.in_file(folder / MASTER_KEY))
 
 
+def open_positions(folder: Path) -> Positions:
+    """Return where a community's homes stand, as far as their owners said so."""
+    return Positions(folder, MasterKey.in_file(folder / MASTER_KEY))
+
+
 def forget_past(folder: Path, account: AccountId) -> bool:
-    """Delete what a member brought along; tell whether there was anything."""
+    """Delete what a member brought along, and where they live; tell whether there was anything brought."""
+    open_positions(folder).keep(account, None)
     return brought.forget(folder, account)
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from commonwatt.apps.api.problems import of_objection, of_outcome
 from commonwatt.apps.community import Community, Done
-from commonwatt.apps.views import offering, speaking
+from commonwatt.apps.views import offering, responses, speaking
 from commonwatt.apps.views.seeing import asset_of, check
 from commonwatt.apps.views.wanted import EMPTY_PERCENT, TARGET_FOR, Target, departing, standing, target_of
 from commonwatt.flexibility import language
@@ -97,7 +97,7 @@ async def granted(
     """
     done = await wish(community, seat, action, account, kind, told)
     if done.outcome not in (Outcome.BOOKED, Outcome.WAITING):
-        raise of_outcome(done.outcome, kind.value, position=done.position)
+        raise of_outcome(done.outcome, kind.value, position=done.position, **done.lacks)
     return done
 
 
@@ -196,6 +196,13 @@ async def withdraw(community: Community, seat: Seat, name: str) -> Done:
     """Take an offer back: nobody accepts it any more, and what was accepted goes on; raises as `granted`."""
     told = {"what": "close", "offer": name}
     return await granted(community, seat, Action.OFFER_CONTRACT, _own(seat), Kind.CONTRACT, told)
+
+
+async def call_response(community: Community, seat: Seat, name: str, lasts_s: int, start_s: int | None = None) -> Done:
+    """Call the next window of one's own offer that stands by, see `views.responses.event`; raises as `granted`."""
+    account = _own(seat)
+    told = responses.event(community, seat, account, name, lasts_s, start_s)
+    return await granted(community, seat, Action.OFFER_CONTRACT, account, Kind.FACT, told)
 
 
 async def decide(community: Community, seat: Seat, asset: AssetId, issued_s: int, *, accept: bool) -> Done:

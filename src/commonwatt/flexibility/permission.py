@@ -18,12 +18,14 @@ class Say:
         reaches: What its statements may be about.
         own: Whether they are about what belongs to its account alone.
         consented: Whether they are about assets whose owners agreed to be scheduled alone.
+        paying: Whether they are about places alone where it pays for a contract that runs.
     """
 
     highest: Priority
     reaches: frozenset[Reach]
     own: bool = False
     consented: bool = False
+    paying: bool = False
 
 
 SAYS: Mapping[str, Say] = {
@@ -32,11 +34,13 @@ SAYS: Mapping[str, Say] = {
     "tso": Say(Priority.GRID, frozenset({Reach.ZONE, Reach.FEEDER, Reach.COMMUNITY})),
     "operator": Say(Priority.CONTRACT, frozenset({Reach.COMMUNITY})),
     "aggregator": Say(Priority.CONTRACT, frozenset({Reach.ASSET}), consented=True),
+    "utility": Say(Priority.CONTRACT, frozenset({Reach.ZONE}), paying=True),
 }
 """By role. A delegate speaks in its owner's, as a member; whoever else is missing has no say.
 
 Safety is nobody's word: it is what devices and attested limits allow. The operator, who runs the ledger, does not come
-before the needs of those in it; a contract is with those who agreed to be scheduled.
+before the needs of those in it; a contract is with those who agreed to be scheduled. A utility speaks of zones, for it
+sees no home by itself, and only of those in which somebody accepted an offer of its: what it wants costs others money.
 """
 
 
@@ -52,6 +56,7 @@ class Known:
         is_owner: Whether an account owns anything.
         is_zone: Whether anything stands in a zone.
         is_feeder: Whether there is such a feeder.
+        pays: Whether an account pays for a contract that runs with an asset in a zone.
     """
 
     owner: Callable[[str], str | None]
@@ -61,6 +66,7 @@ class Known:
     is_owner: Callable[[str], bool]
     is_zone: Callable[[str], bool]
     is_feeder: Callable[[str], bool]
+    pays: Callable[[str, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,8 @@ def _about(statement: Statement, say: Say, account: str, known: Known) -> Object
             return _no("owners speak of what is theirs", named=f"{statement.reach} {name}", of=owner, found=account)
         if say.consented and not known.consents(name):
             return _no("a contract is about what its owner lets be scheduled", asset=name)
+        if say.paying and not known.pays(account, name):
+            return _no("a utility speaks of zones in which a contract of its runs", zone=name, found=account)
     stored = statement.quantity in (Quantity.CHARGE, Quantity.BATTERY)
     if stored and statement.reach is Reach.ASSET:
         for name in statement.scope:

@@ -65,6 +65,14 @@ def naive(known: Known, slots: int) -> Expected:
     )
 
 
+def as_it_was(known: Known, slots: int) -> Expected:
+    """Expect what came: for a trial on a past day, whose histories are of that day itself."""
+    return Expected(
+        load_wh={name: told[:slots] for name, told in known.load_wh.items()},
+        solar_wh={name: told[:slots] for name, told in known.solar_wh.items()},
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Day:
     """What was expected at the start of a local day: by which model, and by when each of its slots begins."""

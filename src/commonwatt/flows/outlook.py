@@ -7,6 +7,7 @@ from datetime import datetime
 from commonwatt.assets import battery
 from commonwatt.flexibility.instructions import powers
 from commonwatt.flexibility.plan import Engine
+from commonwatt.flows.called import called
 from commonwatt.flows.constraint_to_command import EARLY, HORIZON, Outlook, Stored
 from commonwatt.flows.foreseeing import Foresee, naive
 from commonwatt.flows.rulebook import State
@@ -104,7 +105,7 @@ def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
         stored=tuple(stored),
         promised=_promised(state, terms, now),
         prices=dict(state.prices),  # others may be told while a plan is made
-        constraints=tuple(one for stated in state.stated for one in stated.occurrences(ahead)),
+        constraints=(*(one for stated in state.stated for one in stated.occurrences(ahead)), *called(state, ahead)),
         wear_micro_per_kwh=terms.wear_micro_per_kwh,
         reserve_wh=terms.reserve_wh,
         v2g=terms.v2g,

@@ -1,8 +1,8 @@
-"""What would be: a community's next day with something changed, planned by the planner that runs it."""
+"""What would be: a community's next day, or a past one, with something changed, planned by the planner that runs it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from commonwatt.flows.constraint_to_command import HORIZON, Outlook, Stored, plan_ahead
 from commonwatt.flows.foreseen import billed_micro
@@ -47,9 +47,10 @@ class Change:
             local midnight; nothing is asked where it begins and ends in the same minute.
         demand_to_minute: Until when; on the next day where that is before it begins.
         demand_w: The most that the community may draw meanwhile, W.
+        day: On which past day it is tried, YYYY-MM-DD by the community's clock; empty for the day that comes.
 
     Raises:
-        InvalidValue: A number is beyond what is tried here.
+        InvalidValue: A number is beyond what is tried here, or the day is none.
     """
 
     batteries: int = 0
@@ -62,8 +63,11 @@ class Change:
     demand_from_minute: int = 0
     demand_to_minute: int = 0
     demand_w: int = 0
+    day: str = ""
 
     def __post_init__(self) -> None:
+        if self.day:
+            _ = self.on
         if not all(0 <= more <= MOST_MORE for more in (self.batteries, self.cars, self.roofs)):
             raise InvalidValue(f"of each kind {MOST_MORE} more are tried at most, was {self}")
         if not all(0 <= percent <= 1_000 for percent in (self.import_percent, self.export_percent)):
@@ -73,6 +77,20 @@ class Change:
             raise InvalidValue(f"a DEMAND begins and ends on a quarter-hour of a day, was {self}")
         if not (0 <= self.limit_w <= 10**9 and 0 <= self.demand_w <= 10**9 and len(self.zone) <= 64):
             raise InvalidValue(f"a limit is zero or more and 10^9 W at most, was {self}")
+
+    @property
+    def on(self) -> date | None:
+        """The past day; None for the day that comes.
+
+        Raises:
+            InvalidValue: It is none.
+        """
+        if not self.day:
+            return None
+        try:
+            return date.fromisoformat(self.day)
+        except ValueError as error:
+            raise InvalidValue(f"a day looks like 2018-11-14, was {self.day[:20]!r}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,12 +94,8 @@ _SIGNED_IN = _PUBLIC | {
     Action.SEE_DEVICES: _THEIRS,
 }
 _HOLDER = _SIGNED_IN | {Action.SEND_TOKENS: _OWN, Action.PLACE_ORDER: _OWN}
-_GRID = _SIGNED_IN | {
-    Action.SEE_ZONES: _SHARED,
-    Action.STATE_CONSTRAINT: _OWN,
-    Action.OFFER_CONTRACT: _OWN,
-    Action.CALL_EVENT: _OWN,
-}
+_BUYER = {Action.SEE_ZONES: _SHARED, Action.STATE_CONSTRAINT: _OWN, Action.OFFER_CONTRACT: _OWN}
+_GRID = _SIGNED_IN | _BUYER | {Action.CALL_EVENT: _OWN}
 
 TABLE: Mapping[Role, Mapping[Action, frozenset[Relation]]] = {
     Role.PUBLIC: _PUBLIC,
@@ -135,8 +131,8 @@ TABLE: Mapping[Role, Mapping[Action, frozenset[Relation]]] = {
     },
     Role.DSO: _GRID,
     Role.TSO: _GRID,
-    Role.UTILITY: _HOLDER | {Action.SEE_ZONES: _SHARED, Action.OFFER_CONTRACT: _OWN, Action.CALL_EVENT: _OWN},
-    Role.AGGREGATOR: _HOLDER | {Action.STATE_CONSTRAINT: _OWN, Action.OFFER_CONTRACT: _OWN},
+    Role.UTILITY: _HOLDER | _BUYER | {Action.CALL_EVENT: _OWN},
+    Role.AGGREGATOR: _HOLDER | _BUYER,
     Role.AUDITOR: _SIGNED_IN
     | {
         Action.SEE_ZONES: _SHARED,

@@ -35,6 +35,7 @@ from commonwatt.model.ids import AccountId, AssetId, CommunityId, GatewayId, Key
 from commonwatt.model.memo import Memo
 from commonwatt.model.money import MICRO, cost_micro, round_div, share_wh
 from commonwatt.model.order import Order, Side, SlotOrder, Source, Trade, Zone
+from commonwatt.model.position import Position
 from commonwatt.model.reading import Reading
 from commonwatt.model.repeating import EVERY_DAY, MINUTES_PER_DAY, Repeating, within
 from commonwatt.model.request import MAX_SAFE_INTEGER, Kind, Outcome, Request, Unread, canonical_json, remember
@@ -116,6 +117,7 @@ __all__ = [
     "Order",
     "OrderId",
     "Outcome",
+    "Position",
     "Priority",
     "Quantity",
     "Reach",

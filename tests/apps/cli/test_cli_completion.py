@@ -37,7 +37,7 @@ def sourced(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["wallet", "history", "--commodity", "w"], {"watt_wh"}),
         (["wallet", "history", "member-05", "--commodity", "erg"], {"ergon_micro"}),
         (["completion", "b"], {"bash"}),
-        (["gateway", "de"], {"demand"}),
+        (["gateway", "cl"], {"claim"}),
         (["wallet", "history", "--folder", ""], set()),
         (["nonsense", "--xyz"], set()),
         (["member", "show", "--fol"], {"--folder"}),

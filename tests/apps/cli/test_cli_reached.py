@@ -123,6 +123,13 @@ def test_a_line_is_understood_stated_listed_and_withdrawn(street: Path) -> None:
     assert isinstance(again.exception, Refused) and "taken back stands" in str(again.exception)
 
 
+def test_a_past_day_is_tried_once_it_was_told_whole(street: Path) -> None:
+    assert told("what-if", "--days", "--folder", street) == [], "five hours are no day"
+    refused = commonwatt("what-if", "--day", "2018-11-14", "--folder", street)
+    assert refused.exit_code == 1 and "a past day is tried of which enough homes told" in str(refused.exception)
+    assert commonwatt("what-if", "--day", "yesterday", "--folder", street).exit_code == 1
+
+
 def test_what_is_sent_arrives_and_stands_in_both_histories(street: Path, tmp_path: Path) -> None:
     before = told("wallet", "balances", "member-02", "--folder", street)["ergon_micro"]
     sent = told("wallet", "send", "member-02", "1.25", "--folder", street, "--as", "member-05")

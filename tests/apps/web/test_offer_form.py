@@ -12,14 +12,15 @@ from commonwatt.apps.views.offering import completed
 from commonwatt.apps.web.pages.offering import _CHOICES, _Draft, offer_of
 from commonwatt.flows.rulebook.bodies import read_body
 from commonwatt.flows.rulebook.market.contracts.contract_bodies import MakeOffer
-from commonwatt.model import InvalidValue, Kind
+from commonwatt.model import AccountId, InvalidValue, Kind
 
 LONDON = ZoneInfo("Europe/London")
+UTILITY = AccountId("utility")
 NOW_S = 1_542_214_800
 
 
 def test_a_repeating_window_is_told_by_the_clock_on_the_wall() -> None:
-    told = offer_of(_Draft(price="0,15", power="2.5", trigger="price_above", level="0.30"), NOW_S, LONDON)
+    told = offer_of(_Draft(price="0,15", power="2.5", trigger="price_above", level="0.30"), UTILITY, NOW_S, LONDON)
     assert told["windows"] == [
         {
             "direction": "give_back",
@@ -36,7 +37,7 @@ def test_a_repeating_window_is_told_by_the_clock_on_the_wall() -> None:
 
 @pytest.mark.parametrize(("day", "start_s"), [("2018-07-02", 1_530_547_200), ("2018-12-03", 1_543_856_400)])
 def test_a_single_window_is_told_in_instants_in_summer_and_winter(day: str, start_s: int) -> None:
-    told = offer_of(_Draft(price="1", days="once", day=day), NOW_S, LONDON)
+    told = offer_of(_Draft(price="1", days="once", day=day), UTILITY, NOW_S, LONDON)
     (window,) = told["windows"]
     assert (window["start_s"], window["end_s"]) == (start_s, start_s + 7_200)
     assert (told["until_s"], told["accept_by_s"], told["most_windows"]) == (start_s + 7_200, start_s - 1, 1)
@@ -54,7 +55,7 @@ _DRAFTS = st.builds(
 @given(_DRAFTS)
 def test_whatever_is_typed_is_an_offer_or_is_said_to_be_none(draft: _Draft) -> None:
     try:
-        told = completed(offer_of(draft, NOW_S, LONDON))
+        told = completed(offer_of(draft, UTILITY, NOW_S, LONDON))
     except InvalidValue as error:
         assert str(error)
         return

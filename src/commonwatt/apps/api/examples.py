@@ -47,6 +47,7 @@ BODIES: Final[Mapping[str, Any]] = MappingProxyType(
         "WebhookWanted": {"url": "https://hooks.example/commonwatt", "label": "my script"},
         "Wanted": {"role": "member", "account": "member-03", "zones": []},
         "DemandWanted": {"lasts_s": 3_600, "power_w": 2_000},
+        "ResponseWanted": {"lasts_s": 3_600},
     }
 )
 """By the shape's name. What is one of many requests to the log stands at its route, with a word about each."""

@@ -7,6 +7,7 @@ import typer
 from commonwatt.apps.cli import planning
 from commonwatt.apps.cli.reaching import Json, reaches, show
 from commonwatt.apps.cli.screen import as_json, ergon, when
+from commonwatt.apps.demanding import seconds_of
 from commonwatt.model import Refused
 
 if TYPE_CHECKING:
@@ -28,14 +29,16 @@ def list_(here: "Reached", json: Json = False) -> None:
 @reaches
 def call(
     here: "Reached",
-    minutes: Annotated[int, typer.Argument(help="How long from now on.", min=1, max=1_440)],
+    minutes: Annotated[int, typer.Argument(help="For how long.", min=1, max=1_440)],
+    start: Annotated[str, typer.Option(help="When it begins, such as 2026-06-01T18:00Z; else now.")] = "",
     power_w: Annotated[int | None, typer.Option(help="Of each connection, W; else all it can.", min=1)] = None,
     json: Json = False,
 ) -> None:
-    """Broadcast a DEMAND from now on; the open door tells it to every gateway, and each follows its owner's rules."""
+    """Broadcast a DEMAND; the open door tells it to every gateway, and each follows its owner's rules."""
     from commonwatt.apps.api.v1.events import DemandWanted  # noqa: PLC0415  it takes a second to load
 
-    done = here.client.events.call(DemandWanted(lasts_s=60 * minutes, power_w=power_w))
+    start_s = seconds_of(start) if start else None
+    done = here.client.events.call(DemandWanted(lasts_s=60 * minutes, power_w=power_w, start_s=start_s))
     typer.echo(as_json(done) if json else f"{done.id} until {when(done.end_s)} UTC")
 
 
@@ -47,6 +50,41 @@ def end(
     """Take a DEMAND back."""
     here.client.events.retract(name)
     typer.echo(as_json({"ended": name}) if json else f"{name} is taken back")
+
+
+@app.command("responses")
+@reaches
+def responses(
+    here: "Reached",
+    account: Annotated[str, typer.Argument(help="Who pays for the contracts.")],
+    json: Json = False,
+) -> None:
+    """List the windows that stand by under an account's own offers, to be called with respond."""
+    found = here.client.contracts.standing_by(account)
+    rows = [
+        (one.offer, one.zone or "all", one.direction, when(one.start_s), when(one.end_s), one.contracts, one.promised_w)
+        for one in found
+    ]
+    columns = ("offer", "zone", "asks to", "window from (UTC)", "to", "contracts", "promised W")
+    show(found, columns, rows, json=json, none="nothing stands by")
+
+
+@app.command("respond")
+@reaches
+def respond(
+    here: "Reached",
+    account: Annotated[str, typer.Argument(help="Who pays for the contracts.")],
+    offer: Annotated[str, typer.Argument(help="Which of its offers, see responses.")],
+    minutes: Annotated[int, typer.Argument(help="For how long.", min=15, max=1_440)],
+    start: Annotated[str, typer.Option(help="When it begins, such as 2026-06-01T18:00Z; else as soon as it can.")] = "",
+    json: Json = False,
+) -> None:
+    """Call a demand response under contract; event show tells what was delivered, and the proof page why."""
+    from commonwatt.apps.api.v1.contracts import ResponseWanted  # noqa: PLC0415  it takes a second to load
+
+    start_s = seconds_of(start) if start else None
+    done = here.client.contracts.call_response(account, offer, ResponseWanted(lasts_s=60 * minutes, start_s=start_s))
+    typer.echo(as_json(done) if json else f"offer {offer} is called: {done.outcome.value} at {done.position}")
 
 
 @app.command("show")

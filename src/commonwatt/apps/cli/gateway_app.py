@@ -11,7 +11,6 @@ app = lazily.group(
         "show": "gatewaying:show",
         "register": "gatewaying:register",
         "claim": "gatewaying:claim",
-        "demand": "gatewaying:demand",
         "update": "updating:update",
         "release": "updating:release",
     },

@@ -1,16 +1,13 @@
 """`commonwatt gateway`: our own gateway for a small Linux box."""
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from commonwatt.apps import demanding, gateway_folder, gateway_joining, gateway_status, gatewaying
+from commonwatt.apps import gateway_folder, gateway_joining, gateway_status, gatewaying
 from commonwatt.apps.cli.screen import as_json, screen
-from commonwatt.flows.gateway.letters import Called
 from commonwatt.identity.keys import SECP256K1
-from commonwatt.model import instant
 
 Folder = Annotated[Path, typer.Argument(help="The gateway's own folder.", file_okay=False)]
 Community = Annotated[Path, typer.Argument(help="A community's folder, with the key that signs.", exists=True)]
@@ -111,32 +108,3 @@ def claim(
     done = gateway_joining.claim(folder, member, number, devices, host, port)
     lines = (f"{one.asset} is {member}'s behind {one.gateway}{'' if one.new else ', as before'}" for one in done)
     typer.echo(as_json(done) if json else "\n".join(lines))
-
-
-def demand(
-    folder: Community,
-    until: Annotated[str, typer.Option(help="When it ends, such as 2026-06-01T20:00Z.")] = "",
-    start: Annotated[str, typer.Option(help="When it begins; now where nothing is said.")] = "",
-    power_w: Annotated[
-        int | None, typer.Option(help="What each connection is asked to send out; else all it can.")
-    ] = None,
-    name: Annotated[str, typer.Option(help="By which it is taken back or replaced.")] = "demand",
-    end: Annotated[bool, typer.Option("--end", help="Take it back.")] = False,
-    json: Json = False,
-) -> None:
-    """Broadcast DEMAND to all gateways (row H6), list what stands, or take one back; the open door tells it."""
-    now_s = int(time.time())
-    if end:
-        told = demanding.retract(folder, name, now_s)
-    elif until:
-        begins_s = demanding.seconds_of(start) if start else now_s
-        called = Called(id=name, start_s=begins_s, end_s=demanding.seconds_of(until), power_w=power_w)
-        told = demanding.demand(folder, called, now_s)
-    else:
-        told = demanding.standing(folder, now_s)
-    lines = [
-        f"{one.id}: {instant(one.start_s):%d %B %H:%M} to {instant(one.end_s):%d %B %H:%M} UTC, "
-        + ("all that can be sent out" if one.power_w is None else f"{one.power_w} W a connection")
-        for one in told
-    ]
-    typer.echo(as_json(told) if json else "\n".join(lines) or "nothing is demanded")

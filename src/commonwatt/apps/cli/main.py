@@ -29,6 +29,7 @@ COMMANDS = {
     "contracts": "contracting:contracts",
     "delegate": "delegating:delegate",
     "plan": "planning:plan",
+    "what-if": "trying:what_if",
     "bench": "benching:bench",
     "key": "joining:key",
     "market": "trading:market",

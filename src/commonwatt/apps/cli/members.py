@@ -48,4 +48,26 @@ def show_(
         typer.echo("all control is paused")
 
 
+@app.command("place")
+@reaches
+def place(
+    here: "Reached",
+    where: Annotated[str, typer.Argument(help="Latitude and longitude, such as '48.2082, 16.3738'; or forget.")],
+    account: Annotated[str | None, typer.Option(help="Whose home; one's own if left out.")] = None,
+    json: Json = False,
+) -> None:
+    """State where a home stands, or have that forgotten; who runs the community sees it, others only roughly."""
+    from commonwatt.apps.views.positions import read_position  # noqa: PLC0415  it takes a second to load
+
+    owner, homes = here.whose(account), here.client.homes
+    if where == "forget":
+        homes.forget_position(owner)
+    else:
+        told = read_position(where)
+        body = {"latitude_udeg": told.latitude_udeg, "longitude_udeg": told.longitude_udeg}
+        homes.state_position(owner, body)
+    now = homes.position(owner)
+    typer.echo(as_json(now) if json else f"{owner}: {now or 'in no place'}")
+
+
 app.command("invite")(persons.invite)

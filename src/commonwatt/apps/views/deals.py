@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from commonwatt.apps.community import Community
+from commonwatt.apps.views.responses import calls_itself
 from commonwatt.apps.views.seeing import check
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.rulebook.market.contracts.contract_calling import controlled
@@ -119,7 +120,7 @@ class Contractual:
     Args:
         offer: Its place in the log.
         utility: Who offers it.
-        trigger: What calls a window.
+        trigger: What calls a window; ``payer`` where who pays does.
         windows: How many windows it is over after.
         accept_by_s: Last second in which it can be accepted.
         until_s: No window ends later.
@@ -251,7 +252,7 @@ def _contractual(state: State, account: AccountId | None, offer: Offer, now_s: i
     return Contractual(
         offer=offer.id,
         utility=offer.utility,
-        trigger=terms.trigger.kind.value,
+        trigger="payer" if calls_itself(offer) else terms.trigger.kind.value,
         windows=terms.most_windows,
         accept_by_s=terms.accept_by_s,
         until_s=terms.until_s,

@@ -1,14 +1,16 @@
-"""What would be, for who runs a community: its next day as it is and changed, in figures and four curves (row W2)."""
+"""What would be, for who runs a community: its next day or a past one, as it is and changed, in figures (row W2)."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from commonwatt.apps.community import Community
 from commonwatt.apps.trying import Step
+from commonwatt.apps.views.past_days import AsMetered, Within, past_day, past_days
 from commonwatt.apps.views.seeing import check
 from commonwatt.apps.views.wanted import EMPTY_PERCENT
 from commonwatt.apps.views.zones import LEAST_HOMES
@@ -82,8 +84,9 @@ class WhatIf:
         change: What was changed.
         homes: How many homes are in it: those with a meter, a roof and a battery, as the planner has it.
         known_slots: Of how many past quarter-hours all their meters told: what the forecast rests on.
-        as_is: As it is.
+        as_is: As it is; of a past day as it would have been planned, had all been known that came.
         changed: As it would be.
+        was: How a past day went by its meters; None of the day that comes.
     """
 
     start_s: int
@@ -92,6 +95,7 @@ class WhatIf:
     known_slots: int
     as_is: Figures
     changed: Figures
+    was: AsMetered | None
 
 
 async def what_if(community: Community, seat: Seat, change: Change, on_step: Step = lambda _: None) -> WhatIf:
@@ -104,7 +108,7 @@ async def what_if(community: Community, seat: Seat, change: Change, on_step: Ste
     """
     check(community, seat, Action.SEE_MEMBERS, ANYONE)
     size = community.size
-    known, slots = await _known(community)
+    known, slots, was = await _known(community) if change.on is None else await _past_day(community, change.on)
     other = changed(known, change, _typical(list(community.state.assets.values())))
     asked = [_held(known), known, _held(other), other]
     courses = await community.trials.courses((size, change), asked, on_step)
@@ -115,7 +119,18 @@ async def what_if(community: Community, seat: Seat, change: Change, on_step: Ste
         known_slots=slots,
         as_is=_figures(known, courses[0], courses[1]),
         changed=_figures(other, courses[2], courses[3]),
+        was=was,
     )
+
+
+def days(community: Community, seat: Seat) -> list[date]:
+    """Return the past days on which something can be tried, the last first.
+
+    Raises:
+        Refused: The role does not run the community.
+    """
+    check(community, seat, Action.SEE_MEMBERS, ANYONE)
+    return past_days(community.state, community.chronicle)
 
 
 def zone_here(community: Community) -> str:
@@ -138,7 +153,7 @@ def read_query(told: Mapping[str, str]) -> Change:
     found: dict[str, Any] = {}
     for name in asdict(Change()):
         text = told.get(name, "")
-        if name == "zone":
+        if name in ("zone", "day"):
             found[name] = text
         elif text:
             if not (text.isascii() and text.isdigit() and len(text) <= 10):
@@ -168,7 +183,14 @@ def _figures(known: Outlook, smart: Course, best: Course) -> Figures:
     )
 
 
-async def _known(community: Community) -> tuple[Outlook, int]:
+async def _past_day(community: Community, day: date) -> tuple[Outlook, int, AsMetered]:
+    assets = community.state.assets.values()
+    within = Within(zone=_zone(assets), wear_micro_per_kwh=WEAR_MICRO_PER_KWH, reserve_wh=_reserve_wh(assets))
+    found = await past_day(community.state, community.chronicle, day, within)
+    return found.known, HORIZON, found.was
+
+
+async def _known(community: Community) -> tuple[Outlook, int, None]:
     """Return what the planner may look at now, its past read from the log, and of how many slots that is."""
     last_s = community.chronicle.last_slot_s()
     if last_s is None:
@@ -197,7 +219,7 @@ async def _known(community: Community) -> tuple[Outlook, int]:
     if len(told_of) < SLOTS_PER_DAY:
         raise Refused("a trial needs the grid's price of every quarter-hour of a day", told=len(told_of))
     slots = min(sum(one is not None for one in past[owner]) for owner, _ in known.behind.values())
-    return replace(known, prices=prices), slots
+    return replace(known, prices=prices), slots, None
 
 
 class Told(NamedTuple):

@@ -62,7 +62,7 @@ class Calls:
 
     @cached_property
     def homes(self) -> "Homes":
-        """A home at a glance, over HTTP."""
+        """A home at a glance over HTTP, and where it stands."""
         from commonwatt.client.calls.homes import Homes  # noqa: PLC0415
 
         return Homes(self._line)

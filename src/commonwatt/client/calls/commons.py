@@ -1,5 +1,7 @@
 """What is nobody's alone over HTTP; written by scripts/client.py, not by hand."""
 
+from datetime import date
+
 from commonwatt.apps.api.answers import Page
 from commonwatt.apps.views.audit import LeafView, Standing
 from commonwatt.apps.views.curves import CurveSlot
@@ -96,10 +98,11 @@ class Commons:
         demand_from_minute: int = 0,
         demand_to_minute: int = 0,
         demand_w: int = 0,
+        day: str = "",
     ) -> WhatIf:
         """What would be.
 
-        The next day planned as it is and changed, by the planner itself; it takes some seconds.
+        The next day, or a past one, planned as it is and changed, by the planner itself; it takes some seconds.
         """
         return self._line.call(
             "GET",
@@ -116,8 +119,16 @@ class Commons:
                 "demand_from_minute": demand_from_minute,
                 "demand_to_minute": demand_to_minute,
                 "demand_w": demand_w,
+                "day": day,
             },
         )
+
+    def days_to_try(self) -> list[date]:
+        """Past days to try on.
+
+        Local days of which enough meters told all of 24 hours, with prices, the last first.
+        """
+        return self._line.call("GET", "/what-if/days", list[date])
 
     def fees(self) -> Tariff:
         """Fees.

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from commonwatt.apps.api.v1.contracts import ResponseWanted
 from commonwatt.apps.api.v1.writing import WriteDone
 from commonwatt.apps.views.contracts import ContractView
 from commonwatt.apps.views.offering import Weighed
+from commonwatt.apps.views.responses import Response
 from commonwatt.client.line import Line, new_key, part
 
 
@@ -37,6 +39,23 @@ class Contracts:
         """
         return self._line.call(
             "POST", f"/accounts/{part(account)}/offers/{part(name)}/close", WriteDone, key=key or new_key()
+        )
+
+    def standing_by(self, account: str) -> list[Response]:
+        """What one may call.
+
+        Windows that stand by under offers whose own account calls them, by their start.
+        """
+        return self._line.call("GET", f"/accounts/{part(account)}/responses", list[Response])
+
+    def call_response(self, account: str, name: str, body: ResponseWanted, *, key: str | None = None) -> WriteDone:
+        """Call a response.
+
+        Call the next window that stands by; who delivers is paid by the offer, who does not owes its penalty. Asked
+        again with the same `key` within a day, it is not done anew.
+        """
+        return self._line.call(
+            "POST", f"/accounts/{part(account)}/offers/{part(name)}/call", WriteDone, told=body, key=key or new_key()
         )
 
     def contracts(self, account: str) -> list[ContractView]:

@@ -20,7 +20,7 @@ class Events:
     def call(self, told: DemandWanted) -> DemandShown:
         """Call a DEMAND.
 
-        From now on; the community's door tells it to every gateway whose line is open.
+        The community's door tells it to every gateway whose line is open.
         """
         return self._line.call("POST", "/demands", DemandShown, told=told)
 

@@ -37,6 +37,8 @@ def _constraint(state: State, request: Request, body: bodies.ConstraintBody, pos
 def _fact(state: State, request: Request, body: Any, position: int, stamped_s: int) -> Outcome:
     if not isinstance(body, bodies.FactBody):
         return contract_calling.fact(state, request, body, stamped_s)
+    if state.keys[request.author].role != "oracle":
+        return Outcome.NOT_ALLOWED  # who pays for contracts tells no prices
     outcome = registry.fact(state, request, body)
     if outcome is Outcome.BOOKED:
         contract_calling.priced(state, stamped_s)
@@ -66,17 +68,17 @@ RULES: dict[Kind, Rule] = {
     Kind.CONSTRAINT: Rule(_of(*SAYS), _constraint),
     Kind.ORDER: Rule(_of("member"), ordering.order),
     Kind.CANCEL: Rule(_of("member"), ordering.order),
-    Kind.AUCTION: Rule(_of("member", "utility"), auctioning.auction),
+    Kind.AUCTION: Rule(_of("member", "utility", "aggregator"), auctioning.auction),
     Kind.CONTRACT: Rule(_of(*offering.SPEAKERS), contracting.contract),
     Kind.SESSION: Rule(_of("member", "station", "car", "gateway"), charging.session),
     Kind.INTERCHANGE: Rule(_of("operator", "member"), interchange.interchange),
-    Kind.FACT: Rule(_of("oracle"), _fact),
+    Kind.FACT: Rule(_of("oracle", *offering.OFFERING), _fact),
     Kind.SCHEDULE: Rule(_of("planner"), lambda s, r, body, at, now_s: consenting.schedule(s, body, at, now_s)),
     Kind.CONSENT: Rule(_of("member"), lambda s, r, body, at, now_s: consenting.agreement(s, r, body, now_s)),
     Kind.ACK: Rule(_of("gateway"), lambda s, r, body, at, now_s: registry.ack(s, r, body)),
     Kind.PURCHASE: Rule(_of("payment", *WALLET_ROLES), paying.purchase),
     Kind.PAYOUT: Rule(_of("payment", *WALLET_ROLES), paying.payout),
-    Kind.TRANSFER: Rule(_of("member", "utility", "station", "car", "chain"), _transfer),
+    Kind.TRANSFER: Rule(_of("member", "utility", "aggregator", "station", "car", "chain"), _transfer),
     Kind.DELEGATE: Rule(_of("member"), delegating.delegate),
     Kind.ATTEST: Rule(_of("operator", "member", "engineer", "inspector", "installer"), attesting.attest),
     Kind.CHECKPOINT: Rule(_of("operator"), lambda s, r, body, at, now_s: registry.checkpoint(s, body)),

@@ -52,7 +52,7 @@ from commonwatt.model import (
 )
 from commonwatt.tokens.watt import StorageClaims
 
-WALLET_ROLES = ("member", "utility", "station", "car", "operator")
+WALLET_ROLES = ("member", "utility", "aggregator", "station", "car", "operator")
 """Whose accounts hold tokens: members, who sells to them and buys their flexibility, what charges, and the operator."""
 COMPARED = frozenset(
     {

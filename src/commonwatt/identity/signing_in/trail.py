@@ -43,6 +43,8 @@ class Happened(StrEnum):
     RECOVERED = "recovered"
     REQUEST_SIGNED = "request_signed"
     """With the key of an account that is kept for it."""
+    KEY_BROUGHT = "key_brought"
+    """An account's own key, made elsewhere, to be kept here and signed with."""
     DEMAND_CALLED = "demand_called"
     DEMAND_RETRACTED = "demand_retracted"
 

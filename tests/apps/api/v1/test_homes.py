@@ -45,3 +45,18 @@ def test_the_description_tells_shapes_and_problems(client: TestClient) -> None:
 
 def test_it_is_alive_and_ready(client: TestClient) -> None:
     assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+
+
+def test_an_owner_states_where_their_home_stands_and_takes_it_back(open_client: TestClient) -> None:
+    mine, path = sits(Role.MEMBER, ME), f"/api/v1/homes/{ME}/position"
+    assert open_client.get(path, headers=mine).json() is None
+    for wrong in ({}, {"latitude_udeg": 1}, {"latitude_udeg": 91_000_000, "longitude_udeg": 0}, {"latitude_udeg": "1"}):
+        assert open_client.put(path, json=wrong, headers=mine).status_code == 422
+    here = {"latitude_udeg": 48_208_200, "longitude_udeg": 16_373_800}
+    assert open_client.put(path, json=here, headers=mine).status_code == 204
+    assert open_client.get(path, headers=mine).json() == here
+    seen = open_client.get("/api/v1/map", headers=sits(Role.OPERATOR, "operator")).json()
+    assert [one["position"] for zone in seen for one in zone["shown"] if one["position"]] == [here]
+    assert open_client.put(path, json=here, headers=sits(Role.MEMBER, "member-02")).status_code == 404
+    assert open_client.delete(path, headers=mine).status_code == 204
+    assert open_client.get(path, headers=mine).json() is None

@@ -50,6 +50,16 @@ def test_what_is_given_is_the_others_at_once(open_client: TestClient) -> None:
     assert (last["items"][0]["amount"], last["items"][0]["other"]) == (1_500_000, ME)
 
 
+def test_what_is_not_backed_says_how_much_was_asked_and_how_much_is_there(open_client: TestClient) -> None:
+    free = open_client.get(f"/api/v1/accounts/{ME}/wallet", headers=MINE).json()["free_ergon_micro"]
+    give = {"what": "give", "target": OTHER, "commodity": "ergon_micro", "amount": free + 1}
+    answer = open_client.post(f"/api/v1/accounts/{ME}/transfers", json=give, headers=MINE)
+    found = answer.json()["found"]
+    assert (answer.status_code, found["outcome"], found["token"]) == (409, "NOT_BACKED", "ERGON")
+    assert (found["asked_micro"], found["backed_micro"]) == (free + 1, free)
+    assert f"asked_micro {free + 1}, backed_micro {free}" in answer.json()["detail"]
+
+
 def test_what_a_wallet_signed_itself_is_handed_in_by_anybody_and_twice_is_once(
     open_client: TestClient, lived_copy: LivedStreet
 ) -> None:

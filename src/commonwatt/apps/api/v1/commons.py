@@ -1,5 +1,6 @@
 """What is nobody's alone over HTTP: the community's standing, zones, the feeder, and the log to search."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -102,8 +103,9 @@ async def would_be(
     demand_from_minute: _Minute = 0,
     demand_to_minute: _Minute = 0,
     demand_w: _Watts = 0,
+    day: Annotated[str, Query(max_length=10, description="A past day, YYYY-MM-DD; else the day that comes.")] = "",
 ) -> Response:
-    """The next day planned as it is and changed, by the planner itself; it takes some seconds."""
+    """The next day, or a past one, planned as it is and changed, by the planner itself; it takes some seconds."""
     change = Change(
         batteries=batteries,
         cars=cars,
@@ -115,8 +117,15 @@ async def would_be(
         demand_from_minute=demand_from_minute,
         demand_to_minute=demand_to_minute,
         demand_w=demand_w,
+        day=day,
     )
     return answer(request, await what_if.what_if(community, seat, change))
+
+
+@router.get("/what-if/days", response_model=list[date], summary="Past days to try on", **allows(Action.SEE_MEMBERS))
+async def days_to_try(request: Request, community: There, seat: Seated) -> Response:
+    """Local days of which enough meters told all of 24 hours, with prices, the last first."""
+    return answer(request, what_if.days(community, seat))
 
 
 @router.get("/tariff", response_model=tariffs.Tariff, summary="Fees", **allows(Action.SEE_COMMUNITY))

@@ -1,17 +1,19 @@
 """Contracts over HTTP: offered, weighed before that, taken back; accepted, and what became of each window."""
 
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request, Response
+from pydantic import Field
 
 from commonwatt.apps.api.answers import answer
 from commonwatt.apps.api.guard import Seated, There, allows, kept
 from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
 from commonwatt.apps.views import contracts as views
-from commonwatt.apps.views import offering
+from commonwatt.apps.views import offering, responses
 from commonwatt.apps.views.seeing import check
 from commonwatt.identity.access import Action
-from commonwatt.model import AccountId, InvalidValue, Kind
+from commonwatt.model import SLOT_SECONDS, AccountId, InvalidValue, Kind
 
 router = APIRouter(tags=["contracts"])
 _OWNERS = ("guarantee", "accept", "leave", "dispute", "resolve")
@@ -63,6 +65,40 @@ async def close(
     """Nobody accepts it any more; what was accepted goes on."""
     told = {"what": "close", "offer": name}
     return await write(request, community, seat, Action.OFFER_CONTRACT, AccountId(account), Kind.CONTRACT, told, key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseWanted:
+    """For how long, seconds, an hour unless told; and from when, seconds since 1970, else as soon as it can be."""
+
+    lasts_s: Annotated[int, Field(strict=True, ge=SLOT_SECONDS, le=86_400)] = 3_600
+    start_s: Annotated[int, Field(strict=True, ge=0, le=32_503_680_000)] | None = None
+
+
+@router.get("/accounts/{account}/responses", response_model=list[responses.Response], summary="What one may call",
+            **allows(Action.OFFER_CONTRACT))  # fmt: skip
+async def standing_by(request: Request, community: There, seat: Seated, account: str) -> Response:
+    """Windows that stand by under offers whose own account calls them, by their start."""
+    return answer(request, responses.responses(community, seat, AccountId(account)))
+
+
+@router.post("/accounts/{account}/offers/{name}/call", response_model=WriteDone, status_code=201,
+             summary="Call a response", **allows(Action.OFFER_CONTRACT))  # fmt: skip
+async def call_response(
+    request: Request,
+    community: There,
+    seat: Seated,
+    account: str,
+    name: str,
+    body: ResponseWanted,
+    key: IdempotencyKey = None,
+) -> Response:
+    """Call the next window that stands by; who delivers is paid by the offer, who does not owes its penalty."""
+    owner = AccountId(account)
+    told = responses.event(community, seat, owner, name, body.lasts_s, body.start_s)
+    return await write(
+        request, community, seat, Action.OFFER_CONTRACT, owner, Kind.FACT, told, key, {"offer": name, **asdict(body)}
+    )
 
 
 @router.get("/accounts/{account}/contracts", response_model=list[views.ContractView], summary="An account's contracts",

@@ -27,10 +27,11 @@ class DemandShown:
 
 @dataclass(frozen=True, kw_only=True)
 class DemandWanted:
-    """How long from now on, and how much of each connection, W; without it, for each to say."""
+    """How long, from when (else now), and how much of each connection, W; without it, for each to say."""
 
     lasts_s: Annotated[int, Field(strict=True, ge=1, le=calling.LONGEST_S)]
     power_w: Annotated[int, Field(strict=True, ge=1, le=2**40)] | None = None
+    start_s: Annotated[int, Field(strict=True, ge=0, le=32_503_680_000)] | None = None
 
 
 @router.get("/standing", response_model=list[DemandShown], summary="What is demanded", **allows(Action.CALL_EVENT))
@@ -41,8 +42,9 @@ async def demands(request: Request, community: There, seat: Seated) -> Response:
 
 @router.post("", response_model=DemandShown, status_code=201, summary="Call a DEMAND", **allows(Action.CALL_EVENT))
 async def call(request: Request, community: There, seat: Seated, told: DemandWanted) -> Response:
-    """From now on; the community's door tells it to every gateway whose line is open."""
-    return answer(request, _shown(calling.call(community, seat, told.lasts_s, told.power_w)), status=201)
+    """The community's door tells it to every gateway whose line is open."""
+    called = calling.call(community, seat, told.lasts_s, told.power_w, told.start_s)
+    return answer(request, _shown(called), status=201)
 
 
 @router.delete("/{name}", status_code=204, summary="Take a DEMAND back", **allows(Action.CALL_EVENT))

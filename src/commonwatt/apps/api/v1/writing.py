@@ -138,5 +138,5 @@ async def body_of(request: Request, most_bytes: int = MOST_BYTES) -> bytes:
 
 def _answer(request: Request, done: Done, kind: str) -> Response:
     if done.outcome not in (Outcome.BOOKED, Outcome.WAITING):
-        raise of_outcome(done.outcome, kind, position=done.position)
+        raise of_outcome(done.outcome, kind, position=done.position, **done.lacks)
     return answer(request, WriteDone(outcome=done.outcome, position=done.position), status=HTTPStatus.CREATED)

@@ -36,6 +36,7 @@ _CALLED = {
     "frequency_above": mark("when the grid's frequency is high"),
     "frequency_below": mark("when the grid's frequency is low"),
     "event": mark("when there is an event of the grid"),
+    "payer": mark("when it calls for it"),
 }
 
 

@@ -10,7 +10,7 @@ from commonwatt.apps.views import devices as views
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.icons import icon
 from commonwatt.apps.web.markup import join, tag
-from commonwatt.apps.web.pages import living
+from commonwatt.apps.web.pages import living, standing
 from commonwatt.apps.web.pages.proving import quality
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of, pick
 from commonwatt.apps.web.parts.states import empty_state
@@ -56,6 +56,7 @@ def build(context: Context) -> None:
     if accounts := views.claims_for(context.community, context.seat):
         _claim(context, accounts)
     living.put(context)
+    standing.put(context)
     context.put(_drivers(context.words))
 
 

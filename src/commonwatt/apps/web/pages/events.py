@@ -1,11 +1,11 @@
-"""Events that are called by hand: DEMAND, told to every gateway whose line is open (row H6), and what came of it."""
+"""Events that are called by hand: DEMAND, told to every open gateway (row H6), and responses under contract (W5)."""
 
 from markupsafe import Markup
 
 from commonwatt.apps import calling
 from commonwatt.apps.web.context import Context
 from commonwatt.apps.web.markup import tag
-from commonwatt.apps.web.pages import following
+from commonwatt.apps.web.pages import following, responses
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
 from commonwatt.apps.web.parts.listing import row
 from commonwatt.identity.access import Action, Relation, lets
@@ -14,7 +14,12 @@ _LASTS_S = {"1800": 1_800, "3600": 3_600, "7200": 7_200}
 
 
 def put(context: Context) -> None:
-    """Put DEMAND on the page of who may call it, to be called and taken back; and say what is called elsewhere."""
+    """Put what a seat may call on the page, DEMAND and responses under contract, and what came of it."""
+    _demand(context)
+    responses.put(context)
+
+
+def _demand(context: Context) -> None:
     if not lets(context.seat, Action.CALL_EVENT, Relation.OWN) or context.seat.zones:
         return  # a broadcast is heard in every zone, and a seat of some speaks of its own
     words, lasting = context.words, ["3600"]
@@ -54,8 +59,4 @@ def put(context: Context) -> None:
 
     context.put(tag("h2", words.say("Events")))
     piece = context.put(card(), on={"lasts": lasts, "call": call, "retract": retract})
-    missing = words.say(
-        "Events and frequency under contract are called by signed facts of their oracles; this page writes none."
-    )
-    context.put(tag("p", missing, class_="small"))
     following.put(context)

@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from commonwatt.apps.views import zones
 from commonwatt.apps.views.diary import Lent, lent
+from commonwatt.apps.views.seeing import assets_of
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import tag
@@ -23,6 +24,8 @@ from commonwatt.model import SLOT_SECONDS
 _DAY_S = 86_400
 _TOPICS = ("reading_batch", "constraint", "fact")
 _MOST_CHARTS = 4
+_AS = {Role.DSO: "dso", Role.TSO: "grid"}
+"""How important a limit is that a role states; of all others it is a contract's."""
 
 
 def build(context: Context) -> None:
@@ -41,7 +44,7 @@ def build(context: Context) -> None:
             _load(context, one.zone)
     account = context.seat.account
     if account is not None and lets(context.seat, Action.STATE_CONSTRAINT, Relation.OWN):
-        stating.put(context, account, stating.LIMITS, [_example(told)])
+        stating.put(context, account, stating.LIMITS, _examples(context, told))
     events.put(context)
     _homes(context)
     delivered.put(context)
@@ -175,15 +178,19 @@ def _meter(words: Words, one: Lent) -> Markup:
     return row(title, words.power(power_w), note=words.between(one.last.slot_s, one.last.slot_s + SLOT_SECONDS))
 
 
-def _example(told: Sequence[zones.ZoneView]) -> str:
+def _examples(context: Context, told: Sequence[zones.ZoneView]) -> list[str]:
+    """Return a line that a seat could state: of a zone, or of a store that its owner lets it look at."""
+    if context.seat.role is Role.AGGREGATOR:
+        stores = [one.id for one in assets_of(context.community, context.seat) if one.stores]
+        return [f"power of {one} <= 1 kW from 17:00 to 19:00 for contract" for one in stores[:1]]
     zone = told[0].zone if told else "north"
-    return f"power of zone {zone} <= 20 kW from 17:00 to 19:00 for dso"
+    return [f"power of zone {zone} <= 20 kW from 17:00 to 19:00 for {_AS.get(context.seat.role, 'contract')}"]
 
 
 PAGE = Page(
     path="/grid",
     title=mark("Grid"),
     icon="grid",
-    roles=frozenset({Role.DSO, Role.TSO, Role.UTILITY, Role.AUDITOR}),
+    roles=frozenset({Role.DSO, Role.TSO, Role.UTILITY, Role.AGGREGATOR, Role.AUDITOR}),
     build=build,
 )

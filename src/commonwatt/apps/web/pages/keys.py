@@ -6,14 +6,17 @@ from markupsafe import Markup
 from nicegui import ui
 
 from commonwatt.apps import keyring
+from commonwatt.apps.api.problems import problem_of
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.markup import join, tag
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of, pick
 from commonwatt.apps.web.parts.fields import text_field
 from commonwatt.apps.web.parts.listing import row
+from commonwatt.apps.web.parts.states import error_state
 from commonwatt.apps.web.words import Words, mark
+from commonwatt.identity.keystore import MOST_BYTES
 from commonwatt.identity.seat import Role
-from commonwatt.model import AccountId
+from commonwatt.model import AccountId, CommonwattError
 
 _DAY_S = 86_400
 _MOST_LOOKERS = 50
@@ -22,9 +25,11 @@ _MEDIA = "application/x-pem-file"
 
 @dataclass(slots=True)
 class _Draft:
-    """What was typed so far; the passphrase goes as soon as it was used."""
+    """What was typed so far; the passphrase goes as soon as it was used, and a new round takes it off the page."""
 
+    round_number: int = 0
     passphrase: str = ""
+    brought: str = ""
     public: str = ""
     days: int = 30
     looker: str = ""
@@ -36,6 +41,7 @@ def build(context: Context) -> None:
     account = context.seat.account
     assert account is not None  # only who has an account sits here
     _take_along(context, account)
+    _bring(context, account)
     _lookers(context, account)
     _delegates(context, account)
     context.put(tag("a", context.say("Wallet"), href="/wallet", class_="button"))
@@ -53,7 +59,7 @@ def _take_along(context: Context, account: AccountId) -> None:
             inside += _form(words)
         else:
             inside.append(tag("p", words.say("This community does not keep it: only your own wallet signs with it.")))
-        return tag("div", *inside, class_="card pile")
+        return tag("div", *inside, class_="card pile", data_round=draft.round_number)
 
     def set_passphrase(value: object) -> None:
         draft.passphrase = str(value)[:1_000]
@@ -62,6 +68,7 @@ def _take_along(context: Context, account: AccountId) -> None:
         passphrase, draft.passphrase = draft.passphrase, ""
         pem = await keyring.take_along(context.community, context.seat, context.held, account, passphrase)
         ui.download.content(pem, f"{account}.pem", _MEDIA)
+        draft.round_number += 1
         piece.set_content(card())
         context.announce(words.say("Your key is in your downloads."))
 
@@ -70,10 +77,7 @@ def _take_along(context: Context, account: AccountId) -> None:
 
 def _form(words: Words) -> list[Markup]:
     kept = words.say("The community keeps it for you and signs with it when you ask. Your copy can sign, too.")
-    limits = words.say(
-        "A key made elsewhere cannot take its place from here: your operator registers keys. What you can do is let"
-        " another key act for you, below. The community keeps its copy even when you take yours along."
-    )
+    limits = words.say("The community keeps its copy even when you take yours along.")
     why = words.say("Twelve characters or more. Nobody can open the file without it.")
     return [
         tag("p", kept),
@@ -81,6 +85,51 @@ def _form(words: Words) -> list[Markup]:
         button("take", words.say("Take the key along"), ask=words.say("Who has it can spend. Take it?")),
         tag("p", limits, class_="small"),
     ]
+
+
+def _bring(context: Context, account: AccountId) -> None:
+    """Put a form on the page by which somebody has a key of their own, made elsewhere, kept here to sign with it."""
+    words, draft = context.words, _Draft()
+
+    def card() -> Markup:
+        why = words.say(
+            "A wallet's file (keystore), PEM, or 12 to 24 words. Who runs the community registers the key for your"
+            " account first. It then lies here, and whoever runs this machine could sign with it; to keep it to"
+            " yourself, sign with commonwatt wallet or your own wallet instead."
+        )
+        file = tag("input", id="field-key-file", type="file", data_send="brought", data_most=MOST_BYTES)
+        typed = tag("textarea", id="field-brought", rows=3, data_send="brought", autocomplete="off", spellcheck="false")
+        inside = [
+            tag("h2", words.say("Bring a key")),
+            tag("p", why),
+            tag("div", tag("label", words.say("From a file"), for_="field-key-file"), file, class_="field"),
+            tag("div", tag("label", words.say("Or its words"), for_="field-brought"), typed, class_="field"),
+            text_field("opens", words.say("Passphrase of the file"), type_="password"),
+            button("bring", words.say("Sign with this key"), ask=words.say("It will be kept here. Bring it?")),
+        ]
+        return tag("div", *inside, class_="card pile", data_round=draft.round_number)
+
+    def set_brought(value: object) -> None:
+        draft.brought = str(value)[: MOST_BYTES + 1]
+
+    def set_opens(value: object) -> None:
+        draft.passphrase = str(value)[:1_000]
+
+    async def bring(_: object) -> None:
+        content, draft.brought = draft.brought, ""
+        passphrase, draft.passphrase = draft.passphrase, ""
+        draft.round_number += 1
+        piece.set_content(card())
+        try:
+            await keyring.bring(context.community, context.seat, context.held, account, content, passphrase)
+        except CommonwattError as error:
+            told.set_content(error_state(words, problem_of(error)))  # with the key to hand to who registers it
+            raise
+        told.set_content("")
+        context.announce(words.say("Your key signs for you now."))
+
+    piece = context.put(card(), on={"brought": set_brought, "opens": set_opens, "bring": bring})
+    told = context.put(Markup(""))
 
 
 def _delegates(context: Context, account: AccountId) -> None:

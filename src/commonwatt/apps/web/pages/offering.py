@@ -42,6 +42,7 @@ _CHOICES = {
             "standing": mark("in every window"),
             "price_above": mark("when the grid is dear"),
             "price_below": mark("when the grid is cheap"),
+            "event": mark("when I call it"),
         },
     ),
     "baseline": (
@@ -89,7 +90,7 @@ def put(context: Context) -> None:
     context.put(tag("h2", words.say("Offer a contract")))
     if not views.offers_here(context.community, context.seat):
         why = words.say(
-            "An offer sets money aside, and only a utility's or the operator's account can do so. "
+            "An offer sets money aside, and only a utility's, an aggregator's or the operator's account can do so. "
             "Who runs the wires takes a seat as a utility for it."
         )
         context.put(empty_state(words, words.say("This account makes no offers"), why))
@@ -125,7 +126,7 @@ def _form(context: Context, account: AccountId) -> None:
 
     async def make(_: object) -> None:
         try:
-            await wishes.offer(community, seat, offer_of(draft, context.now_s(), clock))
+            await wishes.offer(community, seat, offer_of(draft, account, context.now_s(), clock))
         except CommonwattError as error:
             explained.set_content(error_state(words, problem_of(error)))
             raise
@@ -158,7 +159,7 @@ def _box(words: Words, draft: _Draft, known: list[str]) -> Markup:
         fields.append(text_field("windows", words.say("Windows at most"), draft.windows, amount=True))
     if draft.basis == "instead":
         fields.append(text_field("most", words.say("At most a kWh, in {currency}", currency=currency), draft.most))
-    if draft.trigger != "standing":
+    if draft.trigger.startswith("price_"):
         level = words.say("Than this a kWh from the grid, in {currency}", currency=currency)
         fields.append(text_field("level", level, draft.level, amount=True))
     standby = words.say("For standing by, a kW and hour, in {currency}", currency=currency)
@@ -198,7 +199,9 @@ def _explained(context: Context, account: AccountId, draft: _Draft) -> Markup:
             class_="small",
         )
     try:
-        told = views.weigh(context.community, context.seat, account, offer_of(draft, context.now_s(), words.place.zone))
+        told = views.weigh(
+            context.community, context.seat, account, offer_of(draft, account, context.now_s(), words.place.zone)
+        )
     except CommonwattError as error:
         return error_state(words, problem_of(error))
     if not told.may:
@@ -216,11 +219,12 @@ def _explained(context: Context, account: AccountId, draft: _Draft) -> Markup:
     return tag("div", shown, class_="card")
 
 
-def offer_of(draft: _Draft, now_s: int, clock: ZoneInfo) -> dict[str, Any]:
+def offer_of(draft: _Draft, account: AccountId, now_s: int, clock: ZoneInfo) -> dict[str, Any]:
     """Return a draft as the body of an offer.
 
     Args:
         draft: As it was typed.
+        account: Whose offer it is, who calls it by an event of a name of its own where it is called by hand.
         now_s: From when its times count, seconds since 1970.
         clock: Of the community.
 
@@ -250,7 +254,9 @@ def offer_of(draft: _Draft, now_s: int, clock: ZoneInfo) -> dict[str, Any]:
         "penalty_micro_per_kwh": _micro("penalty", draft.penalty) if draft.penalty else 0,
         "baseline": draft.baseline,
     }
-    if draft.trigger != "standing":
+    if draft.trigger == "event":
+        told["trigger"] = {"kind": "event", "name": f"called-{now_s}", "oracles": [account], "quorum": 1}
+    elif draft.trigger != "standing":
         told["trigger"] = {"kind": draft.trigger, "level": _micro("level", draft.level)}
     return told | ({"zone": draft.zone} if draft.zone else {})
 

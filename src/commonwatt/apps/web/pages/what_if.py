@@ -1,7 +1,9 @@
-"""What if: more batteries, cars or roofs, a limit, a tariff, a DEMAND, tried on the next day by the planner itself."""
+"""What if: more batteries, cars or roofs, a limit, a tariff, a DEMAND, tried on the next day or a past one."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, time
 
 from markupsafe import Markup
 from nicegui import background_tasks, ui
@@ -11,7 +13,7 @@ from commonwatt.apps.views import what_if as views
 from commonwatt.apps.web.context import Context, Handler, Page
 from commonwatt.apps.web.markup import tag
 from commonwatt.apps.web.parts.chart import Line, chart
-from commonwatt.apps.web.parts.controls import button, minutes_of
+from commonwatt.apps.web.parts.controls import Option, button, chosen_of, minutes_of, pick
 from commonwatt.apps.web.parts.fields import amount_of, text_field
 from commonwatt.apps.web.parts.listing import row
 from commonwatt.apps.web.parts.states import error_state
@@ -19,6 +21,7 @@ from commonwatt.apps.web.words import Words, mark
 from commonwatt.flows.what_if import Change
 from commonwatt.identity.seat import Role
 from commonwatt.model import SLOT_SECONDS, CommonwattError, InvalidValue
+from commonwatt.model.wall_clock import moment
 
 _PLANS = 4
 _LONG = 16
@@ -38,6 +41,7 @@ class _Draft:
     demand_from: str = ""
     demand_to: str = ""
     demand: str = ""
+    day: str = ""
 
 
 class _Running:
@@ -54,7 +58,7 @@ class _Running:
 def build(context: Context) -> None:
     """Put the form on the page; an address that tells a change is tried at once."""
     words, running = context.words, _Running()
-    zone, draft = views.zone_here(context.community), _Draft()
+    zone, draft, days = views.zone_here(context.community), _Draft(), _days(context)
     asked: Change | None = None
     told: Markup = _hint(words)
     try:
@@ -85,7 +89,8 @@ def build(context: Context) -> None:
         running.end()
 
     fields: dict[str, Handler] = {name: typer(name) for name in _Draft.__dataclass_fields__}
-    context.put(_box(words, draft, zone), on=fields | {"try": attempt})
+    fields["day"] = lambda value: setattr(draft, "day", chosen_of(days, value))
+    context.put(_box(words, draft, zone, days), on=fields | {"try": attempt})
     said = context.put(told, on={"cancel": cancel})
     said.props("role=status")
     place = ui.element("div").classes("pile")
@@ -115,11 +120,18 @@ async def _try(context: Context, change: Change, said: ui.html, place: ui.elemen
     if context.client.is_deleted:
         return
     link = tag("a", words.say("Link to this trial"), href=f"/what-if?{views.query(change)}")
-    rests = words.say(
-        "Planned for {homes} homes, from what their meters told of {hours} hours and the cars that are there now.",
-        homes=words.number(found.homes),
-        hours=words.number(found.known_slots / 4, 1),
-    )
+    if found.was is None:
+        rests = words.say(
+            "Planned for {homes} homes, from what their meters told of {hours} hours and the cars that are there now.",
+            homes=words.number(found.homes),
+            hours=words.number(found.known_slots / 4, 1),
+        )
+    else:
+        rests = words.say(
+            "Planned for {homes} homes, knowing all that came that day. What cars took and gave stays as it was, and "
+            "batteries hold in the end what they held then; what was stated that day is not looked at.",
+            homes=words.number(found.homes),
+        )
     said.set_content(tag("div", tag("p", rests), tag("p", link), class_="card"))
     place.clear()
     with place:
@@ -130,18 +142,20 @@ def _results(context: Context, found: views.WhatIf) -> None:
     words = context.words
     context.put(_figures(words, found), early=False)
     times = [found.start_s + slot * SLOT_SECONDS for slot in range(len(found.changed.discharging_w))]
-    curves = (
+    curves: tuple[tuple[str, str, Sequence[int], bool], ...] = (
         (words.say("Demand alone"), "house", found.changed.demand_w, False),
         (words.say("With unmanaged cars"), "bad", found.changed.unmanaged_w, False),
         (words.say("Smart charging"), "car", found.changed.smart_w, False),
         (words.say("With discharging"), "battery", found.changed.discharging_w, False),
         (words.say("As it is"), "grid", found.as_is.discharging_w, True),
     )
+    if found.was is not None:
+        curves = (*curves, (words.say("As metered"), "neighbours", found.was.exchange_w, True))
     lines = [
         Line(name=name, colour=colour, values=[watts / 1000 for watts in values], steps=True, dashed=dashed)
         for name, colour, values, dashed in curves
     ]
-    title = words.say("The next day, changed")
+    title = words.say("The next day, changed") if found.was is None else _changed(words, found)
     chart(context, title, times, lines, unit="kW", as_of_s=context.community.told_s)
 
 
@@ -166,14 +180,35 @@ def _figures(words: Words, found: views.WhatIf) -> Markup:
     )
     rows = [tag("li", row(name, now, note=words.say("as it is: {value}", value=before))) for name, now, before in told]
     rows += [tag("li", row(tag("span", line, lang="en"), words.say("missed"))) for line in would.missed]
-    title = words.say("The next 24 hours, changed")
+    if found.was is not None:
+        metered = ((words.power(found.was.peak_w)), words.money(found.was.cost_micro))
+        names = (words.say("Highest load, as metered"), words.say("Paid to the grid, as metered"))
+        rows += [tag("li", row(name, value)) for name, value in zip(names, metered, strict=True)]
+    title = words.say("The next 24 hours, changed") if found.was is None else _changed(words, found)
     listed = tag("ul", *rows, class_="listing", aria_label=title)
     return tag("div", tag("h2", title), listed, class_="card")
 
 
+def _changed(words: Words, found: views.WhatIf) -> str:
+    return words.say("{day}, changed", day=words.day(found.start_s))
+
+
+def _days(context: Context) -> list[Option]:
+    """Return the days that can be tried: the one that comes, and those that are over."""
+    words, zone = context.words, context.words.place.zone
+    past = (
+        Option(
+            value=day.isoformat(),
+            label=words.day(int(moment(datetime.combine(day, time()), zone).timestamp())),
+        )
+        for day in views.days(context.community, context.seat)
+    )
+    return [Option(value="", label=words.say("The next 24 hours")), *past]
+
+
 def _hint(words: Words) -> Markup:
     why = words.say(
-        "Nothing changes by trying: the planner plans the next day twice, as it is and changed. "
+        "Nothing changes by trying: the planner plans the day twice, as it is and changed. "
         "A car that is added stands there now at 40% and leaves at 07:30 with 80%; a battery that is added is empty."
     )
     return tag("p", why, class_="small")
@@ -185,8 +220,9 @@ def _going_on(words: Words, made: int) -> Markup:
     return tag("div", tag("p", said), bar, button("cancel", words.say("Cancel"), kind="quiet"), class_="card pile")
 
 
-def _box(words: Words, draft: _Draft, zone: str) -> Markup:
+def _box(words: Words, draft: _Draft, zone: str, days: list[Option]) -> Markup:
     as_is = words.say("Empty for as it is.")
+    which = pick("day", words.say("Which day"), days, draft.day)
     fields = [
         text_field("batteries", words.say("More batteries"), draft.batteries, amount=True),
         text_field("cars", words.say("More cars"), draft.cars, amount=True),
@@ -199,7 +235,7 @@ def _box(words: Words, draft: _Draft, zone: str) -> Markup:
         text_field("demand", words.say("Load that it leaves at most, in kW"), draft.demand, amount=True),
     ]
     sent = button("try", words.say("Try it"), kind="first")
-    return tag("div", tag("div", *fields, class_="columns"), sent, class_="card pile")
+    return tag("div", which, tag("div", *fields, class_="columns"), sent, class_="card pile")
 
 
 def change_of(draft: _Draft, zone: str) -> Change:
@@ -214,6 +250,7 @@ def change_of(draft: _Draft, zone: str) -> Change:
         roofs=_whole("roofs", draft.roofs, 0),
         import_percent=_whole("what the grid takes", draft.import_percent, 100),
         export_percent=_whole("what the grid gives", draft.export_percent, 100),
+        day=draft.day,
     )
     if draft.limit:
         found = replace(found, zone=zone, limit_w=_watts("a limit", draft.limit))
@@ -227,7 +264,7 @@ def change_of(draft: _Draft, zone: str) -> Change:
 
 
 def _draft_of(words: Words, change: Change) -> _Draft:
-    plain, draft = Change(), _Draft()
+    plain, draft = Change(), _Draft(day=change.day)
     for name in ("batteries", "cars", "roofs", "import_percent", "export_percent"):
         if getattr(change, name) != getattr(plain, name):
             setattr(draft, name, str(getattr(change, name)))

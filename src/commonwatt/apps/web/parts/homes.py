@@ -1,4 +1,4 @@
-"""Homes by the zone that they are wired to, with a table behind: nobody tells where they stand, so no streets."""
+"""Homes by the zone that they are wired to, with a table behind; where they stand, `places` draws."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def homes_map(words: Words, quarters: Sequence[Quarter], *, as_of_s: int) -> Mar
     svg = tag("svg", *pieces, viewBox=f"0 0 {_WIDTH} {max(y, 40)}")
     head = (words.say("Zone"), words.say("Household"), words.say("What it has"), words.say("Last heard"))
     rows = [(one.zone, spot.name, spot.has, spot.heard) for one in quarters for spot in one.spots[:_MOST]]
-    title = words.say("Homes by zone (where they stand is not known)")
+    title = words.say("Homes by the zone that they are wired to")
     shown = with_table(words, svg, title=title, as_of_s=as_of_s, head=head, rows=rows)
     return tag("div", shown, class_="card grid-picture")
 

@@ -59,6 +59,8 @@ def _found(words: Words, name: str, value: object) -> tuple[str, str]:
     """Return what was found as people read it: the unit is at the end of its name."""
     plain, _, unit = name.rpartition("_")
     write = {"w": words.power, "wh": words.energy, "micro": words.money, "s": _time(words)}.get(unit)
+    if name.endswith("_micro_tsl") and isinstance(value, int):
+        return name.removesuffix("_micro_tsl").replace("_", " "), words.tokens(value, "TSL", 6)
     if write is None or not plain or not isinstance(value, int) or isinstance(value, bool):
         return name.replace("_", " "), str(value)
     return plain.replace("_", " "), write(value)

@@ -94,6 +94,9 @@
     if (control.matches("[data-set]")) {
       document.cookie = `${control.dataset.set}=${control.value};path=/;max-age=${year};samesite=lax`;
       location.reload();
+    } else if (control.matches("input[type=file][data-send]")) {
+      const [file] = control.files;
+      if (file && file.size <= Number(control.dataset.most)) file.text().then((text) => send(control, text));
     } else if (control.matches("input[data-labels]")) {
       // Several presses of an arrow key are one wish.
       clearTimeout(control.waiting);

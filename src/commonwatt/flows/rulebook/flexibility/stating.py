@@ -77,6 +77,15 @@ def known(state: State) -> Known:
         is_owner=lambda name: any(asset.owner == name for asset in assets.values()),
         is_zone=lambda name: any(asset.zone == name for asset in assets.values()),
         is_feeder=lambda name: of_kind(name, AssetKind.FEEDER) is not None,
+        pays=lambda account, zone: _pays(state, account, zone),
+    )
+
+
+def _pays(state: State, account: str, zone: str) -> bool:
+    """Tell whether an account pays for a contract that runs with an asset in a zone."""
+    book = state.contracted.book
+    return any(
+        book.offers[one.offer].utility == account and state.assets[one.asset].zone == zone for one in book.running()
     )
 
 

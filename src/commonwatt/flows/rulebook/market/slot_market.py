@@ -57,7 +57,7 @@ def order(state: State, request: Request, body: order_bodies.SlotOrder, position
         return Outcome.ALREADY_THERE
     if wish.energy_wh > fuses.left_wh(state, owner, wish.side, slot_s, slot_s + SLOT_SECONDS):
         return Outcome.OVER_LIMIT  # nobody trades what no fuse would bear (row M6)
-    if max(0, free(state, owner, Commodity.ERGON)) < _needed_micro(state, wish):
+    if max(0, free(state, owner, Commodity.ERGON)) < needed_micro(state, owner, body):
         return Outcome.NOT_BACKED
     state.slot_market.place(slot_s, wish, position, _open_market(state, slot_s) if body.now else None)
     state.wallets.moves(owner)
@@ -87,9 +87,9 @@ def _makes(state: State, account: AccountId) -> bool:
     return any(asset.owner == account and asset.kind is AssetKind.SOLAR for asset in state.assets.values())
 
 
-def _needed_micro(state: State, wish: SlotOrder) -> int:
+def needed_micro(state: State, owner: AccountId, wish: order_bodies.SlotOrder) -> int:
     """Return what must be free for an order: the money of a bid, and what either side may owe for not keeping it."""
-    terms, open_wh = state.charter.settlement, state.slot_market.open_wh(wish.owner)
+    terms, open_wh = state.charter.settlement, state.slot_market.open_wh(owner)
     needed = terms.stake_micro(open_wh + wish.energy_wh) - terms.stake_micro(open_wh)
     if wish.side is Side.BID:
         needed += cost_micro(wish.energy_wh, wish.price_micro_per_kwh + wish.premium_micro_per_kwh)

@@ -47,8 +47,16 @@ def advance(state: State, stamped_s: int) -> None:
 
 
 def fact(state: State, request: Request, body: bodies.ContractFact, stamped_s: int) -> Outcome:
-    """Take in what an oracle says of the grid, and call what enough of them agree on; what comes late calls nothing."""
+    """Take in what an oracle says of the grid, and call what enough of them agree on; what comes late calls nothing.
+
+    Who pays for contracts tells events alone, and those that its own offers name.
+    """
     found = _fact(request.on_behalf_of, body)
+    if state.keys[request.author].role != "oracle":
+        if found.name is None:
+            return Outcome.NOT_ALLOWED
+        if not _names(state, found):
+            return Outcome.UNKNOWN_THING
     if not 0 < body.end_s - body.start_s <= (SLOT_SECONDS if found.mhz is not None else 86_400):
         return Outcome.OVER_LIMIT
     if found.mhz is not None and body.end_s > stamped_s:
@@ -159,6 +167,12 @@ def _next(state: State, one: Contract, after_s: int) -> tuple[int, int, int] | N
         return None
     found = terms.next_window(after_s, _zone(state))
     return found if found and found[1] < one.ends_s else None
+
+
+def _names(state: State, told: Fact) -> bool:
+    """Tell whether an offer of who tells an event names both."""
+    offers = (one for one in state.contracted.book.offers.values() if one.utility == told.oracle)
+    return any(told.oracle in one.terms.trigger.oracles and told.name == one.terms.trigger.name for one in offers)
 
 
 def _called_by_price(state: State, one: Contract, call: Call, stamped_s: int) -> None:

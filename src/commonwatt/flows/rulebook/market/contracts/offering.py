@@ -6,10 +6,10 @@ from commonwatt.flows.rulebook.market.contracts.contract_calling import secure
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.tokens.backing import free
 from commonwatt.flows.rulebook.tokens.transferring import MOST_PENDING
-from commonwatt.market.contracts import Terms, Trigger, Window
+from commonwatt.market.contracts import Terms, Trigger, TriggerKind, Window
 from commonwatt.model import AccountId, Commodity, InvalidValue, Outcome
 
-SPEAKERS = frozenset({"member", "utility", "operator"})
+SPEAKERS = frozenset({"member", "utility", "aggregator", "operator"})
 """Whose keys may sign a contract request."""
 OFFERING = SPEAKERS - {"member"}
 """Whose keys may make an offer: who pays for flexibility, not who sells it."""
@@ -37,14 +37,21 @@ def offer_objection(state: State, utility: AccountId, body: bodies.MakeOffer, st
     """
     book = state.contracted.book
     if not any(state.keys.has_role(utility, role) for role in OFFERING):
-        return Objection(Outcome.NOT_ALLOWED, "who offers is a utility, or who runs the community", {"found": utility})
+        return Objection(
+            Outcome.NOT_ALLOWED, "who offers is a utility, an aggregator, or who runs the community", {"found": utility}
+        )
     try:
         terms = terms_of(body)
     except InvalidValue as error:
         return Objection(Outcome.OVER_LIMIT, "an offer's terms agree with each other", {"found": str(error)})
-    unknown = [one for one in terms.trigger.oracles if not state.keys.has_role(one, "oracle")]
+    own = utility if terms.trigger.kind is TriggerKind.EVENT else None  # who pays may call, and measures no frequency
+    unknown = [one for one in terms.trigger.oracles if one != own and not state.keys.has_role(one, "oracle")]
     if unknown:
-        return Objection(Outcome.UNKNOWN_THING, "who calls a contract is an oracle", {"found": ", ".join(unknown)})
+        return Objection(
+            Outcome.UNKNOWN_THING,
+            "who calls a contract is an oracle, or by events who pays for it",
+            {"found": ", ".join(unknown)},
+        )
     if terms.arbiter is not None and (terms.arbiter == utility or not _can_speak(state, terms.arbiter)):
         return Objection(Outcome.NOT_ALLOWED, "an arbiter is neither side, and can sign", {"found": terms.arbiter})
     if terms.accept_by_s <= stamped_s:
