@@ -5,17 +5,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from commonwatt.forecasting.sturdy import slopes
 from commonwatt.model import InvalidValue
 
 Floats = NDArray[np.float64]
-HALF_LIFE_DAYS = 7.0
-"""After how many days a past day counts half for what days alike bring; chosen on the second fortnight of March."""
+HALF_LIFE_DAYS = 28.0
+"""After how many days a past day counts half for what days alike bring; of 3.5 to 28 the best on other communities."""
 OTHER_KIND = 0.03
 """What a day of another kind counts of one of the same; a Saturday for a Sunday its square root."""
 RIDGE = 1.0
 """How strongly corrections are held back; from 1 to 3 nothing changed before the days that are scored."""
 LEARN_DAYS = 40
 LEARN_HALF_LIFE_DAYS = 30.0
+ABOVE, SIZE, LEAST_SHARE, MOST_GROWTH = 5.0, 3.0, 0.01, 2.0
+"""Logarithms of a load over its mean are told beside it, lifted by the first so that they stay above zero;
+no slot told by them is more than so many times the highest there was."""
 FIRST_BASE, FIRST_CORRECTED = 3, 5
 LEAST_DAYS = FIRST_CORRECTED + 1
 _EVENING = 14 / 24
@@ -26,7 +30,7 @@ _MORNING = 6 / 24
 class Alike:
     """What days alike brought, for every day from `FIRST_BASE` on, each from the days before it."""
 
-    wh: Floats
+    load: Floats
     dark: Floats
 
 
@@ -35,7 +39,8 @@ def day_ahead_wh(load_wh: Floats, kinds: NDArray[np.int8], dark: NDArray[np.floa
 
     The base is a mean of past days, recent ones and those of the same kind before others. A regression, learnt anew
     from the past at each call, adds what follows from yesterday's surprises at the same time of day, in the evening and
-    over the day, and from how much darker or brighter the slot is than it was on the days of the base.
+    over the day, and from how much darker or brighter the slot is than it was on the days of the base. This is done
+    twice, for what adds up and, in logarithms, for what multiplies; what is returned is the mean of both.
 
     Args:
         load_wh: (days, slots) Wh, oldest first, complete; `LEAST_DAYS` or more.
@@ -48,46 +53,54 @@ def day_ahead_wh(load_wh: Floats, kinds: NDArray[np.int8], dark: NDArray[np.floa
     Raises:
         InvalidValue: The past is too short, has holes, or the calendar ends before the next day.
 
-    Source: after the LEAR model, Lago et al., Applied Energy 293, 2021, with ridge for lasso and one set of
-    coefficients for all slots.
+    Source: after the LEAR model, Lago et al., Applied Energy 293, 2021, with ridge for lasso, absolute errors and one
+    set of coefficients for all slots.
     """
-    days, slots = load_wh.shape
+    days = len(load_wh)
     if days < LEAST_DAYS or np.isnan(load_wh).any():
         raise InvalidValue(f"a community's forecast needs {LEAST_DAYS} whole days, was {days}, some of them with holes")
     if len(kinds) <= days or len(dark) <= days:
         raise InvalidValue(f"the calendar holds the day after {days} days, was {len(kinds)} and {len(dark)}")
-    base = _bases(load_wh, kinds, dark)
     mean = float(load_wh.mean()) or 1.0
-    learnt = range(max(FIRST_CORRECTED, days - LEARN_DAYS), days)
-    seen = np.concatenate([_seen(load_wh, base, dark, day) / mean for day in learnt])
-    missed = np.concatenate([load_wh[day] - base.wh[day] for day in learnt]) / mean
-    recent = np.repeat(0.5 ** ((days - 1 - np.array(learnt)) / LEARN_HALF_LIFE_DAYS), slots)
-    weighed = seen * recent[:, None]
-    held = weighed.T @ seen + RIDGE * np.eye(seen.shape[1])
-    slopes = np.linalg.solve(held, weighed.T @ missed)
-    found: Floats = np.maximum(base.wh[days] + _seen(load_wh, base, dark, days) @ slopes, 0)
+    logs = np.log(np.maximum(load_wh / mean, LEAST_SHARE)) + ABOVE
+    added, times = _told(load_wh / mean, 1.0, kinds, dark), _told(logs, SIZE, kinds, dark)
+    ratio = np.exp(np.minimum(times, logs.max() + np.log(MOST_GROWTH)) - ABOVE)
+    found: Floats = np.maximum((added + ratio) * mean / 2, 0)
     return found
 
 
-def _bases(load_wh: Floats, kinds: NDArray[np.int8], dark: NDArray[np.float32]) -> Alike:
-    days = len(load_wh)
+def _told(load: Floats, size: float, kinds: NDArray[np.int8], dark: NDArray[np.float32]) -> Floats:
+    """Return what the next day's slots are expected to be, of a load in any unit that is above zero."""
+    days, slots = load.shape
+    base = _bases(load, kinds, dark)
+    learnt = range(max(FIRST_CORRECTED, days - LEARN_DAYS), days)
+    seen = np.concatenate([_seen(load, base, dark, day) / size for day in learnt])
+    missed = np.concatenate([load[day] - base.load[day] for day in learnt]) / size
+    recent = np.repeat(0.5 ** ((days - 1 - np.array(learnt)) / LEARN_HALF_LIFE_DAYS), slots)
+    told = slopes(seen, missed[:, None], recent, RIDGE)[:, 0]
+    found: Floats = base.load[days] + _seen(load, base, dark, days) @ told
+    return found
+
+
+def _bases(load: Floats, kinds: NDArray[np.int8], dark: NDArray[np.float32]) -> Alike:
+    days = len(load)
     weights = np.zeros((days + 1, days))
     for day in range(FIRST_BASE, days + 1):
         same, both_off = kinds[:day] == kinds[day], (kinds[:day] > 0) == (kinds[day] > 0)
         counts = np.where(same, 1.0, np.where(both_off, OTHER_KIND**0.5, OTHER_KIND))
         counts *= 0.5 ** ((day - 1 - np.arange(day)) / HALF_LIFE_DAYS)
         weights[day, :day] = counts / counts.sum()
-    return Alike(weights @ load_wh, weights @ dark[:days])
+    return Alike(weights @ load, weights @ dark[:days])
 
 
-def _seen(load_wh: Floats, base: Alike, dark: NDArray[np.float32], day: int) -> Floats:
-    """Return what the correction of a day's slots is learnt from, in Wh, nothing of it later than the day before."""
-    slots = load_wh.shape[1]
+def _seen(load: Floats, base: Alike, dark: NDArray[np.float32], day: int) -> Floats:
+    """Return what the correction of a day's slots is learnt from, nothing of it later than the day before."""
+    slots = load.shape[1]
     quarter = slots // 8
     at = np.arange(slots) / slots
-    last, before = (load_wh[day - back] - base.wh[day - back] for back in (1, 2))
-    week = load_wh[day - 7] - base.wh[day - 7] if day - 7 >= FIRST_BASE else np.zeros(slots)
-    mean = float(load_wh[:day].mean())
+    last, before = (load[day - back] - base.load[day - back] for back in (1, 2))
+    week = load[day - 7] - base.load[day - 7] if day - 7 >= FIRST_BASE else np.zeros(slots)
+    mean = float(load[:day].mean())
     waves = [wave(2 * np.pi * turns * at) for turns in (1, 2) for wave in (np.cos, np.sin)]
     darker = dark[day] - base.dark[day]
     evening, daytime = at >= _EVENING, at >= _MORNING
@@ -96,12 +109,13 @@ def _seen(load_wh: Floats, base: Alike, dark: NDArray[np.float32], day: int) -> 
         _smooth(last, slots // 8),
         np.full(slots, last.mean()),
         np.full(slots, before.mean()),
+        (last.mean() / (load[day - 1].mean() - last.mean() or 1.0)) * base.load[day],
         last[-quarter:].mean() * 0.5 ** (8 * at),
         np.full(slots, last[-2 * quarter :].mean()),
         _smooth(before, slots // 24),
         _smooth(week, slots // 24),
-        0.1 * base.wh[day],
-        np.full(slots, 0.1 * base.wh[day].mean()),
+        0.1 * base.load[day],
+        np.full(slots, 0.1 * base.load[day].mean()),
         *(0.05 * mean * wave for wave in (np.ones(slots), *waves)),
         3 * mean * darker * evening,
         3 * mean * darker * (daytime & ~evening),

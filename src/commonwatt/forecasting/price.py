@@ -5,13 +5,21 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from commonwatt.forecasting.sturdy import slopes
+from commonwatt.kernels.lasso import lasso
 from commonwatt.model import InvalidValue
 
 Floats = NDArray[np.float64]
-WINDOWS = (56, 84, 182, 364, 728)
-"""Days to learn from: short ones know this winter, long ones every season; their mean beats the best of them."""
+WINDOWS = (56, 84, 182, 364, 728, 1092)
+"""Days to learn from: short ones know this winter, long ones every season; their mean beats most of them."""
 RIDGE = 10.0
+HELD_BACK, LEAST_CHOSEN = 0.01, 182
+"""What a column must tell for the lasso to keep it, and the days from which on columns are chosen at all."""
+WEEKDAY = 3.0
+"""How large a weekday is written: more, and the ridge holds back how weekdays differ less."""
 LAGS = (1, 2, 3, 7)
+LEAST_SIZE = 1e-6
+"""What varies less is taken for constant."""
 FIRST = 28
 LEAST_DAYS = FIRST + 28
 WEEKDAYS = 7
@@ -31,8 +39,9 @@ def day_ahead(prices: Floats, weekdays: Sequence[int], windows: Sequence[int] = 
     Raises:
         InvalidValue: The past is too short or has holes, or weekdays end before the next day.
 
-    Source: LEAR of Lago et al., Applied Energy 293, 2021, on prices alone and with ridge for lasso; the transform and
-    averaging over windows: Uniejewski, Weron & Ziel, IEEE Trans. Power Systems 33, 2018; Hubicka et al., 2019.
+    Source: LEAR of Lago et al., Applied Energy 293, 2021, on prices alone and with a ridge beside the lasso; the
+    transform and averaging over windows: Uniejewski, Weron & Ziel, IEEE Trans. Power Systems 33, 2018; Hubicka et al.,
+    2019.
     """
     days = len(prices)
     if days < LEAST_DAYS or np.isnan(prices).any() or len(weekdays) <= days:
@@ -40,7 +49,7 @@ def day_ahead(prices: Floats, weekdays: Sequence[int], windows: Sequence[int] = 
     seen = np.array([_seen(prices, day) for day in range(FIRST, days + 1)])
     which = np.eye(WEEKDAYS)[np.array(weekdays[FIRST : days + 1])]
     spans = {min(window, days - FIRST) for window in windows}
-    told = [_ridge(seen[-span - 1 :], which[-span - 1 :], prices[-span:]) for span in sorted(spans)]
+    told = [row for span in sorted(spans) for row in _told(seen[-span - 1 :], which[-span - 1 :], prices[-span:])]
     found: Floats = np.mean(told, 0)
     return found
 
@@ -86,14 +95,20 @@ def _seen(prices: Floats, day: int) -> Floats:
     return found
 
 
-def _ridge(seen: Floats, which: Floats, prices: Floats) -> Floats:
-    """Learn from all rows but the last, and return what the last expects; extremes are drawn in by asinh."""
+def _told(seen: Floats, which: Floats, prices: Floats) -> list[Floats]:
+    """Learn from all rows but the last, and return what the last expects; extremes are drawn in by asinh.
+
+    A ridge uses a little of all columns, by absolute errors, a lasso some columns: they err on other days.
+    """
     middle = np.median(prices)
     width = 1.4826 * np.median(np.abs(prices - middle)) + 1e-6
-    rows = np.concatenate([np.arcsinh((seen - middle) / width), which], 1)
+    rows = np.concatenate([np.arcsinh((seen - middle) / width), WEEKDAY * which], 1)
     past, target = rows[:-1], np.arcsinh((prices - middle) / width)
     centre, usual = past.mean(0), target.mean(0)
-    past = past - centre
-    slopes = np.linalg.solve(past.T @ past + RIDGE * np.eye(past.shape[1]), past.T @ (target - usual))
-    found: Floats = np.sinh((rows[-1] - centre) @ slopes + usual) * width + middle
-    return found
+    past, last, target = past - centre, rows[-1] - centre, target - usual
+    told = [last @ slopes(past, target, np.ones(len(past)), RIDGE)]
+    if len(past) >= LEAST_CHOSEN:
+        size = past.std(0)
+        size[size < LEAST_SIZE] = np.inf
+        told.append((last / size) @ lasso(past / size, target, HELD_BACK))
+    return [np.sinh(row + usual) * width + middle for row in told]
