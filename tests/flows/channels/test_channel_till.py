@@ -89,6 +89,24 @@ def test_a_kill_between_keeping_and_crediting_credits_once(town: Town, monkeypat
     assert town.town.booked(), "a replay reaches the same roots"
 
 
+def test_what_the_log_does_not_take_of_one_payer_holds_up_no_other(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    channels, had, log = [town.open(number=number) for number in range(3)], town.ergon(), town.desk.submit
+
+    def closed(body: object) -> Outcome:
+        raise Refused("the log cannot be written")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(town.desk, "submit", closed)
+        for channel in channels:
+            with pytest.raises(Refused):
+                town.show(channel, 700)
+    first = min(channel.id for channel in channels)
+    monkeypatch.setattr(town.desk, "submit", lambda body: Outcome.OVER_LIMIT if first in body.reference else log(body))
+    with pytest.raises(Refused, match="what was paid is credited"):
+        town.till.catch_up()
+    assert town.ergon() - had == 1_400
+
+
 def test_a_full_disk_accepts_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     channel, had = town.open(), town.ergon()
 

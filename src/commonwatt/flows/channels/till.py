@@ -70,15 +70,24 @@ class Till:
             return Answer(verdict=verdict, total=held.total)
 
     def catch_up(self) -> int:
-        """Credit what was kept and not credited before the till was closed; return of how many channels."""
-        count, last = 0, ""
+        """Credit what was kept and not credited before the till was closed; return of how many channels.
+
+        Raises:
+            Refused: The log does not take a credit; all others were tried.
+        """
+        count, last, refused = 0, "", list[Refused]()
         with self._one_at_a_time:
             while some := self._held.after(last, _MANY):
                 last = some[-1].channel
                 behind = [held for held in some if held.credited < held.total]
                 for held in behind:
-                    self._credit(held)
-                count += len(behind)
+                    try:
+                        self._credit(held)
+                        count += 1
+                    except Refused as error:
+                        refused.append(error)
+        if refused:
+            raise refused[0]
         return count
 
     def _credit(self, held: Payee) -> Payee:
