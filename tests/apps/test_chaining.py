@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from chained import chained, checkpoint, mode_of, until
 from lived import LivedStreet
 
+from commonwatt.adapters.chains.evm.chain import EvmChain
+from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.apps import wishes
 from commonwatt.apps.chain_desk import ChainDesk
 from commonwatt.apps.chain_roles import sent
@@ -16,7 +19,7 @@ from commonwatt.flows.chain_ports import Reverted
 from commonwatt.identity.access import Action
 from commonwatt.identity.keys import SigningKey
 from commonwatt.identity.seat import Role, Seat
-from commonwatt.model import MICRO, AccountId, Kind
+from commonwatt.model import MICRO, AccountId, Kind, Refused
 
 ME = AccountId("member-03")
 SEAT = Seat(person=ME, role=Role.MEMBER, account=ME)
@@ -64,6 +67,81 @@ def _deposit(desk: ChainDesk | None, micro: int) -> None:
     ergon, vault = desk._places["Ergon"], desk._places["Vault"]
     sent(desk._chain, OUTSIDE, ergon, "approve", (vault.address, micro))
     sent(desk._chain, OUTSIDE, vault, "deposit", (ergon.address, micro, ME.encode()))
+
+
+@pytest.mark.row("E11")
+def test_of_addresses_that_nobody_claims_for_only_new_ones_are_asked_about(
+    lived_copy: LivedStreet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sends a little to many addresses would else keep the desk from anchoring."""
+    asked, paid = list[str](), ChainDesk._paid
+
+    def noted(desk: ChainDesk, address: str) -> Any:
+        asked.append(address)
+        return paid(desk, address)
+
+    async def do(community: Community, keeper: ChainKeeper) -> None:
+        await until(keeper, lambda facts: bool(facts.anchored) and community.state.has_chain)
+        await _send_out(community, MICRO)
+        await checkpoint(community)
+        await until(keeper, lambda facts: OUTSIDE.id in facts.claimed)
+        desk = keeper._desk
+        assert desk is not None
+        monkeypatch.setattr(ChainDesk, "_paid", noted)
+        for _ in range(5):
+            await keeper._do(desk.keep_solvent)
+        assert asked == []
+        await keeper._do(lambda: _withdraw(desk))  # by anybody, with the proof
+        await until(keeper, lambda facts: facts.claimed[OUTSIDE.id] == (MICRO, 0, 0))
+
+    _with(lived_copy, do)
+
+
+@pytest.mark.row("E11")
+def test_nothing_is_sent_twice_while_a_network_makes_no_blocks(
+    lived_copy: LivedStreet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TSL that went to the Vault twice would never come out again, and a claim in vain costs the operator."""
+
+    async def do(community: Community, keeper: ChainKeeper) -> None:
+        await until(keeper, lambda facts: bool(facts.anchored) and community.state.has_chain)
+        await _send_out(community, MICRO)
+        await checkpoint(community)
+        await until(keeper, lambda facts: OUTSIDE.id in facts.claimed)
+        desk = keeper._desk
+        assert desk is not None
+        sent_before = desk._chain.sent(desk.keys.desk.id)
+        with monkeypatch.context() as stalls:
+            stalls.setattr(EvmChain, "waiting", lambda chain, account: 1)
+            stalls.setattr(EvmChain, "receipt", lambda chain, tx, within_s=0: None)
+            desk._provable_size, desk._waiting = 0, ("set_seller",)
+            await keeper._do(desk.keep_solvent)
+            with pytest.raises(Refused, match="once it stands in a block"):
+                await keeper._do(lambda: desk.claim(OUTSIDE.id))
+            with pytest.raises(Refused, match="before the next one"):
+                await keeper._do(lambda: desk.claim(OUTSIDE.id))
+            assert (desk._provable_size, desk._settled()) == (0, False)
+        assert desk._chain.sent(desk.keys.desk.id) == sent_before + 1
+
+    _with(lived_copy, do)
+
+
+@pytest.mark.row("E11")
+def test_where_a_killed_app_showed_its_chain_nobody_is_asked(lived_copy: LivedStreet) -> None:
+    """Its port may be somebody else's by now."""
+    card = lived_copy.folder / "chain" / "rpc.json"
+    card.parent.mkdir()
+    save_secret(card, b'"http://127.0.0.1:8545"')
+
+    async def do(community: Community, keeper: ChainKeeper) -> None:
+        await until(keeper, lambda facts: bool(facts.anchored))
+        assert not card.exists()
+
+    _with(lived_copy, do)
+
+
+def _withdraw(desk: ChainDesk) -> None:
+    sent(desk._chain, OUTSIDE, desk._places["Vault"], "withdraw", (OUTSIDE.id, *desk.proof(OUTSIDE.id).args()))
 
 
 @pytest.mark.row("M5")

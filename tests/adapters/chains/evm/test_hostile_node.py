@@ -120,6 +120,13 @@ def test_a_price_that_nobody_pays_is_not_paid(yard: Yard, method: str) -> None:
     assert yard.chain.prepare(ALICE.id, yard.place.address, "add", (1,), abi=PROBE.abi).fee == MOST_FEE
 
 
+def test_what_waits_for_a_block_is_counted(yard: Yard) -> None:
+    assert (yard.chain.sent(ALICE.id), yard.chain.waiting(ALICE.id)) == (2, 0)
+    numbers = iter([0, 2])  # in blocks; with what waits
+    yard.lies["eth_getTransactionCount"] = lambda told: hex(next(numbers))
+    assert yard.chain.waiting(ALICE.id) == 2
+
+
 def test_a_number_of_transactions_is_one(yard: Yard) -> None:
     yard.lies["eth_getTransactionCount"] = lambda told: -1
     with pytest.raises(Unreachable):

@@ -163,6 +163,12 @@ class EvmChain:
         with asking():
             return self._next(account)
 
+    def waiting(self, account: Account) -> int:
+        """Return how many transactions of an account were taken and stand in no block yet, as far as anybody tells."""
+        with asking():
+            mined = answers.count(self._eth.get_transaction_count(_checksum(account), "latest"))
+            return max(0, self._next(account) - mined)
+
     def balance(self, account: Account) -> int:
         """Return what an account has of the chain's own coin."""
         with asking():
