@@ -1,16 +1,21 @@
 """A street with a chain beside its app: its checkpoints are anchored once, and tokens go out and come back."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from chained import chained, checkpoint, mode_of, until
 from lived import LivedStreet
+from watched import folder_of
 
 from commonwatt.adapters.chains.evm.chain import EvmChain
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.apps import wishes
+from commonwatt.apps.chain_commands import Anchored
 from commonwatt.apps.chain_desk import ChainDesk
 from commonwatt.apps.chain_roles import sent
 from commonwatt.apps.chaining import ChainKeeper
@@ -19,7 +24,7 @@ from commonwatt.flows.chain_ports import Reverted
 from commonwatt.identity.access import Action
 from commonwatt.identity.keys import SigningKey
 from commonwatt.identity.seat import Role, Seat
-from commonwatt.model import MICRO, AccountId, Kind, Refused
+from commonwatt.model import MICRO, AccountId, Corrupt, Kind, Refused
 
 ME = AccountId("member-03")
 SEAT = Seat(person=ME, role=Role.MEMBER, account=ME)
@@ -58,8 +63,44 @@ def test_one_ergon_is_sent_out_anchored_claimed_and_brought_back(lived_copy: Liv
         assert community.state.ergon(ME) == had - MICRO + MICRO // 4
         assert await keeper.held(OUTSIDE.id) == (MICRO * 3 // 4, 0, 0)
         assert keeper.trouble == ""
+        keeper.facts = replace(facts, deposits=0)
+        with pytest.raises(Refused, match="what the log credits stands on the chain: credited 1, deposits 0"):
+            await keeper._credit()
 
     _with(lived_copy, do)
+
+
+@pytest.mark.row("M5")
+def test_members_read_why_the_chain_is_not_kept_and_not_where_it_rests(lived_copy: LivedStreet) -> None:
+    async def do(community: Community, keeper: ChainKeeper) -> None:
+        await until(keeper, lambda facts: bool(facts.anchored))
+        await keeper._stumbled(OSError(28, "No space left on device", str(community.folder / "chain.sqlite")))
+        assert "No space left on device" in keeper.trouble
+        assert str(community.folder) not in keeper.trouble
+
+    _with(lived_copy, do)
+
+
+@pytest.mark.row("M5")
+@pytest.mark.parametrize("trouble", [sqlite3.OperationalError("disk I/O error"), Corrupt("a block"), OSError("full")])
+def test_trouble_of_a_runs_chain_ends_no_run_and_passes(
+    trouble: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "town"
+    town = folder_of(folder, ())
+    town.slot()
+
+    def fails(desk: ChainDesk) -> None:
+        desk.close()  # as a log does whose disk failed
+        raise trouble
+
+    with Anchored(folder) as chain:
+        with monkeypatch.context() as patch:
+            patch.setattr(ChainDesk, "look", fails)
+            chain.look()
+            assert chain.trouble == str(trouble)
+        chain.look()
+        assert chain.trouble == "" and chain.facts is not None
 
 
 def _deposit(desk: ChainDesk | None, micro: int) -> None:

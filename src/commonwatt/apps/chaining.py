@@ -141,8 +141,13 @@ class ChainKeeper:
     async def _credit(self) -> None:
         """Tell the log what the Vault took in, in the Vault's order."""
         crossed = self._community.state.crossed
-        if self.facts is None or self.facts.deposits <= crossed.count:
+        if self.facts is None or self.facts.deposits == crossed.count:
             return
+        if self.facts.deposits < crossed.count:
+            # A node that lags catches up; a chain that is older than the log, or another one, never does.
+            raise Refused(
+                "what the log credits stands on the chain", credited=crossed.count, deposits=self.facts.deposits
+            )
         for body in await self._ask(lambda desk: desk.incoming(crossed.block)):
             if body.number < crossed.count:
                 continue
@@ -161,7 +166,9 @@ class ChainKeeper:
 
     async def _stumbled(self, error: Exception) -> None:
         foreseen = isinstance(error, (CommonwattError, OSError, sqlite3.Error))
-        self._say(str(error) or type(error).__name__, None if foreseen else error)
+        # Members read it: where the community rests on this machine is no affair of theirs.
+        words = (str(error) or type(error).__name__).replace(str(self._community.folder), "the community's folder")
+        self._say(words, None if foreseen else error)
         # After these, what is open knows less than what is on disk: it is opened anew.
         if isinstance(error, (Corrupt, OSError, sqlite3.Error, Unreachable)) or not foreseen:
             await self._do(self._close)
