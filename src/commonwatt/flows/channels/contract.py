@@ -1,6 +1,6 @@
 """The contract of channels, asked and told in our words; it judges itself, see `Channel.vy`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -100,7 +100,7 @@ class Channels:
 
         Args:
             key: Anybody's: the payee is paid, whoever asks.
-            held: One voucher for each channel, `MOST_CLAIMS` at most.
+            held: One voucher for each channel, as `in_claims` returns them.
         """
         payee, token = held[0][0].payee, held[0][0].token
         return self.chain.send(
@@ -131,6 +131,18 @@ class Channels:
         """
         events = self.chain.events(self.contract, "Withdrawing", first, last)
         return [(event.block, event.values["channel"].hex()) for event in events if event.values["payee"] == payee]
+
+
+def in_claims(held: Iterable[tuple[Config, Voucher]]) -> Iterator[list[tuple[Config, Voucher]]]:
+    """Yield vouchers as the contract takes them at once: of one payee in one token, `MOST_CLAIMS` at most.
+
+    A till that was given another payee or token still holds what it was owed before.
+    """
+    by_payee = dict[tuple[str, str], list[tuple[Config, Voucher]]]()
+    for config, voucher in held:
+        by_payee.setdefault((config.payee, config.token), []).append((config, voucher))
+    for some in by_payee.values():
+        yield from (some[first : first + MOST_CLAIMS] for first in range(0, len(some), MOST_CLAIMS))
 
 
 def _standing(found: tuple[int, int, int, bool]) -> Standing:

@@ -8,13 +8,16 @@ looks goes on with the next one: a claim that was sent already pays nothing the 
 from dataclasses import dataclass
 
 from commonwatt.flows.chain_ports import TransactionSigner, TxHash
-from commonwatt.flows.channels.contract import MOST_CLAIMS, Channels
+from commonwatt.flows.channels.contract import Channels, in_claims
 from commonwatt.flows.channels.ports import Held
+from commonwatt.model import Unreachable
 from commonwatt.tokens.channel import Config, Payee, Standing, Voucher
 
 SETTLES_S = 600
 """So long after a withdrawal began it is looked at again, whatever is owed: a till may just be keeping a voucher that
 it judged before."""
+STEP = 20_000
+"""Blocks after which it is kept how far this looked: a new watchtower on an old network has millions before it."""
 AGAIN_AFTER_BLOCKS = 5
 """A claim that stands in no block after so many is sent again."""
 
@@ -59,7 +62,10 @@ class Watchtower:
         """
         chain, since = self._channels.chain, self._held.watched_to()
         final, head = chain.final().number, chain.head()
-        begun = self._channels.withdrawing(self._payee, since, head.number)
+        if not since - 1 <= final <= head.number:
+            # What it shows is less than was seen, or cannot be: to go on from there would leave withdrawals out.
+            raise Unreachable(f"the chain's node tells of block {head.number}, final {final}; seen was {since - 1}")
+        begun = self._begun(since, final, head.number)
         going: list[tuple[Payee, Standing]] = []
         goes_on_from = final + 1
         for block, channel in begun:
@@ -82,6 +88,15 @@ class Watchtower:
             for held, seen in going
         ]
 
+    def _begun(self, since: int, final: int, head: int) -> list[tuple[int, str]]:
+        """Return who has begun to withdraw; what was looked through in vain is not looked through again."""
+        begun = list[tuple[int, str]]()
+        for first in range(since, head + 1, STEP):
+            begun += self._channels.withdrawing(self._payee, first, min(head, first + STEP - 1))
+            if not begun and first + STEP <= final:
+                self._held.watch_from(first + STEP)
+        return begun
+
     def _claim(self, going: list[tuple[Payee, Standing]], head: int) -> None:
         at_risk = list[tuple[Config, Voucher]]()
         for held, seen in going:
@@ -90,7 +105,6 @@ class Watchtower:
                 self._sent.pop(held.channel, None)
             elif held.voucher is not None and (sent is None or head - sent[1] >= AGAIN_AFTER_BLOCKS):
                 at_risk.append((held.config, held.voucher))
-        for first in range(0, len(at_risk), MOST_CLAIMS):
-            batch = at_risk[first : first + MOST_CLAIMS]
+        for batch in in_claims(at_risk):
             tx = self._channels.claim(self._key, batch)
             self._sent.update({voucher.channel: (tx, head) for _, voucher in batch})
