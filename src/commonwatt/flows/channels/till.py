@@ -55,14 +55,18 @@ class Till:
             return Answer(verdict=Verdict.NOT_OURS, total=0)
         if self._channels.signer(voucher) != config.signer:
             return Answer(verdict=Verdict.NOT_SIGNED, total=0)
+        # Asked before anybody waits: a stranger with a thousand channels that do not exist would hold all others up.
+        best = self._held.of(channel)
+        standing = None
+        if best is None or voucher.total > best.total:
+            standing = self._channels.final(channel), self._channels.seen(channel)
         with self._one_at_a_time:
             known = self._held.of(channel) or Payee(config=config, channel=channel, account=payment.account)
             # First what is behind: a credit that was booked and not noted must be asked for under the same name.
             held = self._credit(known)
             verdict = Verdict.SEEN_BEFORE
-            if voucher.total > held.total:
-                final, seen = self._channels.final(channel), self._channels.seen(channel)
-                verdict = held.judge(voucher.total, final, seen, self.terms.least_delay_s)
+            if standing is not None:
+                verdict = held.judge(voucher.total, *standing, self.terms.least_delay_s)
             if verdict is Verdict.ACCEPTED:
                 held = held.holding(voucher)
                 self._held.keep(held)
