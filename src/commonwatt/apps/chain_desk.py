@@ -5,7 +5,7 @@ Everything here waits for a chain and reads a log from disk: it belongs to a thr
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +20,7 @@ from commonwatt.apps.chain_notes import FinalState, OwnNotes
 from commonwatt.apps.chain_roles import Roles, sent
 from commonwatt.apps.chain_terms import FOLDER, RPC_CARD, ChainTerms
 from commonwatt.apps.publishing import NOTES, open_publisher
-from commonwatt.flows.anchoring import Anchor, Anchoring
+from commonwatt.flows.anchoring import Anchor, Anchoring, Stage
 from commonwatt.flows.chain_ports import Account, Block, Contract, Event, final_events
 from commonwatt.flows.channels.contract import Channels
 from commonwatt.flows.crossing import deposits, mint_exported, mint_sold
@@ -115,6 +115,8 @@ class ChainDesk:
             self._waiting = self._roles.arrange()
         self._publisher.refresh()
         told = self._anchor.round()
+        if told.stage is Stage.SENT:
+            self._settled()
         self._learn()
         return self._facts(told)
 
@@ -215,8 +217,15 @@ class ChainDesk:
         self.close()
 
     def _settled(self) -> bool:
-        """Tell whether all that was sent from here stands in blocks: before, doing it once more could do it twice."""
-        return not any(self._chain.waiting(key.id) for key in (self.keys.desk, self.keys.seller, self.keys.own))
+        """Tell whether all that was sent from here stands in blocks: before, doing it once more could do it twice.
+
+        What waits is offered for the price of now: nothing of its key goes before it.
+        """
+        waiting = [key for key in (self.keys.desk, self.keys.seller, self.keys.own) if self._chain.waiting(key.id)]
+        for key in waiting:
+            with suppress(Refused):
+                self._chain.hurry(key)
+        return not waiting
 
     def _ask_who_was_paid(self) -> None:
         """Learn what the Vault paid out: of addresses that are new here, and of those that it paid since.

@@ -5,12 +5,13 @@ late leaves less time; a withdrawal is done with once the claim, or the end, is 
 looks goes on with the next one: a claim that was sent already pays nothing the second time.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from commonwatt.flows.chain_ports import TransactionSigner, TxHash
 from commonwatt.flows.channels.contract import Channels, in_claims
 from commonwatt.flows.channels.ports import Held
-from commonwatt.model import Unreachable
+from commonwatt.model import Refused, Unreachable
 from commonwatt.tokens.channel import Config, Payee, Standing, Voucher
 
 SETTLES_S = 600
@@ -105,6 +106,11 @@ class Watchtower:
                 self._sent.pop(held.channel, None)
             elif held.voucher is not None and (sent is None or head - sent[1] >= AGAIN_AFTER_BLOCKS):
                 at_risk.append((held.config, held.voucher))
+        # Behind one that offers too little for its gas nothing of this key comes into a block, until the payer is gone.
+        if at_risk and self._channels.chain.waiting(self._key.id):
+            with suppress(Refused):  # it takes none in its place: it waits on, and the others go behind it
+                self._channels.chain.hurry(self._key)
+            at_risk = [(config, voucher) for config, voucher in at_risk if voucher.channel not in self._sent]
         for batch in in_claims(at_risk):
             tx = self._channels.claim(self._key, batch)
             self._sent.update({voucher.channel: (tx, head) for _, voucher in batch})

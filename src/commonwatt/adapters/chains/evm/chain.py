@@ -4,6 +4,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hexbytes import HexBytes
@@ -36,6 +37,10 @@ FEE_MARGIN = 2
 MOST_FEE = 10**12
 """Per gas, in the coin's smallest unit: a node that names more, by mistake or to have our coins, is not followed. Dear
 days on Ethereum asked for a tenth of it."""
+RAISE = 1.125
+"""Times the price of what waits: nodes take no other in its place for less than a tenth more."""
+_MOST_OUT = 1_000
+"""Transactions of a key that are remembered as long as they may wait."""
 _LOOK_EVERY_S = 0.2
 _WAITS_S = 120.0
 """So long a transaction is thought to wait for a block where a node does not tell."""
@@ -55,6 +60,7 @@ class EvmChain:
         self._eth = web3.eth
         self._sleep = sleep
         self._sent: dict[str, tuple[int, float]] = {}
+        self._out: defaultdict[str, dict[int, Transaction]] = defaultdict(dict)
         self._sending: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         with asking():
             self._chain_id = int(self._eth.chain_id)
@@ -169,6 +175,23 @@ class EvmChain:
             mined = answers.count(self._eth.get_transaction_count(_checksum(account), "latest"))
             return max(0, self._next(account) - mined)
 
+    def hurry(self, key: TransactionSigner) -> int:
+        """Offer today's price for what waits for a block, see `Chain.hurry`."""
+        with self._sending[key.id], asking():
+            mined = answers.count(self._eth.get_transaction_count(_checksum(key.id), "latest"))
+            out = self._out[key.id]
+            for nonce in [nonce for nonce in out if nonce < mined]:
+                del out[nonce]
+            base, tip, _ = self._price()
+            fee, count = min(FEE_MARGIN * base + tip, MOST_FEE), 0
+            for nonce, waits in sorted(out.items()):
+                if fee < waits.fee * RAISE:
+                    continue  # what it offers is enough by now
+                dearer = replace(waits, fee=fee, tip=min(fee, max(tip, int(waits.tip * RAISE) + 1)))
+                self._eth.send_raw_transaction(HexBytes(signed(dearer, key)))
+                out[nonce], count = dearer, count + 1
+            return count
+
     def balance(self, account: Account) -> int:
         """Return what an account has of the chain's own coin."""
         with asking():
@@ -223,6 +246,10 @@ class EvmChain:
     def _hand_in(self, key: TransactionSigner, transaction: Transaction, raw: bytes) -> TxHash:
         told, tx = bytes(self._eth.send_raw_transaction(HexBytes(raw))), keccak256(raw)
         self._sent[key.id] = transaction.nonce + 1, time.monotonic()
+        out = self._out[key.id]
+        out[transaction.nonce] = transaction
+        if len(out) > _MOST_OUT:
+            del out[min(out)]
         if told != tx:
             # By that name it would be asked what became of somebody else's.
             raise Unreachable(f"the chain's node took 0x{tx.hex()} and calls it 0x{told[:32].hex()}")
@@ -238,25 +265,30 @@ class EvmChain:
                 # Not every node tells a refusal when it is asked for gas.
                 self._eth.call(asked)  # type: ignore[arg-type]  # TxParams
                 gas = int(self._eth.estimate_gas(asked) * GAS_MARGIN)  # type: ignore[arg-type]  # TxParams
-            try:
-                latest = self._eth.get_block("latest")
-            except BlockNotFound as error:
-                raise Unreachable("the chain's node has no last block") from error
-            base, price = answers.count(latest["baseFeePerGas"]), answers.count(self._eth.gas_price)
-            # Every node tells both together; not all know eth_maxPriorityFeePerGas.
-            tip = max(0, price - base)
-            if base + tip > MOST_FEE:
-                raise Refused("the chain's node asks for a price that nobody pays", most=MOST_FEE, found=base + tip)
+            base, tip, gas_limit = self._price()
             return Transaction(
                 chain_id=self._chain_id,
                 nonce=self._next(account),
                 tip=tip,
                 fee=min(FEE_MARGIN * base + tip, MOST_FEE),
-                gas=min(gas, answers.count(latest["gasLimit"])),
+                gas=min(gas, gas_limit),
                 to=to,
                 value=value,
                 data=data,
             )
+
+    def _price(self) -> tuple[int, int, int]:
+        """Return what a block asks for per gas, base fee and tip, and how much gas fits into one."""
+        try:
+            latest = self._eth.get_block("latest")
+        except BlockNotFound as error:
+            raise Unreachable("the chain's node has no last block") from error
+        base, price = answers.count(latest["baseFeePerGas"]), answers.count(self._eth.gas_price)
+        # Every node tells both together; not all know eth_maxPriorityFeePerGas.
+        tip = max(0, price - base)
+        if base + tip > MOST_FEE:
+            raise Refused("the chain's node asks for a price that nobody pays", most=MOST_FEE, found=base + tip)
+        return base, tip, answers.count(latest["gasLimit"])
 
     def _next(self, account: Account) -> int:
         """Return the number of an account's next transaction."""
