@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,19 +14,21 @@ from chained import chained, checkpoint, mode_of, until
 from lived import LivedStreet
 from watched import folder_of
 
+from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
 from commonwatt.adapters.chains.evm.chain import EvmChain
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.apps import wishes
 from commonwatt.apps.chain_commands import Anchored
 from commonwatt.apps.chain_desk import ChainDesk
 from commonwatt.apps.chain_roles import sent
-from commonwatt.apps.chaining import ChainKeeper
+from commonwatt.apps.chain_terms import ChainTerms
+from commonwatt.apps.chaining import CLAIMS_A_DAY, ChainKeeper
 from commonwatt.apps.community import Community
 from commonwatt.flows.chain_ports import Reverted
 from commonwatt.identity.access import Action
 from commonwatt.identity.keys import SigningKey
 from commonwatt.identity.seat import Role, Seat
-from commonwatt.model import MICRO, AccountId, Corrupt, Kind, Refused
+from commonwatt.model import MICRO, AccountId, Corrupt, Kind, Refused, Unreachable
 
 ME = AccountId("member-03")
 SEAT = Seat(person=ME, role=Role.MEMBER, account=ME)
@@ -168,6 +172,29 @@ def test_nothing_is_sent_twice_while_a_network_makes_no_blocks(
 
 
 @pytest.mark.row("E11")
+def test_the_operator_pays_for_a_few_claims_a_day_on_a_network(lived_copy: LivedStreet) -> None:
+    async def do(community: Community, keeper: ChainKeeper) -> None:
+        await until(keeper, lambda facts: bool(facts.anchored) and community.state.has_chain)
+        network = ChainKeeper(community, ChainTerms(kind="network", url="http://127.0.0.1:9"))
+        for _ in range(CLAIMS_A_DAY):
+            with pytest.raises(Unreachable), network.paying_for(ME):
+                await network.claim(OUTSIDE.id)  # one that fails does not count
+        for _ in range(CLAIMS_A_DAY):
+            with network.paying_for(ME):
+                pass
+        with pytest.raises(Refused, match="its proof does as well"), network.paying_for(ME):
+            pass
+        with network.paying_for(AccountId("member-01")):
+            pass
+        for _ in range(CLAIMS_A_DAY + 1):  # the embedded chain costs nothing
+            with keeper.paying_for(ME):
+                pass
+        await network._do(network._close)
+
+    _with(lived_copy, do)
+
+
+@pytest.mark.row("E11")
 def test_where_a_killed_app_showed_its_chain_nobody_is_asked(lived_copy: LivedStreet) -> None:
     """Its port may be somebody else's by now."""
     card = lived_copy.folder / "chain" / "rpc.json"
@@ -183,6 +210,27 @@ def test_where_a_killed_app_showed_its_chain_nobody_is_asked(lived_copy: LivedSt
 
 def _withdraw(desk: ChainDesk) -> None:
     sent(desk._chain, OUTSIDE, desk._places["Vault"], "withdraw", (OUTSIDE.id, *desk.proof(OUTSIDE.id).args()))
+
+
+@pytest.mark.row("M5")
+def test_who_is_stopped_while_the_chain_is_opened_leaves_it_free(
+    lived_copy: LivedStreet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, serve = threading.Event(), ChainDesk.serve
+
+    def slow(desk: ChainDesk) -> None:
+        opening.set()
+        time.sleep(0.3)
+        serve(desk)
+
+    monkeypatch.setattr(ChainDesk, "serve", slow)
+
+    async def do(community: Community, keeper: ChainKeeper) -> None:
+        assert await asyncio.to_thread(opening.wait, 60)
+
+    _with(lived_copy, do)
+    with EmbeddedChain(lived_copy.folder / "chain") as chain:
+        assert chain.head.block_number > 0
 
 
 @pytest.mark.row("M5")
