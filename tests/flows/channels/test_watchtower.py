@@ -14,6 +14,7 @@ from commonwatt.flows.channels.contract import Channels
 from commonwatt.flows.channels.watchtower import AGAIN_AFTER_BLOCKS, SETTLES_S, Watchtower
 from commonwatt.model import Unreachable
 from commonwatt.tokens.channel import Verdict
+from on_chain import BOB
 
 pytestmark = pytest.mark.row("H3")
 
@@ -190,11 +191,11 @@ def test_a_long_network_is_looked_through_step_by_step(town: Watched, monkeypatc
     town.blocks(20)
     asked, withdrawing = list[int](), Channels.withdrawing
 
-    def breaks(channels: Channels, payee: str, first: int, last: int) -> list[tuple[int, str]]:
+    def breaks(channels: Channels, first: int, last: int) -> list[tuple[int, str, str]]:
         asked.append(first)
         if len(asked) == 5:
             raise Unreachable("enough for today")
-        return withdrawing(channels, payee, first, last)
+        return withdrawing(channels, first, last)
 
     with monkeypatch.context() as patch:
         patch.setattr(Channels, "withdrawing", breaks)
@@ -203,6 +204,15 @@ def test_a_long_network_is_looked_through_step_by_step(town: Watched, monkeypatc
     assert (asked, town.held.watched_to()) == ([0, 2, 4, 6, 8], 8)
     town.hall.done(town.channels.withdraw(PAYER, town.config()))
     town.tower().look()
+    assert town.got() == 700_000
+
+
+def test_what_a_former_payee_is_owed_is_watched_over_too(town: Watched) -> None:
+    """The community has another payee since; what was paid to the one before is as much at risk."""
+    town.show(town.open(), 700_000)
+    tower = Watchtower(town.channels, town.held, BOB.id, STRANGER)
+    town.hall.done(town.channels.withdraw(PAYER, town.config()))
+    tower.look()
     assert town.got() == 700_000
 
 

@@ -121,16 +121,15 @@ class Channels:
         """End a channel whose withdrawal has waited long enough; with anybody's key."""
         return self.chain.send(key, self.contract, "finish", [config_parts(config)])
 
-    def withdrawing(self, payee: str, first: int, last: int) -> list[tuple[int, str]]:
-        """Return where payers of a payee have begun to withdraw: the block and the channel, in order.
+    def withdrawing(self, first: int, last: int) -> list[tuple[int, str, str]]:
+        """Return where payers have begun to withdraw: the block, the channel and its payee, in order.
 
         Args:
-            payee: Whose channels.
             first: The first block looked at.
             last: The last.
         """
         events = self.chain.events(self.contract, "Withdrawing", first, last)
-        return [(event.block, event.values["channel"].hex()) for event in events if event.values["payee"] == payee]
+        return [(event.block, event.values["channel"].hex(), event.values["payee"]) for event in events]
 
 
 def in_claims(held: Iterable[tuple[Config, Voucher]]) -> Iterator[list[tuple[Config, Voucher]]]:

@@ -7,6 +7,7 @@ looks goes on with the next one: a claim that was sent already pays nothing the 
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 
 from commonwatt.flows.chain_ports import TransactionSigner, TxHash
 from commonwatt.flows.channels.contract import Channels, in_claims
@@ -41,7 +42,7 @@ class Withdrawal:
 
 
 class Watchtower:
-    """Watches the channels of one payee.
+    """Watches the channels of a payee, and all others of which something is held.
 
     Args:
         channels: The contract on the chain.
@@ -68,11 +69,12 @@ class Watchtower:
             raise Unreachable(f"the chain's node tells of block {head.number}, final {final}; seen was {since - 1}")
         begun = self._begun(since, final, head.number)
         going: list[tuple[Payee, Standing]] = []
+        time_s = cache(lambda block: chain.block(block).time_s)  # anybody can begin a thousand in one block
         goes_on_from = final + 1
         for block, channel in begun:
             held = self._held.of(channel)
             owed = held is not None and self._channels.final(channel).owed(held.voucher) > 0
-            if owed or head.time_s - chain.block(block).time_s < SETTLES_S:
+            if owed or head.time_s - time_s(block) < SETTLES_S:
                 goes_on_from = min(goes_on_from, block)
             if held is not None and owed:
                 going.append((held, self._channels.seen(channel)))
@@ -93,7 +95,10 @@ class Watchtower:
         """Return who has begun to withdraw; what was looked through in vain is not looked through again."""
         begun = list[tuple[int, str]]()
         for first in range(since, head + 1, STEP):
-            begun += self._channels.withdrawing(self._payee, first, min(head, first + STEP - 1))
+            for block, channel, payee in self._channels.withdrawing(first, min(head, first + STEP - 1)):
+                # What is held counts, whoever was the payee when it was paid.
+                if payee == self._payee or self._held.of(channel) is not None:
+                    begun.append((block, channel))
             if not begun and first + STEP <= final:
                 self._held.watch_from(first + STEP)
         return begun
