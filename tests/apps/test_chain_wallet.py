@@ -11,10 +11,14 @@ from web3.types import RPCEndpoint, RPCResponse
 from commonwatt.adapters.chains.deployment import Deployment, Terms, deploy
 from commonwatt.adapters.chains.embedded.provider import EmbeddedProvider
 from commonwatt.adapters.chains.evm.chain import EvmChain
-from commonwatt.apps.chain_wallet import ChainWallet
-from commonwatt.identity.keys import keccak256
-from commonwatt.model import Commodity, KeyId, Refused, Unreachable
+from commonwatt.apps.chain_wallet import ChainWallet, named
+from commonwatt.identity.directory import KeyRecord
+from commonwatt.identity.keys import VerifyingKey, keccak256
+from commonwatt.identity.p256 import P256, verifying_key
+from commonwatt.identity.signing_in.wallet import with_checksum
+from commonwatt.model import AccountId, Commodity, KeyId, Refused, Unreachable
 from on_chain import ALICE, BOB, CAROL, OPERATOR, Ground
+from signers import secure_key
 
 pytestmark = pytest.mark.row("E11")
 
@@ -142,6 +146,21 @@ def test_what_goes_to_oneself_is_told_once_and_a_spender_s_unlimited_right_is_ke
     assert (moves[0].what, moves[0].amount, moves[0].other.name) == ("allowed", endless, "")
     assert town.wallet.history(A, limit=1) == moves[:1]
     assert {move.commodity for move in town.wallet.history(A, only=Commodity.ERGON)} == {Commodity.ERGON}
+
+
+def test_nobody_sends_to_a_key_that_no_contract_knows(town: Town) -> None:
+    """Gateways may have keys of P-256: their addresses look like all others, and nobody can ever sign for them."""
+    verifying = verifying_key(secure_key("anna").public, P256)
+    anna = KeyRecord(number=0, verifying=verifying, role="member", account=AccountId("anna"))
+    ben = KeyRecord(number=1, verifying=VerifyingKey(BOB.public), role="car", account=AccountId("ben"))
+    names, mute = named([anna, ben])
+    assert (names, mute) == ({B: "ben (car)"}, {verifying.id})
+    theirs = ChainWallet(town.wallet.chain, town.wallet.deployment, names, mute)
+    with pytest.raises(Refused, match="a name is one address's"):
+        theirs.find("anna")
+    with pytest.raises(Refused, match="this one is of P-256"):
+        theirs.find(with_checksum(verifying.id))
+    assert theirs.find("ben (car)") == theirs.find(with_checksum(B)) == B
 
 
 def test_a_name_of_two_addresses_leads_to_neither(town: Town) -> None:

@@ -165,6 +165,26 @@ def test_another_history_on_the_chain_is_never_passed_over(tmp_path: Path) -> No
         town.bank.tell(OPERATOR, town.bank.checkpoints, "anchor", point_of(point), signatures)
 
 
+def test_an_older_copy_of_the_log_is_not_called_final(tmp_path: Path) -> None:
+    """Members would be given once more what the Vault has paid them already."""
+    town = ChainTown(tmp_path)
+    town.close()
+    point = town.cosign()
+    told: dict[str, Any] = {
+        "origin": point.origin,
+        "epoch": point.slot_s // 900 + 9,
+        "size": point.size + 90,
+        "log_root": bytes(32),
+        "state_root": bytes(32),
+    }
+    digest = checkpoint_digest(**told)
+    signatures = [compact_signature(digest, sign_checkpoint(one, **told), one.id) for one in STAKERS]
+    later = (told["epoch"], told["size"], bytes(32), bytes(32))
+    town.bank.tell(OPERATOR, town.bank.checkpoints, "anchor", later, signatures)
+    with pytest.raises(Corrupt, match="the log has signed none of so many"):
+        town.anchor().round()
+
+
 def test_an_attempt_rests_whole(tmp_path: Path) -> None:
     file = AttemptFile(tmp_path / "attempt.json")
     assert file.last() is None

@@ -25,11 +25,13 @@ from commonwatt.apps.asking import send
 from commonwatt.apps.gateway_lines import Lines
 from commonwatt.apps.tilling import HELD, read_till
 from commonwatt.apps.wiring import open_log
+from commonwatt.flows.channels.contract import Channels
 from commonwatt.flows.channels.ports import Payment
+from commonwatt.flows.channels.till import Till
 from commonwatt.flows.replay import replay
 from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.keys import SigningKey
-from commonwatt.model import InvalidValue, Kind
+from commonwatt.model import Corrupt, InvalidValue, Kind, Refused
 from commonwatt.simulator.sandbox_bank import serving
 from commonwatt.tokens.channel import Config, Verdict
 from servers.mosquitto import free_port
@@ -115,6 +117,45 @@ def test_a_chain_out_of_reach_holds_up_no_door(town: Path, doors: ExitStack) -> 
     assert door.error is None
     with serving(rpc_app(Methods(chain.hall.embedded), port), port):
         assert till_of(door).startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize("nonsense", [InvalidValue("claimed more than deposited"), Corrupt("a row"), KeyError("x")])
+def test_a_node_that_tells_nonsense_closes_no_door(
+    nonsense: Exception, town: Path, doors: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = Chain(town, doors)
+
+    def lies(*_: object) -> list[object]:
+        raise nonsense
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Channels, "withdrawing", lies)
+        door = Kept(town, channels=chain.file).open()
+        doors.callback(door.close)
+        until(lambda: any("nobody watches over vouchers now" in word for word in door.words), PATIENCE_S)
+    assert till_of(door)
+    assert door.error is None
+
+
+def test_one_account_that_cannot_be_credited_leaves_no_voucher_unwatched(
+    town: Path, doors: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = Chain(town, doors)
+    hall, signer = chain.hall, key("anna's channel")
+
+    def refused(till: Till) -> int:
+        raise Refused("what was paid is credited", outcome="over limit")
+
+    monkeypatch.setattr(Till, "catch_up", refused)
+    door = Kept(town, channels=chain.file).open()
+    doors.callback(door.close)
+    teller = doors.enter_context(HttpTeller(till_of(door)))
+    config = teller.terms().config(PAYER.id, signer.id, "anna", delay_s=DELAY_S)
+    voucher = hall.channels.sign(signer, chain.open(config), 900)
+    payment = Payment(account="anna", number=0, payer=PAYER.id, signer=signer.id, delay_s=DELAY_S, voucher=voucher)
+    assert teller.show(payment).verdict is Verdict.ACCEPTED
+    hall.done(hall.channels.withdraw(PAYER, config))
+    until(lambda: hall.holds(PAYEE) == 900, PATIENCE_S)
 
 
 @pytest.mark.parametrize(

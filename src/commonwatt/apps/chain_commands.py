@@ -1,6 +1,7 @@
 """What `commonwatt chain` and `run --chain` do with a community's chain, its app running or not."""
 
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -178,8 +179,9 @@ class Anchored:
                 want_embedded(self.folder)
                 self._desk = ChainDesk(self.folder, _name(self.folder), _terms(self.folder))
             self.facts, self.trouble = self._desk.look(), ""
-        except (CommonwattError, OSError) as error:
+        except (CommonwattError, OSError, sqlite3.Error) as error:
             self.trouble = str(error)
+            self._close()  # what is open may know less than what is on disk
 
     def __enter__(self) -> Self:
         return self
@@ -187,8 +189,12 @@ class Anchored:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._desk is not None:
-            self._desk.close()
+        self._close()
+
+    def _close(self) -> None:
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            desk.close()
 
 
 def _status(chain: EvmChain, terms: ChainTerms, found: Deployment, log_size: int) -> Status:

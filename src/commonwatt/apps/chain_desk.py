@@ -5,7 +5,7 @@ Everything here waits for a chain and reads a log from disk: it belongs to a thr
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -20,7 +20,7 @@ from commonwatt.apps.chain_notes import FinalState, OwnNotes
 from commonwatt.apps.chain_roles import Roles, sent
 from commonwatt.apps.chain_terms import FOLDER, RPC_CARD, ChainTerms
 from commonwatt.apps.publishing import NOTES, open_publisher
-from commonwatt.flows.anchoring import Anchor, Anchoring
+from commonwatt.flows.anchoring import Anchor, Anchoring, Stage
 from commonwatt.flows.chain_ports import Account, Block, Contract, Event, final_events
 from commonwatt.flows.channels.contract import Channels
 from commonwatt.flows.crossing import deposits, mint_exported, mint_sold
@@ -35,6 +35,8 @@ from commonwatt.model import GRID, MINT, SLOT_SECONDS, VAULT, Commodity, Refused
 from commonwatt.tokens.channel import Standing
 
 ATTEMPT = "anchoring.json"
+CLAIM_WITHIN_S = 60.0
+"""So long a claim is waited for: meanwhile nothing else is done at the desk."""
 SHOWN = 50
 """Checkpoints that are shown."""
 _CHAIN = chain_account("")
@@ -86,11 +88,14 @@ class ChainDesk:
         attempts = AttemptFile(folder / FOLDER / ATTEMPT)
         if self.ground.embedded is not None:
             attempts.forget()  # an embedded chain holds nothing outside of its blocks, and has just been opened
+            # Of an app that was killed: whoever has its port by now would be asked as if it were the chain.
+            (folder / FOLDER / RPC_CARD).unlink(missing_ok=True)
         self._anchor = Anchor(self._chain, self._places["Checkpoints"], self.keys.desk, notes, witnesses, attempts)
         self._seen = _Seen(self.ground.deployment.block + 1)
         self._waiting: tuple[str, ...] = ("not looked yet",)
         self._provable_size, self._provable = 0, dict[Account, Amounts]()
-        self._claimed = dict[Account, Amounts]()
+        self._claimed, self._paid_to = dict[Account, Amounts](), self.ground.deployment.block
+        self._only_seen, self._claims = set[Account](), dict[Account, bytes]()
         self.rpc = ""
 
     @property
@@ -106,10 +111,12 @@ class ChainDesk:
             Unreachable: The chain gives no answer.
             Corrupt: Log and chain contradict each other.
         """
-        if self._waiting:
+        if self._waiting and self._settled():
             self._waiting = self._roles.arrange()
         self._publisher.refresh()
         told = self._anchor.round()
+        if told.stage is Stage.SENT:
+            self._settled()
         self._learn()
         return self._facts(told)
 
@@ -121,16 +128,14 @@ class ChainDesk:
         point = self._last_point()
         if point is None:
             return
-        if point.size != self._provable_size:
+        if point.size != self._provable_size and self._settled():
             state = self._state.at(point.size)
             if not state.has_chain:
                 return
             self._mint(state, point)
             self._provable = _sent_out(state)
             self._provable_size = point.size
-        for place, amounts in self._provable.items():
-            if self._claimed.get(place) != amounts:
-                self._claimed[place] = self._paid(place)
+        self._ask_who_was_paid()
 
     def serve(self) -> None:
         """Show the embedded chain to wallets on this machine, where the community wants that, until it is closed.
@@ -166,13 +171,19 @@ class ChainDesk:
 
         Raises:
             Reverted: Nothing is due there.
-            Refused: Nothing was sent there by the last anchored checkpoint.
+            Refused: Nothing was sent there by the last anchored checkpoint; or a claim for it is in no block yet.
             Unreachable: The chain gives no answer.
         """
+        before = self._claims.get(address)
+        if before is not None and self._chain.receipt(before) is None and not self._settled():
+            raise Refused("a claim is in a block before the next one", address=address, tx=before.hex())
         args = (address, *self.proof(address).args())
-        receipt = sent(self._chain, self.keys.desk, self._places["Vault"], "withdraw", args)
+        tx = self._claims[address] = self._chain.send(self.keys.desk, self._places["Vault"], "withdraw", args)
+        receipt = self._chain.receipt(tx, within_s=CLAIM_WITHIN_S)
+        if receipt is None or not receipt.ok:
+            raise Refused("a claim is done once it stands in a block", address=address, tx=tx.hex(), receipt=receipt)
         self._claimed[address] = self._paid(address)
-        return receipt.tx.hex()
+        return tx.hex()
 
     def held(self, address: Account) -> Amounts:
         """Return what an address has of our tokens on the chain."""
@@ -204,6 +215,32 @@ class ChainDesk:
 
     def __exit__(self, *raised: object) -> None:
         self.close()
+
+    def _settled(self) -> bool:
+        """Tell whether all that was sent from here stands in blocks: before, doing it once more could do it twice.
+
+        What waits is offered for the price of now: nothing of its key goes before it.
+        """
+        waiting = [key for key in (self.keys.desk, self.keys.seller, self.keys.own) if self._chain.waiting(key.id)]
+        for key in waiting:
+            with suppress(Refused):
+                self._chain.hurry(key)
+        return not waiting
+
+    def _ask_who_was_paid(self) -> None:
+        """Learn what the Vault paid out: of addresses that are new here, and of those that it paid since.
+
+        Anybody can have a thousand addresses: to ask about all of them each time would leave no time for anchoring.
+        """
+        final, head = self._chain.final().number, self._chain.head().number
+        paid = self._chain.events(self._places["Vault"], "Paid", self._paid_to + 1, head)
+        new = self._provable.keys() - self._claimed.keys()
+        for place in {event.values["to"] for event in paid} | self._only_seen | new:
+            if place in self._provable:
+                self._claimed[place] = self._paid(place)
+        # What was only seen can be taken back: it is asked for again.
+        self._only_seen = {event.values["to"] for event in paid if event.block > final}
+        self._paid_to = max(self._paid_to, min(final, head))
 
     def _last_point(self) -> Checkpoint | None:
         """Return the newest checkpoint that a final block holds and the log has."""
@@ -238,12 +275,14 @@ class ChainDesk:
 
     def _learn(self) -> None:
         checkpoints, seen = self._places["Checkpoints"], self._seen
-        found, seen.next_block = final_events(self._chain, checkpoints, "Anchored", seen.next_block)
-        seen.count += len(found)
+        found, next_block = final_events(self._chain, checkpoints, "Anchored", seen.next_block)
+        new = list[Anchored]()
         for event in found[-SHOWN:]:
             receipt = self._chain.receipt(event.tx)
-            seen.anchored.insert(0, _anchored(event.values, event.block, event.tx, receipt.gas if receipt else 0))
-        del seen.anchored[SHOWN:]
+            new.insert(0, _anchored(event.values, event.block, event.tx, receipt.gas if receipt else 0))
+        # All or nothing: the node may refuse an answer in between.
+        seen.anchored[:], seen.next_block = [*new, *seen.anchored][:SHOWN], next_block
+        seen.count += len(found)
 
     def _facts(self, told: Anchoring) -> Facts:
         checkpoints = self._places["Checkpoints"]

@@ -1,7 +1,7 @@
 """A person's own wallet on a chain: what an address holds, what came and went, and sending with a key of their own."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,6 +16,8 @@ from commonwatt.adapters.stores.wallet_folder import WalletFolder
 from commonwatt.apps.chain_reaching import reached_chain
 from commonwatt.apps.chain_terms import FOLDER, ChainTerms, chain_terms
 from commonwatt.flows.chain_ports import Contract, Event, Receipt, TransactionSigner, TxHash, is_final
+from commonwatt.identity.directory import KeyRecord
+from commonwatt.identity.keys import SECP256K1
 from commonwatt.identity.signing_in.wallet import read_address, with_checksum
 from commonwatt.model import Commodity, KeyId, Refused, Unreachable
 
@@ -132,12 +134,14 @@ class ChainWallet:
         chain: Where the contracts are.
         deployment: Which.
         names: Of addresses.
+        mute: Addresses of keys that no contract knows: whatever is sent there stays there.
         sleep: Waits so many seconds.
     """
 
     chain: EvmChain
     deployment: Deployment
     names: Mapping[KeyId, str]
+    mute: Collection[KeyId] = frozenset()
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
 
     def party(self, address: str) -> Party:
@@ -149,10 +153,13 @@ class ChainWallet:
 
         Raises:
             InvalidValue: An address's checksum is wrong.
-            Refused: Nobody is called so, or several are.
+            Refused: Nobody is called so, or several are; or it is of a key that signs nothing on a chain.
         """
         if who.lower().startswith("0x"):
-            return read_address(who)
+            address = read_address(who)
+            if address in self.mute:
+                raise Refused("an address on a chain is a secp256k1 key's, this one is of P-256", address=address)
+            return address
         found = [address for address, name in self.names.items() if name == who]
         if len(found) != 1:
             raise Refused("a name is one address's", name=who[:80], addresses=len(found))
@@ -346,26 +353,34 @@ def on_chain(
             raise Refused("contracts are on one chain", expected=deployment.chain_id, found=chain.chain_id)
         contracts = {KeyId(address): name for name, address in deployment.contracts.items()}
         own = {one.address: one.name for one in wallet.kept()}
-        yield ChainWallet(chain, deployment, {**_registered(home), **contracts, **own})
+        names, mute = named(_registered(home))
+        yield ChainWallet(chain, deployment, {**names, **contracts, **own}, mute)
 
 
-def _registered(home: Path) -> dict[KeyId, str]:
-    """Return whose the registered keys are, where the folder has a log: an account, and its role beside where it has
-    another than to be a member."""
+def named(records: Iterable[KeyRecord]) -> tuple[dict[KeyId, str], set[KeyId]]:
+    """Return whose registered keys are, by address: an account, and its role beside where it has another than to be a
+    member; and the addresses of those that sign nothing on a chain, which bear no name here."""
+    names, mute = dict[KeyId, str](), set[KeyId]()
+    for record in records:
+        if record.verifying.alg != SECP256K1:
+            mute.add(record.verifying.id)
+            continue
+        plain = record.role in ("member", record.account)
+        names[record.verifying.id] = record.account if plain else f"{record.account} ({record.role})"
+    return names, mute
+
+
+def _registered(home: Path) -> list[KeyRecord]:
+    """Return all registered keys, where the folder has a log."""
     if not (home / "log.sqlite").exists():
-        return {}
+        return []
     # Here, and not above: it reads a log, which most chains' folders on a member's machine do not have.
     from commonwatt.apps.folder_community import folder_community  # noqa: PLC0415
 
     community = folder_community(home)
     try:
         community.catch_up()
-        return {
-            record.verifying.id: record.account
-            if record.role in ("member", record.account)
-            else f"{record.account} ({record.role})"
-            for record in community.state.keys
-        }
+        return [*community.state.keys]
     finally:
         community.close()
 

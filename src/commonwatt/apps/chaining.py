@@ -6,8 +6,10 @@ What waits for the chain runs on one thread; what the log is told goes through i
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,7 +19,7 @@ from commonwatt.apps.community import Community
 from commonwatt.flows.chain_ports import Account
 from commonwatt.flows.onboard import OPERATOR, key_body
 from commonwatt.flows.rulebook.state import CHAIN_DESK, CHAIN_ROLE
-from commonwatt.model import CommonwattError, Corrupt, Kind, Outcome, Refused, Unreachable
+from commonwatt.model import AccountId, CommonwattError, Corrupt, Kind, Outcome, Refused, Unreachable
 
 if TYPE_CHECKING:
     from commonwatt.apps.chain_desk import ChainDesk
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 RETRY_S = 5.0
 """Between two tries after trouble."""
+CLAIMS_A_DAY, DAY_S = 8, 86_400.0
+"""An address costs its sender a millionth of an ERGON, and a claim for it its operator what a network asks."""
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +46,7 @@ class ChainKeeper:
         self._community, self._terms, self._retry_s = community, terms, retry_s
         self._thread = ThreadPoolExecutor(1, "chain")
         self._desk: ChainDesk | None = None
+        self._paid_for = dict[AccountId, list[float]]()
         self.facts: Facts | None = None
         """As of the last look; None before the first."""
         self.trouble = ""
@@ -84,6 +89,27 @@ class ChainKeeper:
         """Return the proof by which the Vault pays an address; raises as `ChainDesk.proof`, and Unreachable."""
         return await self._ask(lambda desk: desk.proof(address))
 
+    @contextmanager
+    def paying_for(self, account: AccountId) -> Iterator[None]:
+        """Let an account have the operator pay for a claim, as often in a day as a network's price bears; one that
+        fails does not count.
+
+        Raises:
+            Refused: It was so often today: anybody can claim with the proof.
+        """
+        now_s, paid = time.monotonic(), self._paid_for.setdefault(account, [])
+        paid[:] = [when_s for when_s in paid if now_s - when_s < DAY_S]
+        if self.kind == "network" and len(paid) >= CLAIMS_A_DAY:
+            raise Refused(
+                "an account's claims are paid for a few times a day: its proof does as well", most=CLAIMS_A_DAY
+            )
+        paid.append(now_s)
+        try:
+            yield
+        except BaseException:
+            paid.remove(now_s)
+            raise
+
     async def claim(self, address: Account) -> str:
         """Have the Vault pay what is due to an address, and return the transaction; raises as `ChainDesk.claim`."""
         told = await self._ask(lambda desk: desk.claim(address))
@@ -104,7 +130,7 @@ class ChainKeeper:
 
     async def _round(self) -> None:
         if self._desk is None:
-            self._desk = await self._do(self._open)
+            await self._do(self._open)
         await self._look()
         await self._register()
         await self._ask(lambda desk: desk.keep_solvent())
@@ -117,16 +143,16 @@ class ChainKeeper:
             self.facts = facts
             self.on_change()
 
-    def _open(self) -> "ChainDesk":
+    def _open(self) -> None:
         # Here, and not above: what executes contracts takes seconds to load, on this thread and not on the app's.
         from commonwatt.apps.chain_desk import ChainDesk  # noqa: PLC0415
 
-        desk = ChainDesk(self._community.folder, self._community.name, self._terms)
+        # Kept by this thread: whoever is stopped meanwhile hears nothing of it, and it is closed here all the same.
+        self._desk = desk = ChainDesk(self._community.folder, self._community.name, self._terms)
         try:
             desk.serve()
         except OSError as error:
             _log.warning("wallets on this machine do not find the chain: %s", error)
-        return desk
 
     async def _register(self) -> None:
         """Let the log know the key that tells it of deposits: without it nothing can be sent out."""
@@ -141,8 +167,13 @@ class ChainKeeper:
     async def _credit(self) -> None:
         """Tell the log what the Vault took in, in the Vault's order."""
         crossed = self._community.state.crossed
-        if self.facts is None or self.facts.deposits <= crossed.count:
+        if self.facts is None or self.facts.deposits == crossed.count:
             return
+        if self.facts.deposits < crossed.count:
+            # A node that lags catches up; a chain that is older than the log, or another one, never does.
+            raise Refused(
+                "what the log credits stands on the chain", credited=crossed.count, deposits=self.facts.deposits
+            )
         for body in await self._ask(lambda desk: desk.incoming(crossed.block)):
             if body.number < crossed.count:
                 continue
@@ -161,7 +192,9 @@ class ChainKeeper:
 
     async def _stumbled(self, error: Exception) -> None:
         foreseen = isinstance(error, (CommonwattError, OSError, sqlite3.Error))
-        self._say(str(error) or type(error).__name__, None if foreseen else error)
+        # Members read it: where the community rests on this machine is no affair of theirs.
+        words = (str(error) or type(error).__name__).replace(str(self._community.folder), "the community's folder")
+        self._say(words, None if foreseen else error)
         # After these, what is open knows less than what is on disk: it is opened anew.
         if isinstance(error, (Corrupt, OSError, sqlite3.Error, Unreachable)) or not foreseen:
             await self._do(self._close)

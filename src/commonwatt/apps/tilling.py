@@ -1,10 +1,11 @@
 """A till for payment channels beside an open door: it takes vouchers over HTTP, and a watchtower looks by the clock."""
 
 import asyncio
+import logging
 import threading
 import tomllib
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +27,7 @@ from commonwatt.flows.channels.watchtower import Watchtower
 from commonwatt.flows.payments import PaymentDesk
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import SigningKey
-from commonwatt.model import AccountId, InvalidValue, Outcome, Refused, Unreachable
+from commonwatt.model import AccountId, CommonwattError, InvalidValue, Outcome
 from commonwatt.tokens.channel import MOST_DELAY_S
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 HELD, TOWER = "vouchers.sqlite", "watchtower.pem"
 _Address = Annotated[str, Meta(pattern=r"^0x[0-9a-f]{40}\Z")]
+_log = logging.getLogger(__name__)
 
 
 class TillFile(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -87,13 +89,23 @@ class TillHost:
     def run(
         self, door: "Door", loop: asyncio.AbstractEventLoop, stop: threading.Event, on_word: Callable[[str], None]
     ) -> None:
-        """Host the till and watch until told to stop; in a thread of its own. A chain out of reach is waited for."""
+        """Host the till and watch until told to stop; in a thread of its own.
+
+        Whatever goes wrong here is said and tried again: the door that it stands beside stays open.
+        """
 
         def send(wires: list[bytes]) -> list[Outcome]:
             return asyncio.run_coroutine_threadsafe(door.submit(wires), loop).result()
 
+        say = _Saying(on_word)
+        while not stop.is_set():
+            with say.trouble("no vouchers are taken now"):
+                self._host(send, stop, say)
+            stop.wait(self._told.every_s)
+
+    def _host(self, send: Callable[[list[bytes]], list[Outcome]], stop: threading.Event, say: "_Saying") -> None:
         with ExitStack() as doors:
-            channels = self._reach(stop, on_word)
+            channels = self._reach(stop, say)
             if channels is None:
                 return
             held = doors.enter_context(HeldFile(self._folder / HELD))
@@ -103,37 +115,35 @@ class TillHost:
             app = server(till_app(till.take, till.terms))
             thread = threading.Thread(target=app.run, args=([socket],), daemon=True)
             thread.start()
-            on_word(f"taking vouchers at {address(socket)}{VOUCHERS}; {self._tower.id} watches over them")
+            say.word(f"taking vouchers at {address(socket)}{VOUCHERS}; {self._tower.id} watches over them")
             try:
-                self._watch(till, Watchtower(channels, held, self._told.payee, self._tower), stop, on_word)
+                self._watch(till, Watchtower(channels, held, self._told.payee, self._tower), stop, say)
             finally:
                 app.should_exit = True
                 thread.join(5)
 
-    def _watch(self, till: Till, tower: Watchtower, stop: threading.Event, on_word: Callable[[str], None]) -> None:
+    def _watch(self, till: Till, tower: Watchtower, stop: threading.Event, say: "_Saying") -> None:
         known = dict[str, int]()
         while True:
-            try:
-                till.catch_up()
+            # Each by itself: what the log does not take of one payer must not leave all others' vouchers unwatched.
+            with say.trouble("nobody watches over vouchers now"):
                 going = {one.channel: one.owed for one in tower.look()}
                 for channel in going.keys() - known.keys():
-                    on_word(f"a payer withdraws from channel {channel}: {going[channel]} micro are claimed")
+                    say.word(f"a payer withdraws from channel {channel}: {going[channel]} micro are claimed")
                 known = going
-            except (Unreachable, Refused, OSError) as error:
-                on_word(f"nobody watches over vouchers now: {error}")
+            with say.trouble("not all vouchers are credited yet"):
+                till.catch_up()
             if stop.wait(self._told.every_s):
                 return
 
-    def _reach(self, stop: threading.Event, on_word: Callable[[str], None]) -> Channels | None:
+    def _reach(self, stop: threading.Event, say: "_Saying") -> Channels | None:
         # Read here, since web3 takes a second to load, for which nobody waits who has no channels.
         from commonwatt.adapters.chains.contracts.artifact import artifact  # noqa: PLC0415
         from commonwatt.adapters.chains.rpc import network  # noqa: PLC0415
 
         while True:
-            try:
+            with say.trouble("no vouchers are taken yet"):
                 return Channels(network(self._told.chain), Contract(self._told.contract, artifact("Channel").abi))
-            except (Unreachable, Refused) as error:
-                on_word(f"no vouchers are taken yet: {error}")
             if stop.wait(self._told.every_s):
                 return None
 
@@ -149,6 +159,33 @@ class TillHost:
 
     def _knows(self, account: str) -> bool:
         return self._sequencer.state.has_wallet(AccountId(account))
+
+
+class _Saying:
+    """Says what goes wrong, once as long as it stays the same, and keeps it from whoever asked.
+
+    Args:
+        word: Told in words.
+    """
+
+    def __init__(self, word: Callable[[str], None]) -> None:
+        self.word = word
+        self._said = dict[str, str]()
+
+    @contextmanager
+    def trouble(self, what: str) -> Iterator[None]:
+        """Say that something is not done now, and why; whatever it was, the caller goes on."""
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, (CommonwattError, OSError)):
+                _log.warning("%s", what, exc_info=error)
+            why = str(error) or type(error).__name__
+            if self._said.get(what) != why:
+                self.word(f"{what}: {why}")
+            self._said[what] = why
+        else:
+            self._said.pop(what, None)
 
 
 def read_till(path: Path) -> TillFile:

@@ -112,7 +112,9 @@ class Anchor:
         """Send the log's last final checkpoint where that is due, and return how far it has come.
 
         Raises:
-            Corrupt: The chain holds another checkpoint of this size: two thirds of the stake signed two histories.
+            Corrupt: The chain holds another checkpoint of this size: two thirds of the stake signed two histories. Or
+                one of more leaves than the log has signed: this is an older copy of it, in which what has happened
+                since would happen once more.
         """
         size = self._notes.final_size(sum(self._weights.values())) if self._weights else None
         if size is None:
@@ -128,7 +130,10 @@ class Anchor:
         _, seen = self._chain.call(self._contract, "last")
         if seen < point.size:
             return self._on_its_way(point, seen)
-        if seen == point.size and not self._chain.call(self._contract, "is_final", (point_of(point),)):
+        note = self._notes.note(seen)
+        if note is None:
+            raise Corrupt(f"the chain holds a checkpoint of {seen} leaves, and the log has signed none of so many")
+        if not self._chain.call(self._contract, "is_final", (point_of(read_note(note)),)):
             raise Corrupt(f"the chain holds another checkpoint of {seen} leaves than the log")
         final = self._final_size()
         stage = Stage.FINAL if final >= point.size else Stage.NOT_FINAL

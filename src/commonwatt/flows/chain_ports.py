@@ -226,6 +226,24 @@ class Chain(Protocol):
     def sent(self, account: Account) -> int:
         """Return how many transactions an account has sent, and so the number of its next one."""
 
+    def waiting(self, account: Account) -> int:
+        """Return how many transactions of an account were taken and stand in no block yet, as far as anybody tells."""
+
+    def hurry(self, key: TransactionSigner) -> int:
+        """Offer the price of now for what was sent here for a key, waits for a block and offered too little for it.
+
+        Each says the same as before under another name, and takes the place of the one that waits.
+
+        Args:
+            key: Who sent.
+
+        Returns:
+            How many were sent once more.
+
+        Raises:
+            Refused: The node takes none in its place, or asks for a price that nobody pays.
+        """
+
     def balance(self, account: Account) -> int:
         """Return what an account has of the chain's own coin, in its smallest unit."""
 

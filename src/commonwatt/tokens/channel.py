@@ -155,6 +155,16 @@ class Payer:
             return self
         return replace(self, owed=self.owed + amount, counted_to_s=to_s)
 
+    def through(self, channel: str) -> "Payer":
+        """Return the same for payments through a channel; through another one what was signed before is paid.
+
+        A closed channel never opens again, so its payer goes on through a new one. A voucher of the old one that was
+        not answered for counts as paid too: who has it can claim it.
+        """
+        if channel == self.channel:
+            return self
+        return Payer(channel=channel, owed=self.owed - self.signed, counted_to_s=self.counted_to_s)
+
     def due(self, deposit: int) -> int | None:
         """Return the total to sign now, never above the deposit and never one that was signed before; None for none."""
         total = min(self.owed, deposit, MOST_TOTAL)

@@ -1,8 +1,10 @@
 """A till takes what is good, once, whatever breaks between the voucher and the log."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import httpx
 import pytest
@@ -13,11 +15,12 @@ from channel_hall import DELAY_S, PAYEE, PAYER, SIGNER, STRANGER
 from commonwatt.adapters.payments.shown import written
 from commonwatt.adapters.payments.teller import HttpTeller
 from commonwatt.adapters.payments.till import MOST_BYTES
+from commonwatt.flows.channels.contract import Channels
 from commonwatt.flows.channels.ports import Answer
 from commonwatt.flows.channels.purse import Channel
 from commonwatt.flows.rulebook.tokens.wallet_bodies import PurchaseBody
 from commonwatt.model import Outcome, Refused, Unreachable
-from commonwatt.tokens.channel import Verdict
+from commonwatt.tokens.channel import Standing, Verdict
 
 pytestmark = pytest.mark.row("H3")
 
@@ -87,6 +90,47 @@ def test_a_kill_between_keeping_and_crediting_credits_once(town: Town, monkeypat
     assert town.show(channel, 1_000) == Answer(verdict=Verdict.ACCEPTED, total=1_000)
     assert town.ergon() - had == 1_000, "what was booked before the kill is not booked again"
     assert town.town.booked(), "a replay reaches the same roots"
+
+
+def test_what_the_log_does_not_take_of_one_payer_holds_up_no_other(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    channels, had, log = [town.open(number=number) for number in range(3)], town.ergon(), town.desk.submit
+
+    def closed(body: object) -> Outcome:
+        raise Refused("the log cannot be written")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(town.desk, "submit", closed)
+        for channel in channels:
+            with pytest.raises(Refused):
+                town.show(channel, 700)
+    first = min(channel.id for channel in channels)
+    monkeypatch.setattr(town.desk, "submit", lambda body: Outcome.OVER_LIMIT if first in body.reference else log(body))
+    with pytest.raises(Refused, match="what was paid is credited"):
+        town.till.catch_up()
+    assert town.ergon() - had == 1_400
+
+
+def test_a_strangers_question_to_the_chain_holds_nobody_up(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can sign vouchers of channels that do not exist, and the node is slow."""
+    channel, nowhere, final = town.open(), town.channel(number=7), Channels.final
+    asked, go_on = Event(), Event()
+
+    def slow(channels: Channels, id_: str) -> Standing:
+        if id_ == nowhere.id:
+            asked.set()
+            assert go_on.wait(20)
+        return final(channels, id_)
+
+    monkeypatch.setattr(Channels, "final", slow)
+    with ThreadPoolExecutor(2) as threads:
+        stranger = threads.submit(town.show, nowhere, 10)
+        assert asked.wait(20)
+        honest = threads.submit(town.show, channel, 700)
+        try:
+            assert honest.result(20).verdict is Verdict.ACCEPTED
+        finally:
+            go_on.set()
+        assert stranger.result(20).verdict is Verdict.NOT_OPEN
 
 
 def test_a_full_disk_accepts_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

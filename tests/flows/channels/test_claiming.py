@@ -18,6 +18,7 @@ from commonwatt.flows.channels.claiming import Progress, claim_all
 from commonwatt.flows.channels.contract import Channels
 from commonwatt.model import Refused, Unreachable
 from commonwatt.tokens.channel import Payee
+from on_chain import BOB
 
 CHANNELS, BATCH = 12, 4
 
@@ -47,6 +48,20 @@ def test_all_that_is_held_is_claimed_in_batches_and_asked_again_nothing_is(tmp_p
         head = hall.chain.head().number
         again = list(claim_all(hall.channels, held, STRANGER, BATCH))
         assert (again[-1].claimed, again[-1].gas, hall.chain.head().number) == (0, 0, head)
+
+
+def test_what_was_owed_to_a_payee_before_is_claimed_as_well(tmp_path: Path) -> None:
+    """A claim pays one payee in one token: what another is owed would be passed over, and told as paid."""
+    hall, other = Hall(), BOB
+    with paid(hall, tmp_path) as held:
+        for number in range(CHANNELS):
+            config = hall.opened(salt=number, payee=other.id)
+            channel = hall.channels.id(config)
+            voucher = hall.channels.sign(SIGNER, channel, 5)
+            held.keep(Payee(config=config, channel=channel, account="anna", voucher=voucher))
+        told = list(claim_all(hall.channels, held, STRANGER, BATCH))
+    assert (hall.holds(PAYEE), hall.holds(other)) == (everything(), 5 * CHANNELS)
+    assert (told[-1].claimed, told[-1].paid) == (2 * CHANNELS, everything() + 5 * CHANNELS)
 
 
 @pytest.mark.parametrize("batches", [1, 2])

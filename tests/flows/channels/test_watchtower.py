@@ -9,10 +9,12 @@ from till_town import Town
 from channel_hall import DELAY_S, PAYEE, PAYER, STRANGER, Hall
 from commonwatt.adapters.chains.evm.chain import EvmChain
 from commonwatt.flows.chain_ports import Block, TxHash
+from commonwatt.flows.channels import watchtower
 from commonwatt.flows.channels.contract import Channels
 from commonwatt.flows.channels.watchtower import AGAIN_AFTER_BLOCKS, SETTLES_S, Watchtower
 from commonwatt.model import Unreachable
 from commonwatt.tokens.channel import Verdict
+from on_chain import BOB
 
 pytestmark = pytest.mark.row("H3")
 
@@ -160,6 +162,58 @@ def test_a_voucher_that_was_just_being_kept_is_claimed_too(town: Watched) -> Non
     town.held.keep(held.holding(town.sign(channel.id, 300_000)))
     assert [found.owed for found in tower.look()] == [200_000]
     assert town.got() == 300_000
+
+
+def test_one_lie_of_a_node_blinds_nobody_for_good(town: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    town.show(town.open(), 700_000)
+    tower, far = town.tower(), Block(number=2**40, hash=bytes(32), time_s=1)
+    with monkeypatch.context() as lie:
+        lie.setattr(town.network, "final", lambda: far)
+        with pytest.raises(Unreachable, match="tells of block"):
+            tower.look()
+    town.hall.done(town.channels.withdraw(PAYER, town.config()))
+    tower.look()
+    assert town.got() == 700_000
+
+
+def test_a_node_that_lags_is_said_to(town: Watched) -> None:
+    tower = town.tower()
+    town.blocks(9)
+    tower.look()
+    town.network.lag = 5
+    with pytest.raises(Unreachable, match="seen was"):
+        tower.look()
+
+
+def test_a_long_network_is_looked_through_step_by_step(town: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchtower, "STEP", 2)
+    town.show(town.open(), 700_000)
+    town.blocks(20)
+    asked, withdrawing = list[int](), Channels.withdrawing
+
+    def breaks(channels: Channels, first: int, last: int) -> list[tuple[int, str, str]]:
+        asked.append(first)
+        if len(asked) == 5:
+            raise Unreachable("enough for today")
+        return withdrawing(channels, first, last)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Channels, "withdrawing", breaks)
+        with pytest.raises(Unreachable):
+            town.tower().look()
+    assert (asked, town.held.watched_to()) == ([0, 2, 4, 6, 8], 8)
+    town.hall.done(town.channels.withdraw(PAYER, town.config()))
+    town.tower().look()
+    assert town.got() == 700_000
+
+
+def test_what_a_former_payee_is_owed_is_watched_over_too(town: Watched) -> None:
+    """The community has another payee since; what was paid to the one before is as much at risk."""
+    town.show(town.open(), 700_000)
+    tower = Watchtower(town.channels, town.held, BOB.id, STRANGER)
+    town.hall.done(town.channels.withdraw(PAYER, town.config()))
+    tower.look()
+    assert town.got() == 700_000
 
 
 def test_strangers_withdrawals_move_nothing(town: Watched) -> None:

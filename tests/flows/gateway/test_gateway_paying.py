@@ -60,6 +60,7 @@ class Home:
     """Anna's gateway in the tiny community; the line to the log and the till are the test's."""
 
     def __init__(self, folder: Path, signer: RequestSigner | None = None, deposit: int = 10**9) -> None:
+        self.channel_id = CHANNEL.id
         self.town = Community(grace_slots=200, correction_slots=200)
         self.now_s, self.path, self.key = NOON, folder / "outbox.sqlite", signer or key(NUMBER)
         self.till, self.alarms = Counter(self.town), list[str]()
@@ -84,7 +85,7 @@ class Home:
         self.outbox = OutboxFile(self.path)
         devices = {name: (plant.asset, PaperDevice(plant, self.now)) for name, plant in self.plants.items()}
         channel = Channel(
-            id=CHANNEL.id,
+            id=self.channel_id,
             account="anna",
             payer=CHANNEL.payer,
             signer=DELEGATED.id,
@@ -214,6 +215,44 @@ def test_no_more_is_signed_than_is_deposited(tmp_path: Path) -> None:
     home.kill()
     home.slots(4)
     assert home.signed == 12 * IMPORT
+
+
+def test_a_channel_that_takes_the_place_of_another_pays_what_that_did_not(tmp_path: Path) -> None:
+    """A closed channel never opens again; readings are told whatever becomes of it."""
+    home = Home(tmp_path, deposit=5 * IMPORT)
+    home.slots(8)
+    assert (home.pay(), home.till.total) == (True, 5 * IMPORT)
+    home.channel_id, home.deposit, home.till.total = "cd" * 32, 100 * IMPORT, 0
+    home.kill()
+    assert home.pay(), "there is nothing to show yet"
+    home.slots(4)
+    home.tell()
+    assert home.pay()
+    assert home.till.shown == [5 * IMPORT, (12 - 5) * IMPORT]
+
+
+def test_whatever_a_till_does_the_next_voucher_is_shown(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.slots(4)
+
+    def breaks(payment: Payment) -> Answer:
+        raise RuntimeError("nobody thought of this")
+
+    class Enough(Exception):
+        pass
+
+    waits = list[float]()
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        monkeypatch.undo()
+        if len(waits) == 2:
+            raise Enough
+
+    monkeypatch.setattr(home.till, "show", breaks)
+    with pytest.raises(Enough):
+        asyncio.run(home.courier.run(sleep))
+    assert home.alarms == ["the last voucher could not be shown: nobody thought of this"]
+    assert home.till.shown == [4 * IMPORT]
 
 
 def test_a_till_that_refuses_is_told_of_and_asked_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

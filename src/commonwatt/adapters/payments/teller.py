@@ -1,5 +1,6 @@
 """Show vouchers to a payee's till over HTTP, and ask it whom a channel has to pay."""
 
+import time
 from http.client import OK
 from types import TracebackType
 from typing import Self, TypeVar
@@ -13,6 +14,8 @@ from commonwatt.flows.channels.terms import Terms
 from commonwatt.model import Unreachable
 
 TIMEOUT_S = 10.0
+MOST_BYTES = 16_384
+"""Of an answer: a till that says more, or says it by drops, is not heard to the end."""
 T = TypeVar("T")
 
 
@@ -24,7 +27,9 @@ class HttpTeller:
     """
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=TIMEOUT_S, follow_redirects=False)
+        self._client = httpx.Client(
+            base_url=url, headers={"accept-encoding": "identity"}, timeout=TIMEOUT_S, follow_redirects=False
+        )
 
     def show(self, payment: Payment) -> Answer:
         """Return what the till makes of a payment.
@@ -45,11 +50,11 @@ class HttpTeller:
 
     def _read(self, method: str, path: str, kind: type[T], content: bytes | None = None) -> T:
         try:
-            answer = self._client.request(method, path, content=content)
-            if answer.status_code != OK:
-                raise Unreachable(f"a till answers, this one says {answer.status_code}")
-            return msgspec.json.decode(answer.content, type=kind)
-        except (httpx.HTTPError, msgspec.MsgspecError) as error:
+            with self._client.stream(method, path, content=content) as answer:
+                if answer.status_code != OK:
+                    raise Unreachable(f"a till answers, this one says {answer.status_code}")
+                return msgspec.json.decode(_all_of(answer), type=kind)
+        except (httpx.HTTPError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Unreachable(f"a till gives no answer that can be read: {error}") from error
 
     def close(self) -> None:
@@ -61,3 +66,12 @@ class HttpTeller:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _all_of(answer: httpx.Response) -> bytes:
+    content, end_s = bytearray(), time.monotonic() + TIMEOUT_S
+    for chunk in answer.iter_raw():  # as it travels: what is packed could be of any size
+        content += chunk
+        if len(content) > MOST_BYTES or time.monotonic() > end_s:
+            raise Unreachable(f"a till answers in {MOST_BYTES} bytes and {TIMEOUT_S:g} s, this one goes on")
+    return bytes(content)

@@ -52,8 +52,8 @@ class Told:
     body: Struct | None
 
 
-def check_signature(header: str, content: bytes, secrets: list[bytes], now_s: int) -> None:
-    """Refuse a delivery that the provider did not sign, or not lately.
+def check_signature(header: str, content: bytes, secrets: list[bytes], now_s: int) -> int:
+    """Refuse a delivery that the provider did not sign, or not lately; return when it did, seconds since 1970.
 
     The header reads ``t=<seconds since 1970>,v1=<hex>``, with a further ``v1`` for each secret in use while one
     replaces another; each is the HMAC-SHA256 of the time in decimal, a full stop, and the content.
@@ -83,6 +83,7 @@ def check_signature(header: str, content: bytes, secrets: list[bytes], now_s: in
         raise Refused("a delivery is signed by the provider")
     if abs(int(told) - now_s) > TOLERANCE_S:
         raise Refused("a delivery is signed within minutes", told_s=int(told), now_s=now_s)
+    return int(told)
 
 
 def sign(told: str, content: bytes, secret: bytes) -> bytes:

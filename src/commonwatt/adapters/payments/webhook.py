@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -82,7 +83,7 @@ def webhook_app(
             return _answer(413, "too large")
         header, now_s = request.headers.get(SIGNATURE, ""), clock()
         try:
-            check_signature(header, content, list(secrets), now_s)
+            told_s = check_signature(header, content, list(secrets), now_s)
         except Refused:
             return _answer(401, "not signed by the provider")
         try:
@@ -92,7 +93,7 @@ def webhook_app(
             return _answer(400, str(error))
         if told.body is None:
             return _answer(200, "no concern of the ledger")
-        outcome = heard.before(header, now_s)
+        outcome = heard.before(told_s, content, now_s)
         if outcome is None:
             try:
                 outcome = await run_in_threadpool(submit, told.body)
@@ -103,7 +104,7 @@ def webhook_app(
             else:
                 doubts.add(told.id, outcome)
             if _status(outcome) == 200:
-                heard.now(header, now_s, outcome)
+                heard.now(told_s, content, now_s, outcome)
         return _answer(_status(outcome), outcome.value)
 
     return app
@@ -116,17 +117,20 @@ def _status(outcome: Outcome) -> int:
 
 
 class _Heard:
-    """Deliveries that were answered, for as long as their signature holds: who replays one adds nothing to the log."""
+    """Deliveries that were answered, for as long as their signature holds: who replays one adds nothing to the log.
+
+    They are known by content and time: a header can be written in many ways that say the same.
+    """
 
     def __init__(self) -> None:
-        self._heard: dict[str, tuple[int, Outcome]] = {}
+        self._heard: dict[tuple[int, bytes], tuple[int, Outcome]] = {}
 
-    def before(self, header: str, now_s: int) -> Outcome | None:
-        heard_s, outcome = self._heard.get(header, (now_s, None))
+    def before(self, told_s: int, content: bytes, now_s: int) -> Outcome | None:
+        heard_s, outcome = self._heard.get((told_s, sha256(content).digest()), (now_s, None))
         return outcome if now_s - heard_s <= 2 * TOLERANCE_S else None
 
-    def now(self, header: str, now_s: int, outcome: Outcome) -> None:
-        self._heard[header] = now_s, outcome
+    def now(self, told_s: int, content: bytes, now_s: int, outcome: Outcome) -> None:
+        self._heard[told_s, sha256(content).digest()] = now_s, outcome
         for old, (heard_s, _) in list(self._heard.items()):
             if now_s - heard_s <= 2 * TOLERANCE_S:
                 break

@@ -248,11 +248,13 @@ async def claim(community: Community, seat: Seat, account: AccountId, address: s
 
     Raises:
         InvalidValue: The account sent nothing there.
-        Unseen, Refused: As in `seeing.check`; or nothing is due.
+        Unseen, Refused: As in `seeing.check`; nothing is due, or the operator paid often enough today.
         Unreachable: The chain gives no answer.
     """
     place = _address(community, seat, account, address, Action.SEND_TOKENS)
-    return Claimed(address=with_checksum(place), tx=await keeper_of(community).claim(place))
+    keeper = keeper_of(community)
+    with keeper.paying_for(account):
+        return Claimed(address=with_checksum(place), tx=await keeper.claim(place))
 
 
 async def held(community: Community, seat: Seat, account: AccountId, address: str) -> HeldView:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from commonwatt.flows.chain_ports import TransactionSigner
-from commonwatt.flows.channels.contract import Channels
+from commonwatt.flows.channels.contract import Channels, in_claims
 from commonwatt.flows.channels.ports import Held
 from commonwatt.model import Refused, Unreachable
 
@@ -38,13 +38,13 @@ class Progress:
 
 
 def claim_all(channels: Channels, held: Held, key: TransactionSigner, batch: int = BATCH) -> Iterator[Progress]:
-    """Claim what all channels of one payee in one token owe, a batch at a time, and tell how far it is after each.
+    """Claim what all channels owe, a batch at a time, and tell how far it is after each.
 
     Args:
         channels: The contract on the chain.
         held: What the payee holds.
         key: Anybody's, that can pay for transactions.
-        batch: Channels in one transaction.
+        batch: Channels that are looked at together: one transaction, or one for each payee and token among them.
 
     Raises:
         Unreachable: The chain gives no answer, or a batch is in no block in time; to be called again.
@@ -59,14 +59,14 @@ def claim_all(channels: Channels, held: Held, key: TransactionSigner, batch: int
             if one.voucher is not None and standing.owed(one.voucher)
         ]
         gas = 0
-        if owing:
-            tx = channels.claim(key, [(config, voucher) for config, voucher, _ in owing])
+        for claim in in_claims((config, voucher) for config, voucher, _ in owing):
+            tx = channels.claim(key, claim)
             receipt = channels.chain.receipt(tx, within_s=WITHIN_S)
             if receipt is None:
                 raise Unreachable(f"a batch of claims is in no block after {WITHIN_S} s: {tx.hex()}")
             if not receipt.ok:
                 raise Refused("a batch of claims is taken", tx=tx.hex())
-            gas = receipt.gas
+            gas += receipt.gas
         done = Progress(
             channels=done.channels + len(some),
             claimed=done.claimed + len(owing),

@@ -1,6 +1,6 @@
 """The contract of channels, asked and told in our words; it judges itself, see `Channel.vy`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -100,7 +100,7 @@ class Channels:
 
         Args:
             key: Anybody's: the payee is paid, whoever asks.
-            held: One voucher for each channel, `MOST_CLAIMS` at most.
+            held: One voucher for each channel, as `in_claims` returns them.
         """
         payee, token = held[0][0].payee, held[0][0].token
         return self.chain.send(
@@ -121,16 +121,27 @@ class Channels:
         """End a channel whose withdrawal has waited long enough; with anybody's key."""
         return self.chain.send(key, self.contract, "finish", [config_parts(config)])
 
-    def withdrawing(self, payee: str, first: int, last: int) -> list[tuple[int, str]]:
-        """Return where payers of a payee have begun to withdraw: the block and the channel, in order.
+    def withdrawing(self, first: int, last: int) -> list[tuple[int, str, str]]:
+        """Return where payers have begun to withdraw: the block, the channel and its payee, in order.
 
         Args:
-            payee: Whose channels.
             first: The first block looked at.
             last: The last.
         """
         events = self.chain.events(self.contract, "Withdrawing", first, last)
-        return [(event.block, event.values["channel"].hex()) for event in events if event.values["payee"] == payee]
+        return [(event.block, event.values["channel"].hex(), event.values["payee"]) for event in events]
+
+
+def in_claims(held: Iterable[tuple[Config, Voucher]]) -> Iterator[list[tuple[Config, Voucher]]]:
+    """Yield vouchers as the contract takes them at once: of one payee in one token, `MOST_CLAIMS` at most.
+
+    A till that was given another payee or token still holds what it was owed before.
+    """
+    by_payee = dict[tuple[str, str], list[tuple[Config, Voucher]]]()
+    for config, voucher in held:
+        by_payee.setdefault((config.payee, config.token), []).append((config, voucher))
+    for some in by_payee.values():
+        yield from (some[first : first + MOST_CLAIMS] for first in range(0, len(some), MOST_CLAIMS))
 
 
 def _standing(found: tuple[int, int, int, bool]) -> Standing:

@@ -91,7 +91,7 @@ class Purse:
 
     def __init__(self, channel: Channel, sign: Sign, pocket: Pocket, teller: Teller) -> None:
         self._channel, self._sign, self._pocket, self._teller = channel, sign, pocket, teller
-        self.book = pocket.book() or Payer(channel=channel.id)
+        self.book = (pocket.book() or Payer(channel=channel.id)).through(channel.id)
 
     def owe(self, amount: int, to_s: int) -> None:
         """Owe more, or less, up to a moment, and keep a voucher for it; the same moment again changes nothing.

@@ -55,14 +55,18 @@ class Till:
             return Answer(verdict=Verdict.NOT_OURS, total=0)
         if self._channels.signer(voucher) != config.signer:
             return Answer(verdict=Verdict.NOT_SIGNED, total=0)
+        # Asked before anybody waits: a stranger with a thousand channels that do not exist would hold all others up.
+        best = self._held.of(channel)
+        standing = None
+        if best is None or voucher.total > best.total:
+            standing = self._channels.final(channel), self._channels.seen(channel)
         with self._one_at_a_time:
             known = self._held.of(channel) or Payee(config=config, channel=channel, account=payment.account)
             # First what is behind: a credit that was booked and not noted must be asked for under the same name.
             held = self._credit(known)
             verdict = Verdict.SEEN_BEFORE
-            if voucher.total > held.total:
-                final, seen = self._channels.final(channel), self._channels.seen(channel)
-                verdict = held.judge(voucher.total, final, seen, self.terms.least_delay_s)
+            if standing is not None:
+                verdict = held.judge(voucher.total, *standing, self.terms.least_delay_s)
             if verdict is Verdict.ACCEPTED:
                 held = held.holding(voucher)
                 self._held.keep(held)
@@ -70,15 +74,24 @@ class Till:
             return Answer(verdict=verdict, total=held.total)
 
     def catch_up(self) -> int:
-        """Credit what was kept and not credited before the till was closed; return of how many channels."""
-        count, last = 0, ""
+        """Credit what was kept and not credited before the till was closed; return of how many channels.
+
+        Raises:
+            Refused: The log does not take a credit; all others were tried.
+        """
+        count, last, refused = 0, "", list[Refused]()
         with self._one_at_a_time:
             while some := self._held.after(last, _MANY):
                 last = some[-1].channel
                 behind = [held for held in some if held.credited < held.total]
                 for held in behind:
-                    self._credit(held)
-                count += len(behind)
+                    try:
+                        self._credit(held)
+                        count += 1
+                    except Refused as error:
+                        refused.append(error)
+        if refused:
+            raise refused[0]
         return count
 
     def _credit(self, held: Payee) -> Payee:

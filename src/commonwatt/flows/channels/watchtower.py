@@ -5,16 +5,21 @@ late leaves less time; a withdrawal is done with once the claim, or the end, is 
 looks goes on with the next one: a claim that was sent already pays nothing the second time.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 
 from commonwatt.flows.chain_ports import TransactionSigner, TxHash
-from commonwatt.flows.channels.contract import MOST_CLAIMS, Channels
+from commonwatt.flows.channels.contract import Channels, in_claims
 from commonwatt.flows.channels.ports import Held
+from commonwatt.model import Refused, Unreachable
 from commonwatt.tokens.channel import Config, Payee, Standing, Voucher
 
 SETTLES_S = 600
 """So long after a withdrawal began it is looked at again, whatever is owed: a till may just be keeping a voucher that
 it judged before."""
+STEP = 20_000
+"""Blocks after which it is kept how far this looked: a new watchtower on an old network has millions before it."""
 AGAIN_AFTER_BLOCKS = 5
 """A claim that stands in no block after so many is sent again."""
 
@@ -37,7 +42,7 @@ class Withdrawal:
 
 
 class Watchtower:
-    """Watches the channels of one payee.
+    """Watches the channels of a payee, and all others of which something is held.
 
     Args:
         channels: The contract on the chain.
@@ -59,13 +64,17 @@ class Watchtower:
         """
         chain, since = self._channels.chain, self._held.watched_to()
         final, head = chain.final().number, chain.head()
-        begun = self._channels.withdrawing(self._payee, since, head.number)
+        if not since - 1 <= final <= head.number:
+            # What it shows is less than was seen, or cannot be: to go on from there would leave withdrawals out.
+            raise Unreachable(f"the chain's node tells of block {head.number}, final {final}; seen was {since - 1}")
+        begun = self._begun(since, final, head.number)
         going: list[tuple[Payee, Standing]] = []
+        time_s = cache(lambda block: chain.block(block).time_s)  # anybody can begin a thousand in one block
         goes_on_from = final + 1
         for block, channel in begun:
             held = self._held.of(channel)
             owed = held is not None and self._channels.final(channel).owed(held.voucher) > 0
-            if owed or head.time_s - chain.block(block).time_s < SETTLES_S:
+            if owed or head.time_s - time_s(block) < SETTLES_S:
                 goes_on_from = min(goes_on_from, block)
             if held is not None and owed:
                 going.append((held, self._channels.seen(channel)))
@@ -82,6 +91,18 @@ class Watchtower:
             for held, seen in going
         ]
 
+    def _begun(self, since: int, final: int, head: int) -> list[tuple[int, str]]:
+        """Return who has begun to withdraw; what was looked through in vain is not looked through again."""
+        begun = list[tuple[int, str]]()
+        for first in range(since, head + 1, STEP):
+            for block, channel, payee in self._channels.withdrawing(first, min(head, first + STEP - 1)):
+                # What is held counts, whoever was the payee when it was paid.
+                if payee == self._payee or self._held.of(channel) is not None:
+                    begun.append((block, channel))
+            if not begun and first + STEP <= final:
+                self._held.watch_from(first + STEP)
+        return begun
+
     def _claim(self, going: list[tuple[Payee, Standing]], head: int) -> None:
         at_risk = list[tuple[Config, Voucher]]()
         for held, seen in going:
@@ -90,7 +111,11 @@ class Watchtower:
                 self._sent.pop(held.channel, None)
             elif held.voucher is not None and (sent is None or head - sent[1] >= AGAIN_AFTER_BLOCKS):
                 at_risk.append((held.config, held.voucher))
-        for first in range(0, len(at_risk), MOST_CLAIMS):
-            batch = at_risk[first : first + MOST_CLAIMS]
+        # Behind one that offers too little for its gas nothing of this key comes into a block, until the payer is gone.
+        if at_risk and self._channels.chain.waiting(self._key.id):
+            with suppress(Refused):  # it takes none in its place: it waits on, and the others go behind it
+                self._channels.chain.hurry(self._key)
+            at_risk = [(config, voucher) for config, voucher in at_risk if voucher.channel not in self._sent]
+        for batch in in_claims(at_risk):
             tx = self._channels.claim(self._key, batch)
             self._sent.update({voucher.channel: (tx, head) for _, voucher in batch})

@@ -48,11 +48,11 @@ class Paying:
         """Return the book after a slot, with a voucher where the slot ends a cycle.
 
         Args:
-            payer: The book before; None where nothing was ever owed.
+            payer: The book before, be it another channel's; None where nothing was ever owed.
             items: What all meters told at the slot's end.
             slot_s: The slot's start.
         """
-        payer = payer or Payer(channel=self.channel.id)
+        payer = (payer or Payer(channel=self.channel.id)).through(self.channel.id)
         read = [item for item in items if item.register == self.register and item.quality is Quality.MEASURED]
         owed = sum(self.tariff.cost_micro(item.import_wh, item.export_wh) for item in read)
         end_s = slot_s + SLOT_SECONDS
@@ -82,8 +82,8 @@ class Courier:
         """
         book = self._gateway.payer
         voucher = book.unheard if book is not None else None
-        if voucher is None:
-            return True
+        if voucher is None or voucher.channel != self._channel.id:
+            return True  # of the channel before: the next cycle signs for this one
         answer = await asyncio.to_thread(self._teller.show, self._channel.payment(voucher))
         if answer.verdict not in PAID:
             self._alarm(f"the till does not take this gateway's voucher: {answer.verdict}")
@@ -104,5 +104,9 @@ class Courier:
                 failed += 1
             except OSError as error:
                 self._alarm(f"the disk refuses: {error}")
+                failed += 1
+            except Exception as error:
+                # Nobody waits for this task: one that ended would pay nothing ever again, and say nothing.
+                self._alarm(f"the last voucher could not be shown: {error or type(error).__name__}")
                 failed += 1
             await sleep(min(LONGEST_WAIT_S, LOOK_EVERY_S * 2.0 ** min(failed, 16)))

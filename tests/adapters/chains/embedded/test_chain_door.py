@@ -1,13 +1,20 @@
 """Who may ask the embedded chain over HTTP, and what it answers to calls of all kinds."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
-from commonwatt.adapters.chains.embedded.door import MOST_AT_ONCE, MOST_BYTES, rpc_app
+from commonwatt.adapters.chains.embedded import door, methods
+from commonwatt.adapters.chains.embedded.door import LIGHT_S, MOST_AT_ONCE, MOST_BYTES, TURNS, rpc_app
 from commonwatt.adapters.chains.embedded.methods import Methods
+from commonwatt.simulator.sandbox_bank import serving
 from on_chain import ALICE, BOB, COINS, Ground
+from servers.mosquitto import free_port
 
 PORT = 8_545
 HERE = f"http://127.0.0.1:{PORT}"
@@ -51,12 +58,81 @@ def test_who_names_no_id_gets_no_answer(wallet: TestClient) -> None:
      (b'{"id": 1, "method": "eth_getBalance", "params": ["0x12"]}', -32602),
      (b'{"id": 1, "method": "eth_getBalance", "params": []}', -32602),
      (b'{"id": 1, "method": "eth_getBlockByNumber", "params": ["0x", true]}', -32602),
-     (b'{"id": 1, "method": "eth_sendRawTransaction", "params": ["0x02ff"]}', -32000)],
+     (b'{"id": 1, "method": "eth_sendRawTransaction", "params": ["0x02ff"]}', -32000),
+     (b"[" * 500_000, -32700), (b'{"id": 1, "method": ' + b"[" * 20_000, -32700),
+     (b'{"id": 1, "method": "eth_sendRawTransaction", "params": ["0x' + b"c1" * 300_000 + b'"]}', -32000),
+     (b'{"id": 1, "method": "eth_sendRawTransaction", "params": ["0x02' + b"c1" * 20_000 + b'"]}', -32000),
+     (b'{"id": 1, "method": "eth_getStorageAt", "params": ["0x' + b"11" * 20 + b'", "0x1' + b"0" * 64 + b'"]}', -32602),
+     (b'{"id": 1, "method": "eth_feeHistory", "params": ["0x1", "latest", "' + b"x" * 50 + b'"]}', -32602)],
 )  # fmt: skip
 def test_garbage_is_an_error_in_json(wallet: TestClient, content: bytes, code: int) -> None:
     told = wallet.post("/", content=content, headers={"content-type": "application/json"}).json()
     told = told[0] if isinstance(told, list) else told
     assert told["error"]["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "words"),
+    [
+        ("eth_feeHistory", ["0x400", "latest", [1] * 400_000], "percentiles"),
+        ("eth_getLogs", [{"fromBlock": "0x0", "topics": [["0x" + "11" * 32]] * 600}], "topics at most"),
+        ("eth_getLogs", [{"fromBlock": "0x0", "topics": [["0x11"] * 40_000]}], "asked for in one place"),
+        ("eth_getLogs", [{"fromBlock": "0x0", "address": ["0x" + "11" * 20] * 1_001}], "asked for in one place"),
+    ],
+)
+def test_a_short_question_has_no_endless_answer(wallet: TestClient, method: str, params: list[Any], words: str) -> None:
+    content = msgspec.json.encode(call(method, *params))
+    assert len(content) < MOST_BYTES
+    told = wallet.post("/", content=content, headers={"content-type": "application/json"}).json()
+    assert words in told["error"]["message"]
+    assert told["error"]["code"] == -32602
+
+
+def test_blocks_are_looked_through_some_at_a_time(
+    wallet: TestClient, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(methods, "MOST_BLOCKS", 3)
+    for _ in range(3):
+        ground.embedded.make_empty_block()
+    logs = {number: wallet.post("/", json=call("eth_getLogs", {"fromBlock": hex(number)})).json() for number in (0, 1)}
+    assert "ask for fewer at a time" in logs[0]["error"]["message"]
+    assert logs[1]["result"] == []
+
+
+class Heavy:
+    """Takes long for every question, and notes when it was at it."""
+
+    def __init__(self) -> None:
+        self.at_it, self.most, self.began = 0, 0, list[float]()
+
+    def answer(self, method: str, params: Any) -> str:
+        self.began.append(time.monotonic())
+        self.at_it += 1
+        self.most = max(self.most, self.at_it)
+        end_s = time.thread_time() + 1.5 * LIGHT_S
+        while time.thread_time() < end_s:
+            pass
+        self.at_it -= 1
+        return "0x"
+
+
+def test_whoever_has_much_computed_leaves_the_machine_to_others_as_long() -> None:
+    """The app that keeps the log runs in the same interpreter, and gas costs nothing."""
+    heavy, port = Heavy(), free_port()
+    with serving(rpc_app(heavy, port), port) as url, ThreadPoolExecutor(8) as many:  # type: ignore[arg-type]  # a double
+        list(many.map(lambda n: httpx.post(url, json=call("eth_call", id=n), timeout=30), range(8)))
+    assert heavy.most <= TURNS
+    # Four after each other in each turn, each followed by a rest.
+    assert heavy.began[-1] - heavy.began[0] >= 3 * (1.5 + 1.5) * LIGHT_S
+
+
+def test_no_more_of_a_batch_is_begun_once_it_took_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "BATCH_S", LIGHT_S)
+    heavy = Heavy()
+    with TestClient(rpc_app(heavy, PORT), base_url=HERE) as wallet:  # type: ignore[arg-type]  # a double
+        told = wallet.post("/", json=[call("eth_call", id=n) for n in range(9)]).json()
+    assert [one["id"] for one in told if "result" in one] == [0]
+    assert {one["error"]["code"] for one in told[1:]} == {-32005}
 
 
 def test_too_much_at_once_is_refused(wallet: TestClient) -> None:

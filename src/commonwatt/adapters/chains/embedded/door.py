@@ -1,5 +1,7 @@
 """The embedded chain's JSON-RPC over HTTP, on this machine alone, so that ordinary wallets connect."""
 
+import asyncio
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +14,12 @@ from commonwatt.adapters.chains.embedded.methods import INVALID, Methods, RpcErr
 MOST_BYTES = 1 << 20
 MOST_AT_ONCE = 100
 """Calls in one batch."""
+TURNS = 2
+"""Requests that are worked on at once: whoever keeps the community's log runs in the same interpreter."""
+LIGHT_S, BATCH_S = 0.1, 10.0
+"""Processor time after which a request is followed by a rest as long as itself, and no more of its batch is begun: gas
+costs nothing here, so nobody else bounds what somebody on this machine can have computed."""
+_BUSY = -32005
 _PARSE = -32700
 _WALLETS = ("chrome-extension://", "moz-extension://", "safari-web-extension://")
 """Pages of a wallet that lives in a browser; no site on the web can be called so."""
@@ -41,6 +49,7 @@ def rpc_app(methods: Methods, port: int, origins: Iterable[str] = ()) -> FastAPI
     """
     hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
     welcome = frozenset(origins)
+    turns = asyncio.Semaphore(TURNS)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     def stranger(request: Request) -> Response | None:
@@ -54,6 +63,18 @@ def rpc_app(methods: Methods, port: int, origins: Iterable[str] = ()) -> FastAPI
     def seen_by(request: Request) -> dict[str, str]:
         origin = request.headers.get("origin")
         return {} if origin is None else {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+
+    async def in_turn(content: bytes) -> bytes:
+        spent_s = 0.0
+        await turns.acquire()
+        try:
+            told, spent_s = await run_in_threadpool(_timed, methods, content)
+        finally:
+            if spent_s > LIGHT_S:
+                asyncio.get_running_loop().call_later(spent_s, turns.release)
+            else:
+                turns.release()
+        return told
 
     @app.options("/")
     async def preflight(request: Request) -> Response:
@@ -79,31 +100,41 @@ def rpc_app(methods: Methods, port: int, origins: Iterable[str] = ()) -> FastAPI
         content = await _content(request)
         if content is None:
             return Response("too large", 413)
-        told = await run_in_threadpool(_answered, methods, content)
+        told = await in_turn(content)
         return Response(told, 200 if told else 204, seen_by(request), media_type="application/json")
 
     return app
 
 
+def _timed(methods: Methods, content: bytes) -> tuple[bytes, float]:
+    """Return what is answered, and how much processor time that took."""
+    began_s = time.thread_time()
+    told = _answered(methods, content)
+    return told, time.thread_time() - began_s
+
+
 def _answered(methods: Methods, content: bytes) -> bytes:
+    end_s = time.thread_time() + BATCH_S
     try:
         asked = msgspec.json.decode(content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return msgspec.json.encode(_error(None, _PARSE, "this is no JSON"))
     if not isinstance(asked, list):
         told = _one(methods, asked)
         return b"" if told is None else msgspec.json.encode(told)
     if not 0 < len(asked) <= MOST_AT_ONCE:
         return msgspec.json.encode(_error(None, INVALID, f"a batch has 1 to {MOST_AT_ONCE} calls"))
-    answers = [told for told in (_one(methods, one) for one in asked) if told is not None]
+    answers = [told for told in (_one(methods, one, end_s) for one in asked) if told is not None]
     return msgspec.json.encode(answers) if answers else b""
 
 
-def _one(methods: Methods, asked: Any) -> dict[str, Any] | None:
+def _one(methods: Methods, asked: Any, end_s: float = float("inf")) -> dict[str, Any] | None:
     try:
         call = msgspec.convert(asked, _Call)
     except msgspec.ValidationError as error:
         return _error(None, INVALID, f"this is no call: {error}")
+    if time.thread_time() > end_s:
+        return _error(call.id, _BUSY, "this batch took too long: ask for less at once")
     try:
         told = {"jsonrpc": "2.0", "id": call.id, "result": methods.answer(call.method, call.params)}
     except RpcError as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from eth.exceptions import Revert
 from eth_typing import Address
+from eth_utils.exceptions import ValidationError
 
 from commonwatt.adapters.chains.embedded import told
 from commonwatt.adapters.chains.embedded.chain import EmbeddedChain, FullBlock
@@ -17,9 +18,17 @@ from commonwatt.model import CommonwattError, Refused
 
 MOST_LOGS = 10_000
 """Events in one answer; whoever wants more asks for fewer blocks at a time."""
-MOST_BLOCKS_OF_FEES = 1_024
+MOST_BLOCKS = 10_000
+"""Looked through for one answer, likewise."""
+MOST_TOPICS, MOST_ALTERNATIVES = 4, 1_000
+"""An event has so many topics; and so many addresses or values are asked for in one place."""
+MOST_BLOCKS_OF_FEES, MOST_PERCENTILES = 1_024, 100
 INVALID, NO_METHOD, BAD_PARAMS, INTERNAL, REFUSED, REVERTED = -32600, -32601, -32602, -32603, -32000, 3
 """Codes of errors: JSON-RPC 2.0 section 5.1, and those that nodes have agreed on (EIP-1474)."""
+_NO_PARAMS = (
+    TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError, RecursionError, ValidationError
+)  # fmt: skip
+"""What reading parameters of another kind, number or depth raises, in py-evm too."""
 _LATEST = frozenset({"latest", "pending", "safe", "finalized"})
 
 
@@ -88,7 +97,7 @@ class Methods:
             raise RpcError(REFUSED, str(error)) from error
         except CommonwattError as error:
             raise RpcError(INTERNAL, str(error)) from error
-        except (TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError) as error:
+        except _NO_PARAMS as error:
             raise RpcError(BAD_PARAMS, f"{method} does not take such parameters: {error}") from error
         except OSError as error:
             raise RpcError(INTERNAL, f"the chain's disk: {error.strerror}") from error
@@ -160,8 +169,13 @@ class Methods:
             first, last = (self._number(asked.get(end) or "latest") for end in ("fromBlock", "toBlock"))
         addresses = _some(asked.get("address"), _address)
         topics = [_some(topic, _bytes) for topic in asked.get("topics") or []]
+        if len(topics) > MOST_TOPICS:
+            raise ValueError(f"an event has {MOST_TOPICS} topics at most, was {len(topics)}")
         found: list[Any] = []
-        for number in self._chain.mentioning(first, last, [some for some in (addresses, *topics) if some]):
+        numbers = self._chain.mentioning(first, last, [some for some in (addresses, *topics) if some])
+        if len(numbers) > MOST_BLOCKS:
+            raise RpcError(REFUSED, f"{len(numbers)} blocks to look through: ask for fewer at a time")
+        for number in numbers:
             block = self._found(hex(number))
             places = told.matching(block.receipts, addresses, topics)
             if places:
@@ -191,6 +205,8 @@ class Methods:
             "gasUsedRatio": [block.header.gas_used / block.header.gas_limit for block in found],
         }
         if percentiles:
+            if not isinstance(percentiles, list | tuple) or len(percentiles) > MOST_PERCENTILES:
+                raise ValueError(f"a list of {MOST_PERCENTILES} percentiles at most is asked for")
             history["reward"] = [["0x0"] * len(percentiles) for _ in found]
         return history
 
@@ -257,7 +273,11 @@ def _message(asked: Mapping[str, Any]) -> Message:
 def _some(asked: Any, read: Callable[[Any], bytes]) -> list[bytes]:
     if asked is None:
         return []
-    return [read(one) for one in asked] if isinstance(asked, list | tuple) else [read(asked)]
+    if not isinstance(asked, list | tuple):
+        return [read(asked)]
+    if len(asked) > MOST_ALTERNATIVES:
+        raise ValueError(f"{MOST_ALTERNATIVES} at most are asked for in one place, was {len(asked)}")
+    return [read(one) for one in asked]
 
 
 def _bytes(content: Any) -> bytes:

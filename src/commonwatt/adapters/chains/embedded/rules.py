@@ -37,7 +37,8 @@ from commonwatt.model import Corrupt, InvalidValue, Refused
 CHAIN_ID = 0x77617474
 """That of an embedded chain where nobody chose another: "watt"."""
 TX_GAS = 1 << 24
-"""The most that one transaction may ask for (EIP-7825); py-evm takes up to some 15 s for it."""
+"""The most that one transaction may ask for (EIP-7825); py-evm takes up to some 90 s of a processor for it, where it is
+spent on hashing by BLAKE2 (EIP-152), and 5 to 50 s for other things that were thought of."""
 GAS_LIMIT = 2 * TX_GAS
 """Of a block. Half of it, the target, is the most that is put into one: so the base fee of EIP-1559 stays at the zero
 that it starts with, and whoever holds no coin of this chain can use it."""
@@ -309,6 +310,7 @@ _NO_TX = (
     ValueError,
     TypeError,
     NotImplementedError,
+    RecursionError,
 )
 """What py-evm raises for bytes that are no transaction, or whose signature is nobody's."""
 

@@ -3,24 +3,18 @@
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hexbytes import HexBytes
 from web3 import Web3
-from web3.exceptions import (
-    BadResponseFormat,
-    BlockNotFound,
-    ContractLogicError,
-    TransactionNotFound,
-    Web3Exception,
-    Web3RPCError,
-)
+from web3.exceptions import BlockNotFound, TransactionNotFound, Web3RPCError
 
-import requests
+from commonwatt.adapters.chains.evm import answers
+from commonwatt.adapters.chains.evm.answers import asking
 from commonwatt.adapters.chains.evm.signing import Transaction, signed
-from commonwatt.adapters.chains.evm.words import call_data, creation, event_values, reason, returned, topics_of
+from commonwatt.adapters.chains.evm.words import call_data, creation, returned, topics_of
 from commonwatt.flows.chain_ports import (
     Abi,
     Account,
@@ -30,22 +24,26 @@ from commonwatt.flows.chain_ports import (
     Contract,
     Event,
     Receipt,
-    Reverted,
     TransactionSigner,
     TxHash,
 )
 from commonwatt.identity.keys import keccak256
-from commonwatt.model import CommonwattError, Refused, Unreachable
+from commonwatt.model import Refused, Unreachable
 
 GAS_MARGIN = 1.25
 """What is added to the gas that a try took: the state may be another when the transaction's turn comes."""
 FEE_MARGIN = 2
 """Times the base fee that is paid at most: it can double in six full blocks."""
+MOST_FEE = 10**12
+"""Per gas, in the coin's smallest unit: a node that names more, by mistake or to have our coins, is not followed. Dear
+days on Ethereum asked for a tenth of it."""
+RAISE = 1.125
+"""Times the price of what waits: nodes take no other in its place for less than a tenth more."""
+_MOST_OUT = 1_000
+"""Transactions of a key that are remembered as long as they may wait."""
 _LOOK_EVERY_S = 0.2
 _WAITS_S = 120.0
 """So long a transaction is thought to wait for a block where a node does not tell."""
-_NO_WORDS = frozenset({None, "execution reverted", "no data", "revert"})
-"""What nodes say of a contract that refused and gave no reason: geth and anvil, web3 itself, ethereumjs."""
 _BLOCKS_OF_EVENTS = 2_000
 """Asked for at a time; many nodes refuse more."""
 
@@ -62,8 +60,9 @@ class EvmChain:
         self._eth = web3.eth
         self._sleep = sleep
         self._sent: dict[str, tuple[int, float]] = {}
+        self._out: defaultdict[str, dict[int, Transaction]] = defaultdict(dict)
         self._sending: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        with _asking():
+        with asking():
             self._chain_id = int(self._eth.chain_id)
 
     @property
@@ -89,7 +88,7 @@ class EvmChain:
     def call(self, contract: Contract, function: str, args: Args = (), *, block: int | None = None) -> Any:
         """Ask a contract, see `Chain.call`."""
         asked = {"to": _checksum(contract.address), "data": HexBytes(call_data(contract.abi, function, args))}
-        with _asking():
+        with asking():
             output = self._eth.call(asked, "latest" if block is None else block)  # type: ignore[arg-type]  # TxParams
         return returned(contract.abi, function, len(args), bytes(output))
 
@@ -122,17 +121,8 @@ class EvmChain:
             if look:
                 self._sleep(_LOOK_EVERY_S)
             try:
-                with _asking():
-                    found = self._eth.get_transaction_receipt(HexBytes(tx))
-                    contract = found["contractAddress"]
-                    return Receipt(
-                        tx=tx,
-                        ok=found["status"] == 1,
-                        block=found["blockNumber"],
-                        block_hash=bytes(found["blockHash"]),
-                        gas=found["gasUsed"],
-                        contract=contract.lower() if contract else None,
-                    )
+                with asking():
+                    return answers.receipt(self._eth.get_transaction_receipt(HexBytes(tx)), tx)
             except TransactionNotFound:
                 continue
         return None
@@ -155,30 +145,56 @@ class EvmChain:
         topics = [None if topic is None else HexBytes(topic) for topic in topics_of(contract.abi, event, about or {})]
         found: list[Event] = []
         for start in range(first, last + 1, _BLOCKS_OF_EVENTS):
+            end = min(last, start + _BLOCKS_OF_EVENTS - 1)
             asked: dict[str, Any] = {
                 "address": _checksum(contract.address),
                 "topics": topics,
                 "fromBlock": start,
-                "toBlock": min(last, start + _BLOCKS_OF_EVENTS - 1),
+                "toBlock": end,
             }
-            with _asking():
+            with asking():
                 logs = self._eth.get_logs(asked)  # type: ignore[arg-type]  # FilterParams
-                found += [_event(contract, event, log) for log in logs if not log.get("removed", False)]
+                found += [
+                    answers.event(contract, event, log, start, end) for log in logs if not log.get("removed", False)
+                ]
         return sorted(found, key=lambda event: (event.block, event.index))
 
     def code(self, account: Account) -> bytes:
         """Return the code that runs at an address."""
-        with _asking():
+        with asking():
             return bytes(self._eth.get_code(_checksum(account)))
 
     def sent(self, account: Account) -> int:
         """Return how many transactions an account has sent, those that wait for a block among them."""
-        with _asking():
+        with asking():
             return self._next(account)
+
+    def waiting(self, account: Account) -> int:
+        """Return how many transactions of an account were taken and stand in no block yet, as far as anybody tells."""
+        with asking():
+            mined = answers.count(self._eth.get_transaction_count(_checksum(account), "latest"))
+            return max(0, self._next(account) - mined)
+
+    def hurry(self, key: TransactionSigner) -> int:
+        """Offer today's price for what waits for a block, see `Chain.hurry`."""
+        with self._sending[key.id], asking():
+            mined = answers.count(self._eth.get_transaction_count(_checksum(key.id), "latest"))
+            out = self._out[key.id]
+            for nonce in [nonce for nonce in out if nonce < mined]:
+                del out[nonce]
+            base, tip, _ = self._price()
+            fee, count = min(FEE_MARGIN * base + tip, MOST_FEE), 0
+            for nonce, waits in sorted(out.items()):
+                if fee < waits.fee * RAISE:
+                    continue  # what it offers is enough by now
+                dearer = replace(waits, fee=fee, tip=min(fee, max(tip, int(waits.tip * RAISE) + 1)))
+                self._eth.send_raw_transaction(HexBytes(signed(dearer, key)))
+                out[nonce], count = dearer, count + 1
+            return count
 
     def balance(self, account: Account) -> int:
         """Return what an account has of the chain's own coin."""
-        with _asking():
+        with asking():
             return int(self._eth.get_balance(_checksum(account)))
 
     def prepare(
@@ -216,52 +232,71 @@ class EvmChain:
         """
         raw = signed(transaction, key)
         try:
-            with self._sending[key.id], _asking():
-                tx = bytes(self._eth.send_raw_transaction(raw))
-                self._sent[key.id] = transaction.nonce + 1, time.monotonic()
-                return tx
+            with self._sending[key.id], asking():
+                return self._hand_in(key, transaction, raw)
         except Unreachable as error:
             raise Unreachable(f"{error}; transaction 0x{keccak256(raw).hex()} may have been sent") from error
 
     def _send(self, key: TransactionSigner, to: bytes, data: bytes, value: int, gas: int | None) -> TxHash:
         # One at a time for a key, so that its numbers have no gap.
-        with self._sending[key.id], _asking():
+        with self._sending[key.id], asking():
             transaction = self._prepared(key.id, to, data, value, gas)
-            tx = bytes(self._eth.send_raw_transaction(signed(transaction, key)))
-            self._sent[key.id] = transaction.nonce + 1, time.monotonic()
-            return tx
+            return self._hand_in(key, transaction, signed(transaction, key))
+
+    def _hand_in(self, key: TransactionSigner, transaction: Transaction, raw: bytes) -> TxHash:
+        told, tx = bytes(self._eth.send_raw_transaction(HexBytes(raw))), keccak256(raw)
+        self._sent[key.id] = transaction.nonce + 1, time.monotonic()
+        out = self._out[key.id]
+        out[transaction.nonce] = transaction
+        if len(out) > _MOST_OUT:
+            del out[min(out)]
+        if told != tx:
+            # By that name it would be asked what became of somebody else's.
+            raise Unreachable(f"the chain's node took 0x{tx.hex()} and calls it 0x{told[:32].hex()}")
+        return tx
 
     def _prepared(self, account: Account, to: bytes, data: bytes, value: int, gas: int | None) -> Transaction:
         sender = _checksum(account)
         asked: dict[str, Any] = {"from": sender, "data": HexBytes(data), "value": value}
         if to:
             asked["to"] = _checksum("0x" + to.hex())
-        with _asking():
+        with asking():
             if gas is None:
                 # Not every node tells a refusal when it is asked for gas.
                 self._eth.call(asked)  # type: ignore[arg-type]  # TxParams
                 gas = int(self._eth.estimate_gas(asked) * GAS_MARGIN)  # type: ignore[arg-type]  # TxParams
-            latest = self._eth.get_block("latest")
-            # Every node tells both together; not all know eth_maxPriorityFeePerGas.
-            tip = max(0, int(self._eth.gas_price) - latest["baseFeePerGas"])
+            base, tip, gas_limit = self._price()
             return Transaction(
                 chain_id=self._chain_id,
                 nonce=self._next(account),
                 tip=tip,
-                fee=FEE_MARGIN * latest["baseFeePerGas"] + tip,
-                gas=min(gas, latest["gasLimit"]),
+                fee=min(FEE_MARGIN * base + tip, MOST_FEE),
+                gas=min(gas, gas_limit),
                 to=to,
                 value=value,
                 data=data,
             )
 
+    def _price(self) -> tuple[int, int, int]:
+        """Return what a block asks for per gas, base fee and tip, and how much gas fits into one."""
+        try:
+            latest = self._eth.get_block("latest")
+        except BlockNotFound as error:
+            raise Unreachable("the chain's node has no last block") from error
+        base, price = answers.count(latest["baseFeePerGas"]), answers.count(self._eth.gas_price)
+        # Every node tells both together; not all know eth_maxPriorityFeePerGas.
+        tip = max(0, price - base)
+        if base + tip > MOST_FEE:
+            raise Refused("the chain's node asks for a price that nobody pays", most=MOST_FEE, found=base + tip)
+        return base, tip, answers.count(latest["gasLimit"])
+
     def _next(self, account: Account) -> int:
         """Return the number of an account's next transaction."""
         sender = _checksum(account)
         try:
-            told = int(self._eth.get_transaction_count(sender, "pending"))
+            told = answers.count(self._eth.get_transaction_count(sender, "pending"))
         except Web3RPCError:
-            told = int(self._eth.get_transaction_count(sender, "latest"))
+            told = answers.count(self._eth.get_transaction_count(sender, "latest"))
         # Some nodes do not count what waits for a block, and say nothing of it: what was sent here is counted here.
         # After a while they have dropped it, or it stands in a block.
         mine, when = self._sent.get(account, (0, 0.0))
@@ -269,53 +304,10 @@ class EvmChain:
 
     def _block(self, which: Any) -> Block:
         try:
-            with _asking():
-                found = self._eth.get_block(which)
-                return Block(number=found["number"], hash=bytes(found["hash"]), time_s=found["timestamp"])
+            with asking():
+                return answers.block(self._eth.get_block(which), which if isinstance(which, int) else None)
         except BlockNotFound as error:
             raise Refused("there is no such block yet", found=which) from error
-
-
-def _event(contract: Contract, name: str, log: Any) -> Event:
-    return Event(
-        contract=contract.address,
-        name=name,
-        values=event_values(contract.abi, name, [bytes(topic) for topic in log["topics"]], bytes(log["data"])),
-        block=log["blockNumber"],
-        block_hash=bytes(log["blockHash"]),
-        tx=bytes(log["transactionHash"]),
-        index=log["logIndex"],
-    )
-
-
-@contextmanager
-def _asking() -> Iterator[None]:
-    """Turn what web3 raises into our words."""
-    try:
-        yield
-    except (BlockNotFound, TransactionNotFound, CommonwattError):
-        raise
-    except ContractLogicError as error:
-        raise Reverted(_words(error)) from error
-    except Web3RPCError as error:
-        raise Refused("the chain's node refuses", found=_message(error)) from error
-    except (requests.RequestException, BadResponseFormat, ConnectionError, TimeoutError) as error:
-        raise Unreachable(f"the chain's node gives no answer: {error}") from error
-    except (Web3Exception, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # web3 takes an answer apart before anybody looks whether it is one.
-        raise Unreachable(f"the chain's node answers what cannot be believed: {error}") from error
-
-
-def _words(error: ContractLogicError) -> str:
-    data = error.data
-    if isinstance(data, str) and data.startswith("0x") and len(data) > 2:
-        return reason(bytes.fromhex(data[2:]))
-    return reason(b"") if error.message in _NO_WORDS else str(error.message)
-
-
-def _message(error: Web3RPCError) -> str:
-    told = (error.rpc_response or {}).get("error")
-    return str(told.get("message")) if isinstance(told, dict) else str(error)
 
 
 def _checksum(account: Account) -> Any:

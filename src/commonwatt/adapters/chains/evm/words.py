@@ -19,6 +19,8 @@ _PANICS = {
 }
 _FIXED = ("uint", "int", "bytes", "address", "bool")
 _Entry = Mapping[str, Any]
+_NO_WORDS = (DecodingError, ArithmeticError, ValueError)
+"""What eth-abi raises for bytes that are not what they should be: among others for a text that is no UTF-8."""
 
 
 def call_data(abi: Abi, function: str, args: Args) -> bytes:
@@ -65,7 +67,7 @@ def returned(abi: Abi, function: str, args: int, output: bytes) -> Any:
         return None
     try:
         values = decode(types, output)
-    except DecodingError as error:
+    except _NO_WORDS as error:
         raise Unreachable(f"{function} returns {', '.join(types)}, this is not what was answered: {error}") from error
     return values[0] if len(values) == 1 else values
 
@@ -119,7 +121,7 @@ def event_values(abi: Abi, event: str, topics: Sequence[bytes], data: bytes) -> 
         plain = iter(decode(kinds, data))
         marked = iter(topics[1:])
         return {value["name"]: _topic(value, next(marked)) if value["indexed"] else next(plain) for value in inputs}
-    except (DecodingError, StopIteration) as error:
+    except (*_NO_WORDS, StopIteration) as error:
         raise Unreachable(f"this is no {event}: {error}") from error
 
 
@@ -135,7 +137,7 @@ def reason(output: bytes) -> str:
         if output[:4] == _PANIC:
             (code,) = decode(["uint256"], output[4:])
             return _PANICS.get(code, f"panic {code}")
-    except DecodingError:
+    except _NO_WORDS:
         pass
     return f"0x{output.hex()}" if output else "without a word"
 
