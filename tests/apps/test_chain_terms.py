@@ -40,6 +40,7 @@ def test_a_network_gives_roles_after_two_days_unless_told_otherwise(tmp_path: Pa
         '[chain]\nfork = "shanghai"',
         '[chain]\nkind = "network"\nurl = "http://x"\nport = 8545',
         "[chain]\ndelay_s = 0",
+        "[chain]\nexit_after_s = 86400",
         '[chain]\nwallet = "x"',
     ],
 )

@@ -60,9 +60,10 @@ class Roles:
         waiting = tuple(
             f"{function} {who}" for to, function, who in self._wanted() if not self._given(to, function, who)
         )
-        for who in self._witnesses:
-            stake, _, free_s, admitted = self._chain.call(self._checkpoints, "witness", (who,))
-            if admitted and not stake and not free_s:
+        # Only when all are admitted: whoever bonds before the others are would stand for all of them.
+        for who in () if waiting else self._witnesses:
+            stake, _, _, admitted = self._chain.call(self._checkpoints, "witness", (who,))
+            if admitted and not stake:
                 self._give_stake(who)
         return waiting
 
