@@ -40,6 +40,7 @@ class ChainView:
         anchored: The last checkpoints, the newest first.
         anchored_count: How many there were.
         gas: What the last one used.
+        members: Who shares it.
         gas_per_member: That, shared by all members; None before the first.
         own_word: Whether the operator alone signs, since no witness is registered.
     """
@@ -60,6 +61,7 @@ class ChainView:
     anchored: Sequence[Anchored]
     anchored_count: int
     gas: int | None
+    members: int
     gas_per_member: float | None
     own_word: bool
 
@@ -171,6 +173,7 @@ def chain(community: Community, seat: Seat) -> ChainView:
         anchored=facts.anchored if facts else (),
         anchored_count=facts.anchored_count if facts else 0,
         gas=last.gas if last else None,
+        members=members,
         gas_per_member=gas_per_member(last.gas, members) if last and members else None,
         own_word=facts.own_word if facts else False,
     )
