@@ -133,7 +133,9 @@ def _row(words: Words, one: ChannelFact, *, paying: bool, custodial: bool) -> Ma
         state = words.say("it ends on {when}", when=words.instant(one.finish_at_s))
     other = one.payee if paying else one.payer
     side = words.say("You pay") if paying else words.say("You are paid")
-    parts: list[Markup | str] = [words.say("{paid} claimed of {deposit}", paid=paid, deposit=deposit), " · "]
+    parts: list[Markup | str] = []
+    if not one.closed:  # of a closed one the chain keeps no amounts
+        parts += [words.say("{paid} claimed of {deposit}", paid=paid, deposit=deposit), " · "]
     if one.vouchers:
         parts += [words.say("vouchers of {amount}", amount=_amount(words, one, one.vouchers)), " · "]
     line = row(side, state, note=join(*parts, tag("code", other)))
