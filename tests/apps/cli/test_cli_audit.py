@@ -65,7 +65,7 @@ def test_a_folder_s_log_and_its_embedded_chain_agree(hill: Path) -> None:
     assert found["ok"] and failing(found) == {}
     names = [line["name"] for line in found["lines"]]
     assert names == [
-        "contracts", "roots", "signatures", "final", "anchors", "deposits", "withdrawals", "vault", "not shown",
+        "contracts", "signatures", "roots", "final", "anchors", "deposits", "withdrawals", "vault", "not shown",
     ]  # fmt: skip
     shown = verify(hill, "--trust", hill / "community.pub", "--chain", hill)
     assert shown.exit_code == 0 and "all of it holds" in shown.stdout and "holds  roots: 3 of 3" in shown.stdout

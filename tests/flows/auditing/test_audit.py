@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 from chain_town import STAKERS, TOKENS, ChainTown
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_anchoring import Bent
 from watched import trusted
 
@@ -30,7 +32,11 @@ ERGON = Commodity.ERGON
 @pytest.fixture
 def town(tmp_path: Path) -> ChainTown:
     """Two periods are anchored; one ERGON went out and was fetched, half of it came back."""
-    made = ChainTown(tmp_path)
+    return lived(tmp_path)
+
+
+def lived(path: Path) -> ChainTown:
+    made = ChainTown(path)
     bank = made.bank
     bank.tell(OPERATOR, bank.tsl, "transfer", bank.vault.address, 10**12)
     made.send_out("anna", ERGON, MICRO, ALICE.id)
@@ -305,3 +311,52 @@ def test_the_log_s_key_is_the_one_that_the_auditor_brought(town: ChainTown) -> N
     stranger = msgspec.structs.replace(trusted(), note=vkey(NAME, NoteKey.from_seed(b"a stranger", "note").public))
     found = told(Audit(town.store, stranger, town.bank.chain, contracts(town)).run())
     assert "the log's key signed none" in found["roots"]
+
+
+def test_other_witnesses_than_those_that_the_auditor_knows_are_told(town: ChainTown) -> None:
+    fewer = msgspec.structs.replace(trusted(), witnesses=trusted().witnesses[:2])
+    found = told(Audit(town.store, fewer, town.bank.chain, contracts(town)).run())
+    assert "other witnesses than the keys that were brought" in found["signatures"]
+
+
+def test_what_was_found_wrong_is_not_passed_over_the_next_time(town: ChainTown) -> None:
+    reached: list[Reached] = []
+    chain = Telling(town.bank.chain, "Anchored", state_root=bytes(32))
+    assert not audit(town, chain, on_reached=reached.append).ok
+    assert not audit(town, Telling(town.bank.chain, "Paid", tsl=5), on_reached=reached.append).ok
+    fewer = msgspec.structs.replace(trusted(), witnesses=trusted().witnesses[:2])
+    assert not Audit(town.store, fewer, town.bank.chain, contracts(town), on_reached=reached.append).run().ok
+    assert reached == []
+
+
+@pytest.fixture(scope="module")
+def quiet_town(tmp_path_factory: pytest.TempPathFactory) -> ChainTown:
+    made = lived(tmp_path_factory.mktemp("audited"))
+    assert audit(made).ok
+    return made
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_any_number_or_root_of_the_chain_that_is_told_otherwise_is_found(quiet_town: ChainTown, data: Any) -> None:
+    event, name = data.draw(
+        st.sampled_from(
+            [
+                *(("Anchored", name) for name in ("size", "epoch", "log_root", "state_root")),
+                *(("Deposited", name) for name in ("number", "amount", "account", "sender")),
+                ("Paid", "ergon"),
+                ("Paid", "tsl"),
+            ]
+        )
+    )
+    head = quiet_town.bank.chain.head().number
+    where = "checkpoints" if event == "Anchored" else "vault"
+    first = quiet_town.bank.chain.events(getattr(quiet_town.bank, where), event, 0, head)[0].values[name]
+    if isinstance(first, int):
+        other: Any = first + data.draw(st.integers(1, 10**12))
+    elif isinstance(first, bytes):
+        other = bytes([first[0] ^ data.draw(st.integers(1, 255)), *first[1:]])
+    else:
+        other = "0x" + "77" * 20
+    report = audit(quiet_town, Telling(quiet_town.bank.chain, event, **{name: other}))
+    assert not report.ok, (event, name, other)

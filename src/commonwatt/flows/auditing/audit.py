@@ -15,16 +15,18 @@ from commonwatt.flows.auditing.signers import signing_faults
 from commonwatt.flows.chain_ports import Contract, Event
 from commonwatt.flows.evidence import Trust
 from commonwatt.flows.handover import taken_up
+from commonwatt.flows.intake import read_head
 from commonwatt.flows.ports import LogStore
 from commonwatt.flows.publish import checkpoint_note
 from commonwatt.flows.replay import Replayed, go_on, store_tile
 from commonwatt.flows.rulebook import State, snapshot
+from commonwatt.flows.rulebook.bodies import RegisterCommunity, Witness, read_body
 from commonwatt.flows.verify import Line, Report
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import Checkpoint, parse_vkey, split_note, verify_note
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.tiles import Frontier
-from commonwatt.model import SLOT_SECONDS, Commodity, Corrupt, InvalidValue, Refused, instant
+from commonwatt.model import SLOT_SECONDS, Commodity, Corrupt, InvalidValue, Kind, Refused, instant
 
 LATE_AFTER = 2
 """Checkpoints that may be on their way to the chain, and within which a deposit is credited: a network needs some
@@ -95,9 +97,9 @@ class Audit:
         anchored = self._events(self.contracts.checkpoints, "Anchored", final.number)
         seen = self._events(self.contracts.checkpoints, "Anchored", self.chain.head().number)
         payments = self._payments(final.number)
-        last, end = self._replayed(anchored, payments)
-        if end is not None:
-            self._signatures(end, anchored, final.number)
+        there = self._begun(anchored)
+        self._signatures(there, anchored, final.number)
+        last, end = self._replayed(there, anchored, payments)
         self._finality(anchored, len(seen) - len(anchored))
         if end is not None:
             self._missing(anchored)
@@ -122,12 +124,13 @@ class Audit:
 
     # The log, run again.
 
-    def _replayed(self, anchored: Sequence[Event], payments: Payments) -> tuple[State | None, State | None]:
+    def _replayed(
+        self, there: Replayed, anchored: Sequence[Event], payments: Payments
+    ) -> tuple[State | None, State | None]:
         """Run the log, comparing it at each anchored size; return the states of the last of these and at its end."""
         roots, whole, last = list[str](), self.log.size, None
-        there = self._begun(anchored)
-        begun = len(there.tree)
-        if begun in (size for size, *_ in self._compared):
+        begun, known = len(there.tree), {*self._compared}
+        if begun in (size for size, *_ in known):
             last = self._kept(there)
         try:
             for event in anchored:
@@ -135,7 +138,7 @@ class Audit:
                 if size > whole:
                     roots.append(f"checkpoint {size} stands on the chain and the log has {whole} leaves only")
                     break
-                if size < begun or _named(event) in self._compared:
+                if size < begun or _named(event) in known:
                     continue
                 self._run(there, size)
                 if fault := self._fault(there, event):
@@ -144,7 +147,7 @@ class Audit:
                 self._compared.append(_named(event))
                 if event is anchored[-1] or size >= self._kept_to + KEEP_EVERY:
                     last = self._kept(there)
-                    if not roots and not self._beyond:
+                    if not roots and not self._beyond and all(line.ok for line in self._lines):
                         self.on_reached(last)
             self._run(there, whole)
         except (Corrupt, InvalidValue, Refused) as error:
@@ -218,14 +221,26 @@ class Audit:
 
     # What stands beside.
 
-    def _signatures(self, state: State, anchored: Sequence[Event], final: int) -> None:
-        registered = [VerifyingKey(bytes.fromhex(one.public)).id for one in state.charter.witnesses]
-        faults = signing_faults(
-            self.chain, self.contracts.checkpoints, self.trust.community, registered, self.contracts.first_block, final
-        )
+    def _signatures(self, there: Replayed, anchored: Sequence[Event], final: int) -> None:
+        brought, named = self.trust.witnesses, self._named(there)
+        registered = [VerifyingKey(bytes.fromhex(one.public)).id for one in brought or named]
+        told = []
+        if brought and {one.public for one in brought} != {one.public for one in named}:
+            told.append("the log names other witnesses than the keys that were brought along")
+        where, after = self.contracts, 0 if self.before is None else self.before.size
+        origin, first = self.trust.community, where.first_block
+        faults = signing_faults(self.chain, where.checkpoints, origin, registered, first, final, after=after)
+        told += [f"checkpoint {size}: {fault}" for size, fault in faults.items()]
         who = f"by the log's {len(registered)} witnesses" if registered else "by whoever the operator let stake alone"
-        told = [f"checkpoint {size}: {fault}" for size, fault in faults.items()]
         self._say("signatures", told, f"each of {len(anchored)} has two thirds of the stake, {who}")
+
+    def _named(self, there: Replayed) -> Sequence[Witness]:
+        """Return whom the log names as witnesses: its first leaf says so, for good."""
+        if len(there.tree):
+            return there.state.charter.witnesses
+        row = next(self.log.rows(), None)
+        body = None if row is None else read_body(Kind.REGISTER, read_head(row.body).body)
+        return body.witnesses if isinstance(body, RegisterCommunity) else ()
 
     def _finality(self, anchored: Sequence[Event], seen: int) -> None:
         if not anchored:

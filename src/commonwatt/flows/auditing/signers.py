@@ -15,7 +15,14 @@ _STAKES = ("Bonded", "Unbonding", "Slashed", "Anchored")
 
 
 def signing_faults(
-    chain: AuditedChain, checkpoints: Contract, origin: str, registered: Sequence[Account], first: int, last: int
+    chain: AuditedChain,
+    checkpoints: Contract,
+    origin: str,
+    registered: Sequence[Account],
+    first: int,
+    last: int,
+    *,
+    after: int = 0,
 ) -> dict[int, str]:
     """Return what is wrong with the signatures of anchored checkpoints, by size; nothing where all is well.
 
@@ -26,6 +33,7 @@ def signing_faults(
         registered: Who may sign, as the log says; whoever has a stake where it names nobody.
         first: The first block of the contract.
         last: The last block that is looked at.
+        after: Checkpoints up to this size were weighed before.
 
     Raises:
         Unreachable: The chain gives no answer.
@@ -38,6 +46,8 @@ def signing_faults(
             bonded[who] = bonded.get(who, 0) + event.values["amount"]
         elif event.name != "Anchored":
             bonded.pop(event.values["witness"], None)  # what is on its way out, or lost, counts no more
+        elif event.values["size"] <= after:
+            continue
         elif fault := _fault(chain, checkpoints, origin, registered, bonded, event):
             faults[event.values["size"]] = fault
     return faults
