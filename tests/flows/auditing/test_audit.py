@@ -11,9 +11,11 @@ from chain_town import STAKERS, TOKENS, ChainTown
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_anchoring import Bent
-from watched import trusted
+from watched import folder_of, trusted
 
 from chain_bank import EXIT_AFTER_S, NAME, signature
+from commonwatt.apps.chain_desk import ChainDesk
+from commonwatt.apps.chain_terms import ChainTerms, want_embedded
 from commonwatt.flows.auditing.audit import LATE_AFTER, Audit, Reached
 from commonwatt.flows.auditing.ports import Contracts
 from commonwatt.flows.chain_ports import Contract, Event
@@ -21,7 +23,7 @@ from commonwatt.flows.crossing import mint_exported, mint_sold
 from commonwatt.flows.crossing_proofs import exit_proof, exported_proof, point_of, withdrawal_proof
 from commonwatt.flows.verify import Report
 from commonwatt.identity.keys import NoteKey
-from commonwatt.ledger.checkpoint import Checkpoint, vkey
+from commonwatt.ledger.checkpoint import Checkpoint, read_note, vkey
 from commonwatt.model import GRID, MICRO, SLOT_SECONDS, AccountId, Commodity, Outcome, Refused
 from on_chain import ALICE, OPERATOR
 
@@ -66,6 +68,12 @@ def contracts(town: ChainTown) -> Contracts:
     bank = town.bank
     tokens = dict(zip(TOKENS, (bank.ergon, bank.watt, bank.tsl), strict=True))
     return Contracts(checkpoints=bank.checkpoints, vault=bank.vault, tokens=tokens, first_block=0)
+
+
+def _places(desk: ChainDesk) -> Contracts:
+    found = desk.ground.deployment.contracts_by_name()
+    tokens = dict(zip(TOKENS, (found["Ergon"], found["Watt"], found["Tsl"]), strict=True))
+    return Contracts(checkpoints=found["Checkpoints"], vault=found["Vault"], tokens=tokens, first_block=1)
 
 
 def audit(town: ChainTown, chain: Any = None, **more: Any) -> Report:
@@ -155,6 +163,17 @@ def test_checkpoints_that_never_came_to_the_chain_are_told(town: ChainTown) -> N
     town.anchor().round()
     well = audit(town)
     assert well.ok and f"{LATE_AFTER} between were passed over" in str(well.lines)
+
+
+def test_the_vault_of_a_log_that_sends_nothing_out_owes_nothing(tmp_path: Path) -> None:
+    """Its checkpoints alone are anchored, as by `run --chain`: members' money has no way to the chain."""
+    town = folder_of(tmp_path / "town", ())
+    want_embedded(tmp_path / "town")
+    size = read_note(town.slot()).size
+    with ChainDesk(tmp_path / "town", NAME, ChainTerms()) as desk:
+        assert desk.look().final_size == size
+        found = Audit(town.store, trusted(()), desk.ground.chain, _places(desk)).run()
+    assert found.ok and "it owes nothing" in str(found.lines) and "the log names no witness" in str(found.lines)
 
 
 def test_a_log_whose_checkpoints_came_nowhere_is_told_so(tmp_path: Path) -> None:

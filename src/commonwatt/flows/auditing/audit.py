@@ -231,7 +231,11 @@ class Audit:
         origin, first = self.trust.community, where.first_block
         faults = signing_faults(self.chain, where.checkpoints, origin, registered, first, final, after=after)
         told += [f"checkpoint {size}: {fault}" for size, fault in faults.items()]
-        who = f"by the log's {len(registered)} witnesses" if registered else "by whoever the operator let stake alone"
+        who = (
+            f"by the log's {len(registered)} witnesses"
+            if registered
+            else "by whom the operator let stake: the log names no witness"
+        )
         self._say("signatures", told, f"each of {len(anchored)} has two thirds of the stake, {who}")
 
     def _named(self, there: Replayed) -> Sequence[Witness]:
@@ -282,6 +286,10 @@ class Audit:
     def _paid(self, state: State, payments: Payments, final: int) -> None:
         told = f"the Vault paid {len(payments.paid)} times, never more than a final state says"
         self._say("withdrawals", [*dict.fromkeys([*self._beyond, *payments.at_last(state)])], told)
+        if not state.has_chain:
+            # Without the chain's key in the log nothing is sent out, and its state has no exits to show.
+            self._say("vault", [], "it owes nothing: this log sends nothing out, and lets nobody out by themselves")
+            return
         sums = [
             solvency(self.chain, self.contracts, state, payments, one, final)
             for one in (Commodity.ERGON, Commodity.TSL)
