@@ -23,7 +23,7 @@ from commonwatt.identity.keys import SigningKey
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.identity.signing_in.trail import Happened
 from commonwatt.identity.signing_in.wallet import with_checksum
-from commonwatt.model import MICRO, AccountId, InvalidValue, Refused
+from commonwatt.model import MICRO, AccountId, Corrupt, InvalidValue, Refused
 from commonwatt.tokens.channel import Payee
 
 pytestmark = pytest.mark.row("H3")
@@ -134,6 +134,12 @@ def test_what_is_not_one_s_own_or_not_there_is_refused(lived_copy: LivedStreet) 
             await views.open_channel(community, SEAT, ME, MICRO, "0x12")
         with pytest.raises(Reverted, match="more than is held"):
             await views.open_channel(community, SEAT, ME, 1_000 * MICRO, "")
+        (community.folder / HELD).write_bytes(b"no vouchers" * 1_000)
+        (one,) = await views.channels(community, SEAT, ME)
+        assert not one.can_close and one.deposit == MICRO, "a till's trouble hides nobody's channel"
+        with pytest.raises(Corrupt):
+            await views.close(community, SEAT, ME, done.channel)
+        (community.folder / HELD).unlink()
         (community.folder / TILL).unlink()
         (one,) = await views.channels(community, SEAT, ME)
         assert not one.can_close, "without the till's folder nobody here knows its vouchers"

@@ -3,6 +3,7 @@
 A member's own wallet does the same without it, see `commonwatt.apps.channeling`.
 """
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from commonwatt.flows.chain_ports import Account, Event, TransactionSigner, TxHa
 from commonwatt.flows.channels.contract import Channels
 from commonwatt.flows.channels.terms import Terms
 from commonwatt.identity.keys import SigningKey
-from commonwatt.model import Refused
+from commonwatt.model import Corrupt, Refused
 from commonwatt.tokens.channel import Config, Payee, Standing
 
 TILL = "channels.toml"
@@ -86,14 +87,13 @@ class ChannelDesk:
 
         Raises:
             Unreachable: The chain gives no answer.
-            Corrupt: What the till holds is damaged.
         """
         found = dict[str, Event]()
         for mine in addresses:
             for side in ("payer", "payee"):
                 for event in self._opened(side, mine):
                     found[event.values["channel"].hex()] = event
-        return [self._fact(event, self.book.final(id_), self._held(id_)) for id_, event in found.items()]
+        return [self._fact(event, self.book.final(id_)) for id_, event in found.items()]
 
     def open(self, key: TransactionSigner, account: str, amount: int, signer: Account | None) -> ChannelSent:
         """Open a channel from a member's address to the community's till: deposit and permit in one transaction.
@@ -175,8 +175,13 @@ class ChannelDesk:
             raise Refused("a channel's transaction is done", tx=tx.hex(), receipt=receipt)
         return ChannelSent(channel=self.book.id(config), tx=tx.hex())
 
-    def _fact(self, event: Event, standing: Standing, held: Payee | None) -> ChannelFact:
+    def _fact(self, event: Event, standing: Standing) -> ChannelFact:
         told: Any = event.values
+        held, readable = None, True
+        try:
+            held = self._held(told["channel"].hex())
+        except (Corrupt, Refused, OSError, sqlite3.Error):
+            readable = False  # a till's trouble keeps no payer from their own; nothing is closed without its vouchers
         tokens = {self.deployment.contracts[name]: name for name in _NAMES}
         return ChannelFact(
             channel=told["channel"].hex(),
@@ -190,5 +195,5 @@ class ChannelDesk:
             finish_at_s=standing.finish_at_s,
             can_finish=0 < standing.finish_at_s <= self.now_s() and not standing.closed,
             closed=standing.closed,
-            can_close=not standing.closed and self._is_ours(told["payee"]),
+            can_close=readable and not standing.closed and self._is_ours(told["payee"]),
         )

@@ -266,6 +266,17 @@ def test_a_wallet_whose_book_was_lost_signs_nothing_that_pays_nothing(town: Town
     assert isinstance(lost.exception, Refused) and "open another channel" in str(lost.exception)
 
 
+def test_a_wallet_that_lost_its_cards_knows_an_open_channel_again_by_asking_to_open_it(town: Town) -> None:
+    id_ = opened(town)
+    (town.folder.parent / "wallet" / "channels" / f"{id_}.json").unlink()
+    assert told("status", *at(town)) == []
+    with town.serving_till():
+        again = channel("open", town.till, "20", "--for", "anna", "--from", "alice", "--yes", *at(town))
+    assert isinstance(again.exception, Refused) and "opened once" in str(again.exception)
+    assert [one["channel"] for one in told("status", *at(town))] == [id_]
+    assert told("withdraw", id_, "--yes", *at(town))["done"]
+
+
 def test_a_card_that_is_damaged_or_open_to_others_is_told(town: Town) -> None:
     id_ = opened(town)
     path = town.folder.parent / "wallet" / "channels" / f"{id_}.json"

@@ -68,6 +68,8 @@ def open_(
         standing = mine.channels.seen(card.channel)
         if standing.closed or standing.deposit:
             found = "closed" if standing.closed else "open"
+            if not standing.closed:
+                mine.cards.add(card)  # whoever lost their wallet's folder knows by this what it is made of
             raise Refused(
                 "a channel is opened once: add to it, or take another --number", channel=card.channel, found=found
             )

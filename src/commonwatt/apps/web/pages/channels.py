@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from commonwatt.apps.api.problems import problem_of
 from commonwatt.apps.chain_facts import ChannelFact
 from commonwatt.apps.views import channels as views
 from commonwatt.apps.web.context import Context
@@ -13,7 +14,7 @@ from commonwatt.apps.web.parts.fields import amount_of, text_field
 from commonwatt.apps.web.parts.listing import row
 from commonwatt.apps.web.parts.states import skeleton
 from commonwatt.apps.web.words import Words
-from commonwatt.model import AccountId, Commodity
+from commonwatt.model import AccountId, Commodity, InvalidValue, Refused
 
 _DIGITS = {"ERGON": 6, "WATT": 3, "TSL": 6}
 _ERGON = Commodity.ERGON.name
@@ -35,12 +36,17 @@ def channels(context: Context, account: AccountId) -> None:
 
     async def card() -> Markup:
         found = await views.channels(context.community, context.seat, account)
-        ways = await views.ways(context.community, context.seat, account)
+        custodial = context.community.holds_key(account)
+        try:
+            ways = await views.ways(context.community, context.seat, account)
+            opening = _opening(words, ways, draft)
+        except (Refused, InvalidValue) as error:  # of the till's own file: what was opened is shown all the same
+            opening = tag("p", problem_of(error).rule, class_="small")
         own = {record.verifying.id for record in context.community.state.keys if record.account == account}
-        rows = [tag("li", _row(words, one, paying=one.payer in own, custodial=ways.custodial)) for one in found]
+        rows = [tag("li", _row(words, one, paying=one.payer in own, custodial=custodial)) for one in found]
         none = tag("p", words.say("No payment channel of yours is on the chain."), class_="small")
         listed = tag("ul", *rows, class_="listing") if rows else none
-        return tag("div", tag("h2", words.say("My channels")), listed, _opening(words, ways, draft), class_="card pile")
+        return tag("div", tag("h2", words.say("My channels")), listed, opening, class_="card pile")
 
     async def show() -> None:
         markup = await card()
