@@ -1,7 +1,7 @@
 """Serve a lived street's app with its door open, as a rehearsal: ``serve_lived.py FOLDER`` prints where it is.
 
-One home is asked before each plan, and a plan waits for its word. With ``--chain`` it has a chain, and its operator
-signs a checkpoint soon after whatever comes into the log, as else after each quarter-hour.
+One home is asked before each plan, and a plan waits for its word. With ``--chain`` it has a chain and takes channels,
+and its operator signs a checkpoint soon after whatever comes into the log, as else after each quarter-hour.
 """
 
 import asyncio
@@ -14,10 +14,12 @@ from pathlib import Path
 from chained import checkpoint
 from lived import TOLD, LivedStreet, asked, follow, open_door
 
+from commonwatt.adapters.chains.deployment import kept
 from commonwatt.adapters.door.client import knock
 from commonwatt.apps import door_card
 from commonwatt.apps.asking import state_of
-from commonwatt.apps.chain_terms import want_embedded
+from commonwatt.apps.chain_channels import TILL
+from commonwatt.apps.chain_terms import FOLDER, want_embedded
 from commonwatt.apps.demo import let_roles_in
 from commonwatt.apps.opening import Opened, Way, open_app
 from commonwatt.apps.wiring import open_key
@@ -56,10 +58,21 @@ def main(folder: Path, *, chain: bool) -> None:
 async def _checkpoints(lived: LivedStreet, port: int) -> None:
     async with follow(lived, port) as community:
         while True:
+            _take_vouchers(lived.folder)
             last = community.chronicle.leaves(limit=1)
             if last and last[0].kind is not Kind.CHECKPOINT:
                 await checkpoint(community)
             await asyncio.sleep(0.3)
+
+
+def _take_vouchers(folder: Path) -> None:
+    """Say that the community's till takes vouchers, once its contracts are there; no till is open here."""
+    made, path = kept(folder / FOLDER), folder / TILL
+    if made is None or path.exists() or not (folder / "keys" / "seller.pem").exists():
+        return
+    payee = open_key(folder, "seller").id
+    told = {"chain": "http://127.0.0.1:1", "contract": made.contracts["Channel"], "token": made.contracts["Ergon"]}
+    path.write_text("".join(f'{name} = "{value}"\n' for name, value in (told | {"payee": payee}).items()))
 
 
 def _ask(folder: Path, port: int, now_s: int) -> None:

@@ -32,6 +32,10 @@ def test_a_node_by_url_holds_the_checkpoints_and_its_absence_is_said(tmp_path: P
             assert (found.kind, found.own_word, found.final_size) == ("network", True, size)
             told = status(folder)
             assert (told.kind, told.final_size, told.head) == ("network", size, found.head)
+            assert (told.checkpoints, [one.size for one in told.periods]) == (1, [size])
+            (period,) = told.periods
+            assert told.members > 1 and period.gas_per_member == period.gas / told.members > 10_000
+            assert period.slot_s == found.anchored[0].slot_s and period.gas == found.anchored[0].gas
             with pytest.raises(Refused, match="a network's"):
                 recheck(folder)
             town.slot()

@@ -55,3 +55,32 @@ def test_the_chain_shows_what_is_final_and_the_proof_names_the_transaction(sits_
     assert serious(page) == []
     page = sits_by_the_chain(seat, "desktop").go("/proof")
     expect(page.get_by_text("Transaction", exact=True)).to_be_visible()
+
+
+@pytest.mark.row("H3")
+def test_a_member_opens_a_channel_has_it_closed_and_begins_to_end_another(sits_by_the_chain: Visit) -> None:
+    page = open_for(sits_by_the_chain, "member-06")
+    card = page.locator(".card", has=page.get_by_role("heading", name="My channels"))
+    expect(card.get_by_label("Deposit, ERGON")).to_be_visible(timeout=WITHIN_MS)
+    own = card.locator("code").last.inner_text()
+    page.get_by_label("Address", exact=True).fill(own)
+    page.locator("#field-out-amount").fill("3")
+    page.get_by_role("button", name="Send out").click()
+    page.get_by_role("button", name="Now").click()
+    page.get_by_role("button", name="Claim").click(timeout=WITHIN_MS)
+    expect(card.get_by_text("3.000\N{NO-BREAK SPACE}ERGON")).to_be_visible(timeout=WITHIN_MS)
+    assert serious(page) == []
+    for amount in ("2", "1"):
+        card.get_by_label("Deposit, ERGON").fill(amount)
+        card.get_by_role("button", name="Open it").click()
+        card.get_by_role("button", name="Deposit it?").click()
+        expect(page.locator("#said")).to_contain_text("The channel is open.", timeout=WITHIN_MS)
+        expect(card.get_by_text(f"claimed of {amount}.000", exact=False)).to_be_visible()
+        if amount == "2":
+            card.get_by_role("button", name="Close", exact=True).click()
+            card.get_by_role("button", name="Close it?").click()
+            expect(card.get_by_text("closed", exact=True)).to_be_visible(timeout=WITHIN_MS)
+    card.get_by_role("button", name="End it without the payee").click()
+    card.get_by_role("button", name="Begin?").click()
+    expect(card.get_by_text("it ends on")).to_be_visible(timeout=WITHIN_MS)
+    assert serious(page) == []

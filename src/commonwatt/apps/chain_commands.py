@@ -23,8 +23,30 @@ from commonwatt.apps.chain_roles import bond as stake
 from commonwatt.apps.chain_terms import FOLDER, ChainTerms, chain_terms, want_embedded
 from commonwatt.apps.wiring import open_log
 from commonwatt.apps.witnessing import open_keys as witness_keys
-from commonwatt.flows.replay import community_of
-from commonwatt.model import CommonwattError, Refused
+from commonwatt.flows.anchoring import gas_per_member
+from commonwatt.flows.chain_ports import Event
+from commonwatt.flows.replay import community_of, resume
+from commonwatt.model import SLOT_SECONDS, CommonwattError, Refused
+
+PERIODS = 10
+"""Settlement periods whose cost is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """What a settlement period cost on the chain: one checkpoint, whatever the number of members.
+
+    Args:
+        slot_s: The slot that its checkpoint closes, seconds since 1970.
+        size: Leaves of the log under that.
+        gas: What anchoring it used.
+        gas_per_member: That, shared by the members of today; None where there are none.
+    """
+
+    slot_s: int
+    size: int
+    gas: int
+    gas_per_member: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +62,9 @@ class Status:
         anchored_size: Leaves of the log under the last anchored checkpoint; 0 before the first.
         final_size: Likewise, of the last one that stays.
         log_size: Leaves of the log.
+        members: Of the community, as of the log's end.
+        checkpoints: How many are anchored in final blocks.
+        periods: What the last of them cost, the newest first.
     """
 
     kind: str
@@ -50,6 +75,9 @@ class Status:
     anchored_size: int
     final_size: int
     log_size: int
+    members: int
+    checkpoints: int
+    periods: list[Period]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +107,10 @@ def status(folder: Path) -> Status:
     if found is None:
         raise Refused("a chain is opened first: `commonwatt chain deploy`, or the app", folder=folder)
     with open_log(folder) as log:
+        state = resume(log, community_of(log)).state
         size = log.size
     with reached_chain(folder, terms) as chain:
-        return _status(chain, terms, found, size)
+        return _status(chain, terms, found, size, len(state.members()))
 
 
 def recheck(folder: Path, word: Callable[[str], None] = lambda line: None) -> Rechecked:
@@ -197,10 +226,11 @@ class Anchored:
             desk.close()
 
 
-def _status(chain: EvmChain, terms: ChainTerms, found: Deployment, log_size: int) -> Status:
+def _status(chain: EvmChain, terms: ChainTerms, found: Deployment, log_size: int, members: int) -> Status:
     head, final, checkpoints = chain.head(), chain.final(), found.contract("Checkpoints")
     _, seen = chain.call(checkpoints, "last")
     _, stays = chain.call(checkpoints, "last", block=final.number) if final.number > found.block else (0, 0)
+    anchored = chain.events(checkpoints, "Anchored", found.block + 1, final.number)
     return Status(
         kind=terms.kind,
         chain_id=chain.chain_id,
@@ -210,6 +240,20 @@ def _status(chain: EvmChain, terms: ChainTerms, found: Deployment, log_size: int
         anchored_size=seen,
         final_size=stays,
         log_size=log_size,
+        members=members,
+        checkpoints=len(anchored),
+        periods=[_period(chain, event, members) for event in reversed(anchored[-PERIODS:])],
+    )
+
+
+def _period(chain: EvmChain, event: Event, members: int) -> Period:
+    receipt = chain.receipt(event.tx)
+    gas = receipt.gas if receipt else 0
+    return Period(
+        slot_s=event.values["epoch"] * SLOT_SECONDS,
+        size=event.values["size"],
+        gas=gas,
+        gas_per_member=gas_per_member(gas, members) if members else None,
     )
 
 

@@ -14,15 +14,15 @@ import msgspec
 
 from commonwatt.adapters.chains.attempts import AttemptFile
 from commonwatt.adapters.stores.keyfile import save_secret
-from commonwatt.apps.chain_facts import Amounts, Anchored, BlockFact, ChannelFact, Facts, Staked
+from commonwatt.apps.chain_channels import ChannelDesk
+from commonwatt.apps.chain_facts import Amounts, Anchored, BlockFact, Facts, Staked
 from commonwatt.apps.chain_ground import open_ground, open_keys, serve_rpc
 from commonwatt.apps.chain_notes import FinalState, OwnNotes
 from commonwatt.apps.chain_roles import Roles, sent
 from commonwatt.apps.chain_terms import FOLDER, RPC_CARD, ChainTerms
 from commonwatt.apps.publishing import NOTES, open_publisher
 from commonwatt.flows.anchoring import Anchor, Anchoring, Stage
-from commonwatt.flows.chain_ports import Account, Block, Contract, Event, final_events
-from commonwatt.flows.channels.contract import Channels
+from commonwatt.flows.chain_ports import Account, Block, Contract, final_events
 from commonwatt.flows.crossing import deposits, mint_exported, mint_sold
 from commonwatt.flows.crossing_proofs import Proof, exported_proof, withdrawal_proof
 from commonwatt.flows.publish import Publisher
@@ -32,7 +32,6 @@ from commonwatt.flows.rulebook.tokens.crossing_bodies import Deposited
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import Checkpoint, read_note
 from commonwatt.model import GRID, MINT, SLOT_SECONDS, VAULT, Commodity, Refused, chain_account
-from commonwatt.tokens.channel import Standing
 
 ATTEMPT = "anchoring.json"
 CLAIM_WITHIN_S = 60.0
@@ -70,6 +69,9 @@ class ChainDesk:
             self._folder, self._terms, self.keys = folder / FOLDER, terms, open_keys(folder)
             self.ground = open_ground(folder, community, terms, self.keys.desk, self._doors, clock)
             self._chain, self._places = self.ground.chain, self.ground.deployment.contracts_by_name()
+            self.channels = ChannelDesk(
+                self._chain, self.ground.deployment, folder, self.keys.seller, lambda: self._now_s(clock)
+            )
             self._publisher = open_publisher(folder, self._doors)
             self._state = FinalState(self._publisher.log, community)
             self._begin(folder)
@@ -190,22 +192,6 @@ class ChainDesk:
         ergon, watt, tsl = (int(self._chain.call(self._places[name], "balanceOf", (address,))) for name, _ in TOKENS)
         return ergon, watt, tsl
 
-    def channels(self, addresses: Sequence[Account]) -> list[ChannelFact]:
-        """Return the payment channels that addresses pay or are paid by, in final blocks, the oldest first.
-
-        Raises:
-            Unreachable: The chain gives no answer.
-        """
-        contract, final = self._places["Channel"], self._chain.final().number
-        first, found = self.ground.deployment.block + 1, dict[str, Event]()
-        for mine in addresses:
-            for side in ("payer", "payee"):
-                for event in self._chain.events(contract, "Opened", first, final, about={side: mine}):
-                    found[event.values["channel"].hex()] = event
-        tokens = {self._places[name].address: name for name, _ in TOKENS}
-        book = Channels(self._chain, contract)
-        return [_channel(event.values, book.final(id_), tokens) for id_, event in found.items()]
-
     def close(self) -> None:
         """Let go of chain and log."""
         self._doors.close()
@@ -241,6 +227,11 @@ class ChainDesk:
         # What was only seen can be taken back: it is asked for again.
         self._only_seen = {event.values["to"] for event in paid if event.block > final}
         self._paid_to = max(self._paid_to, min(final, head))
+
+    def _now_s(self, clock: Callable[[], int]) -> int:
+        """Return the chain's time: a quiet embedded chain's next block has the clock's."""
+        head_s = self._chain.head().time_s
+        return head_s if self.ground.embedded is None else max(head_s, clock())
 
     def _last_point(self) -> Checkpoint | None:
         """Return the newest checkpoint that a final block holds and the log has."""
@@ -311,19 +302,6 @@ class ChainDesk:
     def _staked(self, checkpoints: Contract, who: Account, name: str) -> Staked:
         stake, earned, free_s, admitted = self._chain.call(checkpoints, "witness", (who,))
         return Staked(witness=who, name=name, stake_micro=stake, earned_micro=earned, free_s=free_s, admitted=admitted)
-
-
-def _channel(opened: Mapping[str, Any], standing: Standing, tokens: Mapping[Account, str]) -> ChannelFact:
-    return ChannelFact(
-        channel=opened["channel"].hex(),
-        payer=opened["payer"],
-        payee=opened["payee"],
-        token=tokens.get(opened["token"], opened["token"]),
-        deposit=standing.deposit,
-        claimed=standing.claimed,
-        finish_at_s=standing.finish_at_s,
-        closed=standing.closed,
-    )
 
 
 def _address(witness: Witness) -> Account:

@@ -73,21 +73,29 @@ class ChannelFact:
         channel: Its id, 64 hex digits.
         payer: Who deposited.
         payee: Who is paid.
+        signer: Whose key signs vouchers.
         token: In what, by the contract's name; its address where it is none of ours.
         deposit: What was deposited, base units.
         claimed: What of it was claimed.
+        vouchers: What the best voucher is of that the till in this folder holds.
         finish_at_s: When the payer can take back the rest; 0 where that was not begun.
+        can_finish: Whether that moment has come.
         closed: Whether it is over.
+        can_close: Whether its payee's key is kept here, so that it can be closed with its last voucher.
     """
 
     channel: str
     payer: Account
     payee: Account
+    signer: Account
     token: str
     deposit: int
     claimed: int
+    vouchers: int
     finish_at_s: int
+    can_finish: bool
     closed: bool
+    can_close: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

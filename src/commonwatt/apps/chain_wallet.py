@@ -8,13 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from commonwatt.adapters.chains.deployment import Deployment, kept
-from commonwatt.adapters.chains.embedded.block_log import FILE as CHAIN_FILE
+from commonwatt.adapters.chains.deployment import Deployment
 from commonwatt.adapters.chains.evm.chain import EvmChain
 from commonwatt.adapters.chains.evm.signing import Transaction
 from commonwatt.adapters.stores.wallet_folder import WalletFolder
-from commonwatt.apps.chain_reaching import reached_chain
-from commonwatt.apps.chain_terms import FOLDER, ChainTerms, chain_terms
+from commonwatt.apps.chain_reaching import contracts_at
 from commonwatt.flows.chain_ports import Contract, Event, Receipt, TransactionSigner, TxHash, is_final
 from commonwatt.identity.directory import KeyRecord
 from commonwatt.identity.keys import SECP256K1
@@ -327,30 +325,9 @@ def on_chain(
         folder: The community's, for a URL: where it is remembered which contracts are its own.
         word: Told how it goes on where a long chain is checked.
 
-    Raises:
-        Refused: There is no chain there or no contract on it, another process has it open, or it is another chain than
-            the contracts are on.
-        InvalidValue: The folder does not say properly which chain it has.
-        Corrupt: The chain, the log or what is remembered of its contracts is damaged.
-        Unreachable: The node gives no answer.
+    Raises as `chain_reaching.contracts_at`, and Corrupt where the log is damaged.
     """
-    url = place.startswith(("http://", "https://"))
-    home = folder if url else Path(place)
-    if home is None:
-        raise Refused("which contracts are a community's stands in its folder: say --folder beside a URL", chain=place)
-    home = home.parent if (home / CHAIN_FILE).exists() and not (home / FOLDER).exists() else home
-    deployment = kept(home / FOLDER)
-    if deployment is None:
-        raise Refused("a community's folder remembers where its contracts are", folder=home)
-    if url:
-        terms = ChainTerms(kind="network", url=place)
-    else:
-        terms = chain_terms(home) or ChainTerms()
-        if terms.url is None and not (home / FOLDER / CHAIN_FILE).exists():
-            raise Refused("a chain is a node's URL, or a folder with an embedded chain", folder=home)
-    with reached_chain(home, terms, word) as chain:
-        if chain.chain_id != deployment.chain_id:
-            raise Refused("contracts are on one chain", expected=deployment.chain_id, found=chain.chain_id)
+    with contracts_at(place, folder, word) as (chain, deployment, home):
         contracts = {KeyId(address): name for name, address in deployment.contracts.items()}
         own = {one.address: one.name for one in wallet.kept()}
         names, mute = named(_registered(home))

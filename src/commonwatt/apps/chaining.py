@@ -22,6 +22,7 @@ from commonwatt.flows.rulebook.state import CHAIN_DESK, CHAIN_ROLE
 from commonwatt.model import AccountId, CommonwattError, Corrupt, Kind, Outcome, Refused, Unreachable
 
 if TYPE_CHECKING:
+    from commonwatt.apps.chain_channels import ChannelDesk
     from commonwatt.apps.chain_desk import ChainDesk
     from commonwatt.flows.crossing_proofs import Proof
 
@@ -126,7 +127,11 @@ class ChainKeeper:
 
     async def channels(self, addresses: Sequence[Account]) -> list[ChannelFact]:
         """Return the payment channels of addresses; raises as `held`."""
-        return await self._ask(lambda desk: desk.channels(addresses))
+        return await self._ask(lambda desk: desk.channels.facts(addresses))
+
+    async def with_channels(self, do: "Callable[[ChannelDesk], T]") -> T:
+        """Have something done with channels on the chain's thread; raises as it does, and Unreachable."""
+        return await self._ask(lambda desk: do(desk.channels))
 
     async def _round(self) -> None:
         if self._desk is None:

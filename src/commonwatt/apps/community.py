@@ -231,6 +231,19 @@ class Community:
         keep_key(self.folder, _KEPT_AS.get(account, account), key)
         self._keys.pop(account, None)
 
+    def key_of(self, account: AccountId) -> SigningKey:
+        """Return an account's own key that is kept here.
+
+        Raises:
+            Refused: It is not.
+        """
+        key = self._key(account)
+        if key is None:
+            raise Refused(
+                "this community does not keep the account's key: it signs with its own wallet", account=account
+            )
+        return key
+
     async def send(
         self,
         account: AccountId,
@@ -253,11 +266,7 @@ class Community:
             Refused: The key is not kept here, or no door is open.
             OSError: The line to the door broke; the request may stand in the log.
         """
-        key = self._key(account)
-        if key is None:
-            raise Refused(
-                "this community does not keep the account's key: it signs with its own wallet", account=account
-            )
+        key = self.key_of(account)
         done = Done(outcome=Outcome.WRONG_SEQUENCE)
         async with self._signing.setdefault(key.id, asyncio.Lock()):
             for _ in range(TRIES):

@@ -148,6 +148,11 @@ ROUTES: dict[str, About] = {
     "GET /accounts/{account}/withdrawals/{address}/held": About.ACCOUNT,
     "POST /accounts/{account}/withdrawals/{address}/claim": About.ACCOUNT,
     "GET /accounts/{account}/channels": About.ACCOUNT,
+    "GET /accounts/{account}/channel-ways": About.ACCOUNT,
+    "POST /accounts/{account}/channels": About.ACCOUNT,
+    "POST /accounts/{account}/channels/{channel}/withdraw": About.ACCOUNT,
+    "POST /accounts/{account}/channels/{channel}/finish": About.ACCOUNT,
+    "POST /accounts/{account}/channels/{channel}/close": About.ACCOUNT,
     "POST /requests": About.SHARED,
     "POST /requests/batch": About.SHARED,
     "GET /requests/next": About.SHARED,
@@ -259,7 +264,7 @@ def test_a_program_does_what_its_token_is_for_and_nothing_else(app: Visited) -> 
 
 
 ELSE = {"position": 0, "number": 0, "slot_s": 1_542_196_800, "month": "2018-11", "secret": "x" * 43}
-ELSE |= {"what": "leaves", "form": "csv", "address": f"0x{0xA1:040x}"}
+ELSE |= {"what": "leaves", "form": "csv", "address": f"0x{0xA1:040x}", "channel": "0" * 64}
 """What stands in paths beside what they are about."""
 
 

@@ -16,7 +16,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 @app.command()
 def status(folder: Folder, json: Json = False) -> None:
-    """Tell how far the chain has come, what of the log stands on it for good, and where the contracts are."""
+    """Tell how far the chain has come, what of the log stands on it for good, what that cost, and the contracts."""
     from commonwatt.apps import chain_commands  # noqa: PLC0415  web3 and py-evm take a second: for who asks
 
     found = chain_commands.status(folder)
@@ -27,6 +27,10 @@ def status(folder: Folder, json: Json = False) -> None:
     typer.echo(f"head       block {found.head.number}, {instant(found.head.time_s):%Y-%m-%d %H:%M:%S} UTC")
     typer.echo(f"final      block {found.final.number}")
     typer.echo(f"anchored   {found.final_size} of {found.log_size} leaves stay, {found.anchored_size} were seen")
+    typer.echo(f"cost       one checkpoint for all {found.members} members, {found.checkpoints} so far")
+    for one in found.periods:
+        each = "" if one.gas_per_member is None else f", {one.gas_per_member:,.0f} a member"
+        typer.echo(f"period     {instant(one.slot_s):%Y-%m-%d %H:%M} UTC  {one.gas:,} gas{each}")
     for name, place in found.contracts.items():
         typer.echo(f"contract   {place}  {name}")
 

@@ -41,6 +41,7 @@ COMMANDS = {
     "schedule": "schedules:app",
     "wallet": "wallet_app:app",
     "chain": "chaining:app",
+    "channel": "channel_app:app",
     "event": "events:app",
     "interchange": "interchanging:app",
     "devices": "devices:app",

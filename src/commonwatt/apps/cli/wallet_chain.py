@@ -1,8 +1,8 @@
 """`commonwatt wallet` on a chain: the same questions and sending as on the ledger, with keys of one's own."""
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,8 @@ from commonwatt.apps.cli.wallet_keys import HOME, PASSPHRASE, PassphraseFile, Wa
 from commonwatt.model import Commodity, KeyId, Refused
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from commonwatt.apps.chain_wallet import ChainWallet, Offer, Sent
 
 _WHERE = "On a chain: a node's URL, or a community's folder with its embedded chain."
@@ -29,12 +31,15 @@ Owner = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="With --chain: sign without asking.")]
 Within = Annotated[float, typer.Option(help="With --chain: how many seconds to wait until it is final.", min=0)]
-_MINUTES_20 = 1_200.0
+MINUTES_20 = 1_200.0
 _FROM_ENVIRONMENT = {"app", "wallet"}
 """Options that may be set for every command: told where they say nothing, they are passed over."""
 _MOST = 2**63 - 1
 """Of any token there is no more: what is allowed beyond it has no end."""
-_AMOUNTS = {"amount", "final", "allowed", "coin"}
+_AMOUNTS = {
+    *("amount", "final", "allowed", "coin", "deposit", "final_deposit", "claimed", "owed", "signed", "heard"),
+    *("total", "left", "credited", "paid"),
+}
 
 
 def balances(
@@ -46,8 +51,8 @@ def balances(
     spender: Spender = None,
 ) -> None:
     """Show what an address holds on a chain."""
-    with _on(chain, wallet, folder) as here:
-        who = here.find(_whose(wallet, account))
+    with reached(chain, wallet, folder) as here:
+        who = here.find(whose(wallet, account))
         found = here.balances(who, None if spender is None else here.find(spender))
     rows: list[Sequence[object]] = [
         (one.commodity.name, *(_written(one.commodity, amount) for amount in _columns(one, spender)))
@@ -55,7 +60,7 @@ def balances(
     ]
     rows.append(("coin", coins(found.coin), *([None] * (2 if spender else 1))))
     columns = [str(found.who), "held", f"final at block {found.final_block:,}"]
-    show(_plain(found), [*columns, f"{spender} may take"] if spender else columns, rows, json=json, none="")
+    show(plain(found), [*columns, f"{spender} may take"] if spender else columns, rows, json=json, none="")
     if not json:
         typer.echo(f"chain {found.chain_id}, block {found.block:,}; the next transaction has number {found.nonce}")
 
@@ -70,8 +75,8 @@ def history(
     wallet: Wallet = HOME,
 ) -> None:
     """List what came, went and was allowed on a chain."""
-    with _on(chain, wallet, folder) as here:
-        found = here.history(here.find(_whose(wallet, account)), limit or None, commodity)
+    with reached(chain, wallet, folder) as here:
+        found = here.history(here.find(whose(wallet, account)), limit or None, commodity)
     rows = [
         (
             one.block,
@@ -84,7 +89,7 @@ def history(
         for one in found
     ]
     columns = ("block", "time (UTC)", "what", "amount", "with", "final")
-    show(_plain(found), columns, rows, json=json, none="nothing came or went")
+    show(plain(found), columns, rows, json=json, none="nothing came or went")
 
 
 def send(
@@ -99,15 +104,15 @@ def send(
     coin: Coin = False,
     owner: Owner = None,
     yes: Yes = False,
-    within: Within = _MINUTES_20,
+    within: Within = MINUTES_20,
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Send tokens or coins on a chain, or take what somebody allowed."""
     if coin and owner:
         raise typer.BadParameter("nobody allows others to take --coin")
-    name = _whose(wallet, account)
-    with _on(chain, wallet, folder) as here:
-        source, goes_to = _own(wallet, name), here.find(target)
+    name = whose(wallet, account)
+    with reached(chain, wallet, folder) as here:
+        source, goes_to = own_key(wallet, name), here.find(target)
         if coin:
             told = f"send {amount} of the chain's own coin"
             offer = here.offer_send(source, goes_to, None, smallest_of(amount), told)
@@ -118,7 +123,7 @@ def send(
         else:
             units = base_units(commodity, amount)
             offer = here.offer_send(source, goes_to, commodity, units, f"send {written(commodity, units)}")
-        _sign(here, offer, wallet, name, passphrase_file, within, yes=yes, json=json)
+        sign(here, offer, wallet, name, passphrase_file, within, yes=yes, json=json)
 
 
 def approve(
@@ -130,17 +135,17 @@ def approve(
     folder: Folder = None,
     wallet: Wallet = HOME,
     yes: Yes = False,
-    within: Within = _MINUTES_20,
+    within: Within = MINUTES_20,
     passphrase_file: PassphraseFile = None,
     json: Json = False,
 ) -> None:
     """Allow somebody, or a contract, to take so much of a token on a chain; on the ledger see `delegate`."""
-    name = _whose(wallet, account)
-    with _on(chain, wallet, folder) as here:
+    name = whose(wallet, account)
+    with reached(chain, wallet, folder) as here:
         units = base_units(commodity, amount)
         told = f"allow {written(commodity, units)} to be taken"
-        offer = here.offer_allow(_own(wallet, name), here.find(spender), commodity, units, told)
-        _sign(here, offer, wallet, name, passphrase_file, within, yes=yes, json=json)
+        offer = here.offer_allow(own_key(wallet, name), here.find(spender), commodity, units, told)
+        sign(here, offer, wallet, name, passphrase_file, within, yes=yes, json=json)
 
 
 def or_on_chain(chain_does: Callable[..., None]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -174,18 +179,25 @@ def or_on_chain(chain_does: Callable[..., None]) -> Callable[[Callable[..., None
     return both
 
 
-def _on(place: str, wallet: Path, folder: Path | None) -> Any:
+def reached(place: str, wallet: Path, folder: Path | None) -> "AbstractContextManager[ChainWallet]":
+    """Reach a community's contracts with a wallet, see `commonwatt.apps.chain_wallet.on_chain`."""
     # Here, and not above: web3 takes seconds to load, and every other command would wait for it.
     from commonwatt.apps.chain_wallet import on_chain  # noqa: PLC0415
 
     return on_chain(place, walleting.wallet_in(wallet), folder=folder, word=lambda line: typer.echo(line, err=True))
 
 
-def _own(wallet: Path, name: str) -> KeyId:
+def own_key(wallet: Path, name: str) -> KeyId:
+    """Return the address of a key of the wallet."""
     return walleting.wallet_in(wallet).find(name).address
 
 
-def _whose(wallet: Path, account: str | None) -> str:
+def whose(wallet: Path, account: str | None) -> str:
+    """Return the name that somebody said, or that of the wallet's only key.
+
+    Raises:
+        Refused: Nobody said one, and there is not one alone.
+    """
     if account is not None:
         return account
     names = [one.name for one in walleting.wallet_in(wallet).kept()]
@@ -207,17 +219,17 @@ def _written(commodity: Commodity, amount: int | None) -> str | None:
     return "without end" if amount > _MOST else written(commodity, amount)
 
 
-def _plain(found: Any) -> Any:
+def plain(found: Any) -> Any:
     """Return what is found for JSON: amounts as digits in a text, since a chain's numbers have 256 bits."""
     if isinstance(found, list):
-        return [_plain(one) for one in found]
+        return [plain(one) for one in found]
     if not is_dataclass(found):
         return found
     told = {one.name: getattr(found, one.name) for one in fields(found)}
     return {
         name: str(value)
         if name in _AMOUNTS and isinstance(value, int) and not isinstance(value, bool)
-        else _plain(value)
+        else plain(value)
         for name, value in told.items()
     }
 
@@ -226,7 +238,7 @@ def _columns(one: Any, spender: str | None) -> list[int | None]:
     return [one.amount, one.final, one.allowed] if spender else [one.amount, one.final]
 
 
-def _sign(
+def sign(
     here: "ChainWallet",
     offer: "Offer",
     wallet: Path,
@@ -237,6 +249,20 @@ def _sign(
     yes: bool,
     json: bool,
 ) -> None:
+    """Show what is offered, ask, sign it with a key of the wallet, and say what became of it.
+
+    Raises:
+        Refused: The contract refused it in its block; or as `ChainWallet.send`.
+    """
+    agree(offer, yes=yes, json=json)
+    asks = asking(passphrase_file, PASSPHRASE, f"Passphrase of {name}")
+    with walleting.wallet_in(wallet).opened(name, asks) as key:
+        tx = here.send(key, offer)
+    follow(here, tx, within_s, json=json)
+
+
+def agree(offer: "Offer", *, yes: bool, json: bool) -> None:
+    """Show what is about to be signed, and ask whether it is to be."""
     made = offer.transaction
     told = (
         f"{offer.what}\n  from {offer.source}\n  to   {offer.target}\n"
@@ -245,11 +271,26 @@ def _sign(
     typer.echo(told, err=json)
     if not yes:
         typer.confirm("Sign it?", abort=True, err=True)
-    asks = asking(passphrase_file, PASSPHRASE, f"Passphrase of {name}")
-    with walleting.wallet_in(wallet).opened(name, asks) as key:
-        tx = here.send(key, offer)
+
+
+def follow(
+    here: "ChainWallet", tx: bytes, within_s: float, *, json: bool, about: Mapping[str, str] | None = None
+) -> None:
+    """Wait until a transaction stays, and say what became of it.
+
+    Args:
+        here: Where it was sent.
+        tx: Which.
+        within_s: How long at most.
+        json: Whether JSON is wanted.
+        about: What JSON tells beside.
+
+    Raises:
+        Refused: The contract refused it in its block.
+    """
+    typer.echo(f"0x{tx.hex()} is on its way", err=True)
     done = here.wait(tx, within_s)
-    typer.echo(as_json(done) if json else _became(done))
+    typer.echo(as_json({**(about or {}), **asdict(done)}) if json else _became(done))
     if done.block is not None and not done.done:
         raise Refused("the contract refused it in its block, and changed nothing", tx=done.tx, block=done.block)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from commonwatt.apps.chain_facts import Amounts, Anchored, BlockFact, ChannelFact, Facts, Staked
+from commonwatt.apps.chain_facts import Amounts, Anchored, BlockFact, Facts, Staked
 from commonwatt.apps.chaining import ChainKeeper
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import check
@@ -40,6 +40,7 @@ class ChainView:
         anchored: The last checkpoints, the newest first.
         anchored_count: How many there were.
         gas: What the last one used.
+        members: Who shares it.
         gas_per_member: That, shared by all members; None before the first.
         own_word: Whether the operator alone signs, since no witness is registered.
     """
@@ -60,6 +61,7 @@ class ChainView:
     anchored: Sequence[Anchored]
     anchored_count: int
     gas: int | None
+    members: int
     gas_per_member: float | None
     own_word: bool
 
@@ -171,6 +173,7 @@ def chain(community: Community, seat: Seat) -> ChainView:
         anchored=facts.anchored if facts else (),
         anchored_count=facts.anchored_count if facts else 0,
         gas=last.gas if last else None,
+        members=members,
         gas_per_member=gas_per_member(last.gas, members) if last and members else None,
         own_word=facts.own_word if facts else False,
     )
@@ -262,20 +265,6 @@ async def held(community: Community, seat: Seat, account: AccountId, address: st
     place = _address(community, seat, account, address, Action.SEE_ENTRIES)
     ergon, watt, tsl = await keeper_of(community).held(place)
     return HeldView(address=with_checksum(place), ergon_micro=ergon, watt_wh=watt, tsl_micro=tsl)
-
-
-async def channels(community: Community, seat: Seat, account: AccountId) -> list[ChannelFact]:
-    """Return the payment channels that an account's own keys pay or are paid by; none where there is no chain.
-
-    Raises:
-        Unseen, Refused: As in `seeing.check`.
-        Unreachable: The chain gives no answer, or is not open.
-    """
-    check(community, seat, Action.SEE_ENTRIES, account)
-    if community.chain is None:
-        return []
-    own = [record.verifying.id for record in community.state.keys if record.account == account]
-    return await community.chain.channels(own)
 
 
 def keeper_of(community: Community) -> ChainKeeper:

@@ -87,9 +87,11 @@ class Context:
 
         self.live.watch(self.client.id, again, topics)
 
-    def later(self, skeleton: Markup, work: Callable[[], Awaitable[Markup]]) -> ui.html:
-        """Put a skeleton on the page, and in its place what takes a while, once it is there."""
-        piece = self.put(skeleton)
+    def later(
+        self, skeleton: Markup, work: Callable[[], Awaitable[Markup]], on: Mapping[str, Handler] | None = None
+    ) -> ui.html:
+        """Put a skeleton on the page, and in its place what takes a while, once it is there; `on` as in `put`."""
+        piece = self.put(skeleton, on)
 
         async def fill() -> None:
             try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from commonwatt.apps.api.v1.writing import WriteDone
 from commonwatt.apps.chain_facts import ChannelFact
+from commonwatt.apps.views.channels import ChannelDone, ChannelWays
 from commonwatt.apps.views.onchain import ChainView, Claimed, HeldView, ProofView, StakeView, Withdrawal
 from commonwatt.client.line import Line, new_key, part
 
@@ -72,3 +73,39 @@ class Chain:
         Those that its own keys pay or are paid by, as final blocks tell: what was deposited and what claimed of it.
         """
         return self._line.call("GET", f"/accounts/{part(account)}/channels", list[ChannelFact])
+
+    def channel_ways(self, account: str) -> ChannelWays:
+        """How an account could open a payment channel.
+
+        Whether the community's till takes vouchers, by which terms, and what the account has on the chain for it.
+        """
+        return self._line.call("GET", f"/accounts/{part(account)}/channel-ways", ChannelWays)
+
+    def open_channel(self, account: str, body: Mapping[str, object]) -> ChannelDone:
+        """Open a payment channel.
+
+        To the community's till, with `deposit_micro` of the account's own ERGON on the chain and the key that is kept
+        here; `signer` names the address of a gateway's key. Each call opens another one.
+        """
+        return self._line.call("POST", f"/accounts/{part(account)}/channels", ChannelDone, told=body)
+
+    def withdraw_channel(self, account: str, channel: str) -> ChannelDone:
+        """Begin to take a deposit back.
+
+        The payee can claim what it is owed until the channel's delay is over; it cannot be called back.
+        """
+        return self._line.call("POST", f"/accounts/{part(account)}/channels/{part(channel)}/withdraw", ChannelDone)
+
+    def finish_channel(self, account: str, channel: str) -> ChannelDone:
+        """Take a deposit back.
+
+        Once the delay is over: what was not claimed goes to the payer.
+        """
+        return self._line.call("POST", f"/accounts/{part(account)}/channels/{part(channel)}/finish", ChannelDone)
+
+    def close_channel(self, account: str, channel: str) -> ChannelDone:
+        """Have a payment channel closed.
+
+        By the community that it pays, with the last voucher that its till holds: both sides are paid out at once.
+        """
+        return self._line.call("POST", f"/accounts/{part(account)}/channels/{part(channel)}/close", ChannelDone)

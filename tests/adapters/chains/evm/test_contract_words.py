@@ -18,6 +18,7 @@ from commonwatt.adapters.chains.evm.words import (
     event_values,
     reason,
     returned,
+    told_args,
     topic_of,
     topics_of,
 )
@@ -169,3 +170,14 @@ def test_a_node_is_asked_for_the_events_of_one_address_alone() -> None:
     for wrong in ("value", "nobody"):
         with pytest.raises(InvalidValue, match=f"has no {wrong}"):
             topics_of(abi, "Transfer", {wrong: ada})
+
+
+@given(PAIRS, st.binary(max_size=70), st.text(max_size=40))
+def test_what_a_contract_was_told_is_read_back(pairs: list[tuple[int, str]], content: bytes, words: str) -> None:
+    data = call_data(ABI, "mix", (pairs, content, words))
+    assert told_args(ABI, "mix", data) == (tuple(pairs), content, words)
+    assert told_args(ABI, "pay(bytes32)", data) is None
+    with pytest.raises(Unreachable, match="nothing that it takes"):
+        told_args(ABI, "mix", data[:20])
+    with pytest.raises(InvalidValue, match="there is no lose"):
+        told_args(ABI, "lose", data)

@@ -14,7 +14,7 @@ from web3.exceptions import BlockNotFound, TransactionNotFound, Web3RPCError
 from commonwatt.adapters.chains.evm import answers
 from commonwatt.adapters.chains.evm.answers import asking
 from commonwatt.adapters.chains.evm.signing import Transaction, signed
-from commonwatt.adapters.chains.evm.words import call_data, creation, returned, topics_of
+from commonwatt.adapters.chains.evm.words import call_data, creation, returned, told_args, topics_of
 from commonwatt.flows.chain_ports import (
     Abi,
     Account,
@@ -126,6 +126,16 @@ class EvmChain:
             except TransactionNotFound:
                 continue
         return None
+
+    def told(self, contract: Contract, function: str, tx: TxHash) -> tuple[Any, ...] | None:
+        """Return what a transaction told a contract's function, see `flows.auditing.ports.AuditedChain.told`."""
+        try:
+            with asking():
+                found = self._eth.get_transaction(HexBytes(tx))
+                to, data = str(found.get("to") or "").lower(), bytes(HexBytes(found["input"]))
+        except TransactionNotFound:
+            return None
+        return told_args(contract.abi, function, data) if to == contract.address else None
 
     def events(
         self, contract: Contract, event: str, first: int, last: int, *, about: Mapping[str, Account] | None = None

@@ -40,6 +40,27 @@ def call_data(abi: Abi, function: str, args: Args) -> bytes:
     return keccak256(_signature(entry).encode())[:4] + _encoded(entry, args)
 
 
+def told_args(abi: Abi, function: str, data: bytes) -> tuple[Any, ...] | None:
+    """Return the arguments of a function that stand in what a contract was told; None where it is another function's.
+
+    Args:
+        abi: Its interface.
+        function: By name, which one function alone has, or with types.
+        data: What it was told.
+
+    Raises:
+        InvalidValue: There is no such function, or more than one.
+        Unreachable: These are not its arguments.
+    """
+    entry = _function(abi, function, -1)
+    if data[:4] != keccak256(_signature(entry).encode())[:4]:
+        return None
+    try:
+        return decode([_type(value) for value in entry["inputs"]], data[4:])
+    except DecodingError as error:
+        raise Unreachable(f"this tells {function} nothing that it takes: {error}") from error
+
+
 def creation(abi: Abi, bytecode: bytes, args: Args) -> bytes:
     """Return what makes a contract: its code and its constructor's arguments.
 

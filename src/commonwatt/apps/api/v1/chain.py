@@ -2,18 +2,23 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Body, Path, Request, Response
 
 from commonwatt.apps.api.answers import answer
 from commonwatt.apps.api.guard import Seated, There, allows
 from commonwatt.apps.api.v1.writing import IdempotencyKey, WriteDone, write
 from commonwatt.apps.chain_facts import ChannelFact
+from commonwatt.apps.views import channels as channel_views
 from commonwatt.apps.views import onchain as views
+from commonwatt.apps.views.seeing import check
 from commonwatt.identity.access import Action
-from commonwatt.model import AccountId, Kind
+from commonwatt.model import AccountId, InvalidValue, Kind
 
 router = APIRouter(tags=["chain"])
+Channel = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="Its id.")]
 Address = Annotated[str, Path(pattern=r"^0x[0-9a-fA-F]{40}$", description="Of the chain: 0x and 40 hex digits.")]
+_OPEN = {"open": {"summary": "Deposit 20 ERGON", "value": {"deposit_micro": 20_000_000}}}
 _SEND_OUT = {
     "send out": {
         "summary": "Send 2.50 ERGON out",
@@ -24,6 +29,13 @@ _SEND_OUT = {
         },
     }
 }
+
+
+class OpenChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A channel that somebody opens; see `views.channels.open_channel`."""
+
+    deposit_micro: Annotated[int, msgspec.Meta(ge=1, le=10**15)]
+    signer: Annotated[str, msgspec.Meta(pattern=r"^(0x[0-9a-fA-F]{40})?\Z")] = ""
 
 
 @router.get("/chain", response_model=views.ChainView, summary="The community's chain",
@@ -87,4 +99,54 @@ async def claim(request: Request, community: There, seat: Seated, account: str, 
             **allows(Action.SEE_ENTRIES))  # fmt: skip
 async def channels(request: Request, community: There, seat: Seated, account: str) -> Response:
     """Those that its own keys pay or are paid by, as final blocks tell: what was deposited and what claimed of it."""
-    return answer(request, await views.channels(community, seat, AccountId(account)))
+    return answer(request, await channel_views.channels(community, seat, AccountId(account)))
+
+
+@router.get("/accounts/{account}/channel-ways", response_model=channel_views.ChannelWays,
+            summary="How an account could open a payment channel", **allows(Action.SEE_ENTRIES))  # fmt: skip
+async def channel_ways(request: Request, community: There, seat: Seated, account: str) -> Response:
+    """Whether the community's till takes vouchers, by which terms, and what the account has on the chain for it."""
+    return answer(request, await channel_views.ways(community, seat, AccountId(account)))
+
+
+@router.post("/accounts/{account}/channels", response_model=channel_views.ChannelDone, status_code=201,
+             summary="Open a payment channel", **allows(Action.SEND_TOKENS))  # fmt: skip
+async def open_channel(
+    request: Request,
+    community: There,
+    seat: Seated,
+    account: str,
+    body: Annotated[dict[str, Any], Body(openapi_examples=_OPEN)],
+) -> Response:
+    """To the community's till, with `deposit_micro` of the account's own ERGON on the chain and the key that is kept
+    here; `signer` names the address of a gateway's key. Each call opens another one."""
+    check(community, seat, Action.SEND_TOKENS, AccountId(account))  # first, so that no shape tells of what is there
+    try:
+        asked = msgspec.convert(body, OpenChannel)
+    except msgspec.ValidationError as error:
+        raise InvalidValue(f"a channel is opened with deposit_micro, and perhaps a signer: {error}") from error
+    done = await channel_views.open_channel(community, seat, AccountId(account), asked.deposit_micro, asked.signer)
+    return answer(request, done, status=201)
+
+
+@router.post("/accounts/{account}/channels/{channel}/withdraw", response_model=channel_views.ChannelDone,
+             status_code=201, summary="Begin to take a deposit back", **allows(Action.SEND_TOKENS))  # fmt: skip
+async def withdraw_channel(
+    request: Request, community: There, seat: Seated, account: str, channel: Channel
+) -> Response:
+    """The payee can claim what it is owed until the channel's delay is over; it cannot be called back."""
+    return answer(request, await channel_views.withdraw(community, seat, AccountId(account), channel), status=201)
+
+
+@router.post("/accounts/{account}/channels/{channel}/finish", response_model=channel_views.ChannelDone,
+             status_code=201, summary="Take a deposit back", **allows(Action.SEND_TOKENS))  # fmt: skip
+async def finish_channel(request: Request, community: There, seat: Seated, account: str, channel: Channel) -> Response:
+    """Once the delay is over: what was not claimed goes to the payer."""
+    return answer(request, await channel_views.finish(community, seat, AccountId(account), channel), status=201)
+
+
+@router.post("/accounts/{account}/channels/{channel}/close", response_model=channel_views.ChannelDone,
+             status_code=201, summary="Have a payment channel closed", **allows(Action.SEND_TOKENS))  # fmt: skip
+async def close_channel(request: Request, community: There, seat: Seated, account: str, channel: Channel) -> Response:
+    """By the community that it pays, with the last voucher that its till holds: both sides are paid out at once."""
+    return answer(request, await channel_views.close(community, seat, AccountId(account), channel), status=201)

@@ -12,6 +12,7 @@ from commonwatt.apps.web.parts.figures import Figure, figures
 from commonwatt.apps.web.parts.listing import row
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.words import Words, mark
+from commonwatt.flows.anchoring import gas_per_member
 from commonwatt.identity.seat import Role
 from commonwatt.identity.signing_in.wallet import with_checksum
 from commonwatt.model import SLOT_SECONDS
@@ -190,7 +191,7 @@ def _checkpoints(context: Context) -> Markup:
                 note=join(
                     words.say("settled until {at}", at=words.instant(one.slot_s + SLOT_SECONDS)),
                     " · ",
-                    words.say("{gas} gas", gas=words.number(one.gas)),
+                    _shared(words, one.gas, told.members),
                     " · ",
                     code(f"0x{one.tx}"),
                 ),
@@ -199,6 +200,13 @@ def _checkpoints(context: Context) -> Markup:
         for one in told.anchored[:_SHOWN]
     ]
     return tag("div", tag("ul", *rows, class_="listing"), class_="card")
+
+
+def _shared(words: Words, gas: int, members: int) -> str:
+    if not members:
+        return words.say("{gas} gas", gas=words.number(gas))
+    each = words.number(gas_per_member(gas, members))
+    return words.say("{gas} gas, {each} for each of today's members", gas=words.number(gas), each=each)
 
 
 def _stake(context: Context) -> Markup:

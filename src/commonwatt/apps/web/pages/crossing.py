@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from commonwatt.apps import wishes
-from commonwatt.apps.chain_facts import ChannelFact
 from commonwatt.apps.views import onchain as views
 from commonwatt.apps.views import wallet as wallets
 from commonwatt.apps.web.context import Context
 from commonwatt.apps.web.markup import join, tag
+from commonwatt.apps.web.pages.channels import channels
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
 from commonwatt.apps.web.parts.fields import amount_of, text_field
 from commonwatt.apps.web.parts.listing import row
-from commonwatt.apps.web.parts.states import empty_state, skeleton
+from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.parts.undo import Undoable
 from commonwatt.apps.web.words import Words
 from commonwatt.identity.access import Action
@@ -38,7 +38,7 @@ def crossing(context: Context, account: AccountId) -> None:
     if views.chain(context.community, context.seat).kind:
         _out(context, account)
         _claims(context, account)
-        context.later(skeleton(context.words, 2), lambda: _channels(context, account))
+        channels(context, account)
 
 
 def _out(context: Context, account: AccountId) -> None:
@@ -172,27 +172,3 @@ def _back(context: Context, account: AccountId) -> Markup:
     if told.rpc:
         places.append(tag("li", row(words.say("For wallets on this machine"), "", note=tag("code", told.rpc))))
     return join(tag("h3", words.say("Bring back")), tag("p", how, class_="small"), tag("ul", *places, class_="listing"))
-
-
-async def _channels(context: Context, account: AccountId) -> Markup:
-    words, own = context.words, context.community.state.keys
-    head = tag("h2", words.say("My channels"))
-    found = await views.channels(context.community, context.seat, account)
-    if not found:
-        why = words.say("No payment channel of yours is on the chain.")
-        return tag("div", head, tag("p", why, class_="small"), class_="card pile")
-    mine = {record.verifying.id for record in own if record.account == account}
-    rows = [tag("li", _channel_row(words, one, paying=one.payer in mine)) for one in found]
-    return tag("div", head, tag("ul", *rows, class_="listing"), class_="card pile")
-
-
-def _channel_row(words: Words, one: ChannelFact, *, paying: bool) -> Markup:
-    name, digits = {told.upper(): (told, places) for told, places in _TOKENS.values()}.get(one.token.upper(), ("", 0))
-    paid, deposit = (words.tokens(amount, name, digits) for amount in (one.claimed, one.deposit))
-    state = words.say("closed") if one.closed else words.say("open")
-    if one.finish_at_s and not one.closed:
-        state = words.say("it ends on {when}", when=words.instant(one.finish_at_s))
-    other = one.payee if paying else one.payer
-    side = words.say("You pay") if paying else words.say("You are paid")
-    note = join(words.say("{paid} claimed of {deposit}", paid=paid, deposit=deposit), " · ", tag("code", other))
-    return row(side, state, note=note)
