@@ -242,6 +242,15 @@ def test_signatures_are_weighed_again_whatever_the_contract_says(town: ChainTown
 
     assert "less than two thirds" in told(audit(town, Fewer(town.bank.chain)))["signatures"]
 
+    class More(Bent):
+        def events(self, contract: Contract, name: str, first: int, last: int) -> list[Event]:
+            found: list[Event] = self._chain.events(contract, name, first, last)
+            if name == "Admitted":
+                found += [replace(found[0], values={"witness": f"0x{n:040x}", "allowed": True}) for n in range(1, 9)]
+            return found
+
+    assert "witnesses signed it, less than two thirds" in told(audit(town, More(town.bank.chain)))["signatures"]
+
     class Twice(Bent):
         def told(self, *asked: Any) -> Any:
             point, signatures = self._chain.told(*asked)

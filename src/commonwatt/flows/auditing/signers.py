@@ -1,17 +1,17 @@
-"""Who signed what is anchored, and whether that was two thirds of the stake: counted again, not asked for.
+"""Who signed what is anchored, and whether that was two thirds by number and stake: counted again, not asked for.
 
 The contract has counted all of this. Where somebody else runs the node, or the chain is the operator's own, that is
 their word; stakes and signatures are told by the blocks themselves, and are weighed here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from commonwatt.flows.auditing.ports import AuditedChain
 from commonwatt.flows.chain_ports import Account, Contract, Event
 from commonwatt.identity.eip712 import checkpoint_digest, compact_signer
 
-_STAKES = ("Bonded", "Unbonding", "Slashed", "Anchored")
+_STAKES = ("Admitted", "Bonded", "Unbonding", "Slashed", "Anchored")
 
 
 def signing_faults(
@@ -39,16 +39,20 @@ def signing_faults(
         Unreachable: The chain gives no answer.
     """
     events = [event for name in _STAKES for event in chain.events(checkpoints, name, first, last)]
-    bonded, faults = dict[Account, int](), dict[int, str]()
+    admitted, bonded, faults = set[Account](), dict[Account, int](), dict[int, str]()
     for event in sorted(events, key=lambda one: (one.block, one.index)):
-        if event.name == "Bonded":
-            who = event.values["witness"]
+        who = str(event.values.get("witness"))
+        if event.name == "Admitted" and event.values["allowed"]:
+            admitted.add(who)
+        elif event.name == "Bonded":
             bonded[who] = bonded.get(who, 0) + event.values["amount"]
         elif event.name != "Anchored":
-            bonded.pop(event.values["witness"], None)  # what is on its way out, or lost, counts no more
+            # Who was let go, leaves or lost its stake counts no more.
+            bonded.pop(who, None)
+            admitted.discard(who)
         elif event.values["size"] <= after:
             continue
-        elif fault := _fault(chain, checkpoints, origin, registered, bonded, event):
+        elif fault := _fault(chain, checkpoints, origin, registered, admitted, bonded, event):
             faults[event.values["size"]] = fault
     return faults
 
@@ -58,6 +62,7 @@ def _fault(
     checkpoints: Contract,
     origin: str,
     registered: Sequence[Account],
+    admitted: Collection[Account],
     bonded: Mapping[Account, int],
     event: Event,
 ) -> str:
@@ -76,6 +81,8 @@ def _fault(
     weight, whole = sum(bonded[who] for who in signers if who), sum(bonded.values())
     if not weight or 3 * weight < 2 * whole:
         return f"{weight} of {whole} micro TSL at stake signed it, less than two thirds"
+    if 3 * len(signers) < 2 * len(admitted):
+        return f"{len(signers)} of {len(admitted)} witnesses signed it, less than two thirds"
     return ""
 
 
