@@ -40,6 +40,9 @@ def test_a_network_gives_roles_after_two_days_unless_told_otherwise(tmp_path: Pa
         '[chain]\nfork = "shanghai"',
         '[chain]\nkind = "network"\nurl = "http://x"\nport = 8545',
         "[chain]\ndelay_s = 0",
+        "[chain]\nceiling_micro = 0",
+        '[chain]\nguardian = "0x12"',
+        f'[chain]\ntreasury = "0x{20 * "aB"}"',
         '[chain]\nwallet = "x"',
     ],
 )

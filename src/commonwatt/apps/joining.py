@@ -9,9 +9,8 @@ from commonwatt.flows.onboard import key_body
 from commonwatt.identity.keys import SigningKey
 from commonwatt.model import AccountId, Kind, Refused
 
-ROLES = ("member", "utility", "station", "car", "oracle", "agent", "chain")
-"""Who joins: with an account, but for oracles, who tell facts, agents, who act for others by their grant, and the desk
-that tells what came in from the chain."""
+ROLES = ("member", "utility", "station", "car", "oracle", "agent")
+"""Who joins: with an account, but for oracles, who tell facts, and agents, who act for others by their grant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ class Terms:
         unbonding_s: In which a witness's stake can still be slashed.
         exit_after_s: Without a checkpoint, after which members may take what is theirs by themselves.
         reward_micro: TSL to each signer of an anchored checkpoint, while the pool lasts.
+        sell_period_s: In which each seller of ERGON has its ceiling.
     """
 
     origin: str
@@ -45,6 +46,7 @@ class Terms:
     unbonding_s: int = 21 * _DAY_S
     exit_after_s: int = 14 * _DAY_S
     reward_micro: int = 1_000_000
+    sell_period_s: int = _DAY_S
 
     def __post_init__(self) -> None:
         if not 0 < len(self.origin.encode()) <= 64:
@@ -64,7 +66,7 @@ _ORDER: Mapping[str, Callable[[Terms, Places], list[Any]]] = {
     "Checkpoints": lambda terms, at: [
         at["Timelock"], at["Tsl"], terms.origin, terms.unbonding_s, terms.reward_micro,
     ],
-    "Ergon": lambda _, at: [at["Timelock"], at["Checkpoints"], at["Vault"]],
+    "Ergon": lambda terms, at: [at["Timelock"], at["Checkpoints"], at["Vault"], terms.sell_period_s],
     "Watt": lambda _, at: [at["Vault"]],
     "Vault": lambda terms, at: [
         at["Timelock"], at["Checkpoints"], at["Ergon"], at["Watt"], at["Tsl"], terms.exit_after_s,

@@ -47,7 +47,7 @@ def balances(
 ) -> None:
     """Show what an address holds on a chain."""
     with _on(chain, wallet, folder) as here:
-        who = here.find(_whose(wallet, account))
+        who = here.find(walleting.the_one(wallet, account))
         found = here.balances(who, None if spender is None else here.find(spender))
     rows: list[Sequence[object]] = [
         (one.commodity.name, *(_written(one.commodity, amount) for amount in _columns(one, spender)))
@@ -71,7 +71,7 @@ def history(
 ) -> None:
     """List what came, went and was allowed on a chain."""
     with _on(chain, wallet, folder) as here:
-        found = here.history(here.find(_whose(wallet, account)), limit or None, commodity)
+        found = here.history(here.find(walleting.the_one(wallet, account)), limit or None, commodity)
     rows = [
         (
             one.block,
@@ -105,7 +105,7 @@ def send(
     """Send tokens or coins on a chain, or take what somebody allowed."""
     if coin and owner:
         raise typer.BadParameter("nobody allows others to take --coin")
-    name = _whose(wallet, account)
+    name = walleting.the_one(wallet, account)
     with _on(chain, wallet, folder) as here:
         source, goes_to = _own(wallet, name), here.find(target)
         if coin:
@@ -135,7 +135,7 @@ def approve(
     json: Json = False,
 ) -> None:
     """Allow somebody, or a contract, to take so much of a token on a chain; on the ledger see `delegate`."""
-    name = _whose(wallet, account)
+    name = walleting.the_one(wallet, account)
     with _on(chain, wallet, folder) as here:
         units = base_units(commodity, amount)
         told = f"allow {written(commodity, units)} to be taken"
@@ -183,15 +183,6 @@ def _on(place: str, wallet: Path, folder: Path | None) -> Any:
 
 def _own(wallet: Path, name: str) -> KeyId:
     return walleting.wallet_in(wallet).find(name).address
-
-
-def _whose(wallet: Path, account: str | None) -> str:
-    if account is not None:
-        return account
-    names = [one.name for one in walleting.wallet_in(wallet).kept()]
-    if len(names) != 1:
-        raise Refused("say which key: there is not one alone in the wallet", wallet=wallet, found=", ".join(names))
-    return names[0]
 
 
 def _called(option: inspect.Parameter) -> str:
