@@ -31,7 +31,7 @@ def sourced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("words", "offered"),
     [
         (["wal"], {"wallet"}),
-        (["wallet", ""], {"balances", "history", "send", "approve", "entries", "list", "address", "create", "import",
+        (["wallet", ""], {"balances", "history", "send", "approve", "exit", "entries", "list", "address", "create", "import",
                           "export", "--help"}),
         (["wallet", "history", "--comm"], {"--commodity"}),
         (["wallet", "history", "--commodity", "w"], {"watt_wh"}),
