@@ -32,7 +32,7 @@ class _Ground:
         )
         self.lock = self.put("Timelock", 1, OPERATOR.id, OPERATOR.id)
         self.tsl = self.put("Tsl", OPERATOR.id)
-        self.checkpoints = self.put("Checkpoints", self.lock.address, self.tsl.address, ORIGIN, 86_400, REWARD)
+        self.checkpoints = self.put("Checkpoints", self.lock.address, self.tsl.address, ORIGIN, 86_400, REWARD, STAKE)
         for one in WITNESSES:
             admit = self.checkpoints.address, call_data(self.checkpoints.abi, "admit", (one.id, True)), bytes(32)
             self.tell(OPERATOR, self.lock, "schedule", *admit)

@@ -23,11 +23,11 @@ from commonwatt.model import MINT, SLOT_SECONDS, AccountId, Commodity, Entry
 from on_chain import ALICE, BOB, CAROL, COINS, GENESIS, OPERATOR, Ground, key
 
 NAME = "tiny"
-UNBONDING_S, EXIT_AFTER_S, REWARD = 86_400, 7 * 86_400, 1_000
+UNBONDING_S, EXIT_AFTER_S, REWARD = 86_400, 14 * 86_400, 1_000
 EXIT_GRACE_S, SELL_PERIOD_S, CEILING = EXIT_AFTER_S // 4, 86_400, 10**14
 WITNESSES = tuple(sorted((key(f"witness {n}") for n in range(5)), key=lambda one: one.id))
 """In the order in which a contract wants their signatures."""
-STAKE = 10**9
+STAKE, LEAST_BOND = 10**9, 10**8
 _CONTRACTS = ("lock", "tsl", "checkpoints", "ergon", "watt", "vault")
 _PLACE = TemporaryDirectory()
 _BUILT: dict[object, tuple[Path, dict[str, Contract]]] = {}
@@ -83,7 +83,8 @@ class Bank(Ground):
     def _deploy(self, bonded: Sequence[SigningKey]) -> None:
         self.lock = self.made("Timelock", 1, OPERATOR.id, OPERATOR.id)
         self.tsl = self.made("Tsl", OPERATOR.id)
-        self.checkpoints = self.made("Checkpoints", self.lock.address, self.tsl.address, NAME, UNBONDING_S, REWARD)
+        told = (self.lock.address, self.tsl.address, NAME, UNBONDING_S, REWARD, LEAST_BOND)
+        self.checkpoints = self.made("Checkpoints", *told)
         vault = self.coming(2)
         self.ergon = self.made("Ergon", self.lock.address, self.checkpoints.address, vault, SELL_PERIOD_S)
         self.watt = self.made("Watt", vault)

@@ -43,6 +43,7 @@ def test_a_network_gives_roles_after_two_days_unless_told_otherwise(tmp_path: Pa
         "[chain]\nceiling_micro = 0",
         '[chain]\nguardian = "0x12"',
         f'[chain]\ntreasury = "0x{20 * "aB"}"',
+        "[chain]\nexit_after_s = 86400",
         '[chain]\nwallet = "x"',
     ],
 )

@@ -1,10 +1,11 @@
-"""Where witnesses are registered, nothing is anchored before two thirds of what they staked has signed."""
+"""Where witnesses are registered, nothing is anchored before two thirds of them and their stake have signed."""
 
 from pathlib import Path
 
 import pytest
 from watched import NAME, Watched, folder_of
 
+from commonwatt.adapters.chains.evm.words import call_data
 from commonwatt.apps.chain_commands import bond
 from commonwatt.apps.chain_desk import ChainDesk
 from commonwatt.apps.chain_facts import Facts
@@ -19,6 +20,7 @@ from commonwatt.ledger.checkpoint import read_note, split_note
 from commonwatt.ledger.cosign import cosignature_line
 from commonwatt.model import SLOT_SECONDS, Refused
 
+START_S = 1_800_000_000
 NAMES = ("anne.example", "bob.example", "carl.example")
 
 
@@ -56,7 +58,7 @@ def test_two_thirds_of_the_stake_anchor_and_what_signed_without_stake_does_not_c
     want_embedded(folder)
     note = town.slot()
     first = look(folder, note, (anne, bob))
-    assert not first.own_word and first.anchored_count == 0 and first.stage.startswith("too little")
+    assert not first.own_word and first.anchored_count == 0 and first.stage.startswith("too few")
     assert {one.name for one in first.stakes} == set(NAMES) and first.bonded_micro == 0
     staked = [bond(folder, tmp_path / name).stake_micro for name in NAMES]
     assert len(set(staked)) == 1 and staked[0] > 0
@@ -68,6 +70,31 @@ def test_two_thirds_of_the_stake_anchor_and_what_signed_without_stake_does_not_c
     second = town.slot()
     assert look(folder, second, (carl,)).anchored_count == 1, "a third of the weight makes nothing final"
     assert look(folder, second, (anne,)).anchored_count == 2
+
+
+def test_nobody_is_given_a_stake_before_all_are_admitted(tmp_path: Path) -> None:
+    """Or the first would stand for all of them."""
+    _, keys = watch(tmp_path)
+    folder, now_s, bob = tmp_path / "town", START_S, keys[NAMES[1]].signing
+    want_embedded(folder)
+    with ChainDesk(folder, NAME, ChainTerms(delay_s=3_600), lambda: now_s) as desk:
+        chain, (tsl, lock, checkpoints) = (
+            desk.ground.chain,
+            map(desk.ground.deployment.contract, ("Tsl", "Timelock", "Checkpoints")),
+        )
+
+        def held() -> set[int]:
+            return {chain.call(tsl, "balanceOf", (one.signing.id,)) for one in keys.values()}
+
+        assert len(desk.look().waiting_roles) == 4, "the seller and three witnesses"
+        announced = checkpoints.address, call_data(checkpoints.abi, "admit", (bob.id, True)), bytes(32)
+        sent(chain, desk.keys.desk, lock, "cancel", announced)
+        now_s += 7_200
+        assert desk.look().waiting_roles == (f"admit {bob.id}",)
+        assert held() == {0}
+        now_s += 7_200
+        assert desk.look().waiting_roles == ()
+        assert held() == {ChainTerms().stake_micro}
 
 
 def test_who_was_not_admitted_stakes_nothing(tmp_path: Path) -> None:

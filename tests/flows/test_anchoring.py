@@ -1,18 +1,24 @@
 """A final checkpoint goes to the chain once, whoever is killed; a network that stalls keeps nobody waiting."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chain_town import STAKERS, WATCHERS, ChainTown
+from community import NAME
+from watched import NOTE
 
+from chain_bank import STAKE
 from commonwatt.adapters.chains.attempts import AttemptFile
 from commonwatt.flows.anchoring import PATIENCE, Anchoring, Attempt, Stage, gas_per_member
 from commonwatt.flows.chain_ports import Block, Reverted
 from commonwatt.flows.crossing_proofs import point_of
+from commonwatt.flows.rulebook import bodies
 from commonwatt.identity.eip712 import checkpoint_digest, compact_signature, sign_checkpoint
-from commonwatt.model import Corrupt, InvalidValue, Unreachable
-from on_chain import OPERATOR
+from commonwatt.ledger.checkpoint import sign_note
+from commonwatt.model import SLOT_SECONDS, Corrupt, InvalidValue, Kind, Outcome, Unreachable
+from on_chain import OPERATOR, key
 
 pytestmark = pytest.mark.row("E14")
 
@@ -129,6 +135,37 @@ def test_too_little_stake_waits_for_more(tmp_path: Path) -> None:
     assert town.anchor().round().stage is Stage.WAITING
     town.cosign(3)
     assert town.anchor().round().stage is Stage.FINAL, "two of the two that are bonded"
+
+
+def test_too_few_witnesses_wait_for_more_however_much_they_stake(tmp_path: Path) -> None:
+    town = ChainTown(tmp_path)
+    town.close()
+    town.cosign(2)
+    (silent,) = [one for one in STAKERS if one.id not in _signers(town)]
+    rich = next(one for one in STAKERS if one is not silent)
+    town.bank.tell(OPERATOR, town.bank.tsl, "transfer", rich.id, 8 * STAKE)
+    town.bank.tell(rich, town.bank.tsl, "approve", town.bank.checkpoints.address, 8 * STAKE)
+    town.bank.tell(rich, town.bank.checkpoints, "bond", 8 * STAKE)
+    late = [key(f"late {n}") for n in range(2)]
+    town.bank.ruled(*((town.bank.checkpoints, "admit", one.id, True) for one in late))
+    assert town.anchor().round().stage is Stage.WAITING, "two of five, with nearly all of the stake"
+    town.bank.ruled((town.bank.checkpoints, "admit", silent.id, False))
+    assert town.anchor().round().stage is Stage.WAITING, "two of four"
+    town.bank.ruled((town.bank.checkpoints, "admit", late[0].id, False))
+    assert town.anchor().round().stage is Stage.FINAL, "two of three"
+
+
+def test_a_log_in_which_nobody_says_anything_is_anchored_in_each_period(tmp_path: Path) -> None:
+    """Its operator's note is a leaf of its own, so a log that somebody keeps grows: silence is the operator's."""
+    town, sizes = ChainTown(tmp_path), []
+    for _ in range(3):
+        slot_s, town.now_s = town.now_s, town.now_s + SLOT_SECONDS
+        note = sign_note(town.sequencer.checkpoint(slot_s).note_text(), NAME, NOTE.private)
+        assert town.ask("operator", Kind.CHECKPOINT, bodies.CheckpointBody(note=note)) is Outcome.BOOKED
+        town.served.note = note
+        sizes.append(town.cosign().size)
+        assert town.anchor().round().final_size == sizes[-1]
+    assert [after - before for before, after in pairwise(sizes)] == [1, 1]
 
 
 def test_a_contract_that_refuses_is_quoted(tmp_path: Path) -> None:

@@ -155,4 +155,5 @@ def _told(community: str, terms: ChainTerms, key: SigningKey) -> Terms:
         unbonding_s=terms.unbonding_s,
         exit_after_s=terms.exit_after_s,
         reward_micro=terms.reward_micro,
+        least_bond_micro=terms.stake_micro,
     )

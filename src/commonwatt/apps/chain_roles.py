@@ -77,9 +77,10 @@ class Roles:
             Unreachable: It gives no answer.
         """
         waiting = [f"{one.function} {one.who}" for one in self.wanted() if not self._given(one)]
-        for who in self._witnesses:
-            stake, _, free_s, admitted = self._chain.call(self._checkpoints, "witness", (who,))
-            if admitted and not stake and not free_s and not self._give_stake(who):
+        # Only when all are admitted: whoever bonds before the others are would stand for all of them.
+        for who in () if waiting else self._witnesses:
+            stake, _, _, admitted = self._chain.call(self._checkpoints, "witness", (who,))
+            if admitted and not stake and not self._give_stake(who):
                 waiting.append(f"{self._stake_micro} micro TSL {who}")
         return tuple(waiting)
 

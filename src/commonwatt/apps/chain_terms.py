@@ -36,12 +36,12 @@ class ChainTerms(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
         delay_s: Between the announcement of a role and its use. A second on the embedded chain, whose one writer is the
             operator: there a delay protects nobody. Two days elsewhere.
         unbonding_s: How long a stake can be slashed after it counts no more.
-        exit_after_s: How long no checkpoint comes before everybody may take their own.
+        exit_after_s: How long no checkpoint comes before everybody may take their own; two pauses at least.
         reward_micro: TSL for the signers of one checkpoint, out of the pool.
         proposer, guardian, treasury: Addresses: who announces roles, who can pause what enters, and who is given all
             TSL at first. The operator's key ``chain`` is whoever is left out; on a network they are three.
         ceiling_micro: ERGON that the operator's seller may mint in a day.
-        stake_micro: TSL that each witness is given to stake.
+        stake_micro: TSL that each witness is given to stake, and has to stake at least.
         every_s: Between two looks.
     """
 
@@ -51,7 +51,7 @@ class ChainTerms(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
     port: Annotated[int, Meta(ge=0, le=65_535)] | None = None
     delay_s: _Lasting | None = None
     unbonding_s: _Lasting = 14 * _DAY_S
-    exit_after_s: _Lasting = 14 * _DAY_S
+    exit_after_s: Annotated[int, Meta(ge=14 * _DAY_S, le=365 * _DAY_S)] = 14 * _DAY_S
     reward_micro: Annotated[int, Meta(ge=0, le=10**15)] = 1_000_000
     stake_micro: Annotated[int, Meta(ge=1, le=10**15)] = 1_000_000_000
     proposer: _Address | None = None

@@ -30,7 +30,7 @@ class Stage(StrEnum):
     """How far the log's last final checkpoint has come."""
 
     NOTHING = "nothing in the log is final yet"
-    WAITING = "too little of the bonded stake has signed"
+    WAITING = "too few witnesses have signed, or too little of their stake"
     SENT = "sent, in no block yet"
     NOT_FINAL = "in a block, not final"
     FINAL = "final"
@@ -157,7 +157,7 @@ class Anchor:
         return self._standing(point) or Anchoring(stage=Stage.SENT, size=point.size)
 
     def _signatures(self, point: Checkpoint) -> list[tuple[int, int]] | None:
-        """Return the signatures of whoever is bonded, by signer; None where they are too few."""
+        """Return the signatures of whoever is bonded, by signer; None where they or their stake are too few."""
         digest = checkpoint_digest(
             point.origin, point.slot_s // SLOT_SECONDS, point.size, point.log_root, point.state_root
         )
@@ -169,7 +169,8 @@ class Anchor:
             if stake and not free_s:
                 found[who] = compact_signature(digest, one.typed, who)
                 weight += stake
-        if not weight or 3 * weight < 2 * self._chain.call(self._contract, "bonded"):
+        heads, bonded = (self._chain.call(self._contract, name) for name in ("heads", "bonded"))
+        if not weight or 3 * weight < 2 * bonded or 3 * len(found) < 2 * heads:
             return None
         return [found[who] for who in sorted(found)]
 

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from commonwatt.adapters.chains.deployment import Terms, deploy
+from commonwatt.adapters.chains.deployment import PAUSE_S, Terms, deploy
 from commonwatt.model import InvalidValue
 from on_chain import ALICE, OPERATOR, Ground
 
@@ -38,7 +38,24 @@ def test_who_was_interrupted_begins_anew() -> None:
     assert not {one.address for one in first.values()} & {one.address for one in second.values()}
 
 
-@pytest.mark.parametrize("wrong", [{"origin": ""}, {"origin": "x" * 65}, {"delay_s": -1}, {"reward_micro": -1}])
+def test_a_pause_alone_opens_no_exit() -> None:
+    made = deploy((ground := Ground()).chain, OPERATOR, TERMS)
+    for name in ("Checkpoints", "Vault", "Ergon", "Channel"):
+        assert ground.ask(made[name], "PAUSE_S") == PAUSE_S
+    assert ground.ask(made["Vault"], "exit_after_s") >= 2 * PAUSE_S
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"origin": ""},
+        {"origin": "x" * 65},
+        {"delay_s": -1},
+        {"reward_micro": -1},
+        {"least_bond_micro": 0},
+        {"exit_after_s": 2 * PAUSE_S - 1},
+    ],
+)
 def test_terms_that_cannot_be_are_refused(wrong: dict[str, str | int]) -> None:
     told = {"origin": "tiny", "proposer": OPERATOR.id, "guardian": OPERATOR.id, "treasury": OPERATOR.id}
     with pytest.raises(InvalidValue):

@@ -23,6 +23,7 @@ from commonwatt.tokens.channel import Config, Voucher
 
 NIGHTLY = bool(os.environ.get("COMMONWATT_NIGHTLY"))
 EXAMPLES, STEPS = (200, 60) if NIGHTLY else (6, 20)
+PAUSE_S = 7 * 86_400
 KEYS = {"payer": PAYER, "payee": PAYEE, "stranger": STRANGER}
 EVENTS = ("Opened", "Deposited", "Claimed", "Skipped", "Withdrawing", "Closed")
 WHO, PLACE = st.sampled_from(sorted(KEYS)), st.integers(0, 2)
@@ -34,10 +35,11 @@ class Worlds(RuleBasedStateMachine):
     """Three channels of one payer and payee; what one call does to the model it does to the contract."""
 
     hall: Hall
+    paused_until = 0
+    """Of the contract that all runs share."""
 
     @initialize()
     def begin(self) -> None:
-        self.paused = False
         self.configs = [self.hall.config(salt=next(_SALTS)) for _ in range(3)]
         self.chans = [Chan("payer", "payee", DELAY_S) for _ in range(3)]
         self.had = {who: self.hall.holds(key) for who, key in KEYS.items()}
@@ -47,7 +49,7 @@ class Worlds(RuleBasedStateMachine):
     def deposit(self, place: int, who: str, amount: int) -> None:
         chan, config = self.chans[place], self.configs[place]
         try:
-            if self.paused:
+            if self.hall.next_s < self.paused_until:
                 raise Refusal("governed: paused")
             after = chan.add(who, amount)
             if amount > 10**15:
@@ -95,16 +97,23 @@ class Worlds(RuleBasedStateMachine):
         self.over(place, lambda: self.chans[place].finish(self.hall.next_s),
                   lambda: self.hall.channels.finish(KEYS[who], self.configs[place]))  # fmt: skip
 
-    @rule(seconds=st.sampled_from([1, DELAY_S - 30, DELAY_S]))
+    @rule(seconds=st.sampled_from([1, DELAY_S - 30, DELAY_S, PAUSE_S]))
     def wait(self, seconds: int) -> None:
         self.hall.clock.now_s = self.hall.next_s + seconds
 
     @rule()
     def pause(self) -> None:
-        self.hall.done(
-            self.hall.chain.send(GUARDIAN, self.hall.channels.contract, "resume" if self.paused else "pause")
-        )
-        self.paused = not self.paused
+        """Stop what enters, or let it in again; after a pause another comes as late as that was long."""
+        contract, now_s = self.hall.channels.contract, self.hall.next_s
+        if now_s < self.paused_until:
+            self.hall.done(self.hall.chain.send(GUARDIAN, contract, "resume"))
+            Worlds.paused_until = now_s
+        elif now_s < self.paused_until + PAUSE_S:
+            early = Refusal("governed: paused a while ago")
+            self.refused(early, lambda: self.hall.chain.send(GUARDIAN, contract, "pause"))
+        else:
+            self.hall.done(self.hall.chain.send(GUARDIAN, contract, "pause"))
+            Worlds.paused_until = now_s + PAUSE_S
 
     @invariant()
     def state_is_equal(self) -> None:
@@ -120,10 +129,6 @@ class Worlds(RuleBasedStateMachine):
             assert self.hall.holds(key) - self.had[who] == self.gained[who]
         inside = sum(chan.deposit - chan.claimed for chan in self.chans)
         assert sum(self.gained.values()) == -inside
-
-    def teardown(self) -> None:
-        if getattr(self, "paused", False):
-            self.pause()
 
     def over(self, place: int, model: Any, contract: Any) -> None:
         """End a channel in both, or be refused by both."""
@@ -166,7 +171,7 @@ class Worlds(RuleBasedStateMachine):
 
 
 def test_the_contract_does_what_the_model_does() -> None:
-    Worlds.hall = Hall()
+    Worlds.hall, Worlds.paused_until = Hall(), 0
     Worlds.hall.approve()
     run_state_machine_as_test(
         Worlds, settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None)

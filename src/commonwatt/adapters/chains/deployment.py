@@ -19,6 +19,8 @@ _DAY_S = 86_400
 WITHIN_S = 180.0
 """How long a network may take to put one contract into a block."""
 FILE = "deployment.json"
+PAUSE_S = 7 * _DAY_S
+"""How long a guardian's pause lasts (`governed.vy`)."""
 Places = Mapping[str, Account]
 
 
@@ -29,12 +31,14 @@ class Terms:
     Args:
         origin: Name of the community's log, whose checkpoints are anchored; 64 bytes at most.
         proposer: Who may ask the timelock for something.
-        guardian: Who may pause what enters, and cancel what was asked for.
+        guardian: Who may pause what enters, and cancel most of what was asked for.
         treasury: Who gets all TSL.
         delay_s: Between what the timelock is asked for and its doing.
         unbonding_s: In which a witness's stake can still be slashed.
-        exit_after_s: Without a checkpoint, after which members may take what is theirs by themselves.
-        reward_micro: TSL to each signer of an anchored checkpoint, while the pool lasts.
+        exit_after_s: Without a checkpoint, after which members may take what is theirs by themselves; two pauses at
+            least, so that after a pause there is time to anchor.
+        reward_micro: TSL for the signers of an anchored checkpoint, while the pool lasts.
+        least_bond_micro: TSL that a witness has at stake at least, above zero.
         sell_period_s: In which each seller of ERGON has its ceiling.
     """
 
@@ -47,12 +51,15 @@ class Terms:
     exit_after_s: int = 14 * _DAY_S
     reward_micro: int = 1_000_000
     sell_period_s: int = _DAY_S
+    least_bond_micro: int = 1_000_000_000
 
     def __post_init__(self) -> None:
         if not 0 < len(self.origin.encode()) <= 64:
             raise InvalidValue(f"a log's name has 1 to 64 bytes, was {self.origin!r}")
-        if min(self.delay_s, self.unbonding_s, self.exit_after_s, self.reward_micro) < 0:
-            raise InvalidValue(f"times and rewards are zero or more, was {self}")
+        if min(self.delay_s, self.unbonding_s, self.reward_micro) < 0 or self.least_bond_micro < 1:
+            raise InvalidValue(f"times and rewards are zero or more, the least bond is above, was {self}")
+        if self.exit_after_s < 2 * PAUSE_S:
+            raise InvalidValue(f"a pause alone opens no exit: {2 * PAUSE_S} s at least, was {self.exit_after_s} s")
 
     @classmethod
     def of(cls, origin: str, account: Account) -> "Terms":
@@ -64,7 +71,7 @@ _ORDER: Mapping[str, Callable[[Terms, Places], list[Any]]] = {
     "Timelock": lambda terms, _: [terms.delay_s, terms.proposer, terms.guardian],
     "Tsl": lambda terms, _: [terms.treasury],
     "Checkpoints": lambda terms, at: [
-        at["Timelock"], at["Tsl"], terms.origin, terms.unbonding_s, terms.reward_micro,
+        at["Timelock"], at["Tsl"], terms.origin, terms.unbonding_s, terms.reward_micro, terms.least_bond_micro,
     ],
     "Ergon": lambda terms, at: [at["Timelock"], at["Checkpoints"], at["Vault"], terms.sell_period_s],
     "Watt": lambda _, at: [at["Vault"]],

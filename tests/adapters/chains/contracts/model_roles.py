@@ -9,7 +9,10 @@ from model_world import Modelled, World, insist
 from commonwatt.identity.keys import keccak256
 
 FRESH_S = 14 * 86_400
+PAUSE_S = 7 * 86_400
 DONE = 1
+BINDS_GUARDIAN = {keccak256(b"resume()")[:4], keccak256(b"name_guardian(address)")[:4]}
+"""What calls begin with that the guardian cannot cancel."""
 
 
 class Timelock(Modelled):
@@ -39,8 +42,11 @@ class Timelock(Modelled):
         self.world.carry_out(self.place, target, data)
         self.log("Executed", call)
 
-    def cancel(self, sender: bytes, call: bytes) -> None:
+    def cancel(self, sender: bytes, target: bytes, data: bytes, salt: bytes) -> None:
         insist(sender in {self.proposer, self.guardian}, "timelock: neither proposer nor guardian")
+        may = sender == self.proposer or data[:4] not in BINDS_GUARDIAN
+        insist(may, "timelock: not the guardian's to cancel")
+        call = call_id(target, data, salt)
         insist(self.due.get(call, 0) > DONE, "timelock: not scheduled")
         del self.due[call]
         self.log("Cancelled", call, sender)
@@ -63,19 +69,24 @@ class Governed(Modelled):
 
     def __init__(self, world: World, name: str, *args: Any) -> None:
         super().__init__(world, name, *args)
-        self.paused = False
+        self.paused_until = 0
 
     def pause(self, sender: bytes) -> None:
         insist(sender == self._guardian(), "governed: not the guardian")
-        insist(not self.paused, "governed: already paused")
-        self.paused = True
-        self.log("Paused", sender)
+        insist(self.world.now_s >= self.paused_until + PAUSE_S, "governed: paused a while ago")
+        self.paused_until = self.world.now_s + PAUSE_S
+        self.log("Paused", sender, self.paused_until)
 
     def resume(self, sender: bytes) -> None:
         insist(self.paused, "governed: not paused")
         insist(sender in {self.world.places["Timelock"], self._guardian()}, "governed: not the guardian")
-        self.paused = False
+        self.paused_until = self.world.now_s
         self.log("Resumed", sender)
+
+    @property
+    def paused(self) -> bool:
+        """Whether what enters is stopped now."""
+        return self.world.now_s < self.paused_until
 
     def only_timelock(self, sender: bytes) -> None:
         """Refuse whoever is not the Timelock."""

@@ -83,6 +83,7 @@ class Both:
         assert ask("Ergon", "sold") == self.contracts["Ergon"].sold
         for name in GOVERNED:
             assert ask(name, "paused") == self.contracts[name].paused
+            assert ask(name, "paused_until") == self.contracts[name].paused_until
         self._assert_roles()
         for device, found in self.contracts["DeviceRegistry"].devices.items():
             stands = (found.maker, found.key, found.owner, found.turn, found.retired)

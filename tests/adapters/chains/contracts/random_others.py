@@ -21,7 +21,7 @@ Config = tuple[bytes, bytes, bytes, bytes, int, bytes]
 Point = tuple[int, int, bytes, bytes]
 """Epoch, size, log root, state root."""
 ARGUMENTS: dict[str, Callable[[dict[str, bytes]], tuple[Any, ...]]] = {
-    "Checkpoints": lambda at: (at["Timelock"], at["Tsl"], ORIGIN, DELAY_S, 5),
+    "Checkpoints": lambda at: (at["Timelock"], at["Tsl"], ORIGIN, DELAY_S, 5, 20),
     "Vault": lambda at: (at["Timelock"], at["Checkpoints"], at["Ergon"], at["Watt"], at["Tsl"], DELAY_S),
     "Channel": lambda at: (at["Timelock"],),
 }

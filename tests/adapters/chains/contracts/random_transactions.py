@@ -109,14 +109,15 @@ class Writer:
             call = self._one(self._calls[-4:])
             return self._call(self._one(MEMBERS), "Timelock", "execute", *call)
         if self._calls and self._random.random() < 0.2:
-            id_ = self._yard.ask("Timelock", "id", *self._calls[-1])
-            return self._call(self._one(["proposer", "guardian", "ben"]), "Timelock", "cancel", id_)
+            return self._call(self._one(["proposer", "guardian", "ben"]), "Timelock", "cancel", *self._calls[-1])
         contract, function = self._one(
             [("Ergon", "set_seller"), ("DeviceRegistry", "set_maker"), ("Certificates", "set_issuer")]
         )
         # Of who may sell this is a ceiling: so little that it is met.
         role = self._one([60, 0]) if contract == "Ergon" else self._one([True, False])
         data = self._yard.words[contract].call(function, WHO[self._one(MEMBERS)], role)
+        if self._random.random() < 0.1:
+            data = self._yard.words[contract].call("resume")
         target = self._one([self._yard.places[contract]] * 5 + [self._place()])
         call = (target, self._one([data] * 5 + [data[:20]]), self._random.randbytes(32))
         self._learn = lambda: self._calls.append(call)

@@ -1,11 +1,12 @@
-"""Checkpoints are final by two thirds of the stake and for good; who signs two histories loses the stake."""
+"""Checkpoints are final by two thirds of witnesses and stake, for good; who signs two histories loses the stake."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from chain_bank import NAME, REWARD, STAKE, UNBONDING_S, WITNESSES, Bank, point, signature
+from chain_bank import EXIT_AFTER_S, LEAST_BOND, NAME, REWARD, STAKE, UNBONDING_S, WITNESSES, Bank, point, signature
+from commonwatt.adapters.chains.evm.words import call_data
 from commonwatt.flows.chain_ports import Reverted
 from commonwatt.flows.crossing_proofs import point_of
 from commonwatt.identity.eip712 import checkpoint_digest
@@ -76,6 +77,84 @@ def test_less_than_two_thirds_make_nothing_final() -> None:
     assert bank.ask(bank.checkpoints, "anchored", 10) == NOTHING
 
 
+def test_attack_one_witness_with_two_thirds_of_the_stake_anchors_a_state_of_its_own() -> None:
+    bank, rich = Bank(), WITNESSES[0]
+    bank.tell(OPERATOR, bank.tsl, "transfer", rich.id, 98 * STAKE)
+    bank.tell(rich, bank.tsl, "approve", bank.checkpoints.address, 98 * STAKE)
+    bank.tell(rich, bank.checkpoints, "bond", 98 * STAKE)
+    for by in (WITNESSES[:1], WITNESSES[:3]):
+        refused_anchor(bank, "anchor: less than two thirds of the witnesses", point(), by)
+    refused_anchor(bank, "anchor: less than two thirds", point(), WITNESSES[1:])
+    bank.anchor(point(), WITNESSES[:4])
+
+
+def test_attack_the_first_to_bond_anchors_a_state_of_its_own() -> None:
+    bank = Bank(bonded=0)
+    bank.ruled(*((bank.checkpoints, "admit", one.id, True) for one in WITNESSES[1:3]))
+    bank.join(WITNESSES[:1])
+    assert bank.ask(bank.checkpoints, "heads") == 3
+    refused_anchor(bank, "anchor: less than two thirds of the witnesses", point(), WITNESSES[:1])
+
+
+def test_one_witness_alone_is_all_of_them() -> None:
+    bank = Bank(bonded=1)
+    bank.anchor(point(), WITNESSES[:1])
+    assert bank.ask(bank.checkpoints, "is_last", point_of(point()))
+
+
+def test_attack_heads_that_cost_nothing_do_not_bond() -> None:
+    bank = Bank(bonded=1)
+    poor = WITNESSES[1]
+    bank.ruled((bank.checkpoints, "admit", poor.id, True))
+    bank.tell(OPERATOR, bank.tsl, "transfer", poor.id, LEAST_BOND)
+    bank.tell(poor, bank.tsl, "approve", bank.checkpoints.address, LEAST_BOND)
+    refused(bank, "bond: less than the least", poor, "bond", LEAST_BOND - 1)
+    bank.tell(poor, bank.checkpoints, "bond", LEAST_BOND)
+    bank.tell(OPERATOR, bank.tsl, "transfer", WITNESSES[0].id, 1)
+    bank.tell(WITNESSES[0], bank.tsl, "approve", bank.checkpoints.address, 1)
+    bank.tell(WITNESSES[0], bank.checkpoints, "bond", 1)
+    assert stake(bank, WITNESSES[0]) == STAKE + 1, "whoever has the least may add a little"
+
+
+def test_attack_a_witness_that_was_let_go_holds_up_anchors_no_longer() -> None:
+    bank = Bank(bonded=3)
+    silent, rest = WITNESSES[:2], WITNESSES[2:3]
+    refused_anchor(bank, "anchor: less than two thirds", point(), rest)
+    bank.ruled(*((bank.checkpoints, "admit", one.id, False) for one in silent))
+    assert (bank.ask(bank.checkpoints, "bonded"), bank.ask(bank.checkpoints, "heads")) == (STAKE, 1)
+    bank.anchor(point(), rest)
+    refused_anchor(bank, "anchor: not bonded", point(11), WITNESSES[:3])
+    refused(bank, "withdraw: not free yet", silent[0], "withdraw_stake")
+    slash(bank, silent[1], point(10), point(10, log="other"))
+    assert bank.held(bank.tsl, ALICE) == STAKE // 10, "it answers for what it signed until its stake is free"
+    bank.later(UNBONDING_S)
+    bank.tell(silent[0], bank.checkpoints, "withdraw_stake")
+    assert bank.held(bank.tsl, silent[0]) == STAKE
+
+
+def test_who_is_on_its_way_out_is_admitted_anew_only_after_that() -> None:
+    bank, one = Bank(bonded=3), WITNESSES[0]
+    bank.tell(one, bank.checkpoints, "unbond")
+    again = bank.checkpoints.address, call_data(bank.checkpoints.abi, "admit", (one.id, True)), b"\1" * 32
+    bank.tell(OPERATOR, bank.lock, "schedule", *again)
+    bank.later(UNBONDING_S)
+    with pytest.raises(Reverted, match="admit: unbonding"):
+        bank.tell(OPERATOR, bank.lock, "execute", *again)
+    bank.tell(one, bank.checkpoints, "withdraw_stake")
+    bank.tell(OPERATOR, bank.lock, "execute", *again)
+    assert bank.ask(bank.checkpoints, "heads") == 3
+
+
+def test_no_more_witnesses_are_admitted_than_can_sign_together() -> None:
+    bank = Bank(bonded=0)
+    many = [key(f"many {n}").id for n in range(65)]
+    bank.ruled(*((bank.checkpoints, "admit", one, True) for one in many[:64]))
+    bank.ruled((bank.checkpoints, "admit", many[0], False), (bank.checkpoints, "admit", many[64], True))
+    assert bank.ask(bank.checkpoints, "heads") == 64
+    with pytest.raises(Reverted, match="admit: too many"):
+        bank.ruled((bank.checkpoints, "admit", ALICE.id, True))
+
+
 def test_without_any_stake_nothing_is_final() -> None:
     refused_anchor(Bank(bonded=0), "anchor: less than two thirds", point(), [])
 
@@ -130,16 +209,28 @@ def test_who_signed_is_paid_by_stake_and_nobody_else() -> None:
     bank.tell(OPERATOR, bank.checkpoints, "fund", 1_500)
     bank.anchor(point(10), WITNESSES[1:])
     earned = [bank.ask(bank.checkpoints, "witness", one.id)[1] for one in WITNESSES]
-    assert earned == [0, 200, 200, 200, 400]
+    assert earned == [0, 166, 166, 166, 333]
     bank.anchor(point(11), WITNESSES)
     earned = [bank.ask(bank.checkpoints, "witness", one.id)[1] for one in WITNESSES]
     assert sum(earned) + bank.ask(bank.checkpoints, "pool") == 1_500
-    assert earned == [83, 283, 283, 283, 566]
+    assert earned == [111, 277, 277, 277, 556]
     bank.tell(WITNESSES[1], bank.checkpoints, "collect")
-    assert bank.held(bank.tsl, WITNESSES[1]) == 283
+    assert bank.held(bank.tsl, WITNESSES[1]) == 277
     refused(bank, "collect: nothing earned", WITNESSES[1], "collect")
     bank.anchor(point(12))  # two micro are left: too little for five
     assert REWARD > bank.ask(bank.checkpoints, "pool") >= 0
+
+
+def test_attack_leaving_out_another_signature_earns_nothing() -> None:
+    earned = []
+    for by in (WITNESSES, WITNESSES[:4]):
+        bank = Bank()
+        bank.tell(OPERATOR, bank.tsl, "approve", bank.checkpoints.address, REWARD)
+        bank.tell(OPERATOR, bank.checkpoints, "fund", REWARD)
+        bank.anchor(point(), by)
+        earned.append(bank.ask(bank.checkpoints, "witness", WITNESSES[0].id)[1])
+    assert earned == [REWARD // 5, REWARD // 5]
+    assert bank.ask(bank.checkpoints, "pool") == REWARD // 5, "the part of who was left out stays"
 
 
 def test_a_stake_leaves_after_the_delay_and_not_before() -> None:
@@ -147,7 +238,7 @@ def test_a_stake_leaves_after_the_delay_and_not_before() -> None:
     refused(bank, "withdraw: not free yet", one, "withdraw_stake")
     bank.tell(one, bank.checkpoints, "unbond")
     refused(bank, "unbond: nothing bonded", one, "unbond")
-    refused(bank, "bond: unbonding", one, "bond", 1)
+    refused(bank, "bond: not admitted", one, "bond", 1)
     bank.later(UNBONDING_S - 10)
     refused(bank, "withdraw: not free yet", one, "withdraw_stake")
     bank.later(10)
@@ -229,6 +320,24 @@ def test_a_pause_stops_what_enters_and_nothing_that_leaves() -> None:
     slash(bank, WITNESSES[1], point(10), point(10, log="other"), who=BOB)
     bank.later(UNBONDING_S)
     bank.tell(one, bank.checkpoints, "withdraw_stake")
+
+
+def test_attack_a_guardian_who_pauses_whenever_it_can_never_keeps_anchors_away_until_everybody_exits() -> None:
+    bank, began_s, size, longest_s = Bank(), 0, 10, 0
+    bank.anchor(point(size))
+    for _ in range(6):
+        began_s = bank.ask(bank.checkpoints, "anchored_s")
+        bank.tell(OPERATOR, bank.checkpoints, "pause")
+        bank.later(int(bank.ask(bank.checkpoints, "PAUSE_S")))
+        size += 1
+        bank.anchor(point(size))
+        longest_s = max(longest_s, bank.ask(bank.checkpoints, "anchored_s") - began_s)
+        with pytest.raises(Reverted, match="paused a while ago"):
+            bank.tell(OPERATOR, bank.checkpoints, "pause")
+        bank.later(int(bank.ask(bank.checkpoints, "PAUSE_S")))
+        size += 1
+        bank.anchor(point(size))
+    assert longest_s < EXIT_AFTER_S
 
 
 @pytest.mark.parametrize("fork", ["cancun", "shanghai"])

@@ -6,6 +6,7 @@ import pytest
 from contract_words import Outcome, compact, mirrored, vrs
 from contract_yard import DELAY_S, WHO, Yard
 from evm_machines import CHAIN_ID
+from model_roles import PAUSE_S
 
 from commonwatt.adapters.chains.contracts.artifact import artifact
 from hostile_words import hostile
@@ -184,8 +185,8 @@ def test_timelock_bypass_nobody_does_at_once_what_has_to_wait(yard: Yard) -> Non
 @pytest.mark.row("M5")
 def test_timelock_bypass_a_stolen_proposers_key_is_stopped_by_the_guardian(yard: Yard) -> None:
     call = (yard.places["Ergon"], yard.words["Ergon"].call("set_seller", WHO["ben"], 9), bytes(32))
-    (id_,) = yard.send("proposer", "Timelock", "schedule", *call).answer
-    assert yard.send("guardian", "Timelock", "cancel", id_).reason is None
+    assert yard.send("proposer", "Timelock", "schedule", *call).reason is None
+    assert yard.send("guardian", "Timelock", "cancel", *call).reason is None
     yard.later(DELAY_S)
     assert yard.send("proposer", "Timelock", "execute", *call).reason == "timelock: not scheduled"
 
@@ -226,6 +227,52 @@ def test_a_pause_cannot_seize_nor_last_against_the_timelock(yard: Yard) -> None:
     yard.send("guardian", "Ergon", "pause")
     assert yard.govern("Ergon", "resume").reason is None
     assert yard.send("seller", "Ergon", "mint", WHO["ben"], 1).reason is None
+
+
+@pytest.mark.row("M5")
+def test_guardian_stops_all_for_good_a_pause_ends_and_the_next_one_waits_as_long(yard: Yard) -> None:
+    mint = ("seller", "Ergon", "mint", WHO["ben"], 1)
+    assert yard.send("guardian", "Ergon", "pause").reason is None
+    yard.later(PAUSE_S - 1)
+    assert yard.send(*mint).reason == "governed: paused"
+    assert yard.send("guardian", "Ergon", "pause").reason == "governed: paused a while ago"
+    yard.later(1)
+    assert yard.send(*mint).reason is None
+    assert yard.send("guardian", "Ergon", "resume").reason == "governed: not paused"
+    yard.later(PAUSE_S - 1)
+    assert yard.send("guardian", "Ergon", "pause").reason == "governed: paused a while ago"
+    yard.later(1)
+    assert yard.send("guardian", "Ergon", "pause").reason is None
+    # To let in earlier makes no new pause possible at once: by turns, it would be one without an end.
+    assert yard.send("guardian", "Ergon", "resume").reason is None
+    assert yard.send("guardian", "Ergon", "pause").reason == "governed: paused a while ago"
+
+
+@pytest.mark.row("M5")
+def test_guardian_stops_all_for_good_it_cannot_cancel_what_takes_its_place_or_ends_its_pause(yard: Yard) -> None:
+    assert yard.send("guardian", "Ergon", "pause").reason is None
+    names = (yard.places["Timelock"], yard.words["Timelock"].call("name_guardian", WHO["carla"]), bytes(32))
+    ends = (yard.places["Ergon"], yard.words["Ergon"].call("resume"), bytes(32))
+    for call in (names, ends):
+        assert yard.send("proposer", "Timelock", "schedule", *call).reason is None
+        assert yard.send("guardian", "Timelock", "cancel", *call).reason == "timelock: not the guardian's to cancel"
+        assert yard.send("proposer", "Timelock", "cancel", *call).reason is None, "its own word can be taken back"
+        assert yard.send("proposer", "Timelock", "schedule", *call).reason is None
+    yard.later(DELAY_S)
+    for call in (names, ends):
+        assert yard.send("ben", "Timelock", "execute", *call).reason is None
+    assert yard.send("seller", "Ergon", "mint", WHO["ben"], 1).reason is None
+    assert yard.send("guardian", "Timelock", "schedule", *names).reason == "timelock: not the proposer"
+    assert yard.ask("Timelock", "guardian") == WHO["carla"]
+
+
+@pytest.mark.row("M5")
+def test_guardian_cancels_what_only_looks_like_the_end_of_a_pause(yard: Yard) -> None:
+    resume = yard.words["Ergon"].call("resume")
+    for data in (b"", resume[:3], yard.words["Ergon"].call("set_seller", WHO["ben"], 9) + resume):
+        call = (yard.places["Ergon"], data, bytes(32))
+        assert yard.send("proposer", "Timelock", "schedule", *call).reason is None
+        assert yard.send("guardian", "Timelock", "cancel", *call).reason is None
 
 
 def test_no_contract_here_lets_anybody_move_what_is_another_s(yard: Yard) -> None:
@@ -340,3 +387,12 @@ def test_double_issue_of_the_same_facts_is_refused(yard: Yard) -> None:
     both = ("issuer", "Certificates", "batchIssue", WHO["anna"], [b""] * 2, [1, 1], [5, 5], [b"wind", b"wind"])
     assert yard.send(*both).reason == "certificates: issued already"
     assert yard.ask("Certificates", "count") == 1
+
+
+@pytest.mark.row("M3")
+def test_double_issue_of_the_same_facts_by_another_issuer_is_refused(yard: Yard) -> None:
+    assert yard.govern("Certificates", "set_issuer", WHO["ben"], True).reason is None
+    told = ("Certificates", "issue", WHO["anna"], b"", 1, 100, b"sun of noon")
+    assert yard.send("issuer", *told).answer == (1,)
+    assert yard.send("ben", *told).reason == "certificates: issued already"
+    assert yard.send("ben", *told[:-1], b"sun of one").answer == (2,), "other facts are his to certify"

@@ -7,7 +7,7 @@ import pytest
 from contract_words import NOBODY, Words, compact, mirrored, reason_of, vrs
 from contract_yard import CEILING, DELAY_S, WHO, Yard
 from model_devices import device_id
-from model_roles import FRESH_S
+from model_roles import FRESH_S, PAUSE_S
 from modelled_yard import CONTRACTS, GOVERNED, TOKENS, Both
 
 import commonwatt.adapters.chains.contracts
@@ -87,9 +87,9 @@ def roles_wrongly(both: Both) -> None:
     both.send("anna", "Timelock", "schedule", *call)
     both.send("anna", "Timelock", "execute", *call)
     both.send("anna", "Timelock", "name_guardian", WHO["anna"])
-    (id_,) = both.send("proposer", "Timelock", "schedule", *call).answer
     both.send("proposer", "Timelock", "schedule", *call)
-    both.send("anna", "Timelock", "cancel", id_)
+    both.send("proposer", "Timelock", "schedule", *call)
+    both.send("anna", "Timelock", "cancel", *call)
     both.send("anna", "Timelock", "execute", *call)
     both.later(DELAY_S + FRESH_S)
     both.send("anna", "Timelock", "execute", *call)
@@ -97,6 +97,9 @@ def roles_wrongly(both: Both) -> None:
     both.send("proposer", "Timelock", "schedule", *nowhere)
     both.later(DELAY_S)
     both.send("anna", "Timelock", "execute", *nowhere)
+    ends = (both.yard.places["Ergon"], both.yard.words["Ergon"].call("resume"), bytes(32))
+    both.send("proposer", "Timelock", "schedule", *ends)
+    both.send("guardian", "Timelock", "cancel", *ends)
     both.send("anna", "Ergon", "set_seller", WHO["anna"], 9)
     both.send("anna", "Ergon", "pause")
     both.send("guardian", "Ergon", "resume")
@@ -181,11 +184,16 @@ def roles_rightly(both: Both) -> None:
         both.send("proposer", "Timelock", "schedule", *call)
         both.later(DELAY_S)
         both.send("ben", "Timelock", "execute", *call)
-    (id_,) = both.send("anna", "Timelock", "schedule", *call[:2], b"\2" * 32).answer
-    both.send("carla", "Timelock", "cancel", id_)
+    other = (places["Ergon"], words["Ergon"].call("set_seller", WHO["ben"], 0), b"\2" * 32)
+    for announced, by in ((other, "carla"), (other, "anna"), ((*call[:2], b"\2" * 32), "anna")):
+        both.send("anna", "Timelock", "schedule", *announced)
+        both.send(by, "Timelock", "cancel", *announced)
     for contract in GOVERNED:
         both.send("carla", contract, "pause")
         both.send("carla", contract, "resume")
+    both.later(PAUSE_S)
+    for contract in GOVERNED:
+        both.send("carla", contract, "pause")
 
 
 def devices_rightly(both: Both) -> None:

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from model_devices import device_id
-from model_roles import FRESH_S
+from model_roles import FRESH_S, PAUSE_S
 from model_tokens import ENDLESS, MOST, TSL_MICRO
 from modelled_yard import GOVERNED, TOKENS, Both
 
@@ -50,7 +50,7 @@ class Contracts(RuleBasedStateMachine):
         for who in ("anna", "ben", "carla"):
             self.both.send("issuer", "Certificates", "issue", WHO[who], b"", 1, 60, who.encode())
 
-    @rule(seconds=st.sampled_from([1, DELAY_S - 1, DELAY_S, FRESH_S]))
+    @rule(seconds=st.sampled_from([1, DELAY_S - 1, DELAY_S, PAUSE_S, FRESH_S]))
     def let_time_pass(self, seconds: int) -> None:
         self.both.later(seconds)
 
@@ -137,8 +137,8 @@ class Contracts(RuleBasedStateMachine):
 
     @rule(data=st.data(), who=st.sampled_from(["proposer", "guardian", "anna"]))
     def cancel(self, data: st.DataObject, who: str) -> None:
-        calls = [*self.both.contracts["Timelock"].due, bytes(32)]
-        self.both.send(who, "Timelock", "cancel", data.draw(st.sampled_from(calls[-3:])))
+        calls = [*self.scheduled, (WHO["ben"], b"never", bytes(32))]
+        self.both.send(who, "Timelock", "cancel", *data.draw(st.sampled_from(calls[-3:])))
 
     @rule(who=people, number=st.sampled_from(NUMBERS), key=people | st.none())
     def manufacture(self, who: str, number: bytes, key: str | None) -> None:

@@ -1,7 +1,8 @@
-"""Whoever bonds, leaves, signs, earns or lies: the contract holds exactly what its witnesses and its pool have."""
+"""Whoever bonds, leaves, is let go, signs, earns or lies: the contract holds what its witnesses and its pool have."""
 
 import os
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from chain_bank import REWARD, STAKE, UNBONDING_S, WITNESSES, Bank, point, signature
+from chain_bank import LEAST_BOND, REWARD, STAKE, UNBONDING_S, WITNESSES, Bank, point, signature
+from commonwatt.adapters.chains.evm.words import call_data
 from commonwatt.flows.chain_ports import Reverted
 from commonwatt.flows.crossing_proofs import point_of
 from commonwatt.identity.keys import SigningKey
@@ -23,12 +25,16 @@ people = st.sampled_from(PEOPLE)
 
 @dataclass
 class Stake:
-    """What the model knows of a witness."""
+    """What the model knows of a witness: who is admitted is not on its way out, and the other way round."""
 
     stake: int = STAKE
     earned: int = 0
     free_s: int = 0
     admitted: bool = True
+
+    def leave(self, now_s: int) -> None:
+        """Be no witness any more."""
+        self.admitted, self.free_s = False, now_s + UNBONDING_S if self.stake else 0
 
 
 class Staking(RuleBasedStateMachine):
@@ -41,6 +47,7 @@ class Staking(RuleBasedStateMachine):
             self.bank.tell(one, self.bank.tsl, "approve", self.bank.checkpoints.address, 2**60)
         self.known = {one.id: Stake() for one in PEOPLE}
         self.pool = self.size = self.reported = 0
+        self.salts = count(1)
 
     def told(self, by: SigningKey, expected: bool, function: str, *args: Any) -> bool:
         try:
@@ -51,18 +58,36 @@ class Staking(RuleBasedStateMachine):
         assert expected, function
         return True
 
-    @rule(who=people, amount=st.sampled_from([0, 1, 700, STAKE]))
+    @rule(who=people, amount=st.sampled_from([0, 1, 700, LEAST_BOND, STAKE]))
     def bonds(self, who: SigningKey, amount: int) -> None:
         it = self.known[who.id]
         self.bank.tell(OPERATOR, self.bank.tsl, "transfer", who.id, amount)
-        if self.told(who, it.admitted and not it.free_s and amount > 0, "bond", amount):
+        if self.told(who, it.admitted and amount > 0 and it.stake + amount >= LEAST_BOND, "bond", amount):
             it.stake += amount
 
     @rule(who=people)
     def unbonds(self, who: SigningKey) -> None:
         it = self.known[who.id]
-        if self.told(who, it.stake > 0 and not it.free_s, "unbond"):
-            it.free_s = self.bank.embedded.head.timestamp + UNBONDING_S
+        if self.told(who, it.stake > 0 and it.admitted, "unbond"):
+            it.leave(self.bank.embedded.head.timestamp)
+
+    @rule(who=people, allowed=st.booleans())
+    def is_admitted_or_not(self, who: SigningKey, allowed: bool) -> None:
+        it = self.known[who.id]
+        call = call_data(self.bank.checkpoints.abi, "admit", (who.id, allowed))
+        announced = self.bank.checkpoints.address, call, next(self.salts).to_bytes(32)
+        self.bank.tell(OPERATOR, self.bank.lock, "schedule", *announced)
+        self.bank.later(2)
+        try:
+            self.bank.tell(ALICE, self.bank.lock, "execute", *announced)
+        except Reverted:
+            assert allowed and it.free_s
+            return
+        assert not (allowed and it.free_s)
+        if allowed:
+            it.admitted = True
+        elif it.admitted:
+            it.leave(self.bank.embedded.head.timestamp)
 
     @rule(who=people)
     def takes_the_stake_out(self, who: SigningKey) -> None:
@@ -87,16 +112,17 @@ class Staking(RuleBasedStateMachine):
         by = [PEOPLE[n] for n in sorted(signers)]
         those = [self.known[one.id] for one in by]
         weight = sum(it.stake for it in those)
-        bonded = all(it.stake and not it.free_s for it in those)
-        final = bonded and more > 0 and weight > 0 and 3 * weight >= 2 * self.bonded()
+        bonded = all(it.stake and it.admitted for it in those)
+        enough = 3 * weight >= 2 * self.bonded() and 3 * len(by) >= 2 * self.heads()
+        final = bonded and more > 0 and weight > 0 and enough
         checkpoint = point(self.size + more)
         args = point_of(checkpoint), [signature(one, checkpoint) for one in by]
         if self.told(OPERATOR, final, "anchor", *args):
             self.size += more
             paid = min(REWARD, self.pool)
             for it in those:
-                it.earned += paid * it.stake // weight
-                self.pool -= paid * it.stake // weight
+                it.earned += paid * it.stake // self.bonded()
+                self.pool -= paid * it.stake // self.bonded()
 
     @rule(who=people, lies=st.booleans())
     def is_accused(self, who: SigningKey, lies: bool) -> None:
@@ -120,7 +146,10 @@ class Staking(RuleBasedStateMachine):
         self.bank.later(UNBONDING_S)
 
     def bonded(self) -> int:
-        return sum(it.stake for it in self.known.values() if not it.free_s)
+        return sum(it.stake for it in self.known.values() if it.admitted)
+
+    def heads(self) -> int:
+        return sum(it.admitted for it in self.known.values())
 
     @invariant()
     def nothing_is_lost_and_nobody_has_more(self) -> None:
@@ -136,6 +165,7 @@ class Staking(RuleBasedStateMachine):
             assert tuple(told) == (it.stake, it.earned, it.free_s, it.admitted)
         assert bank.ask(bank.checkpoints, "pool") == self.pool
         assert bank.ask(bank.checkpoints, "bonded") == self.bonded()
+        assert bank.ask(bank.checkpoints, "heads") == self.heads()
         assert bank.held(bank.tsl, ALICE) == self.reported
 
 

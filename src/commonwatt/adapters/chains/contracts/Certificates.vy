@@ -2,8 +2,8 @@
 """
 @title Certificates: where energy came from, a unit a watt-hour, and who has claimed it
 @license Apache-2.0
-@notice Issued by those whom the Timelock admits, once for the same facts; moved like any ERC-1155 token; claimed once,
-    which burns it and notes for whom. What is claimed is never moved or claimed again.
+@notice Issued by those whom the Timelock admits, once for the same facts, whoever of them issues; moved like any ERC-1155
+    token; claimed once, which burns it and notes for whom. What is claimed is never moved or claimed again.
 @dev https://eips.ethereum.org/EIPS/eip-1155, ERC-1888 (https://github.com/ethereum/EIPs/issues/1888) as of June 2021.
     How the log's facts are told here (nothing in the ledger issues certificates yet):
     `id` counts from 1; `value` is Wh;
@@ -72,7 +72,7 @@ TOPIC_ORIGIN: public(constant(uint256)) = 1
 issuers: public(HashMap[address, bool])
 count: public(uint256)
 certificates: HashMap[uint256, Certificate]
-# By keccak256 of issuer, topic and data; 0 where nothing was issued for them.
+# By keccak256 of topic and data, whoever issued; 0 where nothing was issued for them.
 issued: public(HashMap[bytes32, uint256])
 claimed: HashMap[uint256, HashMap[address, uint256]]
 
@@ -95,7 +95,7 @@ def set_issuer(issuer: address, allowed: bool):
 @external
 def issue(to: address, validity_data: Bytes[256], topic: uint256, amount: uint256, data: Bytes[512]) -> uint256:
     """
-    @notice Certify so many Wh, once for the same topic and data; by an issuer.
+    @notice Certify so many Wh, once for the same topic and data, whoever issues; by an issuer.
     @return The certificate's id.
     """
     id: uint256 = self._issue(to, validity_data, topic, amount, data)
@@ -224,7 +224,7 @@ def _issue(to: address, validity_data: Bytes[256], topic: uint256, amount: uint2
     assert self.issuers[msg.sender], "certificates: not an issuer"
     assert to != empty(address), "certificates: nobody's address"
     assert amount > 0, "certificates: of nothing"
-    facts: bytes32 = keccak256(abi_encode(msg.sender, topic, data))
+    facts: bytes32 = keccak256(abi_encode(topic, data))
     assert self.issued[facts] == 0, "certificates: issued already"
     id: uint256 = self.count + 1
     self.count = id

@@ -1,12 +1,14 @@
 # pragma version ==0.4.3
 """
-@title Checkpoints: what the community's log held, for good, once two thirds of the witnesses' stake have signed it
+@title Checkpoints: what the community's log held, for good, once two thirds of its witnesses have signed it
 @license Apache-2.0
 @notice Witnesses re-run the log, bond TSL and sign checkpoints. Anybody anchors one with their signatures; epoch and size
     only grow. Who signed earns from a pool that anybody funds. Who signed two histories loses the whole stake, also
-    while it is on its way out: a tenth to whoever shows it, the rest to the pool.
-    The Timelock admits witnesses, for everybody to see before: stake alone would let whoever buys two thirds of it say
-    what the books hold, and no proof here can show a state to be false, only two histories.
+    while it is on its way out: a tenth to whoever shows it first, the rest to the pool. Where the one who shows it is
+    overtaken, the stake is lost all the same: the tenth is there so that somebody looks.
+    The Timelock admits witnesses, for everybody to see before, and two thirds of those who are admitted sign, with two
+    thirds of the bonded stake: stake alone would let whoever buys two thirds of it, or bonds first, say what the books
+    hold, and no proof here can show a state to be false, only two histories.
 @dev Signed is EIP-712 typed data whose domain names no chain, since a checkpoint is as true on every one; the origin
     names the log (`identity/eip712.py`). 64-byte signatures (EIP-2098). Consistency proofs: RFC 9162.
 """
@@ -101,8 +103,10 @@ DOMAIN: immutable(bytes32)
 tsl: public(immutable(address))
 # From unbonding to when the stake can be withdrawn.
 unbonding_s: public(immutable(uint256))
-# What the pool pays for one checkpoint, as long as it has so much.
+# What the pool pays for one checkpoint that all have signed, as long as it has so much.
 reward: public(immutable(uint256))
+# TSL in micro that a witness has at stake at least.
+least_bond: public(immutable(uint256))
 
 # By size: the hash of what was anchored.
 anchored: public(HashMap[uint64, bytes32])
@@ -110,19 +114,25 @@ anchored: public(HashMap[uint64, bytes32])
 _last: uint256
 # By witness, 64 bits each: stake, what it has earned, when its stake is free (0 where it is bonded); whether admitted.
 _witnesses: HashMap[address, uint256]
-# Stake that counts; what can be earned.
+# How many witnesses are admitted, bonded or not yet.
+heads: public(uint256)
+# Stake that counts: all of witnesses that are admitted. Then what can be earned.
 bonded: public(uint256)
 pool: public(uint256)
 
 
 @deploy
-def __init__(timelock: address, tsl_: address, origin_: String[64], unbonding_s_: uint256, reward_: uint256):
+def __init__(
+    timelock: address, tsl_: address, origin_: String[64], unbonding_s_: uint256, reward_: uint256, least_bond_: uint256
+):
     """
     @param origin_ The log's name; no other log's checkpoints count here.
     @param unbonding_s_ One second at least: long enough for two histories to be found.
     @param reward_ TSL in micro for the signers of one checkpoint.
+    @param least_bond_ TSL in micro, one at least: what being one of the witnesses costs.
     """
     assert tsl_ != empty(address) and len(origin_) > 0 and unbonding_s_ > 0, "checkpoints: not set"
+    assert 0 < least_bond_ and least_bond_ <= LANE, "checkpoints: not set"
     governed.__init__(timelock)
     tsl = tsl_
     origin = origin_
@@ -130,17 +140,24 @@ def __init__(timelock: address, tsl_: address, origin_: String[64], unbonding_s_
     DOMAIN = keccak256(abi_encode(DOMAIN_TYPE, DOMAIN_NAME, DOMAIN_VERSION))
     unbonding_s = unbonding_s_
     reward = reward_
+    least_bond = least_bond_
 
 
 @external
 def admit(witness: address, allowed: bool):
     """
-    @notice Let a key bond, or no longer; by the Timelock. A stake that is bonded stays until it is unbonded or slashed.
+    @notice Make a key one of the witnesses, or no longer; by the Timelock. What it has bonded begins to leave then.
     """
     governed.only_timelock()
     found: Witness = self._read(witness)
-    found.admitted = allowed
-    self._write(witness, found)
+    if not allowed and found.admitted:
+        self._leave(witness, found)
+    elif allowed and not found.admitted:
+        assert found.free_s == 0, "admit: unbonding"
+        assert self.heads < MOST_WITNESSES, "admit: too many"
+        self.heads += 1
+        found.admitted = True
+        self._write(witness, found)
     log Admitted(witness=witness, allowed=allowed)
 
 
@@ -152,9 +169,9 @@ def bond(amount: uint256):
     governed.while_open()
     found: Witness = self._read(msg.sender)
     assert found.admitted, "bond: not admitted"
-    assert found.free_s == 0, "bond: unbonding"
     assert 0 < amount and amount <= LANE - found.stake, "bond: no such amount"
     found.stake += amount
+    assert found.stake >= least_bond, "bond: less than the least"
     self._write(msg.sender, found)
     self.bonded += amount
     assert extcall IERC20(tsl).transferFrom(msg.sender, self, amount)
@@ -164,14 +181,11 @@ def bond(amount: uint256):
 @external
 def unbond():
     """
-    @notice Sign no more: the stake stops to count now, and is free after the delay.
+    @notice Be no witness any more: the stake stops to count now, and is free after the delay.
     """
     found: Witness = self._read(msg.sender)
-    assert found.stake > 0 and found.free_s == 0, "unbond: nothing bonded"
-    found.free_s = block.timestamp + unbonding_s
-    self._write(msg.sender, found)
-    self.bonded -= found.stake
-    log Unbonding(witness=msg.sender, amount=found.stake, free_s=found.free_s)
+    assert found.admitted and found.stake > 0, "unbond: nothing bonded"
+    self._leave(msg.sender, found)
 
 
 @external
@@ -216,7 +230,7 @@ def fund(amount: uint256):
 @external
 def anchor(point: books.Point, signatures: DynArray[Signature, MOST_WITNESSES]):
     """
-    @notice Make a checkpoint final; by anybody who has the signatures of two thirds of the bonded stake.
+    @notice Make a checkpoint final; by anybody who has the signatures of two thirds of the witnesses, by number and stake.
     @param signatures Sorted by signer, so that none counts twice.
     """
     governed.while_open()
@@ -237,6 +251,7 @@ def anchor(point: books.Point, signatures: DynArray[Signature, MOST_WITNESSES]):
         signers.append(signer)
     bonded: uint256 = self.bonded
     assert weight > 0 and 3 * weight >= 2 * bonded, "anchor: less than two thirds"
+    assert 3 * len(signers) >= 2 * self.heads, "anchor: less than two thirds of the witnesses"
     self._last = (convert(point.epoch, uint256) << 128) | (convert(point.size, uint256) << 64) | block.timestamp
     self.anchored[point.size] = self._hash(point)
     log Anchored(
@@ -247,7 +262,7 @@ def anchor(point: books.Point, signatures: DynArray[Signature, MOST_WITNESSES]):
         weight=weight,
         bonded=bonded,
     )
-    self._reward(point.size, signers, weight)
+    self._reward(point.size, signers, bonded)
 
 
 @external
@@ -279,8 +294,9 @@ def slash(
     found: Witness = self._read(witness)
     amount: uint256 = found.stake
     assert amount > 0, "slash: nothing staked"
-    if found.free_s == 0:
+    if found.admitted:
         self.bonded -= amount
+        self.heads -= 1
     self._write(witness, Witness(stake=0, earned=found.earned, free_s=0, admitted=False))
     reported: uint256 = amount // REPORTERS_PART
     self.pool += amount - reported
@@ -328,7 +344,7 @@ def anchored_s() -> uint256:
 @view
 def witness(who: address) -> Witness:
     """
-    @return Stake and earnings in micro; when the stake is free, 0 where it is bonded; whether it may bond.
+    @return Stake and earnings in micro; when the stake is free, 0 where it is bonded; whether it is admitted.
     """
     return self._read(who)
 
@@ -343,9 +359,25 @@ def digest(point: books.Point) -> bytes32:
 
 
 @internal
-def _reward(size: uint64, signers: DynArray[address, MOST_WITNESSES], weight: uint256):
+def _leave(who: address, told: Witness):
     """
-    @notice Share what one checkpoint earns by stake; what does not divide stays in the pool.
+    @notice Have a witness be none any more: its stake counts no longer, and is free after the delay.
+    """
+    found: Witness = told
+    found.admitted = False
+    self.heads -= 1
+    if found.stake > 0:
+        found.free_s = block.timestamp + unbonding_s
+        self.bonded -= found.stake
+        log Unbonding(witness=who, amount=found.stake, free_s=found.free_s)
+    self._write(who, found)
+
+
+@internal
+def _reward(size: uint64, signers: DynArray[address, MOST_WITNESSES], bonded: uint256):
+    """
+    @notice Give each signer its part of the bonded stake. What the others would have had stays in the pool, so that
+        nobody earns by leaving another's signature out.
     """
     paid: uint256 = min(reward, self.pool)
     if paid == 0:
@@ -353,7 +385,7 @@ def _reward(size: uint64, signers: DynArray[address, MOST_WITNESSES], weight: ui
     shared: uint256 = 0
     for signer: address in signers:
         packed: uint256 = self._witnesses[signer]
-        part: uint256 = paid * (packed & LANE) // weight
+        part: uint256 = paid * (packed & LANE) // bonded
         shared += part
         self._witnesses[signer] = packed + (part << 64)
     self.pool -= shared

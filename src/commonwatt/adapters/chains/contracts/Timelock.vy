@@ -3,8 +3,10 @@
 @title Timelock: what changes roles is seen by everybody before it happens
 @license Apache-2.0
 @notice The proposer schedules a call, anybody executes it once `delay_s` has passed and before it is stale, proposer or
-    guardian cancels it until then. Two keys, each of which can stop what the other wants and none of which can take
-    anything alone at once: should both be lost, nothing changes any more, and what is held can still leave.
+    guardian cancels it until then. The guardian cannot cancel what ends a pause or names another guardian, or a stolen
+    guardian's key would stop everything for good. So a stolen proposer's key can take the guardian's place: everybody
+    sees it, and twice the delay goes by before it has any other role. Should both be lost, nothing changes any more, and
+    what is held can still leave.
 @dev Every role in the house's other contracts is given by a call from this one (`governed.vy`).
 """
 
@@ -33,6 +35,8 @@ event GuardianNamed:
     guardian: indexed(address)
 
 
+RESUME: constant(bytes4) = method_id("resume()", output_type=bytes4)
+NAME_GUARDIAN: constant(bytes4) = method_id("name_guardian(address)", output_type=bytes4)
 MOST_DELAY_S: constant(uint256) = 60 * 86_400
 DONE: constant(uint256) = 1
 
@@ -62,7 +66,7 @@ def schedule(target: address, data: Bytes[4096], salt: bytes32) -> bytes32:
     """
     @notice Announce a call; by the proposer.
     @param salt Tells two calls of the same apart: an executed one is never executed again.
-    @return The call's id, by which it is executed or cancelled.
+    @return The call's id.
     """
     assert msg.sender == self.proposer, "timelock: not the proposer"
     call: bytes32 = self._id(target, data, salt)
@@ -91,11 +95,15 @@ def execute(target: address, data: Bytes[4096], salt: bytes32):
 
 
 @external
-def cancel(call: bytes32):
+def cancel(target: address, data: Bytes[4096], salt: bytes32):
     """
-    @notice Forget a call that is not executed yet; by proposer or guardian.
+    @notice Forget a call that is not executed yet; by the proposer, or by the guardian where it is none that ends a
+        pause or names a guardian.
     """
-    assert msg.sender in [self.proposer, self.guardian], "timelock: neither proposer nor guardian"
+    if msg.sender != self.proposer:
+        assert msg.sender == self.guardian, "timelock: neither proposer nor guardian"
+        assert not self._binds_guardian(data), "timelock: not the guardian's to cancel"
+    call: bytes32 = self._id(target, data, salt)
     assert self.due_s[call] > DONE, "timelock: not scheduled"
     self.due_s[call] = 0
     log Cancelled(call=call, by=msg.sender)
@@ -126,6 +134,12 @@ def id(target: address, data: Bytes[4096], salt: bytes32) -> bytes32:
     @notice The id of a call.
     """
     return self._id(target, data, salt)
+
+
+@internal
+@pure
+def _binds_guardian(data: Bytes[4096]) -> bool:
+    return len(data) >= 4 and convert(slice(data, 0, 4), bytes4) in [RESUME, NAME_GUARDIAN]
 
 
 @internal

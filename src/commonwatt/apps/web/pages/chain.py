@@ -22,7 +22,9 @@ _NONE = "\N{EN DASH}"
 _TSL_DIGITS = 6
 _STAGES = {
     "nothing in the log is final yet": mark("nothing in the log is final yet"),
-    "too little of the bonded stake has signed": mark("too little of the bonded stake has signed"),
+    "too few witnesses have signed, or too little of their stake": mark(
+        "too few witnesses have signed, or too little of their stake"
+    ),
     "sent, in no block yet": mark("sent, in no block yet"),
     "in a block, not final": mark("in a block, not final"),
     "final": mark("final"),
