@@ -13,9 +13,9 @@ from commonwatt.adapters.chains.contracts.artifact import Artifact, Fork, artifa
 from commonwatt.adapters.chains.embedded.rules import Genesis
 from commonwatt.adapters.chains.evm.words import call_data
 from commonwatt.flows.chain_ports import Contract, Receipt
-from commonwatt.flows.crossing_proofs import point_of
+from commonwatt.flows.crossing_proofs import bound_proof, point_of
 from commonwatt.flows.rulebook import State
-from commonwatt.flows.rulebook.tokens.crossed import Crossed
+from commonwatt.flows.rulebook.tokens.crossed import Crossed, Named
 from commonwatt.identity.eip712 import checkpoint_digest, compact_signature, sign_checkpoint
 from commonwatt.identity.keys import SigningKey, VerifyingKey, keccak256
 from commonwatt.ledger.checkpoint import Checkpoint
@@ -24,6 +24,7 @@ from on_chain import ALICE, BOB, CAROL, COINS, GENESIS, OPERATOR, Ground, key
 
 NAME = "tiny"
 UNBONDING_S, EXIT_AFTER_S, REWARD = 86_400, 14 * 86_400, 1_000
+EXIT_GRACE_S, SELL_PERIOD_S, CEILING = EXIT_AFTER_S // 4, 86_400, 10**14
 WITNESSES = tuple(sorted((key(f"witness {n}") for n in range(5)), key=lambda one: one.id))
 """In the order in which a contract wants their signatures."""
 STAKE, LEAST_BOND = 10**9, 10**8
@@ -42,6 +43,7 @@ class Bank(Ground):
         witnesses: In the order in which a contract wants their signatures.
         folder: Where the chain lies; in a place that goes with it where none is given.
         backing: How much ERGON and TSL the Vault holds at first.
+        bound: Whether the Vault was shown that the ledger names it, by a checkpoint of one leaf.
     """
 
     def __init__(
@@ -51,13 +53,14 @@ class Bank(Ground):
         witnesses: Sequence[SigningKey] = WITNESSES,
         folder: Path | None = None,
         backing: int = 0,
+        bound: bool = False,
     ) -> None:
         self.fork: Fork = fork
         self.passing = None if folder else TemporaryDirectory()
         folder = folder or Path(self.passing.name if self.passing else "") / "chain"
         funded = (OPERATOR, ALICE, BOB, CAROL, *witnesses)
         genesis = Genesis(time_s=GENESIS.time_s, balances={one.id: COINS for one in funded})
-        same = fork, bonded, tuple(one.id for one in witnesses), backing
+        same = fork, bonded, tuple(one.id for one in witnesses), backing, bound
         if same not in _BUILT:
             built = Path(_PLACE.name) / f"{len(_BUILT)}"
             super().__init__(built, genesis)
@@ -65,6 +68,10 @@ class Bank(Ground):
             if backing:
                 self.tell(OPERATOR, self.ergon, "mint", self.vault.address, backing)
                 self.tell(OPERATOR, self.tsl, "transfer", self.vault.address, backing)
+            if bound:
+                state = self.paper({})
+                self.anchor(point(1, state), witnesses[:bonded])
+                self.bind(state, point(1, state))
             self.embedded.close()
             _BUILT[same] = built, {name: getattr(self, name) for name in _CONTRACTS}
         built, contracts = _BUILT[same]
@@ -79,11 +86,11 @@ class Bank(Ground):
         told = (self.lock.address, self.tsl.address, NAME, UNBONDING_S, REWARD, LEAST_BOND)
         self.checkpoints = self.made("Checkpoints", *told)
         vault = self.coming(2)
-        self.ergon = self.made("Ergon", self.lock.address, self.checkpoints.address, vault)
+        self.ergon = self.made("Ergon", self.lock.address, self.checkpoints.address, vault, SELL_PERIOD_S)
         self.watt = self.made("Watt", vault)
         self.vault = self.made("Vault", self.lock.address, self.checkpoints.address, *self.tokens, EXIT_AFTER_S)
         assert self.vault.address == vault
-        self.ruled((self.ergon, "set_seller", OPERATOR.id, True))
+        self.ruled((self.ergon, "set_seller", OPERATOR.id, CEILING))
         self.join(bonded)
 
     @property
@@ -122,6 +129,14 @@ class Bank(Ground):
         signatures = [signature(one, point) for one in by]
         return self.tell(OPERATOR, self.checkpoints, "anchor", point_of(point), signatures)
 
+    def bind(self, state: State, point: Checkpoint) -> None:
+        """Show the Vault that a state which was anchored names it."""
+        self.tell(CAROL, self.vault, "bind", *bound_proof(state, point).args())
+
+    def paper(self, balances: Mapping[str, Mapping[Commodity, int]], **more: Any) -> State:
+        """Return a state as `paper` does, which names this Vault."""
+        return paper(balances, vault=Named(chain_id=self.chain.chain_id, vault=self.vault.address), **more)
+
     def held(self, token: Contract, who: str | SigningKey | Contract) -> int:
         """Return what somebody has of a token."""
         place = who if isinstance(who, str) else who.id if isinstance(who, SigningKey) else who.address
@@ -154,14 +169,21 @@ def point(size: int = 10, state: State | None = None, *, slot: int | None = None
 
 
 def paper(
-    balances: Mapping[str, Mapping[Commodity, int]], *, keys: Mapping[str, SigningKey] | None = None, deposits: int = 0
+    balances: Mapping[str, Mapping[Commodity, int]],
+    *,
+    keys: Mapping[str, SigningKey] | None = None,
+    deposits: int = 0,
+    refused: Mapping[int, str] | None = None,
+    vault: Named | None = None,
 ) -> State:
-    """Return a state with these balances, members with these keys, and so many deposits credited."""
+    """Return a state with these balances, members with these keys, so many deposits told and these refused, which names
+    a Vault."""
     state = State(NAME)
     for account, one in {"chain": key("desk"), **(keys or {})}.items():
         role = "chain" if account == "chain" else "member"
         state.keys.add(VerifyingKey(one.public), role, AccountId(account))
     state.crossed = Crossed([bytes(32)] * deposits)
+    state.crossed.refused, state.crossed.vault = dict(refused or {}), vault
     state.registry_version = len(state.keys)
     for account, amounts in balances.items():
         for commodity, amount in amounts.items():

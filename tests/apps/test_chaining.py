@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
@@ -58,6 +59,7 @@ def test_one_ergon_is_sent_out_anchored_claimed_and_brought_back(lived_copy: Liv
         size = await checkpoint(community)
         facts = await until(keeper, lambda facts: facts.final_size == size and OUTSIDE.id in facts.provable)
         assert facts.provable[OUTSIDE.id] == (MICRO, 0, 0) and facts.claimed[OUTSIDE.id] == (0, 0, 0)
+        assert facts.bound
         tx = await keeper.claim(OUTSIDE.id)
         assert len(bytes.fromhex(tx)) == 32 and await keeper.held(OUTSIDE.id) == (MICRO, 0, 0)
         with pytest.raises(Reverted, match="nothing is due"):
@@ -85,6 +87,28 @@ def test_members_read_why_the_chain_is_not_kept_and_not_where_it_rests(lived_cop
     _with(lived_copy, do)
 
 
+@pytest.mark.row("E14")
+def test_what_is_paid_in_for_nobody_goes_back_by_itself_and_a_member_names_its_exit(lived_copy: LivedStreet) -> None:
+    async def do(community: Community, keeper: ChainKeeper) -> None:
+        await until(keeper, lambda facts: bool(facts.anchored) and community.state.has_chain)
+        await _send_out(community, MICRO)
+        size = await checkpoint(community)
+        await until(keeper, lambda facts: facts.final_size == size and OUTSIDE.id in facts.provable)
+        await keeper.claim(OUTSIDE.id)
+        await keeper._do(lambda: _deposit(keeper._desk, MICRO // 4, b"nobody"))
+        await until(keeper, lambda facts: community.state.crossed.refused == {0: OUTSIDE.id})
+        assert await keeper.held(OUTSIDE.id) == (MICRO * 3 // 4, 0, 0)
+        told = {"what": "exit to", "address": OUTSIDE.id}
+        await wishes.granted(community, SEAT, Action.SEND_TOKENS, ME, Kind.TRANSFER, told)
+        assert community.state.crossed.exits == {ME: OUTSIDE.id}
+        await checkpoint(community)
+        async with asyncio.timeout(60):
+            while await keeper.held(OUTSIDE.id) != (MICRO, 0, 0):
+                await asyncio.sleep(0.02)
+
+    _with(lived_copy, do)
+
+
 @pytest.mark.row("M5")
 @pytest.mark.parametrize("trouble", [sqlite3.OperationalError("disk I/O error"), Corrupt("a block"), OSError("full")])
 def test_trouble_of_a_runs_chain_ends_no_run_and_passes(
@@ -107,11 +131,27 @@ def test_trouble_of_a_runs_chain_ends_no_run_and_passes(
         assert chain.trouble == "" and chain.facts is not None
 
 
-def _deposit(desk: ChainDesk | None, micro: int) -> None:
+@pytest.mark.row("M5")
+def test_attack_contracts_are_not_founded_again_where_the_log_names_a_vault(lived_copy: LivedStreet) -> None:
+    async def named(community: Community, keeper: ChainKeeper) -> None:
+        await until(keeper, lambda facts: community.state.has_chain)
+
+    async def refused(community: Community, keeper: ChainKeeper) -> None:
+        async with asyncio.timeout(60):
+            while "founded once" not in keeper.trouble:
+                await asyncio.sleep(0.02)
+
+    _with(lived_copy, named)
+    rmtree(lived_copy.folder / "chain")
+    _with(lived_copy, refused)
+    assert not (lived_copy.folder / "chain").exists()
+
+
+def _deposit(desk: ChainDesk | None, micro: int, account: bytes = ME.encode()) -> None:
     assert desk is not None
     ergon, vault = desk._places["Ergon"], desk._places["Vault"]
     sent(desk._chain, OUTSIDE, ergon, "approve", (vault.address, micro))
-    sent(desk._chain, OUTSIDE, vault, "deposit", (ergon.address, micro, ME.encode()))
+    sent(desk._chain, OUTSIDE, vault, "deposit", (ergon.address, micro, account))
 
 
 @pytest.mark.row("E11")

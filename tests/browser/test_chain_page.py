@@ -47,6 +47,17 @@ def test_an_address_with_a_wrong_digit_is_refused_while_it_is_typed(sits_by_the_
 
 
 @pytest.mark.row("M5")
+def test_a_member_names_where_its_own_goes_if_the_operator_stops(sits_by_the_chain: Visit) -> None:
+    page = open_for(sits_by_the_chain, "member-04")
+    expect(page.get_by_text("It is that of the key registered last.")).to_be_visible()
+    page.get_by_label("Address of my own wallet").fill(ADDRESS)
+    page.get_by_label("Address of my own wallet").press("Tab")
+    page.get_by_role("button", name="Name it").click()
+    expect(page.get_by_text("It was named.")).to_be_visible(timeout=WITHIN_MS)
+    assert serious(page) == []
+
+
+@pytest.mark.row("M5")
 @pytest.mark.parametrize("seat", ["member-03", "operator", "auditor"])
 def test_the_chain_shows_what_is_final_and_the_proof_names_the_transaction(sits_by_the_chain: Visit, seat: str) -> None:
     page = sits_by_the_chain(seat).go("/chain")

@@ -13,8 +13,8 @@ from commonwatt.adapters.stores.notes import NoteFile
 from commonwatt.adapters.witness.memory import MemoryFile
 from commonwatt.flows.anchoring import Anchor
 from commonwatt.flows.chain_ports import Chain
-from commonwatt.flows.crossing import CrossingDesk
-from commonwatt.flows.crossing_proofs import point_of
+from commonwatt.flows.crossing import CrossingDesk, bind
+from commonwatt.flows.crossing_proofs import bound_proof, point_of
 from commonwatt.flows.publish import Publisher
 from commonwatt.flows.rulebook import State, bodies
 from commonwatt.flows.sequence import replay
@@ -32,10 +32,10 @@ TOKENS = (Commodity.ERGON, Commodity.WATT, Commodity.TSL)
 class ChainTown(CrossedTown):
     """Closes each slot with a checkpoint, which its witnesses cosign and its operator takes to the chain."""
 
-    def __init__(self, path: Path, *, folder: Path | None = None, bonded: int = 3) -> None:
-        super().__init__(witnesses=CARDS)
+    def __init__(self, path: Path, *, folder: Path | None = None, bonded: int = 3, bound: bool = False) -> None:
         self.path = path
-        self.bank = Bank(bonded=bonded, witnesses=STAKERS, folder=folder)
+        self.bank = Bank(bonded=bonded, witnesses=STAKERS, folder=folder, bound=bound)
+        super().__init__(witnesses=CARDS, vault=self.bank.vault.address)
         self.notes = NoteFile(path / "notes.sqlite")
         self.publisher = Publisher(self.store, self.notes, trusted())
         self.served = DirectLog(self.store)
@@ -82,4 +82,6 @@ class ChainTown(CrossedTown):
         point = self.cosign()
         self.anchor().round()
         assert self.bank.ask(self.bank.checkpoints, "is_final", point_of(point))
-        return self.at(point), point
+        state = self.at(point)
+        bind(self.bank.chain, self.bank.vault, OPERATOR, bound_proof(state, point))
+        return state, point

@@ -7,12 +7,21 @@ import pytest
 from chain_town import ChainTown
 from test_anchoring import Bent
 
-from commonwatt.flows.chain_ports import Contract, Event
-from commonwatt.flows.crossing import MOST_AT_ONCE, CrossingDesk, mint_exported, mint_sold, unfounded
-from commonwatt.flows.crossing_proofs import exported_proof, withdrawal_proof
+from chain_bank import SELL_PERIOD_S
+from commonwatt.flows.chain_ports import Contract, Event, TxHash
+from commonwatt.flows.crossing import (
+    MOST_AT_ONCE,
+    MOST_BACK,
+    CrossingDesk,
+    give_back,
+    mint_exported,
+    mint_sold,
+    unfounded,
+)
+from commonwatt.flows.crossing_proofs import exported_proof
 from commonwatt.identity.keys import SigningKey
-from commonwatt.model import MICRO, AccountId, Commodity, Corrupt, Outcome, Refused, Unreachable
-from on_chain import ALICE, OPERATOR, key
+from commonwatt.model import MICRO, Commodity, Corrupt, Outcome, Refused, Unreachable
+from on_chain import ALICE, CAROL, OPERATOR, key
 
 pytestmark = pytest.mark.row("E14")
 ERGON, TSL = Commodity.ERGON, Commodity.TSL
@@ -20,7 +29,7 @@ ERGON, TSL = Commodity.ERGON, Commodity.TSL
 
 @pytest.fixture
 def town(tmp_path: Path) -> ChainTown:
-    made = ChainTown(tmp_path)
+    made = ChainTown(tmp_path, bound=True)
     made.bank.tell(OPERATOR, made.bank.ergon, "mint", ALICE.id, 100 * MICRO)
     made.bank.tell(ALICE, made.bank.ergon, "approve", made.bank.vault.address, 100 * MICRO)
     return made
@@ -88,11 +97,41 @@ def test_more_deposits_than_one_commit_takes_are_told_in_several(town: ChainTown
 def test_garbage_for_an_account_comes_back_to_who_sent_it(town: ChainTown, name: bytes) -> None:
     deposit(town, MICRO, name)
     assert town.desk().round() == 1
-    assert town.out(ERGON, ALICE.id) == MICRO
-    state, point = town.final()
+    assert list(town.state.crossed.refused.items()) == [(0, ALICE.id)]
     held = town.bank.held(town.bank.ergon, ALICE)
-    town.bank.tell(ALICE, town.bank.vault, "withdraw", ALICE.id, *withdrawal_proof(state, point, ALICE.id).args())
+    assert len(returned(town)) == 1
     assert town.bank.held(town.bank.ergon, ALICE) - held == MICRO
+    assert returned(town) == []
+
+
+def returned(town: ChainTown) -> list[TxHash]:
+    """Give back what is refused by the next final state."""
+    return give_back(town.bank.chain, town.bank.vault, CAROL, town.named(), town.final())
+
+
+def test_attack_what_cannot_be_credited_holds_up_neither_those_after_it_nor_what_goes_back(town: ChainTown) -> None:
+    """More TSL comes in than was never handed out: it is refused, what follows is credited, and it goes back."""
+    for name in "cdefghij":
+        town.register_key(name, "member", name)
+    bank, most = town.bank, town.tsl("vault") + 1
+    bank.tell(OPERATOR, bank.tsl, "transfer", ALICE.id, most)
+    bank.tell(ALICE, bank.tsl, "approve", bank.vault.address, most)
+    deposit(town, most, token=bank.tsl)
+    deposit(town, 7, b"nobody")
+    deposit(town, MICRO)
+    assert town.desk().round() == 3
+    assert (sorted(town.state.crossed.refused), town.ergon("anna")) == ([0, 1], 6 * MICRO)
+    assert len(returned(town)) == 2
+    assert (bank.held(bank.tsl, ALICE), bank.held(bank.tsl, bank.vault)) == (most, 0)
+    deposit(town, MICRO)
+    assert town.desk().round() == 1
+
+
+def test_no_more_is_given_back_at_once_than_leaves_room_for_the_rest(town: ChainTown) -> None:
+    for _ in range(MOST_BACK + 2):
+        deposit(town, 1, b"nobody")
+    town.desk().round()
+    assert [len(returned(town)) for _ in range(3)] == [MOST_BACK, 2, 0]
 
 
 def test_a_node_that_leaves_a_deposit_out_is_not_believed(town: ChainTown) -> None:
@@ -138,12 +177,11 @@ def test_a_contradiction_stops_the_desk_for_a_person_to_look(town: ChainTown) ->
     deposit(town, MICRO)
     assert town.desk().round() == 0, "number 0 was told already, in other words"
     assert unfounded(town.state, town.bank.chain, town.bank.vault, town.named()) == [0]
-    town.bank.tell(OPERATOR, town.bank.tsl, "transfer", ALICE.id, 1)
-    town.bank.tell(ALICE, town.bank.tsl, "approve", town.bank.vault.address, 1)
-    deposit(town, 1, token=town.bank.tsl)
-    town.state.accounts._balances[3, town.state.accounts.number(AccountId("vault"))] = 0
-    with pytest.raises(Refused, match="is credited"):
-        town.desk().round()
+    deposit(town, 1)
+    desk = town.desk()
+    desk._send = lambda wires: [Outcome.NOT_ALLOWED for _ in wires]
+    with pytest.raises(Refused, match="is taken up"):
+        desk.round()
 
 
 def test_a_witness_finds_credit_that_nobody_paid_in(town: ChainTown) -> None:
@@ -164,6 +202,18 @@ def test_the_seller_mints_into_the_vault_what_was_bought_and_no_more(town: Chain
     town.pay("anna", 3 * MICRO, "more")
     mint_sold(bank.chain, bank.ergon, OPERATOR, town.state)
     assert bank.held(bank.ergon, bank.vault) == 13 * MICRO
+
+
+def test_what_is_beyond_the_sellers_ceiling_is_minted_in_the_next_period(town: ChainTown) -> None:
+    bank = town.bank
+    bank.ruled((bank.ergon, "set_seller", OPERATOR.id, 6 * MICRO))
+    bank.later(SELL_PERIOD_S)
+    for expected in (6, 6):
+        mint_sold(bank.chain, bank.ergon, OPERATOR, town.state)
+        assert bank.held(bank.ergon, bank.vault) == expected * MICRO
+    bank.later(SELL_PERIOD_S)
+    mint_sold(bank.chain, bank.ergon, OPERATOR, town.state)
+    assert bank.held(bank.ergon, bank.vault) == 10 * MICRO
 
 
 def test_what_the_retailer_owes_is_minted_from_a_final_state(town: ChainTown) -> None:

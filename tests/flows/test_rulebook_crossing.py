@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from community import IMPORT, NAME, Flow, key
-from crossed_town import ADDRESS, OTHER, CrossedTown
+from crossed_town import ADDRESS, CHAIN_ID, OTHER, VAULT, CrossedTown
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from purse import Purse
@@ -14,9 +14,10 @@ from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.identity.trust_bodies import Grant
 from commonwatt.flows.rulebook.snapshot import dump, load
 from commonwatt.flows.rulebook.state import CHAIN_SECTIONS, SECTIONS
+from commonwatt.flows.rulebook.tokens import crossing
 from commonwatt.flows.rulebook.tokens import wallet_bodies as wallets
 from commonwatt.flows.rulebook.tokens.backing import free, outside
-from commonwatt.flows.rulebook.tokens.crossing_bodies import SendOut
+from commonwatt.flows.rulebook.tokens.crossing_bodies import ExitTo, SendOut
 from commonwatt.flows.sequence import replay
 from commonwatt.identity.signing_in.wallet import with_checksum
 from commonwatt.ledger.merkle import HASH_BYTES
@@ -111,6 +112,7 @@ def test_a_delegate_who_may_transfer_sends_nothing_out() -> None:
     assert town.ask("anna", Kind.DELEGATE, grant) is Outcome.BOOKED
     body = SendOut(commodity=ERGON, amount=1, address=ADDRESS)
     assert town.ask("agent", Kind.TRANSFER, body, account="anna") is Outcome.NOT_ALLOWED
+    assert town.ask("agent", Kind.TRANSFER, ExitTo(address=OTHER), account="anna") is Outcome.NOT_ALLOWED
     give = wallets.Give(target="ben", commodity=ERGON, amount=1)
     assert town.ask("agent", Kind.TRANSFER, give, account="anna") is Outcome.BOOKED
 
@@ -138,11 +140,41 @@ def test_deposits_are_told_in_the_vaults_own_order() -> None:
 
 
 @pytest.mark.parametrize("account", ["nobody", "", "grid", "vault", "chain-port", "chain"])
-def test_what_no_account_can_have_goes_back_to_who_paid_it_in(account: str) -> None:
+def test_what_no_account_can_have_is_refused_and_the_vault_may_give_it_back(account: str) -> None:
     town = CrossedTown()
     assert town.deposited(account, ERGON, MICRO) is Outcome.BOOKED
-    assert town.out(ERGON, OTHER) == MICRO
+    assert town.exits()["chain-refused:0"] == OTHER[2:]
+    assert (town.out(ERGON, OTHER), town.balance("chain-port", ERGON)) == (0, 0), "nothing is booked here"
     assert town.state.crossed.count == 1
+    check(town)
+
+
+def test_attack_a_deposit_that_cannot_be_credited_holds_up_none_after_it() -> None:
+    town = CrossedTown()
+    for token, amount in ((TSL, 10**15), (WATT, 1), (ERGON, 2**53 - 1)):
+        assert town.deposited("anna", token, amount) is Outcome.BOOKED
+    assert town.deposited("ben", ERGON, MICRO) is Outcome.BOOKED
+    assert sorted(town.state.crossed.refused) == [0, 1, 2]
+    assert (town.state.crossed.count, town.ergon("ben")) == (4, 6 * MICRO)
+    assert town.deposited("anna", TSL, 10**15, number=0) is Outcome.ALREADY_THERE
+    check(town)
+
+
+def test_attack_counts_that_only_grow_end_where_settlement_still_has_room() -> None:
+    town, most = CrossedTown(), crossing.MOST_CROSSED
+    for _ in range(4):
+        assert town.deposited("anna", ERGON, most // 4) is Outcome.BOOKED
+        assert town.send_out("anna", ERGON, 10**15) is Outcome.BOOKED
+    assert town.balance("chain-port", ERGON) == -most
+    room = most - town.out(ERGON)
+    assert town.send_out("anna", ERGON, room + 1) is Outcome.OVER_LIMIT
+    assert town.send_out("anna", ERGON, room) is Outcome.BOOKED
+    assert town.send_out("anna", ERGON, 1, OTHER) is Outcome.BOOKED, "other addresses have room"
+    assert town.deposited("ben", ERGON, 1) is Outcome.BOOKED
+    assert town.state.crossed.refused == {town.state.crossed.count - 1: OTHER}
+    before = town.state.settled_to_s
+    town.live(anna=SUNNY)
+    assert town.state.settled_to_s > before, "and the books go on beside it"
     check(town)
 
 
@@ -155,8 +187,30 @@ def test_only_the_desk_tells_what_came_in_and_it_does_nothing_else() -> None:
     assert town.send_out("chain", ERGON, 1) is Outcome.NOT_ALLOWED
     give = wallets.Give(target="anna", commodity=ERGON, amount=1)
     assert town.ask("chain", Kind.TRANSFER, give) is Outcome.NOT_ALLOWED
-    assert town.register_key("other", "chain", "anna") is Outcome.NOT_ALLOWED
+    assert town.register_desk("other", account="anna") is Outcome.NOT_ALLOWED
     assert town.register_key("other", "member", "chain-port") is Outcome.NOT_ALLOWED
+
+
+def test_attack_a_ledger_names_one_vault_for_ever() -> None:
+    """Who founds the contracts anew would have every withdrawal made again: the ledger does not name a second Vault."""
+    town = CrossedTown()
+    assert town.exits()[f"chain-vault:{CHAIN_ID}"] == VAULT[2:]
+    assert town.register_desk("second", vault=OTHER) is Outcome.NOT_ALLOWED
+    assert town.register_desk("second", chain_id=1) is Outcome.NOT_ALLOWED
+    assert town.register_desk("second") is Outcome.BOOKED, "another key may tell of the same Vault"
+    assert [name for name in town.exits() if name.startswith("chain-vault")] == [f"chain-vault:{CHAIN_ID}"]
+    check(town)
+
+
+@pytest.mark.parametrize("named", [{"vault": None}, {"chain_id": None}, {"vault": None, "chain_id": None}])
+def test_a_desk_is_registered_with_its_vault_or_not_at_all(named: dict[str, None]) -> None:
+    assert CrossedTown().register_desk("second", **named) is Outcome.NOT_ALLOWED
+
+
+def test_no_other_key_names_a_vault() -> None:
+    town = CrossedTown()
+    assert town.register_desk("agent", role="agent", account="agent") is Outcome.NOT_ALLOWED
+    assert town.register_desk("agent", role="agent", account="agent", vault=None) is Outcome.NOT_ALLOWED
 
 
 def test_watt_outside_keeps_its_energy_locked_and_nobody_calls_it() -> None:
@@ -188,14 +242,14 @@ def test_energy_that_is_used_while_its_watt_is_outside_is_bought_back_and_the_mo
     check(town)
 
 
-def test_watt_that_comes_in_without_room_goes_back() -> None:
+def test_watt_that_comes_in_without_room_is_refused() -> None:
     town = CrossedTown(b_max_wh=900)
     town.live(anna=SUNNY)
     town.send_out("anna", WATT, 800)
     town.live(anna=SUNNY)
     assert town.watt("anna") == 820
     assert town.deposited("anna", WATT, 100) is Outcome.BOOKED
-    assert (town.watt("anna"), town.out(WATT, OTHER), outside(town.state, WATT)) == (820, 100, 800)
+    assert (town.watt("anna"), town.state.crossed.refused, outside(town.state, WATT)) == (820, {0: OTHER}, 800)
     assert town.deposited("anna", WATT, 80) is Outcome.BOOKED
     assert town.watt("anna") == 900
     check(town)
@@ -205,8 +259,8 @@ def test_no_more_watt_comes_in_than_went_out() -> None:
     town = CrossedTown()
     town.live(anna=SUNNY)
     town.send_out("anna", WATT, 500)
-    assert town.deposited("ben", WATT, 501) is Outcome.NOT_ALLOWED
-    assert town.state.crossed.count == 0
+    assert town.deposited("ben", WATT, 501) is Outcome.BOOKED
+    assert (town.watt("ben"), town.state.crossed.refused) == (0, {0: OTHER})
     assert town.deposited("ben", WATT, 500) is Outcome.BOOKED
     check(town)
 
@@ -218,10 +272,12 @@ def test_tsl_from_outside_was_never_handed_out_here_or_comes_back() -> None:
     assert town.deposited("ben", TSL, 5 * MICRO) is Outcome.BOOKED
     assert town.balance("chain-port", TSL) == -3 * MICRO
     assert vault - town.tsl("vault") == 2 * MICRO
-    assert town.deposited("ben", TSL, town.tsl("vault") + 1) is Outcome.NOT_ALLOWED
+    assert town.deposited("ben", TSL, town.tsl("vault") + 1) is Outcome.BOOKED
+    assert town.state.crossed.refused == {1: OTHER}
     assert town.deposited("commission-pool", TSL, MICRO) is Outcome.BOOKED
     assert town.deposited("education-pot", TSL, MICRO) is Outcome.BOOKED
-    assert (town.tsl("commission-pool"), town.deposited("commission-pool", ERGON, 1)) == (MICRO, Outcome.BOOKED)
+    assert town.tsl("commission-pool") == MICRO
+    assert town.deposited("commission-pool", ERGON, 1) is Outcome.BOOKED
     assert town.balance("commission-pool", ERGON) == 0
     check(town)
 
@@ -231,28 +287,50 @@ def test_a_chain_adds_the_section_that_names_where_members_exit_to() -> None:
     assert len(town.state.sections()) == len(CHAIN_SECTIONS)
     rows = [row.tobytes() for row in town.state.exit_rows()]
     assert rows == sorted(rows)
-    told = {row[:64].rstrip(b"\0").decode(): row[64:].hex() for row in rows}
-    assert told == {
+    assert town.exits() == {
         "anna": key("anna").id[2:],
         "ben": key("ben").id[2:],
         "operator": key("operator").id[2:],
         "chain-port": 40 * "0",
+        f"chain-vault:{CHAIN_ID}": VAULT[2:],
     }
-    assert town.register_key("anna's other", "member", "anna") is Outcome.BOOKED
-    assert [row.tobytes() for row in town.state.exit_rows()] == rows, "the first key stays"
     town.deposited("ben", ERGON, MICRO)
-    assert town.state.exit_rows()[2].tobytes()[64:] == (1).to_bytes(20)
+    assert town.exits()["chain-port"] == (1).to_bytes(20).hex()
     check(town)
 
 
-def test_what_cannot_be_booked_leaves_no_trace() -> None:
+def test_attack_a_key_that_another_took_the_place_of_exits_nothing() -> None:
     town = CrossedTown()
-    most = 2**53 - 1
-    assert town.deposited("nobody", ERGON, most) is Outcome.BOOKED
+    assert town.register_key("anna's other", "member", "anna") is Outcome.BOOKED
+    assert town.exits()["anna"] == key("anna's other").id[2:]
+    assert town.register_key("anna's car", "car", "anna") is Outcome.BOOKED
+    assert town.exits()["anna"] == key("anna's other").id[2:], "a car has no part in it"
+    check(town)
+
+
+def test_a_member_names_where_its_own_goes_if_the_operator_stops() -> None:
+    town = CrossedTown()
+    assert town.exit_to("anna", with_checksum(LETTERS)) is Outcome.BOOKED
+    assert town.exits()["anna"] == LETTERS[2:]
+    assert town.exit_to("anna", LETTERS) is Outcome.ALREADY_THERE
+    assert town.register_key("anna's other", "member", "anna") is Outcome.BOOKED
+    assert town.exits()["anna"] == LETTERS[2:], "what was said stands, whatever keys come"
+    assert town.exit_to("anna", OTHER) is Outcome.BOOKED
+    assert (town.exits()["anna"], town.exits()["ben"]) == (OTHER[2:], key("ben").id[2:])
+    for nobody in ("0x" + 40 * "0", "0x" + 20 * "AB"):
+        assert town.exit_to("anna", nobody) is Outcome.UNKNOWN_THING
+    assert town.exit_to("chain", OTHER) is Outcome.NOT_ALLOWED
+    assert Purse().ask("anna", Kind.TRANSFER, ExitTo(address=OTHER)) is Outcome.NOT_ALLOWED
+    check(town)
+
+
+def test_a_refused_deposit_changes_what_it_has_to_and_nothing_else() -> None:
+    town = CrossedTown()
     sections = town.state.sections()
-    assert town.deposited("nobody", ERGON, 1) is Outcome.NOT_ALLOWED
+    assert town.deposited("nobody", ERGON, 1) is Outcome.BOOKED
     after = town.state.sections()
-    assert [name for name, a, b in zip(CHAIN_SECTIONS, sections, after, strict=True) if a != b] == ["numbers"]
+    changed = [name for name, a, b in zip(CHAIN_SECTIONS, sections, after, strict=True) if a != b]
+    assert changed == ["numbers", "rest", "exits"]
     check(town)
 
 

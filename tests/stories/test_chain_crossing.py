@@ -8,12 +8,12 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "flows"))
 from chain_town import ChainTown
 
-from chain_bank import EXIT_AFTER_S
+from chain_bank import EXIT_AFTER_S, EXIT_GRACE_S
 from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
 from commonwatt.flows.anchoring import Stage
 from commonwatt.flows.chain_ports import Reverted
-from commonwatt.flows.crossing import mint_sold, unfounded
-from commonwatt.flows.crossing_proofs import credited_proof, exit_proof, withdrawal_proof
+from commonwatt.flows.crossing import bind, mint_sold, unfounded
+from commonwatt.flows.crossing_proofs import bound_proof, credited_proof, exit_proof, point_of, withdrawal_proof
 from commonwatt.flows.rulebook.snapshot import load
 from commonwatt.flows.rulebook.tokens.backing import outside
 from commonwatt.flows.sequence import replay
@@ -39,8 +39,14 @@ def test_five_ergon_go_out_to_the_chain_and_two_come_back(tmp_path: Path) -> Non
     point = town.cosign()
     state = town.at(point)
     with pytest.raises(Reverted, match="not final"):
-        bank.tell(ALICE, bank.vault, "withdraw", ALICE.id, *withdrawal_proof(state, point, ALICE.id).args())
+        bind(bank.chain, bank.vault, ALICE, bound_proof(state, point))
     assert town.anchor().round().stage is Stage.FINAL
+
+    # The Vault pays nobody before a final state showed that the ledger names it, and no other.
+    with pytest.raises(Reverted, match="not bound"):
+        bank.tell(ALICE, bank.vault, "withdraw", ALICE.id, *withdrawal_proof(state, point, ALICE.id).args())
+    assert bind(bank.chain, bank.vault, ALICE, bound_proof(state, point)) is not None
+    assert bind(bank.chain, bank.vault, ALICE, bound_proof(state, point)) is None
     mint_sold(bank.chain, bank.ergon, OPERATOR, state)
 
     # Anybody may bring the proof: the tokens go to Anna's address all the same, once.
@@ -98,6 +104,8 @@ def test_attack_operator_withholding_data_a_witness_alone_lets_everybody_out(tmp
     bank.tell(ALICE, bank.ergon, "approve", bank.vault.address, 7)
     bank.tell(ALICE, bank.vault, "deposit", bank.ergon.address, 7, b"ben")
     bank.later(EXIT_AFTER_S + 1)
+    bank.tell(ALICE, bank.vault, "announce_exit", point_of(point))
+    bank.later(EXIT_GRACE_S)
 
     # A witness has what it ran itself, and nothing else is needed.
     assert town.shelf.state is not None
@@ -107,7 +115,8 @@ def test_attack_operator_withholding_data_a_witness_alone_lets_everybody_out(tmp
     for who in ("anna", "ben"):
         bank.tell(OPERATOR, bank.vault, "exit", *exit_proof(own, point, AccountId(who)).args())
     bank.tell(OPERATOR, bank.vault, "withdraw", ALICE.id, *withdrawal_proof(own, point, ALICE.id).args())
-    bank.tell(ALICE, bank.vault, "reclaim", 0, bank.ergon.address, 7, *credited_proof(own, point).args())
+    unknown = 0, ALICE.id, bank.ergon.address, 7
+    bank.tell(OPERATOR, bank.vault, "reclaim", *unknown, *credited_proof(own, point).args())
     assert (bank.held(bank.ergon, anna), bank.held(bank.tsl, anna)) == (state.ergon(AccountId("anna")), 410 * MICRO)
     assert bank.held(bank.ergon, ben) == 4 * MICRO
     assert bank.held(bank.ergon, ALICE) == MICRO + 7

@@ -4,7 +4,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -15,6 +15,7 @@ from commonwatt.adapters.chains.deployment import Deployment
 from commonwatt.adapters.chains.embedded import opening
 from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
 from commonwatt.adapters.chains.evm.chain import EvmChain
+from commonwatt.apps.asking import send, state_of
 from commonwatt.apps.chain_desk import ChainDesk
 from commonwatt.apps.chain_facts import BlockFact, Facts
 from commonwatt.apps.chain_ground import serve_rpc
@@ -24,9 +25,10 @@ from commonwatt.apps.chain_terms import FOLDER, ChainTerms, chain_terms, want_em
 from commonwatt.apps.wiring import open_log
 from commonwatt.apps.witnessing import open_keys as witness_keys
 from commonwatt.flows.anchoring import gas_per_member
-from commonwatt.flows.chain_ports import Event
+from commonwatt.flows.chain_ports import Event, TransactionSigner
+from commonwatt.flows.onboard import OPERATOR, desk_body
 from commonwatt.flows.replay import community_of, resume
-from commonwatt.model import SLOT_SECONDS, CommonwattError, Refused
+from commonwatt.model import SLOT_SECONDS, CommonwattError, Kind, Refused
 
 PERIODS = 10
 """Settlement periods whose cost is told."""
@@ -59,6 +61,7 @@ class Status:
         head: The last block seen.
         final: The last one that stays.
         contracts: Addresses by name.
+        bound: Whether the Vault was shown that the log names it.
         anchored_size: Leaves of the log under the last anchored checkpoint; 0 before the first.
         final_size: Likewise, of the last one that stays.
         log_size: Leaves of the log.
@@ -72,6 +75,7 @@ class Status:
     head: BlockFact
     final: BlockFact
     contracts: dict[str, str]
+    bound: bool
     anchored_size: int
     final_size: int
     log_size: int
@@ -154,17 +158,43 @@ def serve(folder: Path, port: int, on_open: Callable[[str], None]) -> None:
         ended.wait()
 
 
-def deploy(folder: Path) -> Facts:
-    """Open a community's chain, put all contracts on it where they are not yet, give roles, and anchor what is final.
+def deploy(folder: Path, host: str, port: int) -> Facts:
+    """Open a community's chain, put all contracts on it where they are not yet, give roles, let the log name the Vault,
+    anchor what is final, and show the Vault that it is named, as far as each can be done by now.
+
+    Args:
+        folder: The community's.
+        host: Where the log's door is; where none is open there, the app lets the log name the Vault.
+        port: Likewise.
 
     Raises:
-        Refused: Another process has it open, or it takes no contract.
+        Refused: Another process has it open, it takes no contract, or the log names a Vault and its contracts are not
+            known here.
         Unreachable: The network gives no answer.
         Corrupt: A file is damaged, or log and chain contradict each other.
     """
     want_embedded(folder)
     with ChainDesk(folder, _name(folder), _terms(folder)) as desk:
+        desk.look()
+        if state_of(folder).crossed.vault is None:
+            with suppress(OSError):
+                send(folder, OPERATOR, Kind.REGISTER, desk_body(desk.keys.desk, desk.vault), host, port)
+        desk.keep_solvent()
         return desk.look()
+
+
+def propose(folder: Path, key: TransactionSigner) -> tuple[str, ...]:
+    """Announce the roles that a community's chain waits for, with the proposer's own key; return which.
+
+    Raises:
+        Reverted: It is not the proposer's.
+        Refused: There is no chain, another process has it open, or it does not take a transaction.
+        Unreachable: The network gives no answer.
+    """
+    if deployments.kept(folder / FOLDER) is None:
+        raise Refused("a chain is opened first: `commonwatt chain deploy`, or the app", folder=folder)
+    with ChainDesk(folder, _name(folder), _terms(folder)) as desk:
+        return desk.propose(key)
 
 
 def bond(folder: Path, witness: Path) -> Bonded:
@@ -237,6 +267,7 @@ def _status(chain: EvmChain, terms: ChainTerms, found: Deployment, log_size: int
         head=BlockFact(number=head.number, hash=head.hash.hex(), time_s=head.time_s),
         final=BlockFact(number=final.number, hash=final.hash.hex(), time_s=final.time_s),
         contracts=dict(found.contracts),
+        bound=chain.call(found.contract("Vault"), "bound_to") == chain.chain_id,
         anchored_size=seen,
         final_size=stays,
         log_size=log_size,

@@ -22,16 +22,17 @@ from commonwatt.apps.chain_roles import Roles, sent
 from commonwatt.apps.chain_terms import FOLDER, RPC_CARD, ChainTerms
 from commonwatt.apps.publishing import NOTES, open_publisher
 from commonwatt.flows.anchoring import Anchor, Anchoring, Stage
-from commonwatt.flows.chain_ports import Account, Block, Contract, final_events
-from commonwatt.flows.crossing import deposits, mint_exported, mint_sold
-from commonwatt.flows.crossing_proofs import Proof, exported_proof, withdrawal_proof
+from commonwatt.flows.chain_ports import Account, Block, Contract, TransactionSigner, final_events
+from commonwatt.flows.crossing import bind, deposits, give_back, mint_exported, mint_sold
+from commonwatt.flows.crossing_proofs import Proof, bound_proof, exported_proof, withdrawal_proof
 from commonwatt.flows.publish import Publisher
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.rulebook.bodies import Witness
+from commonwatt.flows.rulebook.tokens.crossed import Named
 from commonwatt.flows.rulebook.tokens.crossing_bodies import Deposited
 from commonwatt.identity.keys import VerifyingKey
 from commonwatt.ledger.checkpoint import Checkpoint, read_note
-from commonwatt.model import GRID, MINT, SLOT_SECONDS, VAULT, Commodity, Refused, chain_account
+from commonwatt.model import CHAIN_PORT, GRID, MINT, SLOT_SECONDS, VAULT, Commodity, Refused, chain_account
 
 ATTEMPT = "anchoring.json"
 CLAIM_WITHIN_S = 60.0
@@ -67,13 +68,18 @@ class ChainDesk:
         self._doors = ExitStack()
         try:
             self._folder, self._terms, self.keys = folder / FOLDER, terms, open_keys(folder)
-            self.ground = open_ground(folder, community, terms, self.keys.desk, self._doors, clock)
+            self._publisher = open_publisher(folder, self._doors)
+            log = self._publisher.log
+            self._state = FinalState(log, community)
+
+            def named() -> Named | None:
+                return FinalState(log, community).at(log.size).crossed.vault
+
+            self.ground = open_ground(folder, community, terms, self.keys.desk, self._doors, clock, named)
             self._chain, self._places = self.ground.chain, self.ground.deployment.contracts_by_name()
             self.channels = ChannelDesk(
                 self._chain, self.ground.deployment, folder, self.keys.seller, lambda: self._now_s(clock)
             )
-            self._publisher = open_publisher(folder, self._doors)
-            self._state = FinalState(self._publisher.log, community)
             self._begin(folder)
         except BaseException:
             self._doors.close()
@@ -85,7 +91,8 @@ class ChainDesk:
         self.own_word = not registered
         witnesses: Sequence[Witness] = registered or (own.card,)
         self._names = {_address(one): "" if self.own_word else one.note.partition("+")[0] for one in witnesses}
-        self._roles = Roles(self._chain, self.ground.deployment, self.keys, list(self._names), self._terms.stake_micro)
+        given = self._terms.stake_micro, self._terms.ceiling_micro
+        self._roles = Roles(self._chain, self.ground.deployment, self.keys, list(self._names), *given)
         notes = own if self.own_word else self._publisher.notes
         attempts = AttemptFile(folder / FOLDER / ATTEMPT)
         if self.ground.embedded is not None:
@@ -105,6 +112,15 @@ class ChainDesk:
         """The log as it is shown to the world."""
         return self._publisher
 
+    @property
+    def vault(self) -> Named:
+        """The Vault that the log is to name."""
+        return Named(chain_id=self._chain.chain_id, vault=self._places["Vault"].address)
+
+    def propose(self, key: TransactionSigner) -> tuple[str, ...]:
+        """Announce the roles that are wanted, with the proposer's own key; as `Roles.propose`."""
+        return self._roles.propose(key)
+
     def look(self) -> Facts:
         """Give what roles can be given, take the last final checkpoint to the chain, and tell how all of it stands.
 
@@ -123,9 +139,10 @@ class ChainDesk:
         return self._facts(told)
 
     def keep_solvent(self) -> None:
-        """Have the Vault hold what the ledger owes, as the last anchored state says; and learn what can be claimed.
+        """Show the Vault that the ledger names it, have it hold what the ledger owes, as the last anchored state says,
+        and give back what the ledger refused; and learn what can be claimed.
 
-        Raises as `look`.
+        Raises as `look`; and Reverted where the ledger names another Vault.
         """
         point = self._last_point()
         if point is None:
@@ -134,7 +151,7 @@ class ChainDesk:
             state = self._state.at(point.size)
             if not state.has_chain:
                 return
-            self._mint(state, point)
+            self._settle(state, point)
             self._provable = _sent_out(state)
             self._provable_size = point.size
         self._ask_who_was_paid()
@@ -154,8 +171,7 @@ class ChainDesk:
     def incoming(self, known_block: int) -> list[Deposited]:
         """Return what the Vault took in from a block on, in final blocks; raises as `commonwatt.flows.crossing`."""
         first = max(self.ground.deployment.block + 1, known_block)
-        tokens = {self._places[name].address: commodity for name, commodity in TOKENS}
-        return deposits(self._chain, self._places["Vault"], tokens, first)
+        return deposits(self._chain, self._places["Vault"], self._tokens(), first)
 
     def proof(self, address: Account) -> Proof:
         """Return the proof by which the Vault pays an address, as of the last anchored checkpoint that is final.
@@ -241,24 +257,29 @@ class ChainDesk:
                 return read_note(note)
         return None
 
-    def _mint(self, state: State, point: Checkpoint) -> None:
+    def _tokens(self) -> dict[Account, Commodity]:
+        return {self._places[name].address: commodity for name, commodity in TOKENS}
+
+    def _settle(self, state: State, point: Checkpoint) -> None:
+        vault, first = self._places["Vault"], self.ground.deployment.block + 1
+        bind(self._chain, vault, self.keys.desk, bound_proof(state, point))
+        give_back(self._chain, vault, self.keys.desk, self._tokens(), (state, point), first)
         ergon = self._places["Ergon"]
         mint_sold(self._chain, ergon, self.keys.seller, state)
         if state.ergon(GRID) < 0:
             mint_exported(self._chain, ergon, self.keys.desk, exported_proof(state, point))
         if not state.tsl(MINT):
             return
-        short = self._owed_tsl(state) - self.held(self._places["Vault"].address)[2]
+        short = self._owed_tsl(state) - self.held(vault.address)[2]
         left = self.held(self.keys.desk.id)[2]
         if min(short, left) > 0:
-            vault = self._places["Vault"].address
-            sent(self._chain, self.keys.desk, self._places["Tsl"], "transfer", (vault, min(short, left)))
+            sent(self._chain, self.keys.desk, self._places["Tsl"], "transfer", (vault.address, min(short, left)))
 
     def _owed_tsl(self, state: State) -> int:
         """Return the TSL that the ledger handed out at its founding and since, less what is outside of the Vault."""
         outside = sum(amounts[2] for amounts in map(self._paid, _sent_out(state)))
-        came_in = sum(one.amount for one in self.incoming(0) if one.commodity is Commodity.TSL)
-        return -state.tsl(MINT) - state.tsl(VAULT) - outside + came_in
+        came_back = -state.tsl(CHAIN_PORT)
+        return -state.tsl(MINT) - state.tsl(VAULT) - outside + came_back
 
     def _paid(self, address: Account) -> Amounts:
         ergon, watt, tsl = self._chain.call(self._places["Vault"], "paid", (chain_account(address).encode(),))
@@ -295,6 +316,7 @@ class ChainDesk:
             pool_micro=self._chain.call(checkpoints, "pool"),
             waiting_roles=self._waiting,
             deposits=self._chain.call(self._places["Vault"], "deposits", block=self._chain.final().number),
+            bound=self._chain.call(self._places["Vault"], "bound_to") == self._chain.chain_id,
             provable=dict(self._provable),
             claimed=dict(self._claimed),
         )

@@ -120,6 +120,7 @@ class Facts:
         pool_micro: TSL out of which signers are rewarded.
         waiting_roles: Roles that are announced and not given yet.
         deposits: How many deposits the Vault took in, in final blocks.
+        bound: Whether the Vault was shown that the ledger names it; before, it takes in and pays nothing.
         provable: What was sent out by address, ever, as the last anchored state says.
         claimed: What of it was paid out by the Vault.
     """
@@ -141,5 +142,6 @@ class Facts:
     pool_micro: int
     waiting_roles: tuple[str, ...] = ()
     deposits: int = 0
+    bound: bool = False
     provable: Mapping[Account, Amounts] = field(default_factory=dict)
     claimed: Mapping[Account, Amounts] = field(default_factory=dict)

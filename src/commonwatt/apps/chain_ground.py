@@ -18,10 +18,13 @@ from commonwatt.adapters.chains.rpc import embedded, network
 from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_first
 from commonwatt.apps.api.serving import server
 from commonwatt.apps.chain_roles import ChainKeys
+from commonwatt.apps.chain_terms import FILE as FILE_OF_TERMS
 from commonwatt.apps.chain_terms import FOLDER, ChainTerms
 from commonwatt.apps.observing.listener import LOOPBACK
 from commonwatt.apps.publishing import address, listen
+from commonwatt.flows.rulebook.tokens.crossed import Named
 from commonwatt.identity.keys import SigningKey
+from commonwatt.identity.signing_in.wallet import read_address
 from commonwatt.model import Refused
 
 _COINS = 10**24
@@ -57,7 +60,13 @@ class Ground:
 
 
 def open_ground(
-    folder: Path, community: str, terms: ChainTerms, key: SigningKey, doors: ExitStack, now_s: Callable[[], int]
+    folder: Path,
+    community: str,
+    terms: ChainTerms,
+    key: SigningKey,
+    doors: ExitStack,
+    now_s: Callable[[], int],
+    named: Callable[[], Named | None],
 ) -> Ground:
     """Open a community's chain; on first use it is founded, and all contracts are put on it.
 
@@ -68,13 +77,22 @@ def open_ground(
         key: Pays for the contracts.
         doors: Closes what is opened here.
         now_s: The clock of the embedded chain, seconds since 1970.
+        named: Tells which Vault the community's log names; asked before contracts are founded.
 
     Raises:
-        Refused: Another process has the chain open, it is not the one of the deployment, or it takes no contract.
+        Refused: Another process has the chain open, it is not the one of the deployment, or it takes no contract; the
+            log names a Vault and no contract is known here; or two of three are one on a network, see `ChainTerms`.
         Corrupt: A file is damaged.
         Unreachable: The network gives no answer.
     """
     own = folder / FOLDER
+    found = deployments.kept(own)
+    told = _told(community, terms, key)
+    if found is None and (before := named()) is not None:
+        raise Refused(
+            "contracts are founded once: what the log names was paid from, and would be paid from another again",
+            chain_id=before.chain_id, vault=before.vault, missing=own / deployments.FILE,
+        )  # fmt: skip
     own.mkdir(mode=0o700, exist_ok=True)
     inside: EmbeddedChain | None = None
     if terms.url is None:
@@ -84,12 +102,11 @@ def open_ground(
         chain = embedded(inside)
     else:
         chain = network(terms.url)
-    found = deployments.kept(own)
     if found is None:
-        before = chain.head().number
-        made = deployments.deploy(chain, key, _told(community, terms, key), fork=terms.fork)
+        block = chain.head().number
+        made = deployments.deploy(chain, key, told, fork=terms.fork)
         places = {name: contract.address for name, contract in made.items()}
-        found = Deployment(origin=community, chain_id=chain.chain_id, fork=terms.fork, block=before, contracts=places)
+        found = Deployment(origin=community, chain_id=chain.chain_id, fork=terms.fork, block=block, contracts=places)
         deployments.keep(own, found)
     if found.chain_id != chain.chain_id or found.origin != community:
         raise Refused(
@@ -119,11 +136,21 @@ def serve_rpc(chain: EmbeddedChain, port: int, doors: ExitStack) -> str:
 
 
 def _told(community: str, terms: ChainTerms, key: SigningKey) -> Terms:
+    """Return what contracts are told at their making.
+
+    Raises:
+        Refused: Two of proposer, guardian and treasury are one on a network: who has that key could take back what the
+            other is to stop.
+    """
+    said = {"proposer": terms.proposer, "guardian": terms.guardian, "treasury": terms.treasury}
+    parties = {name: key.id if address is None else read_address(address) for name, address in said.items()}
+    if terms.url is not None and len(set(parties.values())) < len(parties):
+        raise Refused("on a network proposer, guardian and treasury are three keys", file=FILE_OF_TERMS, **parties)
     return Terms(
         origin=community,
-        proposer=key.id,
-        guardian=key.id,
-        treasury=key.id,
+        proposer=parties["proposer"],
+        guardian=parties["guardian"],
+        treasury=parties["treasury"],
         delay_s=terms.roles_after_s,
         unbonding_s=terms.unbonding_s,
         exit_after_s=terms.exit_after_s,

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from commonwatt.adapters.stores.keyfile import save_secret
+from commonwatt.identity.signing_in.wallet import read_address
 from commonwatt.model import InvalidValue
 
 FILE, FOLDER = "chain.toml", "chain"
@@ -20,6 +21,7 @@ _OWN = """# The chain inside of the app, see the guide to the chain.
 [chain]
 kind = "embedded"
 """
+_Address = Annotated[str, Meta(pattern=r"^0x[0-9a-fA-F]{40}\Z")]
 _Lasting = Annotated[int, Meta(ge=1, le=365 * _DAY_S)]
 
 
@@ -36,6 +38,9 @@ class ChainTerms(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
         unbonding_s: How long a stake can be slashed after it counts no more.
         exit_after_s: How long no checkpoint comes before everybody may take their own; two pauses at least.
         reward_micro: TSL for the signers of one checkpoint, out of the pool.
+        proposer, guardian, treasury: Addresses: who announces roles, who can pause what enters, and who is given all
+            TSL at first. The operator's key ``chain`` is whoever is left out; on a network they are three.
+        ceiling_micro: ERGON that the operator's seller may mint in a day.
         stake_micro: TSL that each witness is given to stake, and has to stake at least.
         every_s: Between two looks.
     """
@@ -49,6 +54,10 @@ class ChainTerms(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
     exit_after_s: Annotated[int, Meta(ge=14 * _DAY_S, le=365 * _DAY_S)] = 14 * _DAY_S
     reward_micro: Annotated[int, Meta(ge=0, le=10**15)] = 1_000_000
     stake_micro: Annotated[int, Meta(ge=1, le=10**15)] = 1_000_000_000
+    proposer: _Address | None = None
+    guardian: _Address | None = None
+    treasury: _Address | None = None
+    ceiling_micro: Annotated[int, Meta(ge=1, le=10**15)] = 100_000_000_000
     every_s: Annotated[float, Meta(ge=0.05, le=3_600)] = 1.0
 
     def __post_init__(self) -> None:
@@ -58,6 +67,9 @@ class ChainTerms(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_field
             raise ValueError("the embedded chain has the rules of cancun")
         if self.kind == "network" and self.port is not None:
             raise ValueError("a network has its own port: only the embedded chain is shown to wallets here")
+        for told in (self.proposer, self.guardian, self.treasury):
+            if told is not None:
+                read_address(told)
 
     @property
     def roles_after_s(self) -> int:

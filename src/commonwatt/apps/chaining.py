@@ -17,8 +17,8 @@ from commonwatt.apps.chain_facts import Amounts, ChannelFact, Facts
 from commonwatt.apps.chain_terms import ChainTerms
 from commonwatt.apps.community import Community
 from commonwatt.flows.chain_ports import Account
-from commonwatt.flows.onboard import OPERATOR, key_body
-from commonwatt.flows.rulebook.state import CHAIN_DESK, CHAIN_ROLE
+from commonwatt.flows.onboard import OPERATOR, desk_body
+from commonwatt.flows.rulebook.state import CHAIN_DESK
 from commonwatt.model import AccountId, CommonwattError, Corrupt, Kind, Outcome, Refused, Unreachable
 
 if TYPE_CHECKING:
@@ -160,12 +160,16 @@ class ChainKeeper:
             _log.warning("wallets on this machine do not find the chain: %s", error)
 
     async def _register(self) -> None:
-        """Let the log know the key that tells it of deposits: without it nothing can be sent out."""
-        if self._community.state.has_chain or not self._community.holds_key(OPERATOR):
+        """Let the log know the key that tells it of deposits, and the Vault: without it nothing can be sent out."""
+        named = self._community.state.crossed.vault
+        if named is None and not self._community.holds_key(OPERATOR):
             return
-        key = await self._ask(lambda desk: desk.keys.desk)
-        body = key_body(key, CHAIN_ROLE, CHAIN_DESK)
-        done = await self._community.send(OPERATOR, Kind.REGISTER, body)
+        key, vault = await self._ask(lambda desk: (desk.keys.desk, desk.vault))
+        if named is not None and named != vault:
+            raise Refused("a community has one Vault for ever", named=named.vault, chain_id=named.chain_id, found=vault)
+        if named is not None:
+            return
+        done = await self._community.send(OPERATOR, Kind.REGISTER, desk_body(key, vault))
         if done.outcome not in (Outcome.BOOKED, Outcome.ALREADY_THERE):
             raise Refused("the log takes the chain's key", outcome=done.outcome.value)
 

@@ -9,9 +9,9 @@ from commonwatt.flows.onboard import key_body
 from commonwatt.identity.keys import SigningKey
 from commonwatt.model import AccountId, Kind, Refused
 
-ROLES = ("member", "utility", "aggregator", "tso", "installer", "station", "car", "oracle", "agent", "chain")
-"""Who joins: with an account, but for transmission operators, who state limits, oracles, who tell facts, installers and
-agents, who act for others by their grant, and the desk that tells what came in from the chain."""
+ROLES = ("member", "utility", "aggregator", "tso", "installer", "station", "car", "oracle", "agent")
+"""Who joins: with an account, but for transmission operators, who state limits, oracles, who tell facts, and installers
+and agents, who act for others by their grant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,20 @@ def wallet_in(folder: Path) -> WalletFolder:
     return WalletFolder(folder)
 
 
+def the_one(wallet: Path, name: str | None) -> str:
+    """Return which key of a wallet is meant: the one of this name, or the only one where none is told.
+
+    Raises:
+        Refused: None is told, and there is not one alone.
+    """
+    if name is not None:
+        return name
+    names = [one.name for one in wallet_in(wallet).kept()]
+    if len(names) != 1:
+        raise Refused("say which key: there is not one alone in the wallet", wallet=wallet, found=", ".join(names))
+    return names[0]
+
+
 def listed(kept: Kept) -> Listed:
     """Return a key as it is shown."""
     return Listed(kept.name, with_checksum(kept.address), kept.kind, kept.path)

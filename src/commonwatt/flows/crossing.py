@@ -6,10 +6,20 @@ out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
 
-from commonwatt.flows.chain_ports import Account, Chain, Contract, Event, TransactionSigner, TxHash, final_events
-from commonwatt.flows.crossing_proofs import Proof
+from commonwatt.flows.chain_ports import (
+    Account,
+    Chain,
+    Contract,
+    Event,
+    Reverted,
+    TransactionSigner,
+    TxHash,
+    final_events,
+)
+from commonwatt.flows.crossing_proofs import Proof, refused_proof
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.rulebook.state import CHAIN_DESK, CHAIN_ROLE
@@ -17,10 +27,13 @@ from commonwatt.flows.rulebook.tokens.crossing import digest_of
 from commonwatt.flows.rulebook.tokens.crossing_bodies import NAME, Deposited
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import SigningKey
+from commonwatt.ledger.checkpoint import Checkpoint
 from commonwatt.model import PAYMENT_PORT, Commodity, Corrupt, Kind, Outcome, Refused
 
 MOST_AT_ONCE = 256
 """Deposits that are told in one commit."""
+MOST_BACK = 32
+"""Deposits that are given back at once: who pays in what cannot be credited keeps nothing else waiting."""
 _Send = Callable[[list[bytes]], list[Outcome]]
 
 
@@ -99,7 +112,7 @@ class CrossingDesk:
             desk.write(self._key, CHAIN_DESK, Kind.TRANSFER, body)
         for body, outcome in zip(new, self._send(desk.wires), strict=True):
             if outcome not in (Outcome.BOOKED, Outcome.ALREADY_THERE):
-                raise Refused("what the Vault took in is credited", number=body.number, outcome=outcome)
+                raise Refused("what the Vault took in is taken up", number=body.number, outcome=outcome)
 
 
 def deposits(chain: Chain, vault: Contract, tokens: Mapping[Account, Commodity], first: int) -> list[Deposited]:
@@ -141,7 +154,8 @@ def unfounded(
 def mint_sold(chain: Chain, ergon: Contract, seller: TransactionSigner, state: State) -> TxHash | None:
     """Have a seller mint into the Vault what was bought in the ledger, less what was given back and paid out.
 
-    It is a running total: what is told twice is minted once, and while less is owed than before, nothing is.
+    It is a running total: what is told twice is minted once, and while less is owed than before, nothing is. What is
+    beyond the seller's ceiling is minted in the next period.
 
     Args:
         chain: Where ERGON is.
@@ -150,15 +164,79 @@ def mint_sold(chain: Chain, ergon: Contract, seller: TransactionSigner, state: S
         state: Of the ledger; of a final checkpoint, where nothing is to be minted that could be taken back.
 
     Returns:
-        The transaction; None where nothing is owed beyond what was minted.
+        The transaction; None where nothing is owed beyond what was minted, or may be minted now.
 
     Raises:
         Unreachable, Refused: As `Chain.send`.
     """
-    total = -state.ergon(PAYMENT_PORT)
-    if total <= chain.call(ergon, "sold"):
+    sold = int(chain.call(ergon, "sold"))
+    total = min(-state.ergon(PAYMENT_PORT), sold + int(chain.call(ergon, "left", (seller.id,))))
+    if total <= sold:
         return None
     return chain.send(seller, ergon, "mint_sold", (total,))
+
+
+def bind(chain: Chain, vault: Contract, key: TransactionSigner, proof: Proof) -> TxHash | None:
+    """Show a Vault that the ledger names it: before, it takes in and pays nothing; by anybody who pays for it.
+
+    Args:
+        chain: Where the Vault is.
+        vault: The Vault.
+        key: Who pays.
+        proof: `commonwatt.flows.crossing_proofs.bound_proof`, of a checkpoint that was anchored.
+
+    Returns:
+        The transaction; None where it was shown before.
+
+    Raises:
+        Reverted: The ledger names another one.
+        Unreachable, Refused: As `Chain.send`.
+    """
+    if chain.call(vault, "bound_to"):
+        return None
+    return chain.send(key, vault, "bind", proof.args())
+
+
+def give_back(
+    chain: Chain,
+    vault: Contract,
+    key: TransactionSigner,
+    tokens: Mapping[Account, Commodity],
+    final: tuple[State, Checkpoint],
+    first_block: int = 0,
+) -> list[TxHash]:
+    """Have a Vault give back deposits that the ledger refused, `MOST_BACK` at most; by anybody who pays for it.
+
+    Args:
+        chain: Where the Vault is.
+        vault: The Vault.
+        key: Who pays.
+        tokens: What each of its tokens is.
+        final: A checkpoint that was anchored, and its state.
+        first_block: Where the Vault was made.
+
+    Returns:
+        The transactions. What the Vault cannot pay now is left out, for a later time.
+
+    Raises:
+        Unreachable, Refused, Corrupt: As `Chain.send` and `deposits`.
+    """
+    state, point = final
+    if not state.crossed.refused:
+        return []
+    done = {event.values["number"] for event in chain.events(vault, "Returned", first_block, chain.head().number)}
+    places = {commodity: token for token, commodity in tokens.items()}
+    due = [
+        one
+        for one in deposits(chain, vault, tokens, first_block)
+        if one.number in state.crossed.refused and one.number not in done
+    ]
+    sent = []
+    for one in due[:MOST_BACK]:
+        told = one.number, one.sender, places[one.commodity], one.amount
+        with suppress(Reverted):
+            sent.append(chain.send(key, vault, "reclaim", (*told, *refused_proof(state, point, one.number).args())))
+    return sent
 
 
 def mint_exported(chain: Chain, ergon: Contract, key: TransactionSigner, proof: Proof) -> TxHash | None:

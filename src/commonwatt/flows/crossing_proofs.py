@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from commonwatt.flows.rulebook import State
 from commonwatt.flows.rulebook.state import CHAIN_SECTIONS
+from commonwatt.flows.rulebook.tokens.exits import refused_name, vault_name
 from commonwatt.kernels.sha256 import leaf_hashes
 from commonwatt.ledger.accounts import NAME_BYTES, read_row
 from commonwatt.ledger.checkpoint import Checkpoint
@@ -91,8 +92,21 @@ def exit_proof(state: State, checkpoint: Checkpoint, account: AccountId) -> Exit
     return ExitProof(account=account_proof(state, checkpoint, account), exit=exits)
 
 
+def bound_proof(state: State, checkpoint: Checkpoint) -> Proof:
+    """Return the proof of which Vault the ledger names, for `Vault.bind`; see `account_proof`."""
+    named = state.crossed.vault
+    if named is None:
+        raise Refused("a Vault is named before it is bound", community=state.community)
+    return _exit_proof(state, checkpoint, vault_name(named.chain_id))
+
+
+def refused_proof(state: State, checkpoint: Checkpoint, number: int) -> Proof:
+    """Return the proof that a deposit was refused, for `Vault.reclaim`; see `account_proof`."""
+    return _exit_proof(state, checkpoint, refused_name(number))
+
+
 def credited_proof(state: State, checkpoint: Checkpoint) -> Proof:
-    """Return the proof of how many deposits were credited, for `Vault.reclaim`; see `account_proof`."""
+    """Return the proof of how many deposits were told, for `Vault.reclaim`; see `account_proof`."""
     return _exit_proof(state, checkpoint, CHAIN_PORT)
 
 

@@ -4,11 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from msgspec import structs
+
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.rulebook import State, bodies
 from commonwatt.flows.rulebook.market import order_bodies
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms
-from commonwatt.flows.rulebook.state import WattPrices
+from commonwatt.flows.rulebook.state import CHAIN_DESK, CHAIN_ROLE, WattPrices
+from commonwatt.flows.rulebook.tokens.crossed import Named
 from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.model import ALWAYS, GRID, AccountId, Asset, AssetId, Consent, GatewayId, Kind
 
@@ -137,6 +140,12 @@ def _community(cast: Cast, charter: Charter) -> bodies.RegisterCommunity:
 def key_body(key: SigningKey, role: str, account: AccountId) -> bodies.RegisterKey:
     """Return the registration of a key as the operator signs it."""
     return bodies.RegisterKey(public=key.public.hex(), alg="secp256k1", role=role, account=account)
+
+
+def desk_body(key: SigningKey, named: Named) -> bodies.RegisterKey:
+    """Return the registration of the crossing desk's key, which names the one Vault that a community ever has."""
+    body = key_body(key, CHAIN_ROLE, CHAIN_DESK)
+    return structs.replace(body, chain_id=named.chain_id, vault=named.vault)
 
 
 def _asset(asset: Asset, register: int) -> bodies.RegisterAsset:

@@ -144,6 +144,8 @@ ROUTES: dict[str, About] = {
     "GET /chain/stake": About.SHARED,
     "GET /accounts/{account}/withdrawals": About.ACCOUNT,
     "POST /accounts/{account}/withdrawals": About.ACCOUNT,
+    "GET /accounts/{account}/exit": About.ACCOUNT,
+    "POST /accounts/{account}/exit": About.ACCOUNT,
     "GET /accounts/{account}/withdrawals/{address}/proof": About.ACCOUNT,
     "GET /accounts/{account}/withdrawals/{address}/held": About.ACCOUNT,
     "POST /accounts/{account}/withdrawals/{address}/claim": About.ACCOUNT,

@@ -31,8 +31,8 @@ def sourced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("words", "offered"),
     [
         (["wal"], {"wallet"}),
-        (["wallet", ""], {"balances", "history", "send", "approve", "entries", "list", "address", "create", "import",
-                          "export", "--help"}),
+        (["wallet", ""], {"balances", "history", "send", "approve", "exit", "entries", "list", "address", "create",
+                          "import", "export", "--help"}),
         (["wallet", "history", "--comm"], {"--commodity"}),
         (["wallet", "history", "--commodity", "w"], {"watt_wh"}),
         (["wallet", "history", "member-05", "--commodity", "erg"], {"ergon_micro"}),

@@ -17,11 +17,16 @@ from lived import LivedStreet, open_door
 from typer.testing import CliRunner, Result
 
 from commonwatt.apps import door_card, reaching
+from commonwatt.apps.asking import send
 from commonwatt.apps.cli.main import app
 from commonwatt.apps.community import Community
 from commonwatt.apps.folder_community import folder_community
 from commonwatt.client import AnswerIsNo, Client
-from commonwatt.model import Refused
+from commonwatt.flows.onboard import desk_body
+from commonwatt.flows.rulebook.tokens.crossed import Named
+from commonwatt.identity.keys import SigningKey
+from commonwatt.identity.signing_in.wallet import with_checksum
+from commonwatt.model import Kind, Refused
 
 SAID = "charge of battery-05 >= 30% at 07:00 every day"
 
@@ -128,6 +133,22 @@ def test_a_past_day_is_tried_once_it_was_told_whole(street: Path) -> None:
     refused = commonwatt("what-if", "--day", "2018-11-14", "--folder", street)
     assert refused.exit_code == 1 and "a past day is tried of which enough homes told" in str(refused.exception)
     assert commonwatt("what-if", "--day", "yesterday", "--folder", street).exit_code == 1
+
+
+@pytest.mark.row("M5")
+def test_a_member_names_its_exit_once_the_log_names_a_vault(street: Path) -> None:
+    seat, wallet = ("--folder", street, "--as", "member-05"), with_checksum("0x" + 20 * "ab")
+    before = told("wallet", "exit", *seat)
+    assert (len(before["address"]), before["named"]) == (42, False)
+    early = commonwatt("wallet", "exit", wallet, *seat)
+    assert isinstance(early.exception, AnswerIsNo), "there is no chain to exit to"
+    card = door_card.read(street)
+    body = desk_body(SigningKey.generate(), Named(chain_id=1, vault="0x" + 40 * "1"))
+    send(street, "operator", Kind.REGISTER, body, card.host, card.port)
+    assert told("wallet", "exit", wallet, *seat) == {"account": "member-05", "address": wallet, "named": True}
+    assert "as it was named" in commonwatt("wallet", "exit", *seat).stdout
+    wrong = commonwatt("wallet", "exit", wallet.swapcase().replace("X", "x", 1), *seat)
+    assert isinstance(wrong.exception, AnswerIsNo)
 
 
 def test_what_is_sent_arrives_and_stands_in_both_histories(street: Path, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ class Terms:
             least, so that after a pause there is time to anchor.
         reward_micro: TSL for the signers of an anchored checkpoint, while the pool lasts.
         least_bond_micro: TSL that a witness has at stake at least, above zero.
+        sell_period_s: In which each seller of ERGON has its ceiling.
     """
 
     origin: str
@@ -49,6 +50,7 @@ class Terms:
     unbonding_s: int = 21 * _DAY_S
     exit_after_s: int = 14 * _DAY_S
     reward_micro: int = 1_000_000
+    sell_period_s: int = _DAY_S
     least_bond_micro: int = 1_000_000_000
 
     def __post_init__(self) -> None:
@@ -71,7 +73,7 @@ _ORDER: Mapping[str, Callable[[Terms, Places], list[Any]]] = {
     "Checkpoints": lambda terms, at: [
         at["Timelock"], at["Tsl"], terms.origin, terms.unbonding_s, terms.reward_micro, terms.least_bond_micro,
     ],
-    "Ergon": lambda _, at: [at["Timelock"], at["Checkpoints"], at["Vault"]],
+    "Ergon": lambda terms, at: [at["Timelock"], at["Checkpoints"], at["Vault"], terms.sell_period_s],
     "Watt": lambda _, at: [at["Vault"]],
     "Vault": lambda terms, at: [
         at["Timelock"], at["Checkpoints"], at["Ergon"], at["Watt"], at["Tsl"], terms.exit_after_s,

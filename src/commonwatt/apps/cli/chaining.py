@@ -7,11 +7,14 @@ import typer
 
 from commonwatt.apps.chain_terms import RPC_PORT
 from commonwatt.apps.cli.screen import as_json, screen
+from commonwatt.apps.cli.wallet_keys import HOME, PASSPHRASE, PassphraseFile, Wallet, asking
+from commonwatt.apps.walleting import the_one, wallet_in
 from commonwatt.model import instant
 
 app = typer.Typer(help="The chain on which a community's checkpoints are anchored.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(help="The community's folder.", exists=True, file_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+_BOUND, _UNBOUND = "named by the log, and knows it", "takes in and pays nothing before an anchored state names it"
 
 
 @app.command()
@@ -31,6 +34,7 @@ def status(folder: Folder, json: Json = False) -> None:
     for one in found.periods:
         each = "" if one.gas_per_member is None else f", {one.gas_per_member:,.0f} a member"
         typer.echo(f"period     {instant(one.slot_s):%Y-%m-%d %H:%M} UTC  {one.gas:,} gas{each}")
+    typer.echo(f"vault      {_BOUND if found.bound else _UNBOUND}")
     for name, place in found.contracts.items():
         typer.echo(f"contract   {place}  {name}")
 
@@ -63,19 +67,50 @@ def serve(
 
 
 @app.command()
-def deploy(folder: Folder, json: Json = False) -> None:
-    """Open the chain, put all contracts on it where they are not yet, give roles, and anchor what is final."""
+def deploy(
+    folder: Folder,
+    host: Annotated[str, typer.Option(help="Where the log's door is, see accept.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Likewise.", min=1, max=65_535)] = 7420,
+    json: Json = False,
+) -> None:
+    """Open the chain, put all contracts on it where they are not yet, give roles, and anchor what is final.
+
+    Through the log's door, where it is open, the log is told which Vault is its own; else the app tells it. Once that
+    is anchored, the Vault is shown it: say this again after the quarter-hour.
+    """
     from commonwatt.apps import chain_commands  # noqa: PLC0415  web3 and py-evm take a second: for who asks
 
-    found = chain_commands.deploy(folder)
+    found = chain_commands.deploy(folder, host, port)
     if json:
         typer.echo(as_json(found))
         return
     typer.echo(f"head       block {found.head.number}; the last final checkpoint is {found.stage}")
+    typer.echo(f"vault      {_BOUND if found.bound else _UNBOUND}")
     for role in found.waiting_roles:
-        typer.echo(f"announced  {role}")
+        typer.echo(f"waiting    {role}")
     for name, place in found.contracts.items():
         typer.echo(f"contract   {place}  {name}")
+
+
+@app.command()
+def propose(
+    folder: Folder,
+    account: Annotated[str | None, typer.Option("--from", help="Which key; the only one if left out.")] = None,
+    wallet: Wallet = HOME,
+    passphrase_file: PassphraseFile = None,
+    json: Json = False,
+) -> None:
+    """Announce the roles that the chain waits for, with the proposer's own key, where that is not the operator's."""
+    from commonwatt.apps import chain_commands  # noqa: PLC0415  web3 and py-evm take a second: for who asks
+
+    name = the_one(wallet, account)
+    with wallet_in(wallet).opened(name, asking(passphrase_file, PASSPHRASE, f"Passphrase of {name}")) as key:
+        found = chain_commands.propose(folder, key)
+    if json:
+        typer.echo(as_json(found))
+        return
+    for role in found:
+        typer.echo(f"announced  {role}")
 
 
 @app.command()

@@ -20,7 +20,6 @@ from commonwatt.apps.cli.wallet_chain import (
     plain,
     reached,
     sign,
-    whose,
 )
 from commonwatt.apps.cli.wallet_keys import HOME, PASSPHRASE, PassphraseFile, Wallet, asking
 from commonwatt.model import Commodity, KeyId, Refused
@@ -60,7 +59,7 @@ def open_(
     json: Json = False,
 ) -> None:
     """Open a channel to a payee, whose till says what it has to be: deposit and permit in one transaction."""
-    name, units = whose(wallet, source), base_units(ERGON, amount)
+    name, units = walleting.the_one(wallet, source), base_units(ERGON, amount)
     with reached(chain, wallet, folder) as here:
         mine = _mine(here, wallet)
         signs = None if signer is None else here.find(signer)

@@ -13,7 +13,7 @@ from commonwatt.apps.cli.amounts import written
 from commonwatt.apps.cli.channels import Which
 from commonwatt.apps.cli.reaching import Json, show
 from commonwatt.apps.cli.screen import as_json, when
-from commonwatt.apps.cli.wallet_chain import MINUTES_20, Within, Yes, own_key, plain, reached, sign, whose
+from commonwatt.apps.cli.wallet_chain import MINUTES_20, Within, Yes, own_key, plain, reached, sign
 from commonwatt.apps.cli.wallet_keys import HOME, PASSPHRASE, PassphraseFile, Wallet, asking
 from commonwatt.model import Commodity
 
@@ -53,7 +53,7 @@ def claim(
 
     A close pays out everything: claims between are for protection alone.
     """
-    name, last = whose(wallet, source), None
+    name, last = walleting.the_one(wallet, source), None
     asks = asking(passphrase_file, PASSPHRASE, f"Passphrase of {name}")
     with _desk(folder, chain, wallet) as desk, walleting.wallet_in(wallet).opened(name, asks) as key:
         for last in desk.claim(key, batch):
@@ -77,7 +77,7 @@ def close(
     json: Json = False,
 ) -> None:
     """End a channel with the last voucher, which pays out both sides; by the payee."""
-    name = whose(wallet, source)
+    name = walleting.the_one(wallet, source)
     with _desk(folder, chain, wallet) as desk:
         one = desk.find(channel)
         told = f"close channel {one.channel} with {written(ERGON, one.total)} paid for {one.account}"
@@ -101,7 +101,7 @@ def watch(
     """
     from commonwatt.apps.channel_payee import until_interrupted  # noqa: PLC0415  as in `_desk`
 
-    name = whose(wallet, source)
+    name = walleting.the_one(wallet, source)
     asks = asking(passphrase_file, PASSPHRASE, f"Passphrase of {name}")
     with (
         _desk(folder, chain, wallet) as desk,

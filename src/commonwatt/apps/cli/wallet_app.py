@@ -10,6 +10,7 @@ app = lazily.group(
         "history": "wallets:history",
         "send": "wallets:send",
         "approve": "wallet_chain:approve",
+        "exit": "wallets:exit_",
         "entries": "wallets:entries",
         "list": "wallet_keys:list_",
         "address": "wallet_keys:address",

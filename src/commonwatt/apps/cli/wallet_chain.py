@@ -52,7 +52,7 @@ def balances(
 ) -> None:
     """Show what an address holds on a chain."""
     with reached(chain, wallet, folder) as here:
-        who = here.find(whose(wallet, account))
+        who = here.find(walleting.the_one(wallet, account))
         found = here.balances(who, None if spender is None else here.find(spender))
     rows: list[Sequence[object]] = [
         (one.commodity.name, *(_written(one.commodity, amount) for amount in _columns(one, spender)))
@@ -76,7 +76,7 @@ def history(
 ) -> None:
     """List what came, went and was allowed on a chain."""
     with reached(chain, wallet, folder) as here:
-        found = here.history(here.find(whose(wallet, account)), limit or None, commodity)
+        found = here.history(here.find(walleting.the_one(wallet, account)), limit or None, commodity)
     rows = [
         (
             one.block,
@@ -110,7 +110,7 @@ def send(
     """Send tokens or coins on a chain, or take what somebody allowed."""
     if coin and owner:
         raise typer.BadParameter("nobody allows others to take --coin")
-    name = whose(wallet, account)
+    name = walleting.the_one(wallet, account)
     with reached(chain, wallet, folder) as here:
         source, goes_to = own_key(wallet, name), here.find(target)
         if coin:
@@ -140,7 +140,7 @@ def approve(
     json: Json = False,
 ) -> None:
     """Allow somebody, or a contract, to take so much of a token on a chain; on the ledger see `delegate`."""
-    name = whose(wallet, account)
+    name = walleting.the_one(wallet, account)
     with reached(chain, wallet, folder) as here:
         units = base_units(commodity, amount)
         told = f"allow {written(commodity, units)} to be taken"
@@ -190,20 +190,6 @@ def reached(place: str, wallet: Path, folder: Path | None) -> "AbstractContextMa
 def own_key(wallet: Path, name: str) -> KeyId:
     """Return the address of a key of the wallet."""
     return walleting.wallet_in(wallet).find(name).address
-
-
-def whose(wallet: Path, account: str | None) -> str:
-    """Return the name that somebody said, or that of the wallet's only key.
-
-    Raises:
-        Refused: Nobody said one, and there is not one alone.
-    """
-    if account is not None:
-        return account
-    names = [one.name for one in walleting.wallet_in(wallet).kept()]
-    if len(names) != 1:
-        raise Refused("say which key: there is not one alone in the wallet", wallet=wallet, found=", ".join(names))
-    return names[0]
 
 
 def _called(option: inspect.Parameter) -> str:

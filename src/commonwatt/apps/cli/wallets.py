@@ -77,6 +77,25 @@ def send(
 
 
 @reaches
+def exit_(
+    here: "Reached",
+    address: Annotated[str | None, typer.Argument(help="Of the chain; shown is what stands if left out.")] = None,
+    account: Annotated[str | None, typer.Option("--of", help="For which account; one's own if left out.")] = None,
+    json: Json = False,
+) -> None:
+    """Show or name the address of the chain to which an account's own goes if the operator stops.
+
+    Unnamed, it is that of the key that was registered last: one that the community keeps is of little use then.
+    """
+    whose, calls = here.whose(account), here.client.chain
+    if address is not None:
+        calls.exit_to(whose, {"address": address})
+    found = calls.exit_of(whose)
+    where = found.address or "nowhere: no key of a chain is registered"
+    typer.echo(as_json(found) if json else f"{whose} exits to {where}{', as it was named' if found.named else ''}")
+
+
+@reaches
 def entries(
     here: "Reached",
     out: Annotated[Path, typer.Argument(help="File, .csv or .jsonl.", dir_okay=False)],

@@ -8,7 +8,9 @@ from commonwatt.apps.chaining import ChainKeeper
 from commonwatt.apps.community import Community
 from commonwatt.apps.views.seeing import check
 from commonwatt.flows.anchoring import gas_per_member
+from commonwatt.flows.rulebook.state import WALLET_ROLES
 from commonwatt.flows.rulebook.tokens.crossing import TOKENS
+from commonwatt.flows.rulebook.tokens.exits import exit_addresses
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
 from commonwatt.identity.signing_in.wallet import with_checksum
@@ -32,6 +34,7 @@ class ChainView:
         final: The last one that is not taken back.
         contracts: Addresses by name, with checksum.
         vault: Where deposits go.
+        bound: Whether the Vault knows that the log names it; before, it takes in and pays nothing.
         operator: Whose key sends for the community.
         rpc: Where wallets on this machine find it.
         stage: How far the log's last final checkpoint has come.
@@ -53,6 +56,7 @@ class ChainView:
     final: BlockFact | None
     contracts: Mapping[str, str]
     vault: str
+    bound: bool
     operator: str
     rpc: str
     stage: str
@@ -145,6 +149,21 @@ class HeldView:
     tsl_micro: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitView:
+    """Where on the chain an account's own goes if the operator stops.
+
+    Args:
+        account: Whose.
+        address: With checksum; empty where it goes nowhere, since the account has no key for a chain.
+        named: Whether the account named it; otherwise it is that of the account's last registered key.
+    """
+
+    account: AccountId
+    address: str
+    named: bool
+
+
 def chain(community: Community, seat: Seat) -> ChainView:
     """Return how the chain stands.
 
@@ -165,6 +184,7 @@ def chain(community: Community, seat: Seat) -> ChainView:
         final=facts.final if facts else None,
         contracts={name: with_checksum(place) for name, place in facts.contracts.items()} if facts else {},
         vault=with_checksum(facts.contracts["Vault"]) if facts else "",
+        bound=facts.bound if facts else False,
         operator=with_checksum(facts.operator) if facts else "",
         rpc=facts.rpc if facts else "",
         stage=facts.stage if facts else "",
@@ -218,6 +238,20 @@ def withdrawals(community: Community, seat: Seat, account: AccountId) -> list[Wi
             )
         )
     return found
+
+
+def exit_of(community: Community, seat: Seat, account: AccountId) -> ExitView:
+    """Return where an account's own goes if the operator stops.
+
+    Raises:
+        Unseen, Refused: As in `seeing.check`.
+    """
+    check(community, seat, Action.SEE_ENTRIES, account)
+    state = community.state
+    own = (record for record in state.keys if record.account == account)
+    address = exit_addresses(own, WALLET_ROLES, state.crossed).get(account)
+    named = account in state.crossed.exits
+    return ExitView(account=account, address=with_checksum(address) if address else "", named=named)
 
 
 async def proof(community: Community, seat: Seat, account: AccountId, address: str) -> ProofView:

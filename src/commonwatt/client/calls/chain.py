@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from commonwatt.apps.api.v1.writing import WriteDone
 from commonwatt.apps.chain_facts import ChannelFact
 from commonwatt.apps.views.channels import ChannelDone, ChannelWays
-from commonwatt.apps.views.onchain import ChainView, Claimed, HeldView, ProofView, StakeView, Withdrawal
+from commonwatt.apps.views.onchain import ChainView, Claimed, ExitView, HeldView, ProofView, StakeView, Withdrawal
 from commonwatt.client.line import Line, new_key, part
 
 
@@ -66,6 +66,21 @@ class Chain:
         The operator sends it and pays the chain for it; what was paid before is not paid again.
         """
         return self._line.call("POST", f"/accounts/{part(account)}/withdrawals/{part(address)}/claim", Claimed)
+
+    def exit_of(self, account: str) -> ExitView:
+        """Where an account exits to.
+
+        The address of the chain to which the account's own goes if the operator stops.
+        """
+        return self._line.call("GET", f"/accounts/{part(account)}/exit", ExitView)
+
+    def exit_to(self, account: str, body: Mapping[str, object], *, key: str | None = None) -> WriteDone:
+        """Name where an account exits to.
+
+        It stands until another is named, whatever keys are registered later; it counts once it is anchored. Asked again
+        with the same `key` within a day, it is not done anew.
+        """
+        return self._line.call("POST", f"/accounts/{part(account)}/exit", WriteDone, told=body, key=key or new_key())
 
     def channels(self, account: str) -> list[ChannelFact]:
         """An account's payment channels.

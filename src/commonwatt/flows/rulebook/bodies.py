@@ -103,13 +103,19 @@ class RegisterCommunity(_Body, frozen=True, tag_field="what", tag="community"):
     settlement: SettlementTerms = SettlementTerms()
 
 
-class RegisterKey(_Body, frozen=True, tag_field="what", tag="key"):
-    """A key with its role, and the account that it acts for."""
+class RegisterKey(_Body, frozen=True, omit_defaults=True, tag_field="what", tag="key"):
+    """A key with its role, and the account that it acts for.
+
+    That of the crossing desk, and no other, comes with the number of the chain and the address of the Vault there, in
+    lower case: the one that this community ever has.
+    """
 
     public: PublicKey
     alg: Annotated[str, Meta(pattern=r"^secp256k1\Z")]
     role: Role
     account: Name
+    chain_id: Annotated[int, Meta(ge=1, le=MAX_SAFE_INTEGER)] | None = None
+    vault: Annotated[str, Meta(pattern=r"^0x[0-9a-f]{40}\Z")] | None = None
 
 
 class RegisterGateway(_Body, frozen=True, tag_field="what", tag="gateway"):

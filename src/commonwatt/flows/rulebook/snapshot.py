@@ -30,7 +30,7 @@ from commonwatt.metering.table import ReadingTable
 from commonwatt.model import AccountId, AssetId, AssetKind, Corrupt, GatewayId, InvalidValue, Order
 from commonwatt.tokens.watt import StorageClaims
 
-FORMAT = 7
+FORMAT = 8
 _DERIVED = frozenset(
     {"columns", "traders", "_exits", "_registry", "registry_version", "connections", "gateways", "doubted"}
 )

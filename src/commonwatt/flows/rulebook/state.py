@@ -318,7 +318,7 @@ class State:
 
     def exit_rows(self) -> NDArray[np.uint8]:
         """Return the leaves of the section ``exits``, see `exits.exit_rows`."""
-        return exit_rows(self.keys, WALLET_ROLES, self.crossed.count)
+        return exit_rows(self.keys, WALLET_ROLES, self.crossed)
 
     def _exits_root(self) -> bytes:
         made_of = self.registry_version, self.crossed.count

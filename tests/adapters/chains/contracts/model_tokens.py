@@ -83,26 +83,30 @@ class Tsl(Token):
 class Ergon(Governed, Token):
     """Minted by sellers, burnt by who redeems it. What a final state of the ledger lets mint is no part of this."""
 
-    def __init__(self, world: World, name: str, vault: bytes) -> None:
+    def __init__(self, world: World, name: str, vault: bytes, period_s: int) -> None:
         super().__init__(world, name)
-        self.vault = vault
-        self.sellers: set[bytes] = set()
+        self.vault, self.period_s = vault, period_s
+        self.sellers: dict[bytes, tuple[int, int, int]] = {}
+        """Ceiling, the last period in which somebody minted, and how much that was."""
         self.sold = 0
 
-    def set_seller(self, sender: bytes, seller: bytes, allowed: bool) -> None:
+    def set_seller(self, sender: bytes, seller: bytes, ceiling: int) -> None:
         self.only_timelock(sender)
-        (self.sellers.add if allowed else self.sellers.discard)(seller)
-        self.log("SellerSet", seller, allowed)
+        self.sellers[seller] = (ceiling, *self.sellers.get(seller, (0, 0, 0))[1:])
+        self.log("SellerSet", seller, ceiling)
+
+    def left(self, seller: bytes) -> int:
+        """Return what somebody may still mint in this period."""
+        ceiling, period, minted = self.sellers.get(seller, (0, 0, 0))
+        return ceiling if period != self._period() else max(0, ceiling - minted)
 
     def mint(self, sender: bytes, to: bytes, amount: int) -> None:
-        self.while_open()
-        insist(sender in self.sellers, "ergon: not a seller")
+        self._sells(sender, amount)
         self._mint(to, amount)
 
     def mint_sold(self, sender: bytes, total: int) -> None:
-        self.while_open()
-        insist(sender in self.sellers, "ergon: not a seller")
         insist(total > self.sold, "ergon: nothing new")
+        self._sells(sender, total - self.sold)
         amount, self.sold = total - self.sold, total
         self._mint(self.vault, amount)
         self.log("Sold", sender, amount)
@@ -110,6 +114,17 @@ class Ergon(Governed, Token):
     def burn(self, sender: bytes, amount: int) -> None:
         self._burn(sender, amount)
         self.log("Redeemed", sender, amount)
+
+    def _sells(self, sender: bytes, amount: int) -> None:
+        self.while_open()
+        ceiling, period, minted = self.sellers.get(sender, (0, 0, 0))
+        insist(ceiling > 0, "ergon: not a seller")
+        insist(amount <= self.left(sender), "ergon: beyond the ceiling")
+        now = self._period()
+        self.sellers[sender] = (ceiling, now, amount + (minted if period == now else 0))
+
+    def _period(self) -> int:
+        return self.world.now_s // self.period_s
 
 
 class Watt(Token):

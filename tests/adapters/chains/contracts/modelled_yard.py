@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from contract_words import Outcome
-from contract_yard import DELAY_S, DOMAINS, WHO, Yard
+from contract_yard import CEILING, DELAY_S, DOMAINS, SELL_PERIOD_S, WHO, Yard
 from embedded_machine import Embedded
 from model_certificates import Certificates
 from model_devices import DeviceRegistry
@@ -30,11 +30,11 @@ class Both:
         self.world = World(yard.places, yard.words, DOMAINS, yard.chain_id, yard.now_s)
         self.world.add("Timelock", Timelock, DELAY_S, WHO["proposer"], WHO["guardian"])
         self.world.add("Tsl", Tsl, WHO["anna"])
-        self.world.add("Ergon", Ergon, WHO["vault"])
+        self.world.add("Ergon", Ergon, WHO["vault"], SELL_PERIOD_S)
         self.world.add("Watt", Watt, WHO["vault"])
         self.world.add("DeviceRegistry", DeviceRegistry)
         self.world.add("Certificates", Certificates)
-        self.contracts["Ergon"].sellers.add(WHO["seller"])
+        self.contracts["Ergon"].sellers[WHO["seller"]] = (CEILING, 0, 0)
         self.contracts["DeviceRegistry"].makers.add(WHO["maker"])
         self.contracts["Certificates"].issuers.add(WHO["issuer"])
         self.happened: Counter[tuple[str, str, str | None]] = Counter()
@@ -95,9 +95,11 @@ class Both:
         assert (ask("Timelock", "proposer"), ask("Timelock", "guardian")) == (timelock.proposer, timelock.guardian)
         for call, due in timelock.due.items():
             assert ask("Timelock", "due_s", call) == due
-        for contract, roles in (("Ergon", "sellers"), ("DeviceRegistry", "makers"), ("Certificates", "issuers")):
+        for contract, roles in (("DeviceRegistry", "makers"), ("Certificates", "issuers")):
             for who in WHO.values():
                 assert ask(contract, roles, who) == (who in getattr(self.contracts[contract], roles))
+        for who in WHO.values():
+            assert ask("Ergon", "sellers", who) == self.contracts["Ergon"].sellers.get(who, (0, 0, 0))
 
     def _assert_certificates(self) -> None:
         ask, model = self.yard.ask, self.contracts["Certificates"]

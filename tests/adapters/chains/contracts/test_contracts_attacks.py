@@ -163,17 +163,17 @@ def test_a_certificate_that_its_issuer_took_back_is_not_claimed(yard: Yard) -> N
 
 @pytest.mark.row("M5")
 def test_timelock_bypass_nobody_does_at_once_what_has_to_wait(yard: Yard) -> None:
-    data = yard.words["Ergon"].call("set_seller", WHO["ben"], True)
+    data = yard.words["Ergon"].call("set_seller", WHO["ben"], 9)
     call = (yard.places["Ergon"], data, bytes(32))
     for who in ("anna", "proposer", "guardian", "deployer", "seller"):
-        assert yard.send(who, "Ergon", "set_seller", WHO["ben"], True).reason == "governed: not the timelock"
+        assert yard.send(who, "Ergon", "set_seller", WHO["ben"], 9).reason == "governed: not the timelock"
     assert yard.send("ben", "Timelock", "schedule", *call).reason == "timelock: not the proposer"
     assert yard.send("proposer", "Timelock", "execute", *call).reason == "timelock: not scheduled"
     assert yard.send("proposer", "Timelock", "schedule", *call).reason is None
     yard.later(DELAY_S - 1)
     assert yard.send("proposer", "Timelock", "execute", *call).reason == "timelock: not due"
     # Other words than were announced are another call.
-    other = (call[0], yard.words["Ergon"].call("set_seller", WHO["carla"], True), call[2])
+    other = (call[0], yard.words["Ergon"].call("set_seller", WHO["carla"], 9), call[2])
     yard.later(1)
     assert yard.send("proposer", "Timelock", "execute", *other).reason == "timelock: not scheduled"
     assert yard.send("carla", "Timelock", "execute", *call).reason is None
@@ -184,7 +184,7 @@ def test_timelock_bypass_nobody_does_at_once_what_has_to_wait(yard: Yard) -> Non
 
 @pytest.mark.row("M5")
 def test_timelock_bypass_a_stolen_proposers_key_is_stopped_by_the_guardian(yard: Yard) -> None:
-    call = (yard.places["Ergon"], yard.words["Ergon"].call("set_seller", WHO["ben"], True), bytes(32))
+    call = (yard.places["Ergon"], yard.words["Ergon"].call("set_seller", WHO["ben"], 9), bytes(32))
     assert yard.send("proposer", "Timelock", "schedule", *call).reason is None
     assert yard.send("guardian", "Timelock", "cancel", *call).reason is None
     yard.later(DELAY_S)
@@ -269,7 +269,7 @@ def test_guardian_stops_all_for_good_it_cannot_cancel_what_takes_its_place_or_en
 @pytest.mark.row("M5")
 def test_guardian_cancels_what_only_looks_like_the_end_of_a_pause(yard: Yard) -> None:
     resume = yard.words["Ergon"].call("resume")
-    for data in (b"", resume[:3], yard.words["Ergon"].call("set_seller", WHO["ben"], True) + resume):
+    for data in (b"", resume[:3], yard.words["Ergon"].call("set_seller", WHO["ben"], 9) + resume):
         call = (yard.places["Ergon"], data, bytes(32))
         assert yard.send("proposer", "Timelock", "schedule", *call).reason is None
         assert yard.send("guardian", "Timelock", "cancel", *call).reason is None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from contract_words import NOBODY, Words, compact, mirrored, reason_of, vrs
-from contract_yard import DELAY_S, WHO, Yard
+from contract_yard import CEILING, DELAY_S, WHO, Yard
 from model_devices import device_id
 from model_roles import FRESH_S, PAUSE_S
 from modelled_yard import CONTRACTS, GOVERNED, TOKENS, Both
@@ -48,7 +48,8 @@ def constructed_wrongly() -> set[str]:
         ("Timelock", (1, NOBODY, WHO["ben"])),
         ("Timelock", (1, WHO["anna"], NOBODY)),
         ("Watt", (NOBODY,)),
-        ("Ergon", (WHO["anna"], NOBODY, WHO["ben"])),
+        ("Ergon", (WHO["anna"], NOBODY, WHO["ben"], 1)),
+        ("Ergon", (WHO["anna"], WHO["ben"], WHO["ben"], 0)),
         ("DeviceRegistry", (NOBODY,)),
         ("Tsl", (NOBODY,)),
     ]
@@ -68,6 +69,7 @@ def tokens_wrongly(both: Both) -> None:
     both.send("anna", "Tsl", "approve", NOBODY, 1)
     both.send("ben", "Ergon", "mint", WHO["ben"], 1)
     both.send("seller", "Ergon", "mint", WHO["ben"], 2**63)
+    both.send("seller", "Ergon", "mint", WHO["ben"], CEILING + 1)
     both.send("ben", "Ergon", "mint_sold", 1)
     both.send("seller", "Ergon", "mint_sold", 0)
     both.send("seller", "Ergon", "mint_sold", 2**63)
@@ -81,7 +83,7 @@ def tokens_wrongly(both: Both) -> None:
 
 
 def roles_wrongly(both: Both) -> None:
-    call = (both.yard.places["Ergon"], both.yard.words["Ergon"].call("set_seller", WHO["ben"], True), bytes(32))
+    call = (both.yard.places["Ergon"], both.yard.words["Ergon"].call("set_seller", WHO["ben"], 9), bytes(32))
     both.send("anna", "Timelock", "schedule", *call)
     both.send("anna", "Timelock", "execute", *call)
     both.send("anna", "Timelock", "name_guardian", WHO["anna"])
@@ -98,7 +100,7 @@ def roles_wrongly(both: Both) -> None:
     ends = (both.yard.places["Ergon"], both.yard.words["Ergon"].call("resume"), bytes(32))
     both.send("proposer", "Timelock", "schedule", *ends)
     both.send("guardian", "Timelock", "cancel", *ends)
-    both.send("anna", "Ergon", "set_seller", WHO["anna"], True)
+    both.send("anna", "Ergon", "set_seller", WHO["anna"], 9)
     both.send("anna", "Ergon", "pause")
     both.send("guardian", "Ergon", "resume")
     both.send("guardian", "Ergon", "pause")
@@ -171,7 +173,7 @@ def tokens_rightly(both: Both) -> None:
 def roles_rightly(both: Both) -> None:
     words, places = both.yard.words, both.yard.places
     for contract, function, args in (
-        ("Ergon", "set_seller", (WHO["ben"], True)),
+        ("Ergon", "set_seller", (WHO["ben"], 9)),
         ("DeviceRegistry", "set_maker", (WHO["ben"], True)),
         ("Certificates", "set_issuer", (WHO["issuer"], False)),
         ("Certificates", "set_issuer", (WHO["issuer"], True)),
@@ -182,7 +184,7 @@ def roles_rightly(both: Both) -> None:
         both.send("proposer", "Timelock", "schedule", *call)
         both.later(DELAY_S)
         both.send("ben", "Timelock", "execute", *call)
-    other = (places["Ergon"], words["Ergon"].call("set_seller", WHO["ben"], False), b"\2" * 32)
+    other = (places["Ergon"], words["Ergon"].call("set_seller", WHO["ben"], 0), b"\2" * 32)
     for announced, by in ((other, "carla"), (other, "anna"), ((*call[:2], b"\2" * 32), "anna")):
         both.send("anna", "Timelock", "schedule", *announced)
         both.send(by, "Timelock", "cancel", *announced)

@@ -111,7 +111,7 @@ class Contracts(RuleBasedStateMachine):
         contract, function, args = data.draw(
             st.sampled_from(
                 [
-                    ("Ergon", "set_seller", (WHO["ben"], allowed)),
+                    ("Ergon", "set_seller", (WHO["ben"], 150 * allowed)),
                     ("DeviceRegistry", "set_maker", (WHO["ben"], allowed)),
                     ("Certificates", "set_issuer", (WHO["ben"], allowed)),
                     ("Certificates", "resume", ()),

@@ -41,7 +41,7 @@ class Vaults(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bank = Bank(bonded=3)
+        self.bank = Bank(bonded=3, bound=True)
         self.contracts = dict(zip(TOKENS, (self.bank.ergon, self.bank.watt, self.bank.tsl), strict=True))
         self.bank.tell(OPERATOR, self.bank.tsl, "transfer", self.bank.vault.address, BACKING)
         for one in PEOPLE:
@@ -78,7 +78,7 @@ class Vaults(RuleBasedStateMachine):
     def anchors(self) -> None:
         rows = {str(chain_account(one.id)): {token: self.sent[one.id, token] for token in TOKENS} for one in PEOPLE}
         state = paper({**rows, "grid": {ERGON: -self.owed}, "anna": {ERGON: 1}}, deposits=self.deposits)
-        told = point(len(self.finals) + 1, state)
+        told = point(len(self.finals) + 2, state)
         self.bank.anchor(told, WITNESSES[:3])
         self.finals.append((state, told))
 

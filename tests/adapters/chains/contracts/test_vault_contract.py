@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chain_bank import EXIT_AFTER_S, REWARD, Bank, paper, point
+from chain_bank import CEILING, EXIT_AFTER_S, EXIT_GRACE_S, REWARD, SELL_PERIOD_S, Bank, paper, point
 from commonwatt.adapters.chains.evm.words import call_data
 from commonwatt.flows.chain_ports import Contract, Reverted
 from commonwatt.flows.crossing_proofs import (
@@ -12,13 +12,16 @@ from commonwatt.flows.crossing_proofs import (
     Place,
     Proof,
     account_proof,
+    bound_proof,
     credited_proof,
     exit_proof,
     exported_proof,
     point_of,
+    refused_proof,
     withdrawal_proof,
 )
 from commonwatt.flows.rulebook import State
+from commonwatt.flows.rulebook.tokens.crossed import Named
 from commonwatt.identity.keys import SigningKey
 from commonwatt.ledger.checkpoint import Checkpoint
 from commonwatt.model import AccountId, Commodity, chain_account
@@ -36,13 +39,22 @@ class Rich(Bank):
     """A Vault that holds some of each token that is held."""
 
     def __init__(self) -> None:
-        super().__init__(bonded=3, backing=HELD)
+        super().__init__(bonded=3, backing=HELD, bound=True)
 
     def final(self, size: int, state: State) -> Checkpoint:
         """Anchor a state."""
         told = point(size, state)
         self.anchor(told, BONDED)
         return told
+
+    def silent(self, told: Checkpoint) -> None:
+        """Let the operator be silent, and the exit be announced, for long enough."""
+        self.later(EXIT_AFTER_S + 10)
+        self.announce(told)
+        self.later(EXIT_GRACE_S)
+
+    def announce(self, told: Checkpoint) -> None:
+        self.tell(CAROL, self.vault, "announce_exit", point_of(told))
 
     def withdraw(self, proof: Proof, to: SigningKey = ALICE) -> None:
         self.tell(CAROL, self.vault, "withdraw", to.id, *proof.args())
@@ -62,9 +74,9 @@ def sent(ergon: int = 0, watt: int = 0, tsl: int = 0, **more: Any) -> State:
     return paper({"anna": {ERGON: 77}, OUT: {ERGON: ergon, WATT: watt, TSL: tsl}}, keys=MEMBERS, **more)
 
 
-def refused(words: str, call: Any, *args: Any) -> None:
+def refused(words: str, call: Any, *args: Any, **more: Any) -> None:
     with pytest.raises(Reverted) as caught:
-        call(*args)
+        call(*args, **more)
     assert caught.value.reason == words
 
 
@@ -156,6 +168,8 @@ def test_attack_reentrancy_a_token_that_asks_again_gets_nothing_more() -> None:
     vault = bank.made(
         "Vault", bank.lock.address, bank.checkpoints.address, greedy.address, bank.watt.address, bank.tsl.address, 9
     )
+    names_it = paper({}, vault=Named(chain_id=bank.chain.chain_id, vault=vault.address))
+    bank.tell(CAROL, vault, "bind", *bound_proof(names_it, bank.final(9, names_it)).args())
     bank.tell(OPERATOR, greedy, "give", vault.address, 20_000)
     proof = withdrawal_proof(state, bank.final(10, state), ALICE.id)
     args = ALICE.id, *proof.args()
@@ -225,7 +239,93 @@ def test_nobody_exits_while_the_operator_is_there() -> None:
     bank, state = Rich(), sent()
     told = bank.final(10, state)
     bank.later(EXIT_AFTER_S - 10)
-    refused("vault: the operator is there", bank.exit, exit_proof(state, told, AccountId("anna")))
+    refused("vault: the operator is there", bank.announce, told)
+    refused("vault: not announced", bank.exit, exit_proof(state, told, AccountId("anna")))
+
+
+def test_attack_who_was_merely_off_anchors_before_anybody_can_close_the_vault() -> None:
+    """A first call after a long silence closes nothing: an operator who comes back in time undoes it by an anchor."""
+    bank, state = Rich(), sent()
+    told = bank.final(10, state)
+    proof = exit_proof(state, told, AccountId("anna"))
+    bank.later(EXIT_AFTER_S + 10)
+    refused("vault: not announced", bank.exit, proof)
+    bank.announce(told)
+    refused("vault: announced before", bank.announce, told)
+    bank.later(EXIT_GRACE_S - 100)
+    refused("vault: announced too lately", bank.exit, proof)
+    later = bank.final(11, sent(1))
+    bank.later(EXIT_GRACE_S)
+    refused("vault: not the last checkpoint", bank.exit, proof)
+    refused("vault: not announced", bank.exit, exit_proof(sent(1), later, AccountId("anna")))
+    refused("vault: not the last checkpoint", bank.announce, told)
+    refused("vault: the operator is there", bank.announce, later)
+    assert bank.ask(bank.vault, "closed_at") == 0
+    bank.silent(later)
+    bank.exit(exit_proof(sent(1), later, AccountId("anna")))
+    refused("vault: closed", bank.announce, later)
+    assert bank.ask(bank.vault, "closed_at") == 11
+
+
+def test_attack_contracts_founded_anew_are_never_bound_and_pay_nothing_again() -> None:
+    bank = Rich()
+    state = bank.paper({OUT: {ERGON: 5_000}})
+    told = bank.final(10, state)
+    bank.withdraw(withdrawal_proof(state, told, ALICE.id))
+    anew = bank.made("Vault", bank.lock.address, bank.checkpoints.address, *bank.tokens, EXIT_AFTER_S)
+    bank.tell(OPERATOR, bank.ergon, "mint", anew.address, 5_000)
+    named = bound_proof(state, told).args()
+    refused("vault: the ledger names another", bank.tell, CAROL, anew, "bind", *named)
+    withdrawal = (ALICE.id, *withdrawal_proof(state, told, ALICE.id).args())
+    refused("vault: not bound", bank.tell, CAROL, anew, "withdraw", *withdrawal)
+    refused("vault: not bound", bank.tell, ALICE, anew, "deposit", bank.ergon.address, 1, b"anna")
+    refused("vault: not bound", bank.tell, CAROL, anew, "announce_exit", point_of(told))
+    refused("vault: bound before", bank.tell, CAROL, bank.vault, "bind", *named)
+    assert bank.held(bank.ergon, ALICE) == 5_000
+
+
+def test_a_vault_is_bound_by_a_final_state_of_its_own_chain_alone() -> None:
+    bank = Bank(bonded=3, backing=HELD)
+    state, elsewhere = (
+        paper({"anna": {ERGON: 1}}, vault=Named(chain_id=chain_id, vault=bank.vault.address))
+        for chain_id in (bank.chain.chain_id, 1)
+    )
+    refused("vault: not final", bank.bind, state, point(10, state))
+    bank.anchor(point(10, elsewhere), BONDED)
+    refused("vault: another account", bank.bind, elsewhere, point(10, elsewhere))
+    port = credited_proof(elsewhere, point(10, elsewhere)).args()
+    refused("vault: another account", bank.tell, CAROL, bank.vault, "bind", *port)
+    bank.anchor(point(11, state), BONDED)
+    good = bound_proof(state, point(11, state))
+    fake = Proof(point=good.point, row=good.row[:64] + bytes(20), place=good.place)
+    refused("books: not an exit of this state", bank.tell, CAROL, bank.vault, "bind", *fake.args())
+    bank.bind(state, point(11, state))
+    assert bank.ask(bank.vault, "bound_to") == bank.chain.chain_id
+
+
+def test_a_refused_deposit_goes_back_to_its_sender_by_proof_once() -> None:
+    bank, first = Rich(), sent(900, 300)
+    bank.withdraw(withdrawal_proof(first, bank.final(10, first), ALICE.id))
+    for token, amount in ((bank.ergon, 100), (bank.watt, 300), (bank.ergon, 50)):
+        bank.deposit(ALICE, token, amount)
+    state = sent(900, 300, deposits=3, refused={0: ALICE.id, 1: ALICE.id})
+    told = bank.final(11, state)
+
+    def reclaim(number: int, token: Contract, amount: int, sender: str = ALICE.id, of: int | None = None) -> None:
+        proof = refused_proof(state, told, number if of is None else of).args()
+        bank.tell(CAROL, bank.vault, "reclaim", number, sender, token.address, amount, *proof)
+
+    refused("vault: another account", reclaim, 2, bank.ergon, 50, of=0)
+    refused("vault: no such deposit", reclaim, 0, bank.ergon, 101)
+    refused("vault: no such deposit", reclaim, 0, bank.ergon, 100, BOB.id)
+    reclaim(0, bank.ergon, 100)
+    refused("vault: no such deposit", reclaim, 0, bank.ergon, 100)
+    reclaim(1, bank.watt, 300)
+    assert (bank.held(bank.ergon, ALICE), bank.held(bank.watt, ALICE)) == (850, 300)
+    seen = point(12, state)
+    fake = refused_proof(state, seen, 0).args()
+    args = (2, ALICE.id, bank.ergon.address, 50, *fake)
+    refused("vault: not final", bank.tell, CAROL, bank.vault, "reclaim", *args)
 
 
 def test_attack_operator_withholds_data_and_a_witness_lets_everybody_exit() -> None:
@@ -234,7 +334,7 @@ def test_attack_operator_withholds_data_and_a_witness_lets_everybody_exit() -> N
     balances = {"anna": {ERGON: 500, TSL: 7}, "ben": {ERGON: -20, WATT: 900}, OUT: {ERGON: 30}}
     state = paper(balances, keys=MEMBERS)
     told = bank.final(10, state)
-    bank.later(EXIT_AFTER_S + 10)
+    bank.silent(told)
     bank.exit(exit_proof(state, told, AccountId("anna")))
     bank.exit(exit_proof(state, told, AccountId("ben")))
     bank.withdraw(withdrawal_proof(state, told, ALICE.id))
@@ -247,7 +347,7 @@ def test_attack_exit_from_an_older_state_or_to_somebody_elses_address() -> None:
     bank = Rich()
     rich, poor = paper({"anna": {ERGON: 500}}, keys=MEMBERS), paper({"anna": {ERGON: 5}, "ben": {TSL: 1}}, keys=MEMBERS)
     old, new = bank.final(10, rich), bank.final(11, poor)
-    bank.later(EXIT_AFTER_S + 10)
+    bank.silent(new)
     refused("vault: not the last checkpoint", bank.exit, exit_proof(rich, old, AccountId("anna")))
     anna, ben = (exit_proof(poor, new, AccountId(who)) for who in MEMBERS)
     refused("vault: another account", bank.exit, ExitProof(account=anna.account, exit=ben.exit))
@@ -261,7 +361,7 @@ def test_attack_an_operator_who_comes_back_cannot_have_paid_twice() -> None:
     bank = Rich()
     state = paper({"anna": {ERGON: 500}}, keys=MEMBERS)
     told = bank.final(10, state)
-    bank.later(EXIT_AFTER_S + 10)
+    bank.silent(told)
     bank.exit(exit_proof(state, told, AccountId("anna")))
     again = sent(500)
     proof = withdrawal_proof(again, bank.final(11, again), ALICE.id)
@@ -279,11 +379,11 @@ def test_deposits_that_nobody_credited_go_back_when_the_operator_stops() -> None
     told = bank.final(11, state)
     proof = credited_proof(state, told).args()
 
-    def reclaim(number: int, token: Contract, amount: int, by: SigningKey = ALICE) -> None:
-        bank.tell(by, bank.vault, "reclaim", number, token.address, amount, *proof)
+    def reclaim(number: int, token: Contract, amount: int, sender: SigningKey = ALICE) -> None:
+        bank.tell(CAROL, bank.vault, "reclaim", number, sender.id, token.address, amount, *proof)
 
-    refused("vault: the operator is there", reclaim, 1, bank.ergon, 200)
-    bank.later(EXIT_AFTER_S + 10)
+    refused("vault: not announced", reclaim, 1, bank.ergon, 200)
+    bank.silent(told)
     refused("vault: credited", reclaim, 0, bank.ergon, 100)
     refused("vault: no such deposit", reclaim, 1, bank.ergon, 201)
     refused("vault: no such deposit", reclaim, 1, bank.ergon, 200, BOB)
@@ -293,7 +393,7 @@ def test_deposits_that_nobody_credited_go_back_when_the_operator_stops() -> None
     assert (bank.held(bank.ergon, ALICE), bank.held(bank.watt, ALICE)) == (800, 300)
     wrong = exit_proof(state, told, AccountId("anna")).exit
     with pytest.raises(Reverted, match="another account"):
-        bank.tell(ALICE, bank.vault, "reclaim", 0, bank.ergon.address, 100, *wrong.args())
+        bank.tell(ALICE, bank.vault, "reclaim", 0, ALICE.id, bank.ergon.address, 100, *wrong.args())
 
 
 def test_what_the_retailer_owes_for_exports_is_minted_into_the_vault_once() -> None:
@@ -326,6 +426,25 @@ def test_what_was_sold_in_the_ledger_is_minted_into_the_vault_up_to_a_running_to
     refused("ergon: not a seller", bank.tell, CAROL, bank.ergon, "mint_sold", 900)
     bank.tell(OPERATOR, bank.ergon, "mint_sold", 600)
     assert bank.held(bank.ergon, bank.vault) == HELD + 600
+
+
+def test_attack_a_seller_mints_no_more_in_a_period_than_its_ceiling() -> None:
+    bank = Rich()
+    bank.later(SELL_PERIOD_S)
+    bank.tell(OPERATOR, bank.ergon, "mint", ALICE.id, CEILING - 10)
+    refused("ergon: beyond the ceiling", bank.tell, OPERATOR, bank.ergon, "mint", ALICE.id, 11)
+    refused("ergon: beyond the ceiling", bank.tell, OPERATOR, bank.ergon, "mint_sold", 11)
+    bank.tell(OPERATOR, bank.ergon, "mint_sold", 10)
+    assert bank.ask(bank.ergon, "left", OPERATOR.id) == 0
+    bank.later(SELL_PERIOD_S)
+    assert bank.ask(bank.ergon, "left", OPERATOR.id) == CEILING
+    bank.tell(OPERATOR, bank.ergon, "mint", ALICE.id, CEILING)
+    bank.ruled((bank.ergon, "set_seller", OPERATOR.id, CEILING // 2))
+    assert bank.ask(bank.ergon, "left", OPERATOR.id) == 0
+    bank.later(SELL_PERIOD_S)
+    refused("ergon: beyond the ceiling", bank.tell, OPERATOR, bank.ergon, "mint", ALICE.id, CEILING // 2 + 1)
+    bank.ruled((bank.ergon, "set_seller", OPERATOR.id, 0))
+    refused("ergon: not a seller", bank.tell, OPERATOR, bank.ergon, "mint", ALICE.id, 1)
 
 
 def test_witnesses_earn_from_what_holders_outside_pay_for_storage() -> None:

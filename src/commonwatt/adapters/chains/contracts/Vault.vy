@@ -5,9 +5,13 @@
 @notice In: a deposit is credited in the ledger once its block is final. WATT is burnt on the way in.
     Out: what members send out stands in the ledger on the account of an address, which only grows; the Vault pays the
     difference between that and what it has paid there before. Nothing can be replayed, an old proof pays nothing.
-    If no checkpoint was anchored for `exit_after_s`, everybody takes their own balance out of the last one, to the
-    address of their first key. The first to do so closes the Vault for good: what the ledger says later counts no more,
-    and deposits that the last checkpoint does not know go back.
+    A deposit that the ledger refused goes back to its sender, by proof of that.
+    It is bound once: a final state has to name this very Vault, on this chain. A ledger names one for ever, so contracts
+    that are founded anew pay nothing that was paid before. Unbound it takes in and pays nothing.
+    If no checkpoint was anchored for `exit_after_s`, anybody announces the exit; unless one is anchored within
+    `exit_grace_s` of that, everybody takes their own balance out of the last one, to the address that it names for them.
+    The first to do so closes the Vault for good: what the ledger says later counts no more, and deposits that the last
+    checkpoint does not know go back.
     Nobody has a right to take anything out in another way.
 """
 
@@ -40,6 +44,15 @@ event Paid:
     tsl: uint256
 
 
+event Bound:
+    size: uint64
+
+
+event ExitAnnounced:
+    size: uint64
+    closes_s: uint256
+
+
 event Closed:
     size: uint64
 
@@ -54,7 +67,7 @@ LANE: constant(uint256) = 2**64 - 1
 MOST: constant(uint256) = 2**53 - 1
 POOL: constant(Bytes[64]) = b"commission-pool"
 EDUCATION: constant(Bytes[64]) = b"education-pot"
-# The name of the exits' row that tells how many deposits were credited.
+# The name of the exits' row that tells how many deposits the ledger was told.
 PORT: constant(bytes32) = keccak256(
     x"636861696e2d706f7274000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
 )
@@ -64,15 +77,20 @@ ergon: public(immutable(address))
 watt: public(immutable(address))
 tsl: public(immutable(address))
 exit_after_s: public(immutable(uint256))
+# From the announcement of the exit to the exit: an operator who was merely away anchors in it, and nothing comes of it.
+exit_grace_s: public(immutable(uint256))
 
+# The chain on which the ledger names this Vault; 0 until that was shown.
+bound_to: public(uint256)
 # How many deposits there were: the number of the next.
 deposits: public(uint256)
 # By number: the hash of sender, token and amount; nothing once it was returned.
 _deposit: HashMap[uint256, bytes32]
 # By name's hash: what was paid of ERGON, WATT and TSL, 64 bits each.
 _paid: HashMap[bytes32, uint256]
-# The checkpoint that everybody exits from; its size counts in `closed_at`.
+# The checkpoint that everybody exits from, once that was announced; its size counts in `closed_at`.
 _closing: bytes32
+announced_s: public(uint256)
 closed_at: public(uint64)
 
 
@@ -90,6 +108,22 @@ def __init__(timelock: address, checkpoints_: address, ergon_: address, watt_: a
     watt = watt_
     tsl = tsl_
     exit_after_s = after_s
+    exit_grace_s = max(after_s // 4, 1)
+
+
+@external
+def bind(point: books.Point, exit_row: Bytes[84], place: books.Place):
+    """
+    @notice Show that the ledger names this very Vault, on this chain; by anybody, once.
+    @param exit_row Of the name `chain-vault:` and the chain's number.
+    """
+    assert self.bound_to == 0, "vault: bound before"
+    assert staticcall books.Checkpoints(checkpoints).is_final(point), "vault: not final"
+    books.exit_to(point.state_root, exit_row, place)
+    assert books.name(exit_row) == books.numbered(b"chain-vault:", chain.id), "vault: another account"
+    assert books.tells(exit_row) == self, "vault: the ledger names another"
+    self.bound_to = chain.id
+    log Bound(size=point.size)
 
 
 @external
@@ -125,13 +159,30 @@ def withdraw(to: address, point: books.Point, row: Bytes[96], place: books.Place
     @notice Pay an address what was sent out to it in the ledger and not paid yet; by anybody.
     @param row Of the account `chain:` and the address.
     """
-    closed: uint64 = self.closed_at
-    assert closed == 0 or point.size <= closed, "vault: closed before"
-    assert staticcall books.Checkpoints(checkpoints).is_final(point), "vault: not final"
+    self._is_final(point)
     books.account(point.state_root, row, place)
     name: bytes32 = books.name_of(to)
     assert books.name(row) == name, "vault: another account"
     self._pay(name, to, point.size, row)
+
+
+@external
+def announce_exit(point: books.Point):
+    """
+    @notice Say that the operator was silent for `exit_after_s` after the last checkpoint; by anybody. A later checkpoint
+        undoes it.
+    """
+    self._while_bound()
+    told: bytes32 = keccak256(abi_encode(point))
+    assert self.closed_at == 0, "vault: closed"
+    assert staticcall books.Checkpoints(checkpoints).is_last(point), "vault: not the last checkpoint"
+    # Said again, it would begin to wait again.
+    assert self._closing != told, "vault: announced before"
+    silent_s: uint256 = block.timestamp - staticcall books.Checkpoints(checkpoints).anchored_s()
+    assert silent_s > exit_after_s, "vault: the operator is there"
+    self._closing = told
+    self.announced_s = block.timestamp
+    log ExitAnnounced(size=point.size, closes_s=block.timestamp + exit_grace_s)
 
 
 @external
@@ -145,23 +196,36 @@ def exit(point: books.Point, row: Bytes[96], place: books.Place, exit_row: Bytes
     books.exit_to(point.state_root, exit_row, exit_place)
     name: bytes32 = books.name(row)
     assert name == books.name(exit_row), "vault: another account"
-    self._pay(name, convert(convert(slice(exit_row, 64, 20), bytes20), address), point.size, row)
+    self._pay(name, books.tells(exit_row), point.size, row)
 
 
 @external
 @nonreentrant
-def reclaim(number: uint256, token: address, amount: uint256, point: books.Point, exit_row: Bytes[84], place: books.Place):
+def reclaim(
+    number: uint256,
+    sender: address,
+    token: address,
+    amount: uint256,
+    point: books.Point,
+    exit_row: Bytes[84],
+    place: books.Place,
+):
     """
-    @notice Give a deposit back that the last checkpoint does not know; by its sender.
+    @notice Give a deposit back to its sender, by what stands here of it; by anybody.
+    @param exit_row Of the name `chain-refused:` and its number, where the ledger refused it; or, where the operator
+        stopped, of `chain-port`: the last checkpoint was not told of it.
     """
-    self._close(point)
+    if books.name(exit_row) == PORT:
+        self._close(point)
+        assert number >= convert(slice(exit_row, 64, 20), uint256), "vault: credited"
+    else:
+        self._is_final(point)
+        assert books.name(exit_row) == books.numbered(b"chain-refused:", number), "vault: another account"
     books.exit_to(point.state_root, exit_row, place)
-    assert books.name(exit_row) == PORT, "vault: another account"
-    assert number >= convert(slice(exit_row, 64, 20), uint256), "vault: credited"
-    assert self._deposit[number] == keccak256(abi_encode(msg.sender, token, amount)), "vault: no such deposit"
+    assert self._deposit[number] == keccak256(abi_encode(sender, token, amount)), "vault: no such deposit"
     self._deposit[number] = empty(bytes32)
-    self._send(token, msg.sender, amount)
-    log Returned(number=number, sender=msg.sender)
+    self._send(token, sender, amount)
+    log Returned(number=number, sender=sender)
 
 
 @external
@@ -178,6 +242,7 @@ def paid(name: Bytes[64]) -> (uint256, uint256, uint256):
 @internal
 def _take_in(token: address, amount: uint256):
     governed.while_open()
+    self._while_bound()
     assert self.closed_at == 0, "vault: closed"
     assert token in [ergon, watt, tsl], "vault: not a token of ours"
     assert 0 < amount and amount <= MOST, "vault: no such amount"
@@ -195,18 +260,39 @@ def _deposited(token: address, amount: uint256, account: Bytes[64]):
 
 
 @internal
+@view
+def _while_bound():
+    """
+    @notice Refuse while the ledger is not known to name this Vault here; also where the chain was split since.
+    """
+    assert self.bound_to == chain.id, "vault: not bound"
+
+
+@internal
+@view
+def _is_final(point: books.Point):
+    """
+    @notice Refuse a checkpoint that was not anchored, or only after everybody exited.
+    """
+    self._while_bound()
+    closed: uint64 = self.closed_at
+    assert closed == 0 or point.size <= closed, "vault: closed before"
+    assert staticcall books.Checkpoints(checkpoints).is_final(point), "vault: not final"
+
+
+@internal
 def _close(point: books.Point):
     """
     @notice Refuse any but the checkpoint that everybody exits from; close with the last one if its time has come.
     """
-    told: bytes32 = keccak256(abi_encode(point))
+    self._while_bound()
+    announced: bool = self._closing == keccak256(abi_encode(point))
     if self.closed_at > 0:
-        assert self._closing == told, "vault: not the last checkpoint"
+        assert announced, "vault: not the last checkpoint"
         return
     assert staticcall books.Checkpoints(checkpoints).is_last(point), "vault: not the last checkpoint"
-    silent_s: uint256 = block.timestamp - staticcall books.Checkpoints(checkpoints).anchored_s()
-    assert silent_s > exit_after_s, "vault: the operator is there"
-    self._closing = told
+    assert announced, "vault: not announced"
+    assert block.timestamp >= self.announced_s + exit_grace_s, "vault: announced too lately"
     self.closed_at = point.size
     log Closed(size=point.size)
 

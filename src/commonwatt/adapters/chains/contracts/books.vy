@@ -2,8 +2,9 @@
 """
 @title Books: what a final state of the community's ledger says of one account
 @license Apache-2.0
-@notice A row is 64 bytes of name and four big-endian int64 (energy, ERGON, WATT, TSL), or a name and an address where
-    its owner exits to. It stands in the tree of its section, whose root is a leaf in the tree of sections.
+@notice A row is 64 bytes of name and four big-endian int64 (energy, ERGON, WATT, TSL), or a name and 20 bytes: where its
+    owner exits to, which Vault the ledger names, how many deposits were told, which one was refused. It stands in the
+    tree of its section, whose root is a leaf in the tree of sections.
 @dev `ledger.accounts.rows`, `flows/rulebook/tokens/exits.py`; sections: `flows/rulebook/state.py`.
 """
 
@@ -57,7 +58,7 @@ def account(state_root: bytes32, row: Bytes[96], place: Place):
 @pure
 def exit_to(state_root: bytes32, row: Bytes[84], place: Place):
     """
-    @notice Refuse a row that does not say in this state where somebody exits to.
+    @notice Refuse a row that does not stand among the exits of this state.
     """
     assert len(row) == 84 and self._stands(state_root, row, place, EXITS), "books: not an exit of this state"
 
@@ -81,6 +82,26 @@ def name_of(who: address) -> bytes32:
     first: uint256 = (CHAIN << 192) | self._digits(number >> 64, 24)
     second: uint256 = self._digits(number & LANE, 16) << 128
     return keccak256(concat(convert(first, bytes32), convert(second, bytes32)))
+
+
+@internal
+@pure
+def numbered(word: Bytes[14], number: uint256) -> bytes32:
+    """
+    @notice The same for a row that is named by a word and a number: `chain-vault:1`. No account is called so.
+    """
+    # What is too long for a name is cut, and then is the name of no row: the ledger's numbers have 16 digits at most.
+    told: Bytes[156] = concat(word, convert(uint2str(number), Bytes[78]), empty(bytes32), empty(bytes32))
+    return keccak256(slice(told, 0, 64))
+
+
+@internal
+@pure
+def tells(row: Bytes[84]) -> address:
+    """
+    @notice The 20 bytes that stand behind the name.
+    """
+    return convert(convert(slice(row, 64, 20), bytes20), address)
 
 
 @internal

@@ -30,6 +30,13 @@ _SEND_OUT = {
     }
 }
 
+_EXIT_TO = {
+    "exit to": {
+        "summary": "Name a wallet's address",
+        "value": {"address": "0x00000000000000000000000000000000000000A1"},
+    }
+}
+
 
 class OpenChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A channel that somebody opens; see `views.channels.open_channel`."""
@@ -93,6 +100,28 @@ async def claim(request: Request, community: There, seat: Seated, account: str, 
     """The operator sends it and pays the chain for it; what was paid before is not paid again."""
     found = await views.claim(community, seat, AccountId(account), address)
     return answer(request, found, status=201)
+
+
+@router.get("/accounts/{account}/exit", response_model=views.ExitView,
+            summary="Where an account exits to", **allows(Action.SEE_ENTRIES))  # fmt: skip
+async def exit_of(request: Request, community: There, seat: Seated, account: str) -> Response:
+    """The address of the chain to which the account's own goes if the operator stops."""
+    return answer(request, views.exit_of(community, seat, AccountId(account)))
+
+
+@router.post("/accounts/{account}/exit", response_model=WriteDone, status_code=201,
+             summary="Name where an account exits to", **allows(Action.SEND_TOKENS))  # fmt: skip
+async def exit_to(
+    request: Request,
+    community: There,
+    seat: Seated,
+    account: str,
+    body: Annotated[dict[str, Any], Body(openapi_examples=_EXIT_TO)],
+    key: IdempotencyKey = None,
+) -> Response:
+    """It stands until another is named, whatever keys are registered later; it counts once it is anchored."""
+    told = {**body, "what": "exit to"}
+    return await write(request, community, seat, Action.SEND_TOKENS, AccountId(account), Kind.TRANSFER, told, key)
 
 
 @router.get("/accounts/{account}/channels", response_model=list[ChannelFact], summary="An account's payment channels",

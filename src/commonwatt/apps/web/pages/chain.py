@@ -135,6 +135,10 @@ def _facts(words: Words, told: views.ChainView) -> Markup:
         (words.say("Where it runs"), kind),
         (words.say("Chain number"), str(told.chain_id)),
         (words.say("The last final checkpoint is"), stage(words, told.stage)),
+        (
+            words.say("The Vault"),
+            words.say("knows that it is the log's") if told.bound else words.say("waits to be named"),
+        ),
     ]
     places = [tag("li", row(words.say("Sends for the community"), "", note=code(told.operator)))]
     if told.rpc:

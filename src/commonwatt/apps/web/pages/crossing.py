@@ -38,6 +38,7 @@ def crossing(context: Context, account: AccountId) -> None:
     if views.chain(context.community, context.seat).kind:
         _out(context, account)
         _claims(context, account)
+        _exit(context, account)
         channels(context, account)
 
 
@@ -158,6 +159,44 @@ def _claim_row(words: Words, account: AccountId, one: views.Withdrawal) -> Marku
         href = f"/api/v1/accounts/{account}/withdrawals/{one.address}/proof"
         acts.append(tag("a", words.say("Proof"), href=href, class_="button", download="withdrawal.json"))
     return join(line, tag("div", *acts, class_="ways"))
+
+
+def _exit(context: Context, account: AccountId) -> None:
+    words = context.words
+    draft = _Draft()
+
+    def card() -> Markup:
+        found = views.exit_of(context.community, context.seat, account)
+        how = words.say("It was named.") if found.named else words.say("It is that of the key registered last.")
+        where = tag("code", found.address) if found.address else words.say("Nowhere yet")
+        why = words.say("If the operator stops, all that is yours here can be taken to this address on the chain.")
+        parts = [tag("h2", words.say("If the operator stops")), tag("p", why, class_="small"), row(where, "", note=how)]
+        kept = wallets.wallet(context.community, context.seat, account).custodial
+        if context.community.state.has_chain and kept:
+            note = words.say("This community keeps your key: name an address of a wallet that only you have.")
+            parts += [
+                tag("p", note, class_="small"),
+                text_field(
+                    "exit-address", words.say("Address of my own wallet"), draft.to, why=_judged(words, draft.to)
+                ),
+                button("exit-to", words.say("Name it"), kind="first"),
+            ]
+        return tag("div", *parts, class_="card pile")
+
+    def set_to(value: object) -> None:
+        draft.to = str(value).strip()[:64]
+        piece.set_content(card())
+
+    async def name(_: object) -> None:
+        to = with_checksum(read_address(draft.to))
+        told = {"what": "exit to", "address": to}
+        await wishes.granted(context.community, context.seat, Action.SEND_TOKENS, account, Kind.TRANSFER, told)
+        draft.to = ""
+        piece.set_content(card())
+        context.announce(words.say("What is yours goes to {to} if the operator stops.", to=to))
+
+    piece = context.put(card(), on={"exit-address": set_to, "exit-to": name})
+    context.redraw(piece, card, (account, "register", "transfer"))
 
 
 def _back(context: Context, account: AccountId) -> Markup:

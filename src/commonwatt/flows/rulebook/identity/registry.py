@@ -10,8 +10,9 @@ from commonwatt.flows.rulebook.settlement import sharing
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SharingKey
 from commonwatt.flows.rulebook.state import CHAIN_DESK, CHAIN_ROLE, Answer, Gateway, State
 from commonwatt.flows.rulebook.tokens import commission
+from commonwatt.flows.rulebook.tokens.crossed import Named
 from commonwatt.identity.keys import VerifyingKey
-from commonwatt.identity.p256 import verifying_key
+from commonwatt.identity.p256 import AnyVerifyingKey, verifying_key
 from commonwatt.ledger.checkpoint import read_note
 from commonwatt.model import (
     GRID,
@@ -89,11 +90,17 @@ def register(state: State, request: Request, body: bodies.Register, stamped_s: i
         state.keys.add(key, "gateway", AccountId(body.gateway), gateway)
         state.registry_version += 1
         return Outcome.BOOKED
+    return _key(state, key, body, stamped_s)
+
+
+def _key(state: State, key: AnyVerifyingKey, body: bodies.RegisterKey, stamped_s: int) -> Outcome:
     account = AccountId(body.account)
-    if _misplaced(body.role, account):
+    if _misplaced(body.role, account) or not _of_one_vault(state, body):
         return Outcome.NOT_ALLOWED
     new = body.role == "member" and not state.keys.has_role(account, "member")
     state.keys.add(key, body.role, account)
+    if body.chain_id is not None and body.vault is not None:
+        state.crossed.vault = Named(chain_id=body.chain_id, vault=body.vault)
     state.registry_version += 1
     if new:
         commission.welcome(state, account, stamped_s // SLOT_SECONDS * SLOT_SECONDS)
@@ -105,6 +112,16 @@ def _misplaced(role: str, account: AccountId) -> bool:
     if (account == GRID) != (role == "dso") or (role == CHAIN_ROLE and account != CHAIN_DESK):
         return True
     return account in set(SYSTEM_ACCOUNTS) - {GRID}
+
+
+def _of_one_vault(state: State, body: bodies.RegisterKey) -> bool:
+    """Tell whether the crossing desk's key, and no other, names a Vault: the one that was named before, if any was.
+
+    A second one could be shown the same states, and would pay again what the first one paid.
+    """
+    if body.role != CHAIN_ROLE or body.chain_id is None or body.vault is None:
+        return body.role != CHAIN_ROLE and body.chain_id is None and body.vault is None
+    return state.crossed.vault in (None, Named(chain_id=body.chain_id, vault=body.vault))
 
 
 def _claim(state: State, request: Request, body: bodies.RegisterAsset, stamped_s: int) -> Outcome:

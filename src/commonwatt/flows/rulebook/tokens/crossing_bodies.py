@@ -27,6 +27,15 @@ class SendOut(_Body, frozen=True, tag_field="what", tag="send out"):
     address: Annotated[str, Meta(pattern=r"^0x[0-9a-fA-F]{40}\Z")]
 
 
+class ExitTo(_Body, frozen=True, tag_field="what", tag="exit to"):
+    """Where on the chain an account's own goes if the operator stops; ``address`` as in `SendOut`.
+
+    It stands until another is named, whatever keys are registered later.
+    """
+
+    address: Annotated[str, Meta(pattern=r"^0x[0-9a-fA-F]{40}\Z")]
+
+
 class Deposited(_Body, frozen=True, tag_field="what", tag="deposited"):
     """What the Vault took in, in a block that is final.
 
@@ -34,7 +43,7 @@ class Deposited(_Body, frozen=True, tag_field="what", tag="deposited"):
         number: The Vault's own count of deposits, from 0 without gaps: each counts once.
         tx: The transaction.
         block: The block's number.
-        sender: Who paid it in, in lower case; what cannot be credited goes back there.
+        sender: Who paid it in, in lower case; what cannot be credited goes back there, out of the Vault.
         account: Whom it is for; empty where the chain names what no account here is called.
         commodity: What it was.
         amount: Whole base units.
@@ -49,4 +58,4 @@ class Deposited(_Body, frozen=True, tag_field="what", tag="deposited"):
     amount: Annotated[int, Meta(gt=0, le=MAX_SAFE_INTEGER)]
 
 
-CrossingBody = SendOut | Deposited
+CrossingBody = SendOut | ExitTo | Deposited
