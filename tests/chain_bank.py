@@ -24,7 +24,7 @@ from on_chain import ALICE, BOB, CAROL, COINS, GENESIS, OPERATOR, Ground, key
 
 NAME = "tiny"
 UNBONDING_S, EXIT_AFTER_S, REWARD = 86_400, 14 * 86_400, 1_000
-EXIT_GRACE_S, SELL_PERIOD_S, CEILING = EXIT_AFTER_S // 4, 86_400, 10**14
+SELL_PERIOD_S, CEILING = 86_400, 10**14
 WITNESSES = tuple(sorted((key(f"witness {n}") for n in range(5)), key=lambda one: one.id))
 """In the order in which a contract wants their signatures."""
 STAKE, LEAST_BOND = 10**9, 10**8

@@ -8,7 +8,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "flows"))
 from chain_town import ChainTown
 
-from chain_bank import EXIT_AFTER_S, EXIT_GRACE_S
+from chain_bank import EXIT_AFTER_S
 from commonwatt.adapters.chains.embedded.chain import EmbeddedChain
 from commonwatt.flows.anchoring import Stage
 from commonwatt.flows.chain_ports import Reverted
@@ -105,7 +105,7 @@ def test_attack_operator_withholding_data_a_witness_alone_lets_everybody_out(tmp
     bank.tell(ALICE, bank.vault, "deposit", bank.ergon.address, 7, b"ben")
     bank.later(EXIT_AFTER_S + 1)
     bank.tell(ALICE, bank.vault, "announce_exit", point_of(point))
-    bank.later(EXIT_GRACE_S)
+    bank.later(EXIT_AFTER_S)
 
     # A witness has what it ran itself, and nothing else is needed.
     assert town.shelf.state is not None

@@ -88,7 +88,7 @@ class Town:
         return int(self.chain.call(self.made["Ergon"], "balanceOf", [who.id]))
 
     def _seller(self, ergon: Contract) -> None:
-        told = (ergon.address, call_data(ergon.abi, "set_seller", (OPERATOR.id, True)), bytes(32))
+        told = (ergon.address, call_data(ergon.abi, "set_seller", (OPERATOR.id, 10**14)), bytes(32))
         tell(self.chain, OPERATOR, self.made["Timelock"], "schedule", *told)
         self.later(2)
         tell(self.chain, OPERATOR, self.made["Timelock"], "execute", *told)

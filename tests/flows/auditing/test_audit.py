@@ -328,6 +328,8 @@ def test_a_log_that_contradicts_itself_is_told_and_the_rest_is_looked_at(town: C
 def test_everybody_who_leaves_by_themselves_is_paid_what_the_last_checkpoint_says(town: ChainTown) -> None:
     state, point = period(town)
     town.bank.later(EXIT_AFTER_S + 1)
+    town.bank.tell(OPERATOR, town.bank.vault, "announce_exit", point_of(point))
+    town.bank.later(EXIT_AFTER_S)
     for who in ("anna", "ben"):
         town.bank.tell(OPERATOR, town.bank.vault, "exit", *exit_proof(state, point, AccountId(who)).args())
     found = audit(town)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chain_bank import CEILING, EXIT_AFTER_S, EXIT_GRACE_S, REWARD, SELL_PERIOD_S, Bank, paper, point
+from chain_bank import CEILING, EXIT_AFTER_S, REWARD, SELL_PERIOD_S, Bank, paper, point
 from commonwatt.adapters.chains.evm.words import call_data
 from commonwatt.flows.chain_ports import Contract, Reverted
 from commonwatt.flows.crossing_proofs import (
@@ -51,7 +51,7 @@ class Rich(Bank):
         """Let the operator be silent, and the exit be announced, for long enough."""
         self.later(EXIT_AFTER_S + 10)
         self.announce(told)
-        self.later(EXIT_GRACE_S)
+        self.later(EXIT_AFTER_S)
 
     def announce(self, told: Checkpoint) -> None:
         self.tell(CAROL, self.vault, "announce_exit", point_of(told))
@@ -252,10 +252,10 @@ def test_attack_who_was_merely_off_anchors_before_anybody_can_close_the_vault() 
     refused("vault: not announced", bank.exit, proof)
     bank.announce(told)
     refused("vault: announced before", bank.announce, told)
-    bank.later(EXIT_GRACE_S - 100)
+    bank.later(EXIT_AFTER_S - 100)
     refused("vault: announced too lately", bank.exit, proof)
     later = bank.final(11, sent(1))
-    bank.later(EXIT_GRACE_S)
+    bank.later(EXIT_AFTER_S - 100)
     refused("vault: not the last checkpoint", bank.exit, proof)
     refused("vault: not announced", bank.exit, exit_proof(sent(1), later, AccountId("anna")))
     refused("vault: not the last checkpoint", bank.announce, told)
@@ -265,6 +265,19 @@ def test_attack_who_was_merely_off_anchors_before_anybody_can_close_the_vault() 
     bank.exit(exit_proof(sent(1), later, AccountId("anna")))
     refused("vault: closed", bank.announce, later)
     assert bank.ask(bank.vault, "closed_at") == 11
+
+
+def test_attack_a_guardian_who_pauses_as_soon_as_the_exit_is_announced_keeps_no_anchor_away_until_it_closes() -> None:
+    bank, state = Rich(), sent()
+    told = bank.final(10, state)
+    proof = exit_proof(state, told, AccountId("anna"))
+    bank.later(EXIT_AFTER_S + 10)
+    bank.announce(told)
+    bank.tell(OPERATOR, bank.checkpoints, "pause")
+    bank.later(int(bank.ask(bank.checkpoints, "PAUSE_S")))
+    refused("vault: announced too lately", bank.exit, proof)
+    bank.final(11, sent(1))
+    refused("vault: not the last checkpoint", bank.exit, proof)
 
 
 def test_attack_contracts_founded_anew_are_never_bound_and_pay_nothing_again() -> None:

@@ -8,8 +8,9 @@
     A deposit that the ledger refused goes back to its sender, by proof of that.
     It is bound once: a final state has to name this very Vault, on this chain. A ledger names one for ever, so contracts
     that are founded anew pay nothing that was paid before. Unbound it takes in and pays nothing.
-    If no checkpoint was anchored for `exit_after_s`, anybody announces the exit; unless one is anchored within
-    `exit_grace_s` of that, everybody takes their own balance out of the last one, to the address that it names for them.
+    If no checkpoint was anchored for `exit_after_s`, anybody announces the exit; unless one is anchored within as long
+    again, everybody takes their own balance out of the last one, to the address that it names for them. Both times are
+    longer than a guardian's pause with the rest that it must leave.
     The first to do so closes the Vault for good: what the ledger says later counts no more, and deposits that the last
     checkpoint does not know go back.
     Nobody has a right to take anything out in another way.
@@ -77,8 +78,6 @@ ergon: public(immutable(address))
 watt: public(immutable(address))
 tsl: public(immutable(address))
 exit_after_s: public(immutable(uint256))
-# From the announcement of the exit to the exit: an operator who was merely away anchors in it, and nothing comes of it.
-exit_grace_s: public(immutable(uint256))
 
 # The chain on which the ledger names this Vault; 0 until that was shown.
 bound_to: public(uint256)
@@ -108,7 +107,6 @@ def __init__(timelock: address, checkpoints_: address, ergon_: address, watt_: a
     watt = watt_
     tsl = tsl_
     exit_after_s = after_s
-    exit_grace_s = max(after_s // 4, 1)
 
 
 @external
@@ -182,7 +180,7 @@ def announce_exit(point: books.Point):
     assert silent_s > exit_after_s, "vault: the operator is there"
     self._closing = told
     self.announced_s = block.timestamp
-    log ExitAnnounced(size=point.size, closes_s=block.timestamp + exit_grace_s)
+    log ExitAnnounced(size=point.size, closes_s=block.timestamp + exit_after_s)
 
 
 @external
@@ -292,7 +290,7 @@ def _close(point: books.Point):
         return
     assert staticcall books.Checkpoints(checkpoints).is_last(point), "vault: not the last checkpoint"
     assert announced, "vault: not announced"
-    assert block.timestamp >= self.announced_s + exit_grace_s, "vault: announced too lately"
+    assert block.timestamp >= self.announced_s + exit_after_s, "vault: announced too lately"
     self.closed_at = point.size
     log Closed(size=point.size)
 
