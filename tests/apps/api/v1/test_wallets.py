@@ -33,6 +33,12 @@ def test_a_wallet_is_the_sum_of_its_history(client: TestClient) -> None:
         assert held[name] == sum(one["amount"] for one in entries if one["commodity"] == commodity)
 
 
+@pytest.mark.parametrize("what", ["proof", "held"])
+def test_an_address_to_which_nothing_was_sent_is_none_of_the_accounts(client: TestClient, what: str) -> None:
+    answer = client.get(f"/api/v1/accounts/{ME}/withdrawals/0x{0xA1:040x}/{what}", headers=MINE)
+    assert (answer.status_code, answer.json()["rule"]) == (404, "there is nothing by this name for who asks")
+
+
 def test_an_auditor_sees_entries_and_gives_nothing(client: TestClient) -> None:
     audits = sits(Role.AUDITOR, "auditor")
     assert client.get(f"/api/v1/accounts/{ME}/entries", headers=audits).status_code == 200
