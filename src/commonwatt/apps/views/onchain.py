@@ -283,7 +283,8 @@ async def claim(community: Community, seat: Seat, account: AccountId, address: s
     """Have the Vault pay what is due to an address that an account sent to.
 
     Raises:
-        Unseen, Refused: As in `seeing.check`; the account sent nothing there, nothing is due, or the operator paid often enough today.
+        Unseen, Refused: As in `seeing.check`; the account sent nothing there, nothing is due, or the
+            operator paid often enough today.
         Unreachable: The chain gives no answer.
     """
     place = _address(community, seat, account, address, Action.SEND_TOKENS)
