@@ -40,7 +40,7 @@ def score(
     With --cards a community's log is looked at: homes, roofs, sums and prices, and what the last finished day's plan
     lost to its forecast against one that knew.
 
-    A model that lost to the mean of seven days is not used, and says so.
+    A model that lost to the mean of seven days or to the median of 28 is not used, and says so.
     """
     if of.is_dir() and cards:
         found = forecasting.cards(forecasting.book_of(of))
