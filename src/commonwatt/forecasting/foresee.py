@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.forecasting import community, price, solar
-from commonwatt.forecasting.choice import BASELINES, WEEK, WEEK_DAYS, Choice, choose, week_mean
+from commonwatt.forecasting.choice import BASELINES, MONTH, WEEK, WEEK_DAYS, Choice, choose, week_mean
 from commonwatt.forecasting.daily_bands import around
 from commonwatt.forecasting.load import CALIBRATION_DAYS, LoadModel, Panel, fit
 from commonwatt.forecasting.score import ScoreCard, score_card
@@ -287,7 +287,7 @@ def _judged(name: str, model: str, quantiles: Floats, wh: Floats, first: int, fl
     choice = chosen(len(came))
     each = [chosen(min(at, len(came))) for at in range(len(ours))]
     before = [ours[at] if one.used else plain[one.baseline][at] for at, one in enumerate(each)]
-    card = _card(name, model, choice, quantiles, plain[WEEK], wh, first)
+    card = _card(name, model, choice, quantiles, wh, first)
     told = quantiles if choice.used else _plain_bands(wh, first, floor, choice.baseline)
     expected, which = (ours, model) if choice.used else (plain[choice.baseline], choice.baseline)
     return Foretold(name, which, first, told, expected, _until_now(came), choice, card, np.array(before))
@@ -299,19 +299,18 @@ def _plain(name: str, wh: Floats, first: int, floor: float, reason: str = "") ->
     first = min(max(first, FIRST_PLAIN), days)
     why = reason or f"the {WEEK} is used: {days} whole days are too few to learn from, {LEAST_DAYS} are needed"
     choice, week, told = Choice(False, why, WEEK), _plainly(wh, first, WEEK), _plain_bands(wh, first, floor, WEEK)
-    card = _card(name, WEEK, choice, told, week, wh, first)
+    card = _card(name, WEEK, choice, told, wh, first)
     return Foretold(name, WEEK, first, told, week, _until_now(wh[first:]), choice, card, week)
 
 
-def _card(
-    name: str, model: str, choice: Choice, quantiles: Floats, week: Floats, wh: Floats, first: int
-) -> ScoreCard | None:
+def _card(name: str, model: str, choice: Choice, quantiles: Floats, wh: Floats, first: int) -> ScoreCard | None:
     """Return how good a model was; none where nothing came that could tell."""
     came = wh[first:].ravel()
     if not np.nansum(np.abs(came)) > 0:
         return None
     rows = quantiles[:, :-AHEAD].reshape(len(LEVELS_PERMILLE), -1)
-    return score_card(name, model, choice.used, rows, came, week[:-AHEAD].ravel(), wh[:first].ravel(), wh.shape[1])
+    week, month = (_plainly(wh, first, of)[:-AHEAD].ravel() for of in (WEEK, MONTH))
+    return score_card(name, model, choice.used, rows, came, week, month, wh[:first].ravel(), wh.shape[1])
 
 
 def _plain_bands(wh: Floats, first: int, floor: float, of: str) -> Floats:

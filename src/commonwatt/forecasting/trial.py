@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from commonwatt.forecasting import community
 from commonwatt.forecasting.bands import conformal
-from commonwatt.forecasting.choice import BASELINES, WEEK, Choice, choose
+from commonwatt.forecasting.choice import BASELINES, MONTH, WEEK, Choice, choose
 from commonwatt.forecasting.load import CALIBRATION_DAYS, Panel, fit
 from commonwatt.forecasting.score import ScoreCard, score_card
 from commonwatt.model import LEVELS_PERMILLE, InvalidValue
@@ -94,5 +94,5 @@ def _judged(name: str, model: str, quantiles: Floats, wh: Floats, first: int) ->
         of: np.array([expect(wh[:day]) for day in range(first, len(wh))]).ravel() for of, expect in BASELINES.items()
     }
     choice = choose(model, rows[_MIDDLE], plain, came)
-    card = score_card(name, model, choice.used, rows, came, plain[WEEK], wh[:first].ravel(), wh.shape[1])
+    card = score_card(name, model, choice.used, rows, came, plain[WEEK], plain[MONTH], wh[:first].ravel(), wh.shape[1])
     return Trial(card, choice)
