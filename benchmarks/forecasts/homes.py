@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from benchmarks.figure import Figure, figure
 from benchmarks.forecasts import recorded
 from benchmarks.forecasts.scoring import FIRST_DAY, error, homes, median_error, together
-from commonwatt.forecasting.choice import choose
+from commonwatt.forecasting.choice import MONTH, WEEK, choose
 from commonwatt.model import LEVELS_PERMILLE
 
 Floats = NDArray[np.float64]
@@ -20,9 +20,14 @@ def d4() -> Figure:
     quantiles, came = homes()
     expected = quantiles[MIDDLE].astype(np.float64)
     plain = {name: median_error(told, came) for name, told in _repeated(wh).items()}
-    week = _repeated(wh)["mean of 7 days"]
+    week, month = (_repeated(wh)[of][:, :28] for of in ("mean of 7 days", "median of 28 days"))
     used = [
-        choose("the model", expected[home, :28].ravel(), week[home, :28].ravel(), came[home, :28].ravel()).used
+        choose(
+            "the model",
+            expected[home, :28].ravel(),
+            {WEEK: week[home].ravel(), MONTH: month[home].ravel()},
+            came[home, :28].ravel(),
+        ).used
         for home in range(len(came))
     ]
     return figure(

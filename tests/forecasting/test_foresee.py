@@ -66,7 +66,7 @@ def test_no_forecast_moves_when_the_future_is_shuffled(way: str) -> None:
         upto = KNOWN - one.first + 1
         assert not np.array_equal(one.measured_wh, moved.measured_wh, equal_nan=True), "the future is another one"
         # Of a day that is told by what was chosen afterwards, bands of the same choice are compared.
-        if one.choice.used == moved.choice.used:
+        if one.model == moved.model:
             assert np.array_equal(one.quantiles_wh[:, :upto], moved.quantiles_wh[:, :upto])
             assert np.array_equal(one.expected_wh[:upto], moved.expected_wh[:upto])
     assert any(one.choice.used == moved.choice.used for one, moved in zip(seen, other, strict=True))

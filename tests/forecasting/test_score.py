@@ -37,8 +37,9 @@ def test_a_scaled_error_of_one_is_as_good_as_repeating_yesterday() -> None:
 def test_the_card_shows_skill_against_the_baseline() -> None:
     came = np.array([10.0, 20.0, 30.0, 40.0])
     rows = came + 10 * (SHARES - 0.5)[:, None] + 1
-    card = score_card("load", "boost", True, rows, came, came + 4, np.array([0.0, 5, 9, 1, 7]), season=2)
+    card = score_card("load", "boost", True, rows, came, came + 4, came + 5, np.array([0.0, 5, 9, 1, 7]), season=2)
+    assert card.median_nmae == pytest.approx(card.baseline_nmae * 5 / 4)
     assert (card.slots, card.coverage_permille, card.used) == (4, 1000, True)
     assert card.nmae == pytest.approx(0.04) and card.skill == pytest.approx(0.75)
     with pytest.raises(InvalidValue, match="load had none"):
-        score_card("load", "boost", True, rows, came * 0, came, came, season=2)
+        score_card("load", "boost", True, rows, came * 0, came, came, came, season=2)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.forecasting import community, price, solar
-from commonwatt.forecasting.choice import Choice, choose
+from commonwatt.forecasting.choice import BASELINES, MONTH, WEEK, WEEK_DAYS, Choice, choose, week_mean
 from commonwatt.forecasting.daily_bands import around
 from commonwatt.forecasting.load import CALIBRATION_DAYS, LoadModel, Panel, fit
 from commonwatt.forecasting.score import ScoreCard, score_card
@@ -17,14 +17,13 @@ Floats = NDArray[np.float64]
 LEAST_DAYS = CALIBRATION_DAYS + 3
 """Days before the first that is forecast by what was learnt."""
 LEARN_EVERY = 7
-BASELINE_DAYS = 7
 LEAST_PRICED = price.LEAST_DAYS + LEARN_EVERY + 1
 """Days of prices before they are told by regression: what that needs, a week that it was off on, and one to score."""
 FIRST_PLAIN = 3
 """Days after which the baseline was off often enough to say how far it is."""
 AHEAD = 2
 """Today and tomorrow: what a plan of 24 hours looks at wherever in the day it begins."""
-TREES, EXPERTS, ALIKE, WEEK = "global trees", "five experts", "days alike", "7-day mean"
+TREES, EXPERTS, ALIKE = "global trees", "five experts", "days alike"
 REGRESSION = "regression over windows"
 MOST_SCORED = 14
 """Days that are scored where there are so many."""
@@ -213,8 +212,8 @@ def _filled(wh: Floats) -> Floats:
     """
     found = wh.copy()
     for day in np.flatnonzero(np.isnan(wh).any((0, 2))).tolist():
-        before = wh[:, max(0, day - BASELINE_DAYS) : day].swapaxes(0, 1)
-        usual = np.where(np.isnan(before).all(0), np.nan, _mean(before))
+        before = wh[:, max(0, day - WEEK_DAYS) : day].swapaxes(0, 1)
+        usual = np.where(np.isnan(before).all(0), np.nan, week_mean(before))
         found[:, day] = np.where(np.isnan(wh[:, day]), usual, wh[:, day])
     return found
 
@@ -278,17 +277,19 @@ def _first(past: Past, first: int) -> int:
 
 
 def _judged(name: str, model: str, quantiles: Floats, wh: Floats, first: int, floor: float) -> Foretold:
-    came, week = wh[first:], _weeks(wh, first)
+    came, plain = wh[first:], {of: _plainly(wh, first, of) for of in BASELINES}
     ours = means(quantiles)
 
     def chosen(upto: int) -> Choice:
-        return choose(model, ours[:upto].ravel(), week[:upto].ravel(), came[:upto].ravel(), means=True)
+        others = {of: row[:upto].ravel() for of, row in plain.items()}
+        return choose(model, ours[:upto].ravel(), others, came[:upto].ravel(), means=True)
 
     choice = chosen(len(came))
-    before = [ours[at] if chosen(min(at, len(came))).used else week[at] for at in range(len(week))]
-    card = _card(name, model, choice, quantiles, week, wh, first)
-    told = quantiles if choice.used else _week_bands(wh, first, floor)
-    expected, which = (ours, model) if choice.used else (week, WEEK)
+    each = [chosen(min(at, len(came))) for at in range(len(ours))]
+    before = [ours[at] if one.used else plain[one.baseline][at] for at, one in enumerate(each)]
+    card = _card(name, model, choice, quantiles, wh, first)
+    told = quantiles if choice.used else _plain_bands(wh, first, floor, choice.baseline)
+    expected, which = (ours, model) if choice.used else (plain[choice.baseline], choice.baseline)
     return Foretold(name, which, first, told, expected, _until_now(came), choice, card, np.array(before))
 
 
@@ -297,40 +298,33 @@ def _plain(name: str, wh: Floats, first: int, floor: float, reason: str = "") ->
     days = len(wh)
     first = min(max(first, FIRST_PLAIN), days)
     why = reason or f"the {WEEK} is used: {days} whole days are too few to learn from, {LEAST_DAYS} are needed"
-    choice, week, told = Choice(False, why), _weeks(wh, first), _week_bands(wh, first, floor)
-    card = _card(name, WEEK, choice, told, week, wh, first)
+    choice, week, told = Choice(False, why, WEEK), _plainly(wh, first, WEEK), _plain_bands(wh, first, floor, WEEK)
+    card = _card(name, WEEK, choice, told, wh, first)
     return Foretold(name, WEEK, first, told, week, _until_now(wh[first:]), choice, card, week)
 
 
-def _card(
-    name: str, model: str, choice: Choice, quantiles: Floats, week: Floats, wh: Floats, first: int
-) -> ScoreCard | None:
+def _card(name: str, model: str, choice: Choice, quantiles: Floats, wh: Floats, first: int) -> ScoreCard | None:
     """Return how good a model was; none where nothing came that could tell."""
     came = wh[first:].ravel()
     if not np.nansum(np.abs(came)) > 0:
         return None
     rows = quantiles[:, :-AHEAD].reshape(len(LEVELS_PERMILLE), -1)
-    return score_card(name, model, choice.used, rows, came, week[:-AHEAD].ravel(), wh[:first].ravel(), wh.shape[1])
+    week, month = (_plainly(wh, first, of)[:-AHEAD].ravel() for of in (WEEK, MONTH))
+    return score_card(name, model, choice.used, rows, came, week, month, wh[:first].ravel(), wh.shape[1])
 
 
-def _week_bands(wh: Floats, first: int, floor: float) -> Floats:
-    """Return quantiles of the baseline; without a past that it could be off on, all levels are what it expects."""
+def _plain_bands(wh: Floats, first: int, floor: float, of: str) -> Floats:
+    """Return quantiles of a baseline; without a past that it could be off on, all levels are what it expects."""
     if first < FIRST_PLAIN or not np.isfinite(wh[1:first]).any():
-        week = _weeks(wh, first)
-        return np.broadcast_to(week, (len(LEVELS_PERMILLE), *week.shape)).copy()
-    return around(_weeks(wh, 1)[:-1], wh, 1, first, floor)
+        plain = _plainly(wh, first, of)
+        return np.broadcast_to(plain, (len(LEVELS_PERMILLE), *plain.shape)).copy()
+    return around(_plainly(wh, 1, of)[:-1], wh, 1, first, floor)
 
 
-def _weeks(wh: Floats, first: int) -> Floats:
-    """Return the mean of the same slot over the last seven days, for each day from the first on and the next two."""
-    told = [_mean(wh[max(0, day - BASELINE_DAYS) : day]) for day in range(first, len(wh) + 1)]
+def _plainly(wh: Floats, first: int, of: str) -> Floats:
+    """Return what a baseline says of each day from the first on and of the next two, each from the days before it."""
+    told = [BASELINES[of](wh[:day]) for day in range(first, len(wh) + 1)]
     return np.array([*told, told[-1]])
-
-
-def _mean(days: Floats) -> Floats:
-    seen = ~np.isnan(days)
-    found: Floats = np.where(seen, days, 0).sum(0) / np.maximum(seen.sum(0), 1)
-    return found
 
 
 def _until_now(came: Floats) -> Floats:

@@ -84,15 +84,16 @@ def scaled_error(expected: ArrayLike, measured: ArrayLike, past: ArrayLike, seas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreCard:
-    """What is said of one forecast of one series, beside the baseline over the same slots.
+    """What is said of one forecast of one series, beside its baselines over the same slots.
 
     Args:
         series: What was forecast.
         model: By what.
-        used: Whether it is; a model that lost to its baseline is not.
+        used: Whether it is; a model that lost to a baseline is not.
         slots: How many slots were scored.
         nmae: Sum of absolute errors over the sum of what was measured.
         baseline_nmae: The same of the seasonal-naive forecast.
+        median_nmae: The same of the median of 28 days.
         skill: 1 less nmae over the baseline's; 0 is as good, below is worse.
         mase: Scaled by the error of repeating yesterday; none where the past did so exactly.
         pinball_wh: Mean pinball loss over `LEVELS_PERMILLE`.
@@ -106,6 +107,7 @@ class ScoreCard:
     slots: int
     nmae: float
     baseline_nmae: float
+    median_nmae: float
     skill: float
     mase: float | None
     pinball_wh: float
@@ -120,6 +122,7 @@ def score_card(
     quantiles: Floats,
     measured: Floats,
     baseline: Floats,
+    median: Floats,
     past: Floats,
     season: int,
 ) -> ScoreCard:
@@ -132,6 +135,7 @@ def score_card(
         quantiles: (levels, n) Wh, levels as `LEVELS_PERMILLE`.
         measured: n values in Wh; those that are not a number are left out.
         baseline: n values in Wh.
+        median: Likewise, of the second baseline.
         past: What was measured before, oldest first, in Wh.
         season: Slots of a day.
 
@@ -139,12 +143,12 @@ def score_card(
         InvalidValue: Shapes differ, or nothing was measured.
     """
     rows, truth = _alike(quantiles, measured, len(LEVELS_PERMILLE))
-    plain, _ = _alike([baseline], measured, 1)
+    plain, _ = _alike([baseline, median], measured, 2)
     total = float(np.abs(truth).sum())
     if total == 0:
         raise InvalidValue(f"a score needs some energy, {series} had none")
     middle = rows[LEVELS_PERMILLE.index(500)]
-    nmae, naive = (float(np.abs(row - truth).sum() / total) for row in (middle, plain[0]))
+    nmae, naive, steady = (float(np.abs(row - truth).sum() / total) for row in (middle, *plain))
     return ScoreCard(
         series=series,
         model=model,
@@ -152,6 +156,7 @@ def score_card(
         slots=len(truth),
         nmae=nmae,
         baseline_nmae=naive,
+        median_nmae=steady,
         skill=1 - nmae / naive if naive else 0.0,
         mase=scaled_error(middle, truth, past, season) if _varies(past, season) else None,
         pinball_wh=pinball(rows, truth),

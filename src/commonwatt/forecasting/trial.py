@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from commonwatt.forecasting import community
 from commonwatt.forecasting.bands import conformal
-from commonwatt.forecasting.choice import Choice, choose
+from commonwatt.forecasting.choice import BASELINES, MONTH, WEEK, Choice, choose
 from commonwatt.forecasting.load import CALIBRATION_DAYS, Panel, fit
 from commonwatt.forecasting.score import ScoreCard, score_card
 from commonwatt.model import LEVELS_PERMILLE, InvalidValue
@@ -17,7 +17,6 @@ Floats = NDArray[np.float64]
 LEAST_DAYS = CALIBRATION_DAYS + 7
 """Days to learn from before the first is scored: a week to learn, and a week to see how far it is off."""
 LEARN_EVERY = 7
-BASELINE_DAYS = 7
 TOGETHER = "all together"
 _MIDDLE = LEVELS_PERMILLE.index(500)
 
@@ -91,12 +90,9 @@ def _together(panel: Panel, total: Floats, first: int) -> Floats:
 def _judged(name: str, model: str, quantiles: Floats, wh: Floats, first: int) -> Trial:
     came = wh[first:].ravel()
     rows = quantiles.reshape(len(LEVELS_PERMILLE), -1)
-    week = np.array([_mean(wh[day - BASELINE_DAYS : day]) for day in range(first, len(wh))]).ravel()
-    choice = choose(model, rows[_MIDDLE], week, came)
-    return Trial(score_card(name, model, choice.used, rows, came, week, wh[:first].ravel(), wh.shape[1]), choice)
-
-
-def _mean(days: Floats) -> Floats:
-    seen = ~np.isnan(days)
-    found: Floats = np.where(seen, days, 0).sum(0) / np.maximum(seen.sum(0), 1)
-    return found
+    plain = {
+        of: np.array([expect(wh[:day]) for day in range(first, len(wh))]).ravel() for of, expect in BASELINES.items()
+    }
+    choice = choose(model, rows[_MIDDLE], plain, came)
+    card = score_card(name, model, choice.used, rows, came, plain[WEEK], plain[MONTH], wh[:first].ravel(), wh.shape[1])
+    return Trial(card, choice)

@@ -19,7 +19,7 @@ def test_recorded_homes_are_scored_and_who_loses_says_so() -> None:
     assert [card["series"] for card in cards] == [*(f"load_{home:02}_wh" for home in range(1, 11)), "all together"]
     assert all(card["slots"] == 4 * 24 and card["decision_micro"] is None for card in cards)
     for one in told:
-        assert one["choice"]["used"] == (one["card"]["nmae"] <= one["card"]["baseline_nmae"])
+        assert not one["choice"]["used"] or one["card"]["nmae"] <= one["card"]["baseline_nmae"]
         assert "off by" in one["choice"]["reason"]
     assert any(one["choice"]["used"] for one in told)
 

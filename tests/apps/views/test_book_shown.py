@@ -21,7 +21,7 @@ OPERATOR = Seat(person="olga", role=Role.OPERATOR, account=GRID)
 def _told(series: str) -> Foretold:
     wh = np.full((1 + AHEAD, 96), 250.0)
     came = np.where(np.arange(1 + AHEAD)[:, None] < 1, wh, np.nan)
-    return Foretold(series, WEEK, 0, np.stack([wh] * len(LEVELS_PERMILLE)), wh, came, Choice(False, ""), None, wh)
+    return Foretold(series, WEEK, 0, np.stack([wh] * len(LEVELS_PERMILLE)), wh, came, Choice(False, "", WEEK), None, wh)
 
 
 def _shown(seat: Seat, roofs: Sequence[str] = (), **zones: int) -> set[tuple[str, str]]:

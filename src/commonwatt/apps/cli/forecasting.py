@@ -40,7 +40,7 @@ def score(
     With --cards a community's log is looked at: homes, roofs, sums and prices, and what the last finished day's plan
     lost to its forecast against one that knew.
 
-    A model that lost to the mean of seven days is not used, and says so.
+    A model that lost to the mean of seven days or to the median of 28 is not used, and says so.
     """
     if of.is_dir() and cards:
         found = forecasting.cards(forecasting.book_of(of))
@@ -68,7 +68,19 @@ def score(
 
 
 def _cards(trials: list[Trial]) -> Table:
-    heads = ("series", "model", "used", "slots", "nMAE", "7-day mean", "skill", "MASE", "pinball Wh", "in 90 % band")
+    heads = (
+        "series",
+        "model",
+        "used",
+        "slots",
+        "nMAE",
+        "7-day mean",
+        "28-day median",
+        "skill",
+        "MASE",
+        "pinball Wh",
+        "in 90 % band",
+    )
     table = Table(*heads, box=None, header_style="bold")
     for column in table.columns[3:]:
         column.justify = "right"
@@ -81,6 +93,7 @@ def _cards(trials: list[Trial]) -> Table:
             str(card.slots),
             f"{card.nmae:.3f}",
             f"{card.baseline_nmae:.3f}",
+            f"{card.median_nmae:.3f}",
             f"{card.skill:+.3f}",
             "-" if card.mase is None else f"{card.mase:.3f}",
             f"{card.pinball_wh:.1f}",
@@ -90,12 +103,12 @@ def _cards(trials: list[Trial]) -> Table:
 
 
 def _community(cards: list[Card]) -> Table:
-    heads = ("of", "series", "model", "used", "nMAE", "7-day mean", "skill", "in 90 % band", "lost")
+    heads = ("of", "series", "model", "used", "nMAE", "7-day mean", "28-day median", "skill", "in 90 % band", "lost")
     table = Table(*heads, box=None, header_style="bold")
     for column in table.columns[4:]:
         column.justify = "right"
     for one in cards:
-        scored = (one.nmae, one.baseline_nmae, one.skill)
+        scored = (one.nmae, one.baseline_nmae, one.median_nmae, one.skill)
         held = "-" if one.coverage_permille is None else f"{one.coverage_permille / 10:.1f} %"
         table.add_row(
             one.of,

@@ -47,12 +47,13 @@ class Card:
         of: What the series is: load, solar, net or price.
         series: Whose.
         model: What was scored.
-        used: Whether plans and pages go by it; else by the mean of seven days.
+        used: Whether plans and pages go by it; pages go by the better baseline else.
         reason: Why, in words.
         lead: How long before: the local day, told at its start.
         slots: How many were scored; with none, nothing below is told.
         nmae: Sum of absolute errors over the sum of what came.
         baseline_nmae: The same of the mean of seven days.
+        median_nmae: The same of the median of 28 days.
         skill: 1 less the first over the second; above zero the model is better.
         mase: Error over that of repeating yesterday.
         pinball: Mean loss of all quantiles, in the series' unit; None for who may not see how much that is.
@@ -69,6 +70,7 @@ class Card:
     slots: int = 0
     nmae: float | None = None
     baseline_nmae: float | None = None
+    median_nmae: float | None = None
     skill: float | None = None
     mase: float | None = None
     pinball: float | None = None
@@ -187,6 +189,7 @@ def card_of(of: str, told: Foretold, *, alone: bool = True) -> Card:
         slots=card.slots,
         nmae=round(card.nmae, 4),
         baseline_nmae=round(card.baseline_nmae, 4),
+        median_nmae=round(card.median_nmae, 4),
         skill=round(card.skill, 4),
         mase=None if card.mase is None else round(card.mase, 4),
         pinball=round(card.pinball_wh, 2) if alone else None,

@@ -32,7 +32,7 @@ class Forecasts:
     def scores(self) -> list[Card]:
         """Score cards.
 
-        How good each forecast was, beside the mean of seven days, as far as who asks may see; which is used, and why.
+        How good each forecast was, beside its two baselines, as far as who asks may see; which is used, and why.
         """
         return self._line.call("GET", "/forecasts/scores", list[Card])
 

@@ -52,7 +52,7 @@ async def price_ahead(request: Request, community: There, seat: Seated) -> Respo
 
 @router.get("/forecasts/scores", response_model=list[views.Card], summary="Score cards", **allows(Action.SEE_COMMUNITY))
 async def scores(request: Request, community: There, seat: Seated) -> Response:
-    """How good each forecast was, beside the mean of seven days, as far as who asks may see; which is used, and why."""
+    """How good each forecast was, beside its two baselines, as far as who asks may see; which is used, and why."""
     return answer(request, views.cards(community, seat, await community.book()))
 
 

@@ -174,16 +174,18 @@ def _cards(context: Context, cards: Sequence[views.Card]) -> Markup:
 
 def _card(context: Context, one: views.Card) -> Markup:
     words, title = context.words, _title(context, one.of, one.series)
-    if one.skill is None or one.nmae is None or one.baseline_nmae is None or one.coverage_permille is None:
+    naive, steady = one.baseline_nmae, one.median_nmae
+    if naive is None or steady is None or one.nmae is None or one.skill is None or one.coverage_permille is None:
         return row(title, "\N{EN DASH}", note=words.say("A day ahead: nothing could be scored yet."))
-    used = words.say("used") if one.used else words.say("not used, the mean of seven days is")
+    used = words.say("used") if one.used else words.say("not used, the better baseline is")
     told = words.say(
-        "A day ahead over {n} quarter-hours, {used}: off by {error} of what came, the mean of seven days by {naive}; "
-        "{held} fell into the band of nine tenths.",
+        "A day ahead over {n} quarter-hours, {used}: off by {error} of what came, the mean of seven days by {naive}, "
+        "the median of 28 by {steady}; {held} fell into the band of nine tenths.",
         n=words.number(one.slots),
         used=used,
         error=words.percent(one.nmae),
-        naive=words.percent(one.baseline_nmae),
+        naive=words.percent(naive),
+        steady=words.percent(steady),
         held=words.percent(one.coverage_permille / 1000),
     )
     note = tag("span", told)
