@@ -1,7 +1,7 @@
 """Serve a lived street's app with its door open, as a rehearsal: ``serve_lived.py FOLDER`` prints where it is.
 
-One home is asked before each plan, and a plan waits for its word. With ``--chain`` it has a chain and takes channels,
-and its operator signs a checkpoint soon after whatever comes into the log, as else after each quarter-hour.
+Two homes are asked before each plan, and a plan waits for the word of each. With ``--chain`` it has a chain and takes
+channels, and its operator signs a checkpoint soon after whatever comes into the log, as else after each quarter-hour.
 """
 
 import asyncio
@@ -26,8 +26,7 @@ from commonwatt.apps.wiring import open_key
 from commonwatt.flows.desk import Desk
 from commonwatt.model import AccountId, AssetId, Kind, Outcome
 
-ASKED = AccountId("member-05")
-STORE = AssetId("battery-05")
+ASKED = {AccountId("member-05"): AssetId("battery-05"), AccountId("member-08"): AssetId("battery-08")}
 
 
 def main(folder: Path, *, chain: bool) -> None:
@@ -76,13 +75,14 @@ def _take_vouchers(folder: Path) -> None:
 
 
 def _ask(folder: Path, port: int, now_s: int) -> None:
-    """Let a home be asked, and plan for it."""
-    ask, plan = asked(STORE, now_s)
+    """Let homes be asked, and plan for them."""
     desk = Desk(state_of(folder))
-    desk.write(open_key(folder, ASKED), ASKED, Kind.CONSENT, ask)
-    desk.write(open_key(folder, "planner"), AccountId("planner"), Kind.SCHEDULE, plan)
+    for home, store in ASKED.items():
+        ask, plan = asked(store, now_s)
+        desk.write(open_key(folder, home), home, Kind.CONSENT, ask)
+        desk.write(open_key(folder, "planner"), AccountId("planner"), Kind.SCHEDULE, plan)
     outcomes, _ = knock("127.0.0.1", port, desk.wires)
-    assert list(outcomes) == [Outcome.BOOKED, Outcome.WAITING], outcomes
+    assert list(outcomes) == len(ASKED) * [Outcome.BOOKED, Outcome.WAITING], outcomes
 
 
 def _tell(opened: Opened) -> None:

@@ -90,19 +90,20 @@ def loop_of_the_browser() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def lived_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve the real app on a street that lived some hours, its door open, and return its address."""
-    with _living(tmp_path_factory) as address:
+    with living(tmp_path_factory) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def chained_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Do the same with a chain, and checkpoints that are signed soon."""
-    with _living(tmp_path_factory, "--chain") as address:
+    with living(tmp_path_factory, "--chain") as address:
         yield address
 
 
 @contextmanager
-def _living(factory: pytest.TempPathFactory, *more: str) -> Iterator[str]:
+def living(factory: pytest.TempPathFactory, *more: str) -> Iterator[str]:
+    """Serve the app of a copy of the lived street, and yield its address."""
     here = factory.getbasetemp()
     folder = factory.mktemp("app") / "street"
     shutil.copytree(lived_once(here.parent if "PYTEST_XDIST_WORKER" in os.environ else here).folder, folder)
@@ -155,19 +156,20 @@ def visit(browser: Browser, gallery: str) -> Iterator[Visit]:
 @pytest.fixture
 def sits_at(browser: Browser, lived_app: str) -> Iterator[Visit]:
     """Return a function that brings somebody to the lived street's app, in a seat; none of their pages may fail."""
-    with _seated(browser, lived_app) as new:
+    with seated(browser, lived_app) as new:
         yield new
 
 
 @pytest.fixture
 def sits_by_the_chain(browser: Browser, chained_app: str) -> Iterator[Visit]:
     """Do the same at the app of a street that has a chain."""
-    with _seated(browser, chained_app) as new:
+    with seated(browser, chained_app) as new:
         yield new
 
 
 @contextmanager
-def _seated(browser: Browser, address: str) -> Iterator[Visit]:
+def seated(browser: Browser, address: str) -> Iterator[Visit]:
+    """Yield what gives somebody a seat and a browser there."""
     visitors: list[Visitor] = []
 
     def new(seat: str, size: str = "phone", *, dark: bool = False, language: str = "en-GB") -> Visitor:

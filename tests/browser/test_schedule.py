@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from browser.visitor import Visit
 
@@ -19,7 +19,7 @@ def _serious(page: Page) -> list[str]:
 
 
 @pytest.mark.row("X2")
-def test_a_departure_is_moved_by_keyboard_and_stands_at_once(sits_at: Visit) -> None:
+def test_a_departure_is_moved_by_keyboard_and_by_mouse_and_stands_at_once(sits_at: Visit) -> None:
     page = sits_at("member-01").go("/schedule")
     slider = page.get_by_label(f"{CAR}: 80% full by")
     expect(slider).to_have_attribute("aria-valuetext", "Thu 15 Nov, 05:00")
@@ -32,6 +32,28 @@ def test_a_departure_is_moved_by_keyboard_and_stands_at_once(sits_at: Visit) -> 
     expect(page.locator("#said")).to_contain_text("ready by Thu 15 Nov, 05:45")
     expect(slider).to_be_focused()
     expect(slider).to_have_attribute("aria-valuetext", "Thu 15 Nov, 05:45")
+    shown = _dragged(page, slider)
+    expect(stands).to_contain_text(f"charge of {CAR} >= 80% at {shown.rpartition(' ')[2]} on")
+    expect(stands).not_to_contain_text("at 05:45")
+    expect(page.locator("#said")).to_contain_text(f"ready by {shown}")
+
+
+def _dragged(page: Page, slider: Locator) -> str:
+    """Drag a departure later by the mouse, let it go, and return the time that was read there before."""
+    slider.evaluate("it => it.scrollIntoView({block: 'center'})")  # not under the bar at the bottom
+    box, before = slider.bounding_box(), slider.get_attribute("aria-valuetext")
+    assert box is not None
+    part = float(slider.evaluate("it => (it.value - it.min) / (it.max - it.min)"))
+    x, y = box["x"] + part * box["width"], box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(1, 6):
+        page.mouse.move(x + step * box["width"] / 40, y)
+    shown = slider.get_attribute("aria-valuetext")
+    assert shown is not None and shown != before, "its time is read as it moves"
+    page.mouse.up()
+    expect(slider).to_have_attribute("aria-valuetext", shown)
+    return shown
 
 
 @pytest.mark.row("X1")
@@ -70,6 +92,18 @@ def test_a_plan_that_waits_is_accepted_before_its_deadline(sits_at: Visit) -> No
     expect(page.get_by_text("waits for your word")).to_be_hidden()
     page.get_by_role("button", name="Table").click()
     expect(page.get_by_role("cell", name="charges: the street has more than it uses")).to_be_visible()
+
+
+@pytest.mark.row("X3")
+def test_a_plan_that_waits_is_declined_and_never_comes_into_force(sits_at: Visit) -> None:
+    visitor = sits_at("member-08")
+    page = visitor.go("/schedule")
+    expect(page.get_by_text("A plan for battery-08 waits for your word")).to_be_visible()
+    page.get_by_role("button", name="Decline").click()
+    page.get_by_role("button", name="Now", exact=True).click()
+    expect(page.get_by_text("waits for your word")).to_be_hidden()
+    told = visitor.context.request.get(f"{visitor.address}/api/v1/assets/battery-08/diary").json()
+    assert told["waiting"] is None
 
 
 def test_a_calendar_stands_at_a_secret_address_until_it_is_revoked(sits_at: Visit) -> None:

@@ -145,7 +145,7 @@ def _load(context: Context, name: str) -> None:
         return Drawn(times_s=[slot.slot_s for slot in shown], lines=lines, as_of_s=context.community.told_s)
 
     now = told()
-    if any(slot.power_w is not None for slot in now.slots):
+    if now.homes >= zones.LEAST_HOMES or any(slot.power_w is not None for slot in now.slots):
         title = words.say("Zone {zone}, {homes} homes", zone=name, homes=words.number(now.homes))
         moving_chart(context, title, draw, _TOPICS, unit="kW", key=f"zone-{name}")
 

@@ -13,7 +13,7 @@ from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.live import Value
 from commonwatt.apps.web.markup import join, tag
 from commonwatt.apps.web.pages import agent
-from commonwatt.apps.web.parts.chart import Line, chart
+from commonwatt.apps.web.parts.chart import Drawn, Line, moving_chart
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of
 from commonwatt.apps.web.parts.depth import Level, depth
 from commonwatt.apps.web.parts.figures import Figure, figures
@@ -180,38 +180,30 @@ def _own_row(words: Words, one: views.OwnOrder) -> Markup:
 
 
 def _prices(context: Context) -> None:
-    words, now_s = context.words, context.now_s() // SLOT_SECONDS * SLOT_SECONDS
-    told = views.slot_prices(context.community, context.seat, now_s - _DAY_S, now_s + SLOT_SECONDS)
-    if not told:
-        return
-    hundredth = 10_000
-    chart(
-        context,
-        words.say("Prices of a kilowatt-hour"),
-        [one.slot_s for one in told],
-        [
+    """Put the last day's prices on the page, as they move."""
+    words, hundredth = context.words, 10_000
+
+    def draw() -> Drawn:
+        now_s = context.now_s() // SLOT_SECONDS * SLOT_SECONDS
+        told = views.slot_prices(context.community, context.seat, now_s - _DAY_S, now_s + SLOT_SECONDS)
+        curves = (
+            (words.say("Among neighbours"), "neighbours", [one.local_price for one in told]),
+            (words.say("The grid takes"), "grid", [one.import_price for one in told]),
+            (words.say("The grid gives"), "house", [one.export_price for one in told]),
+        )
+        lines = [
             Line(
-                name=words.say("Among neighbours"),
-                colour="neighbours",
-                values=[None if one.local_price is None else one.local_price / hundredth for one in told],
+                name=name,
+                colour=colour,
+                values=[None if price is None else price / hundredth for price in prices],
                 steps=True,
-            ),
-            Line(
-                name=words.say("The grid takes"),
-                colour="grid",
-                values=[one.import_price / hundredth for one in told],
-                steps=True,
-            ),
-            Line(
-                name=words.say("The grid gives"),
-                colour="house",
-                values=[one.export_price / hundredth for one in told],
-                steps=True,
-            ),
-        ],
-        unit=words.price(0).split("\N{NO-BREAK SPACE}")[-1],
-        as_of_s=context.community.told_s,
-    )
+            )
+            for name, colour, prices in curves
+        ]
+        return Drawn(times_s=[one.slot_s for one in told], lines=lines, as_of_s=context.community.told_s)
+
+    unit = words.price(0).split("\N{NO-BREAK SPACE}")[-1]
+    moving_chart(context, words.say("Prices of a kilowatt-hour"), draw, _TOPICS, unit=unit, key="prices")
 
 
 def _depth(context: Context) -> Markup:
@@ -250,7 +242,8 @@ def _trades(context: Context) -> None:
 
     context.put(tag("h2", words.say("Every trade")))
     why = words.say("Trades appear once a quarter-hour is settled.")
-    listing(context, words.say("Trades"), fetch, empty=empty_state(words, words.say("No trades yet"), why))
+    none = empty_state(words, words.say("No trades yet"), why)
+    listing(context, words.say("Trades"), fetch, empty=none, topics=_TOPICS)
 
 
 def _next_slot(context: Context) -> int:

@@ -1,6 +1,6 @@
 """A list that goes on as far as somebody wants to read, a page at a time, by cursor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -30,7 +30,7 @@ def row(title: str | Markup, value: str | Markup, *, note: str | Markup = "", hr
     return tag("a", inside, href=href, class_="row") if href else tag("div", inside, class_="row")
 
 
-def listing(context: Context, label: str, fetch: Fetch, *, empty: Markup) -> ui.html:
+def listing(context: Context, label: str, fetch: Fetch, *, empty: Markup, topics: Collection[Hashable] = ()) -> ui.html:
     """Put a list on the page, with a button for more of it.
 
     Args:
@@ -38,27 +38,45 @@ def listing(context: Context, label: str, fetch: Fetch, *, empty: Markup) -> ui.
         label: What is listed.
         fetch: Returns what follows a cursor; the first stretch for None. Only cursors that it gave come back to it.
         empty: What stands there if there is nothing.
+        topics: What makes it be fetched anew, as far as somebody has read; none for a list that stays as it was.
     """
     gathered: list[Markup] = []
-    following: list[str | None] = [None]
+    cursor: str | None = None
+    stretches = 0
 
-    def take() -> Markup:
-        stretch = fetch(following[0])
-        first = len(gathered)
+    def take() -> None:
+        nonlocal cursor, stretches
+        stretch = fetch(cursor)
         gathered.extend(stretch.rows)
-        following[0] = stretch.cursor
+        cursor, stretches = stretch.cursor, stretches + 1
+
+    def drawn(new_from: int = 0) -> Markup:
         if not gathered:
             return empty
-        more = button(f"more-{label}", context.say("More"), kind="quiet") if stretch.cursor is not None else Markup("")
+        more = button(f"more-{label}", context.say("More"), kind="quiet") if cursor is not None else Markup("")
         items = (
-            tag("li", line, tabindex=-1 if place == first else None, data_new=place == first > 0)
+            tag("li", line, tabindex=-1 if place == new_from else None, data_new=place == new_from > 0)
             for place, line in enumerate(gathered)
         )
         return tag("div", tag("ul", *items, class_="listing", aria_label=label), more, class_="card")
 
     def go_on(_: object) -> None:
-        if following[0] is not None:
-            piece.set_content(take())
+        if cursor is not None:
+            first = len(gathered)
+            take()
+            piece.set_content(drawn(first))
 
-    piece = context.put(take(), on={f"more-{label}": go_on})
+    def anew() -> Markup:
+        nonlocal cursor, stretches
+        wanted, cursor, stretches = stretches, None, 0
+        gathered.clear()
+        take()
+        while stretches < wanted and cursor is not None:
+            take()
+        return drawn()
+
+    take()
+    piece = context.put(drawn(), on={f"more-{label}": go_on})
+    if topics:
+        context.redraw(piece, anew, topics)
     return piece
