@@ -132,6 +132,20 @@ def test_a_node_that_knows_only_the_older_words_is_sent_numbers_without_gap(sile
         assert chain.sent(ALICE.id) == 5
 
 
+def test_what_was_taken_back_leaves_its_number_to_the_next() -> None:
+    with history([1]) as one, history([1]) as other:
+        node = TwoHistories(one, other)
+        chain = EvmChain(Web3(node))
+        before = chain.sent(ALICE.id)
+        seen = chain.send(ALICE, PLACE, "add", (5,))
+        assert chain.receipt(seen) is not None and chain.sent(ALICE.id) == before + 1
+        node.now = 1
+        assert chain.receipt(seen) is None
+        assert chain.sent(ALICE.id) == before, "a gap would hold up all that follows"
+        assert chain.receipt(chain.send(ALICE, PLACE, "add", (6,))) is not None
+        assert chain.call(PLACE, "total") == 1 + 6
+
+
 @pytest.mark.parametrize(
     "answer",
     [

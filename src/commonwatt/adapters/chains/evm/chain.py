@@ -59,7 +59,7 @@ class EvmChain:
     def __init__(self, web3: Web3, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._eth = web3.eth
         self._sleep = sleep
-        self._sent: dict[str, tuple[int, float]] = {}
+        self._sent: dict[str, tuple[int, float, TxHash]] = {}
         self._out: defaultdict[str, dict[int, Transaction]] = defaultdict(dict)
         self._sending: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         with asking():
@@ -122,7 +122,10 @@ class EvmChain:
                 self._sleep(_LOOK_EVERY_S)
             try:
                 with asking():
-                    return answers.receipt(self._eth.get_transaction_receipt(HexBytes(tx)), tx)
+                    found = answers.receipt(self._eth.get_transaction_receipt(HexBytes(tx)), tx)
+                # From now on the node counts it. Should it take the block back, its number is the next one's again.
+                self._sent = {key: sent for key, sent in self._sent.items() if sent[2] != tx}
+                return found
             except TransactionNotFound:
                 continue
         return None
@@ -255,7 +258,7 @@ class EvmChain:
 
     def _hand_in(self, key: TransactionSigner, transaction: Transaction, raw: bytes) -> TxHash:
         told, tx = bytes(self._eth.send_raw_transaction(HexBytes(raw))), keccak256(raw)
-        self._sent[key.id] = transaction.nonce + 1, time.monotonic()
+        self._sent[key.id] = transaction.nonce + 1, time.monotonic(), tx
         out = self._out[key.id]
         out[transaction.nonce] = transaction
         if len(out) > _MOST_OUT:
@@ -309,7 +312,7 @@ class EvmChain:
             told = answers.count(self._eth.get_transaction_count(sender, "latest"))
         # Some nodes do not count what waits for a block, and say nothing of it: what was sent here is counted here.
         # After a while they have dropped it, or it stands in a block.
-        mine, when = self._sent.get(account, (0, 0.0))
+        mine, when, _ = self._sent.get(account, (0, 0.0, b""))
         return max(told, mine) if time.monotonic() - when < _WAITS_S else told
 
     def _block(self, which: Any) -> Block:
