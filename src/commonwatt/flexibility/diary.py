@@ -13,6 +13,16 @@ BALANCED_W = 200
 """A street that exchanges less than this is at the kink between two prices: there each home holds its own line."""
 MICRO_PER_PENNY = 10_000
 
+KEEPS = "keeps the street's own energy, worth {sold} outside"
+BUYS = "grid energy at {bought}; {later} at {at}"
+HELPS = "neighbours would else buy from the grid at {bought}"
+SELLS = "worth {sold} outside, more than later here"
+RESTS = "rests: the street is balanced without it, outside it is {bought}"
+GAINS_NOTHING = "nothing to gain at {bought}"
+WAITS = "waits: {bought} now, {later} at {at}"
+REASONS = (KEEPS, BUYS, HELPS, SELLS, RESTS, GAINS_NOTHING, WAITS)
+"""How a schedule says why, in English, as it is signed and logged; prices as `_pence` writes them, ``at`` as `_at`."""
+
 
 def schedules(
     plan: Plan,
@@ -89,21 +99,21 @@ def _reason(problem: Problem, plan: Plan, slot: int, power_w: int, clock: ZoneIn
     bought, sold = problem.import_price[slot], problem.export_price[slot]
     if power_w > 0:
         if plan.exchange_w[slot] < BALANCED_W:
-            return f"keeps the street's own energy, worth {_pence(sold)} outside"
+            return KEEPS.format(sold=_pence(sold))
         dearest = max(range(slot, len(problem.import_price)), key=lambda ahead: problem.import_price[ahead])
-        return (
-            f"grid energy at {_pence(bought)}; {_pence(problem.import_price[dearest])} at {_at(plan, dearest, clock)}"
-        )
+        later = _pence(problem.import_price[dearest])
+        return BUYS.format(bought=_pence(bought), later=later, at=_at(plan, dearest, clock))
     if power_w < 0:
         if plan.exchange_w[slot] > -BALANCED_W:
-            return f"neighbours would else buy from the grid at {_pence(bought)}"
-        return f"worth {_pence(sold)} outside, more than later here"
+            return HELPS.format(bought=_pence(bought))
+        return SELLS.format(sold=_pence(sold))
     if abs(plan.exchange_w[slot]) < BALANCED_W:
-        return f"rests: the street is balanced without it, outside it is {_pence(bought)}"
+        return RESTS.format(bought=_pence(bought))
     cheapest = min(range(slot, len(problem.import_price)), key=lambda ahead: problem.import_price[ahead])
     if cheapest == slot:
-        return f"nothing to gain at {_pence(bought)}"
-    return f"waits: {_pence(bought)} now, {_pence(problem.import_price[cheapest])} at {_at(plan, cheapest, clock)}"
+        return GAINS_NOTHING.format(bought=_pence(bought))
+    later = _pence(problem.import_price[cheapest])
+    return WAITS.format(bought=_pence(bought), later=later, at=_at(plan, cheapest, clock))
 
 
 def _pence(price_micro: int) -> str:

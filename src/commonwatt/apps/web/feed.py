@@ -7,6 +7,7 @@ from icalendar import Alarm, Calendar, Event
 
 from commonwatt.apps.views.alarms import AlarmView
 from commonwatt.apps.views.diary import Diary, Spell, spells
+from commonwatt.apps.web.reasons import said
 from commonwatt.apps.web.words import Words
 from commonwatt.model import instant
 
@@ -46,7 +47,15 @@ def _events(words: Words, diary: Diary) -> Iterator[Event]:
     for spell in spells(diary.entries):
         if spell.way and spell.end_s > diary.as_of_s:
             summary = does(words, spell)
-            yield _event(words, diary, "does", spell.start_s, spell.end_s, f"{diary.asset}: {summary}", spell.reason)
+            yield _event(
+                words,
+                diary,
+                "does",
+                spell.start_s,
+                spell.end_s,
+                f"{diary.asset}: {summary}",
+                said(words, spell.reason) or spell.reason,
+            )
     if diary.ready is not None:
         wanted = words.percent(diary.ready.percent / 100)
         summary = words.say("{asset}: {percent} full by now", asset=diary.asset, percent=wanted)

@@ -17,6 +17,7 @@ from commonwatt.apps.web.parts.figures import Figure, figures
 from commonwatt.apps.web.parts.flow import Flow, flow_picture, flow_values
 from commonwatt.apps.web.parts.live_value import live_value
 from commonwatt.apps.web.parts.states import empty_state
+from commonwatt.apps.web.reasons import why
 from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.seat import Role
 from commonwatt.model import AccountId, AssetId, AssetKind
@@ -165,7 +166,7 @@ def _ahead(words: Words, home: views.Home) -> Markup:
     for one in home.next:
         power = words.power(abs(one.power_w))
         does = words.say(_DOES[one.verb], asset=one.asset, power=power, end=words.clock(one.end_s))
-        rows.append(join(tag("p", does, class_="lead"), tag("p", one.reason, class_="small", lang="en")))
+        rows.append(join(tag("p", does, class_="lead"), why(words, one.reason)))
     return tag("div", tag("h2", words.say("What happens next")), *rows, class_="card pile")
 
 

@@ -15,6 +15,7 @@ from commonwatt.apps.web.parts.controls import button
 from commonwatt.apps.web.parts.diary import SLOT_S, Block, Departure, diary, mover, slot_start_of
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.parts.undo import Undoable
+from commonwatt.apps.web.reasons import said, why
 from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.seat import Role
 from commonwatt.model import Asset, AssetKind, InvalidValue
@@ -84,7 +85,7 @@ def _waiting(words: Words, waiting: views.Waiting) -> Markup:
         tag(
             "li",
             tag("p", f"{words.between(spell.start_s, spell.end_s)}: {does(words, spell)}"),
-            tag("p", spell.reason, class_="small", lang="en"),
+            why(words, spell.reason),
         )
         for spell in views.spells(waiting.entries)
     ]
@@ -139,7 +140,7 @@ def _line(words: Words, asset: Asset, told: views.Diary, now_s: int) -> Markup:
             end_s=spell.end_s,
             colour=colour if spell.way > 0 else "neighbours" if spell.way < 0 else "rest",
             label=_label(words, spell),
-            note=f"{does(words, spell)}. {spell.reason}",
+            note=f"{does(words, spell)}. {said(words, spell.reason) or spell.reason}",
         )
         for spell in views.spells(told.entries)
         if spell.end_s > start_s and spell.start_s < end_s
