@@ -26,7 +26,7 @@ from commonwatt.apps.wiring import open_key
 from commonwatt.flows.desk import Desk
 from commonwatt.model import AccountId, AssetId, Kind, Outcome
 
-ASKED = {AccountId("member-05"): AssetId("battery-05"), AccountId("member-08"): AssetId("battery-08")}
+ASKED = {AccountId("member-05"): AssetId("battery-05"), AccountId("member-10"): AssetId("battery-10")}
 
 
 def main(folder: Path, *, chain: bool) -> None:

@@ -96,13 +96,13 @@ def test_a_plan_that_waits_is_accepted_before_its_deadline(sits_at: Visit) -> No
 
 @pytest.mark.row("X3")
 def test_a_plan_that_waits_is_declined_and_never_comes_into_force(sits_at: Visit) -> None:
-    visitor = sits_at("member-08")
+    visitor = sits_at("member-10")
     page = visitor.go("/schedule")
-    expect(page.get_by_text("A plan for battery-08 waits for your word")).to_be_visible()
+    expect(page.get_by_text("A plan for battery-10 waits for your word")).to_be_visible()
     page.get_by_role("button", name="Decline").click()
     page.get_by_role("button", name="Now", exact=True).click()
     expect(page.get_by_text("waits for your word")).to_be_hidden()
-    told = visitor.context.request.get(f"{visitor.address}/api/v1/assets/battery-08/diary").json()
+    told = visitor.context.request.get(f"{visitor.address}/api/v1/assets/battery-10/diary").json()
     assert told["waiting"] is None
 
 
