@@ -30,6 +30,9 @@ NO = {
 }
 """What somebody hears who does not get through; all else is said to who does, as that no door is open here."""
 
+LOOKED_INSIDE = "what is claimed was sent out to an address before"
+"""Said of an address only to who may see what was sent from the account."""
+
 
 class About(Enum):
     """What a route is about, and so which things of whose are tried."""
@@ -320,7 +323,7 @@ def _tries(app: Visited, called: str, role: Role) -> Iterator[tuple[tuple[Relati
 def _got_through(status: int, text: str, relation: tuple[Relation, ...]) -> bool:
     if any(rule in text for rule in NO):
         return False
-    return relation != (Relation.OTHER,) or status not in (403, 404)
+    return relation != (Relation.OTHER,) or status not in (403, 404) or LOOKED_INSIDE in text
 
 
 def _person(app: Visited, name: str) -> Person:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope, Send
 
 from commonwatt.apps.proving import Busy
-from commonwatt.apps.views.seeing import Unseen
+from commonwatt.apps.views.seeing import Absent, Unseen
 from commonwatt.flexibility.permission import Objection
 from commonwatt.flows.entrance.hall import NotLetIn, TooSoon
 from commonwatt.model import Corrupt, Erased, InvalidValue, Outcome, Refused, Unreachable
@@ -129,7 +129,7 @@ def explain_problems(app: FastAPI) -> None:
         return _answer(request, broken())  # it is raised on, and noted by the server
 
     app.add_exception_handler(Problem, problem)
-    for kind in (Unseen, Refused, Corrupt, InvalidValue, Unreachable, OSError):
+    for kind in (Absent, Unseen, Refused, Corrupt, InvalidValue, Unreachable, OSError):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(RequestValidationError, unreadable)
     app.add_exception_handler(HTTPException, http)
@@ -175,6 +175,8 @@ def problem_of(error: Exception, at: str = "") -> Problem:
         return Problem(HTTPStatus.SERVICE_UNAVAILABLE, error.rule, "", **error.found, retry_after_s=error.wait_s)
     if isinstance(error, Refused):
         return Problem(HTTPStatus.FORBIDDEN, error.rule, next(iter(map(str, error.found.values())), ""), **error.found)
+    if isinstance(error, Absent):
+        return missing(error.rule, error.thing)
     if isinstance(error, Unseen):
         return missing("there is nothing by this name for who asks", error.thing)
     if isinstance(error, Erased):

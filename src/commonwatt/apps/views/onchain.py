@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from commonwatt.apps.chain_facts import Amounts, Anchored, BlockFact, Facts, Staked
 from commonwatt.apps.chaining import ChainKeeper
 from commonwatt.apps.community import Community
-from commonwatt.apps.views.seeing import Unseen, check
+from commonwatt.apps.views.seeing import Absent, check
 from commonwatt.flows.anchoring import gas_per_member
 from commonwatt.flows.rulebook.state import WALLET_ROLES
 from commonwatt.flows.rulebook.tokens.crossing import TOKENS
@@ -258,7 +258,8 @@ async def proof(community: Community, seat: Seat, account: AccountId, address: s
     """Return what an address that an account sent to shows the Vault.
 
     Raises:
-        Unseen, Refused: As in `seeing.check`; the account sent nothing there, or nothing of it is anchored yet.
+        Absent: The account sent nothing there.
+        Unseen, Refused: As in `seeing.check`; or nothing of it is anchored yet.
         Unreachable: The chain is not open.
     """
     place = _address(community, seat, account, address, Action.SEE_ENTRIES)
@@ -283,8 +284,8 @@ async def claim(community: Community, seat: Seat, account: AccountId, address: s
     """Have the Vault pay what is due to an address that an account sent to.
 
     Raises:
-        Unseen, Refused: As in `seeing.check`; the account sent nothing there, nothing is due, or the
-            operator paid often enough today.
+        Absent: The account sent nothing there.
+        Unseen, Refused: As in `seeing.check`; nothing is due, or the operator paid often enough today.
         Unreachable: The chain gives no answer.
     """
     place = _address(community, seat, account, address, Action.SEND_TOKENS)
@@ -322,7 +323,7 @@ def _address(community: Community, seat: Seat, account: AccountId, address: str,
     check(community, seat, action, account)
     place = address.lower()
     if not any(place == to for to, _ in _sent_by(community, account)):
-        raise Unseen(address)
+        raise Absent("what is claimed was sent out to an address before", address)
     return place
 
 

@@ -20,6 +20,19 @@ class Unseen(CommonwattError):
         super().__init__(f"there is nothing here by this name for you: {thing}")
 
 
+class Absent(CommonwattError):
+    """There is no such thing among what is one's own, where that may be said.
+
+    Args:
+        rule: What would have to be.
+        thing: What was asked for.
+    """
+
+    def __init__(self, rule: str, thing: str) -> None:
+        self.rule, self.thing = rule, thing
+        super().__init__(f"{rule}, was {thing}")
+
+
 def check(
     community: Community, seat: Seat, action: Action, owner: AccountId | None, asset: AssetId | None = None
 ) -> None:

@@ -36,7 +36,7 @@ def test_a_wallet_is_the_sum_of_its_history(client: TestClient) -> None:
 @pytest.mark.parametrize("what", ["proof", "held"])
 def test_an_address_to_which_nothing_was_sent_is_none_of_the_accounts(client: TestClient, what: str) -> None:
     answer = client.get(f"/api/v1/accounts/{ME}/withdrawals/0x{0xA1:040x}/{what}", headers=MINE)
-    assert (answer.status_code, answer.json()["rule"]) == (404, "there is nothing by this name for who asks")
+    assert (answer.status_code, answer.json()["rule"]) == (404, "what is claimed was sent out to an address before")
 
 
 def test_an_auditor_sees_entries_and_gives_nothing(client: TestClient) -> None:
