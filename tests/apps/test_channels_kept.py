@@ -74,7 +74,7 @@ def test_a_channel_is_opened_shown_and_closed_with_the_till_s_last_voucher(lived
         ways = await views.ways(community, SEAT, ME)
         assert (ways.custodial, ways.takes, ways.delay_s, ways.ergon_micro) == (True, True, DELAY_S, 50 * MICRO)
         assert (ways.address, ways.payee) == (with_checksum(mine), with_checksum(seller))
-        done = await views.open_channel(community, SEAT, ME, 20 * MICRO, with_checksum(GATEWAY.id))
+        done = await views.open_channel(community, SEAT, ME, 20 * MICRO, with_checksum(GATEWAY.id), ways.number)
         assert noted == [{"what": Happened.REQUEST_SIGNED.value, "kind": "channel open", "account": ME, "key": mine}]
         (one,) = await views.channels(community, SEAT, ME)
         assert (one.channel, one.payer, one.payee, one.signer) == (done.channel, mine, seller, GATEWAY.id)
@@ -88,16 +88,35 @@ def test_a_channel_is_opened_shown_and_closed_with_the_till_s_last_voucher(lived
         assert one.closed and not one.can_close
         assert (await keeper.held(seller))[0] == 7 * MICRO and (await keeper.held(mine))[0] == 43 * MICRO
         # The next one is another channel: a closed one never opens again.
-        again = await views.open_channel(community, SEAT, ME, MICRO, "")
+        following = (await views.ways(community, SEAT, ME)).number
+        assert (ways.number, following) == (0, 1)
+        again = await views.open_channel(community, SEAT, ME, MICRO, "", following)
         assert again.channel != done.channel
         assert [found.signer for found in await views.channels(community, SEAT, ME)] == [GATEWAY.id, mine]
 
     _with(lived_copy, do)
 
 
+def test_who_asks_twice_for_want_of_an_answer_opens_and_deposits_once(lived_copy: LivedStreet) -> None:
+    async def do(community: Community, keeper: ChainKeeper) -> None:
+        number = (await views.ways(community, SEAT, ME)).number
+        done = await asyncio.gather(
+            *(views.open_channel(community, SEAT, ME, 5 * MICRO, "", number) for _ in range(3)), return_exceptions=True
+        )
+        refused = [one for one in done if isinstance(one, Refused)]
+        assert len(refused) == 2 and "opened once" in str(refused[0])
+        (one,) = await views.channels(community, SEAT, ME)
+        assert one.deposit == 5 * MICRO and (await keeper.held(community.key_of(ME).id))[0] == 45 * MICRO
+        await views.close(community, SEAT, ME, one.channel)
+        with pytest.raises(Refused, match="opened once"):
+            await views.open_channel(community, SEAT, ME, 5 * MICRO, "", number)
+
+    _with(lived_copy, do)
+
+
 def test_who_is_not_closed_takes_the_rest_back_after_the_delay(lived_copy: LivedStreet) -> None:
     async def do(community: Community, keeper: ChainKeeper) -> None:
-        done = await views.open_channel(community, SEAT, ME, 5 * MICRO, "")
+        done = await views.open_channel(community, SEAT, ME, 5 * MICRO, "", 0)
         with pytest.raises(Reverted, match="too early"):
             await views.finish(community, SEAT, ME, done.channel)
         await views.withdraw(community, SEAT, ME, done.channel)
@@ -123,7 +142,7 @@ def test_who_is_not_closed_takes_the_rest_back_after_the_delay(lived_copy: Lived
 
 def test_what_is_not_one_s_own_or_not_there_is_refused(lived_copy: LivedStreet) -> None:
     async def do(community: Community, keeper: ChainKeeper) -> None:
-        done = await views.open_channel(community, SEAT, ME, MICRO, "")
+        done = await views.open_channel(community, SEAT, ME, MICRO, "", 0)
         there = Seat(person=OTHER, role=Role.MEMBER, account=OTHER)
         for act in (views.withdraw, views.finish, views.close):
             with pytest.raises(Refused, match="one that this account pays"):
@@ -131,9 +150,9 @@ def test_what_is_not_one_s_own_or_not_there_is_refused(lived_copy: LivedStreet) 
             with pytest.raises(Unseen):
                 await act(community, there, ME, done.channel)
         with pytest.raises(InvalidValue):
-            await views.open_channel(community, SEAT, ME, MICRO, "0x12")
+            await views.open_channel(community, SEAT, ME, MICRO, "0x12", 0)
         with pytest.raises(Reverted, match="more than is held"):
-            await views.open_channel(community, SEAT, ME, 1_000 * MICRO, "")
+            await views.open_channel(community, SEAT, ME, 1_000 * MICRO, "", 1)
         (community.folder / HELD).write_bytes(b"no vouchers" * 1_000)
         (one,) = await views.channels(community, SEAT, ME)
         assert not one.can_close and one.deposit == MICRO, "a till's trouble hides nobody's channel"
@@ -146,7 +165,7 @@ def test_what_is_not_one_s_own_or_not_there_is_refused(lived_copy: LivedStreet) 
         with pytest.raises(Refused, match="not kept here"):
             await views.close(community, SEAT, ME, done.channel)
         with pytest.raises(Refused, match="this community has none"):
-            await views.open_channel(community, SEAT, ME, MICRO, "")
+            await views.open_channel(community, SEAT, ME, MICRO, "", 0)
 
     _with(lived_copy, do)
 

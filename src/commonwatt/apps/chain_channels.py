@@ -24,8 +24,6 @@ from commonwatt.tokens.channel import Config, Payee, Standing
 TILL = "channels.toml"
 """In the community's folder, as `commonwatt accept --channels` takes it: whom channels pay here."""
 PERMIT_S = 3_600
-MOST_CHANNELS = 100
-"""That an account may have had by one signer: a closed one never opens again."""
 _NAMES = ("Ergon", "Watt", "Tsl")
 
 
@@ -95,7 +93,19 @@ class ChannelDesk:
                     found[event.values["channel"].hex()] = event
         return [self._fact(event, self.book.final(id_)) for id_, event in found.items()]
 
-    def open(self, key: TransactionSigner, account: str, amount: int, signer: Account | None) -> ChannelSent:
+    def next_number(self, terms: Terms, payer: Account, account: str) -> int:
+        """Return the first number that no channel of a payer's for an account has, as far as final blocks tell.
+
+        Raises:
+            Unreachable: The chain gives no answer.
+        """
+        taken = {int.from_bytes(event.values["salt"]) for event in self._opened("payer", payer)}
+        numbers = range(len(taken) + 1)
+        return next(number for number in numbers if terms.config(payer, payer, account, number).salt not in taken)
+
+    def open(
+        self, key: TransactionSigner, account: str, amount: int, signer: Account | None, number: int
+    ) -> ChannelSent:
         """Open a channel from a member's address to the community's till: deposit and permit in one transaction.
 
         Args:
@@ -103,22 +113,22 @@ class ChannelDesk:
             account: For whom it pays.
             amount: Base units of ERGON.
             signer: Whose key signs vouchers; the member's where none is named.
+            number: Which of the member's channels it is: whoever asks twice, for want of an answer, opens one.
 
         Raises:
             Reverted: The contract says no: too little is held.
-            Refused: There is no till, or the chain does not take it.
+            Refused: It was opened before, there is no till, or the chain does not take it.
             Unreachable: The chain gives no answer.
         """
         terms = self.terms()
         if terms is None:
             raise Refused("a channel pays a till, and this community has none", missing=TILL)
         ergon, until_s = self.deployment.contract("Ergon"), self.now_s() + PERMIT_S
-        for number in range(MOST_CHANNELS):
-            config = terms.config(key.id, signer or key.id, account, number)
-            standing = self.book.seen(self.book.id(config))
-            if not standing.deposit and not standing.closed:
-                return self._done(config, self.book.deposit_by_permit(key, config, amount, ergon, until_s))
-        raise Refused("an account has so many channels at most", account=account, most=MOST_CHANNELS)
+        config = terms.config(key.id, signer or key.id, account, number)
+        standing = self.book.seen(self.book.id(config))
+        if standing.deposit or standing.closed:
+            raise Refused("a channel is opened once: the next one has another number", number=number)
+        return self._done(config, self.book.deposit_by_permit(key, config, amount, ergon, until_s))
 
     def withdraw(self, key: TransactionSigner, channel: str) -> ChannelSent:
         """Begin to take back what a payer does not owe; raises as `open`, and Refused where it is not the key's."""

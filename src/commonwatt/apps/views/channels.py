@@ -30,6 +30,7 @@ class ChannelWays:
         delay_s: How long the payee could still claim, once the account takes its deposit back.
         address: Where the account's own ERGON on the chain is, with checksum; empty where its key is not kept here.
         ergon_micro: How much that is.
+        number: Of the channel that would be opened next.
     """
 
     custodial: bool
@@ -38,6 +39,7 @@ class ChannelWays:
     delay_s: int
     address: str
     ergon_micro: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,9 @@ async def ways(community: Community, seat: Seat, account: AccountId) -> ChannelW
     terms = await keeper.with_channels(lambda desk: desk.terms()) if keeper else None
     place = community.key_of(account).id if custodial else ""
     held = (await keeper.held(place))[0] if keeper and place else 0
+    number = 0
+    if keeper and place and terms:
+        number = await keeper.with_channels(lambda desk: desk.next_number(terms, place, account))
     return ChannelWays(
         custodial=custodial,
         takes=terms is not None,
@@ -82,11 +87,12 @@ async def ways(community: Community, seat: Seat, account: AccountId) -> ChannelW
         delay_s=terms.least_delay_s if terms else 0,
         address=with_checksum(place) if place else "",
         ergon_micro=held,
+        number=number,
     )
 
 
 async def open_channel(
-    community: Community, seat: Seat, account: AccountId, amount_micro: int, signer: str
+    community: Community, seat: Seat, account: AccountId, amount_micro: int, signer: str, number: int
 ) -> ChannelDone:
     """Open a channel to the community's till from an account's address on the chain, with the key that is kept here.
 
@@ -96,15 +102,17 @@ async def open_channel(
         account: For whom it pays.
         amount_micro: What is deposited, ERGON.
         signer: The address of a gateway's key that signs vouchers; the account's own where it is empty.
+        number: Which of the account's channels it is, as `ways` tells: one that was opened is not opened again.
 
     Raises:
-        Unseen, Refused: As in `seeing.check`; the key is not kept here, there is no till, or too little is held.
+        Unseen, Refused: As in `seeing.check`; the key is not kept here, there is no till, too little is held, or it
+            was opened before.
         InvalidValue: The signer is no address.
         Unreachable: The chain gives no answer.
     """
     who = read_address(signer) if signer else None
     key = _key(community, seat, account, "channel open")
-    return await _sent(community, lambda desk: desk.open(key, account, amount_micro, who))
+    return await _sent(community, lambda desk: desk.open(key, account, amount_micro, who, number))
 
 
 async def withdraw(community: Community, seat: Seat, account: AccountId, channel: str) -> ChannelDone:

@@ -100,7 +100,8 @@ class Chain:
         """Open a payment channel.
 
         To the community's till, with `deposit_micro` of the account's own ERGON on the chain and the key that is kept
-        here; `signer` names the address of a gateway's key. Each call opens another one.
+        here; `signer` names the address of a gateway's key. `number` is the one that its channel-ways tell: asked
+        again, for want of an answer, the same one is opened once.
         """
         return self._line.call("POST", f"/accounts/{part(account)}/channels", ChannelDone, told=body)
 

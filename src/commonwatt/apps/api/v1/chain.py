@@ -18,7 +18,7 @@ from commonwatt.model import AccountId, InvalidValue, Kind
 router = APIRouter(tags=["chain"])
 Channel = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="Its id.")]
 Address = Annotated[str, Path(pattern=r"^0x[0-9a-fA-F]{40}$", description="Of the chain: 0x and 40 hex digits.")]
-_OPEN = {"open": {"summary": "Deposit 20 ERGON", "value": {"deposit_micro": 20_000_000}}}
+_OPEN = {"open": {"summary": "Deposit 20 ERGON", "value": {"deposit_micro": 20_000_000, "number": 0}}}
 _SEND_OUT = {
     "send out": {
         "summary": "Send 2.50 ERGON out",
@@ -42,6 +42,7 @@ class OpenChannel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A channel that somebody opens; see `views.channels.open_channel`."""
 
     deposit_micro: Annotated[int, msgspec.Meta(ge=1, le=10**15)]
+    number: Annotated[int, msgspec.Meta(ge=0, le=10**6)]
     signer: Annotated[str, msgspec.Meta(pattern=r"^(0x[0-9a-fA-F]{40})?\Z")] = ""
 
 
@@ -148,13 +149,17 @@ async def open_channel(
     body: Annotated[dict[str, Any], Body(openapi_examples=_OPEN)],
 ) -> Response:
     """To the community's till, with `deposit_micro` of the account's own ERGON on the chain and the key that is kept
-    here; `signer` names the address of a gateway's key. Each call opens another one."""
+    here; `signer` names the address of a gateway's key. `number` is the one that its channel-ways tell: asked again,
+    for want of an answer, the same one is opened once."""
     check(community, seat, Action.SEND_TOKENS, AccountId(account))  # first, so that no shape tells of what is there
     try:
         asked = msgspec.convert(body, OpenChannel)
     except msgspec.ValidationError as error:
-        raise InvalidValue(f"a channel is opened with deposit_micro, and perhaps a signer: {error}") from error
-    done = await channel_views.open_channel(community, seat, AccountId(account), asked.deposit_micro, asked.signer)
+        raise InvalidValue(
+            f"a channel is opened with deposit_micro and number, and perhaps a signer: {error}"
+        ) from error
+    micro, number = asked.deposit_micro, asked.number
+    done = await channel_views.open_channel(community, seat, AccountId(account), micro, asked.signer, number)
     return answer(request, done, status=201)
 
 

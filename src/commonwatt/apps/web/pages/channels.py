@@ -28,6 +28,7 @@ class _Draft:
 
     amount: str = ""
     signer: str = ""
+    number: int = 0
 
 
 def channels(context: Context, account: AccountId) -> None:
@@ -39,7 +40,7 @@ def channels(context: Context, account: AccountId) -> None:
         custodial = context.community.holds_key(account)
         try:
             ways = await views.ways(context.community, context.seat, account)
-            opening = _opening(words, ways, draft)
+            opening, draft.number = _opening(words, ways, draft), ways.number
         except (Refused, InvalidValue) as error:  # of the till's own file: what was opened is shown all the same
             opening = tag("p", problem_of(error).rule, class_="small")
         own = {record.verifying.id for record in context.community.state.keys if record.account == account}
@@ -61,7 +62,7 @@ def channels(context: Context, account: AccountId) -> None:
 
     async def open_one(_: object) -> None:
         micro = amount_of(draft.amount, _DIGITS[_ERGON])
-        await views.open_channel(context.community, context.seat, account, micro, draft.signer)
+        await views.open_channel(context.community, context.seat, account, micro, draft.signer, draft.number)
         draft.amount = draft.signer = ""
         context.announce(words.say("The channel is open."))
         await show()
