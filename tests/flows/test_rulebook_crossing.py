@@ -22,6 +22,7 @@ from commonwatt.flows.sequence import replay
 from commonwatt.identity.signing_in.wallet import with_checksum
 from commonwatt.ledger.merkle import HASH_BYTES
 from commonwatt.model import MICRO, SLOT_SECONDS, AccountId, Commodity, Kind, Outcome, cost_micro
+from signers import secure_key
 
 pytestmark = pytest.mark.row("E14")
 ERGON, WATT, TSL = Commodity.ERGON, Commodity.WATT, Commodity.TSL
@@ -92,6 +93,18 @@ def test_an_address_is_in_lower_case_or_has_its_checksum(address: str, outcome: 
     town = CrossedTown()
     assert town.send_out("anna", ERGON, MICRO, address) is outcome
     assert town.out(ERGON, LETTERS) == (MICRO if outcome is Outcome.BOOKED else 0)
+
+
+def test_attack_nothing_goes_to_where_nobody_can_take_it_out_again() -> None:
+    """The Vault pays itself nothing, and no contract knows a P-256 key's signature: what came there was lost."""
+    town, gateway = CrossedTown(), secure_key("gw-new")
+    told = {"what": "gateway", "gateway": "gw-new", "public": gateway.public.hex(), "alg": "P-256"}
+    assert town.send(town.wire("operator", Kind.REGISTER, told)) is Outcome.BOOKED
+    for address in (VAULT, with_checksum(VAULT), gateway.id):
+        assert town.send_out("anna", ERGON, MICRO, address) is Outcome.NOT_ALLOWED
+        assert town.exit_to("anna", address) is Outcome.NOT_ALLOWED
+    assert town.send_out("anna", ERGON, MICRO, town.key("ben").id) is Outcome.BOOKED
+    check(town)
 
 
 def test_nothing_goes_out_where_no_chain_is() -> None:

@@ -28,6 +28,7 @@ from commonwatt.flows.rulebook.bodies import write_body
 from commonwatt.flows.rulebook.state import State
 from commonwatt.flows.rulebook.tokens.backing import free, outside, room_wh
 from commonwatt.flows.rulebook.tokens.crossing_bodies import CrossingBody, Deposited, ExitTo, SendOut
+from commonwatt.identity.keys import VerifyingKey
 from commonwatt.identity.signing_in.wallet import with_checksum
 from commonwatt.model import (
     CHAIN_HELD,
@@ -76,11 +77,14 @@ def digest_of(body: Deposited) -> bytes:
 def _send_out(state: State, source: AccountId, body: SendOut, position: int, stamped_s: int) -> Outcome:
     if not state.has_chain or not state.has_wallet(source) or body.commodity not in TOKENS:
         return Outcome.NOT_ALLOWED
-    if _address(body.address) is None:
+    address = _address(body.address)
+    if address is None:
         return Outcome.UNKNOWN_THING
+    if _is_lost_at(state, address):
+        return Outcome.NOT_ALLOWED
     if free(state, source, body.commodity) < body.amount:
         return Outcome.NOT_BACKED
-    target = chain_account(body.address)
+    target = chain_account(address)
     ever = state.crossed.sent[body.commodity] + body.amount
     if state.accounts.balance(target, body.commodity) + body.amount > MOST_CROSSED or ever > MAX_SAFE_INTEGER:
         return Outcome.OVER_LIMIT
@@ -95,11 +99,21 @@ def _exit_to(state: State, account: AccountId, body: ExitTo) -> Outcome:
         return Outcome.NOT_ALLOWED
     if address is None:
         return Outcome.UNKNOWN_THING
+    if _is_lost_at(state, address):
+        return Outcome.NOT_ALLOWED
     if state.crossed.exits.get(account) == address:
         return Outcome.ALREADY_THERE
     state.crossed.exits[account] = address
     state.registry_version += 1
     return Outcome.BOOKED
+
+
+def _is_lost_at(state: State, address: KeyId) -> bool:
+    """Tell whether nobody could take out again what comes to an address: the Vault's own, or that of a P-256 key."""
+    if state.crossed.vault is not None and address == state.crossed.vault.vault:
+        return True
+    record = state.keys.get(address)
+    return record is not None and not isinstance(record.verifying, VerifyingKey)
 
 
 def _address(told: str) -> KeyId | None:
