@@ -1,12 +1,12 @@
 """Intervals are half-open and in UTC; slots are quarters of an hour."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonwatt.model import SLOT, Interval, InvalidValue, epoch, instant, slot_from, slots_of
+from commonwatt.model import SLOT, Interval, InvalidValue, epoch, instant, read_day, slot_from, slots_of
 
 NOON = datetime(2018, 11, 14, 12, tzinfo=UTC)
 
@@ -47,3 +47,14 @@ def test_a_day_has_96_slots_and_a_slot_starts_on_a_quarter() -> None:
 def test_an_instant_of_no_year_is_refused_in_words(epoch_s: int) -> None:
     with pytest.raises(InvalidValue, match="years 1 to 9999"):
         instant(epoch_s)
+
+
+@given(st.dates())
+def test_a_day_has_one_form(day: date) -> None:
+    assert read_day(day.isoformat()) == day
+
+
+@pytest.mark.parametrize("text", ["", "20181114", "2018-W46-3", "2018-02-30", "2018-11-14 ", "0000-01-01"])
+def test_what_is_no_day_is_refused_with_how_one_looks(text: str) -> None:
+    with pytest.raises(InvalidValue, match="a day looks like 2018-11-14"):
+        read_day(text)

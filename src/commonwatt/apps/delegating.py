@@ -1,13 +1,13 @@
 """Let another key act for a member, or no longer: signed with the member's key, sent through the community's door."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from commonwatt.apps.asking import send
 from commonwatt.apps.wiring import open_key
 from commonwatt.flows.rulebook.identity import trust_bodies
-from commonwatt.model import AccountId, InvalidValue, Kind, Outcome, epoch
+from commonwatt.model import AccountId, InvalidValue, Kind, Outcome, epoch, read_day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,6 @@ def until_s(text: str) -> int:
         InvalidValue: It is no day.
     """
     try:
-        return epoch(datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)) + 86_400
-    except (ValueError, OverflowError) as error:
+        return epoch(datetime.combine(read_day(text), datetime.min.time(), UTC)) + 86_400
+    except OverflowError as error:
         raise InvalidValue(f"a day looks like 2018-11-14, was {text!r}") from error

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -13,7 +12,7 @@ from commonwatt.flows.outlook import Terms
 from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.flows.rulebook.identity.witnesses import check_witnesses
 from commonwatt.flows.rulebook.state import WattPrices
-from commonwatt.model import MICRO, AssetKind, GatewayId, Interval, InvalidValue, epoch
+from commonwatt.model import MICRO, AssetKind, GatewayId, Interval, InvalidValue, epoch, read_day
 from commonwatt.simulator import recorded as recordings
 from commonwatt.simulator import street as streets
 from commonwatt.simulator.box import Fault, Spec
@@ -49,10 +48,7 @@ def scene(folder: Path, day: str | None = None) -> Scene:
     """
     street = streets.load(folder / "street.toml")
     if day:
-        try:
-            street = street.on(date.fromisoformat(day))
-        except ValueError as error:
-            raise InvalidValue(f"a day looks like 2018-11-14, was {day!r}") from error
+        street = street.on(read_day(day))
     return Scene(street, recordings.load(folder / "data", street))
 
 

@@ -1,17 +1,15 @@
 """From a log's entries to a member's bill: its period, the one before, and where an entry stands in the books."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from commonwatt.flows.prove import sided_path
 from commonwatt.flows.rulebook import State
-from commonwatt.model import SLOT_SECONDS, AccountId, Entry, InvalidValue, Refused, epoch, instant
+from commonwatt.model import SLOT_SECONDS, AccountId, Entry, InvalidValue, Refused, epoch, instant, read_day
 from commonwatt.model.wall_clock import moment, zone_of
 from commonwatt.settlement.bill import Bill, LineClass, bill
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
 """No request tells of a moment outside; and a period before or after still lies in the calendar."""
 
@@ -111,13 +109,7 @@ def prove_entry(state: State, note: str, number: int) -> ProvenEntry:
 
 def _midnight(state: State, day: str) -> datetime:
     """Return when a day begins on the community's clock."""
-    try:
-        # The standard library reads weeks and days without dashes too; a bill's day has one form.
-        shown = datetime.fromisoformat(day) if _DAY.fullmatch(day) else None
-    except ValueError:
-        shown = None
-    if shown is None:
-        raise InvalidValue(f"a day looks like 2018-11-14, was {day!r}")
+    shown = datetime.combine(read_day(day), time())
     if not _FIRST_YEAR <= shown.year <= _LAST_YEAR:
         raise InvalidValue(f"a day of a bill lies from {_FIRST_YEAR} to {_LAST_YEAR}, was {day}")
     return moment(shown, zone_of(state.charter.timezone))

@@ -20,6 +20,7 @@ from commonwatt.model import (
     Reach,
     Relation,
     epoch,
+    read_day,
     round_div,
 )
 from commonwatt.model.wall_clock import moment
@@ -85,12 +86,7 @@ class Change:
         Raises:
             InvalidValue: It is none.
         """
-        if not self.day:
-            return None
-        try:
-            return date.fromisoformat(self.day)
-        except ValueError as error:
-            raise InvalidValue(f"a day looks like 2018-11-14, was {self.day[:20]!r}") from error
+        return read_day(self.day) if self.day else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

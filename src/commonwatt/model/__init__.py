@@ -48,6 +48,7 @@ from commonwatt.model.time import (
     Interval,
     epoch,
     instant,
+    read_day,
     slot_from,
     slots_of,
 )
@@ -148,6 +149,7 @@ __all__ = [
     "moment",
     "moments",
     "neighbour_account",
+    "read_day",
     "remember",
     "round_div",
     "share_wh",

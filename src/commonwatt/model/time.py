@@ -1,8 +1,9 @@
 """Time as everyone here means it: aware UTC instants, half-open intervals, 15-minute slots."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from commonwatt.model.errors import InvalidValue
 
@@ -10,6 +11,7 @@ SLOT_SECONDS = 900
 SLOT = timedelta(seconds=SLOT_SECONDS)
 SLOTS_PER_HOUR = 4
 SLOTS_PER_DAY = 96
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,6 +47,20 @@ class Interval:
     def overlaps(self, other: "Interval") -> bool:
         """Tell whether the two share an instant."""
         return self.start < other.end and other.start < self.end
+
+
+def read_day(text: str) -> date:
+    """Return a day as people write it, YYYY-MM-DD; the standard library reads weeks and days without dashes, too.
+
+    Raises:
+        InvalidValue: It is none.
+    """
+    try:
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise InvalidValue(f"a day looks like 2018-11-14, was {text[:20]!r}")
 
 
 def instant(epoch_s: int) -> datetime:

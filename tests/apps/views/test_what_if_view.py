@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lived import LivedStreet
 
 from commonwatt.apps.community import Community
+from commonwatt.apps.views.seeing import Absent
 from commonwatt.apps.views.what_if import query, read_query, what_if, whole
 from commonwatt.flows.what_if import MOST_MORE, Change
 from commonwatt.identity.seat import Role, Seat
@@ -58,7 +59,7 @@ def test_a_trial_that_is_ended_ends_its_process_and_lets_the_next_one_go_on(comm
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
-        with pytest.raises(InvalidValue, match="a plan knows one zone"):
+        with pytest.raises(Absent, match="a plan knows one zone"):
             await what_if(community, RUNS, Change(zone="north", limit_w=1))
         for role in (Role.MEMBER, Role.DSO, Role.UTILITY):
             with pytest.raises(Refused):

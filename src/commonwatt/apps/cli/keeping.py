@@ -1,6 +1,5 @@
 """`commonwatt archive` and `commonwatt query`: days that are over, kept for long and asked about."""
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ from rich.table import Table
 
 from commonwatt.apps import keeping
 from commonwatt.apps.cli.screen import as_json, screen
-from commonwatt.model import InvalidValue
+from commonwatt.model import read_day
 
 
 def archive(
@@ -24,11 +23,7 @@ def archive(
     A day is final once two thirds of the witnesses' weight cosigned a checkpoint that covers it; where a community has
     no witnesses, once a checkpoint in the log does.
     """
-    try:
-        when = date.fromisoformat(day)
-    except ValueError as error:
-        raise InvalidValue(f"a day looks like 2018-11-14, was {day!r}") from error
-    done = keeping.archive(folder, when, to, prune=prune)
+    done = keeping.archive(folder, read_day(day), to, prune=prune)
     if json:
         typer.echo(as_json(done))
         return

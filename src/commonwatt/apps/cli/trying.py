@@ -6,6 +6,7 @@ import typer
 
 from commonwatt.apps.cli.reaching import Json, reaches
 from commonwatt.apps.cli.screen import as_json, ergon, screen
+from commonwatt.model import read_day
 
 if TYPE_CHECKING:
     from commonwatt.apps.reaching import Reached
@@ -36,7 +37,7 @@ def what_if(
     console = screen(quiet=json)
     with console.status("planning four times"):
         found = commons.would_be(
-            day=day,
+            day=read_day(day) if day else None,
             batteries=batteries,
             cars=cars,
             roofs=roofs,

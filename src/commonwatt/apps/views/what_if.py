@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from commonwatt.apps.community import Community
 from commonwatt.apps.trying import Step
 from commonwatt.apps.views.past_days import AsMetered, Within, past_day, past_days
-from commonwatt.apps.views.seeing import check
+from commonwatt.apps.views.seeing import Absent, check
 from commonwatt.apps.views.wanted import EMPTY_PERCENT
 from commonwatt.apps.views.zones import LEAST_HOMES
 from commonwatt.flexibility import language
@@ -104,11 +104,14 @@ async def what_if(community: Community, seat: Seat, change: Change, on_step: Ste
     Raises:
         Refused: The role does not run the community; fewer homes than may be summed, no reading or price to plan
             with; or too much is asked at once.
-        InvalidValue: There is nothing of the size that would be added, or no such zone.
+        Absent: There is no such zone.
+        InvalidValue: There is nothing of the size that would be added.
     """
     check(community, seat, Action.SEE_MEMBERS, ANYONE)
     size = community.size
     known, slots, was = await _known(community) if change.on is None else await _past_day(community, change.on)
+    if change.zone not in ("", known.zone):
+        raise Absent("a plan knows one zone", change.zone)
     other = changed(known, change, _typical(list(community.state.assets.values())))
     asked = [_held(known), known, _held(other), other]
     courses = await community.trials.courses((size, change), asked, on_step)

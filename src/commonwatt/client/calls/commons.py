@@ -98,7 +98,7 @@ class Commons:
         demand_from_minute: int = 0,
         demand_to_minute: int = 0,
         demand_w: int = 0,
-        day: str = "",
+        day: date | None = None,
     ) -> WhatIf:
         """What would be.
 

@@ -103,7 +103,7 @@ async def would_be(
     demand_from_minute: _Minute = 0,
     demand_to_minute: _Minute = 0,
     demand_w: _Watts = 0,
-    day: Annotated[str, Query(max_length=10, description="A past day, YYYY-MM-DD; else the day that comes.")] = "",
+    day: Annotated[date | None, Query(description="A past day; else the day that comes.")] = None,
 ) -> Response:
     """The next day, or a past one, planned as it is and changed, by the planner itself; it takes some seconds."""
     change = Change(
@@ -117,7 +117,7 @@ async def would_be(
         demand_from_minute=demand_from_minute,
         demand_to_minute=demand_to_minute,
         demand_w=demand_w,
-        day=day,
+        day=day.isoformat() if day else "",
     )
     return answer(request, await what_if.what_if(community, seat, change))
 

@@ -17,7 +17,7 @@ from commonwatt.apps.web.parts.listing import Stretch, listing, row
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.words import Words, mark
 from commonwatt.identity.seat import Role
-from commonwatt.model import AccountId, AssetId, InvalidValue, Kind, Outcome
+from commonwatt.model import AccountId, AssetId, InvalidValue, Kind, Outcome, read_day
 
 _T = TypeVar("_T", Kind, Outcome)
 _A_STRETCH = 20
@@ -215,10 +215,7 @@ def _side(words: Words, within: Mapping[str, str], side: str, days: tuple[date, 
 def _read_day(text: str | None, otherwise: date) -> date:
     if not text:
         return otherwise
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidValue(f"a day looks like 2018-11-14, was {text[:20]!r}") from error
+    day = read_day(text)
     if not 1970 <= day.year <= 2999:
         raise InvalidValue(f"a day lies from 1970 to 2999, was {day}")
     return day
