@@ -15,6 +15,7 @@ import pytest
 from commonwatt.apps import foresight
 from commonwatt.apps.foresight import Foresight, look
 from commonwatt.apps.gathering import Gathered
+from commonwatt.apps.wiring import open_issued
 from commonwatt.flows.brought import NOTHING_BROUGHT, Brought
 from commonwatt.forecasting.days import from_day, starts_s
 from commonwatt.forecasting.sun import Place
@@ -89,7 +90,8 @@ def test_a_book_that_failed_is_not_made_again_every_few_seconds_but_the_next_day
     now_s = [1_790_000_000]
 
     async def story() -> None:
-        kept = Foresight(NOTHING_BROUGHT, tmp_path)
+        (tmp_path / "keys").mkdir()
+        kept = Foresight(NOTHING_BROUGHT, tmp_path, open_issued(tmp_path))
         task = asyncio.ensure_future(kept.keep_warm(lambda: state, chronicle, lambda: now_s[0]))
         for count in (1, 2):
             async with asyncio.timeout(30):

@@ -20,7 +20,7 @@ from commonwatt.apps.feed_terms import open_outside
 from commonwatt.apps.foresight import Book, Foresight
 from commonwatt.apps.proving import Prover
 from commonwatt.apps.trying import Trials
-from commonwatt.apps.wiring import keep_key, open_key, open_log, open_past, open_positions
+from commonwatt.apps.wiring import keep_key, open_issued, open_key, open_log, open_past, open_positions
 from commonwatt.flows.chronicle import Chapter, Chronicler
 from commonwatt.flows.desk import Desk
 from commonwatt.flows.intake import read_head
@@ -119,7 +119,7 @@ class Community:
         """Told of what people do here before it is done; where people sign in, their entrance takes it down."""
         self.trials = Trials()
         """Makes plans that somebody only wants to see, in a process of their own."""
-        self.foresight = Foresight(open_past(folder), folder)
+        self.foresight = Foresight(open_past(folder), folder, open_issued(folder))
         self.answered = Answered(folder)
         self.positions = open_positions(folder)
         """Where homes stand, as their owners stated; whom they are shown to is `views.mapping`'s."""

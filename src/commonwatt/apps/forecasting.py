@@ -10,19 +10,48 @@ import msgspec
 import numpy as np
 
 from commonwatt.apps.community import Community
-from commonwatt.apps.foresight import Book, look
+from commonwatt.apps.foresight import Book, as_issued, look
 from commonwatt.apps.gathering import gather
 from commonwatt.apps.views.foresight import Card, card_of
-from commonwatt.apps.wiring import open_past
+from commonwatt.apps.wiring import MASTER_KEY, open_issued, open_past
+from commonwatt.flows.issued import PRICE, Issued
 from commonwatt.flows.summary import Score
 from commonwatt.forecasting.days import kinds
 from commonwatt.forecasting.load import MOST_LEAD, Panel
 from commonwatt.forecasting.sun import Place, darkness
 from commonwatt.forecasting.trial import Trial, trial
-from commonwatt.model import InvalidValue, Refused, zone_of
+from commonwatt.model import LEVELS_PERMILLE, SLOTS_PER_DAY, InvalidValue, Refused, instant, zone_of
 
 NOT_LOAD = "solar"
 """Columns whose names begin so are generation, which needs to know where the roof is."""
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """One series as it was issued.
+
+    Args:
+        issued_s: When.
+        of: What it is.
+        series: Whose.
+        model: By what; a baseline where that took a model's place.
+        levels_permille: Of the quantiles.
+        slots_s: When each slot begins.
+        quantiles: Level by level, Wh or micro per kWh.
+        expected: What the first day comes to by the medians: Wh, or the mean price.
+        low: Likewise by the lowest level.
+        high: By the highest.
+    """
+
+    issued_s: int
+    of: str
+    series: str
+    model: str
+    levels_permille: tuple[int, ...]
+    slots_s: list[int]
+    quantiles: list[list[int]]
+    expected: int
+    low: int
+    high: int
 
 
 class _Scores(msgspec.Struct):
@@ -71,9 +100,50 @@ def book_of(folder: Path) -> Book:
     community = Community(folder, lambda: 0, lambda: None)
     try:
         community.catch_up()
-        return look(gather(community.state, community.chronicle, open_past(folder), community.told_s))
+        book = look(gather(community.state, community.chronicle, open_past(folder), community.told_s))
+        return as_issued(book, open_issued(folder).since(int(book.starts_s[0, 0])))
     finally:
         community.close()
+
+
+def issued_in(folder: Path, day: str = "") -> list[Told]:
+    """Return what a community issued, in order.
+
+    Args:
+        folder: The community's.
+        day: UTC, as YYYY-MM-DD; everything where it is empty.
+
+    Raises:
+        InvalidValue: The day is none.
+        Corrupt: What is kept is damaged, or another master key's.
+        Refused: The folder is no community's.
+    """
+    try:
+        asked = date.fromisoformat(day) if day else None
+    except ValueError as error:
+        raise InvalidValue(f"a day is YYYY-MM-DD, was {day}") from error
+    if not (folder / MASTER_KEY).exists():
+        raise Refused("no key to what a community keeps", folder=folder.name)
+    every = open_issued(folder).since(0)
+    return [_told(one) for one in every if asked is None or instant(one.issued_s).date() == asked]
+
+
+def _told(one: Issued) -> Told:
+    first = one.quantiles[:, :SLOTS_PER_DAY]
+    whole = first.mean(1) if one.of == PRICE else first.sum(1)
+    low, expected, high = (round(float(whole[at])) for at in (0, LEVELS_PERMILLE.index(500), -1))
+    return Told(
+        issued_s=one.issued_s,
+        of=one.of,
+        series=one.series,
+        model=one.model,
+        levels_permille=LEVELS_PERMILLE,
+        slots_s=one.slots_s.tolist(),
+        quantiles=one.quantiles.tolist(),
+        expected=expected,
+        low=low,
+        high=high,
+    )
 
 
 def cards(book: Book) -> list[Card]:

@@ -5,22 +5,25 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.adapters.stores.chronicle import Chronicle
+from commonwatt.adapters.stores.issued import IssuedFile
 from commonwatt.apps.faults import followed
 from commonwatt.apps.gathering import MOST_DAYS, Gathered, gathering
 from commonwatt.apps.oversight import Alarm, alarms, decisions
 from commonwatt.flows.brought import Brought
 from commonwatt.flows.foreseeing import past_of
+from commonwatt.flows.issued import COMMUNITY, PRICE, Issued, as_told, issued
 from commonwatt.flows.rulebook import State
 from commonwatt.forecasting.days import from_day
 from commonwatt.forecasting.foresee import AHEAD, MOST_SCORED, Foretold, Past, loads, prices, roofs, together
 from commonwatt.forecasting.habits import Departure, Habit, habits
-from commonwatt.model import AccountId, AssetId, AssetKind, CommonwattError, Refused, instant, zone_of
+from commonwatt.model import AccountId, AssetId, AssetKind, CommonwattError, Corrupt, Refused, instant, zone_of
 
 _log = logging.getLogger(__name__)
 KEPT_WARM_S = 5.0
@@ -67,10 +70,11 @@ class Foresight:
     Args:
         brought: What the community began with.
         folder: Where it is kept which faults stand.
+        issued: Where what is issued is kept.
     """
 
-    def __init__(self, brought: Brought, folder: Path) -> None:
-        self._brought, self._folder = brought, folder
+    def __init__(self, brought: Brought, folder: Path, issued: IssuedFile) -> None:
+        self._brought, self._folder, self._issued = brought, folder, issued
         self._made: tuple[_Key, asyncio.Future[Book]] | None = None
 
     async def book(self, state: State, chronicle: Chronicle, now_s: int) -> Book:
@@ -100,9 +104,19 @@ class Foresight:
             try:
                 next(steps)
             except StopIteration as ended:
-                book = await asyncio.to_thread(look, ended.value)
+                book = await asyncio.to_thread(self._issue, ended.value)
                 return replace(book, alarms=followed(book.alarms, self._folder, book.issued_s))
             await asyncio.sleep(0)
+
+    def _issue(self, told: Gathered) -> Book:
+        """Return the book of what was gathered, kept as it is issued; a disk that is full keeps nobody from it."""
+        book = look(told)
+        try:
+            self._issued.keep(issues(book))
+            return as_issued(book, self._issued.since(int(book.starts_s[0, 0])))
+        except (OSError, Corrupt) as error:
+            _log.warning("what is forecast is not kept: %s", error)
+            return book
 
     async def keep_warm(self, state: Callable[[], State], chronicle: Chronicle, now_s: Callable[[], int]) -> None:
         """Make the book of each day as it begins, so that nobody waits for it; until cancelled.
@@ -164,6 +178,54 @@ def look(told: Gathered) -> Book:
         alarms=alarms(told),
         decisions=decisions(told, homes, yielding),
     )
+
+
+def issues(book: Book) -> list[Issued]:
+    """Return what a book tells of every series from today on, to be kept."""
+    found, homes = list[Issued](), _homes(book)
+
+    def kept(of: str, owner: str, told: Foretold) -> Foretold:
+        found.append(issued(of, owner, told, book.issued_s, homes, book.starts_s))
+        return told
+
+    _each(book, kept)
+    return found
+
+
+def as_issued(book: Book, before: Sequence[Issued]) -> Book:
+    """Return a book whose days are told as they were told then, as far as that is kept, with a card of how good it was.
+
+    A sum of other homes than today's is another series.
+    """
+    homes = _homes(book)
+    by_series = dict[tuple[str, str, str], list[Issued]]()
+    for one in before:
+        if one.owner or one.of == PRICE or one.homes == homes:
+            by_series.setdefault((one.of, one.owner, one.series), []).append(one)
+    return _each(
+        book, lambda of, owner, told: as_told(told, book.starts_s, by_series.get((of, owner, told.series), []))
+    )
+
+
+def _each(book: Book, change: Callable[[str, str, Foretold], Foretold]) -> Book:
+    """Return a book with each of its series changed, by what it is and whose."""
+
+    def common(of: str, told: Foretold | None) -> Foretold | None:
+        return None if told is None else change(of, COMMUNITY, told)
+
+    return replace(
+        book,
+        loads={owner: change("load", owner, told) for owner, told in book.loads.items()},
+        roofs={owner: change("solar", owner, told) for owner, told in book.roofs.items()},
+        zones={zone: change("net", COMMUNITY, told) for zone, told in book.zones.items()},
+        community=common("net", book.community),
+        sun=common("solar", book.sun),
+        price=common(PRICE, book.price),
+    )
+
+
+def _homes(book: Book) -> str:
+    return sha256("\n".join(sorted(book.loads)).encode()).hexdigest()[:16]
 
 
 def _price(told: Gathered) -> Foretold:

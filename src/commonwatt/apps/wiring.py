@@ -13,6 +13,7 @@ from commonwatt.adapters.devices.driver import DeviceSpec
 from commonwatt.adapters.devices.gateway.client import GatewayProcess, PlantProcess
 from commonwatt.adapters.devices.gateway.device import PaperFleet, WiredFleet
 from commonwatt.adapters.stores import brought
+from commonwatt.adapters.stores.issued import IssuedFile
 from commonwatt.adapters.stores.keyfile import load_secret, passphrase, save_first, save_secret
 from commonwatt.adapters.stores.people import PeopleFile
 from commonwatt.adapters.stores.positions import Positions
@@ -245,14 +246,20 @@ def open_past(folder: Path) -> Brought:
     return brought.read(folder, MasterKey.in_file(folder / MASTER_KEY))
 
 
+def open_issued(folder: Path) -> IssuedFile:
+    """Return what a community issued as forecasts, as it was told then."""
+    return IssuedFile(folder, MasterKey.in_file(folder / MASTER_KEY))
+
+
 def open_positions(folder: Path) -> Positions:
     """Return where a community's homes stand, as far as their owners said so."""
     return Positions(folder, MasterKey.in_file(folder / MASTER_KEY))
 
 
 def forget_past(folder: Path, account: AccountId) -> bool:
-    """Delete what a member brought along, and where they live; tell whether there was anything brought."""
+    """Delete what a member brought along, where they live and what was forecast of them; tell if they brought it."""
     open_positions(folder).keep(account, None)
+    open_issued(folder).forget(account)
     return brought.forget(folder, account)
 
 

@@ -1,6 +1,6 @@
 """Foresee homes, roofs and sums of them: the last days as they would have been forecast, today, and tomorrow."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +82,8 @@ class Foretold:
         card: How good it was; none where nothing was scored.
         chosen_wh: What each day would have been planned with: as `expected_wh`, but each day by what was chosen before
             it came.
+        plain_wh: What each baseline says of the same days, by name: (days, slots).
+        told: How good what was issued on these days was, where that is kept; see `flows.issued`.
     """
 
     series: str
@@ -93,6 +95,8 @@ class Foretold:
     choice: Choice
     card: ScoreCard | None
     chosen_wh: Floats
+    plain_wh: Mapping[str, Floats]
+    told: ScoreCard | None = None
 
     def ahead_wh(self) -> Floats:
         """Return what is planned with, today and tomorrow: (2, slots)."""
@@ -290,7 +294,7 @@ def _judged(name: str, model: str, quantiles: Floats, wh: Floats, first: int, fl
     card = _card(name, model, choice, quantiles, wh, first)
     told = quantiles if choice.used else _plain_bands(wh, first, floor, choice.baseline)
     expected, which = (ours, model) if choice.used else (plain[choice.baseline], choice.baseline)
-    return Foretold(name, which, first, told, expected, _until_now(came), choice, card, np.array(before))
+    return Foretold(name, which, first, told, expected, _until_now(came), choice, card, np.array(before), plain)
 
 
 def _plain(name: str, wh: Floats, first: int, floor: float, reason: str = "") -> Foretold:
@@ -298,9 +302,10 @@ def _plain(name: str, wh: Floats, first: int, floor: float, reason: str = "") ->
     days = len(wh)
     first = min(max(first, FIRST_PLAIN), days)
     why = reason or f"the {WEEK} is used: {days} whole days are too few to learn from, {LEAST_DAYS} are needed"
-    choice, week, told = Choice(False, why, WEEK), _plainly(wh, first, WEEK), _plain_bands(wh, first, floor, WEEK)
+    choice, told = Choice(False, why, WEEK), _plain_bands(wh, first, floor, WEEK)
+    plain = {of: _plainly(wh, first, of) for of in BASELINES}
     card = _card(name, WEEK, choice, told, wh, first)
-    return Foretold(name, WEEK, first, told, week, _until_now(wh[first:]), choice, card, week)
+    return Foretold(name, WEEK, first, told, plain[WEEK], _until_now(wh[first:]), choice, card, plain[WEEK], plain)
 
 
 def _card(name: str, model: str, choice: Choice, quantiles: Floats, wh: Floats, first: int) -> ScoreCard | None:

@@ -10,7 +10,7 @@ from test_subtracting import DSO, community, homes
 from commonwatt.apps.foresight import Book
 from commonwatt.apps.views.foresight import commons
 from commonwatt.apps.views.zones import may_be_shown
-from commonwatt.forecasting.choice import Choice
+from commonwatt.forecasting.choice import BASELINES, Choice
 from commonwatt.forecasting.foresee import AHEAD, WEEK, Foretold
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.model import GRID, LEVELS_PERMILLE, AssetKind
@@ -21,7 +21,8 @@ OPERATOR = Seat(person="olga", role=Role.OPERATOR, account=GRID)
 def _told(series: str) -> Foretold:
     wh = np.full((1 + AHEAD, 96), 250.0)
     came = np.where(np.arange(1 + AHEAD)[:, None] < 1, wh, np.nan)
-    return Foretold(series, WEEK, 0, np.stack([wh] * len(LEVELS_PERMILLE)), wh, came, Choice(False, "", WEEK), None, wh)
+    rows, choice = np.stack([wh] * len(LEVELS_PERMILLE)), Choice(False, "", WEEK)
+    return Foretold(series, WEEK, 0, rows, wh, came, choice, None, wh, dict.fromkeys(BASELINES, wh))
 
 
 def _shown(seat: Seat, roofs: Sequence[str] = (), **zones: int) -> set[tuple[str, str]]:

@@ -67,6 +67,38 @@ def score(
             console.print(f"{one.card.series}: {one.choice.reason}", highlight=False)
 
 
+@app.command(name="issued")
+def issued_(
+    folder: Annotated[Path, typer.Argument(help="A community's folder.", exists=True, file_okay=False)],
+    day: Annotated[str, typer.Option(help="Of one day alone, as YYYY-MM-DD (UTC) of the issue; else of all.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print them as JSON, with every quantile.")] = False,
+) -> None:
+    """Show what a community's app forecast, as it was told at the time; kept for ever, but for members who were erased.
+
+    One line a series and issue: what its first day was expected to come to, and the sums of its lowest and highest
+    quantiles. What is told anew of homes that did not change is not kept again.
+    """
+    found = forecasting.issued_in(folder, day)
+    if json:
+        typer.echo(as_json(found))
+        return
+    if not found:
+        typer.echo("nothing was issued")
+        return
+    table = Table("issued", "of", "series", "model", "first day", "low", "high", box=None, header_style="bold")
+    for column in table.columns[4:]:
+        column.justify = "right"
+    for one in found:
+        table.add_row(
+            f"{instant(one.issued_s):%Y-%m-%d %H:%M}",
+            one.of,
+            one.series,
+            one.model,
+            *(f"{value:,}" for value in (one.expected, one.low, one.high)),
+        )
+    screen().print(table)
+
+
 def _cards(trials: list[Trial]) -> Table:
     heads = (
         "series",
@@ -103,7 +135,19 @@ def _cards(trials: list[Trial]) -> Table:
 
 
 def _community(cards: list[Card]) -> Table:
-    heads = ("of", "series", "model", "used", "nMAE", "7-day mean", "28-day median", "skill", "in 90 % band", "lost")
+    heads = (
+        "of",
+        "series",
+        "model",
+        "used",
+        "nMAE",
+        "7-day mean",
+        "28-day median",
+        "skill",
+        "in 90 % band",
+        "as told",
+        "lost",
+    )
     table = Table(*heads, box=None, header_style="bold")
     for column in table.columns[4:]:
         column.justify = "right"
@@ -117,6 +161,7 @@ def _community(cards: list[Card]) -> Table:
             "yes" if one.used else "no",
             *("-" if value is None else f"{value:.3f}" for value in scored),
             held,
+            "-" if one.told_nmae is None else f"{one.told_nmae:.3f}",
             "-" if one.decision_micro is None else ergon(one.decision_micro),
         )
     return table

@@ -59,6 +59,10 @@ class Card:
         pinball: Mean loss of all quantiles, in the series' unit; None for who may not see how much that is.
         coverage_permille: How often what came fell into the band of nine tenths.
         decision_micro: Of a home, what the last finished day's plan lost to the forecasts of its use and roof together.
+        told_slots: How many slots are over of what was issued and kept: the numbers above are of the model as it is
+            today, those below of what was told at the time.
+        told_nmae: As ``nmae``.
+        told_coverage_permille: As ``coverage_permille``.
     """
 
     of: str
@@ -76,6 +80,9 @@ class Card:
     pinball: float | None = None
     coverage_permille: int | None = None
     decision_micro: int | None = None
+    told_slots: int = 0
+    told_nmae: float | None = None
+    told_coverage_permille: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +183,7 @@ def cards(community: Community, seat: Seat, book: Book) -> list[Card]:
 
 def card_of(of: str, told: Foretold, *, alone: bool = True) -> Card:
     """Return a series' card; what is in a unit of energy for who may see its energy alone."""
-    card = told.card
+    card, then = told.card, told.told
     plain = Card(of=of, series=told.series, model=told.model, used=told.choice.used, reason=told.choice.reason)
     if card is None:
         return plain
@@ -194,6 +201,9 @@ def card_of(of: str, told: Foretold, *, alone: bool = True) -> Card:
         mase=None if card.mase is None else round(card.mase, 4),
         pinball=round(card.pinball_wh, 2) if alone else None,
         coverage_permille=card.coverage_permille,
+        told_slots=0 if then is None else then.slots,
+        told_nmae=None if then is None else round(then.nmae, 4),
+        told_coverage_permille=None if then is None else then.coverage_permille,
     )
 
 

@@ -191,6 +191,14 @@ def _card(context: Context, one: views.Card) -> Markup:
     note = tag("span", told)
     if one.mase is not None:
         note = tag("span", told, " ", words.say("MASE {mase}.", mase=words.number(one.mase, 2)))
+    if one.told_nmae is not None and one.told_coverage_permille is not None:
+        then = words.say(
+            "As it was told at the time, over {n}: off by {error}, {held} in that band.",
+            n=words.number(one.told_slots),
+            error=words.percent(one.told_nmae),
+            held=words.percent(one.told_coverage_permille / 1000),
+        )
+        note = tag("span", note, " ", then)
     if one.decision_micro is not None:
         lost = words.say(
             "Yesterday's plan lost {money} to it against one that knew.", money=words.exactly(one.decision_micro)

@@ -1,0 +1,155 @@
+"""What was forecast is shown and scored as it was told then, whatever a later look would say."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_book_made import DAYS, gathered
+
+from commonwatt.apps.foresight import Book, as_issued, issues, look
+from commonwatt.apps.wiring import open_issued
+from commonwatt.flows.issued import COMMUNITY, Issued, as_told, issued
+from commonwatt.forecasting.foresee import AHEAD, Foretold
+from commonwatt.forecasting.score import coverage
+from commonwatt.model import LEVELS_PERMILLE, AccountId, Corrupt, InvalidValue
+
+DAY_S = 86_400
+
+
+def books() -> tuple[Book, Book]:
+    """Return the book of a day, and of the next, when its readings have come."""
+    whole = gathered(DAYS + 1)
+    cut = replace(
+        whole,
+        today=whole.days[-2],
+        days=whole.days[:-1],
+        starts_s=whole.starts_s[:-1],
+        load_wh=whole.load_wh[:, :-1],
+        solar_wh=whole.solar_wh[:, :-1],
+        prices=whole.prices[:-1],
+        priced=whole.priced[:-1],
+    )
+    return look(cut), look(whole)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "keys").mkdir()
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def days() -> tuple[Book, Book]:
+    return books()
+
+
+def every(book: Book) -> list[Foretold]:
+    sums = [one for one in (book.community, book.sun, book.price) if one is not None]
+    return [*book.loads.values(), *book.roofs.values(), *book.zones.values(), *sums]
+
+
+@pytest.mark.row("X9")
+def test_yesterday_is_shown_as_it_was_told_then_and_scored_so(days: tuple[Book, Book], folder: Path) -> None:
+    before, after = days
+    store = open_issued(folder)
+    lucky = {name: replace(one, quantiles_wh=one.quantiles_wh * 0 + 777) for name, one in before.loads.items()}
+    assert store.keep(issues(replace(before, loads=lucky))) == len(every(before))
+    told = as_issued(after, store.since(0))
+    for name, one in told.loads.items():
+        anew = after.loads[name]
+        yesterday, today = -AHEAD - 1, -AHEAD
+        assert (one.quantiles_wh[:, yesterday] == 777).all() and (anew.quantiles_wh[:, yesterday] != 777).any()
+        np.testing.assert_array_equal(one.quantiles_wh[:, today:], anew.quantiles_wh[:, today:])
+        assert one.told is not None and one.told.slots == 96 and anew.told is None
+        came = anew.measured_wh[yesterday]
+        assert one.told.nmae == pytest.approx(np.abs(777 - came).sum() / came.sum())
+    for one, anew in zip(every(told), every(after), strict=True):
+        if one.told is not None and one.series not in told.loads:
+            rows = one.quantiles_wh[:, -AHEAD - 1]
+            assert one.told.coverage_permille == round(1000 * coverage(rows[0], rows[-1], anew.measured_wh[-AHEAD - 1]))
+
+
+@pytest.mark.row("X9")
+def test_what_was_issued_stands_whoever_looks_again(days: tuple[Book, Book], folder: Path) -> None:
+    before, _ = days
+    store = open_issued(folder)
+    store.keep(issues(before))
+    others = {name: replace(one, quantiles_wh=one.quantiles_wh + 500) for name, one in before.loads.items()}
+    again = replace(before, loads=others)
+    assert store.keep(issues(again)) == 0
+    told = as_issued(again, store.since(0))
+    for name, one in told.loads.items():
+        shown = one.quantiles_wh[:, -AHEAD:]
+        assert np.abs(shown - before.loads[name].quantiles_wh[:, -AHEAD:]).max() <= 0.5
+
+
+def test_a_sum_of_other_homes_is_another_series(days: tuple[Book, Book], folder: Path) -> None:
+    before, after = days
+    store = open_issued(folder)
+    store.keep(issues(before))
+    fewer = replace(after, loads={name: one for name, one in after.loads.items() if name != "d"})
+    told = as_issued(fewer, store.since(0))
+    assert told.community is not None and told.community.told is None
+    assert all(one.told is not None for one in told.loads.values())
+
+
+def test_who_is_erased_takes_what_was_forecast_of_them_along(days: tuple[Book, Book], folder: Path) -> None:
+    before, _ = days
+    store = open_issued(folder)
+    store.keep(issues(before))
+    assert store.forget(AccountId("a")) == 2  # home and roof
+    left = store.since(0)
+    assert len(left) == len(every(before)) - 2 and "a" not in {one.owner for one in left}
+    assert store.forget(AccountId("a")) == 0
+
+
+def test_what_is_kept_comes_back_as_it_was_and_is_not_to_be_read_without_its_key(
+    days: tuple[Book, Book], folder: Path
+) -> None:
+    before, _ = days
+    store, told = open_issued(folder), issues(before)
+    store.keep(told)
+    for one, back in zip(told, store.since(before.issued_s), strict=True):
+        assert (one.of, one.series, one.owner, one.model, one.used) == (
+            back.of, back.series, back.owner, back.model, back.used,
+        )  # fmt: skip
+        np.testing.assert_array_equal(one.quantiles, back.quantiles)
+        np.testing.assert_array_equal(one.slots_s, back.slots_s)
+        np.testing.assert_array_equal(one.baselines, back.baselines)
+    assert store.since(before.issued_s + 1) == []
+    (folder / "keys" / "master.key").unlink()
+    with pytest.raises(Corrupt):
+        open_issued(folder).since(0)
+
+
+def test_a_file_that_is_damaged_is_said_to_be(folder: Path) -> None:
+    (folder / "forecasts.sqlite").write_bytes(b"no database at all" * 100)
+    with pytest.raises(Corrupt):
+        open_issued(folder).since(0)
+
+
+def test_an_issue_that_is_shorter_than_a_day_changes_nothing(days: tuple[Book, Book]) -> None:
+    _, after = days
+    assert after.community is not None
+    short = issued("net", COMMUNITY, after.community, after.issued_s, "", after.starts_s)
+    cut = replace(short, slots_s=short.slots_s[:9], quantiles=short.quantiles[:, :9], baselines=short.baselines[:, :9])
+    np.testing.assert_array_equal(
+        as_told(after.community, after.starts_s, [cut]).quantiles_wh, after.community.quantiles_wh
+    )
+
+
+def test_an_issue_of_which_a_level_is_missing_is_refused() -> None:
+    with pytest.raises(InvalidValue):
+        Issued(
+            of="load",
+            series="a",
+            owner="a",
+            issued_s=0,
+            homes="",
+            model="",
+            used=True,
+            slots_s=np.arange(96),
+            quantiles=np.zeros((len(LEVELS_PERMILLE) - 1, 96), np.int64),
+            baselines=np.zeros((2, 96), np.int64),
+        )
