@@ -13,6 +13,8 @@ from test_outlook import terms
 from commonwatt.flows.cautions import cautious, limits_w
 from commonwatt.flows.foreseeing import Chosen, Known, naive
 from commonwatt.flows.outlook import outlook
+from commonwatt.forecasting import foresee
+from commonwatt.forecasting.choice import MONTH, WEEK, Choice, month_median
 from commonwatt.forecasting.outlooks import PeakRisk
 from commonwatt.forecasting.sun import Place
 from commonwatt.model import (
@@ -74,9 +76,19 @@ def test_who_lost_to_the_baseline_is_planned_by_it_and_who_won_is_not(lived: Cho
     usual = {**plain.load_wh, **plain.solar_wh}
     assert set(lived.choices) == {*HOMES, ROOF}
     for name, choice in lived.choices.items():
-        assert (every[name] == usual[name]) is not choice.used, choice.reason
+        assert (every[name] == usual[name]) is not (choice.used or choice.baseline != WEEK), choice.reason
         assert ("is not used" in choice.reason) is not choice.used
     assert lived.choices[ROOF].used, "a roof that yields more each day outgrows the mean of a week"
+
+
+@pytest.mark.row("X9")
+def test_who_lost_is_planned_by_the_baseline_that_was_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foresee, "choose", lambda *_, **__: Choice(False, "trees are not used", MONTH))
+    told, plain = Chosen(PLACE)(known(0), SLOTS), naive(known(0), SLOTS)
+    for at, name in enumerate(HOMES):
+        # Before the day's first slot nothing has surprised yet.
+        np.testing.assert_allclose(told.load_wh[name], month_median(LOAD[at, :DAYS].astype(float)), atol=0.51)
+        assert told.load_wh[name] != plain.load_wh[name]
 
 
 @pytest.mark.row("H8")

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from commonwatt.forecasting.choice import Choice
+from commonwatt.forecasting.choice import WEEK, Choice
 from commonwatt.forecasting.days import from_day, kinds, starts_s
 from commonwatt.forecasting.foresee import AHEAD, LEARN_EVERY, LEAST_DAYS, Foretold, Past, loads, roofs, together
 from commonwatt.forecasting.outlooks import PeakRisk, peak_risks
@@ -86,7 +86,7 @@ class _Day:
 
 
 class Chosen:
-    """Expects by the learnt model where it beat its baseline over the last week, series by series, else by `naive`.
+    """Expects by the learnt model where that lost to no baseline over the last week, home by home, else by the best one.
 
     What is learnt is learnt once a local day, from whole days before it, so that a run that was killed expects the same
     when it goes on. The latest surprise corrects a learnt forecast just as the seasonal one.
@@ -187,7 +187,8 @@ def _learn(known: Known, today: date, midnight_s: int, names: tuple[AssetId, ...
     wh = {
         name: dict(zip(slots[count:].ravel().tolist(), one.ahead_wh().ravel().tolist(), strict=True))
         for name, one in found.items()
-        if one.choice.used
+        # The mean of seven days needs no telling: `naive` is that, and knows today's readings as well.
+        if one.choice.used or one.choice.baseline != WEEK
     }
     choices = {name: one.choice for name, one in found.items()}
     every = together(told, range(len(known.load_wh)), "community", first)
