@@ -86,7 +86,7 @@ class _Day:
 
 
 class Chosen:
-    """Expects by the learnt model where that lost to no baseline over the last week, home by home, else by the best one.
+    """Expects by the learnt model where that lost to no baseline over the last week, home by home, else by the best.
 
     What is learnt is learnt once a local day, from whole days before it, so that a run that was killed expects the same
     when it goes on. The latest surprise corrects a learnt forecast just as the seasonal one.
