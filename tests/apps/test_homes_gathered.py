@@ -5,11 +5,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from commonwatt.adapters.stores.chronicle import Chronicle
 from commonwatt.apps.gathering import Gathered, gather
 from commonwatt.flows.brought import NOTHING_BROUGHT
 from commonwatt.flows.chronicle import Believed, Chapter
+from commonwatt.market.contracts import Call, Contract, Contracts
 from commonwatt.metering.batch import Quality
 from commonwatt.model import (
     SLOT_SECONDS,
@@ -26,6 +28,7 @@ from commonwatt.model import (
 ANNA, HOME, ROOF = AccountId("anna"), AssetId("home"), AssetId("roof")
 FIRST_S, NOW_S = (epoch(datetime(2026, 3, day, tzinfo=UTC)) for day in (27, 31))
 DAY_S = 86_400
+NO_CONTRACTS = Contracts()
 
 
 def _asset(name: AssetId, kind: AssetKind) -> Asset:
@@ -33,7 +36,9 @@ def _asset(name: AssetId, kind: AssetKind) -> Asset:
     return Asset(id=name, owner=ANNA, gateway=gateway, kind=kind, zone="z", max_import_w=8_000, max_export_w=8_000)
 
 
-def _told(roof_from_s: int, prices: dict[int, tuple[int, int]] | None = None) -> Gathered:
+def _told(
+    roof_from_s: int, prices: dict[int, tuple[int, int]] | None = None, book: Contracts = NO_CONTRACTS
+) -> Gathered:
     """Return a home in Berlin that draws 100 Wh a slot, less 40 Wh since a roof was registered there."""
     own = [_asset(HOME, AssetKind.CONNECTION)]
     own += [_asset(ROOF, AssetKind.SOLAR)] if roof_from_s < NOW_S else []
@@ -49,6 +54,7 @@ def _told(roof_from_s: int, prices: dict[int, tuple[int, int]] | None = None) ->
         charter=SimpleNamespace(timezone="Europe/Berlin"),
         assets={one.id: one for one in own},
         joined_s={HOME: FIRST_S, ROOF: roof_from_s},
+        contracted=SimpleNamespace(book=book),
     )
     return gather(state, chronicle, NOTHING_BROUGHT, NOW_S)
 
@@ -72,3 +78,28 @@ def test_prices_from_long_before_the_first_home_was_metered_are_no_days_of_it() 
     told = _told(roof_from_s=NOW_S, prices=years)
     assert told.load_wh.shape[1] == len(told.days) == 4 and np.isfinite(told.load_wh[:, :-1]).all()
     assert 300 < len(told.priced) < 500 and (told.priced[:-5] == 3).all(), "they are learnt from for more than a year"
+
+
+def _asked(asset: AssetId, start_s: int) -> Contracts:
+    """Return a contract under which an asset was asked for an hour of each of two days; the second was never called."""
+    book, hour = Contracts(), 3_600
+    calls = [
+        Call(window=at, start_s=from_s, end_s=from_s + hour, called=None if at else (from_s, from_s + hour))
+        for at, from_s in enumerate((start_s, start_s + DAY_S))
+    ]
+    book.contracts["7"] = Contract(
+        id="7", offer="6", member=ANNA, asset=asset, charge_w=0, give_back_w=500, stake_micro=0,
+        penalty_stake_micro=0, left=1, ends_s=start_s + 2 * DAY_S, calls=calls,
+    )  # fmt: skip
+    return book
+
+
+@pytest.mark.row("H8")
+def test_what_a_home_did_because_it_was_asked_to_is_no_habit_of_it() -> None:
+    evening_s = FIRST_S + DAY_S + 17 * 3_600  # six in the evening in Berlin
+    told = _told(roof_from_s=NOW_S, book=_asked(HOME, evening_s))
+    first, second = (told.load_wh[0, told.days.index(date(2026, 3, day))] for day in (28, 29))
+    assert np.isnan(first[72:76]).all() and (first[:72] == 100).all() and (first[76:] == 100).all()
+    assert (second == 100).all(), "what was never called was nothing to answer"
+    battery = _told(roof_from_s=NOW_S, book=_asked(ROOF, evening_s))
+    assert not np.isnan(battery.load_wh[:, :-1]).any(), "what stands beside the home's own use is metered by itself"

@@ -26,6 +26,7 @@ from commonwatt.model import (
     Quantity,
     Reach,
     Relation,
+    epoch,
 )
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -106,6 +107,21 @@ def test_homes_that_joined_yesterday_are_planned_by_their_mean() -> None:
     told = Chosen(None)
     assert told(young, 4) == naive(young, 4)
     assert all("too few" in choice.reason for choice in told.choices.values())
+
+
+@pytest.mark.row("H8")
+def test_a_week_of_events_lowers_no_evening_without_one() -> None:
+    """Each evening of the last week all homes were asked to use nothing from seven to eight."""
+    asked = LOAD.copy()
+    asked[:, DAYS - 7 :, 76:80] = 0
+    seen = replace(known(0), load_wh={name: tuple(asked[at, :DAYS].ravel().tolist()) for at, name in enumerate(HOMES)})
+    midnights_s = [epoch(MIDNIGHT) - back * 86_400 for back in range(1, 8)]
+    windows = tuple((at_s + 76 * SLOT_SECONDS, at_s + 80 * SLOT_SECONDS) for at_s in midnights_s)
+    plain = Chosen(PLACE)(known(0), SLOTS)
+    told = Chosen(PLACE)(replace(seen, asked=dict.fromkeys(HOMES, windows)), SLOTS)
+    for name in HOMES:
+        usual, without = sum(plain.load_wh[name][76:80]), sum(told.load_wh[name][76:80])
+        assert without > 0.6 * usual, "what they did then is no habit"
 
 
 class Worried(Chosen):

@@ -12,11 +12,11 @@ import numpy as np
 from commonwatt.apps.community import Community
 from commonwatt.apps.foresight import Book, as_issued, look
 from commonwatt.apps.gathering import gather
-from commonwatt.apps.views.foresight import Card, card_of
+from commonwatt.apps.views.foresight import Card, cards_of
 from commonwatt.apps.wiring import MASTER_KEY, open_issued, open_past
 from commonwatt.flows.issued import PRICE, Issued
 from commonwatt.flows.summary import Score
-from commonwatt.forecasting.days import kinds
+from commonwatt.forecasting.days import holidays_in, kinds
 from commonwatt.forecasting.load import MOST_LEAD, Panel
 from commonwatt.forecasting.sun import Place, darkness
 from commonwatt.forecasting.trial import Trial, trial
@@ -58,21 +58,20 @@ class _Scores(msgspec.Struct):
     scores: list[Score]
 
 
-def score_recorded(file: Path, timezone: str, latitude: float, longitude: float, first: int) -> list[Trial]:
+def score_recorded(file: Path, timezone: str, place: Place, first: int) -> list[Trial]:
     """Score next-day forecasts of a recording's load.
 
     Args:
         file: CSV; the first column is the local start of each slot without an offset, all others are Wh a slot, empty
             where nobody measured. Slots are of equal length, days whole.
         timezone: Of the recording, as IANA names it.
-        latitude: Degrees north, for the hours of darkness.
-        longitude: Degrees east.
+        place: Where it was recorded, for the hours of darkness, and whose holidays people kept there.
         first: The first day that is scored.
 
     Raises:
         InvalidValue: The file is none such, or too short; the message names the line.
     """
-    panel, names = _panel(file, zone_of(timezone), latitude, longitude)
+    panel, names = _panel(file, zone_of(timezone), place)
     return trial(panel, names, first)
 
 
@@ -149,13 +148,14 @@ def _told(one: Issued) -> Told:
 def cards(book: Book) -> list[Card]:
     """Return every score card of a book, those of homes with what the last finished day's plan lost to its forecast."""
     sums = [("net", book.community), ("solar", book.sun), *(("net", one) for one in book.zones.values())]
-    found = [card_of(of, told) for of, told in (*sums, ("price", book.price)) if told is not None]
+    found = [card for of, told in (*sums, ("price", book.price)) if told is not None for card in cards_of(of, told)]
     for account, told in book.loads.items():
-        found.append(replace(card_of("load", told), decision_micro=book.decisions.get(account)))
-    return [*found, *(card_of("solar", told) for told in book.roofs.values())]
+        card, *leads = cards_of("load", told)
+        found += [replace(card, decision_micro=book.decisions.get(account)), *leads]
+    return [*found, *(card for told in book.roofs.values() for card in cards_of("solar", told))]
 
 
-def _panel(file: Path, clock: ZoneInfo, latitude: float, longitude: float) -> tuple[Panel, list[str]]:
+def _panel(file: Path, clock: ZoneInfo, place: Place) -> tuple[Panel, list[str]]:
     try:
         with file.open(newline="", encoding="utf-8") as lines:
             heading, *rows = csv.reader(lines)
@@ -177,7 +177,8 @@ def _panel(file: Path, clock: ZoneInfo, latitude: float, longitude: float) -> tu
         raise InvalidValue(f"load is zero or more and finite, {file.name} has other")
     panel_wh = wh.T.reshape(len(columns), -1, slots)
     days = [times[0].date() + timedelta(day) for day in range(panel_wh.shape[1] + MOST_LEAD)]
-    return Panel(panel_wh, kinds(days), _dark(days, slots, latitude, longitude, clock)), [heading[at] for at in columns]
+    dark = darkness(days, slots, place.latitude, place.longitude, clock)
+    return Panel(panel_wh, kinds(days, holidays_in(place.region, days)), dark), [heading[at] for at in columns]
 
 
 def _slots(times: list[datetime], name: str) -> int:
@@ -193,8 +194,3 @@ def _slots(times: list[datetime], name: str) -> int:
         if moment != times[0] + step * (line - 2):
             raise InvalidValue(f"line {line} of {name} should be {times[0] + step * (line - 2)}, was {moment}")
     return slots
-
-
-def _dark(days: list[date], slots: int, latitude: float, longitude: float, clock: ZoneInfo) -> np.ndarray:
-    place = Place(latitude, longitude)
-    return darkness(days, slots, place.latitude, place.longitude, clock)

@@ -20,7 +20,7 @@ from commonwatt.flows.brought import Brought
 from commonwatt.flows.foreseeing import past_of
 from commonwatt.flows.issued import COMMUNITY, PRICE, Issued, as_told, issued
 from commonwatt.flows.rulebook import State
-from commonwatt.forecasting.days import from_day
+from commonwatt.forecasting.days import WORKDAY, from_day, holidays_in, kinds
 from commonwatt.forecasting.foresee import AHEAD, MOST_SCORED, Foretold, Past, loads, prices, roofs, together
 from commonwatt.forecasting.habits import Departure, Habit, habits
 from commonwatt.model import AccountId, AssetId, AssetKind, CommonwattError, Corrupt, Refused, instant, zone_of
@@ -174,7 +174,7 @@ def look(told: Gathered) -> Book:
         community=together(past, range(len(names)), "community", first) if names else None,
         sun=_sun(past, first),
         price=_price(told),
-        habits={asset: tuple(_habits(told.today, found)) for asset, found in told.departures.items()},
+        habits={asset: tuple(_habits(told.today, found, told.region)) for asset, found in told.departures.items()},
         alarms=alarms(told),
         decisions=decisions(told, homes, yielding),
     )
@@ -234,7 +234,9 @@ def _price(told: Gathered) -> Foretold:
     holes = np.flatnonzero(np.isnan(told.priced).any(1))
     since = int(holes[-1]) + 1 if len(holes) else 0
     known = told.priced[since:]
-    weekdays = [day.weekday() for day in from_day(told.today - timedelta(days=len(known)), len(known) + AHEAD)]
+    days = from_day(told.today - timedelta(days=len(known)), len(known) + AHEAD)
+    free = holidays_in(told.region, days)
+    weekdays = [6 if day in free else day.weekday() for day in days]
     return prices(known, weekdays, "price", max(0, count - since - MOST_SCORED))
 
 
@@ -247,12 +249,12 @@ def _sun(past: Past, first: int) -> Foretold | None:
     return next(iter(roofs(whole, ("solar",), first)), None)
 
 
-def _habits(today: date, departures: Sequence[Departure]) -> list[Habit]:
+def _habits(today: date, departures: Sequence[Departure], region: str = "") -> list[Habit]:
     """Return what recurs lately: who left otherwise two years ago lives otherwise now."""
     lately = [one for one in departures if one.day >= today.toordinal() - MOST_DAYS]
     if not lately:
         return []
     first = date.fromordinal(min(one.day for one in lately))
     days = from_day(first, max(1, (today - first).days))
-    off = sum(day.weekday() > 4 for day in days)
+    off = int((kinds(days, holidays_in(region, days)) > WORKDAY).sum())
     return habits(lately, len(days) - off, off)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from commonwatt.adapters.stores.chronicle import Chronicle
 from commonwatt.flexibility.dispatch import lower
 from commonwatt.flows.brought import NOTHING_BROUGHT, Brought
+from commonwatt.flows.called import asked_of_homes
+from commonwatt.flows.foreseeing import unasked
 from commonwatt.flows.intake import read_head
 from commonwatt.flows.rulebook import State, bodies
 from commonwatt.flows.rulebook.flexibility.consenting import instruction_of
-from commonwatt.forecasting.days import from_day, starts_s
+from commonwatt.forecasting.days import from_day, holidays_in, starts_s
 from commonwatt.forecasting.foresee import AHEAD
 from commonwatt.forecasting.habits import Departure
 from commonwatt.metering.batch import Quality
@@ -71,7 +73,8 @@ class Gathered:
         starts_s: When each slot begins: (days, slots), today and tomorrow among them.
         homes: Members with a connection, in order of name.
         zone: Of each.
-        load_wh: (homes, days, slots) of the days and of today; not a number where nobody measured.
+        load_wh: (homes, days, slots) of the days and of today; not a number where nobody measured, nor where a home was
+            asked for something else.
         solar_wh: Likewise.
         meters: Behind the log alone: by asset.
         prices: (days, slots, 2) import and export price, micro per kWh.
@@ -97,6 +100,11 @@ class Gathered:
     told_w: Mapping[AssetId, Floats]
     brought: Brought
 
+    @property
+    def region(self) -> str:
+        """Return whose holidays are kept there; empty where nobody told."""
+        return "" if self.brought.place is None else self.brought.place.region
+
 
 def gather(state: State, chronicle: Chronicle, brought: Brought, now_s: int) -> Gathered:
     """Return what was measured of every home, whole days and today, eight weeks at most."""
@@ -113,6 +121,7 @@ def gathering(state: State, chronicle: Chronicle, brought: Brought, now_s: int) 
     """Do the same in short steps, one a meter, between which a loop can answer others; returns it in the end."""
     every = list(state.assets.values())
     clock = zone_of(state.charter.timezone)
+    region = "" if brought.place is None else brought.place.region
     today = instant(now_s).astimezone(clock).date()
     owners = sorted({one.owner for one in every if one.kind is AssetKind.CONNECTION})
     joined = [state.joined_s[one.id] for one in every if one.kind is AssetKind.CONNECTION]
@@ -131,12 +140,14 @@ def gathering(state: State, chronicle: Chronicle, brought: Brought, now_s: int) 
     measured = [
         _home(brought, owner, assets, meters, state.joined_s, own) for owner, assets in zip(owners, homes, strict=True)
     ]
+    asked = asked_of_homes(state)
+    loads = [unasked(load, own, asked.get(owner, ())) for owner, (load, _) in zip(owners, measured, strict=True)]
     shape = (len(owners), *own.shape)
     told_w: dict[AssetId, Floats] = {}
     departures: dict[AssetId, tuple[Departure, ...]] = {}
     for car in (one for one in every if one.kind is AssetKind.VEHICLE):
         told_w[car.id] = _told_w(chronicle, car, own)
-        departures[car.id] = _departures(chronicle, brought, car, int(own[0, 0]), clock)
+        departures[car.id] = _departures(chronicle, brought, car, int(own[0, 0]), clock, region)
         yield
     return Gathered(
         clock=clock,
@@ -145,7 +156,7 @@ def gathering(state: State, chronicle: Chronicle, brought: Brought, now_s: int) 
         starts_s=slots,
         homes=tuple(owners),
         zone=tuple(next(a.zone for a in assets if a.kind is AssetKind.CONNECTION) for assets in homes),
-        load_wh=np.array([load for load, _ in measured]).reshape(shape),
+        load_wh=np.array(loads).reshape(shape),
         solar_wh=np.array([sun for _, sun in measured]).reshape(shape),
         meters=meters,
         prices=_prices(chronicle, brought, own),
@@ -221,7 +232,7 @@ def _priced(chronicle: Chronicle, brought: Brought, today: date, clock: ZoneInfo
 
 
 def _departures(
-    chronicle: Chronicle, brought: Brought, car: Asset, first_s: int, clock: ZoneInfo
+    chronicle: Chronicle, brought: Brought, car: Asset, first_s: int, clock: ZoneInfo, region: str
 ) -> tuple[Departure, ...]:
     """Return a car's first departure of each local day, with what it took before it; the last stay may not be over."""
     home = brought.homes.get(car.owner)
@@ -243,11 +254,12 @@ def _departures(
         else:
             whole.append((start_s, end_s, wh))
     found = dict[date, Departure]()
-    for _, end_s, wh in whole:
-        left = instant(end_s).astimezone(clock)
+    ends = [instant(end_s).astimezone(clock) for _, end_s, _ in whole]
+    free = holidays_in(region, [left.date() for left in ends])
+    for left, (_, _, wh) in zip(ends, whole, strict=True):
         minute = left.hour * 60 + left.minute
         if minute >= DAY_BREAKS_MINUTE and left.date() not in found:
-            off = left.weekday() > 4
+            off = left.weekday() > 4 or left.date() in free
             found[left.date()] = Departure(day=left.date().toordinal(), off=off, minute=minute, energy_wh=wh)
     return tuple(found.values())
 

@@ -1,11 +1,15 @@
-"""What contracts that are called ask of their stores: statements that a plan keeps as a contract's, below owners'."""
+"""What contracts that are called ask: of stores, statements that a plan keeps as a contract's, below owners'; of homes,
+what no forecast should take for their usual.
+"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from commonwatt.flows.rulebook import State
 from commonwatt.market.contracts import Direction, Status
 from commonwatt.market.contracts.paying import promised_w
 from commonwatt.model import (
+    AccountId,
+    AssetKind,
     Constraint,
     Interval,
     Priority,
@@ -49,3 +53,20 @@ def called(state: State, ahead: Interval) -> Iterator[Constraint]:
                 priority=Priority.CONTRACT,
                 author=offer.utility,
             )
+
+
+def asked_of_homes(state: State) -> Mapping[AccountId, tuple[tuple[int, int], ...]]:
+    """Return when each home was asked, under a contract on its whole connection, to use more or less than it would.
+
+    What it did then is no habit. Contracts that ended are known until nothing can be corrected of them any more. What
+    is asked of a store is no matter: it is metered beside the home's own use.
+
+    Returns:
+        By owner, the parts of windows that were called: seconds since 1970, the end not in it.
+    """
+    found = dict[AccountId, list[tuple[int, int]]]()
+    for one in state.contracted.book.contracts.values():
+        asset = state.assets.get(one.asset)
+        if asset is not None and asset.kind is AssetKind.CONNECTION:
+            found.setdefault(asset.owner, []).extend(call.called for call in one.calls if call.called is not None)
+    return {owner: tuple(windows) for owner, windows in found.items() if windows}

@@ -7,7 +7,7 @@ from typing import Any
 
 from commonwatt.flexibility import language
 from commonwatt.flows.constraint_to_command import FORECAST_ROOM_PERCENT, HORIZON, Outlook
-from commonwatt.flows.foreseeing import Chosen, Known
+from commonwatt.flows.foreseeing import Chosen
 from commonwatt.flows.outlook import Terms, outlook
 from commonwatt.flows.rulebook import State
 from commonwatt.model import (
@@ -40,8 +40,7 @@ def cautious(state: State, terms: Terms, slot_s: int) -> Generator[Callable[[], 
     if not isinstance(foresee, Chosen) or not _due(state, terms, slot_s):
         return []
     seen = outlook(state, terms, slot_s)
-    known = Known(now=seen.now, clock=seen.clock, load_wh=seen.load_wh, solar_wh=seen.solar_wh)
-    risks = yield partial(foresee.peaks, known, limits_w(seen))
+    risks = yield partial(foresee.peaks, seen.known(), limits_w(seen))
     return [
         language.text(_bound(window, risk.asked_w), seen.clock)
         for window, risk in risks

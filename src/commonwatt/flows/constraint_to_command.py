@@ -72,6 +72,7 @@ class Outlook:
         clock: In which owners' hours are told.
         end: When the replayed day ends, and what the batteries should hold together by then at least, in Wh.
         foresee: How homes and roofs are forecast from what is known.
+        asked: When each home was asked, under a contract, to use more or less than it would, by its connection.
     """
 
     now: datetime
@@ -90,6 +91,11 @@ class Outlook:
     promised: Mapping[AssetId, tuple[int, ...]] = field(default_factory=dict)
     clock: ZoneInfo = UTC_CLOCK
     foresee: Foresee = naive
+    asked: Mapping[AssetId, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+    def known(self) -> Known:
+        """Return what of it a forecast may look at."""
+        return Known(now=self.now, clock=self.clock, load_wh=self.load_wh, solar_wh=self.solar_wh, asked=self.asked)
 
 
 def plan_ahead(outlook: Outlook, engine: Engine = Engine.AUTO, effort: Effort = SLIDING) -> tuple[Plan, Problem]:
@@ -117,7 +123,7 @@ def _price(outlook: Outlook, ahead: int) -> tuple[int, int]:
 
 
 def _fixed(outlook: Outlook) -> list[Envelope]:
-    known = Known(now=outlook.now, clock=outlook.clock, load_wh=outlook.load_wh, solar_wh=outlook.solar_wh)
+    known = outlook.known()
     expected = outlook.foresee(known, HORIZON)
 
     def told(series: AssetId, energy: tuple[int, ...]) -> Forecast:

@@ -1,7 +1,7 @@
 """What plans expect of homes and roofs: the fading seasonal forecast, or for each what did better of late."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.forecasting.choice import WEEK, Choice
-from commonwatt.forecasting.days import from_day, kinds, starts_s
+from commonwatt.forecasting.days import from_day, holidays_in, kinds, starts_s
 from commonwatt.forecasting.foresee import AHEAD, LEARN_EVERY, LEAST_DAYS, Foretold, Past, loads, roofs, together
 from commonwatt.forecasting.outlooks import PeakRisk, peak_risks
 from commonwatt.forecasting.seasonal import SURPRISE_HALVES_EVERY, corrected_naive
@@ -22,7 +22,8 @@ Forecasts = Literal["naive", "chosen"]
 Histories = Mapping[AssetId, tuple[int, ...]]
 Floats = NDArray[np.float64]
 NOTHING_LEARNT: Mapping[AssetId, Choice] = {}
-_FADE = 0.5 ** (1 / SURPRISE_HALVES_EVERY)
+FADE = 0.5 ** (1 / SURPRISE_HALVES_EVERY)
+"""What a slot keeps of the surprise of the one before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +35,14 @@ class Known:
         clock: By which people live.
         load_wh: Past load per home, slot by slot, oldest first.
         solar_wh: Past generation of each home's roof, behind the same connection.
+        asked: When a home was asked to use more or less than it would, seconds since 1970: nothing is learnt from that.
     """
 
     now: datetime
     clock: ZoneInfo
     load_wh: Histories
     solar_wh: Histories
+    asked: Mapping[AssetId, tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +165,7 @@ def _surprised(told: Mapping[int, float], past: tuple[int, ...], now_s: int, slo
         expected.append(last)
     before = told.get(now_s - SLOT_SECONDS)
     surprise = past[-1] - before if past and before is not None else 0.0
-    return tuple(max(0, round(wh + surprise * _FADE**ahead)) for ahead, wh in enumerate(expected))
+    return tuple(max(0, round(wh + surprise * FADE**ahead)) for ahead, wh in enumerate(expected))
 
 
 def _learn(known: Known, today: date, midnight_s: int, names: tuple[AssetId, ...], place: Place | None) -> _Day:
@@ -172,8 +175,11 @@ def _learn(known: Known, today: date, midnight_s: int, names: tuple[AssetId, ...
     days = from_day(today - timedelta(days=count), count + AHEAD)
     slots = starts_s(days, known.clock)
     rows = (slots[:count] - epoch(known.now)) // SLOT_SECONDS
+    load = _aligned(known.load_wh, rows, len(known.solar_wh))
+    for at, name in enumerate(known.load_wh):
+        load[at] = unasked(load[at], slots[:count], known.asked.get(name, ()))
     told = past_of(
-        _aligned(known.load_wh, rows, len(known.solar_wh)),
+        load,
         _aligned(known.solar_wh, rows, len(known.load_wh)),
         days,
         known.clock,
@@ -193,6 +199,19 @@ def _learn(known: Known, today: date, midnight_s: int, names: tuple[AssetId, ...
     choices = {name: one.choice for name, one in found.items()}
     every = together(told, range(len(known.load_wh)), "community", first)
     return _Day(midnight_s, names, wh, choices, slots[count:].ravel(), every)
+
+
+def unasked(wh: Floats, starts_s: NDArray[np.int64], asked: Sequence[tuple[int, int]]) -> Floats:
+    """Return what a home used of itself: not a number in slots in which it was asked for something else.
+
+    Args:
+        wh: (days, slots).
+        starts_s: When each begins, alike.
+        asked: From when to when, seconds since 1970.
+    """
+    for start_s, end_s in asked:
+        wh = np.where((starts_s >= start_s) & (starts_s < end_s), np.nan, wh)
+    return wh
 
 
 def past_of(
@@ -217,7 +236,7 @@ def past_of(
     return Past(
         np.array(load_wh, np.float64).reshape(shape),
         np.array(solar_wh, np.float64).reshape(shape),
-        kinds(days),
+        kinds(days, holidays_in("" if place is None else place.region, days)),
         dark,
         sun,
     )

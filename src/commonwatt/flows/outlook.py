@@ -7,7 +7,7 @@ from datetime import datetime
 from commonwatt.assets import battery
 from commonwatt.flexibility.instructions import powers
 from commonwatt.flexibility.plan import Engine
-from commonwatt.flows.called import called
+from commonwatt.flows.called import asked_of_homes, called
 from commonwatt.flows.constraint_to_command import EARLY, HORIZON, Outlook, Stored
 from commonwatt.flows.foreseeing import Foresee, naive
 from commonwatt.flows.rulebook import State
@@ -118,6 +118,12 @@ def outlook(state: State, terms: Terms, slot_s: int) -> Outlook:
         end=(terms.span.end, ending_wh) if terms.hands_over else None,
         clock=zone_of(state.charter.timezone),
         foresee=terms.foresee,
+        asked={
+            assets[AssetKind.CONNECTION].id: asked[owner]
+            for asked in (asked_of_homes(state),)
+            for owner, assets in homes(state, terms).items()
+            if owner in asked
+        },
     )
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
+from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
 
-from commonwatt.model import SLOT_SECONDS, SLOTS_PER_DAY, epoch
+from commonwatt.model import SLOT_SECONDS, SLOTS_PER_DAY, InvalidValue, epoch
 
 MINUTES = SLOT_SECONDS // 60
 WORKDAY, SATURDAY, SUNDAY = 0, 1, 2
@@ -16,6 +17,30 @@ WORKDAY, SATURDAY, SUNDAY = 0, 1, 2
 def kinds(days: Sequence[date], holidays: Collection[date] = ()) -> NDArray[np.int8]:
     """Return the kind of each day: `WORKDAY`, `SATURDAY`, or `SUNDAY`, as which holidays count, too."""
     return np.array([_kind(day, holidays) for day in days], np.int8)
+
+
+def holidays_in(region: str, days: Sequence[date]) -> frozenset[date]:
+    """Return which of some days are public holidays somewhere.
+
+    Args:
+        region: A country or its part as ISO 3166 names it, for example ``DE`` or ``AU-NSW``; of none there are none.
+        days: Of any years.
+
+    Raises:
+        InvalidValue: No holidays are known of that region.
+    """
+    if not region or not days:
+        return frozenset()
+    import holidays  # noqa: PLC0415  loads for a while, for which nobody waits whose holidays nobody told
+
+    country, _, part = region.partition("-")
+    try:
+        known = holidays.country_holidays(country, subdiv=part or None, years=sorted({day.year for day in days}))
+    except NotImplementedError as error:
+        of = holidays.list_supported_countries()
+        near = [f"{country}-{one}" for one in of.get(country, ())] if country in of else get_close_matches(country, of)
+        raise InvalidValue(f"no holidays are known of {region}, but of {', '.join(near) or 'others'}") from error
+    return frozenset(day for day in days if day in known)
 
 
 def starts_s(days: Sequence[date], clock: tzinfo) -> NDArray[np.int64]:

@@ -1,15 +1,16 @@
-"""Foresee homes, roofs and sums of them: the last days as they would have been forecast, today, and tomorrow."""
+"""Foresee homes, roofs and sums of them: the last days as they would have been forecast, today, and the next six."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.forecasting import community, price, solar
 from commonwatt.forecasting.choice import BASELINES, MONTH, WEEK, WEEK_DAYS, Choice, choose, week_mean
-from commonwatt.forecasting.daily_bands import around
-from commonwatt.forecasting.load import CALIBRATION_DAYS, LoadModel, Panel, fit
+from commonwatt.forecasting.daily_bands import Rolled, around
+from commonwatt.forecasting.leads import LAST_DAY, NEXT_SLOT, late_card, slot_card
+from commonwatt.forecasting.load import CALIBRATION_DAYS, MOST_LEAD, LoadModel, Panel, fit
 from commonwatt.forecasting.score import ScoreCard, score_card
 from commonwatt.model import LEVELS_PERMILLE, InvalidValue
 
@@ -21,8 +22,14 @@ LEAST_PRICED = price.LEAST_DAYS + LEARN_EVERY + 1
 """Days of prices before they are told by regression: what that needs, a week that it was off on, and one to score."""
 FIRST_PLAIN = 3
 """Days after which the baseline was off often enough to say how far it is."""
-AHEAD = 2
-"""Today and tomorrow: what a plan of 24 hours looks at wherever in the day it begins."""
+AHEAD = MOST_LEAD
+"""Today and the next six days; a plan of 24 hours looks at two of them wherever in the day it begins."""
+SOON = 2
+"""Today and tomorrow: what people are shown and warned of where they do not ask for more."""
+LATE_ORIGINS = 10
+"""On how many of the last days it is asked what a day after tomorrow brings, to know how far that is off."""
+LATE_WINDOWS = price.WINDOWS[:2]
+"""What prices after tomorrow's are learnt from: they err by the week's weather, whatever a year says."""
 TREES, EXPERTS, ALIKE = "global trees", "five experts", "days alike"
 REGRESSION = "regression over windows"
 MOST_SCORED = 14
@@ -31,7 +38,7 @@ MOST_SCORED = 14
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Past:
-    """What was measured in some homes over whole days, and what calendar and sun say of them and of the next two.
+    """What was measured in some homes over whole days, and what calendar and sun say of them and of the next week.
 
     Args:
         load_wh: (homes, days, slots) Wh, oldest first; not a number where nobody measured.
@@ -41,7 +48,7 @@ class Past:
         sun: (days, slots, 3), as `sun.towards` tells; likewise.
 
     Raises:
-        InvalidValue: Shapes differ, or the calendar does not hold the two days after the last.
+        InvalidValue: Shapes differ, or the calendar does not hold the `AHEAD` days after the last.
     """
 
     load_wh: Floats
@@ -56,7 +63,7 @@ class Past:
         fits = self.solar_wh.shape == (homes, days, slots) and self.dark.shape == (told, slots)
         if not fits or self.sun.shape != (told, slots, 3) or told < days + AHEAD:
             raise InvalidValue(
-                f"a past has homes, days and slots under one calendar of two more days, was {self.load_wh.shape}, "
+                f"a past has homes, days and slots under one calendar of {AHEAD} more days, was {self.load_wh.shape}, "
                 f"{self.solar_wh.shape} under {self.dark.shape}, {self.sun.shape}"
             )
 
@@ -73,7 +80,7 @@ class Foretold:
     Args:
         series: What it is.
         model: By what it is forecast where that is used.
-        first: The first of these days, counted in the past; it is followed by all others, today and tomorrow.
+        first: The first of these days, counted in the past; it is followed by all others, today and the days ahead.
         quantiles_wh: What is told: (levels, days, slots), levels as `LEVELS_PERMILLE`; of the baseline where that is
             used. Without a past to be off on, all levels are one.
         expected_wh: The mean of what is told: (days, slots).
@@ -83,6 +90,7 @@ class Foretold:
         chosen_wh: What each day would have been planned with: as `expected_wh`, but each day by what was chosen before
             it came.
         plain_wh: What each baseline says of the same days, by name: (days, slots).
+        leads: How good it was at other leads than the day: `leads.NEXT_SLOT`, `leads.LAST_DAY`.
         told: How good what was issued on these days was, where that is kept; see `flows.issued`.
     """
 
@@ -96,10 +104,11 @@ class Foretold:
     card: ScoreCard | None
     chosen_wh: Floats
     plain_wh: Mapping[str, Floats]
+    leads: Mapping[str, ScoreCard] = field(default_factory=dict)
     told: ScoreCard | None = None
 
     def ahead_wh(self) -> Floats:
-        """Return what is planned with, today and tomorrow: (2, slots)."""
+        """Return what is planned with, today and the days ahead: (days, slots)."""
         return self.expected_wh[-AHEAD:]
 
 
@@ -115,7 +124,7 @@ def loads(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
         return [_plain(name, past.load_wh[home], first, 0.0) for home, name in enumerate(names)]
     first = _first(past, first)
     panel = Panel(past.load_wh.astype(np.float32), past.kinds, past.dark)
-    rows = []
+    rows, last = list[Floats](), list[Floats]()
     model = None
     for day in range(first, past.days + 1):
         known = panel.until(day)
@@ -125,14 +134,18 @@ def loads(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
             reason = f"the {WEEK} is used: of the first {first} days too few were measured to learn from"
             return [_plain(name, past.load_wh[home], first, 0.0, reason) for home, name in enumerate(names)]
         rows.append(model.quantiles_wh(known))
+        last.append(model.quantiles_wh(known, lead=AHEAD))
     assert model is not None
-    rows.append(model.quantiles_wh(panel, lead=2))
-    told = np.stack(rows, 2)
-    return [_judged(name, TREES, told[:, home], past.load_wh[home], first, 0.0) for home, name in enumerate(names)]
+    rows += [model.quantiles_wh(panel, lead=lead) for lead in range(2, AHEAD + 1)]
+    told, late = np.stack(rows, 2), np.stack(last, 2)
+    return [
+        _judged(name, TREES, Rolled(told[:, home], late[:, home]), past.load_wh[home], first, 0.0)
+        for home, name in enumerate(names)
+    ]
 
 
 def roofs(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
-    """Foresee what each roof yields; tomorrow is expected to be like today, since no expert sees further.
+    """Foresee what each roof yields; the days ahead are expected to be like today, since no expert sees further.
 
     Args:
         past: As for `loads`.
@@ -152,7 +165,7 @@ def roofs(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
             reason = f"the {WEEK} is used: {told} days of this roof are too few to tell how far a forecast of it is off"
             found.append(_plain(names[home], made[at], first, 0.0, reason))
             continue
-        rows = around(expected[:, at], made[at], solar.LEAST_DAYS, first, 0.0)
+        rows = around(expected[:, at], made[at], solar.LEAST_DAYS, first, 0.0, ahead=AHEAD)
         found.append(_judged(names[home], EXPERTS, rows, made[at], first, 0.0))
     return found
 
@@ -197,15 +210,37 @@ def together(past: Past, homes: Sequence[int], name: str, first: int) -> Foretol
         return _plain(name, net, first, -np.inf, reason)
     days = range(begin, past.days + 1)
     calendar = past.kinds[since:], past.dark[since:]
-    today = np.array([community.day_ahead_wh(load[since:day], *calendar) for day in days])
-    # Tomorrow is another kind of day: it is told from a past of which today, as it is expected, is the last.
-    grown = [np.concatenate([load[since:day], told[None]]) for day, told in zip(days, today, strict=True)]
-    tomorrow = np.array([community.day_ahead_wh(wh, *calendar) for wh in grown])
+    expected = _days_ahead([load[since:day] for day in days], lambda wh, late: community.day_ahead_wh(wh, *calendar))
     if yielding.any():
         yields = expect_roofs(sun[None, since:], past.sun[since:], past.days - since)
         yields = yields[community.LEAST_DAYS - solar.LEAST_DAYS :, 0]
-        today, tomorrow = today - yields, tomorrow - yields
-    return _judged(name, ALIKE, around(today, net, begin, first, -np.inf, tomorrow), net, first, -np.inf)
+        expected = [row - yields for row in expected]
+    banded = around(expected[0], net, begin, first, -np.inf, expected[1:], AHEAD)
+    return _judged(name, ALIKE, banded, net, first, -np.inf)
+
+
+def _days_ahead(pasts: Sequence[Floats], expect: Callable[[Floats, int], Floats]) -> list[Floats]:
+    """Return what was expected of each day and of the next ones, from each of several pasts.
+
+    Each day ahead is another kind of day: it is told from a past of which the days before it, as they are expected, are
+    the last. Days after tomorrow are asked about on the last days alone.
+
+    Args:
+        pasts: (days, slots) each, a day longer each.
+        expect: Tells the day after a past, and is told how many days of it are only expected.
+
+    Returns:
+        For each of `AHEAD` leads: (pasts, slots), not a number where it was not asked.
+    """
+    found = []
+    grown = list(pasts)
+    for late in range(AHEAD):
+        since = 0 if late < 2 else max(0, len(pasts) - LATE_ORIGINS - AHEAD)
+        told = np.full((len(pasts), pasts[0].shape[1]), np.nan)
+        told[since:] = [expect(wh, late) for wh in grown[since:]]
+        grown = [np.concatenate([wh, row[None]]) for wh, row in zip(grown, told, strict=True)]
+        found.append(told)
+    return found
 
 
 def _filled(wh: Floats) -> Floats:
@@ -223,11 +258,11 @@ def _filled(wh: Floats) -> Floats:
 
 
 def prices(told: Floats, weekdays: Sequence[int], name: str, first: int) -> Foretold:
-    """Foresee prices by regression on those of the past; tomorrow's from a past of which today's forecast is the last.
+    """Foresee prices by regression on those of the past; later days from a past of which today's forecast is a part.
 
     Args:
         told: (days, slots), any unit, oldest first; not a number where none was published.
-        weekdays: Of each day and the next two, 0 to 6.
+        weekdays: Of each day and the next `AHEAD`, 0 to 6.
         name: Of the series.
         first: As for `loads`; the regression needs `price.LEAST_DAYS` and a week that it was off on before it.
     """
@@ -236,11 +271,13 @@ def prices(told: Floats, weekdays: Sequence[int], name: str, first: int) -> Fore
         return _plain(name, told, first, -np.inf, reason)
     first = min(max(first, LEAST_PRICED - 1), len(told) - 1)
     begin = first - LEARN_EVERY
-    days = range(begin, len(told) + 1)
-    today = [price.day_ahead(told[:day], weekdays[: day + 1]) for day in days]
-    grown = [np.concatenate([told[:day], row[None]]) for day, row in zip(days, today, strict=True)]
-    tomorrow = [price.day_ahead(wh, weekdays[: len(wh) + 1]) for wh in grown]
-    rows = around(np.array(today), told, begin, first, -np.inf, np.array(tomorrow))
+
+    def expect(known: Floats, late: int) -> Floats:
+        windows = price.WINDOWS if late < 2 else LATE_WINDOWS
+        return price.day_ahead(known, weekdays[: len(known) + 1], windows)
+
+    expected = _days_ahead([told[:day] for day in range(begin, len(told) + 1)], expect)
+    rows = around(expected[0], told, begin, first, -np.inf, expected[1:], AHEAD)
     return _judged(name, REGRESSION, rows, told, first, -np.inf)
 
 
@@ -280,7 +317,8 @@ def _first(past: Past, first: int) -> int:
     return min(max(first, LEAST_DAYS), past.days)
 
 
-def _judged(name: str, model: str, quantiles: Floats, wh: Floats, first: int, floor: float) -> Foretold:
+def _judged(name: str, model: str, rows: Rolled, wh: Floats, first: int, floor: float) -> Foretold:
+    quantiles = rows.told
     came, plain = wh[first:], {of: _plainly(wh, first, of) for of in BASELINES}
     ours = means(quantiles)
 
@@ -294,7 +332,12 @@ def _judged(name: str, model: str, quantiles: Floats, wh: Floats, first: int, fl
     card = _card(name, model, choice, quantiles, wh, first)
     told = quantiles if choice.used else _plain_bands(wh, first, floor, choice.baseline)
     expected, which = (ours, model) if choice.used else (plain[choice.baseline], choice.baseline)
-    return Foretold(name, which, first, told, expected, _until_now(came), choice, card, np.array(before), plain)
+    leads = {
+        NEXT_SLOT: slot_card(name, which, choice.used, expected, plain, came, floor),
+        LAST_DAY: late_card(name, model, choice.used, rows.last, plain, came, AHEAD - 1),
+    }
+    scored = {lead: one for lead, one in leads.items() if one is not None}
+    return Foretold(name, which, first, told, expected, _until_now(came), choice, card, np.array(before), plain, scored)
 
 
 def _plain(name: str, wh: Floats, first: int, floor: float, reason: str = "") -> Foretold:
@@ -323,13 +366,13 @@ def _plain_bands(wh: Floats, first: int, floor: float, of: str) -> Floats:
     if first < FIRST_PLAIN or not np.isfinite(wh[1:first]).any():
         plain = _plainly(wh, first, of)
         return np.broadcast_to(plain, (len(LEVELS_PERMILLE), *plain.shape)).copy()
-    return around(_plainly(wh, 1, of)[:-1], wh, 1, first, floor)
+    return around(_plainly(wh, 1, of)[: len(wh)], wh, 1, first, floor, ahead=AHEAD).told
 
 
 def _plainly(wh: Floats, first: int, of: str) -> Floats:
-    """Return what a baseline says of each day from the first on and of the next two, each from the days before it."""
+    """Return what a baseline says of each day from the first on and of those ahead, each from the days before it."""
     told = [BASELINES[of](wh[:day]) for day in range(first, len(wh) + 1)]
-    return np.array([*told, told[-1]])
+    return np.array([*told, *[told[-1]] * (AHEAD - 1)])
 
 
 def _until_now(came: Floats) -> Floats:

@@ -1,5 +1,6 @@
 """Where the sun stands, and how dark it is: what astronomy says of a day long before it comes."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from commonwatt.model import InvalidValue
 
 Floats = NDArray[np.float64]
+_REGION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 DUSK_DEGREES = 3.0
 """How many degrees around the horizon it takes for day to become night."""
 
@@ -21,19 +23,24 @@ class Place:
     Args:
         latitude: North of the equator.
         longitude: East of Greenwich.
+        region: Whose holidays people keep there, a country or its part as ISO 3166 names it, for example ``AU-NSW``;
+            empty where nobody told, and then all holidays are days like others.
 
     Raises:
-        InvalidValue: It is nowhere on earth.
+        InvalidValue: It is nowhere on earth, or the region is no such name.
     """
 
     latitude: float
     longitude: float
+    region: str = ""
 
     def __post_init__(self) -> None:
         if not (-90 <= self.latitude <= 90 and -180 <= self.longitude <= 180):
             raise InvalidValue(
                 f"a place is within 90 degrees north and 180 east, was {self.latitude}, {self.longitude}"
             )
+        if self.region and not _REGION.fullmatch(self.region):
+            raise InvalidValue(f"a region is named as in AU or AU-NSW (ISO 3166), was {self.region!r}")
 
 
 def darkness(days: Sequence[date], slots: int, latitude: float, longitude: float, clock: tzinfo) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ import msgspec
 from commonwatt.flows.foreseeing import Forecasts
 from commonwatt.flows.rulebook.bodies import Witness
 from commonwatt.flows.rulebook.settlement.sharing_bodies import SettlementTerms
+from commonwatt.forecasting.days import holidays_in
 from commonwatt.forecasting.sun import Place
 from commonwatt.model import (
     AccountId,
@@ -175,6 +176,10 @@ class Street:
     days: int = 1
     place: Place | None = None
     forecast: Forecasts = "naive"
+
+    def __post_init__(self) -> None:
+        if self.place is not None:
+            holidays_in(self.place.region, [self.day])  # a region that nobody knows is said before anything is lived
 
     @property
     def clock(self) -> ZoneInfo:

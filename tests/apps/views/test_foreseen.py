@@ -108,6 +108,10 @@ def test_a_member_sees_their_own_home_and_roof_with_what_came_and_nobody_elses(
         midnight = instant(load.issued_s).astimezone(zone_of(community.state.charter.timezone))
         assert (midnight.hour, midnight.minute) == (0, 0) and load.issued_s <= community.told_s
         assert len(load.slots) == 3 * 96 and load.slots[96].slot_s == load.issued_s
+        ahead = [one for one in load.slots if one.now is not None]
+        assert ahead and ahead[0].slot_s >= community.told_s - SLOT_SECONDS, "what is to come today, by what came"
+        last_s = max(one.slot_s for one in load.slots if one.came is not None)
+        assert [one.slot_s for one in ahead] == [one.slot_s for one in load.slots[96:192] if one.slot_s > last_s]
         for one in (*load.slots, *sun.slots):
             assert one.low_90 <= one.low_50 <= one.high_50 <= one.high_90
         assert all(one.came is not None for one in load.slots[:96]), "yesterday came"
@@ -115,6 +119,8 @@ def test_a_member_sees_their_own_home_and_roof_with_what_came_and_nobody_elses(
         assert lived and all(one.slot_s < community.told_s for one in lived), "today so far"
         assert load.card.slots == 6 * 96 and load.card.reason
         assert load.card.skill is not None and load.card.used is ("is not used" not in load.card.reason)
+        week, _ = foresight.home(community, seat(ANNA), ANNA, book, 7)
+        assert len(week.slots) == 8 * 96 and week.slots[: 3 * 96] == load.slots
         with pytest.raises(Unseen):
             foresight.home(community, seat(BEN), ANNA, book)
         with pytest.raises(Unseen):

@@ -10,6 +10,7 @@ from commonwatt.apps import forecasting
 from commonwatt.apps.cli.screen import as_json, ergon, screen
 from commonwatt.apps.views.foresight import Card
 from commonwatt.flows.summary import Score
+from commonwatt.forecasting.sun import Place
 from commonwatt.forecasting.trial import LEAST_DAYS, Trial
 from commonwatt.model import instant
 
@@ -29,6 +30,9 @@ def score(
     timezone: Annotated[str, typer.Option(help="Of the recording.")] = "Europe/London",
     latitude: Annotated[float, typer.Option(help="Degrees north, for the hours of darkness.")] = 51.5,
     longitude: Annotated[float, typer.Option(help="Degrees east.")] = 0.0,
+    region: Annotated[
+        str, typer.Option(help="Whose holidays people kept there, as ISO 3166 names it: AU, AU-NSW. None: unknown.")
+    ] = "",
     first: Annotated[int, typer.Option(help="The first day that is scored.", min=LEAST_DAYS)] = 28,
     cards: Annotated[
         bool, typer.Option("--cards", help="Of a run's folder: the app's score cards, from its log.")
@@ -56,7 +60,7 @@ def score(
         else:
             screen().print(_run(run))
         return
-    trials = forecasting.score_recorded(of, timezone, latitude, longitude, first)
+    trials = forecasting.score_recorded(of, timezone, Place(latitude, longitude, region), first)
     if json:
         typer.echo(as_json(trials))
         return
@@ -138,6 +142,7 @@ def _community(cards: list[Card]) -> Table:
     heads = (
         "of",
         "series",
+        "lead",
         "model",
         "used",
         "nMAE",
@@ -149,7 +154,7 @@ def _community(cards: list[Card]) -> Table:
         "lost",
     )
     table = Table(*heads, box=None, header_style="bold")
-    for column in table.columns[4:]:
+    for column in table.columns[5:]:
         column.justify = "right"
     for one in cards:
         scored = (one.nmae, one.baseline_nmae, one.median_nmae, one.skill)
@@ -157,6 +162,7 @@ def _community(cards: list[Card]) -> Table:
         table.add_row(
             one.of,
             one.series,
+            one.lead,
             one.model,
             "yes" if one.used else "no",
             *("-" if value is None else f"{value:.3f}" for value in scored),

@@ -11,7 +11,10 @@ from commonwatt.apps.foresight import Book
 from commonwatt.apps.gathering import today_wh
 from commonwatt.apps.views.seeing import check
 from commonwatt.apps.views.zones import LEAST_HOMES, shown_zones
-from commonwatt.forecasting.foresee import AHEAD, Foretold
+from commonwatt.flows.foreseeing import FADE
+from commonwatt.forecasting.foresee import AHEAD, SOON, Foretold
+from commonwatt.forecasting.leads import DAY
+from commonwatt.forecasting.score import ScoreCard
 from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Seat
 from commonwatt.model import LEVELS_PERMILLE, AccountId, AssetKind
@@ -27,7 +30,8 @@ class Band:
     """One slot: what is expected, half and nine tenths of what may come, and what came; in the series' unit.
 
     Half of all values fall between ``low_50`` and ``high_50``, nine in ten between ``low_90`` and ``high_90``;
-    ``came`` is None before it did.
+    ``came`` is None before it did, ``now`` what is expected of the rest of today once some of it came: the forecast
+    and the last slot's surprise, which fades, as plans go by it.
     """
 
     slot_s: int
@@ -37,6 +41,7 @@ class Band:
     high_50: int
     high_90: int
     came: int | None
+    now: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +54,8 @@ class Card:
         model: What was scored.
         used: Whether plans and pages go by it; pages go by the better baseline else.
         reason: Why, in words.
-        lead: How long before: the local day, told at its start.
+        lead: How long before: `day`, the local day told at its start; `next slot`, each quarter-hour told as it begins;
+            `seventh day`, told six days before its start.
         slots: How many were scored; with none, nothing below is told.
         nmae: Sum of absolute errors over the sum of what came.
         baseline_nmae: The same of the mean of seven days.
@@ -70,7 +76,7 @@ class Card:
     model: str
     used: bool
     reason: str
-    lead: str = "day"
+    lead: str = DAY
     slots: int = 0
     nmae: float | None = None
     baseline_nmae: float | None = None
@@ -87,7 +93,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesView:
-    """One series: when it was issued, its card, and yesterday, today and tomorrow slot by slot."""
+    """One series: when it was issued, its cards, and yesterday, today and days ahead slot by slot."""
 
     of: str
     series: str
@@ -95,13 +101,15 @@ class SeriesView:
     issued_s: int
     card: Card
     slots: Sequence[Band]
+    leads: Sequence[Card] = ()
 
 
-def commons(community: Community, seat: Seat, book: Book) -> list[SeriesView]:
+def commons(community: Community, seat: Seat, book: Book, days: int = SOON) -> list[SeriesView]:
     """Return what is foreseen of the community, its roofs together, its zones, and the price.
 
     Of fewer than `LEAST_HOMES` homes or roofs' owners no sum is told, nor of a zone where the community less all zones
-    that are told would be as few; of zones those that a seat is about.
+    that are told would be as few; of zones those that a seat is about. So many days are told from today on, and
+    yesterday.
 
     Raises:
         Refused: The role does not see sums of homes.
@@ -110,24 +118,24 @@ def commons(community: Community, seat: Seat, book: Book) -> list[SeriesView]:
     found = []
     owners = _homes(community)
     if len(owners) >= LEAST_HOMES:
-        today = today_wh(community.state, community.chronicle, list(owners), book.starts_s[-AHEAD:-1])
+        today = today_wh(community.state, community.chronicle, list(owners), book.starts_s[-AHEAD:][:1])
         net = today[0] - np.nan_to_num(today[1])
         if book.community is not None and not seat.zones:
-            found += _view("net", WATT_HOURS, book, book.community, net.sum(0))
+            found += _view("net", WATT_HOURS, book, book.community, net.sum(0), days)
         roofs = {one.owner for one in community.state.assets.values() if one.kind is AssetKind.SOLAR}
         if book.sun is not None and not seat.zones and len(roofs & owners.keys()) >= LEAST_HOMES:
-            found += _view("solar", WATT_HOURS, book, book.sun, np.nansum(today[1], 0) + 0 * net.sum(0))
+            found += _view("solar", WATT_HOURS, book, book.sun, np.nansum(today[1], 0) + 0 * net.sum(0), days)
         # One zone that is all of the community says nothing that its sum did not.
         shown = shown_zones(community)
         for zone, told in book.zones.items() if seat.zones or len(book.zones) > 1 else ():
             rows = [at for at, own in enumerate(owners.values()) if own == zone]
             if zone in shown and (not seat.zones or zone in seat.zones):
-                found += _view("net", WATT_HOURS, book, told, net[rows].sum(0))
-    return [*found, *price(community, seat, book)]
+                found += _view("net", WATT_HOURS, book, told, net[rows].sum(0), days)
+    return [*found, *price(community, seat, book, days)]
 
 
-def price(community: Community, seat: Seat, book: Book) -> list[SeriesView]:
-    """Return what is foreseen of the import price.
+def price(community: Community, seat: Seat, book: Book, days: int = SOON) -> list[SeriesView]:
+    """Return what is foreseen of the import price; days as for `commons`.
 
     Raises:
         Refused: The role does not see prices.
@@ -138,11 +146,11 @@ def price(community: Community, seat: Seat, book: Book) -> list[SeriesView]:
     told = book.starts_s[-AHEAD]
     known = community.chronicle.prices(int(told[0]), int(told[-1]) + 1)
     came = np.array([known.get(int(slot_s), (np.nan,))[0] for slot_s in told], np.float64)
-    return _view("price", MICRO_PER_KWH, book, book.price, came)
+    return _view("price", MICRO_PER_KWH, book, book.price, came, days)
 
 
-def home(community: Community, seat: Seat, account: AccountId, book: Book) -> list[SeriesView]:
-    """Return what is foreseen of a member's home and roof.
+def home(community: Community, seat: Seat, account: AccountId, book: Book, days: int = SOON) -> list[SeriesView]:
+    """Return what is foreseen of a member's home and roof; days as for `commons`.
 
     Raises:
         Unseen, Refused: As in `seeing.check`.
@@ -150,11 +158,11 @@ def home(community: Community, seat: Seat, account: AccountId, book: Book) -> li
     check(community, seat, Action.SEE_READINGS, account)
     if account not in book.loads:
         return []
-    used, made = today_wh(community.state, community.chronicle, [account], book.starts_s[-AHEAD:-1])
-    load = _view("load", WATT_HOURS, book, book.loads[account], used[0])
+    used, made = today_wh(community.state, community.chronicle, [account], book.starts_s[-AHEAD:][:1])
+    load = _view("load", WATT_HOURS, book, book.loads[account], used[0], days)
     found = [replace(one, card=replace(one.card, decision_micro=book.decisions.get(account))) for one in load]
     if account in book.roofs:
-        found += _view("solar", WATT_HOURS, book, book.roofs[account], made[0])
+        found += _view("solar", WATT_HOURS, book, book.roofs[account], made[0], days)
     return found
 
 
@@ -169,30 +177,46 @@ def cards(community: Community, seat: Seat, book: Book) -> list[Card]:
     check(community, seat, Action.SEE_COMMUNITY, None)
     found = []
     if lets(seat, Action.SEE_ZONES, Relation.COMMUNITY):
-        found += [one.card for one in commons(community, seat, book)]
+        found += [card for one in commons(community, seat, book) for card in (one.card, *one.leads)]
     elif book.price is not None:
-        found.append(card_of("price", book.price))
+        found += cards_of("price", book.price)
     if lets(seat, Action.SEE_MEMBERS, Relation.OTHER):
         every = (("load", book.loads), ("solar", book.roofs))
         found += [card_of(of, told, alone=False) for of, series in every for told in series.values()]
     elif seat.account is not None and seat.account in book.loads and lets(seat, Action.SEE_READINGS, Relation.OWN):
-        own = [one.card for one in home(community, seat, seat.account, book)]
-        found += own or [card_of("load", book.loads[seat.account])]
+        own = [card for one in home(community, seat, seat.account, book) for card in (one.card, *one.leads)]
+        found += own or cards_of("load", book.loads[seat.account])
     return found
 
 
 def card_of(of: str, told: Foretold, *, alone: bool = True) -> Card:
-    """Return a series' card; what is in a unit of energy for who may see its energy alone."""
-    card, then = told.card, told.told
+    """Return a series' card of the day; what is in a unit of energy for who may see its energy alone."""
     plain = Card(of=of, series=told.series, model=told.model, used=told.choice.used, reason=told.choice.reason)
-    if card is None:
+    if told.card is None:
         return plain
+    then, card = told.told, _scored(of, told, DAY, told.card, alone)
+    return replace(
+        card,
+        told_slots=0 if then is None else then.slots,
+        told_nmae=None if then is None else round(then.nmae, 4),
+        told_coverage_permille=None if then is None else then.coverage_permille,
+    )
+
+
+def cards_of(of: str, told: Foretold, *, alone: bool = True) -> list[Card]:
+    """Return a series' cards: of the day, and of other leads where enough of them are over."""
+    others = [_scored(of, told, lead, card, alone) for lead, card in told.leads.items()]
+    return [card_of(of, told, alone=alone), *others]
+
+
+def _scored(of: str, told: Foretold, lead: str, card: ScoreCard, alone: bool) -> Card:
     return Card(
         of=of,
         series=told.series,
         model=card.model,
         used=card.used,
         reason=told.choice.reason if alone else "",
+        lead=lead,
         slots=card.slots,
         nmae=round(card.nmae, 4),
         baseline_nmae=round(card.baseline_nmae, 4),
@@ -201,9 +225,6 @@ def card_of(of: str, told: Foretold, *, alone: bool = True) -> Card:
         mase=None if card.mase is None else round(card.mase, 4),
         pinball=round(card.pinball_wh, 2) if alone else None,
         coverage_permille=card.coverage_permille,
-        told_slots=0 if then is None else then.slots,
-        told_nmae=None if then is None else round(then.nmae, 4),
-        told_coverage_permille=None if then is None else then.coverage_permille,
     )
 
 
@@ -213,15 +234,18 @@ def _homes(community: Community) -> dict[AccountId, str]:
     return dict(sorted(found.items()))
 
 
-def _view(of: str, unit: str, book: Book, told: Foretold, today: Floats) -> list[SeriesView]:
+def _view(of: str, unit: str, book: Book, told: Foretold, today: Floats, days: int) -> list[SeriesView]:
     """Return a series as it is shown; nothing where nothing was ever measured, for its mean would be a made-up zero."""
     if not (told.expected_wh.any() or np.isfinite(told.measured_wh).any()):
         return []
-    days = min(SHOWN_DAYS, len(told.expected_wh) - AHEAD) + AHEAD
-    shown = told.quantiles_wh[:, -days:].reshape(len(LEVELS_PERMILLE), -1)
-    came = told.measured_wh[-days:].copy()
+    first = max(0, len(told.expected_wh) - AHEAD - SHOWN_DAYS)
+    end = len(told.expected_wh) - AHEAD + days
+    shown = told.quantiles_wh[:, first:end].reshape(len(LEVELS_PERMILLE), -1)
+    came = told.measured_wh.copy()
     came[-AHEAD] = today
+    starts = book.starts_s[-len(came) :][first:end]
     bands = {level: _at(shown, level) for level in (50, 250, 500, 750, 950)}
+    now = _now(told, today, -np.inf if unit != WATT_HOURS or of == "net" else 0.0)[first:end].ravel()
     slots = [
         Band(
             slot_s=slot_s,
@@ -230,14 +254,36 @@ def _view(of: str, unit: str, book: Book, told: Foretold, today: Floats) -> list
             low_50=round(float(bands[250][at])),
             high_50=round(float(bands[750][at])),
             high_90=round(float(bands[950][at])),
-            came=None if np.isnan(value) else round(float(value)),
+            came=_whole(value),
+            now=_whole(now[at]),
         )
         for at, (slot_s, value) in enumerate(
-            zip(book.starts_s[-days:].ravel().tolist(), came.ravel().tolist(), strict=True)
+            zip(starts.ravel().tolist(), came[first:end].ravel().tolist(), strict=True)
         )
     ]
-    card = card_of(of, told)
-    return [SeriesView(of=of, series=told.series, unit=unit, issued_s=book.issued_s, card=card, slots=slots)]
+    card, *leads = cards_of(of, told)
+    return [
+        SeriesView(of=of, series=told.series, unit=unit, issued_s=book.issued_s, card=card, slots=slots, leads=leads)
+    ]
+
+
+def _now(told: Foretold, today: Floats, floor: float) -> Floats:
+    """Return what is expected now of today's slots that have not come: what was, and the last one's surprise, fading.
+
+    As plans go by it, `flows.foreseeing.Chosen`; not a number on other days and where nothing came yet.
+    """
+    found, expected = np.full(told.expected_wh.shape, np.nan), told.expected_wh[-AHEAD]
+    known = np.flatnonzero(~np.isnan(today))
+    if len(known):
+        last = int(known[-1])
+        ahead = np.arange(len(today) - last - 1)
+        rest = expected[last + 1 :] + (today[last] - expected[last]) * FADE**ahead
+        found[-AHEAD, last + 1 :] = np.maximum(rest, floor)
+    return found
+
+
+def _whole(value: float) -> int | None:
+    return None if np.isnan(value) else round(float(value))
 
 
 def _at(quantiles: Floats, permille: int) -> Floats:

@@ -11,7 +11,7 @@ from commonwatt.apps.foresight import Book
 from commonwatt.apps.views.seeing import Unseen, check
 from commonwatt.apps.views.wanted import standing
 from commonwatt.apps.views.zones import limits_w, shown_zones
-from commonwatt.forecasting.foresee import AHEAD, Foretold
+from commonwatt.forecasting.foresee import AHEAD, SOON, Foretold
 from commonwatt.forecasting.habits import Habit
 from commonwatt.forecasting.outlooks import peak_risks, surpluses
 from commonwatt.identity.access import Action
@@ -146,8 +146,9 @@ def outlooks(community: Community, seat: Seat, book: Book) -> Outlooks:
 
 
 def _outlook(community: Community, name: str, told: Foretold, book: Book) -> tuple[list[Risk], list[SunLeft]]:
-    quantiles = told.quantiles_wh[:, -AHEAD:].reshape(len(LEVELS_PERMILLE), -1)
-    times = book.starts_s[-AHEAD:].ravel().tolist()
+    ahead = slice(-AHEAD, -AHEAD + SOON)
+    quantiles = told.quantiles_wh[:, ahead].reshape(len(LEVELS_PERMILLE), -1)
+    times = book.starts_s[ahead].ravel().tolist()
     if np.ptp(quantiles, 0).max() == 0:
         return [], []  # nothing is known of how sure it is
     risks = [

@@ -14,20 +14,20 @@ class Forecasts:
     def __init__(self, line: Line) -> None:
         self._line = line
 
-    def community_ahead(self) -> list[SeriesView]:
+    def community_ahead(self, *, days: int = 2) -> list[SeriesView]:
         """Forecasts of sums and of the price.
 
-        The community, its roofs, its zones and the price: yesterday, today and tomorrow with what came. Issued at the
+        The community, its roofs, its zones and the price: yesterday, today and days ahead with what came. Issued at the
         start of the local day; who asks first on a day waits some seconds. No sum of fewer than three homes.
         """
-        return self._line.call("GET", "/forecasts/community", list[SeriesView])
+        return self._line.call("GET", "/forecasts/community", list[SeriesView], query={"days": days})
 
-    def price_ahead(self) -> list[SeriesView]:
+    def price_ahead(self, *, days: int = 2) -> list[SeriesView]:
         """Forecast of the price.
 
         The import price, micro per kWh; slots that are published already show what came.
         """
-        return self._line.call("GET", "/forecasts/price", list[SeriesView])
+        return self._line.call("GET", "/forecasts/price", list[SeriesView], query={"days": days})
 
     def scores(self) -> list[Card]:
         """Score cards.
@@ -36,12 +36,12 @@ class Forecasts:
         """
         return self._line.call("GET", "/forecasts/scores", list[Card])
 
-    def home_ahead(self, account: str) -> list[SeriesView]:
+    def home_ahead(self, account: str, *, days: int = 2) -> list[SeriesView]:
         """Forecasts of a home.
 
-        A member's own use and roof, Wh a slot: yesterday, today and tomorrow with what came.
+        A member's own use and roof, Wh a slot: yesterday, today and days ahead with what came.
         """
-        return self._line.call("GET", f"/forecasts/homes/{part(account)}", list[SeriesView])
+        return self._line.call("GET", f"/forecasts/homes/{part(account)}", list[SeriesView], query={"days": days})
 
     def meaning(self) -> Outlooks:
         """What today's forecast means.

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from msgspec import Meta
 
 from commonwatt.apps.answering import answer_proposal, answer_visit
@@ -12,10 +12,13 @@ from commonwatt.apps.api.guard import Seated, There, allows
 from commonwatt.apps.views import alarms, proposals
 from commonwatt.apps.views import foresight as views
 from commonwatt.apps.views.seeing import check
+from commonwatt.forecasting.foresee import AHEAD, SOON
 from commonwatt.identity.access import Action
 from commonwatt.model import AccountId, InvalidValue
 
 router = APIRouter(tags=["forecasts"])
+
+Days = Annotated[int, Query(ge=1, le=AHEAD, description="How many days from today on, and yesterday.")]
 
 
 class Answering(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -35,19 +38,19 @@ _ANSWERS = {
 
 @router.get("/forecasts/community", response_model=list[views.SeriesView], summary="Forecasts of sums and of the price",
             **allows(Action.SEE_ZONES))  # fmt: skip
-async def community_ahead(request: Request, community: There, seat: Seated) -> Response:
-    """The community, its roofs, its zones and the price: yesterday, today and tomorrow with what came.
+async def community_ahead(request: Request, community: There, seat: Seated, days: Days = SOON) -> Response:
+    """The community, its roofs, its zones and the price: yesterday, today and days ahead with what came.
 
     Issued at the start of the local day; who asks first on a day waits some seconds. No sum of fewer than three homes.
     """
-    return answer(request, views.commons(community, seat, await community.book()))
+    return answer(request, views.commons(community, seat, await community.book(), days))
 
 
 @router.get("/forecasts/price", response_model=list[views.SeriesView], summary="Forecast of the price",
             **allows(Action.SEE_COMMUNITY))  # fmt: skip
-async def price_ahead(request: Request, community: There, seat: Seated) -> Response:
+async def price_ahead(request: Request, community: There, seat: Seated, days: Days = SOON) -> Response:
     """The import price, micro per kWh; slots that are published already show what came."""
-    return answer(request, views.price(community, seat, await community.book()), private=False)
+    return answer(request, views.price(community, seat, await community.book(), days), private=False)
 
 
 @router.get("/forecasts/scores", response_model=list[views.Card], summary="Score cards", **allows(Action.SEE_COMMUNITY))
@@ -58,9 +61,9 @@ async def scores(request: Request, community: There, seat: Seated) -> Response:
 
 @router.get("/forecasts/homes/{account}", response_model=list[views.SeriesView], summary="Forecasts of a home",
             **allows(Action.SEE_READINGS))  # fmt: skip
-async def home_ahead(request: Request, community: There, seat: Seated, account: str) -> Response:
-    """A member's own use and roof, Wh a slot: yesterday, today and tomorrow with what came."""
-    return answer(request, views.home(community, seat, AccountId(account), await community.book()))
+async def home_ahead(request: Request, community: There, seat: Seated, account: str, days: Days = SOON) -> Response:
+    """A member's own use and roof, Wh a slot: yesterday, today and days ahead with what came."""
+    return answer(request, views.home(community, seat, AccountId(account), await community.book(), days))
 
 
 @router.get("/forecasts/outlooks", response_model=proposals.Outlooks, summary="What today's forecast means",

@@ -15,6 +15,8 @@ from commonwatt.apps.web.parts.chart import Line, chart
 from commonwatt.apps.web.parts.listing import row
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.words import Words, mark
+from commonwatt.forecasting.foresee import AHEAD, SOON
+from commonwatt.forecasting.leads import DAY, LAST_DAY, NEXT_SLOT
 from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Role
 
@@ -26,6 +28,12 @@ _ROWS = {
     "solar": mark("Solar"),
     "net": mark("Homes less their roofs"),
     "price": mark("Price from the grid"),
+}
+
+_LEADS = {
+    DAY: mark("A day ahead"),
+    NEXT_SLOT: mark("The next quarter-hour, as each begins"),
+    LAST_DAY: mark("The seventh day ahead"),
 }
 
 
@@ -40,7 +48,8 @@ async def build(context: Context) -> None:
         title = words.say("Today's forecasts are being made")
         context.put(empty_state(words, title, why, action=words.say("Look again"), href="/forecast"))
         return
-    told = _told(context, book)
+    whole = context.within.get("days") == str(AHEAD)
+    told = _told(context, book, AHEAD if whole else SOON)
     if not told:
         context.put(
             empty_state(
@@ -50,7 +59,7 @@ async def build(context: Context) -> None:
             )
         )
     issued = words.say("Told at {when}; nothing later was looked at.", when=words.instant(book.issued_s))
-    context.put(tag("p", issued, class_="small"))
+    context.put(tag("p", issued, " ", _spans(words, whole=whole), class_="small"))
     for one in told:
         _chart(context, one)
     _follows(context, book)
@@ -59,12 +68,19 @@ async def build(context: Context) -> None:
     context.put(_cards(context, views.cards(context.community, context.seat, book)))
 
 
-def _told(context: Context, book: Book) -> list[views.SeriesView]:
+def _spans(words: Words, *, whole: bool) -> Markup:
+    """Return the way to the week, or back to today and tomorrow."""
+    if whole:
+        return tag("a", words.say("Today and tomorrow alone"), href="/forecast")
+    return tag("a", words.say("The whole week"), href=f"/forecast?days={AHEAD}")
+
+
+def _told(context: Context, book: Book, days: int) -> list[views.SeriesView]:
     community, seat = context.community, context.seat
     if lets(seat, Action.SEE_ZONES, Relation.COMMUNITY):
-        return views.commons(community, seat, book)
-    own = views.home(community, seat, seat.account, book) if seat.account is not None else []
-    return [*own, *views.price(community, seat, book)]
+        return views.commons(community, seat, book, days)
+    own = views.home(community, seat, seat.account, book, days) if seat.account is not None else []
+    return [*own, *views.price(community, seat, book, days)]
 
 
 def _chart(context: Context, one: views.SeriesView) -> None:
@@ -90,6 +106,9 @@ def _chart(context: Context, one: views.SeriesView) -> None:
         Line(name=words.percent(0.05), colour="rest", values=low, low=low, high=high, dashed=True, edge=True),
         Line(name=words.percent(0.95), colour="rest", values=high, dashed=True, edge=True),
     ]
+    if any(at.now is not None for at in one.slots):
+        now = shown([at.now for at in one.slots])
+        lines.insert(2, Line(name=words.say("Expected now"), colour=colour, values=now))
     write = words.number
     title = _title(context, one.of, one.series)
     times = [at.slot_s for at in one.slots]
@@ -179,8 +198,9 @@ def _card(context: Context, one: views.Card) -> Markup:
         return row(title, "\N{EN DASH}", note=words.say("A day ahead: nothing could be scored yet."))
     used = words.say("used") if one.used else words.say("not used, the better baseline is")
     told = words.say(
-        "A day ahead over {n} quarter-hours, {used}: off by {error} of what came, the mean of seven days by {naive}, "
+        "{lead} over {n} quarter-hours, {used}: off by {error} of what came, the mean of seven days by {naive}, "
         "the median of 28 by {steady}; {held} fell into the band of nine tenths.",
+        lead=words.say(_LEADS[one.lead]),
         n=words.number(one.slots),
         used=used,
         error=words.percent(one.nmae),
