@@ -75,7 +75,7 @@ def test_a_book_that_failed_is_not_made_again_every_few_seconds_but_the_next_day
 ) -> None:
     made: list[int] = []
 
-    def failing(_: object) -> None:
+    def failing(*_: object) -> None:
         made.append(1)
         raise error
 
@@ -91,7 +91,7 @@ def test_a_book_that_failed_is_not_made_again_every_few_seconds_but_the_next_day
 
     async def story() -> None:
         (tmp_path / "keys").mkdir()
-        kept = Foresight(NOTHING_BROUGHT, tmp_path, open_issued(tmp_path))
+        kept = Foresight(NOTHING_BROUGHT, tmp_path, open_issued(tmp_path), lambda *_: None)
         task = asyncio.ensure_future(kept.keep_warm(lambda: state, chronicle, lambda: now_s[0]))
         for count in (1, 2):
             async with asyncio.timeout(30):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from commonwatt.forecasting import health
-from commonwatt.forecasting.health import Ailment, ailing_meters, ailing_roofs, over_limits, store_health
+from commonwatt.forecasting import health, health_roofs
+from commonwatt.forecasting.health import Ailment, ailing_meters, over_limits, store_health
+from commonwatt.forecasting.health_roofs import ailing_roofs
 
 Floats = NDArray[np.float64]
 RECORDED = Path(__file__).parents[2] / "examples" / "street" / "data" / "homes_2016_hourly_wh.csv"
@@ -38,7 +39,7 @@ def _roofs() -> Floats:
 @pytest.mark.row("W11")
 def test_healthy_roofs_alarm_more_seldom_than_is_said() -> None:
     roofs = _roofs()
-    days = range(health.REFERENCE_DAYS + health.WINDOW_DAYS, roofs.shape[1] + 1)
+    days = range(health_roofs.REFERENCE_DAYS + health_roofs.WINDOW_DAYS, roofs.shape[1] + 1)
     alarms = sum(len(ailing_roofs(roofs[:, :day])) for day in days)
     allowed = health.FALSE_ALARMS_PERMILLE[Ailment.SOILING] / 1000
     assert alarms <= allowed * len(days) * len(roofs), f"{alarms} false alarms in {len(days) * len(roofs)} roof-days"
@@ -78,7 +79,7 @@ def _broken(roofs: Floats, how: str) -> Floats:
 @pytest.mark.parametrize("how", ["silent", "silent of late", "dead", "new", "whole"])
 def test_one_roof_that_tells_nothing_hides_no_other_s_fault_and_makes_none_up(how: str) -> None:
     roofs, begins = _broken(_roofs(), how), 22
-    for day in range(health.LEAST_DAYS_ROOF, roofs.shape[1] + 1, 5):
+    for day in range(health_roofs.LEAST_DAYS_ROOF, roofs.shape[1] + 1, 5):
         assert ailing_roofs(roofs[:, :day]) == []
     whole = roofs[4].copy()
     roofs[4, begins:] *= 2 / 3

@@ -1,10 +1,14 @@
-"""What people answer to what was proposed: a habit is stated by accepting it, a visit stands in their calendar."""
+"""What people answer to what was proposed: a habit is stated by accepting it, a visit stands in their calendar,
+a fault is mended or stays as it is."""
 
-from commonwatt.adapters.stores.answered import Answer
+from enum import StrEnum
+
+from commonwatt.adapters.stores.answered import Answer, Word
 from commonwatt.apps import wishes
 from commonwatt.apps.community import Community
 from commonwatt.apps.foresight import Book
 from commonwatt.apps.views import alarms, proposals
+from commonwatt.apps.views.alarms import may_mend
 from commonwatt.apps.views.seeing import check
 from commonwatt.identity.access import Action
 from commonwatt.identity.seat import Seat
@@ -36,14 +40,39 @@ async def answer_proposal(
     community.answered.keep(account, found.id, Answer(accepted=accept, at_s=community.now_s()))
 
 
-def answer_visit(community: Community, seat: Seat, account: AccountId, book: Book, name: str, *, accept: bool) -> None:
-    """Accept or decline the visit that an alarm proposes; whoever thinks again answers again.
+class Reply(StrEnum):
+    """What is answered to an alarm."""
+
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    MENDED = "mended"
+    AS_IT_IS = "as it is"
+    TAKE_BACK = "take back"
+
+
+def answer_alarm(community: Community, seat: Seat, account: AccountId, book: Book, name: str, reply: Reply) -> None:
+    """Answer an alarm: accept or decline its visit, say that it was mended or stays as it is, or take that back.
+
+    Whoever thinks again answers again. What was mended is looked at anew from now on; what stays as it is is no news
+    until it is clearly worse, see `apps.faults`. That something was mended may be said by whoever looks after the
+    device, everything else by its owner.
 
     Raises:
         Unseen: There is no such alarm.
         Refused: The seat may not.
     """
-    check(community, seat, Action.DECIDE_SCHEDULE, account)
     found = alarms.alarm(community, seat, account, book, name)
-    told = Answer(accepted=accept, at_s=community.now_s(), begins_s=found.visit.start_s)
+    mends = reply in (Reply.MENDED, Reply.TAKE_BACK)
+    if not (mends and may_mend(community, seat, account, found.alarm.asset)):
+        check(community, seat, Action.DECIDE_SCHEDULE, account)
+    if reply is Reply.TAKE_BACK:
+        community.answered.take_back(account, found.alarm.id)
+        return
+    told = Answer(
+        accepted=reply is Reply.ACCEPT,
+        at_s=community.now_s(),
+        begins_s=found.visit.start_s if reply is Reply.ACCEPT else 0,
+        word={Reply.MENDED: Word.MENDED, Reply.AS_IT_IS: Word.AS_IT_IS}.get(reply),
+        off_permille=found.alarm.off_permille,
+    )
     community.answered.keep(account, found.alarm.id, told)

@@ -119,8 +119,9 @@ class Community:
         """Told of what people do here before it is done; where people sign in, their entrance takes it down."""
         self.trials = Trials()
         """Makes plans that somebody only wants to see, in a process of their own."""
-        self.foresight = Foresight(open_past(folder), folder, open_issued(folder))
+
         self.answered = Answered(folder)
+        self.foresight = Foresight(open_past(folder), folder, open_issued(folder), self.answered.of)
         self.positions = open_positions(folder)
         """Where homes stand, as their owners stated; whom they are shown to is `views.mapping`'s."""
         self.chain: ChainKeeper | None = None

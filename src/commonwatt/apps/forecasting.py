@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from commonwatt.apps.community import Community
+from commonwatt.apps.faults import known, named
 from commonwatt.apps.foresight import Book, as_issued, look
 from commonwatt.apps.gathering import gather
 from commonwatt.apps.views.foresight import Card, cards_of
@@ -99,7 +100,10 @@ def book_of(folder: Path) -> Book:
     community = Community(folder, lambda: 0, lambda: None)
     try:
         community.catch_up()
-        book = look(gather(community.state, community.chronicle, open_past(folder), community.told_s))
+        told = gather(community.state, community.chronicle, open_past(folder), community.told_s)
+        before = known(folder, community.answered.of)
+        book = look(told, before)
+        book = replace(book, alarms=named(book.alarms, before, book.issued_s)[0])
         return as_issued(book, open_issued(folder).since(int(book.starts_s[0, 0])))
     finally:
         community.close()

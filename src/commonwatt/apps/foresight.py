@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from commonwatt.adapters.stores.chronicle import Chronicle
 from commonwatt.adapters.stores.issued import IssuedFile
-from commonwatt.apps.faults import followed
+from commonwatt.apps.faults import NOTHING_KNOWN, Answers, Known, followed, known
 from commonwatt.apps.gathering import MOST_DAYS, Gathered, gathering
 from commonwatt.apps.oversight import Alarm, alarms, decisions
 from commonwatt.flows.brought import Brought
@@ -71,10 +71,11 @@ class Foresight:
         brought: What the community began with.
         folder: Where it is kept which faults stand.
         issued: Where what is issued is kept.
+        answers: What owners said of faults.
     """
 
-    def __init__(self, brought: Brought, folder: Path, issued: IssuedFile) -> None:
-        self._brought, self._folder, self._issued = brought, folder, issued
+    def __init__(self, brought: Brought, folder: Path, issued: IssuedFile, answers: Answers) -> None:
+        self._brought, self._folder, self._issued, self._answers = brought, folder, issued, answers
         self._made: tuple[_Key, asyncio.Future[Book]] | None = None
 
     async def book(self, state: State, chronicle: Chronicle, now_s: int) -> Book:
@@ -104,13 +105,14 @@ class Foresight:
             try:
                 next(steps)
             except StopIteration as ended:
-                book = await asyncio.to_thread(self._issue, ended.value)
-                return replace(book, alarms=followed(book.alarms, self._folder, book.issued_s))
+                before = known(self._folder, self._answers)
+                book = await asyncio.to_thread(self._issue, ended.value, before)
+                return replace(book, alarms=followed(book.alarms, self._folder, before, book.issued_s))
             await asyncio.sleep(0)
 
-    def _issue(self, told: Gathered) -> Book:
+    def _issue(self, told: Gathered, before: Known) -> Book:
         """Return the book of what was gathered, kept as it is issued; a disk that is full keeps nobody from it."""
-        book = look(told)
+        book = look(told, before)
         try:
             self._issued.keep(issues(book))
             return as_issued(book, self._issued.since(int(book.starts_s[0, 0])))
@@ -155,8 +157,13 @@ def _key(state: State, now_s: int) -> _Key:
     return instant(now_s).astimezone(zone_of(state.charter.timezone)).date(), homes
 
 
-def look(told: Gathered) -> Book:
-    """Return the book of what was gathered; it takes seconds, and looks at whole days alone."""
+def look(told: Gathered, before: Known = NOTHING_KNOWN) -> Book:
+    """Return the book of what was gathered; it takes seconds, and looks at whole days alone.
+
+    Args:
+        told: What was gathered.
+        before: Which faults are known.
+    """
     count = len(told.days) - 1
     names = tuple(told.homes)
     days = [*told.days, *from_day(told.today + timedelta(days=1), AHEAD - 1)]
@@ -175,7 +182,7 @@ def look(told: Gathered) -> Book:
         sun=_sun(past, first),
         price=_price(told),
         habits={asset: tuple(_habits(told.today, found, told.region)) for asset, found in told.departures.items()},
-        alarms=alarms(told),
+        alarms=alarms(told, before.roofs(one.asset for one in told.meters.values())),
         decisions=decisions(told, homes, yielding),
     )
 

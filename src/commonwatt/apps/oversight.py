@@ -7,11 +7,13 @@ from datetime import datetime, time, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from commonwatt.adapters.stores.faults import Fault
 from commonwatt.apps.gathering import Gathered, Meter
 from commonwatt.flows.decision import Finished, lost_micro
-from commonwatt.forecasting import health
+from commonwatt.forecasting import health, health_roofs
 from commonwatt.forecasting.foresee import Foretold
 from commonwatt.forecasting.health import FALSE_ALARMS_PERMILLE, Ailment, Finding
+from commonwatt.forecasting.health_roofs import MOST_SHORT_PERMILLE, ROOF_AT, Standing
 from commonwatt.model import (
     SLOTS_PER_DAY,
     AccountId,
@@ -71,17 +73,39 @@ class Alarm:
     visit: Visit
 
 
-def alarms(told: Gathered) -> list[Alarm]:
-    """Return what ails roofs, batteries, meters and chargers, the costliest first."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What a look has to know of a roof that yielded too little before.
+
+    Args:
+        stands: Its fault, where that was not seen to be gone.
+        anew_s: Since when it is looked at anew, as somebody said; zero for as far back as is known.
+    """
+
+    stands: Fault | None
+    anew_s: int
+
+
+NOTHING_BEFORE: Mapping[AssetId, Before] = {}
+
+
+def alarms(told: Gathered, before: Mapping[AssetId, Before] = NOTHING_BEFORE) -> list[Alarm]:
+    """Return what ails roofs, batteries, meters and chargers, the costliest first.
+
+    Args:
+        told: What was measured.
+        before: What is known of roofs that yielded too little before.
+    """
     count = len(told.days) - 1
     if not count:
         return []
     value = told.prices[:count, :, 1]
     known = value[~np.isnan(value)][-SLOTS_PER_DAY:]
     price = round(float(known.mean())) if len(known) else 0
+    roofs = _roofs(told, count, before)
     found = [
-        _alarm(told, asset, finding, int(told.starts_s[since]), price)
-        for asset, finding, since in (*_roofs(told, count), *_stores(told, count), *_meters(told), *_chargers(told))
+        _alarm(told, asset, finding, since_s, price)
+        for asset, finding, since_s in (*roofs, *_stores(told, count), *_meters(told), *_chargers(told))
     ]
     return sorted(found, key=lambda one: (-one.lost_micro, one.asset, one.ailment, one.since_s))
 
@@ -138,14 +162,59 @@ def _whole(row: Floats) -> tuple[int, ...]:
     return tuple(int(wh) for wh in np.rint(np.maximum(row, 0)))
 
 
-def _roofs(told: Gathered, count: int) -> Iterator[tuple[Asset, Finding, tuple[int, int]]]:
+def _roofs(told: Gathered, count: int, before: Mapping[AssetId, Before]) -> Iterator[tuple[Asset, Finding, int]]:
     have = [at for at in range(len(told.homes)) if not np.isnan(told.solar_wh[at, :count]).all()]
-    for one in health.ailing_roofs(told.solar_wh[have, :count]) if len(have) > 2 else ():
-        owner = told.homes[have[one.at]]
-        yield _first(told, owner, AssetKind.SOLAR), one, (one.since, 0)
+    if len(have) < 3:
+        return
+    starts_s = told.starts_s[:count]
+    known = {one.asset.owner: before[name] for name, one in told.meters.items() if name in before}
+    owners = [told.homes[at] for at in have]
+    anew_s = np.array([known[one].anew_s if one in known else 0 for one in owners])
+    made = np.where(starts_s < anew_s[:, None, None], np.nan, told.solar_wh[have, :count])
+    found = health_roofs.ailing_roofs(made)
+    for one in found:
+        yield _first(told, owners[one.at], AssetKind.SOLAR), one, int(starts_s[one.since, 0])
+    ailing = {one.at for one in found}
+    stood = {
+        at: past.stands
+        for at, owner in enumerate(owners)
+        if at not in ailing and (past := known.get(owner)) is not None and past.stands is not None
+    }
+    faults = [
+        Standing(at=at, since=_day(starts_s, fault.since_s), off_permille=fault.off_permille)
+        for at, fault in stood.items()
+    ]
+    for still in health_roofs.standing_roofs(made, faults):
+        fault = stood[still.at]
+        roof = _first(told, owners[still.at], AssetKind.SOLAR)
+        yield roof, _still(fault, still, made[still.at], starts_s), fault.since_s
 
 
-def _stores(told: Gathered, count: int) -> Iterator[tuple[Asset, Finding, tuple[int, int]]]:
+def _day(starts_s: NDArray[np.int64], at_s: int) -> int:
+    """Return in which of some days an instant lies; -1 before all of them."""
+    return int(np.searchsorted(starts_s[:, 0], at_s, side="right")) - 1
+
+
+def _still(fault: Fault, standing: Standing, made: Floats, starts_s: NDArray[np.int64]) -> Finding:
+    """Return a fault that stands as it was found, and what it has cost by now."""
+    since = np.nansum(np.where(starts_s >= fault.until_s, made, 0))
+    off = fault.off_permille / 1000
+    if fault.off_permille < MOST_SHORT_PERMILLE:
+        more = float(since) * off / (1 - off)
+    else:  # of what gives nothing nobody can tell what it would have given: as much a day as before
+        more = fault.lost_wh * (int(starts_s[-1, -1]) - fault.until_s) / max(fault.until_s - fault.since_s, 1)
+    return Finding(
+        ailment=Ailment(fault.ailment),
+        at=standing.at,
+        since=max(standing.since, 0),
+        off_permille=fault.off_permille,
+        score=fault.score,
+        threshold=ROOF_AT,
+        lost_wh=fault.lost_wh + max(0, round(more)),
+    )
+
+
+def _stores(told: Gathered, count: int) -> Iterator[tuple[Asset, Finding, int]]:
     for meter in told.meters.values():
         asset = meter.asset
         if asset.kind is not AssetKind.BATTERY:
@@ -158,23 +227,23 @@ def _stores(told: Gathered, count: int) -> Iterator[tuple[Asset, Finding, tuple[
             asset.discharge_permille,
         )
         for one in () if seen is None else seen.findings:
-            yield asset, one, (one.since, 0)
+            yield asset, one, int(told.starts_s[one.since, 0])
 
 
-def _meters(told: Gathered) -> Iterator[tuple[Asset, Finding, tuple[int, int]]]:
+def _meters(told: Gathered) -> Iterator[tuple[Asset, Finding, int]]:
     feeder = next((one for one in told.meters.values() if one.asset.kind is AssetKind.FEEDER), None)
     if feeder is None or not told.homes:
         return
     homes = [_first(told, owner, AssetKind.CONNECTION) for owner in told.homes]
     net = np.array([told.meters[one.id].net_wh.ravel() for one in homes])
     for found in health.ailing_meters(feeder.net_wh.ravel(), net):
-        yield homes[found.at], found, divmod(found.since, SLOTS_PER_DAY)
+        yield homes[found.at], found, int(told.starts_s.ravel()[found.since])
 
 
-def _chargers(told: Gathered) -> Iterator[tuple[Asset, Finding, tuple[int, int]]]:
+def _chargers(told: Gathered) -> Iterator[tuple[Asset, Finding, int]]:
     for name, most in told.told_w.items():
         for one in health.over_limits(told.meters[name].import_wh.ravel(), most.ravel()):
-            yield told.meters[name].asset, one, divmod(one.since, SLOTS_PER_DAY)
+            yield told.meters[name].asset, one, int(told.starts_s.ravel()[one.since])
 
 
 def _first(told: Gathered, owner: AccountId, kind: AssetKind) -> Asset:

@@ -6,7 +6,7 @@ told beside each alarm.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -15,16 +15,8 @@ from numpy.typing import NDArray
 from commonwatt.model import SLOT_SECONDS, SLOTS_PER_DAY, SLOTS_PER_HOUR, InvalidValue
 
 Floats = NDArray[np.float64]
-REFERENCE_DAYS, WINDOW_DAYS = 10, 5
-LEAST_DAYS_ROOF = REFERENCE_DAYS + WINDOW_DAYS
-LEAST_SHORTFALL = 0.08
-BRIGHT = 0.35
-"""Days that bring less than such a part of the usual are left out: clouds are not alike over all roofs."""
-ROOF_AT, STORE_AT, METER_AT = 6.0, 6.0, 8.0
+STORE_AT, METER_AT = 6.0, 8.0
 """By how many standard errors something is off before it alarms: days are few and their errors have heavy tails."""
-LEAST_SCATTER = 0.015
-SHADED = 2.5
-"""One half of the day misses so many times as much as the other: shadows move with the sun, dirt does not."""
 LEAST_FADE, LEAST_LOSS = 0.08, 0.05
 LEAST_STORED_WH = 50
 """Energy of a slot below which a level in whole Wh or per cent says nothing."""
@@ -87,120 +79,6 @@ class Finding:
     score: float
     threshold: float
     lost_wh: int
-
-
-def ailing_roofs(made_wh: Floats) -> list[Finding]:
-    """Compare each roof with all others under the same sky, and with how it did at first.
-
-    A roof that is silent, new or dead from the first day on is left out by itself; those that tell are compared.
-
-    Args:
-        made_wh: (roofs, days, slots) Wh, oldest first; a roof's day with a missing reading says nothing of it.
-
-    Returns:
-        Those that yield less than they did; none where fewer than three roofs told of fifteen whole days.
-    """
-    daily = made_wh.sum(2)
-    tells = [at for at, row in enumerate(daily) if (~np.isnan(row)).sum() >= LEAST_DAYS_ROOF and np.nansum(row) > 0]
-    if len(tells) < 3:
-        return []
-    daily = daily[tells]
-    # Days of which nothing can be said are out before any mean, so that no roof is compared with nobody.
-    seen = np.flatnonzero((~np.isnan(daily)).sum(0) >= 3)
-    if not len(seen):
-        return []
-    daily = daily[:, seen]
-    weather = np.nanmean(daily / np.nanmean(daily, 1, keepdims=True), 0)
-    bright = weather > BRIGHT * np.median(weather)
-    seen, daily, weather = seen[bright], daily[:, bright], weather[bright]
-    share = np.array([_share(row, weather) for row in daily])
-    tells, daily, share = ([one for one, much in zip(tells, share, strict=True) if much > 0], *_above(daily, share))
-    made = made_wh[np.ix_(tells, seen)] / share[:, None, None] if tells else made_wh
-    found = []
-    for roof, at in enumerate(tells):
-        days = np.flatnonzero(~np.isnan(daily[roof]) & ((~np.isnan(daily)).sum(0) >= 3))
-        if len(days) < LEAST_DAYS_ROOF:
-            continue
-        one = _roof(made[:, days], roof, float(share[roof]), seen[days])
-        if one is not None:
-            found.append(replace(one, at=at))
-    return found
-
-
-def _share(daily: Floats, weather: Floats) -> float:
-    """Return how much a roof made on its first days for what the weather let all make; zero where it told of too few.
-
-    By that all roofs can be compared, whichever days each of them missed.
-    """
-    own = np.flatnonzero(~np.isnan(daily))[:REFERENCE_DAYS]
-    return float(daily[own].sum() / weather[own].sum()) if len(own) == REFERENCE_DAYS else 0.0
-
-
-def _above(daily: Floats, share: Floats) -> tuple[Floats, Floats]:
-    return daily[share > 0], share[share > 0]
-
-
-def _roof(made: Floats, roof: int, share: float, seen: NDArray[np.int64]) -> Finding | None:
-    """Return what ails one roof; None for nothing.
-
-    Args:
-        made: (roofs, days, slots) of each by its share, on bright days of which this roof and two others told.
-        roof: Which.
-        share: Its own.
-        seen: Which days these are.
-    """
-    daily = made.sum(2)
-    sky = np.nanmedian(np.delete(daily, roof, 0), 0)
-    ratio = np.log(np.maximum(daily[roof], 1e-6) / np.maximum(sky, 1e-9))
-    before, now = ratio[:REFERENCE_DAYS], ratio[-WINDOW_DAYS:]
-    scatter = max(float(before.std(ddof=1)), LEAST_SCATTER)
-    score = float((before.mean() - now.mean()) / (scatter * (1 / REFERENCE_DAYS + 1 / WINDOW_DAYS) ** 0.5))
-    short = float(1 - np.exp(now.mean() - before.mean()))
-    if score <= ROOF_AT or short <= LEAST_SHORTFALL:
-        return None
-    expected = sky * np.exp(before.mean())
-    onset, grows = _onset(ratio - before.mean())
-    kind = Ailment.SOILING if grows else Ailment.STRING_LOSS
-    return Finding(
-        ailment=Ailment.SHADING if _shaded(made, roof) else kind,
-        at=roof,
-        since=int(seen[onset]),
-        off_permille=round(1000 * short),
-        score=score,
-        threshold=ROOF_AT,
-        lost_wh=max(0, round(share * float((expected - daily[roof])[onset:].sum()))),
-    )
-
-
-def _onset(below: Floats) -> tuple[int, bool]:
-    """Return from which day on it was lower, and whether little by little: the step or ramp that fits best.
-
-    Args:
-        below: By how much each day was above the usual, as logarithm; nothing until it begins.
-    """
-    days = np.arange(len(below))
-    best = (np.inf, 0, False)
-    for since in range(1, len(below) - 1):
-        for grows in (False, True):
-            shape = np.where(days >= since, days - since + 1 if grows else 1, 0).astype(np.float64)
-            rest = below - shape * (shape @ below) / (shape @ shape)
-            best = min(best, (float(rest @ rest), since, grows))
-    return best[1], best[2]
-
-
-def _shaded(made: Floats, roof: int) -> bool:
-    """Tell whether one half of the day misses much more than the other."""
-    whole = np.where(np.isnan(made).any(2, keepdims=True), np.nan, made)
-    came = np.nansum(whole, (0, 1)).cumsum()
-    noon = int(np.searchsorted(came, came[-1] / 2))
-    first, now = slice(0, REFERENCE_DAYS), slice(-WINDOW_DAYS, None)
-    others = np.nanmean(np.delete(whole, roof, 0), 0)
-    lost = []
-    for half in (slice(0, noon), slice(noon, None)):
-        mine, theirs = whole[roof, :, half].sum(1), others[:, half].sum(1)
-        was, is_now = (mine[span].sum() / max(theirs[span].sum(), 1e-9) for span in (first, now))
-        lost.append(1 - is_now / max(was, 1e-9))
-    return bool(max(lost) > SHADED * max(min(lost), 0.02))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

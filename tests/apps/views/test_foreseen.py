@@ -5,14 +5,19 @@ import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from lived import STREET, LivedStreet, open_community
 
 from commonwatt.adapters.stores import brought as store
+from commonwatt.adapters.stores.faults import Fault
 from commonwatt.adapters.stores.vault import MasterKey
-from commonwatt.apps.answering import answer_proposal, answer_visit
+from commonwatt.apps import oversight
+from commonwatt.apps.answering import Reply, answer_alarm, answer_proposal
 from commonwatt.apps.community import Community
 from commonwatt.apps.foresight import Book
+from commonwatt.apps.gathering import Gathered, gather
+from commonwatt.apps.oversight import Before
 from commonwatt.apps.scenes import Scene, scene
 from commonwatt.apps.views import alarms, foresight, proposals
 from commonwatt.apps.views.diary import stated
@@ -163,12 +168,21 @@ def test_a_roof_that_lost_a_string_alarms_its_owner_and_its_visit_stands_in_the_
         assert told.what_to_do and told.accepted is None and found.visit.start_s > community.told_s
         assert alarms.of_account(community, seat(ANNA), ANNA, book) == []
         with pytest.raises(Unseen):
-            answer_visit(community, seat(ANNA), ANNA, book, found.id, accept=True)
+            answer_alarm(community, seat(ANNA), ANNA, book, found.id, Reply.ACCEPT)
         with pytest.raises(Refused):
             alarms.of_all(community, seat(CLEO), book)
-        answer_visit(community, seat(CLEO), CLEO, book, found.id, accept=False)
+        answer_alarm(community, seat(CLEO), CLEO, book, found.id, Reply.DECLINE)
         assert alarms.visits(community, CLEO, book) == []
-        answer_visit(community, seat(CLEO), CLEO, book, found.id, accept=True)
+        answer_alarm(community, seat(CLEO), CLEO, book, found.id, Reply.ACCEPT)
+        for reply, word in ((Reply.MENDED, "mended"), (Reply.AS_IT_IS, "as it is")):
+            answer_alarm(community, seat(CLEO), CLEO, book, found.id, reply)
+            (seen,) = alarms.of_account(community, seat(CLEO), CLEO, book)
+            assert (seen.word, seen.accepted) == (word, None) and alarms.visits(community, CLEO, book) == []
+        answer_alarm(community, seat(CLEO), CLEO, book, found.id, Reply.TAKE_BACK)
+        assert [(one.word, one.accepted) for one in alarms.of_account(community, seat(CLEO), CLEO, book)] == [
+            (None, None)
+        ]
+        answer_alarm(community, seat(CLEO), CLEO, book, found.id, Reply.ACCEPT)
         zone = zone_of(community.state.charter.timezone)
         words = Words("en", Place(name="street", zone=zone, currency="GBP"))
         written = as_ics(words, [], alarms.visits(community, CLEO, book)).decode()
@@ -229,3 +243,33 @@ def test_every_ailment_has_a_sentence_and_something_to_do_in_every_language() ->
     place = Place(name="street", zone=zone_of("UTC"), currency="GBP")
     for text in (*alarms.WHAT_TO_DO.values(), *ailing.WHAT.values()):
         assert len({Words(language, place).say(text, device="a", percent="b") for language in ("en", "de", "es")}) == 3
+
+
+@pytest.mark.row("W11")
+def test_a_roof_s_fault_that_has_become_its_usual_stands_and_costs_more_each_day_until_it_was_mended(
+    foreseen: LivedStreet,
+) -> None:
+    """Its reference days are faulty ones; what is known of them makes the difference."""
+    with_past = asyncio.run(_gathered(foreseen))
+    begins_s = int(with_past.starts_s[0, 0]) - 30 * DAY_S
+    fault = Fault(
+        id="f", since_s=begins_s, ailment="string loss", off_permille=400, score=9.0, lost_wh=10_000,
+        until_s=int(with_past.starts_s[-4, 0]),
+    )  # fmt: skip
+    at = with_past.homes.index(CLEO)
+    sun = with_past.solar_wh.copy()
+    sun[at, : -FAULTY_DAYS - 3] *= 0.6  # all days of it alike: nothing is seen any more
+    told = replace(with_past, solar_wh=sun)
+    roof = next(name for name, one in told.meters.items() if one.asset.owner == CLEO and name.startswith("solar"))
+    assert [one for one in oversight.alarms(told) if one.asset == roof] == []
+    (one,) = [one for one in oversight.alarms(told, {roof: Before(stands=fault, anew_s=0)}) if one.asset == roof]
+    assert (one.ailment, one.since_s, one.off_permille) == (Ailment.STRING_LOSS, begins_s, 400)
+    made = float(np.nansum(np.where(told.starts_s[: len(told.days) - 1] >= fault.until_s, sun[at, :-1], 0)))
+    assert one.lost_wh == pytest.approx(10_000 + made * 2 / 3, abs=1)
+    now = oversight.alarms(told, {roof: Before(stands=None, anew_s=fault.until_s)})
+    assert [one for one in now if one.asset == roof] == [], "what was mended is compared with nothing older"
+
+
+async def _gathered(street: LivedStreet) -> Gathered:
+    async with open_community(street) as community:
+        return gather(community.state, community.chronicle, open_past(street.folder), community.told_s)

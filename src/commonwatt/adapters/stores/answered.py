@@ -1,5 +1,6 @@
 """Keep what people answered to what was proposed to them, so that nobody is asked twice; by hash: it is theirs."""
 
+from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,12 +14,26 @@ MOST_KEPT = 10_000
 """Answers of a folder; the oldest go first, and who is asked again after so many may say no again."""
 
 
+class Word(StrEnum):
+    """What is said of a fault beside yes or no to a visit."""
+
+    MENDED = "mended"
+    """It was repaired; from then on it is looked at anew."""
+    AS_IT_IS = "as it is"
+    """It stays so, and is no news until it is clearly worse."""
+
+
 class Answer(msgspec.Struct, frozen=True):
-    """Yes or no, when, and what time was accepted where one was proposed; seconds since 1970."""
+    """Yes or no, when, and what time was accepted where one was proposed; seconds since 1970.
+
+    Of a fault perhaps a word instead, with how far off it was then.
+    """
 
     accepted: bool
     at_s: int
     begins_s: int = 0
+    word: Word | None = None
+    off_permille: int = 0
 
 
 class Answered:
@@ -43,6 +58,14 @@ class Answered:
     def of(self, account: AccountId, proposal: str) -> Answer | None:
         """Return what an account answered to a proposal; None where it did not."""
         return self._kept.get(_name(account, proposal))
+
+    def take_back(self, account: AccountId, proposal: str) -> None:
+        """Forget an answer; nothing happens where none was given."""
+        name = _name(account, proposal)
+        if name in self._kept:
+            kept = {known: before for known, before in self._kept.items() if known != name}
+            save_secret(self._path, msgspec.json.encode(kept))
+            self._kept = kept
 
     def keep(self, account: AccountId, proposal: str, answer: Answer) -> None:
         """Keep an answer, in place of one that was given before."""

@@ -14,12 +14,19 @@ FAULTS = "faults.json"
 class Fault(msgspec.Struct, frozen=True):
     """By what name a fault is known, since when it is said, and since when nothing was seen of it, zero for it stands.
 
-    Times are seconds since 1970.
+    What was last found of it is kept with it, since what stands for longer than can be looked back is found no more:
+    what it was called, how far off that was, by which statistic, what it had cost and up to when. Times are seconds
+    since 1970.
     """
 
     id: str
     since_s: int
     clear_s: int = 0
+    ailment: str = ""
+    off_permille: int = 0
+    score: float = 0.0
+    lost_wh: int = 0
+    until_s: int = 0
 
 
 def read(folder: Path) -> dict[str, Fault]:

@@ -2,27 +2,31 @@
 
 from dataclasses import dataclass
 
+from commonwatt.adapters.stores.answered import Word
 from commonwatt.apps.community import Community
 from commonwatt.apps.foresight import Book
 from commonwatt.apps.oversight import Alarm, Visit
-from commonwatt.apps.views.seeing import Unseen, check
+from commonwatt.apps.views.seeing import Unseen, check, relation
 from commonwatt.forecasting.health import Ailment
-from commonwatt.identity.access import Action
+from commonwatt.identity.access import Action, lets
 from commonwatt.identity.seat import Seat
-from commonwatt.model import ANYONE, AccountId
+from commonwatt.model import ANYONE, AccountId, AssetId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmView:
     """An alarm, what to do about it, and when somebody should look; what its owner answered to that, None for nothing.
 
-    Once it was accepted, the visit stays where it was.
+    Once it was accepted, the visit stays where it was. ``word`` is what is said of it instead: ``mended``, and it is
+    looked at anew from then on, or ``as it is``, and it is no news until it is clearly worse; both show from the next
+    day's look on.
     """
 
     alarm: Alarm
     what_to_do: str
     visit: Visit
     accepted: bool | None
+    word: Word | None = None
 
 
 WHAT_TO_DO = {
@@ -39,13 +43,38 @@ WHAT_TO_DO = {
 
 
 def of_account(community: Community, seat: Seat, account: AccountId, book: Book) -> list[AlarmView]:
-    """Return the alarms of a member's devices, the costliest first.
+    """Return the alarms of a member's devices, the costliest first: to who looks after some of them, of those.
 
     Raises:
         Unseen, Refused: As in `seeing.check`.
     """
-    check(community, seat, Action.SEE_READINGS, account)
-    return [_view(community, one) for one in book.alarms if one.owner == account]
+    own = [one for one in book.alarms if one.owner == account]
+    mine = [one for one in own if may_mend(community, seat, one.owner, one.asset)]
+    if not mine:
+        check(community, seat, Action.SEE_READINGS, account)
+    sees = relation(community, seat, account)
+    return [_view(community, one) for one in own if one in mine or lets(seat, Action.SEE_READINGS, sees)]
+
+
+def of_devices(community: Community, seat: Seat, book: Book) -> list[AlarmView]:
+    """Return the alarms of all devices that a seat looks after, the costliest first."""
+    return [_view(community, one) for one in book.alarms if may_mend(community, seat, one.owner, one.asset)]
+
+
+def may_mend(community: Community, seat: Seat, owner: AccountId, asset: AssetId) -> bool:
+    """Tell whether who sits there looks after a device, its owner or whom they let register it."""
+    return lets(seat, Action.MANAGE_DEVICES, relation(community, seat, owner, asset, Action.MANAGE_DEVICES))
+
+
+def check_mending(community: Community, seat: Seat, account: AccountId) -> None:
+    """Refuse who looks after none of an account's devices.
+
+    Raises:
+        Unseen, Refused: As in `seeing.check`.
+    """
+    own = [one.id for one in community.state.assets.values() if one.owner == account]
+    if not any(may_mend(community, seat, account, asset) for asset in own):
+        check(community, seat, Action.MANAGE_DEVICES, account)
 
 
 def of_all(community: Community, seat: Seat, book: Book) -> list[AlarmView]:
@@ -81,5 +110,11 @@ def _view(community: Community, one: Alarm) -> AlarmView:
     answer, visit = community.answered.of(one.owner, one.id), one.visit
     if answer is not None and answer.accepted and answer.begins_s:
         visit = Visit(start_s=answer.begins_s, end_s=answer.begins_s + visit.end_s - visit.start_s)
-    accepted = None if answer is None else answer.accepted
-    return AlarmView(alarm=one, what_to_do=WHAT_TO_DO[one.ailment], visit=visit, accepted=accepted)
+    said = answer is not None and answer.word is None
+    return AlarmView(
+        alarm=one,
+        what_to_do=WHAT_TO_DO[one.ailment],
+        visit=visit,
+        accepted=answer.accepted if answer is not None and said else None,
+        word=None if answer is None else answer.word,
+    )

@@ -78,9 +78,11 @@ class Forecasts:
         """
         return self._line.call("GET", f"/accounts/{part(account)}/alarms", list[AlarmView])
 
-    def answer_alarm(self, account: str, id: str, body: Mapping[str, object]) -> None:
-        """Accept or decline a visit.
+    def reply_to_alarm(self, account: str, id: str, body: Mapping[str, object]) -> None:
+        """Answer an alarm.
 
-        With a yes the visit stands in the owner's calendar; with a no it does not, and the alarm stays.
+        Accept or decline its visit, say that it was mended or stays as it is, or take back what was answered. What was
+        mended is looked at anew from now on; what stays as it is alarms again once it is clearly worse. Whoever looks
+        after a device may say that it was mended, its owner everything else.
         """
         return self._line.call("POST", f"/accounts/{part(account)}/alarms/{part(id)}", type(None), told=body)

@@ -1,12 +1,12 @@
 """Forecasts over HTTP: what is expected, how surely, how good that was, what follows, and what ails devices."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Body, Query, Request, Response
 from msgspec import Meta
 
-from commonwatt.apps.answering import answer_proposal, answer_visit
+from commonwatt.apps.answering import Reply, answer_alarm, answer_proposal
 from commonwatt.apps.api.answers import answer
 from commonwatt.apps.api.guard import Seated, There, allows
 from commonwatt.apps.views import alarms, proposals
@@ -17,6 +17,7 @@ from commonwatt.identity.access import Action
 from commonwatt.model import AccountId, InvalidValue
 
 router = APIRouter(tags=["forecasts"])
+T = TypeVar("T", bound=msgspec.Struct)
 
 Days = Annotated[int, Query(ge=1, le=AHEAD, description="How many days from today on, and yesterday.")]
 
@@ -28,6 +29,19 @@ class Answering(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
     text: Annotated[str, Meta(max_length=400)] = ""
 
 
+class Replying(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What is answered to an alarm."""
+
+    answer: Reply
+
+
+_REPLIES = {
+    "accept": {"summary": "The visit stands in the owner's calendar", "value": {"answer": "accept"}},
+    "decline": {"summary": "No visit; the alarm stays", "value": {"answer": "decline"}},
+    "mended": {"summary": "It was repaired: look at it anew", "value": {"answer": "mended"}},
+    "as it is": {"summary": "It stays so: say no more until it is worse", "value": {"answer": "as it is"}},
+    "take back": {"summary": "Nothing was said", "value": {"answer": "take back"}},
+}
 _ANSWERS = {
     "accept": {"summary": "As it is proposed", "value": {"accept": True}},
     "edit": {"summary": "In other words",
@@ -91,7 +105,7 @@ async def answer_habit(
 ) -> Response:
     """With a yes its line is stated, as proposed or in the words that are given; a no is remembered."""
     check(community, seat, Action.STATE_CONSTRAINT, AccountId(account))
-    told, book = _read(body), await community.book()
+    told, book = _read(body, Answering), await community.book()
     await answer_proposal(community, seat, AccountId(account), book, id, accept=told.accept, text=told.text)
     return Response(status_code=204)
 
@@ -110,24 +124,28 @@ async def own_alarms(request: Request, community: There, seat: Seated, account: 
     return answer(request, alarms.of_account(community, seat, AccountId(account), await community.book()))
 
 
-@router.post("/accounts/{account}/alarms/{id}", status_code=204, summary="Accept or decline a visit",
-             **allows(Action.DECIDE_SCHEDULE))  # fmt: skip
-async def answer_alarm(
+@router.post("/accounts/{account}/alarms/{id}", status_code=204, summary="Answer an alarm",
+             **allows(Action.MANAGE_DEVICES))  # fmt: skip
+async def reply_to_alarm(
     community: There,
     seat: Seated,
     account: str,
     id: str,
-    body: Annotated[dict[str, Any], Body(openapi_examples=_ANSWERS)],
+    body: Annotated[dict[str, Any], Body(openapi_examples=_REPLIES)],
 ) -> Response:
-    """With a yes the visit stands in the owner's calendar; with a no it does not, and the alarm stays."""
-    check(community, seat, Action.DECIDE_SCHEDULE, AccountId(account))
-    told, book = _read(body), await community.book()
-    answer_visit(community, seat, AccountId(account), book, id, accept=told.accept)
+    """Accept or decline its visit, say that it was mended or stays as it is, or take back what was answered.
+
+    What was mended is looked at anew from now on; what stays as it is alarms again once it is clearly worse. Whoever
+    looks after a device may say that it was mended, its owner everything else.
+    """
+    alarms.check_mending(community, seat, AccountId(account))
+    told, book = _read(body, Replying), await community.book()
+    answer_alarm(community, seat, AccountId(account), book, id, told.answer)
     return Response(status_code=204)
 
 
-def _read(body: dict[str, Any]) -> Answering:
+def _read(body: dict[str, Any], kind: type[T]) -> T:
     try:
-        return msgspec.convert(body, Answering)
+        return msgspec.convert(body, kind)
     except msgspec.ValidationError as error:
-        raise InvalidValue(f"an answer says accept, true or false, and perhaps a text: {error}") from error
+        raise InvalidValue(f"an answer is as its example shows: {error}") from error

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from commonwatt.apps.answering import answer_visit
+from commonwatt.adapters.stores.answered import Word
+from commonwatt.apps.answering import Reply, answer_alarm
 from commonwatt.apps.foresight import Book
 from commonwatt.apps.views import alarms
 from commonwatt.apps.web.context import Context
@@ -43,42 +44,67 @@ def put(context: Context, book: Book) -> None:
     words, community, seat = context.words, context.community, context.seat
     own = seat.account is not None and lets(seat, Action.DECIDE_SCHEDULE, Relation.OWN)
     every = lets(seat, Action.SEE_MEMBERS, Relation.OTHER)
-    if not own and not every:
+    mends = lets(seat, Action.MANAGE_DEVICES, Relation.GRANTED)
+    if not own and not every and not mends:
         return
     account = seat.account
 
     def told() -> Sequence[alarms.AlarmView]:
-        if every or account is None:
-            return alarms.of_all(community, seat, book)
-        return alarms.of_account(community, seat, account, book)
+        if own and account is not None:
+            return alarms.of_account(community, seat, account, book)
+        return alarms.of_all(community, seat, book) if every else alarms.of_devices(community, seat, book)
 
     def draw() -> Markup:
         found = told()
         if not found:
             why = words.say("Roofs, batteries, meters and chargers do as they did, as far as their meters tell.")
             return empty_state(words, words.say("No device needs a look"), why)
-        return tag("div", *(_alarm(words, one, own=own) for one in found), class_="pile")
+        replies = _OWNERS if own else _MENDERS if mends else ()
+        return tag("div", *(_alarm(words, one, replies) for one in found), class_="pile")
 
-    def answer(value: object, *, accept: bool) -> None:
-        assert account is not None  # only owners are shown the buttons
-        answer_visit(community, seat, account, book, str(value)[:40], accept=accept)
+    def answer(value: object) -> None:
+        reply, _, name = str(value)[:60].partition(" of ")
+        view = next((one for one in told() if one.alarm.id == name), None)
+        known = next((one for one in Reply if one.value == reply), None)
+        if view is not None and known is not None:
+            answer_alarm(community, seat, view.alarm.owner, book, name, known)
+            context.announce(words.say(_SAID[known]))
         piece.set_content(draw())
-        yes, no = words.say("The visit stands in your calendar."), words.say("The visit is declined; the alarm stays.")
-        context.announce(yes if accept else no)
 
     context.put(tag("h2", words.say("Devices that need a look")))
-    piece = context.put(
-        draw(),
-        on={
-            "accept-visit": lambda value: answer(value, accept=True),
-            "decline-visit": lambda value: answer(value, accept=False),
-        }
-        if own
-        else None,
+    piece = context.put(draw(), on={"answer-alarm": answer} if own or mends else None)
+
+
+_OWNERS = (Reply.ACCEPT, Reply.DECLINE, Reply.MENDED, Reply.AS_IT_IS)
+_MENDERS = (Reply.MENDED,)
+_BUTTONS = {
+    Reply.ACCEPT: (mark("Accept"), "check", "first"),
+    Reply.DECLINE: (mark("Decline"), "cross", ""),
+    Reply.MENDED: (mark("It was mended"), "check", ""),
+    Reply.AS_IT_IS: (mark("It stays as it is"), "", "quiet"),
+    Reply.TAKE_BACK: (mark("Take back"), "cross", "quiet"),
+}
+_SAID = {
+    Reply.ACCEPT: mark("The visit stands in your calendar."),
+    Reply.DECLINE: mark("The visit is declined; the alarm stays."),
+    Reply.MENDED: mark("It is looked at anew from now on."),
+    Reply.AS_IT_IS: mark("Nothing more is said of it unless it grows clearly worse."),
+    Reply.TAKE_BACK: mark("What was answered is taken back."),
+}
+
+
+def _deeds(words: Words, view: alarms.AlarmView, replies: Sequence[Reply]) -> Markup:
+    """Return the answers that are left: one that was given can be taken back, a visit thought of again."""
+    left = replies if view.word is None else (Reply.TAKE_BACK,)
+    buttons = (
+        button("answer-alarm", words.say(label), value=f"{one.value} of {view.alarm.id}", glyph=glyph, kind=kind)
+        for one in left
+        for label, glyph, kind in (_BUTTONS[one],)
     )
+    return tag("div", *buttons, class_="deeds")
 
 
-def _alarm(words: Words, view: alarms.AlarmView, *, own: bool) -> Markup:
+def _alarm(words: Words, view: alarms.AlarmView, replies: Sequence[Reply]) -> Markup:
     one = view.alarm
     what = words.say(WHAT[one.ailment.value], device=one.asset, percent=words.percent(abs(one.off_permille) / 1000))
     cost = words.say(
@@ -96,25 +122,21 @@ def _alarm(words: Words, view: alarms.AlarmView, *, own: bool) -> Markup:
         false=words.number(one.false_alarms_permille),
     )
     visit = words.say("A visit is proposed: {when}.", when=words.between(view.visit.start_s, view.visit.end_s))
-    said = {
-        None: Markup(""),
-        True: tag("p", icon("check"), tag("span", words.say("Accepted")), class_="done"),
-        False: tag("p", icon("cross"), tag("span", words.say("Declined")), class_="done"),
-    }[view.accepted]
-    deeds = tag(
-        "div",
-        button("accept-visit", words.say("Accept"), value=one.id, glyph="check", kind="first"),
-        button("decline-visit", words.say("Decline"), value=one.id, glyph="cross"),
-        class_="deeds",
-    )
+    said = Markup("")
+    if view.word is not None:
+        text = words.say("Mended, and looked at anew") if view.word is Word.MENDED else words.say("Stays as it is")
+        said = tag("p", icon("check"), tag("span", text), class_="done")
+    elif view.accepted is not None:
+        text = words.say("Accepted") if view.accepted else words.say("Declined")
+        said = tag("p", icon("check" if view.accepted else "cross"), tag("span", text), class_="done")
     return tag(
         "section",
         tag("p", icon("warning"), tag("span", what), class_="lead done"),
         tag("p", cost) if one.lost_wh else Markup(""),
         tag("p", words.say(view.what_to_do)),
         tag("p", evidence, class_="small"),
-        tag("p", visit),
+        tag("p", visit) if view.word is None else Markup(""),
         said,
-        deeds if own else Markup(""),
+        _deeds(words, view, replies) if replies else Markup(""),
         class_="card pile",
     )

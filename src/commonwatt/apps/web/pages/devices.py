@@ -10,7 +10,7 @@ from commonwatt.apps.views import devices as views
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.icons import icon
 from commonwatt.apps.web.markup import join, tag
-from commonwatt.apps.web.pages import living, standing
+from commonwatt.apps.web.pages import ailing, living, standing
 from commonwatt.apps.web.pages.proving import quality
 from commonwatt.apps.web.parts.controls import Option, button, choice, chosen_of, pick
 from commonwatt.apps.web.parts.states import empty_state
@@ -55,6 +55,9 @@ def build(context: Context) -> None:
     context.redraw(listed, lambda: _list(context), _TOPICS)
     if accounts := views.claims_for(context.community, context.seat):
         _claim(context, accounts)
+    book = context.community.foresight.latest
+    if context.seat.role is Role.INSTALLER and book is not None:
+        ailing.put(context, book)
     living.put(context)
     standing.put(context)
     context.put(_drivers(context.words))
