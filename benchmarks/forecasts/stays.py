@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 GOAL = 15.0
 PLACES = ("Norway", "Caltech")
 LEAST_OWN, LEAST_PAST = 5, 50
+MOST_AWAY_HOURS = 7 * 24
 LEVELS = np.array(LEVELS_PERMILLE) / 1000
 
 
@@ -34,6 +35,8 @@ def d11() -> Figure:
             for place, found in told.items()
             for what, row in found.items()
         },
+        coming_home_gain_in_norway=round(coming_home()["gain"], 1),
+        coming_home_coverage=round(100 * coming_home()["coverage"], 1),
         stays={place: int(found["departure"]["stays"]) for place, found in told.items()},
         drivers="named in Norway; at Caltech the charger stands for them, and they say when they will leave",
         scored="the second half of each place, from stays that had ended, drivers with five or more",
@@ -71,6 +74,44 @@ def scores(place: str) -> dict[str, dict[str, float]]:
             "stays": float(len(truth)),
         }
     return found
+
+
+@cache
+def coming_home() -> dict[str, float]:
+    """Return how much better it is told when a car comes back than by its driver's median, and coverage: Norway."""
+    stays, begun = recorded.sessions("Norway")
+    away, left = _away(stays, begun)
+    order = np.argsort(left + away.hours, kind="stable")
+    ended = (left + away.hours)[order]
+    told, plain, came = list[Floats](), list[float](), list[float]()
+    for at in range(len(left) // 2, len(left)):
+        past = _taken(away, order[: np.searchsorted(ended, left[at], "right")])
+        own = past.driver == away.driver[at]
+        if own.sum() < LEAST_OWN or len(own) < LEAST_PAST:
+            continue
+        told.append(stay(past, away.driver[at], away.hour[at], bool(away.off[at]))[0])
+        plain.append(float(np.median(past.hours[own])))
+        came.append(float(away.hours[at]))
+    rows, truth = np.array(told).T, np.array(came)
+    usual = pinball(np.tile(np.array(plain), (len(LEVELS), 1)), truth)
+    return {"gain": 100 * (1 - pinball(rows, truth) / usual), "coverage": coverage(rows[0], rows[-1], truth)}
+
+
+def _away(stays: Stays, begun: Floats) -> tuple[Stays, Floats]:
+    """Return times away between two stays of one driver, up to a week, and when each began, in order of that."""
+    found = []
+    for driver in np.unique(stays.driver):
+        own = np.flatnonzero(stays.driver == driver)
+        own = own[np.argsort(begun[own], kind="stable")]
+        left, back = (begun + stays.hours)[own[:-1]], begun[own[1:]]
+        real = (back > left) & (back - left < MOST_AWAY_HOURS)
+        found += [(left[at], back[at] - left[at], own[at]) for at in np.flatnonzero(real)]
+    found.sort(key=lambda one: one[0])
+    left, hours = np.array([one[0] for one in found]), np.array([one[1] for one in found])
+    of = np.array([one[2] for one in found])
+    hour = (stays.hour[of] + stays.hours[of]) % 24
+    nothing = np.zeros(len(of))
+    return Stays(stays.driver[of], hour, stays.off[of], hours, nothing, nothing * np.nan), left
 
 
 def _taken(stays: Stays, which: NDArray[np.intp]) -> Stays:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from commonwatt.adapters.stores.chronicle import Chronicle
-from commonwatt.apps.gathering import _told_w
+from commonwatt.apps.parking import told_w
 from commonwatt.flows.chronicle import Chapter, Told
 from commonwatt.flows.rulebook import bodies
 from commonwatt.forecasting.health import over_limits
@@ -79,7 +79,7 @@ def _told(*words: Word) -> list[int]:
         )
     with Chronicle() as chronicle:
         chronicle.add(chapter)
-        found = _told_w(chronicle, ASSET, SLOTS).ravel()
+        found = told_w(chronicle, ASSET, SLOTS).ravel()
     return np.flatnonzero(~np.isnan(found)).tolist()
 
 

@@ -1,17 +1,15 @@
 """What is known of a series: from the first source, the next, an old issue, what is usual or nothing; as of then."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from commonwatt.adapters.stores.feed_archive import FeedArchive
 from commonwatt.flows.feeds.keeper import FIRST_PAUSE_S, LONGEST_PAUSE_S, allowed, ask, due, lost, window
-from commonwatt.flows.feeds.known import Origin, days_known, known
+from commonwatt.flows.feeds.known import Origin, known
 from commonwatt.flows.feeds.ports import Answer, FeedState, Now, Seen, Throttled
 from commonwatt.flows.feeds.series import Issue, Topic, What
-from commonwatt.forecasting.published import corrected
 from commonwatt.model import Interval, InvalidValue, Unreachable, epoch, instant
 
 pytestmark = pytest.mark.row("X9")
@@ -82,30 +80,6 @@ def test_a_forecast_that_is_made_again_sees_what_was_known_then_and_nothing_late
     keep(archive, issue("first", DAY_S + HOUR_S, 155, 165, topic=PAST))
     assert told(archive, DAY_S) == before
     assert told(archive, DAY_S + HOUR_S)[0] == (150, Origin.FIRST)
-
-
-@pytest.mark.row("H8")
-def test_forecasting_learns_from_the_archive_alone_each_day_as_it_was_known_before_it(archive: FeedArchive) -> None:
-    days = [Interval(instant(DAY_S + n * 86_400), instant(DAY_S + (n + 1) * 86_400)) for n in range(30)]
-    for n, day in enumerate(days):
-        start_s = epoch(day.start)
-        keep(archive, issue("first", start_s - HOUR_S, *[200_000] * 96, start_s=start_s))
-        keep(archive, issue("first", start_s + HOUR_S, *[999_999] * 96, start_s=start_s))  # too late to count
-        if n < 29:
-            keep(archive, issue("first", start_s + 86_400, *[230_000] * 96, start_s=start_s, topic=PAST))
-    published = np.array(days_known(archive, GB, SOURCES, days, 0), float)
-    measured = np.array(days_known(archive, PAST, SOURCES, days[:-1], -2 * 86_400), float)
-    assert published.shape == (30, 96)
-    assert set(published.ravel()) == {200_000.0}
-    better = corrected(published / 1_000, measured / 1_000)
-    assert np.abs(better - 230).max() < 3
-
-
-def test_a_day_on_which_clocks_change_has_its_own_number_of_slots(archive: FeedArchive) -> None:
-    start = datetime(2019, 10, 26, 22, tzinfo=UTC)
-    day = Interval(start, start + timedelta(hours=25))
-    keep(archive, issue("first", epoch(start) - 9, *range(1, 101), start_s=epoch(start)))
-    assert days_known(archive, GB, SOURCES, [day], 0) == [list(range(1, 101))]
 
 
 class Played:

@@ -13,17 +13,15 @@ from commonwatt.forecasting.foresee import (
     AHEAD,
     ALIKE,
     LEAST_DAYS,
-    LEAST_PRICED,
-    REGRESSION,
     WEEK,
     Foretold,
     Past,
     loads,
     means,
-    prices,
     roofs,
     together,
 )
+from commonwatt.forecasting.foresee_prices import LEAST_PRICED, REGRESSION, prices
 from commonwatt.forecasting.sun import darkness, towards
 from commonwatt.model import LEVELS_PERMILLE, InvalidValue
 

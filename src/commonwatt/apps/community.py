@@ -217,11 +217,11 @@ class Community:
 
     async def book(self) -> Book:
         """Return what is foreseen today; the first who asks on a local day waits some seconds."""
-        return await self.foresight.book(self.state, self.chronicle, self.told_s)
+        return await self.foresight.book(self.state, self.chronicle, self.told_s, self.outside)
 
     async def keep_forecasts(self) -> None:
         """Make the book of each day as it begins, so that nobody waits for it; until cancelled."""
-        await self.foresight.keep_warm(lambda: self.state, self.chronicle, lambda: self.told_s)
+        await self.foresight.keep_warm(lambda: self.state, self.chronicle, lambda: self.told_s, self.outside)
 
     def holds_key(self, account: AccountId) -> bool:
         """Tell whether an account's own key is kept here, so that the app can sign for it."""

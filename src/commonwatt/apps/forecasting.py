@@ -1,9 +1,11 @@
 """What the prediction machine can show: how good its forecasts would have been, and how good a run's were."""
 
 import csv
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -13,16 +15,18 @@ from commonwatt.apps.community import Community
 from commonwatt.apps.faults import known, named
 from commonwatt.apps.foresight import Book, as_issued, look
 from commonwatt.apps.gathering import gather
+from commonwatt.apps.views.cars_ahead import CarAhead, of_car
 from commonwatt.apps.views.foresight import Card, cards_of
 from commonwatt.apps.wiring import MASTER_KEY, open_issued, open_past
-from commonwatt.flows.issued import PRICE, Issued
+from commonwatt.flows.issued import CARBON, EXPORT, LOCAL, OF_NO_HOME, PRICE, Issued
 from commonwatt.flows.summary import Score
 from commonwatt.forecasting.days import holidays_in, kinds
 from commonwatt.forecasting.load import MOST_LEAD, Panel
 from commonwatt.forecasting.sun import Place, darkness
 from commonwatt.forecasting.trial import Trial, trial
-from commonwatt.model import LEVELS_PERMILLE, SLOTS_PER_DAY, InvalidValue, Refused, instant, zone_of
+from commonwatt.model import LEVELS_PERMILLE, SLOTS_PER_DAY, AssetKind, InvalidValue, Refused, instant, zone_of
 
+T = TypeVar("T")
 NOT_LOAD = "solar"
 """Columns whose names begin so are generation, which needs to know where the roof is."""
 
@@ -97,6 +101,20 @@ def book_of(folder: Path) -> Book:
         Refused: There is no log, or no key to it.
         Corrupt: The log or what was brought along is damaged.
     """
+    return _looked(folder, lambda _, book: book)
+
+
+def cars_of(folder: Path) -> list[CarAhead]:
+    """Return what comes next of each car of a community's folder, as of the end of its log. Raises as `book_of`."""
+
+    def cars(community: Community, book: Book) -> list[CarAhead]:
+        every = sorted(community.state.assets.values(), key=lambda one: one.id)
+        return [of_car(community, one, book) for one in every if one.kind is AssetKind.VEHICLE]
+
+    return _looked(folder, cars)
+
+
+def _looked(folder: Path, see: Callable[[Community, Book], T]) -> T:
     community = Community(folder, lambda: 0, lambda: None)
     try:
         community.catch_up()
@@ -104,7 +122,7 @@ def book_of(folder: Path) -> Book:
         before = known(folder, community.answered.of)
         book = look(told, before)
         book = replace(book, alarms=named(book.alarms, before, book.issued_s)[0])
-        return as_issued(book, open_issued(folder).since(int(book.starts_s[0, 0])))
+        return see(community, as_issued(book, open_issued(folder).since(int(book.starts_s[0, 0]))))
     finally:
         community.close()
 
@@ -133,7 +151,7 @@ def issued_in(folder: Path, day: str = "") -> list[Told]:
 
 def _told(one: Issued) -> Told:
     first = one.quantiles[:, :SLOTS_PER_DAY]
-    whole = first.mean(1) if one.of == PRICE else first.sum(1)
+    whole = first.mean(1) if one.of in OF_NO_HOME else first.sum(1)
     low, expected, high = (round(float(whole[at])) for at in (0, LEVELS_PERMILLE.index(500), -1))
     return Told(
         issued_s=one.issued_s,
@@ -151,8 +169,9 @@ def _told(one: Issued) -> Told:
 
 def cards(book: Book) -> list[Card]:
     """Return every score card of a book, those of homes with what the last finished day's plan lost to its forecast."""
+    prices = ((PRICE, book.price), (EXPORT, book.export), (LOCAL, book.local), (CARBON, book.carbon))
     sums = [("net", book.community), ("solar", book.sun), *(("net", one) for one in book.zones.values())]
-    found = [card for of, told in (*sums, ("price", book.price)) if told is not None for card in cards_of(of, told)]
+    found = [card for of, told in (*sums, *prices) if told is not None for card in cards_of(of, told)]
     for account, told in book.loads.items():
         card, *leads = cards_of("load", told)
         found += [replace(card, decision_micro=book.decisions.get(account)), *leads]

@@ -2,30 +2,35 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.adapters.stores.chronicle import Chronicle
 from commonwatt.adapters.stores.issued import IssuedFile
+from commonwatt.apps import priced
 from commonwatt.apps.faults import NOTHING_KNOWN, Answers, Known, followed, known
+from commonwatt.apps.feed_terms import Outside
 from commonwatt.apps.gathering import MOST_DAYS, Gathered, gathering
 from commonwatt.apps.oversight import Alarm, alarms, decisions
 from commonwatt.flows.brought import Brought
 from commonwatt.flows.foreseeing import past_of
-from commonwatt.flows.issued import COMMUNITY, PRICE, Issued, as_told, issued
+from commonwatt.flows.issued import CARBON, COMMUNITY, EXPORT, LOCAL, OF_NO_HOME, PRICE, Issued, as_told, issued
 from commonwatt.flows.rulebook import State
 from commonwatt.forecasting.days import WORKDAY, from_day, holidays_in, kinds
-from commonwatt.forecasting.foresee import AHEAD, MOST_SCORED, Foretold, Past, loads, prices, roofs, together
+from commonwatt.forecasting.foresee import AHEAD, MOST_SCORED, Foretold, Past, loads, roofs, together
 from commonwatt.forecasting.habits import Departure, Habit, habits
+from commonwatt.forecasting.parked import CarCard, Fleet, card
 from commonwatt.model import AccountId, AssetId, AssetKind, CommonwattError, Corrupt, Refused, instant, zone_of
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 KEPT_WARM_S = 5.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 60.0, 3_600.0
 """Before what failed is made again for nobody: making it takes seconds of a core."""
@@ -46,6 +51,11 @@ class Book:
         community: Of all of them.
         sun: Of all roofs.
         price: The import price, micro per kWh.
+        export: The export price.
+        local: What a kWh costs among neighbours.
+        carbon: What a kWh of the grid stands for, mg.
+        fleet: Whole stays of all cars.
+        cars: How good forecasts of each car's stays were.
         habits: Of each car.
         alarms: What ails devices, the costliest first.
         decisions: What yesterday's plan lost to the errors of its forecast, micro, by member; see `flows.decision`.
@@ -59,6 +69,11 @@ class Book:
     community: Foretold | None = None
     sun: Foretold | None = None
     price: Foretold | None = None
+    export: Foretold | None = None
+    local: Foretold | None = None
+    carbon: Foretold | None = None
+    fleet: Fleet | None = None
+    cars: Mapping[AssetId, CarCard] = field(default_factory=dict)
     habits: Mapping[AssetId, tuple[Habit, ...]] = field(default_factory=dict)
     alarms: Sequence[Alarm] = ()
     decisions: Mapping[AccountId, int] = field(default_factory=dict)
@@ -78,19 +93,20 @@ class Foresight:
         self._brought, self._folder, self._issued, self._answers = brought, folder, issued, answers
         self._made: tuple[_Key, asyncio.Future[Book]] | None = None
 
-    async def book(self, state: State, chronicle: Chronicle, now_s: int) -> Book:
+    async def book(self, state: State, chronicle: Chronicle, now_s: int, outside: Outside | None = None) -> Book:
         """Return the book of the local day; who asks first on a day waits for it to be made, all others with them.
 
         Args:
             state: With the assets.
             chronicle: With what their meters told.
             now_s: The log's time.
+            outside: What feeds told, where any are asked.
         """
         key = _key(state, now_s)
         if len(key[1]) > MOST_HOMES:
             raise Refused("forecasts are made for so many homes", most=MOST_HOMES, found=len(key[1]))
         if self._made is None or self._made[0] != key:
-            self._made = key, asyncio.ensure_future(self._make(state, chronicle, now_s))
+            self._made = key, asyncio.ensure_future(self._make(state, chronicle, now_s, outside))
         made = self._made[1]
         try:
             return await asyncio.shield(made)
@@ -99,16 +115,13 @@ class Foresight:
                 self._made = None  # what failed may go right for who asks next
             raise
 
-    async def _make(self, state: State, chronicle: Chronicle, now_s: int) -> Book:
-        steps = gathering(state, chronicle, self._brought, now_s)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as ended:
-                before = known(self._folder, self._answers)
-                book = await asyncio.to_thread(self._issue, ended.value, before)
-                return replace(book, alarms=followed(book.alarms, self._folder, before, book.issued_s))
-            await asyncio.sleep(0)
+    async def _make(self, state: State, chronicle: Chronicle, now_s: int, outside: Outside | None) -> Book:
+        told = await _in_steps(gathering(state, chronicle, self._brought, now_s))
+        if outside is not None and outside.carbon_place is not None:
+            told = replace(told, carbon=await _in_steps(priced.carbon_days(outside, told)))
+        before = known(self._folder, self._answers)
+        book = await asyncio.to_thread(self._issue, told, before)
+        return replace(book, alarms=followed(book.alarms, self._folder, before, book.issued_s))
 
     def _issue(self, told: Gathered, before: Known) -> Book:
         """Return the book of what was gathered, kept as it is issued; a disk that is full keeps nobody from it."""
@@ -120,7 +133,13 @@ class Foresight:
             _log.warning("what is forecast is not kept: %s", error)
             return book
 
-    async def keep_warm(self, state: Callable[[], State], chronicle: Chronicle, now_s: Callable[[], int]) -> None:
+    async def keep_warm(
+        self,
+        state: Callable[[], State],
+        chronicle: Chronicle,
+        now_s: Callable[[], int],
+        outside: Outside | None = None,
+    ) -> None:
         """Make the book of each day as it begins, so that nobody waits for it; until cancelled.
 
         A book that failed is made again after a minute, then after twice as long, up to an hour; the next one at once.
@@ -131,7 +150,7 @@ class Foresight:
             key = _key(state(), now_s())
             if key != failed or rest_s <= 0:
                 try:
-                    await self.book(state(), chronicle, now_s())
+                    await self.book(state(), chronicle, now_s(), outside)
                     failed = None
                 except Exception as error:
                     pause_s = FIRST_PAUSE_S if key != failed else min(2 * pause_s, LONGEST_PAUSE_S)
@@ -146,6 +165,17 @@ class Foresight:
         """Return the book that was made last, where nobody has to wait for it."""
         made = None if self._made is None else self._made[1]
         return made.result() if made is not None and made.done() and made.exception() is None else None
+
+
+async def _in_steps(steps: Generator[None, None, T]) -> T:
+    """Return what short steps come to, between which others are answered."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            found: T = ended.value
+            return found
+        await asyncio.sleep(0)
 
 
 _Key = tuple[date, frozenset[AssetId]]
@@ -172,6 +202,7 @@ def look(told: Gathered, before: Known = NOTHING_KNOWN) -> Book:
     zones = {zone: [at for at, own in enumerate(told.zone) if own == zone] for zone in dict.fromkeys(told.zone)}
     homes = {AccountId(one.series): one for one in loads(past, names, first)} if names else {}
     yielding = {AccountId(one.series): one for one in roofs(past, names, first)} if names else {}
+    fleet = Fleet(clock=told.clock, region=told.region, stays=told.stays)
     return Book(
         issued_s=int(told.starts_s[count, 0]),
         starts_s=told.starts_s,
@@ -180,7 +211,12 @@ def look(told: Gathered, before: Known = NOTHING_KNOWN) -> Book:
         zones={zone: together(past, rows, zone, first) for zone, rows in zones.items()},
         community=together(past, range(len(names)), "community", first) if names else None,
         sun=_sun(past, first),
-        price=_price(told),
+        price=priced.bought(told),
+        export=priced.sold(told),
+        local=priced.among_neighbours(told),
+        carbon=priced.carbon(told),
+        fleet=fleet,
+        cars={car: one for car in fleet.stays if (one := card(fleet, car)) is not None},
         habits={asset: tuple(_habits(told.today, found, told.region)) for asset, found in told.departures.items()},
         alarms=alarms(told, before.roofs(one.asset for one in told.meters.values())),
         decisions=decisions(told, homes, yielding),
@@ -207,7 +243,7 @@ def as_issued(book: Book, before: Sequence[Issued]) -> Book:
     homes = _homes(book)
     by_series = dict[tuple[str, str, str], list[Issued]]()
     for one in before:
-        if one.owner or one.of == PRICE or one.homes == homes:
+        if one.owner or one.of in OF_NO_HOME or one.homes == homes:
             by_series.setdefault((one.of, one.owner, one.series), []).append(one)
     return _each(
         book, lambda of, owner, told: as_told(told, book.starts_s, by_series.get((of, owner, told.series), []))
@@ -228,23 +264,14 @@ def _each(book: Book, change: Callable[[str, str, Foretold], Foretold]) -> Book:
         community=common("net", book.community),
         sun=common("solar", book.sun),
         price=common(PRICE, book.price),
+        export=common(EXPORT, book.export),
+        local=common(LOCAL, book.local),
+        carbon=common(CARBON, book.carbon),
     )
 
 
 def _homes(book: Book) -> str:
     return sha256("\n".join(sorted(book.loads)).encode()).hexdigest()[:16]
-
-
-def _price(told: Gathered) -> Foretold:
-    """Return the import price; days up to the last one with a hole teach nothing."""
-    count = len(told.priced)
-    holes = np.flatnonzero(np.isnan(told.priced).any(1))
-    since = int(holes[-1]) + 1 if len(holes) else 0
-    known = told.priced[since:]
-    days = from_day(told.today - timedelta(days=len(known)), len(known) + AHEAD)
-    free = holidays_in(told.region, days)
-    weekdays = [6 if day in free else day.weekday() for day in days]
-    return prices(known, weekdays, "price", max(0, count - since - MOST_SCORED))
 
 
 def _sun(past: Past, first: int) -> Foretold | None:

@@ -1,7 +1,7 @@
 """Gather what a log and what members brought along tell of homes, slot by slot, for those who look ahead and back."""
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,39 +9,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commonwatt.adapters.stores.chronicle import Chronicle
-from commonwatt.flexibility.dispatch import lower
+from commonwatt.apps.parking import departures, stays_of, told_w
 from commonwatt.flows.brought import NOTHING_BROUGHT, Brought
 from commonwatt.flows.called import asked_of_homes
 from commonwatt.flows.foreseeing import unasked
-from commonwatt.flows.intake import read_head
-from commonwatt.flows.rulebook import State, bodies
-from commonwatt.flows.rulebook.flexibility.consenting import instruction_of
-from commonwatt.forecasting.days import from_day, holidays_in, starts_s
+from commonwatt.flows.rulebook import State
+from commonwatt.forecasting.days import from_day, starts_s
 from commonwatt.forecasting.foresee import AHEAD
 from commonwatt.forecasting.habits import Departure
+from commonwatt.forecasting.parked import Parked
 from commonwatt.metering.batch import Quality
 from commonwatt.model import (
     SLOT_SECONDS,
+    SLOTS_PER_DAY,
     AccountId,
     Asset,
     AssetId,
     AssetKind,
-    Kind,
-    Outcome,
     instant,
     zone_of,
 )
 
 Floats = NDArray[np.float64]
+NO_DAYS: Floats = np.zeros((0, SLOTS_PER_DAY))
 MOST_DAYS = 56
 MOST_PRICED_DAYS = 378
 """Prices are few, and what they are learnt by looks at a year, from a fortnight ago, too."""
-MOST_SCHEDULES = 7 * 96
-"""A week of plans: what a charger was told before is nothing to wait for."""
-DAY_BREAKS_MINUTE = 4 * 60
-"""A car that leaves before four leaves yesterday evening, late."""
-APART_S = 45 * 60
-"""A car that was away for less was moved, not driven to work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +56,18 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CarbonDays:
+    """The grid's carbon, mg per kWh: what was published of each day as it began, of the day after it, and what came.
+
+    The first two (days + 1, slots), today the last; ``came`` (days, slots). Not a number where nothing was.
+    """
+
+    told: Floats
+    next_told: Floats
+    came: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
     """All that is looked at, copied from the loop's tables so that a thread may work on it.
 
@@ -80,6 +85,10 @@ class Gathered:
         prices: (days, slots, 2) import and export price, micro per kWh.
         priced: (days, slots) import price of all whole days before today that are known, a year and some at most; not a
             number where none was told.
+        exported: Likewise the export price.
+        local: Likewise what a kWh cost among neighbours.
+        carbon: Where a feed tells it.
+        stays: Whole stays of each car, in order.
         departures: Of each car, in order.
         told_w: What each car was told to draw at most, as far as its owner let schedules be told: (days, slots).
         brought: With its place.
@@ -99,6 +108,10 @@ class Gathered:
     departures: Mapping[AssetId, tuple[Departure, ...]]
     told_w: Mapping[AssetId, Floats]
     brought: Brought
+    stays: Mapping[AssetId, tuple[Parked, ...]] = field(default_factory=dict)
+    exported: Floats = field(default_factory=lambda: NO_DAYS)
+    local: Floats = field(default_factory=lambda: NO_DAYS)
+    carbon: CarbonDays | None = None
 
     @property
     def region(self) -> str:
@@ -143,11 +156,11 @@ def gathering(state: State, chronicle: Chronicle, brought: Brought, now_s: int) 
     asked = asked_of_homes(state)
     loads = [unasked(load, own, asked.get(owner, ())) for owner, (load, _) in zip(owners, measured, strict=True)]
     shape = (len(owners), *own.shape)
-    told_w: dict[AssetId, Floats] = {}
-    departures: dict[AssetId, tuple[Departure, ...]] = {}
+    told: dict[AssetId, Floats] = {}
+    stays: dict[AssetId, tuple[Parked, ...]] = {}
     for car in (one for one in every if one.kind is AssetKind.VEHICLE):
-        told_w[car.id] = _told_w(chronicle, car, own)
-        departures[car.id] = _departures(chronicle, brought, car, int(own[0, 0]), clock, region)
+        told[car.id] = told_w(chronicle, car, own)
+        stays[car.id], _ = stays_of(chronicle, brought, car, int(own[0, 0]))
         yield
     return Gathered(
         clock=clock,
@@ -160,9 +173,12 @@ def gathering(state: State, chronicle: Chronicle, brought: Brought, now_s: int) 
         solar_wh=np.array([sun for _, sun in measured]).reshape(shape),
         meters=meters,
         prices=_prices(chronicle, brought, own),
-        priced=_priced(chronicle, brought, today, clock),
-        told_w=told_w,
-        departures=departures,
+        priced=_priced(chronicle, brought, today, clock, 0),
+        told_w=told,
+        stays=stays,
+        departures={car: departures(own, clock, region) for car, own in stays.items()},
+        exported=_priced(chronicle, brought, today, clock, 1),
+        local=_local(chronicle, today, clock),
         brought=brought,
     )
 
@@ -223,82 +239,24 @@ def _prices(chronicle: Chronicle, brought: Brought, slots: NDArray[np.int64]) ->
     return np.array([told.get(int(slot_s), none) for slot_s in slots.ravel()], np.float64).reshape(*slots.shape, 2)
 
 
-def _priced(chronicle: Chronicle, brought: Brought, today: date, clock: ZoneInfo) -> Floats:
-    """Return the import price of the whole days before today, from the first on of which anything was told."""
+def _priced(chronicle: Chronicle, brought: Brought, today: date, clock: ZoneInfo, which: int) -> Floats:
+    """Return import or export price of the whole days before today, from the first on of which anything was told."""
     days = from_day(today - timedelta(days=MOST_PRICED_DAYS), MOST_PRICED_DAYS)
-    found = _prices(chronicle, brought, starts_s(days, clock))[:, :, 0]
+    return _since_told(_prices(chronicle, brought, starts_s(days, clock))[:, :, which])
+
+
+def _local(chronicle: Chronicle, today: date, clock: ZoneInfo) -> Floats:
+    """Return what a kWh cost among neighbours on the whole days before today, likewise; none without trades."""
+    slots = starts_s(from_day(today - timedelta(days=MOST_PRICED_DAYS), MOST_PRICED_DAYS), clock)
+    told = chronicle.traded(int(slots[0, 0]), int(slots[-1, -1]) + SLOT_SECONDS)
+    each = {slot_s: worth / wh for slot_s, (wh, worth) in told.items() if wh}
+    found = np.array([each.get(int(slot_s), np.nan) for slot_s in slots.ravel()], np.float64)
+    return _since_told(found.reshape(slots.shape))
+
+
+def _since_told(found: Floats) -> Floats:
     told = np.flatnonzero(~np.isnan(found).all(1))
     return found[int(told[0]) if len(told) else len(found) :]
-
-
-def _departures(
-    chronicle: Chronicle, brought: Brought, car: Asset, first_s: int, clock: ZoneInfo, region: str
-) -> tuple[Departure, ...]:
-    """Return a car's first departure of each local day, with what it took before it; the last stay may not be over."""
-    home = brought.homes.get(car.owner)
-    stays = [(one.start_s, one.end_s, one.energy_wh) for one in (home.stays.get(car.id, ()) if home else ())]
-    here: list[int] | None = None
-    for one in chronicle.readings(car.id, first_s, 2**62):
-        if one.reading.level_wh is not None:
-            drew = one.reading.import_wh - one.reading.export_wh
-            here = [one.slot_s, 0, 0] if here is None else here
-            here[1:] = one.slot_s + SLOT_SECONDS, here[2] + drew
-        elif here is not None:
-            stays.append((here[0], here[1], max(0, here[2])))
-            here = None
-    whole = list[tuple[int, int, int]]()
-    for start_s, end_s, wh in sorted(stays):
-        if whole and start_s - whole[-1][1] < APART_S:
-            before = whole.pop()
-            whole.append((before[0], max(end_s, before[1]), before[2] + wh))
-        else:
-            whole.append((start_s, end_s, wh))
-    found = dict[date, Departure]()
-    ends = [instant(end_s).astimezone(clock) for _, end_s, _ in whole]
-    free = holidays_in(region, [left.date() for left in ends])
-    for left, (_, _, wh) in zip(ends, whole, strict=True):
-        minute = left.hour * 60 + left.minute
-        if minute >= DAY_BREAKS_MINUTE and left.date() not in found:
-            off = left.weekday() > 4 or left.date() in free
-            found[left.date()] = Departure(day=left.date().toordinal(), off=off, minute=minute, energy_wh=wh)
-    return tuple(found.values())
-
-
-def _told_w(chronicle: Chronicle, car: Asset, slots: NDArray[np.int64]) -> Floats:
-    """Return what a car was told to draw at most, as `rulebook.flexibility.consenting.told_now` would have it told.
-
-    A schedule is told in the slot that it was issued for, one that was put to its owner from their yes on; both end
-    with the owner's next word about consent, in whose slot nothing is said to have been told.
-    """
-    found = np.full(slots.size, np.nan)
-    flat, asked = slots.ravel(), dict[int, bodies.ScheduleBody]()
-    leaves = chronicle.leaves(kinds=[Kind.SCHEDULE], asset=car.id, limit=MOST_SCHEDULES)
-    leaves += chronicle.leaves(kinds=[Kind.CONSENT], account=car.owner, limit=MOST_SCHEDULES)
-    for leaf in sorted(leaves, key=lambda one: one.position):
-        body = read_head(leaf.body).body if leaf.outcome in (Outcome.BOOKED, Outcome.WAITING) and leaf.body else None
-        said = None if body is None else bodies.read_body(leaf.kind, body)
-        later = flat >= leaf.stamped_s
-        if isinstance(said, bodies.ScheduleBody) and leaf.outcome is Outcome.WAITING:
-            asked[said.issued_s] = said
-        elif isinstance(said, bodies.ScheduleBody):
-            _tell_w(found, flat, car, said, flat == said.issued_s)
-        elif isinstance(said, bodies.DecisionBody) and said.accept and said.asset == car.id and said.issued_s in asked:
-            found[later] = np.nan
-            _tell_w(found, flat, car, asked[said.issued_s], later)
-        elif isinstance(said, bodies.ConsentBody) and said.asset in (None, car.id):
-            found[flat + SLOT_SECONDS > leaf.stamped_s] = np.nan
-            asked.clear()
-    return found.reshape(slots.shape)
-
-
-def _tell_w(
-    found: Floats, flat: NDArray[np.int64], car: Asset, told: bodies.ScheduleBody, here: NDArray[np.bool_]
-) -> None:
-    """Write into some slots what a schedule lets a car draw at most."""
-    for item in told.instructions:
-        band = lower(car, instruction_of(item))
-        if band.balance_w is None:
-            found[here & (flat >= item.start_s) & (flat < item.end_s)] = max(0, band.hi_w)
 
 
 def today_wh(state: State, chronicle: Chronicle, owners: Sequence[AccountId], slots: NDArray[np.int64]) -> Floats:

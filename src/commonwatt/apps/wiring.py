@@ -20,11 +20,12 @@ from commonwatt.adapters.stores.positions import Positions
 from commonwatt.adapters.stores.sqlite import SqliteLog, in_use
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.apps.scenes import ROLES, Scene, charter, specs, terms
-from commonwatt.flows.brought import Brought, HomePast, PastStay
+from commonwatt.flows.brought import Brought, HomePast
 from commonwatt.flows.onboard import Cast
 from commonwatt.flows.ports import Gateways, LogStore
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.flows.trading_day import Day
+from commonwatt.forecasting.parked import Parked
 from commonwatt.identity.keys import NoteKey, SigningKey
 from commonwatt.model import (
     SLOT_SECONDS,
@@ -214,7 +215,7 @@ def keep_past(scene: Scene, folder: Path) -> None:
         owner = account(number)
         load_wh = given.load_wh[owner]
         stays = tuple(
-            PastStay(start_s=one.start_s, end_s=one.end_s, energy_wh=one.need_wh)
+            Parked(start_s=one.start_s, end_s=one.end_s, energy_wh=one.need_wh)
             for one in recorded.sessions_before
             if one.home == number and one.end_s < start_s  # what ends with it was cut there
         )

@@ -3,21 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from commonwatt.forecasting.parked import Parked
 from commonwatt.forecasting.sun import Place
 from commonwatt.model import AccountId, AssetId, InvalidValue
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastStay:
-    """A car that stood at its plug: from when to when, seconds since 1970, and what it took in Wh."""
-
-    start_s: int
-    end_s: int
-    energy_wh: int
-
-    def __post_init__(self) -> None:
-        if self.end_s <= self.start_s or self.energy_wh < 0:
-            raise InvalidValue(f"a stay ends after it begins and takes zero or more, was {self}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +15,7 @@ class HomePast:
     first_s: int
     load_wh: tuple[int, ...]
     solar_wh: tuple[int, ...]
-    stays: Mapping[AssetId, tuple[PastStay, ...]] = field(default_factory=dict)
+    stays: Mapping[AssetId, tuple[Parked, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.load_wh) != len(self.solar_wh) or any(wh < 0 for wh in (*self.load_wh, *self.solar_wh)):

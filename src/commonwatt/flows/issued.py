@@ -15,8 +15,9 @@ Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 COMMUNITY = ""
 """The owner of what is about nobody alone."""
-PRICE = "price"
-"""What is forecast of no home, and so stays one series whichever homes there are."""
+PRICE, EXPORT, LOCAL, CARBON = "price", "export price", "local price", "carbon"
+OF_NO_HOME = (PRICE, EXPORT, LOCAL, CARBON)
+"""What stays one series whichever homes there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

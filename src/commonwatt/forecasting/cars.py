@@ -1,4 +1,6 @@
-"""Forecast when a car that has just come will leave, and what it will take: from its own past stays and all others'."""
+"""Forecast when a car that came will leave, what it will take, and when one that left comes back: from its own past
+stays and all others'.
+"""
 
 from dataclasses import dataclass
 
@@ -52,8 +54,12 @@ class Stays:
             raise InvalidValue(f"stays are equal columns of zero or more, was {[len(column) for column in columns]}")
 
 
-def stay(past: Stays, driver: int, hour: float, off: bool, stated_hours: float = np.nan) -> tuple[Floats, Floats]:
+def stay(
+    past: Stays, driver: int, hour: float, off: bool, stated_hours: float = np.nan, lasted_hours: float = 0.0
+) -> tuple[Floats, Floats]:
     """Return quantiles of how long a stay lasts and of what it takes, at each of `LEVELS_PERMILLE`.
+
+    What a car does away from its plug is told alike: from when it left, how long it is away.
 
     Args:
         past: Stays that had ended when this one began, at least one.
@@ -61,9 +67,10 @@ def stay(past: Stays, driver: int, hour: float, off: bool, stated_hours: float =
         hour: Local, 0 to 24.
         off: Whether today is a day off.
         stated_hours: What the driver says, where anybody asked.
+        lasted_hours: How long it has lasted by now: shorter ones tell nothing any more, as long as there are longer.
 
     Returns:
-        Hours and Wh, rising.
+        Hours and Wh, rising; hours no fewer than it has lasted.
 
     Raises:
         InvalidValue: There is no past.
@@ -80,7 +87,11 @@ def stay(past: Stays, driver: int, hour: float, off: bool, stated_hours: float =
     share = OTHERS_WEIGHT / max(float(alike.sum()), 1e-12)
     rows = np.concatenate([own, everybody])
     weight = np.concatenate([own_alike, alike * share])
-    return _quantiles(past.hours[rows], weight), _quantiles(past.energy_wh[rows], weight)
+    longer = past.hours[rows] > lasted_hours
+    if longer.any():
+        rows, weight = rows[longer], weight[longer]
+    hours = np.maximum(_quantiles(past.hours[rows], weight), lasted_hours)
+    return hours, _quantiles(past.energy_wh[rows], weight)
 
 
 def _alike(past: Stays, rows: NDArray[np.intp], hour: float, off: bool, stated_hours: float) -> Floats:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from commonwatt.forecasting import community, price, solar
+from commonwatt.forecasting import community, solar
 from commonwatt.forecasting.choice import BASELINES, MONTH, WEEK, WEEK_DAYS, Choice, choose, week_mean
 from commonwatt.forecasting.daily_bands import Rolled, around
 from commonwatt.forecasting.leads import LAST_DAY, NEXT_SLOT, late_card, slot_card
@@ -18,8 +18,6 @@ Floats = NDArray[np.float64]
 LEAST_DAYS = CALIBRATION_DAYS + 3
 """Days before the first that is forecast by what was learnt."""
 LEARN_EVERY = 7
-LEAST_PRICED = price.LEAST_DAYS + LEARN_EVERY + 1
-"""Days of prices before they are told by regression: what that needs, a week that it was off on, and one to score."""
 FIRST_PLAIN = 3
 """Days after which the baseline was off often enough to say how far it is."""
 AHEAD = MOST_LEAD
@@ -28,10 +26,7 @@ SOON = 2
 """Today and tomorrow: what people are shown and warned of where they do not ask for more."""
 LATE_ORIGINS = 10
 """On how many of the last days it is asked what a day after tomorrow brings, to know how far that is off."""
-LATE_WINDOWS = price.WINDOWS[:2]
-"""What prices after tomorrow's are learnt from: they err by the week's weather, whatever a year says."""
 TREES, EXPERTS, ALIKE = "global trees", "five experts", "days alike"
-REGRESSION = "regression over windows"
 MOST_SCORED = 14
 """Days that are scored where there are so many."""
 
@@ -121,7 +116,7 @@ def loads(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
         first: The first day that is scored; `LEAST_DAYS` or more, or nothing is used but the baseline.
     """
     if past.days < LEAST_DAYS:
-        return [_plain(name, past.load_wh[home], first, 0.0) for home, name in enumerate(names)]
+        return [by_baseline(name, past.load_wh[home], first, 0.0) for home, name in enumerate(names)]
     first = _first(past, first)
     panel = Panel(past.load_wh.astype(np.float32), past.kinds, past.dark)
     rows, last = list[Floats](), list[Floats]()
@@ -132,14 +127,14 @@ def loads(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
             model = _learnt(known) or model  # of a street that was silent of late, what was learnt before stands
         if model is None:
             reason = f"the {WEEK} is used: of the first {first} days too few were measured to learn from"
-            return [_plain(name, past.load_wh[home], first, 0.0, reason) for home, name in enumerate(names)]
+            return [by_baseline(name, past.load_wh[home], first, 0.0, reason) for home, name in enumerate(names)]
         rows.append(model.quantiles_wh(known))
         last.append(model.quantiles_wh(known, lead=AHEAD))
     assert model is not None
     rows += [model.quantiles_wh(panel, lead=lead) for lead in range(2, AHEAD + 1)]
     told, late = np.stack(rows, 2), np.stack(last, 2)
     return [
-        _judged(name, TREES, Rolled(told[:, home], late[:, home]), past.load_wh[home], first, 0.0)
+        judged(name, TREES, Rolled(told[:, home], late[:, home]), past.load_wh[home], first, 0.0)
         for home, name in enumerate(names)
     ]
 
@@ -155,7 +150,7 @@ def roofs(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
     have = np.flatnonzero(~np.isnan(past.solar_wh).all((1, 2))).tolist()
     made = past.solar_wh[have]
     if past.days < LEAST_DAYS or not len(have):
-        return [_plain(names[home], made[at], first, 0.0) for at, home in enumerate(have)]
+        return [by_baseline(names[home], made[at], first, 0.0) for at, home in enumerate(have)]
     first = _first(past, first)
     expected = expect_roofs(made, past.sun, past.days)
     found = []
@@ -163,10 +158,10 @@ def roofs(past: Past, names: Sequence[str], first: int) -> list[Foretold]:
         told = int((~np.isnan(made[at, solar.LEAST_DAYS : first]).all(1)).sum())
         if told < CALIBRATION_DAYS:
             reason = f"the {WEEK} is used: {told} days of this roof are too few to tell how far a forecast of it is off"
-            found.append(_plain(names[home], made[at], first, 0.0, reason))
+            found.append(by_baseline(names[home], made[at], first, 0.0, reason))
             continue
         rows = around(expected[:, at], made[at], solar.LEAST_DAYS, first, 0.0, ahead=AHEAD)
-        found.append(_judged(names[home], EXPERTS, rows, made[at], first, 0.0))
+        found.append(judged(names[home], EXPERTS, rows, made[at], first, 0.0))
     return found
 
 
@@ -202,24 +197,24 @@ def together(past: Past, homes: Sequence[int], name: str, first: int) -> Foretol
     if past.days - since < LEAST_DAYS:
         few = f"{past.days - since} days since all told anything" if since else f"{past.days} whole days"
         reason = f"the {WEEK} is used: {few} are too few to learn from, {LEAST_DAYS} are needed"
-        return _plain(name, net, first, -np.inf, reason)
+        return by_baseline(name, net, first, -np.inf, reason)
     first = min(max(first, since + LEAST_DAYS), past.days)
     begin = since + community.LEAST_DAYS
     if np.isnan(net[begin:first]).all():
         reason = f"the {WEEK} is used: in no slot of the first days all told anything"
-        return _plain(name, net, first, -np.inf, reason)
+        return by_baseline(name, net, first, -np.inf, reason)
     days = range(begin, past.days + 1)
     calendar = past.kinds[since:], past.dark[since:]
-    expected = _days_ahead([load[since:day] for day in days], lambda wh, late: community.day_ahead_wh(wh, *calendar))
+    expected = days_ahead([load[since:day] for day in days], lambda wh, late: community.day_ahead_wh(wh, *calendar))
     if yielding.any():
         yields = expect_roofs(sun[None, since:], past.sun[since:], past.days - since)
         yields = yields[community.LEAST_DAYS - solar.LEAST_DAYS :, 0]
         expected = [row - yields for row in expected]
     banded = around(expected[0], net, begin, first, -np.inf, expected[1:], AHEAD)
-    return _judged(name, ALIKE, banded, net, first, -np.inf)
+    return judged(name, ALIKE, banded, net, first, -np.inf)
 
 
-def _days_ahead(pasts: Sequence[Floats], expect: Callable[[Floats, int], Floats]) -> list[Floats]:
+def days_ahead(pasts: Sequence[Floats], expect: Callable[[Floats, int], Floats]) -> list[Floats]:
     """Return what was expected of each day and of the next ones, from each of several pasts.
 
     Each day ahead is another kind of day: it is told from a past of which the days before it, as they are expected, are
@@ -255,30 +250,6 @@ def _filled(wh: Floats) -> Floats:
         usual = np.where(np.isnan(before).all(0), np.nan, week_mean(before))
         found[:, day] = np.where(np.isnan(wh[:, day]), usual, wh[:, day])
     return found
-
-
-def prices(told: Floats, weekdays: Sequence[int], name: str, first: int) -> Foretold:
-    """Foresee prices by regression on those of the past; later days from a past of which today's forecast is a part.
-
-    Args:
-        told: (days, slots), any unit, oldest first; not a number where none was published.
-        weekdays: Of each day and the next `AHEAD`, 0 to 6.
-        name: Of the series.
-        first: As for `loads`; the regression needs `price.LEAST_DAYS` and a week that it was off on before it.
-    """
-    if len(told) < LEAST_PRICED or np.isnan(told).any():
-        reason = f"the {WEEK} is used: {len(told)} days of prices are too few to learn from, {LEAST_PRICED} are needed"
-        return _plain(name, told, first, -np.inf, reason)
-    first = min(max(first, LEAST_PRICED - 1), len(told) - 1)
-    begin = first - LEARN_EVERY
-
-    def expect(known: Floats, late: int) -> Floats:
-        windows = price.WINDOWS if late < 2 else LATE_WINDOWS
-        return price.day_ahead(known, weekdays[: len(known) + 1], windows)
-
-    expected = _days_ahead([told[:day] for day in range(begin, len(told) + 1)], expect)
-    rows = around(expected[0], told, begin, first, -np.inf, expected[1:], AHEAD)
-    return _judged(name, REGRESSION, rows, told, first, -np.inf)
 
 
 def means(quantiles: Floats) -> Floats:
@@ -317,9 +288,19 @@ def _first(past: Past, first: int) -> int:
     return min(max(first, LEAST_DAYS), past.days)
 
 
-def _judged(name: str, model: str, rows: Rolled, wh: Floats, first: int, floor: float) -> Foretold:
+def judged(name: str, model: str, rows: Rolled, wh: Floats, first: int, floor: float) -> Foretold:
+    """Return a series as a model told it day by day, or as the better baseline would have where the model lost.
+
+    Args:
+        name: Of the series.
+        model: Of what was told.
+        rows: Its quantiles of each day from the first scored on, and of those ahead.
+        wh: What came: (days, slots).
+        first: The first day that is scored.
+        floor: What no value falls below.
+    """
     quantiles = rows.told
-    came, plain = wh[first:], {of: _plainly(wh, first, of) for of in BASELINES}
+    came, plain = wh[first:], {of: baseline_days(wh, first, of) for of in BASELINES}
     ours = means(quantiles)
 
     def chosen(upto: int) -> Choice:
@@ -340,13 +321,13 @@ def _judged(name: str, model: str, rows: Rolled, wh: Floats, first: int, floor: 
     return Foretold(name, which, first, told, expected, _until_now(came), choice, card, np.array(before), plain, scored)
 
 
-def _plain(name: str, wh: Floats, first: int, floor: float, reason: str = "") -> Foretold:
+def by_baseline(name: str, wh: Floats, first: int, floor: float, reason: str = "") -> Foretold:
     """Foresee by the baseline alone: nothing was learnt."""
     days = len(wh)
     first = min(max(first, FIRST_PLAIN), days)
     why = reason or f"the {WEEK} is used: {days} whole days are too few to learn from, {LEAST_DAYS} are needed"
     choice, told = Choice(False, why, WEEK), _plain_bands(wh, first, floor, WEEK)
-    plain = {of: _plainly(wh, first, of) for of in BASELINES}
+    plain = {of: baseline_days(wh, first, of) for of in BASELINES}
     card = _card(name, WEEK, choice, told, wh, first)
     return Foretold(name, WEEK, first, told, plain[WEEK], _until_now(wh[first:]), choice, card, plain[WEEK], plain)
 
@@ -357,19 +338,19 @@ def _card(name: str, model: str, choice: Choice, quantiles: Floats, wh: Floats, 
     if not np.nansum(np.abs(came)) > 0:
         return None
     rows = quantiles[:, :-AHEAD].reshape(len(LEVELS_PERMILLE), -1)
-    week, month = (_plainly(wh, first, of)[:-AHEAD].ravel() for of in (WEEK, MONTH))
+    week, month = (baseline_days(wh, first, of)[:-AHEAD].ravel() for of in (WEEK, MONTH))
     return score_card(name, model, choice.used, rows, came, week, month, wh[:first].ravel(), wh.shape[1])
 
 
 def _plain_bands(wh: Floats, first: int, floor: float, of: str) -> Floats:
     """Return quantiles of a baseline; without a past that it could be off on, all levels are what it expects."""
     if first < FIRST_PLAIN or not np.isfinite(wh[1:first]).any():
-        plain = _plainly(wh, first, of)
+        plain = baseline_days(wh, first, of)
         return np.broadcast_to(plain, (len(LEVELS_PERMILLE), *plain.shape)).copy()
-    return around(_plainly(wh, 1, of)[: len(wh)], wh, 1, first, floor, ahead=AHEAD).told
+    return around(baseline_days(wh, 1, of)[: len(wh)], wh, 1, first, floor, ahead=AHEAD).told
 
 
-def _plainly(wh: Floats, first: int, of: str) -> Floats:
+def baseline_days(wh: Floats, first: int, of: str) -> Floats:
     """Return what a baseline says of each day from the first on and of those ahead, each from the days before it."""
     told = [BASELINES[of](wh[:day]) for day in range(first, len(wh) + 1)]
     return np.array([*told, *[told[-1]] * (AHEAD - 1)])

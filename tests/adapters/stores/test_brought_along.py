@@ -7,12 +7,13 @@ import pytest
 from commonwatt.adapters.stores import brought
 from commonwatt.adapters.stores.answered import ANSWERED, Answer, Answered
 from commonwatt.adapters.stores.vault import MasterKey
-from commonwatt.flows.brought import NOTHING_BROUGHT, Brought, HomePast, PastStay
+from commonwatt.flows.brought import NOTHING_BROUGHT, Brought, HomePast
+from commonwatt.forecasting.parked import Parked
 from commonwatt.forecasting.sun import Place
 from commonwatt.model import AccountId, AssetId, Corrupt, InvalidValue
 
 ANNA, BEN = AccountId("anna"), AccountId("ben")
-STAY = PastStay(start_s=0, end_s=3_600, energy_wh=7_777_777)
+STAY = Parked(start_s=0, end_s=3_600, energy_wh=7_777_777)
 HOME = HomePast(first_s=900, load_wh=(123_456,) * 4, solar_wh=(0,) * 4, stays={AssetId("car-01"): (STAY,)})
 TOLD = Brought(place=Place(48, 11), prices_from_s=0, prices=((3, 2), (5, 4)), wear_micro_per_kwh=1, homes={ANNA: HOME})
 KEY = MasterKey(bytes(32))
@@ -52,7 +53,7 @@ def test_a_past_of_unequal_lists_and_a_stay_that_ends_before_it_begins_are_none(
     with pytest.raises(InvalidValue, match="equal lists"):
         HomePast(first_s=0, load_wh=(1,), solar_wh=())
     with pytest.raises(InvalidValue, match="ends after"):
-        PastStay(start_s=5, end_s=5, energy_wh=0)
+        Parked(start_s=5, end_s=5, energy_wh=0)
 
 
 @pytest.mark.row("X9")

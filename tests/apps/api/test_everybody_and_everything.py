@@ -117,6 +117,7 @@ ROUTES: dict[str, About] = {
     "GET /forecasts/price": About.SHARED,
     "GET /forecasts/scores": About.SHARED,
     "GET /forecasts/homes/{account}": About.ACCOUNT,
+    "GET /forecasts/cars/{account}": About.ACCOUNT,
     "GET /forecasts/outlooks": About.SHARED,
     "GET /accounts/{account}/proposals": About.ACCOUNT,
     "POST /accounts/{account}/proposals/{id}": About.ACCOUNT,

@@ -20,14 +20,16 @@ from commonwatt.apps.gathering import Gathered, gather
 from commonwatt.apps.oversight import Before
 from commonwatt.apps.scenes import Scene, scene
 from commonwatt.apps.views import alarms, foresight, proposals
+from commonwatt.apps.views.cars_ahead import cars_ahead
 from commonwatt.apps.views.diary import stated
 from commonwatt.apps.views.seeing import Unseen
 from commonwatt.apps.web.feed import as_ics
 from commonwatt.apps.web.pages import ailing
 from commonwatt.apps.web.words import Place, Words
 from commonwatt.apps.wiring import MASTER_KEY, keep_past, open_past
-from commonwatt.flows.brought import Brought, HomePast, PastStay
+from commonwatt.flows.brought import Brought, HomePast
 from commonwatt.forecasting.health import Ailment
+from commonwatt.forecasting.parked import Parked
 from commonwatt.identity.seat import Role, Seat
 from commonwatt.model import SLOT_SECONDS, AccountId, AssetId, Refused, epoch, instant, zone_of
 
@@ -72,11 +74,11 @@ def _late(home: HomePast) -> HomePast:
     return replace(home, first_s=first_s, load_wh=home.load_wh[drop:], solar_wh=home.solar_wh[drop:], stays={})
 
 
-def _nights(home: HomePast) -> tuple[PastStay, ...]:
+def _nights(home: HomePast) -> tuple[Parked, ...]:
     """Return stays from six in the evening to half past seven in the morning."""
     midnight_s = (home.first_s // DAY_S + 1) * DAY_S
     return tuple(
-        PastStay(start_s=midnight_s + day * DAY_S - 6 * 3_600, end_s=midnight_s + day * DAY_S + 27_000, energy_wh=9_000)
+        Parked(start_s=midnight_s + day * DAY_S - 6 * 3_600, end_s=midnight_s + day * DAY_S + 27_000, energy_wh=9_000)
         for day in range(1, PAST_DAYS - 1)
     )
 
@@ -144,10 +146,12 @@ def test_who_runs_the_community_sees_how_each_model_does_in_no_unit_of_energy(
         assert {one.of for one in homes} == {"load", "solar"}
         assert all(one.pinball is None and one.reason == "" and one.skill is not None for one in homes)
         own = foresight.cards(community, seat(ANNA), book)
-        assert {one.series for one in own} == {ANNA, "price"} and all(one.pinball for one in own if one.series == ANNA)
+        assert {one.series for one in own} == {ANNA, "price", "export price"} and all(
+            one.pinball for one in own if one.series == ANNA
+        )
         told = foresight.commons(community, OPERATOR, book)
         # Most homes brought no past along: of their sum nothing is known yet, and no nought is told for it.
-        assert [one.of for one in told] == ["solar", "price"], "one zone is told as the community"
+        assert [one.of for one in told] == ["solar", "price", "export price"], "one zone is told as the community"
         with pytest.raises(Refused):
             foresight.commons(community, seat(ANNA), book)
 
@@ -236,6 +240,24 @@ def test_a_street_without_a_past_says_that_it_is_too_young(lived_copy: LivedStre
         assert proposals.outlooks(community, OPERATOR, young).risks == []
 
     tell(lived_copy, book, story)
+
+
+@pytest.mark.row("X9")
+def test_a_member_sees_when_their_car_leaves_or_is_back_and_how_good_that_was_and_nobody_else_s(
+    foreseen: LivedStreet, book: Book
+) -> None:
+    async def story(community: Community, book: Book) -> None:
+        (one,) = cars_ahead(community, seat(ANNA), ANNA, book)
+        assert one.asset == "car-01" and one.as_of_s == community.told_s and one.next is not None
+        assert len(one.next.until_s) == len(one.levels_permille) >= 9
+        assert list(one.next.until_s) == sorted(one.next.until_s) and one.next.since_s <= community.told_s
+        assert one.card is not None and one.card.stays >= 5 and one.next.used is one.card.used
+        with pytest.raises(Unseen):
+            cars_ahead(community, seat(BEN), ANNA, book)
+        with pytest.raises(Unseen):
+            cars_ahead(community, OPERATOR, ANNA, book)
+
+    tell(foreseen, book, story)
 
 
 def test_every_ailment_has_a_sentence_and_something_to_do_in_every_language() -> None:

@@ -103,6 +103,30 @@ def issued_(
     screen().print(table)
 
 
+@app.command()
+def cars(
+    folder: Annotated[Path, typer.Argument(help="A community's folder, with its log.", exists=True, file_okay=False)],
+    json: Annotated[bool, typer.Option("--json", help="Print them as JSON, with every quantile.")] = False,
+) -> None:
+    """Show when each car leaves and what it needs, or when it is back, as of the end of the log."""
+    found = forecasting.cars_of(folder)
+    if json:
+        typer.echo(as_json(found))
+        return
+    table = Table("car", "next", "from", "likely", "to", "kWh", "stays", "skill", box=None, header_style="bold")
+    for one in found:
+        told, card = one.next, one.card
+        skill = "-" if card is None else f"{card.departure_skill:+.3f}"
+        if told is None:
+            table.add_row(one.asset, "too few stays", "-", "-", "-", "-", "-", skill)
+            continue
+        low, middle, high = (f"{instant(told.until_s[at]):%Y-%m-%d %H:%M}" for at in (0, len(told.until_s) // 2, -1))
+        need = f"{told.needs_wh[len(told.needs_wh) // 2] / 1000:.1f}" if told.here else "-"
+        word = "leaves" if told.here else "is back"
+        table.add_row(one.asset, word, low, middle, high, need, str(told.stays), skill)
+    screen().print(table)
+
+
 def _cards(trials: list[Trial]) -> Table:
     heads = (
         "series",

@@ -12,6 +12,7 @@ from commonwatt.apps.gathering import today_wh
 from commonwatt.apps.views.seeing import check
 from commonwatt.apps.views.zones import LEAST_HOMES, shown_zones
 from commonwatt.flows.foreseeing import FADE
+from commonwatt.flows.issued import CARBON, EXPORT, LOCAL, PRICE
 from commonwatt.forecasting.foresee import AHEAD, SOON, Foretold
 from commonwatt.forecasting.leads import DAY
 from commonwatt.forecasting.score import ScoreCard
@@ -20,7 +21,7 @@ from commonwatt.identity.seat import Seat
 from commonwatt.model import LEVELS_PERMILLE, AccountId, AssetKind
 
 Floats = NDArray[np.float64]
-WATT_HOURS, MICRO_PER_KWH = "Wh", "micro per kWh"
+WATT_HOURS, MICRO_PER_KWH, MG_PER_KWH = "Wh", "micro per kWh", "mg per kWh"
 SHOWN_DAYS = 1
 """Days before today that are shown beside it: what was told of yesterday, and what came."""
 
@@ -135,18 +136,30 @@ def commons(community: Community, seat: Seat, book: Book, days: int = SOON) -> l
 
 
 def price(community: Community, seat: Seat, book: Book, days: int = SOON) -> list[SeriesView]:
-    """Return what is foreseen of the import price; days as for `commons`.
+    """Return what is foreseen of prices, from the grid, to it and among neighbours, and of the grid's carbon.
+
+    Days as for `commons`.
 
     Raises:
         Refused: The role does not see prices.
     """
     check(community, seat, Action.SEE_COMMUNITY, None)
-    if book.price is None:
-        return []
-    told = book.starts_s[-AHEAD]
-    known = community.chronicle.prices(int(told[0]), int(told[-1]) + 1)
-    came = np.array([known.get(int(slot_s), (np.nan,))[0] for slot_s in told], np.float64)
-    return _view("price", MICRO_PER_KWH, book, book.price, came, days)
+    today = book.starts_s[-AHEAD]
+    span = int(today[0]), int(today[-1]) + 1
+    known, traded = community.chronicle.prices(*span), community.chronicle.traded(*span)
+    none = (np.nan, np.nan)
+    both = np.array([known.get(int(slot_s), none) for slot_s in today], np.float64)
+    local = {slot_s: worth / wh for slot_s, (wh, worth) in traded.items() if wh}
+    among = np.array([local.get(int(slot_s), np.nan) for slot_s in today], np.float64)
+    series = (
+        (PRICE, MICRO_PER_KWH, book.price, both[:, 0]),
+        (EXPORT, MICRO_PER_KWH, book.export, both[:, 1]),
+        (LOCAL, MICRO_PER_KWH, book.local, among),
+        (CARBON, MG_PER_KWH, book.carbon, np.full(len(today), np.nan)),
+    )
+    return [
+        view for of, unit, told, came in series if told is not None for view in _view(of, unit, book, told, came, days)
+    ]
 
 
 def home(community: Community, seat: Seat, account: AccountId, book: Book, days: int = SOON) -> list[SeriesView]:
@@ -178,8 +191,8 @@ def cards(community: Community, seat: Seat, book: Book) -> list[Card]:
     found = []
     if lets(seat, Action.SEE_ZONES, Relation.COMMUNITY):
         found += [card for one in commons(community, seat, book) for card in (one.card, *one.leads)]
-    elif book.price is not None:
-        found += cards_of("price", book.price)
+    else:
+        found += [card for one in price(community, seat, book) for card in (one.card, *one.leads)]
     if lets(seat, Action.SEE_MEMBERS, Relation.OTHER):
         every = (("load", book.loads), ("solar", book.roofs))
         found += [card_of(of, told, alone=False) for of, series in every for told in series.values()]
@@ -245,7 +258,7 @@ def _view(of: str, unit: str, book: Book, told: Foretold, today: Floats, days: i
     came[-AHEAD] = today
     starts = book.starts_s[-len(came) :][first:end]
     bands = {level: _at(shown, level) for level in (50, 250, 500, 750, 950)}
-    now = _now(told, today, -np.inf if unit != WATT_HOURS or of == "net" else 0.0)[first:end].ravel()
+    now = _now(told, today, -np.inf if unit == MICRO_PER_KWH or of == "net" else 0.0)[first:end].ravel()
     slots = [
         Band(
             slot_s=slot_s,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from commonwatt.apps.views.alarms import AlarmView
+from commonwatt.apps.views.cars_ahead import CarAhead
 from commonwatt.apps.views.foresight import Card, SeriesView
 from commonwatt.apps.views.proposals import Outlooks, Proposal
 from commonwatt.client.line import Line, part
@@ -23,9 +24,10 @@ class Forecasts:
         return self._line.call("GET", "/forecasts/community", list[SeriesView], query={"days": days})
 
     def price_ahead(self, *, days: int = 2) -> list[SeriesView]:
-        """Forecast of the price.
+        """Forecasts of prices and carbon.
 
-        The import price, micro per kWh; slots that are published already show what came.
+        From the grid, to it and among neighbours, micro per kWh, and the grid's carbon, mg per kWh. Slots that are
+        published already show what came.
         """
         return self._line.call("GET", "/forecasts/price", list[SeriesView], query={"days": days})
 
@@ -42,6 +44,13 @@ class Forecasts:
         A member's own use and roof, Wh a slot: yesterday, today and days ahead with what came.
         """
         return self._line.call("GET", f"/forecasts/homes/{part(account)}", list[SeriesView], query={"days": days})
+
+    def cars_next(self, account: str) -> list[CarAhead]:
+        """Forecasts of a member's cars.
+
+        Of each car when it leaves and what it needs, or when it is back: quantiles as of now, and how good they were.
+        """
+        return self._line.call("GET", f"/forecasts/cars/{part(account)}", list[CarAhead])
 
     def meaning(self) -> Outlooks:
         """What today's forecast means.

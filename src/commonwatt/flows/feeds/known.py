@@ -80,25 +80,6 @@ def known(
     return told
 
 
-def days_known(
-    store: IssueStore, topic: Topic, sources: Sequence[str], days: Sequence[Interval], lead_s: int
-) -> list[list[int | None]]:
-    """Return what was published of each day, each as it was known some time before the day began: a forecast's past.
-
-    Only what somebody published, so that `forecasting.published` learns from the publisher's errors and not from ours.
-
-    Args:
-        store: What was heard, and when.
-        topic: Of what.
-        sources: As in `known`.
-        days: Each in whole slots; a day on which clocks change has four slots fewer or more.
-        lead_s: How long before a day's start; below zero for what was known after it began.
-    """
-    return [
-        [one.value for one in known(store, topic, sources, day, epoch(day.start) - lead_s, usual=False)] for day in days
-    ]
-
-
 def _published(
     store: IssueStore, topic: Topic, sources: Sequence[str], window: Interval, as_of_s: int
 ) -> dict[int, Value]:

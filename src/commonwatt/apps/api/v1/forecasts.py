@@ -11,6 +11,7 @@ from commonwatt.apps.api.answers import answer
 from commonwatt.apps.api.guard import Seated, There, allows
 from commonwatt.apps.views import alarms, proposals
 from commonwatt.apps.views import foresight as views
+from commonwatt.apps.views.cars_ahead import CarAhead, cars_ahead
 from commonwatt.apps.views.seeing import check
 from commonwatt.forecasting.foresee import AHEAD, SOON
 from commonwatt.identity.access import Action
@@ -60,10 +61,13 @@ async def community_ahead(request: Request, community: There, seat: Seated, days
     return answer(request, views.commons(community, seat, await community.book(), days))
 
 
-@router.get("/forecasts/price", response_model=list[views.SeriesView], summary="Forecast of the price",
+@router.get("/forecasts/price", response_model=list[views.SeriesView], summary="Forecasts of prices and carbon",
             **allows(Action.SEE_COMMUNITY))  # fmt: skip
 async def price_ahead(request: Request, community: There, seat: Seated, days: Days = SOON) -> Response:
-    """The import price, micro per kWh; slots that are published already show what came."""
+    """From the grid, to it and among neighbours, micro per kWh, and the grid's carbon, mg per kWh.
+
+    Slots that are published already show what came.
+    """
     return answer(request, views.price(community, seat, await community.book(), days), private=False)
 
 
@@ -78,6 +82,13 @@ async def scores(request: Request, community: There, seat: Seated) -> Response:
 async def home_ahead(request: Request, community: There, seat: Seated, account: str, days: Days = SOON) -> Response:
     """A member's own use and roof, Wh a slot: yesterday, today and days ahead with what came."""
     return answer(request, views.home(community, seat, AccountId(account), await community.book(), days))
+
+
+@router.get("/forecasts/cars/{account}", response_model=list[CarAhead], summary="Forecasts of a member's cars",
+            **allows(Action.SEE_READINGS))  # fmt: skip
+async def cars_next(request: Request, community: There, seat: Seated, account: str) -> Response:
+    """Of each car when it leaves and what it needs, or when it is back: quantiles as of now, and how good they were."""
+    return answer(request, cars_ahead(community, seat, AccountId(account), await community.book()))
 
 
 @router.get("/forecasts/outlooks", response_model=proposals.Outlooks, summary="What today's forecast means",

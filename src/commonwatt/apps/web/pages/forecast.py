@@ -10,11 +10,12 @@ from commonwatt.apps.views import foresight as views
 from commonwatt.apps.views import proposals
 from commonwatt.apps.web.context import Context, Page
 from commonwatt.apps.web.markup import tag
-from commonwatt.apps.web.pages import ailing, habits
+from commonwatt.apps.web.pages import ailing, habits, leaving
 from commonwatt.apps.web.parts.chart import Line, chart
 from commonwatt.apps.web.parts.listing import row
 from commonwatt.apps.web.parts.states import empty_state
 from commonwatt.apps.web.words import Words, mark
+from commonwatt.flows.issued import CARBON, EXPORT, LOCAL, PRICE
 from commonwatt.forecasting.foresee import AHEAD, SOON
 from commonwatt.forecasting.leads import DAY, LAST_DAY, NEXT_SLOT
 from commonwatt.identity.access import Action, Relation, lets
@@ -22,12 +23,23 @@ from commonwatt.identity.seat import Role
 
 WAITED_FOR_S = 1.0
 """A page that is not there after three seconds is given up by its carrier; until then there is more to draw."""
-_COLOURS = {"load": "house", "solar": "solar", "net": "grid", "price": "accent"}
+_COLOURS = {
+    "load": "house",
+    "solar": "solar",
+    "net": "grid",
+    PRICE: "accent",
+    EXPORT: "solar",
+    LOCAL: "neighbours",
+    CARBON: "rest",
+}
 _ROWS = {
     "load": mark("Own use"),
     "solar": mark("Solar"),
     "net": mark("Homes less their roofs"),
-    "price": mark("Price from the grid"),
+    PRICE: mark("Price from the grid"),
+    EXPORT: mark("Price to the grid"),
+    LOCAL: mark("Price among neighbours"),
+    CARBON: mark("Carbon of the grid"),
 }
 
 _LEADS = {
@@ -85,8 +97,11 @@ def _told(context: Context, book: Book, days: int) -> list[views.SeriesView]:
 
 def _chart(context: Context, one: views.SeriesView) -> None:
     words = context.words
-    energy = one.unit == views.WATT_HOURS
-    scale, unit = (1 / 250, "kW") if energy else (1 / 1_000_000, words.say("per kWh"))
+    scale, unit = {
+        views.WATT_HOURS: (1 / 250, "kW"),
+        views.MICRO_PER_KWH: (1 / 1_000_000, words.say("per kWh")),
+        views.MG_PER_KWH: (1 / 1_000, words.say("g per kWh")),
+    }[one.unit]
 
     def shown(values: Sequence[int | None]) -> list[float | None]:
         return [None if value is None else value * scale for value in values]
@@ -142,6 +157,7 @@ def _follows(context: Context, book: Book) -> None:
         context.put(tag("h2", words.say("What this means")))
         context.put(_meaning(words, proposals.outlooks(community, seat, book)))
     elif seat.account is not None and lets(seat, Action.STATE_CONSTRAINT, Relation.OWN):
+        leaving.put(context, book)
         habits.put(context, book)
 
 
