@@ -15,7 +15,7 @@ from commonwatt.flows.feeds.known import Value, known
 from commonwatt.flows.feeds.series import Topic, What
 from commonwatt.flows.feeds.telling import Event, Price
 from commonwatt.market.contracts import Direction
-from commonwatt.model import AccountId, Interval, InvalidValue
+from commonwatt.model import AccountId, Interval, InvalidValue, epoch
 
 FILE, FOLDER = "feeds.toml", "feeds"
 MOST_FEEDS = 64
@@ -104,6 +104,15 @@ class Outside:
     def known(self, topic: Topic, window: Interval, as_of_s: int, *, usual: bool = True) -> list[Value]:
         """Return what was known of a topic at a time, see `flows.feeds.known`."""
         return known(self.archive, topic, self.order.get(topic, ()), window, as_of_s, usual=usual)
+
+    def outdoor_mc(self, window: Interval) -> dict[int, int]:
+        """Return how warm it was forecast to be at a window's start, thousandths of a degree by slot.
+
+        Of the one place that temperatures are told of; nothing where there are several, or none.
+        """
+        places = [topic for topic in self.order if topic.what is What.TEMPERATURE and not topic.measured]
+        told = self.known(places[0], window, epoch(window.start), usual=False) if len(places) == 1 else ()
+        return {one.slot_s: one.value for one in told if one.value is not None}
 
     def close(self) -> None:
         """Let go of the archive."""

@@ -118,7 +118,8 @@ def _looked(folder: Path, see: Callable[[Community, Book], T]) -> T:
     community = Community(folder, lambda: 0, lambda: None)
     try:
         community.catch_up()
-        told = gather(community.state, community.chronicle, open_past(folder), community.told_s)
+        outdoor = None if community.outside is None else community.outside.outdoor_mc
+        told = gather(community.state, community.chronicle, open_past(folder), community.told_s, outdoor)
         before = known(folder, community.answered.of)
         book = look(told, before)
         book = replace(book, alarms=named(book.alarms, before, book.issued_s)[0])
@@ -175,7 +176,8 @@ def cards(book: Book) -> list[Card]:
     for account, told in book.loads.items():
         card, *leads = cards_of("load", told)
         found += [replace(card, decision_micro=book.decisions.get(account)), *leads]
-    return [*found, *(card for told in book.roofs.values() for card in cards_of("solar", told))]
+    found += [card for told in book.roofs.values() for card in cards_of("solar", told)]
+    return [*found, *(card for pumps in book.heat.values() for told in pumps for card in cards_of("heat", told))]
 
 
 def _panel(file: Path, clock: ZoneInfo, place: Place) -> tuple[Panel, list[str]]:

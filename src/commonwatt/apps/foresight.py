@@ -19,6 +19,7 @@ from commonwatt.apps.faults import NOTHING_KNOWN, Answers, Known, followed, know
 from commonwatt.apps.feed_terms import Outside
 from commonwatt.apps.gathering import MOST_DAYS, Gathered, gathering
 from commonwatt.apps.oversight import Alarm, alarms, decisions
+from commonwatt.apps.warming import Warming, drawn_wh, warming
 from commonwatt.flows.brought import Brought
 from commonwatt.flows.foreseeing import past_of
 from commonwatt.flows.issued import CARBON, COMMUNITY, EXPORT, LOCAL, OF_NO_HOME, PRICE, Issued, as_told, issued
@@ -45,9 +46,11 @@ class Book:
     Args:
         issued_s: Start of the local day; nothing after it was looked at.
         starts_s: When each slot of the scored days, today and tomorrow begins: (days, slots).
-        loads: Of each member's home.
+        loads: Of each member's home, its heat pumps left out.
         roofs: Of each member's roof.
-        zones: Of each zone's homes together, roofs taken off; batteries and cars are planned, not foreseen.
+        heat: Of each heat pump, by the member whose it is.
+        zones: Of each zone's homes together with their heat pumps, roofs taken off; batteries and cars are planned, not
+            foreseen.
         community: Of all of them.
         sun: Of all roofs.
         price: The import price, micro per kWh.
@@ -65,6 +68,7 @@ class Book:
     starts_s: NDArray[np.int64]
     loads: Mapping[AccountId, Foretold] = field(default_factory=dict)
     roofs: Mapping[AccountId, Foretold] = field(default_factory=dict)
+    heat: Warming = field(default_factory=dict)
     zones: Mapping[str, Foretold] = field(default_factory=dict)
     community: Foretold | None = None
     sun: Foretold | None = None
@@ -116,7 +120,8 @@ class Foresight:
             raise
 
     async def _make(self, state: State, chronicle: Chronicle, now_s: int, outside: Outside | None) -> Book:
-        told = await _in_steps(gathering(state, chronicle, self._brought, now_s))
+        outdoor = None if outside is None else outside.outdoor_mc
+        told = await _in_steps(gathering(state, chronicle, self._brought, now_s, outdoor))
         if outside is not None and outside.carbon_place is not None:
             told = replace(told, carbon=await _in_steps(priced.carbon_days(outside, told)))
         before = known(self._folder, self._answers)
@@ -201,6 +206,8 @@ def look(told: Gathered, before: Known = NOTHING_KNOWN) -> Book:
     first = max(0, count - MOST_SCORED)
     zones = {zone: [at for at, own in enumerate(told.zone) if own == zone] for zone in dict.fromkeys(told.zone)}
     homes = {AccountId(one.series): one for one in loads(past, names, first)} if names else {}
+    heat = warming(told, first)
+    whole = replace(past, load_wh=past.load_wh + drawn_wh(told)[:, :count]) if heat else past
     yielding = {AccountId(one.series): one for one in roofs(past, names, first)} if names else {}
     fleet = Fleet(clock=told.clock, region=told.region, stays=told.stays)
     return Book(
@@ -208,8 +215,9 @@ def look(told: Gathered, before: Known = NOTHING_KNOWN) -> Book:
         starts_s=told.starts_s,
         loads=homes,
         roofs=yielding,
-        zones={zone: together(past, rows, zone, first) for zone, rows in zones.items()},
-        community=together(past, range(len(names)), "community", first) if names else None,
+        heat=heat,
+        zones={zone: together(whole, rows, zone, first) for zone, rows in zones.items()},
+        community=together(whole, range(len(names)), "community", first) if names else None,
         sun=_sun(past, first),
         price=priced.bought(told),
         export=priced.sold(told),
@@ -219,7 +227,7 @@ def look(told: Gathered, before: Known = NOTHING_KNOWN) -> Book:
         cars={car: one for car in fleet.stays if (one := card(fleet, car)) is not None},
         habits={asset: tuple(_habits(told.today, found, told.region)) for asset, found in told.departures.items()},
         alarms=alarms(told, before.roofs(one.asset for one in told.meters.values())),
-        decisions=decisions(told, homes, yielding),
+        decisions=decisions(told, homes, yielding, heat),
     )
 
 
@@ -260,6 +268,7 @@ def _each(book: Book, change: Callable[[str, str, Foretold], Foretold]) -> Book:
         book,
         loads={owner: change("load", owner, told) for owner, told in book.loads.items()},
         roofs={owner: change("solar", owner, told) for owner, told in book.roofs.items()},
+        heat={owner: tuple(change("heat", owner, one) for one in told) for owner, told in book.heat.items()},
         zones={zone: change("net", COMMUNITY, told) for zone, told in book.zones.items()},
         community=common("net", book.community),
         sun=common("solar", book.sun),

@@ -1,6 +1,6 @@
 """Gather what a log and what members brought along tell of homes, slot by slot, for those who look ahead and back."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -26,12 +26,15 @@ from commonwatt.model import (
     Asset,
     AssetId,
     AssetKind,
+    Interval,
     instant,
     zone_of,
 )
 
 Floats = NDArray[np.float64]
 NO_DAYS: Floats = np.zeros((0, SLOTS_PER_DAY))
+Outdoor = Callable[[Interval], Mapping[int, int]]
+"""Tells how warm it was forecast to be outside, as known at an interval's start: thousandths of a degree by slot."""
 MOST_DAYS = 56
 MOST_PRICED_DAYS = 378
 """Prices are few, and what they are learnt by looks at a year, from a fortnight ago, too."""
@@ -92,6 +95,8 @@ class Gathered:
         departures: Of each car, in order.
         told_w: What each car was told to draw at most, as far as its owner let schedules be told: (days, slots).
         brought: With its place.
+        outdoor_c: (days, `AHEAD`, slots) degrees Celsius that were forecast at the start of each day and of today, of
+            it and of those after it; not a number where none were. None without such a feed, or without a heat pump.
     """
 
     clock: ZoneInfo
@@ -112,6 +117,7 @@ class Gathered:
     exported: Floats = field(default_factory=lambda: NO_DAYS)
     local: Floats = field(default_factory=lambda: NO_DAYS)
     carbon: CarbonDays | None = None
+    outdoor_c: Floats | None = None
 
     @property
     def region(self) -> str:
@@ -119,9 +125,11 @@ class Gathered:
         return "" if self.brought.place is None else self.brought.place.region
 
 
-def gather(state: State, chronicle: Chronicle, brought: Brought, now_s: int) -> Gathered:
+def gather(
+    state: State, chronicle: Chronicle, brought: Brought, now_s: int, outdoor: Outdoor | None = None
+) -> Gathered:
     """Return what was measured of every home, whole days and today, eight weeks at most."""
-    steps = gathering(state, chronicle, brought, now_s)
+    steps = gathering(state, chronicle, brought, now_s, outdoor)
     while True:
         try:
             next(steps)
@@ -130,7 +138,9 @@ def gather(state: State, chronicle: Chronicle, brought: Brought, now_s: int) -> 
             return found
 
 
-def gathering(state: State, chronicle: Chronicle, brought: Brought, now_s: int) -> Generator[None, None, Gathered]:
+def gathering(
+    state: State, chronicle: Chronicle, brought: Brought, now_s: int, outdoor: Outdoor | None = None
+) -> Generator[None, None, Gathered]:
     """Do the same in short steps, one a meter, between which a loop can answer others; returns it in the end."""
     every = list(state.assets.values())
     clock = zone_of(state.charter.timezone)
@@ -162,6 +172,12 @@ def gathering(state: State, chronicle: Chronicle, brought: Brought, now_s: int) 
         told[car.id] = told_w(chronicle, car, own)
         stays[car.id], _ = stays_of(chronicle, brought, car, int(own[0, 0]))
         yield
+    outdoor_c = None
+    if outdoor is not None and any(one.kind is AssetKind.HEAT_PUMP for one in every):
+        outdoor_c = np.full((len(own), AHEAD, SLOTS_PER_DAY), np.nan)
+        for day in range(len(own)):
+            outdoor_c[day] = _outdoor_c(outdoor, slots[day : day + AHEAD])
+            yield
     return Gathered(
         clock=clock,
         today=today,
@@ -180,6 +196,7 @@ def gathering(state: State, chronicle: Chronicle, brought: Brought, now_s: int) 
         exported=_priced(chronicle, brought, today, clock, 1),
         local=_local(chronicle, today, clock),
         brought=brought,
+        outdoor_c=outdoor_c,
     )
 
 
@@ -259,8 +276,24 @@ def _since_told(found: Floats) -> Floats:
     return found[int(told[0]) if len(told) else len(found) :]
 
 
+def _outdoor_c(outdoor: Outdoor, slots: NDArray[np.int64]) -> Floats:
+    """Return how warm some days were forecast to be at the start of the first; a week that is not told is none."""
+    told = outdoor(Interval(instant(int(slots[0, 0])), instant(int(slots[-1, -1]) + SLOT_SECONDS)))
+    values = [told.get(slot_s) for slot_s in slots.ravel().tolist()]
+    return np.array([np.nan if one is None else one / 1000 for one in values]).reshape(slots.shape)
+
+
+def today_of(chronicle: Chronicle, asset: Asset, slots: NDArray[np.int64]) -> Floats:
+    """Return what an asset drew today so far, less what it gave: n values, not a number where its meter was silent."""
+    found: Floats = _meter(chronicle, asset, slots).net_wh[0]
+    return found
+
+
 def today_wh(state: State, chronicle: Chronicle, owners: Sequence[AccountId], slots: NDArray[np.int64]) -> Floats:
-    """Return what came today so far of some homes: (2, homes, slots) own use and roofs; not a number where nothing.
+    """Return what came today so far of some homes; not a number where nothing.
+
+    Returns:
+        (3, homes, slots): what they used but for their heat pumps, their roofs' yield, and what their heat pumps drew.
 
     Args:
         state: With the assets.
@@ -272,5 +305,8 @@ def today_wh(state: State, chronicle: Chronicle, owners: Sequence[AccountId], sl
     for owner in owners:
         assets = [one for one in state.assets.values() if one.owner == owner]
         meters = {one.id: _meter(chronicle, one, slots) for one in assets}
-        found.append([day[0] for day in _home(NOTHING_BROUGHT, owner, assets, meters, state.joined_s, slots)])
-    return np.array(found, np.float64).reshape(len(owners), 2, slots.shape[1]).swapaxes(0, 1)
+        pumps = [meters[one.id].net_wh[0] for one in assets if one.kind is AssetKind.HEAT_PUMP]
+        warm = np.nan_to_num(pumps).sum(0) if pumps else np.zeros(slots.shape[1])
+        home = _home(NOTHING_BROUGHT, owner, assets, meters, state.joined_s, slots)
+        found.append([*(day[0] for day in home), warm])
+    return np.array(found, np.float64).reshape(len(owners), 3, slots.shape[1]).swapaxes(0, 1)

@@ -1,6 +1,6 @@
 """What ails devices, and what plans lost to their forecasts, from what was gathered of finished days."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from commonwatt.adapters.stores.faults import Fault
 from commonwatt.apps.gathering import Gathered, Meter
+from commonwatt.apps.warming import Warming
 from commonwatt.flows.decision import Finished, lost_micro
 from commonwatt.forecasting import health, health_roofs
+from commonwatt.forecasting.cycling import short_cycling
 from commonwatt.forecasting.foresee import Foretold
 from commonwatt.forecasting.health import FALSE_ALARMS_PERMILLE, Ailment, Finding
 from commonwatt.forecasting.health_roofs import MOST_SHORT_PERMILLE, ROOF_AT, Standing
@@ -90,7 +92,7 @@ NOTHING_BEFORE: Mapping[AssetId, Before] = {}
 
 
 def alarms(told: Gathered, before: Mapping[AssetId, Before] = NOTHING_BEFORE) -> list[Alarm]:
-    """Return what ails roofs, batteries, meters and chargers, the costliest first.
+    """Return what ails roofs, batteries, meters, chargers and heat pumps, the costliest first.
 
     Args:
         told: What was measured.
@@ -105,32 +107,46 @@ def alarms(told: Gathered, before: Mapping[AssetId, Before] = NOTHING_BEFORE) ->
     roofs = _roofs(told, count, before)
     found = [
         _alarm(told, asset, finding, since_s, price)
-        for asset, finding, since_s in (*roofs, *_stores(told, count), *_meters(told), *_chargers(told))
+        for asset, finding, since_s in (
+            *roofs,
+            *_stores(told, count),
+            *_meters(told),
+            *_chargers(told),
+            *_pumps(told, count),
+        )
     ]
     return sorted(found, key=lambda one: (-one.lost_micro, one.asset, one.ailment, one.since_s))
 
 
 def decisions(
-    told: Gathered, loads: Mapping[AccountId, Foretold], roofs: Mapping[AccountId, Foretold]
+    told: Gathered, loads: Mapping[AccountId, Foretold], roofs: Mapping[AccountId, Foretold], heat: Warming
 ) -> dict[AccountId, int]:
     """Return what the plan of the last day that is over lost to its forecast, micro, for members with one battery."""
     found = {}
     for owner, load in loads.items():
         own = [one for one in told.meters.values() if one.asset.owner == owner]
         stores = [one for one in own if one.asset.kind is AssetKind.BATTERY]
-        if len(stores) == 1 and (day := _finished(told, owner, load, roofs.get(owner), stores[0])) is not None:
+        if len(stores) != 1:
+            continue
+        day = _finished(told, owner, load, roofs.get(owner), heat.get(owner, ()), stores[0])
+        if day is not None:
             found[owner] = lost_micro(day)
     return found
 
 
-def _finished(told: Gathered, owner: AccountId, load: Foretold, roof: Foretold | None, store: Meter) -> Finished | None:
+def _finished(
+    told: Gathered, owner: AccountId, load: Foretold, roof: Foretold | None, heat: Sequence[Foretold], store: Meter
+) -> Finished | None:
     """Return the last 24 hours that were measured whole: yesterday, or from where the battery's level is known on."""
     at, today = told.homes.index(owner), len(told.days)
-    span = slice(load.first if roof is None else max(load.first, roof.first), today)
+    span = slice(max(one.first for one in (load, roof, *heat) if one is not None), today)
     came = [told.load_wh[at, span].ravel(), np.nan_to_num(told.solar_wh[at, span]).ravel()]
     if roof is not None:
         came[1] = told.solar_wh[at, span].ravel()
     foreseen = [_foreseen(load, span), np.zeros(len(came[0])) if roof is None else _foreseen(roof, span)]
+    for one in heat:
+        came[0] = came[0] + np.nan_to_num(told.meters[AssetId(one.series)].net_wh[span]).ravel()
+        foreseen[0] = foreseen[0] + _foreseen(one, span)
     prices, levels, slots = told.prices[span].reshape(-1, 2), store.level_wh[span].ravel(), told.starts_s[span].ravel()
     yesterday, known = len(slots) - 2 * SLOTS_PER_DAY, np.flatnonzero(~np.isnan(levels))
     for begin in (yesterday, *(int(one) + 1 for one in known[:1])):
@@ -244,6 +260,14 @@ def _chargers(told: Gathered) -> Iterator[tuple[Asset, Finding, int]]:
     for name, most in told.told_w.items():
         for one in health.over_limits(told.meters[name].import_wh.ravel(), most.ravel()):
             yield told.meters[name].asset, one, int(told.starts_s.ravel()[one.since])
+
+
+def _pumps(told: Gathered, count: int) -> Iterator[tuple[Asset, Finding, int]]:
+    for meter in told.meters.values():
+        if meter.asset.kind is AssetKind.HEAT_PUMP:
+            found = short_cycling(meter.import_wh[:count].ravel(), meter.asset.min_import_w)
+            if found is not None:
+                yield meter.asset, found, int(told.starts_s.ravel()[found.since])
 
 
 def _first(told: Gathered, owner: AccountId, kind: AssetKind) -> Asset:

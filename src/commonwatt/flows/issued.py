@@ -25,7 +25,7 @@ class Issued:
     """One series as it was forecast at one instant.
 
     Args:
-        of: What the series is: load, solar, net or price.
+        of: What the series is: load, solar, heat, net or price.
         series: Whose.
         owner: The account that it is about; `COMMUNITY` for sums and prices.
         issued_s: When; nothing after it was looked at.

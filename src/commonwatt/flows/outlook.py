@@ -139,7 +139,8 @@ def measured(
             loads.append(loads[-SLOTS_PER_DAY])
             suns.append(suns[-SLOTS_PER_DAY])
             continue
-        behind = [told[a.id] for kind, a in assets.items() if kind is not AssetKind.CONNECTION and a.id in told]
+        apart = [a.id for kind, a in assets.items() if kind is not AssetKind.CONNECTION and not a.own_use]
+        behind = [told[asset] for asset in apart if asset in told]
         loads.append(home_load_wh(connection, behind))
         suns.append(sun.export_wh)
     return tuple(loads), tuple(suns)

@@ -31,7 +31,7 @@ class Alike:
     """What days alike brought, for every day from `FIRST_BASE` on, each from the days before it."""
 
     load: Floats
-    dark: Floats
+    beside: Floats
 
 
 def day_ahead_wh(load_wh: Floats, kinds: NDArray[np.int8], dark: NDArray[np.float32]) -> Floats:
@@ -72,7 +72,7 @@ def day_ahead_wh(load_wh: Floats, kinds: NDArray[np.int8], dark: NDArray[np.floa
 def _told(load: Floats, size: float, kinds: NDArray[np.int8], dark: NDArray[np.float32]) -> Floats:
     """Return what the next day's slots are expected to be, of a load in any unit that is above zero."""
     days, slots = load.shape
-    base = _bases(load, kinds, dark)
+    base = bases(load, kinds, dark)
     learnt = range(max(FIRST_CORRECTED, days - LEARN_DAYS), days)
     seen = np.concatenate([_seen(load, base, dark, day) / size for day in learnt])
     missed = np.concatenate([load[day] - base.load[day] for day in learnt]) / size
@@ -82,15 +82,25 @@ def _told(load: Floats, size: float, kinds: NDArray[np.int8], dark: NDArray[np.f
     return found
 
 
-def _bases(load: Floats, kinds: NDArray[np.int8], dark: NDArray[np.float32]) -> Alike:
+def bases(
+    load: Floats, kinds: NDArray[np.int8], beside: NDArray[np.floating], half_life: float = HALF_LIFE_DAYS
+) -> Alike:
+    """Return what days alike brought, and what was beside it then, for each day and the next.
+
+    Args:
+        load: (days, slots), complete.
+        kinds: Of each day and the next.
+        beside: (days, slots) or more: of darkness or whatever else tells days apart.
+        half_life: After how many days a past day counts half.
+    """
     days = len(load)
     weights = np.zeros((days + 1, days))
     for day in range(FIRST_BASE, days + 1):
         same, both_off = kinds[:day] == kinds[day], (kinds[:day] > 0) == (kinds[day] > 0)
         counts = np.where(same, 1.0, np.where(both_off, OTHER_KIND**0.5, OTHER_KIND))
-        counts *= 0.5 ** ((day - 1 - np.arange(day)) / HALF_LIFE_DAYS)
+        counts *= 0.5 ** ((day - 1 - np.arange(day)) / half_life)
         weights[day, :day] = counts / counts.sum()
-    return Alike(weights @ load, weights @ dark[:days])
+    return Alike(weights @ load, weights @ beside[:days])
 
 
 def _seen(load: Floats, base: Alike, dark: NDArray[np.float32], day: int) -> Floats:
@@ -102,7 +112,7 @@ def _seen(load: Floats, base: Alike, dark: NDArray[np.float32], day: int) -> Flo
     week = load[day - 7] - base.load[day - 7] if day - 7 >= FIRST_BASE else np.zeros(slots)
     mean = float(load[:day].mean())
     waves = [wave(2 * np.pi * turns * at) for turns in (1, 2) for wave in (np.cos, np.sin)]
-    darker = dark[day] - base.dark[day]
+    darker = dark[day] - base.beside[day]
     evening, daytime = at >= _EVENING, at >= _MORNING
     columns = [
         _smooth(last, slots // 24),

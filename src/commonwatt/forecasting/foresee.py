@@ -191,7 +191,7 @@ def together(past: Past, homes: Sequence[int], name: str, first: int) -> Foretol
     yielding = ~np.isnan(past.solar_wh[rows]).all((1, 2))
     homes_wh, roofs_wh = past.load_wh[rows], past.solar_wh[rows][yielding]
     net = homes_wh.sum(0) - roofs_wh.sum(0)
-    load, sun = _filled(homes_wh).sum(0), _filled(roofs_wh).sum(0)
+    load, sun = filled(homes_wh).sum(0), filled(roofs_wh).sum(0)
     holes = np.flatnonzero(np.isnan(load - sun).any(1))
     since = int(holes[-1]) + 1 if len(holes) else 0
     if past.days - since < LEAST_DAYS:
@@ -238,7 +238,7 @@ def days_ahead(pasts: Sequence[Floats], expect: Callable[[Floats, int], Floats])
     return found
 
 
-def _filled(wh: Floats) -> Floats:
+def filled(wh: Floats) -> Floats:
     """Return days whose holes are told by the mean of their slot over the seven days before, home by home.
 
     A sum is known only where all of it is, and somewhere a reading is always missing. What no day before tells stays a

@@ -43,6 +43,7 @@ class Ailment(StrEnum):
     DRIFT = "drift"
     BYPASS = "bypass"
     OVER_LIMIT = "over limit"
+    SHORT_CYCLING = "short cycling"
 
 
 FALSE_ALARMS_PERMILLE = {
@@ -54,6 +55,7 @@ FALSE_ALARMS_PERMILLE = {
     Ailment.DRIFT: 5,
     Ailment.BYPASS: 5,
     Ailment.OVER_LIMIT: 1,
+    Ailment.SHORT_CYCLING: 5,
 }
 """Of a thousand days of a healthy device at most so many show an alarm of this kind; tests measure it."""
 

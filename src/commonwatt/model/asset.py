@@ -15,6 +15,7 @@ class AssetKind(StrEnum):
     BATTERY = "battery"
     VEHICLE = "vehicle"
     FEEDER = "feeder"
+    HEAT_PUMP = "heat pump"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,11 @@ class Asset:
     def stores(self) -> bool:
         """Tell whether energy can be kept in it."""
         return self.capacity_wh > 0
+
+    @property
+    def own_use(self) -> bool:
+        """Tell whether what it draws is a part of what its home uses, though it has a meter: nothing plans it."""
+        return self.kind is AssetKind.HEAT_PUMP
 
     def round_trip_wh(self, charged_wh: int) -> int:
         """Return what can come out again, at the AC meter, of an amount charged there; rounded down."""

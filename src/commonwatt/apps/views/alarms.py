@@ -38,6 +38,7 @@ WHAT_TO_DO = {
     Ailment.DRIFT: "Have the meter compared with a calibrated one.",
     Ailment.BYPASS: "Have the connection looked at: much is drawn that the meter does not see.",
     Ailment.OVER_LIMIT: "Restart the charger; if it still does not follow, have its link looked at.",
+    Ailment.SHORT_CYCLING: "Have its heating curve, thermostat and flow looked at: it makes more heat than is taken.",
 }
 """In English; pages say the same in other languages (`web.pages.ailing`)."""
 

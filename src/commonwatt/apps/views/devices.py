@@ -100,6 +100,7 @@ def claim(
     *,
     most_w: int,
     capacity_wh: int = 0,
+    least_w: int = 0,
 ) -> dict[str, Any]:
     """Return the request by which a member claims what is behind a gateway, by the gateway's number (row H1).
 
@@ -112,6 +113,7 @@ def claim(
         kind: What it is.
         most_w: What flows at most, either way as far as its kind allows.
         capacity_wh: Of a store.
+        least_w: Of a heat pump: what it draws at least while it runs; 0 where nobody knows.
 
     Raises:
         Unseen: It is for somebody who does not let them.
@@ -134,7 +136,8 @@ def claim(
         "asset_kind": kind.value,
         "zone": every[0] if every else "home",
         "max_import_w": 0 if kind is AssetKind.SOLAR else most_w,
-        "max_export_w": most_w,
+        "max_export_w": 0 if kind is AssetKind.HEAT_PUMP else most_w,
+        "min_import_w": least_w if kind is AssetKind.HEAT_PUMP else 0,
         "capacity_wh": capacity_wh if stores else 0,
     }
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from commonwatt.apps.community import Community
 from commonwatt.apps.foresight import Book
-from commonwatt.apps.gathering import today_wh
+from commonwatt.apps.gathering import today_of, today_wh
 from commonwatt.apps.views.seeing import check
 from commonwatt.apps.views.zones import LEAST_HOMES, shown_zones
 from commonwatt.flows.foreseeing import FADE
@@ -18,7 +18,7 @@ from commonwatt.forecasting.leads import DAY
 from commonwatt.forecasting.score import ScoreCard
 from commonwatt.identity.access import Action, Relation, lets
 from commonwatt.identity.seat import Seat
-from commonwatt.model import LEVELS_PERMILLE, AccountId, AssetKind
+from commonwatt.model import LEVELS_PERMILLE, AccountId, AssetId, AssetKind
 
 Floats = NDArray[np.float64]
 WATT_HOURS, MICRO_PER_KWH, MG_PER_KWH = "Wh", "micro per kWh", "mg per kWh"
@@ -50,7 +50,7 @@ class Card:
     """How good forecasts of one series were over the last days, each made at the start of its local day.
 
     Args:
-        of: What the series is: load, solar, net or price.
+        of: What the series is: load, solar, heat (what a heat pump draws), net or price.
         series: Whose.
         model: What was scored.
         used: Whether plans and pages go by it; pages go by the better baseline else.
@@ -120,7 +120,7 @@ def commons(community: Community, seat: Seat, book: Book, days: int = SOON) -> l
     owners = _homes(community)
     if len(owners) >= LEAST_HOMES:
         today = today_wh(community.state, community.chronicle, list(owners), book.starts_s[-AHEAD:][:1])
-        net = today[0] - np.nan_to_num(today[1])
+        net = today[0] + today[2] - np.nan_to_num(today[1])
         if book.community is not None and not seat.zones:
             found += _view("net", WATT_HOURS, book, book.community, net.sum(0), days)
         roofs = {one.owner for one in community.state.assets.values() if one.kind is AssetKind.SOLAR}
@@ -163,7 +163,7 @@ def price(community: Community, seat: Seat, book: Book, days: int = SOON) -> lis
 
 
 def home(community: Community, seat: Seat, account: AccountId, book: Book, days: int = SOON) -> list[SeriesView]:
-    """Return what is foreseen of a member's home and roof; days as for `commons`.
+    """Return what is foreseen of a member's home, roof and heat pumps; days as for `commons`.
 
     Raises:
         Unseen, Refused: As in `seeing.check`.
@@ -171,11 +171,15 @@ def home(community: Community, seat: Seat, account: AccountId, book: Book, days:
     check(community, seat, Action.SEE_READINGS, account)
     if account not in book.loads:
         return []
-    used, made = today_wh(community.state, community.chronicle, [account], book.starts_s[-AHEAD:][:1])
+    slots = book.starts_s[-AHEAD:][:1]
+    used, made, _ = today_wh(community.state, community.chronicle, [account], slots)
     load = _view("load", WATT_HOURS, book, book.loads[account], used[0], days)
     found = [replace(one, card=replace(one.card, decision_micro=book.decisions.get(account))) for one in load]
     if account in book.roofs:
         found += _view("solar", WATT_HOURS, book, book.roofs[account], made[0], days)
+    for told in book.heat.get(account, ()):
+        asset = community.state.assets[AssetId(told.series)]
+        found += _view("heat", WATT_HOURS, book, told, today_of(community.chronicle, asset, slots), days)
     return found
 
 
@@ -196,6 +200,7 @@ def cards(community: Community, seat: Seat, book: Book) -> list[Card]:
     if lets(seat, Action.SEE_MEMBERS, Relation.OTHER):
         every = (("load", book.loads), ("solar", book.roofs))
         found += [card_of(of, told, alone=False) for of, series in every for told in series.values()]
+        found += [card_of("heat", told, alone=False) for pumps in book.heat.values() for told in pumps]
     elif seat.account is not None and seat.account in book.loads and lets(seat, Action.SEE_READINGS, Relation.OWN):
         own = [card for one in home(community, seat, seat.account, book) for card in (one.card, *one.leads)]
         found += own or cards_of("load", book.loads[seat.account])

@@ -240,6 +240,7 @@ def _past(community: Community, assets: Mapping[AssetKind, Asset], now_s: int) -
     read = {
         kind: {one.slot_s: one.reading for one in community.chronicle.readings(asset.id, now_s - HISTORY_S, now_s)}
         for kind, asset in assets.items()
+        if not asset.own_use
     }
     connection, sun = (read.pop(kind) for kind in needed)
     both = connection.keys() & sun.keys()

@@ -46,7 +46,8 @@ class Devices:
     def claim(self, account: str, body: Mapping[str, object], *, key: str | None = None) -> WriteDone:
         """Claim a device.
 
-        By the `number` on its gateway, with a `name`, its `kind`, `most_w`, and of a store `capacity_wh` (row H1).
+        By the `number` on its gateway, with a `name`, its `kind`, `most_w`, and of a store `capacity_wh` (row H1). Of a
+        heat pump `least_w`, what it draws at least while it runs: without it nobody sees whether it starts too often.
         Asked again with the same `key` within a day, it is not done anew.
         """
         return self._line.call("POST", f"/accounts/{part(account)}/devices", WriteDone, told=body, key=key or new_key())

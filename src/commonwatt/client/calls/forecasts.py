@@ -41,7 +41,7 @@ class Forecasts:
     def home_ahead(self, account: str, *, days: int = 2) -> list[SeriesView]:
         """Forecasts of a home.
 
-        A member's own use and roof, Wh a slot: yesterday, today and days ahead with what came.
+        A member's own use, roof and heat pumps, Wh a slot: yesterday, today and days ahead with what came.
         """
         return self._line.call("GET", f"/forecasts/homes/{part(account)}", list[SeriesView], query={"days": days})
 

@@ -20,7 +20,11 @@ _CLAIM = {
     "battery": {
         "summary": "A battery behind one's own gateway",
         "value": {"number": "HEPEK-0001", "name": "cellar", "kind": "battery", "most_w": 3000, "capacity_wh": 10000},
-    }
+    },
+    "heat pump": {
+        "summary": "A heat pump with a meter of its own",
+        "value": {"number": "HEPEK-0001", "name": "warmth", "kind": "heat pump", "most_w": 3000, "least_w": 900},
+    },
 }
 
 
@@ -32,6 +36,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     kind: AssetKind
     most_w: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
     capacity_wh: Annotated[int, msgspec.Meta(ge=0, le=100_000_000)] = 0
+    least_w: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
 
 
 @router.get("/devices", response_model=list[views.DeviceView], summary="Devices", **allows(Action.SEE_DEVICES))
@@ -71,12 +76,15 @@ async def claim(
     body: Annotated[dict[str, Any], Body(openapi_examples=_CLAIM)],
     key: IdempotencyKey = None,
 ) -> Response:
-    """By the `number` on its gateway, with a `name`, its `kind`, `most_w`, and of a store `capacity_wh` (row H1)."""
+    """By the `number` on its gateway, with a `name`, its `kind`, `most_w`, and of a store `capacity_wh` (row H1).
+
+    Of a heat pump `least_w`, what it draws at least while it runs: without it nobody sees whether it starts too often.
+    """
     check(community, seat, Action.MANAGE_DEVICES, AccountId(account))  # first, so that no shape tells of what is there
     try:
         asked = msgspec.convert(body, Claim)
     except msgspec.ValidationError as error:
-        raise InvalidValue(f"a claim is number, name, kind, most_w and capacity_wh: {error}") from error
+        raise InvalidValue(f"a claim is number, name, kind, most_w, capacity_wh and least_w: {error}") from error
     told = views.claim(
         community,
         seat,
@@ -86,6 +94,7 @@ async def claim(
         asked.kind,
         most_w=asked.most_w,
         capacity_wh=asked.capacity_wh,
+        least_w=asked.least_w,
     )
     about = Action.MANAGE_DEVICES
     return await write(request, community, seat, about, AccountId(account), Kind.REGISTER, told, key, body)

@@ -80,7 +80,7 @@ async def scores(request: Request, community: There, seat: Seated) -> Response:
 @router.get("/forecasts/homes/{account}", response_model=list[views.SeriesView], summary="Forecasts of a home",
             **allows(Action.SEE_READINGS))  # fmt: skip
 async def home_ahead(request: Request, community: There, seat: Seated, account: str, days: Days = SOON) -> Response:
-    """A member's own use and roof, Wh a slot: yesterday, today and days ahead with what came."""
+    """A member's own use, roof and heat pumps, Wh a slot: yesterday, today and days ahead with what came."""
     return answer(request, views.home(community, seat, AccountId(account), await community.book(), days))
 
 

@@ -25,6 +25,9 @@ WHAT = {
     "drift": mark("{device} shows {percent} less than passes it, by the energy balance of the feeder"),
     "bypass": mark("{percent} of what {device} shows passes it unseen, by the energy balance of the feeder"),
     "over limit": mark("{device} drew {percent} more than it was told, quarter-hour after quarter-hour"),
+    "short cycling": mark(
+        "{device} started twice an hour or more often for {percent} of the time that it ran, hours on end"
+    ),
 }
 _TO_DO = (
     mark("Look at the modules from the ground; have them cleaned if they are dirty."),
@@ -35,6 +38,7 @@ _TO_DO = (
     mark("Have the meter compared with a calibrated one."),
     mark("Have the connection looked at: much is drawn that the meter does not see."),
     mark("Restart the charger; if it still does not follow, have its link looked at."),
+    mark("Have its heating curve, thermostat and flow looked at: it makes more heat than is taken."),
 )
 """What the view says is to be done, marked for translation; a test holds both together."""
 
@@ -57,7 +61,9 @@ def put(context: Context, book: Book) -> None:
     def draw() -> Markup:
         found = told()
         if not found:
-            why = words.say("Roofs, batteries, meters and chargers do as they did, as far as their meters tell.")
+            why = words.say(
+                "Roofs, batteries, meters, chargers and heat pumps do as they did, as far as their meters tell."
+            )
             return empty_state(words, words.say("No device needs a look"), why)
         replies = _OWNERS if own else _MENDERS if mends else ()
         return tag("div", *(_alarm(words, one, replies) for one in found), class_="pile")

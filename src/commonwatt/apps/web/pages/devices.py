@@ -31,8 +31,9 @@ _KINDS = {
     AssetKind.BATTERY: mark("Battery"),
     AssetKind.VEHICLE: mark("Car"),
     AssetKind.FEEDER: mark("Feeder"),
+    AssetKind.HEAT_PUMP: mark("Heat pump"),
 }
-_CLAIMED = (AssetKind.BATTERY, AssetKind.VEHICLE, AssetKind.SOLAR, AssetKind.CONNECTION)
+_CLAIMED = (AssetKind.BATTERY, AssetKind.VEHICLE, AssetKind.HEAT_PUMP, AssetKind.SOLAR, AssetKind.CONNECTION)
 _TOPICS = ("reading_batch", "ack", "register")
 _MOST_TEXT = 64
 
@@ -47,6 +48,7 @@ class _Draft:
     kind: AssetKind = AssetKind.BATTERY
     most_w: int = 3_000
     capacity_wh: int = 10_000
+    least_w: int = 1_000
 
 
 def build(context: Context) -> None:
@@ -121,6 +123,8 @@ def _claim(context: Context, accounts: Sequence[AccountId]) -> None:
         ]
         if stores:
             fields.append(_number(words.say("Capacity, Wh"), "capacity_wh", draft.capacity_wh))
+        if draft.kind is AssetKind.HEAT_PUMP:
+            fields.append(_number(words.say("Least power while it runs, W"), "least_w", draft.least_w))
         others = list(accounts) != [context.seat.account]
         return tag(
             "div",
@@ -148,6 +152,7 @@ def _claim(context: Context, accounts: Sequence[AccountId]) -> None:
             draft.kind,
             most_w=draft.most_w,
             capacity_wh=draft.capacity_wh,
+            least_w=draft.least_w,
         )
         community, seat = context.community, context.seat
         await wishes.granted(community, seat, Action.MANAGE_DEVICES, account, Kind.REGISTER, told)
@@ -171,6 +176,9 @@ def _claim(context: Context, accounts: Sequence[AccountId]) -> None:
     def set_capacity(value: object) -> None:
         draft.capacity_wh = _whole(value)
 
+    def set_least(value: object) -> None:
+        draft.least_w = _whole(value)
+
     on = {
         "whose": set_whose,
         "kind": set_kind,
@@ -178,6 +186,7 @@ def _claim(context: Context, accounts: Sequence[AccountId]) -> None:
         "name": set_name,
         "most_w": set_most,
         "capacity_wh": set_capacity,
+        "least_w": set_least,
         "claim": claim,
     }
     piece = context.put(card(), on=on)

@@ -26,6 +26,7 @@ WAITED_FOR_S = 1.0
 _COLOURS = {
     "load": "house",
     "solar": "solar",
+    "heat": "house",
     "net": "grid",
     PRICE: "accent",
     EXPORT: "solar",
@@ -35,6 +36,7 @@ _COLOURS = {
 _ROWS = {
     "load": mark("Own use"),
     "solar": mark("Solar"),
+    "heat": mark("Heat pump"),
     "net": mark("Homes less their roofs"),
     PRICE: mark("Price from the grid"),
     EXPORT: mark("Price to the grid"),

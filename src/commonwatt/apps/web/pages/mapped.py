@@ -19,6 +19,7 @@ KINDS = {
     "battery": mark("battery"),
     "vehicle": mark("car"),
     "station": mark("station"),
+    "heat pump": mark("heat pump"),
 }
 _TOPICS = ("reading_batch", "register", "delegate")
 

@@ -168,7 +168,8 @@ def clean_by_battery(state: State, slot_s: int, owner: AccountId) -> dict[AssetI
         return {}
     home = slot[state.connections[owner]]
     others = {asset.id: slot[asset.id] for asset in behind if asset.id != home.asset}
-    load_wh = home_load_wh(home, list(others.values()))
+    apart = [others[asset.id] for asset in behind if asset.id in others and not asset.own_use]
+    load_wh = home_load_wh(home, apart)
     sun_wh = sum(others[asset.id].export_wh for asset in behind if asset.kind is AssetKind.SOLAR)
     clean: dict[AssetId, int] = {}
     for battery in (asset for asset in behind if asset.kind is AssetKind.BATTERY):
