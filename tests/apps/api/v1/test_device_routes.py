@@ -11,7 +11,7 @@ from commonwatt.flows.rulebook import bodies
 from commonwatt.flows.rulebook.identity import trust_bodies
 from commonwatt.identity.keys import SigningKey
 from commonwatt.identity.seat import Role, Seat
-from commonwatt.model import AccountId, Kind, Outcome
+from commonwatt.model import AccountId, AssetId, AssetKind, Kind, Outcome
 
 MINE, OPERATES, WIRES = sits(Role.MEMBER, "member-01"), sits(Role.OPERATOR, "operator"), sits(Role.DSO, "dso")
 CLAIM = {"number": "HEPEK-9001", "name": "cellar-01", "kind": "battery", "most_w": 3_000, "capacity_wh": 10_000}
@@ -70,6 +70,11 @@ def test_who_holds_a_gateways_number_claims_what_is_behind_it_and_nobody_else_do
         one for one in open_client.get("/api/v1/devices", headers=MINE).json() if one["asset"] == "cellar-01"
     )
     assert (claimed["telling"], claimed["gateway"]) == ("new", "HEPEK-9001")
+    pump = {"number": CLAIM["number"], "name": "warmth-01", "kind": "heat pump", "most_w": 3_000, "least_w": 900}
+    assert open_client.post(path, headers=MINE, json={**pump, "least_w": -1}).status_code == 422
+    assert open_client.post(path, headers=MINE, json=pump).status_code == 201
+    asset = community.state.assets[AssetId("warmth-01")]
+    assert (asset.kind, asset.min_import_w, asset.max_export_w) == (AssetKind.HEAT_PUMP, 900, 0)
     other = "/api/v1/accounts/member-02/devices"
     late = open_client.post(other, headers=sits(Role.MEMBER, "member-02"), json={**CLAIM, "name": "mine-02"})
     assert late.json()["rule"] == early.json()["rule"], "that it is somebody's is not told"
