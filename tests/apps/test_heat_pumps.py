@@ -12,7 +12,7 @@ from commonwatt.adapters.stores.chronicle import Chronicle
 from commonwatt.adapters.stores.feed_archive import FeedArchive
 from commonwatt.apps.feed_terms import FILE, FOLDER, open_outside
 from commonwatt.apps.foresight import Book, look
-from commonwatt.apps.gathering import gather
+from commonwatt.apps.gathering import Outdoor, gather
 from commonwatt.apps.views import foresight
 from commonwatt.apps.warming import drawn_wh
 from commonwatt.flows.brought import NOTHING_BROUGHT
@@ -23,8 +23,9 @@ from commonwatt.flows.outlook import Terms, homes, measured
 from commonwatt.flows.sequence import replay
 from commonwatt.forecasting.foresee import AHEAD
 from commonwatt.forecasting.health import Ailment
+from commonwatt.forecasting.heating import DEGREES
 from commonwatt.identity.seat import Role, Seat
-from commonwatt.model import SLOTS_PER_DAY, AccountId, AssetId, AssetKind, Interval, Outcome, instant
+from commonwatt.model import SLOTS_PER_DAY, AccountId, AssetId, AssetKind, Interval, Outcome, epoch, instant
 
 ANNA, PUMP = AccountId("anna"), AssetId("anna-pump")
 LEAST_W, HOUSE_WH, DAYS = 1_000, 60, 5
@@ -43,12 +44,12 @@ def lived(pump_wh: int, days: int = DAYS) -> Community:
     return community
 
 
-def book_of(community: Community) -> tuple[Book, Chronicle, Any]:
-    """Return what is foreseen of it, from its log."""
+def book_of(community: Community, outdoor: Outdoor | None = None) -> tuple[Book, Chronicle, Any]:
+    """Return what is foreseen of it, from its log and perhaps a weather feed."""
     chronicler, chronicle = Chronicler(community.store), Chronicle()
     while chapter := chronicler.step():
         chronicle.add(chapter)
-    told = gather(chronicler.state, chronicle, NOTHING_BROUGHT, community.now_s)
+    told = gather(chronicler.state, chronicle, NOTHING_BROUGHT, community.now_s, outdoor)
     assert np.nanmax(told.load_wh) == HOUSE_WH, "what the pump draws is no part of what the house does"
     assert drawn_wh(told).max() > 0
     return look(told), chronicle, chronicler.state
@@ -58,9 +59,16 @@ def book_of(community: Community) -> tuple[Book, Chronicle, Any]:
 @pytest.mark.row("W11")
 def test_readings_of_a_pump_that_cycles_become_a_forecast_a_card_and_an_alarm() -> None:
     community = lived(125, 16)
-    book, chronicle, state = book_of(community)
+    asked: list[int] = []
+
+    def outdoor(window: Interval) -> dict[int, int]:
+        asked.append(epoch(window.start))
+        return dict.fromkeys(range(epoch(window.start), epoch(window.end), SLOT_SECONDS), 4_000)
+
+    book, chronicle, state = book_of(community, outdoor)
+    assert asked == book.starts_s[: 1 - AHEAD, 0].tolist(), "of each day, and as of its start"
     ((pump,),) = book.heat.values()
-    assert (pump.series, list(book.heat)) == (PUMP, [ANNA])
+    assert (pump.series, list(book.heat)) == (PUMP, [ANNA]) and DEGREES in pump.choice.reason
     assert pump.card is not None and pump.card.nmae < 0.01 and pump.expected_wh[-AHEAD:].mean() == pytest.approx(125)
     assert book.community is not None and book.community.expected_wh[-1].mean() == pytest.approx(HOUSE_WH + 125)
     seen: Any = SimpleNamespace(state=state, chronicle=chronicle, positions=None)
