@@ -1,36 +1,16 @@
-"""A forecast that contradicts itself is refused."""
+"""A forecast says how much energy is expected, slot by slot, and as which power."""
 
 from datetime import UTC, datetime
 
-import pytest
-
-from commonwatt.model import LEVELS_PERMILLE, Forecast, InvalidValue, Scenarios
+from commonwatt.model import LEVELS_PERMILLE, Forecast
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
-RISING = tuple((level, 2 * level) for level in LEVELS_PERMILLE)
 
 
-def forecast(*rows: tuple[int, ...]) -> Forecast:
-    return Forecast(series="load of home-03", issued=NOW, start=NOW, energy_wh=(500, 1000), quantiles_wh=rows)
+def test_energy_of_a_slot_is_told_as_power() -> None:
+    assert Forecast(series="load of home-03", issued=NOW, start=NOW, energy_wh=(500, 1000)).power_w == (2000, 4000)
 
 
-def test_quantiles_are_optional_and_there_are_at_least_nine() -> None:
-    assert forecast().quantiles_wh == () and forecast().power_w == (2000, 4000)
-    assert forecast(*RISING).quantiles_wh == RISING and len(LEVELS_PERMILLE) >= 9
-
-
-def test_quantiles_that_cross_or_do_not_fit_are_refused() -> None:
-    with pytest.raises(InvalidValue, match="load of home-03"):
-        forecast(*RISING[:3], *RISING[3:][::-1])
-    with pytest.raises(InvalidValue, match="11 rows of 2"):
-        forecast(*RISING[1:])
-    with pytest.raises(InvalidValue, match="11 rows of 2"):
-        forecast(*RISING[:-1], (5,))
-
-
-def test_a_scenario_is_a_row_for_each_series() -> None:
-    two = (((1, 2), (3, 4)), ((5, 6), (7, 8)))
-    assert Scenarios(series=("a", "b"), issued=NOW, start=NOW, energy_wh=two).energy_wh == two
-    for wrong in ((((1, 2),),), (((1, 2), (3,)),), (((1,), (2,)), ((1, 2), (3, 4)))):
-        with pytest.raises(InvalidValue, match="2 rows of one length"):
-            Scenarios(series=("a", "b"), issued=NOW, start=NOW, energy_wh=wrong)
+def test_there_are_nine_quantiles_at_least_and_the_outermost_hold_nine_in_ten() -> None:
+    assert len(LEVELS_PERMILLE) >= 9 and list(LEVELS_PERMILLE) == sorted(set(LEVELS_PERMILLE))
+    assert LEVELS_PERMILLE[-1] - LEVELS_PERMILLE[0] == 900 and 500 in LEVELS_PERMILLE

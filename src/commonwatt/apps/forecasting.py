@@ -16,7 +16,7 @@ from commonwatt.apps.faults import known, named
 from commonwatt.apps.foresight import Book, as_issued, look
 from commonwatt.apps.gathering import gather
 from commonwatt.apps.views.cars_ahead import CarAhead, of_car
-from commonwatt.apps.views.foresight import Card, cards_of
+from commonwatt.apps.views.foresight import Card, Futures, cards_of, futures_of
 from commonwatt.apps.wiring import MASTER_KEY, open_issued, open_past
 from commonwatt.flows.issued import CARBON, EXPORT, LOCAL, OF_NO_HOME, PRICE, Issued
 from commonwatt.flows.summary import Score
@@ -112,6 +112,13 @@ def cars_of(folder: Path) -> list[CarAhead]:
         return [of_car(community, one, book) for one in every if one.kind is AssetKind.VEHICLE]
 
     return _looked(folder, cars)
+
+
+def scenarios_of(folder: Path, count: int) -> Futures:
+    """Return so many futures of a community's folder and its zones together. Raises as `book_of`."""
+    book = book_of(folder)
+    sums = [] if book.community is None else [book.community.series]
+    return futures_of(book, [*sums, *(book.zones if len(book.zones) > 1 else ())], count)
 
 
 def _looked(folder: Path, see: Callable[[Community, Book], T]) -> T:

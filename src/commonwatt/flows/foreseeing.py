@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from commonwatt.forecasting.choice import WEEK, Choice
 from commonwatt.forecasting.days import from_day, holidays_in, kinds, starts_s
 from commonwatt.forecasting.foresee import AHEAD, LEARN_EVERY, LEAST_DAYS, Foretold, Past, loads, roofs, together
+from commonwatt.forecasting.futures import futures
 from commonwatt.forecasting.outlooks import PeakRisk, peak_risks
 from commonwatt.forecasting.seasonal import SURPRISE_HALVES_EVERY, corrected_naive
 from commonwatt.forecasting.sun import Place, darkness, towards
@@ -141,9 +142,11 @@ class Chosen:
         ahead = (day.slots_s >= now_s) & (day.slots_s < now_s + len(limits_w) * SLOT_SECONDS)
         times = day.slots_s[ahead]
         most = [limits_w[(int(slot_s) - now_s) // SLOT_SECONDS] for slot_s in times]
+        drawn = futures([day.together], day.midnight_s)
+        soon = None if drawn is None else drawn[:, 0][:, ahead[: drawn.shape[2]]]
         return [
             (Interval(instant(int(times[one.start])), instant(int(times[one.end - 1]) + SLOT_SECONDS)), one)
-            for one in peak_risks(rows[:, ahead], most)
+            for one in peak_risks(rows[:, ahead], most, soon)
         ]
 
     def _today(self, known: Known) -> _Day:

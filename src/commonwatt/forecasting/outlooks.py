@@ -25,8 +25,10 @@ class PeakRisk:
         limit_w: What should not be passed.
         expected_w: The highest that is expected in it, the median.
         high_w: What is not passed nine times in ten.
-        permille: How likely the limit is passed in the likeliest slot.
-        asked_w: The limit less what is to be kept free of it, so that it holds nine times in ten.
+        permille: How likely the limit is passed at all in it; where no futures are known, in the likeliest slot.
+        asked_w: The limit less what is to be kept free of it, so that it holds nine times in ten: in all slots of nine
+            futures of ten where they are known, else in each slot by itself.
+        over_wh: What passes the limit in it, nine times in ten no more; zero where no futures are known.
     """
 
     start: int
@@ -36,6 +38,7 @@ class PeakRisk:
     high_w: int
     permille: int
     asked_w: int
+    over_wh: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +51,13 @@ class Surplus:
     sure_wh: int
 
 
-def peak_risks(quantiles_wh: Floats, limit_w: Sequence[int | None]) -> list[PeakRisk]:
+def peak_risks(quantiles_wh: Floats, limit_w: Sequence[int | None], futures_wh: Floats | None = None) -> list[PeakRisk]:
     """Return when a sum of homes may draw more than it should.
 
     Args:
         quantiles_wh: (levels, n), levels as `LEVELS_PERMILLE`; import positive.
         limit_w: What stands stated for each of the n slots, None where nothing is.
+        futures_wh: (futures, n), as `futures.futures` draws; None where none are known.
 
     Raises:
         InvalidValue: There is not one limit a slot.
@@ -67,7 +71,13 @@ def peak_risks(quantiles_wh: Floats, limit_w: Sequence[int | None]) -> list[Peak
     for start, end in _runs(passed > RISK_PERMILLE):
         here = slice(start, end)
         high, middle = power[_level(900), here], power[_level(500), here]
-        kept = float((high - middle).max())
+        kept, likely, over_wh = float((high - middle).max()), int(passed[here].max()), 0.0
+        if futures_wh is not None:
+            rows = futures_wh[:, here] * _SLOTS_AN_HOUR
+            kept = max(0.0, float(np.quantile((rows - middle).max(1), SURE_PERMILLE / 1000)))
+            over = np.maximum(rows - limit[here], 0)
+            likely = round(1000 * float((over > 0).any(1).mean()))
+            over_wh = float(np.quantile(over.sum(1), SURE_PERMILLE / 1000)) / _SLOTS_AN_HOUR
         found.append(
             PeakRisk(
                 start=start,
@@ -75,8 +85,9 @@ def peak_risks(quantiles_wh: Floats, limit_w: Sequence[int | None]) -> list[Peak
                 limit_w=int(limit[here].min()),
                 expected_w=round(float(middle.max())),
                 high_w=round(float(high.max())),
-                permille=int(passed[here].max()),
+                permille=likely,
                 asked_w=max(0, int(limit[here].min() - kept)),
+                over_wh=round(over_wh),
             )
         )
     return found

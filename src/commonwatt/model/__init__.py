@@ -30,7 +30,7 @@ from commonwatt.model.entry import (
 )
 from commonwatt.model.envelope import Envelope, Shift, Store, Warmth
 from commonwatt.model.errors import CommonwattError, Corrupt, Erased, InvalidValue, Refused, Unreachable
-from commonwatt.model.forecast import LEVELS_PERMILLE, Forecast, Scenarios
+from commonwatt.model.forecast import LEVELS_PERMILLE, Forecast
 from commonwatt.model.ids import AccountId, AssetId, CommunityId, GatewayId, KeyId, OrderId
 from commonwatt.model.memo import Memo
 from commonwatt.model.money import MICRO, cost_micro, round_div, share_wh
@@ -127,7 +127,6 @@ __all__ = [
     "Relation",
     "Repeating",
     "Request",
-    "Scenarios",
     "Schedule",
     "Shift",
     "Side",

@@ -115,6 +115,7 @@ ROUTES: dict[str, About] = {
     "DELETE /homes/{account}/position": About.ACCOUNT,
     "GET /forecasts/community": About.SHARED,
     "GET /forecasts/price": About.SHARED,
+    "GET /forecasts/scenarios": About.SHARED,
     "GET /forecasts/scores": About.SHARED,
     "GET /forecasts/homes/{account}": About.ACCOUNT,
     "GET /forecasts/cars/{account}": About.ACCOUNT,

@@ -96,6 +96,7 @@ EXAMPLES = {
     "person trail": "person trail hill",
     "alarms": "alarms hill",
     "forecast score": "forecast score examples/street",
+    "forecast scenarios": "forecast scenarios hill --count 50",
     "forecast cars": "forecast cars hill",
     "forecast issued": "forecast issued hill --day 2026-11-14",
     "prove": "prove hill --asset battery-01 --slot 2018-11-14T18:00",

@@ -12,7 +12,7 @@ from commonwatt.apps.views.foresight import Card
 from commonwatt.flows.summary import Score
 from commonwatt.forecasting.sun import Place
 from commonwatt.forecasting.trial import LEAST_DAYS, Trial
-from commonwatt.model import instant
+from commonwatt.model import SLOTS_PER_DAY, instant
 
 app = typer.Typer(help="Forecasts, and how good they are.", no_args_is_help=True)
 
@@ -100,6 +100,34 @@ def issued_(
             one.model,
             *(f"{value:,}" for value in (one.expected, one.low, one.high)),
         )
+    screen().print(table)
+
+
+@app.command()
+def scenarios(
+    folder: Annotated[Path, typer.Argument(help="A community's folder, with its log.", exists=True, file_okay=False)],
+    count: Annotated[int, typer.Option(help="How many.", min=1, max=200)] = 20,
+    json: Annotated[bool, typer.Option("--json", help="Print them as JSON, slot by slot.")] = False,
+) -> None:
+    """Draw whole futures of today and tomorrow of a community and its zones, each as likely as any other.
+
+    What was high together on a past day, over slots and zones, is high together in one of them. The table tells what
+    each brings today, and its highest quarter-hour.
+    """
+    found = forecasting.scenarios_of(folder, count)
+    if json:
+        typer.echo(as_json(found))
+        return
+    if not found.energy_wh:
+        typer.echo("too little is known of what moves together")
+        return
+    table = Table("future", "of", "kWh today", "highest kW", "at", box=None, header_style="bold")
+    for number, one in enumerate(found.energy_wh, 1):
+        for name, row in zip(found.series, one, strict=True):
+            today = row[:SLOTS_PER_DAY]
+            peak = max(range(len(today)), key=today.__getitem__)
+            when = f"{instant(found.starts_s[peak]):%H:%M}"
+            table.add_row(str(number), name, f"{sum(today) / 1000:.1f}", f"{today[peak] / 250:.1f}", when)
     screen().print(table)
 
 

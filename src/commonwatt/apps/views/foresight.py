@@ -14,6 +14,7 @@ from commonwatt.apps.views.zones import LEAST_HOMES, shown_zones
 from commonwatt.flows.foreseeing import FADE
 from commonwatt.flows.issued import CARBON, EXPORT, LOCAL, PRICE
 from commonwatt.forecasting.foresee import AHEAD, SOON, Foretold
+from commonwatt.forecasting.futures import futures
 from commonwatt.forecasting.leads import DAY
 from commonwatt.forecasting.score import ScoreCard
 from commonwatt.identity.access import Action, Relation, lets
@@ -133,6 +134,45 @@ def commons(community: Community, seat: Seat, book: Book, days: int = SOON) -> l
             if zone in shown and (not seat.zones or zone in seat.zones):
                 found += _view("net", WATT_HOURS, book, told, net[rows].sum(0), days)
     return [*found, *price(community, seat, book, days)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Futures:
+    """Whole futures of several sums of homes, each as likely as any other: what is high together in them was before.
+
+    Args:
+        series: The community, and its zones as far as they are shown.
+        issued_s: When; nothing later was looked at.
+        starts_s: When each slot of today and tomorrow begins.
+        energy_wh: Future by future, series by series, Wh a slot; import positive.
+    """
+
+    series: Sequence[str]
+    issued_s: int
+    starts_s: Sequence[int]
+    energy_wh: Sequence[Sequence[Sequence[int]]]
+
+
+def scenarios(community: Community, seat: Seat, book: Book, count: int) -> Futures:
+    """Return so many futures of the sums that a seat may see; none where too little is known of what moves together.
+
+    Raises:
+        Refused: The role does not see sums of homes.
+    """
+    return futures_of(book, [one.series for one in commons(community, seat, book) if one.of == "net"], count)
+
+
+def futures_of(book: Book, series: Sequence[str], count: int) -> Futures:
+    """Return so many futures of sums of homes, by name, together."""
+    every = {**book.zones, **({} if book.community is None else {book.community.series: book.community})}
+    drawn = futures([every[name] for name in series], book.issued_s, count) if series else None
+    rows = np.zeros((0, 0, 0)) if drawn is None else drawn
+    return Futures(
+        series=list(series) if drawn is not None else [],
+        issued_s=book.issued_s,
+        starts_s=book.starts_s[-AHEAD : -AHEAD + SOON].ravel().tolist(),
+        energy_wh=np.rint(rows).astype(int).tolist(),
+    )
 
 
 def price(community: Community, seat: Seat, book: Book, days: int = SOON) -> list[SeriesView]:

@@ -12,6 +12,7 @@ from commonwatt.apps.views.seeing import Unseen, check
 from commonwatt.apps.views.wanted import standing
 from commonwatt.apps.views.zones import limits_w, shown_zones
 from commonwatt.forecasting.foresee import AHEAD, SOON, Foretold
+from commonwatt.forecasting.futures import futures
 from commonwatt.forecasting.habits import Habit
 from commonwatt.forecasting.outlooks import peak_risks, surpluses
 from commonwatt.identity.access import Action
@@ -66,7 +67,11 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Risk:
-    """When a zone's peak may pass what was stated about it; power in W, times in seconds since 1970."""
+    """When a zone's peak may pass what was stated about it; power in W, times in seconds since 1970.
+
+    ``permille`` is how likely it is passed at all in that time, ``over_wh`` what passes it, nine times in ten no more,
+    and ``asked_w`` the bound under which a plan holds it in nine futures of ten.
+    """
 
     zone: str
     start_s: int
@@ -76,6 +81,7 @@ class Risk:
     high_w: int
     permille: int
     asked_w: int
+    over_wh: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +157,7 @@ def _outlook(community: Community, name: str, told: Foretold, book: Book) -> tup
     times = book.starts_s[ahead].ravel().tolist()
     if np.ptp(quantiles, 0).max() == 0:
         return [], []  # nothing is known of how sure it is
+    drawn = futures([told], book.issued_s)
     risks = [
         Risk(
             zone=name,
@@ -161,8 +168,9 @@ def _outlook(community: Community, name: str, told: Foretold, book: Book) -> tup
             high_w=one.high_w,
             permille=one.permille,
             asked_w=one.asked_w,
+            over_wh=one.over_wh,
         )
-        for one in peak_risks(quantiles, limits_w(community, name, times))
+        for one in peak_risks(quantiles, limits_w(community, name, times), None if drawn is None else drawn[:, 0])
     ]
     left = [
         SunLeft(

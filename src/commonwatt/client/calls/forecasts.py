@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from commonwatt.apps.views.alarms import AlarmView
 from commonwatt.apps.views.cars_ahead import CarAhead
-from commonwatt.apps.views.foresight import Card, SeriesView
+from commonwatt.apps.views.foresight import Card, Futures, SeriesView
 from commonwatt.apps.views.proposals import Outlooks, Proposal
 from commonwatt.client.line import Line, part
 
@@ -22,6 +22,15 @@ class Forecasts:
         start of the local day; who asks first on a day waits some seconds. No sum of fewer than three homes.
         """
         return self._line.call("GET", "/forecasts/community", list[SeriesView], query={"days": days})
+
+    def futures_ahead(self, *, count: int = 20) -> Futures:
+        """Futures of sums.
+
+        Whole futures of the community and its zones, today and tomorrow: each is as likely as any other. What was high
+        together on a past day, over slots and zones, is high together in one of them. None where too little is known
+        yet. The same is told whoever asks, as often as they ask on that day.
+        """
+        return self._line.call("GET", "/forecasts/scenarios", Futures, query={"count": count})
 
     def price_ahead(self, *, days: int = 2) -> list[SeriesView]:
         """Forecasts of prices and carbon.

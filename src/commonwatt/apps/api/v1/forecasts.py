@@ -61,6 +61,22 @@ async def community_ahead(request: Request, community: There, seat: Seated, days
     return answer(request, views.commons(community, seat, await community.book(), days))
 
 
+@router.get("/forecasts/scenarios", response_model=views.Futures, summary="Futures of sums",
+            **allows(Action.SEE_ZONES))  # fmt: skip
+async def futures_ahead(
+    request: Request,
+    community: There,
+    seat: Seated,
+    count: Annotated[int, Query(ge=1, le=200, description="How many.")] = 20,
+) -> Response:
+    """Whole futures of the community and its zones, today and tomorrow: each is as likely as any other.
+
+    What was high together on a past day, over slots and zones, is high together in one of them. None where too little
+    is known yet. The same is told whoever asks, as often as they ask on that day.
+    """
+    return answer(request, views.scenarios(community, seat, await community.book(), count))
+
+
 @router.get("/forecasts/price", response_model=list[views.SeriesView], summary="Forecasts of prices and carbon",
             **allows(Action.SEE_COMMUNITY))  # fmt: skip
 async def price_ahead(request: Request, community: There, seat: Seated, days: Days = SOON) -> Response:

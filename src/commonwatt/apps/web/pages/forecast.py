@@ -169,13 +169,15 @@ def _meaning(words: Words, told: proposals.Outlooks) -> Markup:
             words.say("Peak risk in zone {zone}", zone=one.zone),
             words.say("{percent} likely", percent=words.percent(one.permille / 1000)),
             note=words.say(
-                "{when}: expected {expected}, nine times in ten no more than {high}, stated are {limit}. "
-                "Kept free: no more than {asked}.",
+                "{when}: expected {expected}, nine times in ten no more than {high}, stated are {limit}; what passes "
+                "that is, nine times in ten, no more than {over}. Kept free: no more than {asked}, by which it holds "
+                "in nine futures of ten.",
                 when=words.between(one.start_s, one.end_s),
                 expected=words.power(one.expected_w),
                 high=words.power(one.high_w),
                 limit=words.power(one.limit_w),
                 asked=words.power(one.asked_w),
+                over=words.energy(one.over_wh),
             ),
         )
         for one in told.risks
