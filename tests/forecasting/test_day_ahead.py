@@ -5,6 +5,8 @@ from datetime import UTC, date, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from commonwatt.forecasting import community, price, published, solar
 from commonwatt.forecasting.days import kinds
@@ -43,6 +45,18 @@ def test_a_community_has_weekends_and_moods() -> None:
     days = range(30, 120)
     told = np.array([community.day_ahead_wh(LOAD[:day], KIND, SKY) for day in days])
     assert off(told, LOAD[30:120]) < 0.8 * min(off(LOAD[29:119], LOAD[30:120]), off(LOAD[23:113], LOAD[30:120]))
+
+
+@given(st.integers(0, 10**6), st.integers(community.LEAST_DAYS, 30), st.floats(0, 3), st.floats(0, 0.5))
+@settings(max_examples=30, deadline=None)
+def test_whatever_a_community_drew_it_is_told_finite_and_not_below_zero(
+    seed: int, days: int, wild: float, silent: float
+) -> None:
+    random = np.random.default_rng(seed)
+    load = LOAD[:days] * random.lognormal(0, wild, (days, 24)) * (random.random((days, 1)) >= silent)
+    told = community.day_ahead_wh(load, KIND, SKY)
+    assert np.isfinite(told).all()
+    assert (told >= 0).all()
 
 
 def test_prices_know_weekdays_and_where_yesterday_ended() -> None:

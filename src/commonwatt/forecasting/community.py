@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from commonwatt.forecasting import gaussian
 from commonwatt.forecasting.sturdy import slopes
 from commonwatt.model import InvalidValue
 
@@ -20,6 +21,8 @@ LEARN_HALF_LIFE_DAYS = 30.0
 ABOVE, SIZE, LEAST_SHARE, MOST_GROWTH = 5.0, 3.0, 0.01, 2.0
 """Logarithms of a load over its mean are told beside it, lifted by the first so that they stay above zero;
 no slot told by them is more than so many times the highest there was."""
+POWER = -0.3
+"""Of a load over its mean, as the process takes it: a slot's noise grows faster than its load."""
 FIRST_BASE, FIRST_CORRECTED = 3, 5
 LEAST_DAYS = FIRST_CORRECTED + 1
 _EVENING = 14 / 24
@@ -40,7 +43,8 @@ def day_ahead_wh(load_wh: Floats, kinds: NDArray[np.int8], dark: NDArray[np.floa
     The base is a mean of past days, recent ones and those of the same kind before others. A regression, learnt anew
     from the past at each call, adds what follows from yesterday's surprises at the same time of day, in the evening and
     over the day, and from how much darker or brighter the slot is than it was on the days of the base. This is done
-    twice, for what adds up and, in logarithms, for what multiplies; what is returned is the mean of both.
+    twice, for what adds up and, in logarithms, for what multiplies. What is returned is the mean of both, averaged with
+    what a Gaussian process tells: they miss other days.
 
     Args:
         load_wh: (days, slots) Wh, oldest first, complete; `LEAST_DAYS` or more.
@@ -65,7 +69,15 @@ def day_ahead_wh(load_wh: Floats, kinds: NDArray[np.int8], dark: NDArray[np.floa
     logs = np.log(np.maximum(load_wh / mean, LEAST_SHARE)) + ABOVE
     added, times = _told(load_wh / mean, 1.0, kinds, dark), _told(logs, SIZE, kinds, dark)
     ratio = np.exp(np.minimum(times, logs.max() + np.log(MOST_GROWTH)) - ABOVE)
-    found: Floats = np.maximum((added + ratio) * mean / 2, 0)
+    process = _by_process(load_wh / mean, kinds, dark)
+    found: Floats = np.maximum(((added + ratio) / 2 + process) * mean / 2, 0)
+    return found
+
+
+def _by_process(load: Floats, kinds: NDArray[np.int8], dark: NDArray[np.float32]) -> Floats:
+    told = gaussian.next_day(np.maximum(load, LEAST_SHARE) ** POWER, kinds, dark)
+    most = max(float(load.max()), LEAST_SHARE) * MOST_GROWTH
+    found: Floats = np.maximum(told, most**POWER) ** (1 / POWER)
     return found
 
 
