@@ -11,7 +11,7 @@ from commonwatt.adapters.stores.faults import Fault
 from commonwatt.apps.gathering import Gathered, Meter
 from commonwatt.apps.warming import Warming
 from commonwatt.flows.decision import Finished, lost_micro
-from commonwatt.forecasting import health, health_roofs
+from commonwatt.forecasting import health, health_roofs, newcomers
 from commonwatt.forecasting.cycling import short_cycling
 from commonwatt.forecasting.foresee import Foretold
 from commonwatt.forecasting.health import FALSE_ALARMS_PERMILLE, Ailment, Finding
@@ -92,7 +92,7 @@ NOTHING_BEFORE: Mapping[AssetId, Before] = {}
 
 
 def alarms(told: Gathered, before: Mapping[AssetId, Before] = NOTHING_BEFORE) -> list[Alarm]:
-    """Return what ails roofs, batteries, meters, chargers and heat pumps, the costliest first.
+    """Return what ails roofs, batteries, meters, chargers and heat pumps, and what nobody registered, costliest first.
 
     Args:
         told: What was measured.
@@ -113,6 +113,7 @@ def alarms(told: Gathered, before: Mapping[AssetId, Before] = NOTHING_BEFORE) ->
             *_meters(told),
             *_chargers(told),
             *_pumps(told, count),
+            *_newcomers(told, count),
         )
     ]
     return sorted(found, key=lambda one: (-one.lost_micro, one.asset, one.ailment, one.since_s))
@@ -268,6 +269,22 @@ def _pumps(told: Gathered, count: int) -> Iterator[tuple[Asset, Finding, int]]:
             found = short_cycling(meter.import_wh[:count].ravel(), meter.asset.min_import_w)
             if found is not None:
                 yield meter.asset, found, int(told.starts_s.ravel()[found.since])
+
+
+def _newcomers(told: Gathered, count: int) -> Iterator[tuple[Asset, Finding, int]]:
+    """Yield connections behind which something gives or is charged that nobody registered."""
+    for meter in told.meters.values():
+        if meter.asset.kind is not AssetKind.CONNECTION:
+            continue
+        behind = [
+            one.net_wh[:count]
+            for one in told.meters.values()
+            if one.asset.owner == meter.asset.owner and one.asset.kind is not AssetKind.CONNECTION
+        ]
+        own = meter.net_wh[:count] - sum(behind, np.zeros((count, told.starts_s.shape[1])))
+        for found in (newcomers.unregistered_roof(own), newcomers.unregistered_car(own)):
+            if found is not None:
+                yield meter.asset, found, int(told.starts_s[found.since, 0])
 
 
 def _first(told: Gathered, owner: AccountId, kind: AssetKind) -> Asset:

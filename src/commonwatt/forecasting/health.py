@@ -43,6 +43,8 @@ class Ailment(StrEnum):
     DRIFT = "drift"
     BYPASS = "bypass"
     OVER_LIMIT = "over limit"
+    NEW_ROOF = "unregistered roof"
+    NEW_CAR = "unregistered car"
     SHORT_CYCLING = "short cycling"
 
 
@@ -55,6 +57,8 @@ FALSE_ALARMS_PERMILLE = {
     Ailment.DRIFT: 5,
     Ailment.BYPASS: 5,
     Ailment.OVER_LIMIT: 1,
+    Ailment.NEW_ROOF: 1,
+    Ailment.NEW_CAR: 5,
     Ailment.SHORT_CYCLING: 5,
 }
 """Of a thousand days of a healthy device at most so many show an alarm of this kind; tests measure it."""

@@ -39,6 +39,8 @@ WHAT_TO_DO = {
     Ailment.BYPASS: "Have the connection looked at: much is drawn that the meter does not see.",
     Ailment.OVER_LIMIT: "Restart the charger; if it still does not follow, have its link looked at.",
     Ailment.SHORT_CYCLING: "Have its heating curve, thermostat and flow looked at: it makes more heat than is taken.",
+    Ailment.NEW_ROOF: "Register the roof or battery on Devices, so that what it gives is its owner's and is foreseen.",
+    Ailment.NEW_CAR: "Register the car or charger on Devices, so that it is charged when energy is cheap.",
 }
 """In English; pages say the same in other languages (`web.pages.ailing`)."""
 

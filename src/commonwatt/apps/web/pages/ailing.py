@@ -28,6 +28,8 @@ WHAT = {
     "short cycling": mark(
         "{device} started twice an hour or more often for {percent} of the time that it ran, hours on end"
     ),
+    "unregistered roof": mark("Behind {device} something gives energy that nobody registered: a roof, most likely"),
+    "unregistered car": mark("Behind {device} a car seems to be charged that nobody registered: {percent} of its use"),
 }
 _TO_DO = (
     mark("Look at the modules from the ground; have them cleaned if they are dirty."),
@@ -39,6 +41,8 @@ _TO_DO = (
     mark("Have the connection looked at: much is drawn that the meter does not see."),
     mark("Restart the charger; if it still does not follow, have its link looked at."),
     mark("Have its heating curve, thermostat and flow looked at: it makes more heat than is taken."),
+    mark("Register the roof or battery on Devices, so that what it gives is its owner's and is foreseen."),
+    mark("Register the car or charger on Devices, so that it is charged when energy is cheap."),
 )
 """What the view says is to be done, marked for translation; a test holds both together."""
 
