@@ -16,7 +16,7 @@ from commonwatt.apps.faults import known, named
 from commonwatt.apps.foresight import Book, as_issued, look
 from commonwatt.apps.gathering import gather
 from commonwatt.apps.views.cars_ahead import CarAhead, of_car
-from commonwatt.apps.views.foresight import Card, Futures, cards_of, futures_of
+from commonwatt.apps.views.foresight import Card, Futures, cards_of, futures_of, lost_micro
 from commonwatt.apps.wiring import MASTER_KEY, open_issued, open_past
 from commonwatt.flows.issued import CARBON, EXPORT, LOCAL, OF_NO_HOME, PRICE, Issued
 from commonwatt.flows.summary import Score
@@ -180,6 +180,8 @@ def cards(book: Book) -> list[Card]:
     prices = ((PRICE, book.price), (EXPORT, book.export), (LOCAL, book.local), (CARBON, book.carbon))
     sums = [("net", book.community), ("solar", book.sun), *(("net", one) for one in book.zones.values())]
     found = [card for of, told in (*sums, *prices) if told is not None for card in cards_of(of, told)]
+    if book.community is not None:
+        found[0] = replace(found[0], decision_micro=lost_micro(book))
     for account, told in book.loads.items():
         card, *leads = cards_of("load", told)
         found += [replace(card, decision_micro=book.decisions.get(account)), *leads]

@@ -260,6 +260,16 @@ def test_a_member_sees_when_their_car_leaves_or_is_back_and_how_good_that_was_an
     tell(foreseen, book, story)
 
 
+@pytest.mark.row("H8")
+def test_what_plans_lost_together_is_told_of_three_members_and_more(foreseen: LivedStreet, book: Book) -> None:
+    async def story(community: Community, book: Book) -> None:
+        lost = {AccountId(f"member-{number:02d}"): 1_000 * number for number in range(1, 4)}
+        for decided, told in ((lost, 6_000), (dict(list(lost.items())[:2]), None), ({}, None)):
+            assert foresight.lost_micro(replace(book, decisions=decided)) == told
+
+    tell(foreseen, book, story)
+
+
 def test_every_ailment_has_a_sentence_and_something_to_do_in_every_language() -> None:
     assert set(ailing.WHAT) == {one.value for one in Ailment}
     place = Place(name="street", zone=zone_of("UTC"), currency="GBP")

@@ -66,7 +66,8 @@ class Card:
         mase: Error over that of repeating yesterday.
         pinball: Mean loss of all quantiles, in the series' unit; None for who may not see how much that is.
         coverage_permille: How often what came fell into the band of nine tenths.
-        decision_micro: Of a home, what the last finished day's plan lost to the forecasts of its use and roof together.
+        decision_micro: Of a home, what the last finished day's plan lost to the forecasts of its use and roof together;
+            of the community, what all of them did.
         told_slots: How many slots are over of what was issued and kept: the numbers above are of the model as it is
             today, those below of what was told at the time.
         told_nmae: As ``nmae``.
@@ -123,7 +124,8 @@ def commons(community: Community, seat: Seat, book: Book, days: int = SOON) -> l
         today = today_wh(community.state, community.chronicle, list(owners), book.starts_s[-AHEAD:][:1])
         net = today[0] + today[2] - np.nan_to_num(today[1])
         if book.community is not None and not seat.zones:
-            found += _view("net", WATT_HOURS, book, book.community, net.sum(0), days)
+            whole = _view("net", WATT_HOURS, book, book.community, net.sum(0), days)
+            found += [replace(one, card=replace(one.card, decision_micro=lost_micro(book))) for one in whole]
         roofs = {one.owner for one in community.state.assets.values() if one.kind is AssetKind.SOLAR}
         if book.sun is not None and not seat.zones and len(roofs & owners.keys()) >= LEAST_HOMES:
             found += _view("solar", WATT_HOURS, book, book.sun, np.nansum(today[1], 0) + 0 * net.sum(0), days)
@@ -151,6 +153,14 @@ class Futures:
     issued_s: int
     starts_s: Sequence[int]
     energy_wh: Sequence[Sequence[Sequence[int]]]
+
+
+def lost_micro(book: Book) -> int | None:
+    """Return what the last finished day's plans lost to their forecasts, all members together; None for fewer than three.
+
+    Of one or two the sum would tell what each of them lost.
+    """
+    return sum(book.decisions.values()) if len(book.decisions) >= LEAST_HOMES else None
 
 
 def scenarios(community: Community, seat: Seat, book: Book, count: int) -> Futures:
