@@ -156,7 +156,7 @@ class Futures:
 
 
 def lost_micro(book: Book) -> int | None:
-    """Return what the last finished day's plans lost to their forecasts, all together; None for fewer than three members.
+    """Return what the last finished day's plans lost to their forecasts, all together; None for two members or fewer.
 
     Of one or two the sum would tell what each of them lost.
     """
