@@ -40,8 +40,18 @@ def told_of_what_they_mended(community: Community, installer: Seat, owner: Accou
         answer_alarm(community, installer, other.owner, book, other.id, Reply.MENDED)
     answer_alarm(community, installer, owner, book, asset, Reply.MENDED)
     assert [one.word for one in alarms.of_account(community, installer, owner, book)] == [Word.MENDED]
+    assert alarms.of_devices(community, installer, book)[0].said_by == installer.account
     answer_alarm(community, installer, owner, book, asset, Reply.TAKE_BACK)
     assert [one.word for one in alarms.of_devices(community, installer, book)] == [None]
+    at_home = Seat(person=owner, role=Role.MEMBER, account=owner)
+    answer_alarm(community, at_home, owner, book, asset, Reply.AS_IT_IS)
+    for reply in (Reply.TAKE_BACK, Reply.MENDED):
+        with pytest.raises(Refused):
+            answer_alarm(community, installer, owner, book, asset, reply)
+    answer_alarm(community, at_home, owner, book, asset, Reply.ACCEPT)
+    with pytest.raises(Refused):
+        answer_alarm(community, installer, owner, book, asset, Reply.TAKE_BACK)
+    answer_alarm(community, installer, owner, book, asset, Reply.MENDED)
 
 
 def _alarm(asset: AssetId, owner: AccountId) -> Alarm:

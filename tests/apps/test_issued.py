@@ -1,5 +1,7 @@
 """What was forecast is shown and scored as it was told then, whatever a later look would say."""
 
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,7 +57,7 @@ def test_yesterday_is_shown_as_it_was_told_then_and_scored_so(days: tuple[Book, 
     store = open_issued(folder)
     lucky = {name: replace(one, quantiles_wh=one.quantiles_wh * 0 + 777) for name, one in before.loads.items()}
     assert store.keep(issues(replace(before, loads=lucky))) == len(every(before))
-    told = as_issued(after, store.since(0))
+    told = as_issued(after, store.between(0))
     for name, one in told.loads.items():
         anew = after.loads[name]
         yesterday, today = -AHEAD - 1, -AHEAD
@@ -78,7 +80,7 @@ def test_what_was_issued_stands_whoever_looks_again(days: tuple[Book, Book], fol
     others = {name: replace(one, quantiles_wh=one.quantiles_wh + 500) for name, one in before.loads.items()}
     again = replace(before, loads=others)
     assert store.keep(issues(again)) == 0
-    told = as_issued(again, store.since(0))
+    told = as_issued(again, store.between(0))
     for name, one in told.loads.items():
         shown = one.quantiles_wh[:, -AHEAD:]
         assert np.abs(shown - before.loads[name].quantiles_wh[:, -AHEAD:]).max() <= 0.5
@@ -89,7 +91,7 @@ def test_a_sum_of_other_homes_is_another_series(days: tuple[Book, Book], folder:
     store = open_issued(folder)
     store.keep(issues(before))
     fewer = replace(after, loads={name: one for name, one in after.loads.items() if name != "d"})
-    told = as_issued(fewer, store.since(0))
+    told = as_issued(fewer, store.between(0))
     assert told.community is not None and told.community.told is None
     assert all(one.told is not None for one in told.loads.values())
 
@@ -99,9 +101,63 @@ def test_who_is_erased_takes_what_was_forecast_of_them_along(days: tuple[Book, B
     store = open_issued(folder)
     store.keep(issues(before))
     assert store.forget(AccountId("a")) == 2  # home and roof
-    left = store.since(0)
+    left = store.between(0)
     assert len(left) == len(every(before)) - 2 and "a" not in {one.owner for one in left}
     assert store.forget(AccountId("a")) == 0
+
+
+def test_who_is_erased_while_a_book_is_made_is_not_written_back(days: tuple[Book, Book], folder: Path) -> None:
+    before, after = days
+    store = open_issued(folder)
+    store.keep(issues(before))
+    store.forget(AccountId("a"))
+    store.keep(issues(after))
+    left = store.between(0)
+    assert "a" not in {one.owner for one in left} and len(left) == 2 * (len(every(before)) - 2)
+
+
+def test_two_who_make_a_book_at_once_keep_it_once(days: tuple[Book, Book], folder: Path) -> None:
+    before, _ = days
+    with ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(lambda _: open_issued(folder).keep(issues(before)), range(4)))
+    assert sorted(kept) == [0, 0, 0, len(every(before))]
+
+
+def test_one_damaged_row_hides_no_other(days: tuple[Book, Book], folder: Path) -> None:
+    before, _ = days
+    store = open_issued(folder)
+    store.keep(issues(before))
+    with sqlite3.connect(folder / "forecasts.sqlite") as db:
+        db.execute("UPDATE issue SET sealed = zeroblob(40) WHERE id = 1")
+    assert len(store.between(0)) == len(every(before)) - 1
+
+
+def test_a_home_that_joins_in_the_day_changes_what_nobody_else_was_told(days: tuple[Book, Book], folder: Path) -> None:
+    before, _ = days
+    store = open_issued(folder)
+    few = replace(before, loads={name: one for name, one in before.loads.items() if name != "d"})
+    store.keep(issues(few))
+    later = {name: replace(one, quantiles_wh=one.quantiles_wh + 500) for name, one in before.loads.items()}
+    store.keep(issues(replace(before, loads=later)))
+    told = as_issued(replace(before, loads=later), store.between(0))
+    for name, one in told.loads.items():
+        apart = np.abs(one.quantiles_wh[:, -AHEAD:] - before.loads[name].quantiles_wh[:, -AHEAD:]).max()
+        assert apart <= 0.5 if name != "d" else apart > 499
+
+
+def test_of_days_that_are_over_the_first_alone_is_read(days: tuple[Book, Book], folder: Path) -> None:
+    before, after = days
+    store = open_issued(folder)
+    store.keep(issues(before))
+    assert {len(one.slots_s) for one in store.between(0, whole_from_s=after.issued_s)} == {96}
+    assert {len(one.slots_s) for one in store.between(0)} == {96 * AHEAD}
+    assert store.between(0, before.issued_s) == []
+
+
+def test_what_is_not_finite_is_not_kept_and_takes_nothing_else_along(days: tuple[Book, Book], folder: Path) -> None:
+    before, _ = days
+    holes = {name: replace(one, quantiles_wh=one.quantiles_wh * np.nan) for name, one in before.roofs.items()}
+    assert open_issued(folder).keep(issues(replace(before, roofs=holes))) == len(every(before)) - len(holes)
 
 
 def test_what_is_kept_comes_back_as_it_was_and_is_not_to_be_read_without_its_key(
@@ -110,23 +166,23 @@ def test_what_is_kept_comes_back_as_it_was_and_is_not_to_be_read_without_its_key
     before, _ = days
     store, told = open_issued(folder), issues(before)
     store.keep(told)
-    for one, back in zip(told, store.since(before.issued_s), strict=True):
+    for one, back in zip(told, store.between(before.issued_s), strict=True):
         assert (one.of, one.series, one.owner, one.model, one.used) == (
             back.of, back.series, back.owner, back.model, back.used,
         )  # fmt: skip
         np.testing.assert_array_equal(one.quantiles, back.quantiles)
         np.testing.assert_array_equal(one.slots_s, back.slots_s)
         np.testing.assert_array_equal(one.baselines, back.baselines)
-    assert store.since(before.issued_s + 1) == []
+    assert store.between(before.issued_s + 1) == []
     (folder / "keys" / "master.key").unlink()
     with pytest.raises(Corrupt):
-        open_issued(folder).since(0)
+        open_issued(folder).between(0)
 
 
 def test_a_file_that_is_damaged_is_said_to_be(folder: Path) -> None:
     (folder / "forecasts.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(Corrupt):
-        open_issued(folder).since(0)
+        open_issued(folder).between(0)
 
 
 def test_an_issue_that_is_shorter_than_a_day_changes_nothing(days: tuple[Book, Book]) -> None:

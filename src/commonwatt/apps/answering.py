@@ -7,6 +7,7 @@ from commonwatt.adapters.stores.answered import Answer, Word
 from commonwatt.apps import wishes
 from commonwatt.apps.community import Community
 from commonwatt.apps.foresight import Book
+from commonwatt.apps.oversight import Alarm
 from commonwatt.apps.views import alarms, proposals
 from commonwatt.apps.views.alarms import may_mend
 from commonwatt.apps.views.seeing import check
@@ -55,15 +56,15 @@ def answer_alarm(community: Community, seat: Seat, account: AccountId, book: Boo
 
     Whoever thinks again answers again. What was mended is looked at anew from now on; what stays as it is is no news
     until it is clearly worse, see `apps.faults`. That something was mended may be said by whoever looks after the
-    device, everything else by its owner.
+    device, everything else by its owner; whoever looks after it takes back what they said themselves, and nothing that
+    its owner did.
 
     Raises:
         Unseen: There is no such alarm.
         Refused: The seat may not.
     """
     found = alarms.alarm(community, seat, account, book, name)
-    mends = reply in (Reply.MENDED, Reply.TAKE_BACK)
-    if not (mends and may_mend(community, seat, account, found.alarm.asset)):
+    if not _mends(community, seat, account, found.alarm, reply):
         check(community, seat, Action.DECIDE_SCHEDULE, account)
     if reply is Reply.TAKE_BACK:
         community.answered.take_back(account, found.alarm.id)
@@ -74,5 +75,15 @@ def answer_alarm(community: Community, seat: Seat, account: AccountId, book: Boo
         begins_s=found.visit.start_s if reply is Reply.ACCEPT else 0,
         word={Reply.MENDED: Word.MENDED, Reply.AS_IT_IS: Word.AS_IT_IS}.get(reply),
         off_permille=found.alarm.off_permille,
+        by=str(seat.account or ""),
     )
     community.answered.keep(account, found.alarm.id, told)
+
+
+def _mends(community: Community, seat: Seat, account: AccountId, alarm: Alarm, reply: Reply) -> bool:
+    """Tell whether a reply is that of who looks after a device, and undoes no word of its owner."""
+    if reply not in (Reply.MENDED, Reply.TAKE_BACK) or not may_mend(community, seat, account, alarm.asset):
+        return False
+    before = community.answered.of(account, alarm.id)
+    own = before is not None and before.by == seat.account
+    return own or (reply is Reply.MENDED and (before is None or before.word is None))

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from commonwatt.adapters.stores.answered import Answered
 from commonwatt.adapters.stores.notes import NoteFile
 from commonwatt.adapters.stores.sqlite import SqliteLog
+from commonwatt.apps import faults
 from commonwatt.apps.publishing import NOTES
 from commonwatt.apps.wiring import forget_past, open_log_alone
 from commonwatt.flows.finality import check_final, final_size
@@ -84,6 +86,8 @@ def erase(folder: Path, account: str, confirm: Callable[[Sequence[str]], bool] =
         keep_snapshot(log, community, covered)
         leaves = sum(log.erase(owner) for owner in owners)
         forget_past(folder, AccountId(account))
+        Answered(folder).forget(AccountId(account))
+        faults.forget(folder, [name for name, asset in state.assets.items() if asset.owner == account])
         older = [older for older, _ in log.snapshots() if older < size]
     return Erased(
         account=account,

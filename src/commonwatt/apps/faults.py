@@ -117,6 +117,20 @@ def named(found: Sequence[Alarm], before: Known, now_s: int) -> tuple[list[Alarm
     return [one for key, one in alarms.items() if key not in quiet], faults
 
 
+def forget(folder: Path, assets: Iterable[AssetId]) -> None:
+    """Forget what faults some devices had, whose owner is erased.
+
+    Raises:
+        Corrupt: What is kept cannot be read.
+        OSError: The disk is full or broken.
+    """
+    kinds = {_KINDS.get(one, one) for one in Ailment}
+    gone = {_key(asset, kind) for asset in assets for kind in kinds}
+    faults = store.read(folder)
+    if gone & faults.keys():
+        store.keep(folder, {key: fault for key, fault in faults.items() if key not in gone})
+
+
 def _fault(one: Alarm, strongest: Alarm, fault: Fault | None, answers: Answers) -> tuple[Fault, Alarm]:
     """Return a fault as it is known from now on, and its alarm."""
     answer = None if fault is None else answers(one.owner, fault.id)

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from commonwatt.apps import priced
 from commonwatt.apps.community import Community
 from commonwatt.apps.faults import known, named
-from commonwatt.apps.foresight import Book, as_issued, look
-from commonwatt.apps.gathering import gather
+from commonwatt.apps.foresight import Book, as_issued, look, scored_since_s
+from commonwatt.apps.gathering import drained, gather
 from commonwatt.apps.views.cars_ahead import CarAhead, of_car
 from commonwatt.apps.views.foresight import Card, Futures, cards_of, futures_of, lost_micro
 from commonwatt.apps.wiring import MASTER_KEY, open_issued, open_past
@@ -24,7 +25,7 @@ from commonwatt.forecasting.days import holidays_in, kinds
 from commonwatt.forecasting.load import MOST_LEAD, Panel
 from commonwatt.forecasting.sun import Place, darkness
 from commonwatt.forecasting.trial import Trial, trial
-from commonwatt.model import LEVELS_PERMILLE, SLOTS_PER_DAY, AssetKind, InvalidValue, Refused, instant, zone_of
+from commonwatt.model import LEVELS_PERMILLE, SLOTS_PER_DAY, AssetKind, InvalidValue, Refused, epoch, read_day, zone_of
 
 T = TypeVar("T")
 NOT_LOAD = "solar"
@@ -127,10 +128,14 @@ def _looked(folder: Path, see: Callable[[Community, Book], T]) -> T:
         community.catch_up()
         outdoor = None if community.outside is None else community.outside.outdoor_mc
         told = gather(community.state, community.chronicle, open_past(folder), community.told_s, outdoor)
+        if community.outside is not None:
+            told = replace(told, carbon=drained(priced.carbon_days(community.outside, told)))
         before = known(folder, community.answered.of)
         book = look(told, before)
         book = replace(book, alarms=named(book.alarms, before, book.issued_s)[0])
-        return see(community, as_issued(book, open_issued(folder).since(int(book.starts_s[0, 0]))))
+        return see(
+            community, as_issued(book, open_issued(folder).between(scored_since_s(book), whole_from_s=book.issued_s))
+        )
     finally:
         community.close()
 
@@ -147,14 +152,13 @@ def issued_in(folder: Path, day: str = "") -> list[Told]:
         Corrupt: What is kept is damaged, or another master key's.
         Refused: The folder is no community's.
     """
-    try:
-        asked = date.fromisoformat(day) if day else None
-    except ValueError as error:
-        raise InvalidValue(f"a day is YYYY-MM-DD, was {day}") from error
+    asked = read_day(day) if day else None
     if not (folder / MASTER_KEY).exists():
         raise Refused("no key to what a community keeps", folder=folder.name)
-    every = open_issued(folder).since(0)
-    return [_told(one) for one in every if asked is None or instant(one.issued_s).date() == asked]
+    if asked is None:
+        return [_told(one) for one in open_issued(folder).between(0)]
+    start = datetime.combine(asked, time(), UTC)
+    return [_told(one) for one in open_issued(folder).between(epoch(start), epoch(start + timedelta(days=1)))]
 
 
 def _told(one: Issued) -> Told:

@@ -28,7 +28,17 @@ from commonwatt.forecasting.days import WORKDAY, from_day, holidays_in, kinds
 from commonwatt.forecasting.foresee import AHEAD, MOST_SCORED, Foretold, Past, loads, roofs, together
 from commonwatt.forecasting.habits import Departure, Habit, habits
 from commonwatt.forecasting.parked import CarCard, Fleet, card
-from commonwatt.model import AccountId, AssetId, AssetKind, CommonwattError, Corrupt, Refused, instant, zone_of
+from commonwatt.model import (
+    AccountId,
+    AssetId,
+    AssetKind,
+    CommonwattError,
+    Corrupt,
+    InvalidValue,
+    Refused,
+    instant,
+    zone_of,
+)
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -45,7 +55,7 @@ class Book:
 
     Args:
         issued_s: Start of the local day; nothing after it was looked at.
-        starts_s: When each slot of the scored days, today and tomorrow begins: (days, slots).
+        starts_s: When each slot of the days that were gathered, of today and of those ahead begins: (days, slots).
         loads: Of each member's home, its heat pumps left out.
         roofs: Of each member's roof.
         heat: Of each heat pump, by the member whose it is.
@@ -124,18 +134,21 @@ class Foresight:
         told = await _in_steps(gathering(state, chronicle, self._brought, now_s, outdoor))
         if outside is not None and outside.carbon_place is not None:
             told = replace(told, carbon=await _in_steps(priced.carbon_days(outside, told)))
-        before = known(self._folder, self._answers)
-        book = await asyncio.to_thread(self._issue, told, before)
-        return replace(book, alarms=followed(book.alarms, self._folder, before, book.issued_s))
+        return await asyncio.to_thread(self._issue, told)
 
-    def _issue(self, told: Gathered, before: Known) -> Book:
+    def _issue(self, told: Gathered) -> Book:
         """Return the book of what was gathered, kept as it is issued; a disk that is full keeps nobody from it."""
+        before = known(self._folder, self._answers)
         book = look(told, before)
+        book = replace(book, alarms=followed(book.alarms, self._folder, before, book.issued_s))
         try:
             self._issued.keep(issues(book))
-            return as_issued(book, self._issued.since(int(book.starts_s[0, 0])))
         except (OSError, Corrupt) as error:
             _log.warning("what is forecast is not kept: %s", error)
+        try:
+            return as_issued(book, self._issued.between(scored_since_s(book), whole_from_s=book.issued_s))
+        except (OSError, Corrupt) as error:
+            _log.warning("days are told as they would be now, not as they were: %s", error)
             return book
 
     async def keep_warm(
@@ -236,11 +249,27 @@ def issues(book: Book) -> list[Issued]:
     found, homes = list[Issued](), _homes(book)
 
     def kept(of: str, owner: str, told: Foretold) -> Foretold:
-        found.append(issued(of, owner, told, book.issued_s, homes, book.starts_s))
+        of_sum = homes if owner == COMMUNITY and of not in OF_NO_HOME else ""
+        try:
+            found.append(issued(of, owner, told, book.issued_s, of_sum, book.starts_s))
+        except InvalidValue as error:
+            _log.warning("what is forecast of %s %s is not kept: %s", of, told.series, error)
         return told
 
     _each(book, kept)
     return found
+
+
+def scored_since_s(book: Book) -> int:
+    """Return when the first day began of which any series is told as it was."""
+    days = [AHEAD]
+
+    def told(_of: str, _owner: str, one: Foretold) -> Foretold:
+        days.append(len(one.expected_wh))
+        return one
+
+    _each(book, told)
+    return int(book.starts_s[-min(max(days), len(book.starts_s)), 0])
 
 
 def as_issued(book: Book, before: Sequence[Issued]) -> Book:
@@ -251,7 +280,7 @@ def as_issued(book: Book, before: Sequence[Issued]) -> Book:
     homes = _homes(book)
     by_series = dict[tuple[str, str, str], list[Issued]]()
     for one in before:
-        if one.owner or one.of in OF_NO_HOME or one.homes == homes:
+        if not one.homes or one.homes == homes:
             by_series.setdefault((one.of, one.owner, one.series), []).append(one)
     return _each(
         book, lambda of, owner, told: as_told(told, book.starts_s, by_series.get((of, owner, told.series), []))

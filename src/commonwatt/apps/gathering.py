@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -31,6 +32,7 @@ from commonwatt.model import (
     zone_of,
 )
 
+T = TypeVar("T")
 Floats = NDArray[np.float64]
 NO_DAYS: Floats = np.zeros((0, SLOTS_PER_DAY))
 Outdoor = Callable[[Interval], Mapping[int, int]]
@@ -129,12 +131,16 @@ def gather(
     state: State, chronicle: Chronicle, brought: Brought, now_s: int, outdoor: Outdoor | None = None
 ) -> Gathered:
     """Return what was measured of every home, whole days and today, eight weeks at most."""
-    steps = gathering(state, chronicle, brought, now_s, outdoor)
+    return drained(gathering(state, chronicle, brought, now_s, outdoor))
+
+
+def drained(steps: Generator[None, None, T]) -> T:
+    """Return what short steps come to, for who has nobody else to answer meanwhile."""
     while True:
         try:
             next(steps)
         except StopIteration as ended:
-            found: Gathered = ended.value
+            found: T = ended.value
             return found
 
 

@@ -10,6 +10,7 @@ from commonwatt.apps.feed_terms import Outside
 from commonwatt.apps.gathering import CarbonDays, Gathered
 from commonwatt.flows.feeds.series import Topic, What
 from commonwatt.flows.issued import CARBON, EXPORT, LOCAL, PRICE
+from commonwatt.forecasting.choice import WEEK_DAYS
 from commonwatt.forecasting.days import from_day, holidays_in
 from commonwatt.forecasting.foresee import AHEAD, MOST_SCORED, Foretold
 from commonwatt.forecasting.foresee_prices import LATE_WINDOWS, prices, published
@@ -34,7 +35,8 @@ def sold(told: Gathered) -> Foretold | None:
 def among_neighbours(told: Gathered) -> Foretold | None:
     """Return what a kWh costs among neighbours, likewise; None where nobody ever traded.
 
-    Where somebody trades in every slot for ten weeks it is told by a regression, else by the mean of seven days.
+    Where somebody trades in every slot for ten weeks it is told by a regression, else by the mean of seven days, once
+    there were trades at every time of day within them.
     """
     return _priced(told, told.local, LOCAL, LATE_WINDOWS) if len(told.local) else None
 
@@ -83,10 +85,14 @@ def _known(outside: Outside, topic: Topic, slots: NDArray[np.int64], as_of_s: in
 
 
 def _priced(told: Gathered, rows: Floats, name: str, windows: tuple[int, ...]) -> Foretold:
-    """Foresee a price; days up to the last one with a hole teach a regression nothing."""
+    """Foresee a price by whole days; what neighbours pay has holes, and is told by its mean once a week knows all slots.
+
+    A slot of which nothing is known would be told as free.
+    """
     holes = np.flatnonzero(np.isnan(rows).any(1))
-    since = int(holes[-1]) + 1 if len(holes) and len(rows) - holes[-1] > MOST_SCORED else 0
-    known = rows[since:]
+    known = rows[int(holes[-1]) + 1 if len(holes) else 0 :]
+    if name == LOCAL and len(known) < WEEK_DAYS and not np.isnan(rows[-WEEK_DAYS:]).all(0).any():
+        known = rows
     days = from_day(told.today - timedelta(days=len(known)), len(known) + AHEAD)
     free = holidays_in(told.region, days)
     weekdays = [_SUNDAY if day in free else day.weekday() for day in days]

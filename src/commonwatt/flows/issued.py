@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from commonwatt.forecasting.choice import BASELINES, MONTH, WEEK
 from commonwatt.forecasting.foresee import AHEAD, Foretold, means
 from commonwatt.forecasting.score import ScoreCard, score_card
-from commonwatt.model import LEVELS_PERMILLE, InvalidValue
+from commonwatt.model import LEVELS_PERMILLE, SLOTS_PER_DAY, InvalidValue
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -29,7 +29,7 @@ class Issued:
         series: Whose.
         owner: The account that it is about; `COMMUNITY` for sums and prices.
         issued_s: When; nothing after it was looked at.
-        homes: Names the homes that there were: a sum of others is another series.
+        homes: Of a sum names the homes that there were: of others it is another series. Else empty.
         model: By what it was forecast.
         used: Whether that was the model, and not a baseline in its place.
         slots_s: When each slot begins: n values.
@@ -59,6 +59,16 @@ class Issued:
                 f"was {self.quantiles.shape}, {self.baselines.shape} of {count}"
             )
 
+    def first_day(self) -> "Issued":
+        """Return what it says of the day that it was issued on."""
+        day = slice(SLOTS_PER_DAY)
+        return replace(
+            self,
+            slots_s=self.slots_s[day].copy(),
+            quantiles=self.quantiles[:, day].copy(),
+            baselines=self.baselines[:, day].copy(),
+        )
+
 
 def issued(of: str, owner: str, told: Foretold, issued_s: int, homes: str, starts_s: Whole) -> Issued:
     """Return what is told of a series from today on, in whole numbers.
@@ -70,6 +80,9 @@ def issued(of: str, owner: str, told: Foretold, issued_s: int, homes: str, start
         issued_s: Likewise.
         homes: Likewise.
         starts_s: When each slot of the days that are told begins: (days, slots), today's the first of the last `AHEAD`.
+
+    Raises:
+        InvalidValue: What is told is not finite.
     """
     return Issued(
         of=of,
@@ -131,4 +144,6 @@ def _card(now: Foretold, kept: Sequence[tuple[int, Issued]], slots: int) -> Scor
 
 
 def _whole(values: Floats) -> Whole:
+    if not np.isfinite(values).all():
+        raise InvalidValue("a forecast is finite, and this one is not everywhere")
     return np.rint(values).astype(np.int64)

@@ -26,7 +26,7 @@ class Word(StrEnum):
 class Answer(msgspec.Struct, frozen=True):
     """Yes or no, when, and what time was accepted where one was proposed; seconds since 1970.
 
-    Of a fault perhaps a word instead, with how far off it was then.
+    Of a fault perhaps a word instead, with how far off it was then; ``by`` is the account of who said it.
     """
 
     accepted: bool
@@ -34,6 +34,7 @@ class Answer(msgspec.Struct, frozen=True):
     begins_s: int = 0
     word: Word | None = None
     off_permille: int = 0
+    by: str = ""
 
 
 class Answered:
@@ -61,9 +62,15 @@ class Answered:
 
     def take_back(self, account: AccountId, proposal: str) -> None:
         """Forget an answer; nothing happens where none was given."""
-        name = _name(account, proposal)
-        if name in self._kept:
-            kept = {known: before for known, before in self._kept.items() if known != name}
+        self._drop(_name(account, proposal))
+
+    def forget(self, account: AccountId) -> None:
+        """Forget all answers of an account."""
+        self._drop(_whose(account))
+
+    def _drop(self, begins: str) -> None:
+        kept = {known: before for known, before in self._kept.items() if not known.startswith(begins)}
+        if kept != self._kept:
             save_secret(self._path, msgspec.json.encode(kept))
             self._kept = kept
 
@@ -78,4 +85,9 @@ class Answered:
 
 
 def _name(account: AccountId, proposal: str) -> str:
-    return sha256(f"{account}\n{proposal}".encode()).hexdigest()
+    return _whose(account) + sha256(f"{account}\n{proposal}".encode()).hexdigest()
+
+
+def _whose(account: AccountId) -> str:
+    """Return how the names of an account's answers begin, by which they are found when it is erased."""
+    return sha256(f"answers of {account}".encode()).hexdigest()[:32]

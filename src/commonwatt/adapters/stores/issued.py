@@ -1,5 +1,6 @@
 """Keep every forecast that a community issued, in one file of its folder, each home's under a key of its own."""
 
+import logging
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
@@ -14,11 +15,14 @@ from commonwatt.adapters.stores.vault import Vault, Wrapping
 from commonwatt.flows.issued import Issued
 from commonwatt.model import LEVELS_PERMILLE, AccountId, Corrupt, InvalidValue
 
+_log = logging.getLogger(__name__)
 ISSUED = "forecasts.sqlite"
+_EVER_S = 2**53 - 1
 MOST_BYTES = 4_000_000
 """Of one series when it is unpacked: a week of quarter-hours takes 70 kB."""
 _SCHEMA = (
     "CREATE TABLE owner (name TEXT NOT NULL PRIMARY KEY, key BLOB NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE gone (name TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID",
     "CREATE TABLE issue (id INTEGER PRIMARY KEY, issued_s INTEGER NOT NULL, homes TEXT NOT NULL, kind TEXT NOT NULL,"
     " series TEXT NOT NULL, owner TEXT NOT NULL, sealed BLOB NOT NULL, UNIQUE (issued_s, homes, kind, series)) STRICT",
 )
@@ -49,6 +53,8 @@ class IssuedFile:
     def keep(self, issues: Sequence[Issued]) -> int:
         """Keep what was issued, all of it or nothing; what was issued before of the same homes stands.
 
+        Of who was erased nothing is kept any more, also where a book was being made meanwhile.
+
         Returns:
             How many were new.
 
@@ -57,22 +63,32 @@ class IssuedFile:
             OSError: The disk is full or broken.
         """
         with self._open() as db:
+            # Before the keys are looked at: whoever erases or meets somebody new at this moment comes before or after.
+            db.execute("BEGIN IMMEDIATE")
             vault = self._vault(db)
-            sealed = vault.seal([(one.owner, one.issued_s, _packed(one)) for one in issues])
+            gone = {name for (name,) in db.execute("SELECT name FROM gone")}
+            kept = [one for one in issues if one.owner not in gone]
+            sealed = vault.seal([(one.owner, one.issued_s, _packed(one)) for one in kept])
             rows = [
                 (one.issued_s, one.homes, one.of, one.series, one.owner, text)
-                for one, text in zip(issues, sealed, strict=True)
+                for one, text in zip(kept, sealed, strict=True)
             ]
-            db.execute("BEGIN IMMEDIATE")
             db.executemany("INSERT INTO owner (name, key) VALUES (?, ?)", vault.fresh().items())
             columns = "issued_s, homes, kind, series, owner, sealed"
             found = db.executemany(f"INSERT OR IGNORE INTO issue ({columns}) VALUES (?, ?, ?, ?, ?, ?)", rows)  # noqa: S608  our own columns
             new = found.rowcount
             db.execute("COMMIT")
-        return new
+        return max(new, 0)
 
-    def since(self, issued_s: int) -> list[Issued]:
-        """Return what was issued from an instant on, in order; nothing of whose owner was erased.
+    def between(self, from_s: int, to_s: int = _EVER_S, whole_from_s: int = 0) -> list[Issued]:
+        """Return what was issued in [from_s, to_s), in order; nothing of whose owner was erased.
+
+        What cannot be read is left out, and said in the program's log: one damaged row hides no other.
+
+        Args:
+            from_s: Seconds since 1970.
+            to_s: Likewise.
+            whole_from_s: Of what was issued before, the first day is returned alone: the others are not scored.
 
         Raises:
             Corrupt: The file is damaged, or another master key's.
@@ -80,15 +96,25 @@ class IssuedFile:
         """
         if not self._path.exists():
             return []
+        found = []
         with self._open() as db:
             vault = self._vault(db)
             rows = db.execute(
-                "SELECT owner, issued_s, sealed FROM issue WHERE issued_s >= ? ORDER BY issued_s, id", (issued_s,)
-            ).fetchall()
-        return [_issued(owner, at_s, vault.open(owner, at_s, text)) for owner, at_s, text in rows]
+                "SELECT issue.owner, issued_s, sealed FROM issue JOIN owner ON owner.name = issue.owner"
+                " WHERE issued_s >= ? AND issued_s < ? ORDER BY issued_s, id",
+                (from_s, to_s),
+            )
+            for owner, at_s, text in rows:
+                try:
+                    one = _issued(owner, at_s, vault.open(owner, at_s, text))
+                except Corrupt as error:
+                    _log.warning("a forecast that was kept cannot be read: %s", error)
+                    continue
+                found.append(one if at_s >= whole_from_s else one.first_day())
+        return found
 
     def forget(self, account: AccountId) -> int:
-        """Delete what was issued about a member, with its key; return how much that was.
+        """Delete what was issued about a member, with its key, for good; return how much that was.
 
         Raises:
             Corrupt: The file is damaged.
@@ -101,6 +127,7 @@ class IssuedFile:
             db.execute("BEGIN IMMEDIATE")
             gone = db.execute("DELETE FROM issue WHERE owner = ?", (account,)).rowcount
             db.execute("DELETE FROM owner WHERE name = ?", (account,))
+            db.execute("INSERT OR IGNORE INTO gone (name) VALUES (?)", (account,))
             db.execute("COMMIT")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone

@@ -19,7 +19,7 @@ class AlarmView:
 
     Once it was accepted, the visit stays where it was. ``word`` is what is said of it instead: ``mended``, and it is
     looked at anew from then on, or ``as it is``, and it is no news until it is clearly worse; both show from the next
-    day's look on.
+    day's look on. ``said_by`` is the account of who said that.
     """
 
     alarm: Alarm
@@ -27,6 +27,7 @@ class AlarmView:
     visit: Visit
     accepted: bool | None
     word: Word | None = None
+    said_by: str = ""
 
 
 WHAT_TO_DO = {
@@ -120,4 +121,5 @@ def _view(community: Community, one: Alarm) -> AlarmView:
         visit=visit,
         accepted=answer.accepted if answer is not None and said else None,
         word=None if answer is None else answer.word,
+        said_by="" if answer is None or said else answer.by,
     )

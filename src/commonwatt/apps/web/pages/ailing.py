@@ -135,7 +135,8 @@ def _alarm(words: Words, view: alarms.AlarmView, replies: Sequence[Reply]) -> Ma
     said = Markup("")
     if view.word is not None:
         text = words.say("Mended, and looked at anew") if view.word is Word.MENDED else words.say("Stays as it is")
-        said = tag("p", icon("check"), tag("span", text), class_="done")
+        by = words.say("said by {who}", who=view.said_by) if view.said_by not in ("", view.alarm.owner) else ""
+        said = tag("p", icon("check"), tag("span", f"{text}, {by}" if by else text), class_="done")
     elif view.accepted is not None:
         text = words.say("Accepted") if view.accepted else words.say("Declined")
         said = tag("p", icon("check" if view.accepted else "cross"), tag("span", text), class_="done")
