@@ -85,7 +85,7 @@ def _known(outside: Outside, topic: Topic, slots: NDArray[np.int64], as_of_s: in
 
 
 def _priced(told: Gathered, rows: Floats, name: str, windows: tuple[int, ...]) -> Foretold:
-    """Foresee a price by whole days; what neighbours pay has holes, and is told by its mean once a week knows all slots.
+    """Foresee a price by whole days; what neighbours pay has holes: it is told by its mean once a week knows all slots.
 
     A slot of which nothing is known would be told as free.
     """
