@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from commonwatt.forecasting.daily_bands import around
+from commonwatt.forecasting.choice import MONTH, WEEK
+from commonwatt.forecasting.daily_bands import Rolled, around
 from commonwatt.forecasting.days import from_day, kinds
-from commonwatt.forecasting.foresee import AHEAD, ALIKE, Past, loads, roofs, together
+from commonwatt.forecasting.foresee import AHEAD, ALIKE, SOON, Past, judged, loads, roofs, together
 from commonwatt.forecasting.leads import LAST_DAY, NEXT_SLOT, next_slot
 from commonwatt.forecasting.score import normalised_error
+from commonwatt.model import LEVELS_PERMILLE
 
 Floats = NDArray[np.float64]
 DAYS, SLOTS, HOMES = 36, 24, 3
@@ -117,3 +119,33 @@ def test_roofs_are_told_for_a_week_too() -> None:
         assert one.ahead_wh().shape == (AHEAD, SLOTS) and np.isfinite(one.quantiles_wh).all()
         middle = [list(one.expected_wh[-AHEAD + day]) for day in range(AHEAD)]
         assert normalised_error([round(x) for x in middle[0]], [round(x) for x in sun * 0.7]) < 0.5
+
+
+@pytest.mark.row("X9")
+@pytest.mark.parametrize("late", [1.0, 3.0])
+def test_who_loses_at_a_lead_is_not_used_there_and_its_card_says_so(late: float) -> None:
+    """A model that knows tomorrow well and, at times, nothing of the seventh day."""
+    wh, first = lived(DAYS, 0.4)[0], DAYS - 14
+    spread = np.linspace(0.9, 1.1, len(LEVELS_PERMILLE))[:, None, None]
+    ahead = np.tile(USUAL, (AHEAD, 1))
+    told = spread * np.concatenate([wh[first:], ahead])
+    seventh = np.concatenate([wh[first + AHEAD - 1 :], np.tile(USUAL, (AHEAD, 1))])
+    one = judged("anna", "knows", Rolled(told, spread * late * seventh), wh, first, 0.0)
+    card = one.leads[LAST_DAY]
+    assert one.choice.used and card.used is (late == 1.0)
+    better = WEEK if card.baseline_nmae <= card.median_nmae else MONTH
+    by_mean = np.array_equal(one.expected_wh[-1], one.plain_wh[better][-1])
+    assert by_mean is (late > 1.0)
+    np.testing.assert_array_equal(one.quantiles_wh[:, -AHEAD : -AHEAD + SOON], told[:, -AHEAD : -AHEAD + SOON])
+
+
+@pytest.mark.row("X9")
+def test_a_band_tells_no_more_than_a_quarter_above_what_ever_came() -> None:
+    """At dawn little was expected and much came: what that is relative to says nothing of noon."""
+    random = np.random.default_rng(3)
+    sun = np.clip(np.sin((HOUR - 6) / 12 * np.pi), 0, None) * 1_000
+    came = sun * random.uniform(0.02, 1, (30, 1)) * random.lognormal(0, 0.2, (30, SLOTS))
+    expected = np.array([came[max(0, day - 7) : day].mean(0) if day else sun for day in range(31)])
+    rows = around(expected, came, 0, 14, 0.0, ahead=AHEAD).told
+    assert rows.max() <= 1.25 * came.max() and (np.diff(rows, axis=0) >= 0).all()
+    assert rows[-1, -1, 3] <= 1e-9, "nor anything at night"

@@ -14,6 +14,7 @@ _NEAR = 2
 LEAST_SCALE, RELATIVE_LEAST = 0.02, 0.1
 """Least that a slot is taken to be off, as a share of the series' mean: what never erred still may."""
 _FOLLOWED = 5
+MOST, SLOTS_OF_AN_HOUR = 1.25, 24
 _GROUPS = 8
 """Of the day's slots, by time, for bands: the sun misses at noon, not at night."""
 
@@ -99,7 +100,9 @@ def _rolled(expected: Floats, came: Floats, late: int, first: int, floor: float,
         told = ~np.isnan(expected[known]).any(1)
         seen_wh, came_wh, size = (one[known][told].ravel() for one in (expected, came, scale))
         bands = conformal(seen_wh, came_wh, size, group[known][told].ravel(), _GROUPS)
-        rows.append(bands.around(expected[at], scale[at], group[at], floor, width))
+        told_now = bands.around(expected[at], scale[at], group[at], floor, width)
+        # What is relative to little, at dawn, says much of noon: no more is told than a quarter above all that came.
+        rows.append(np.minimum(told_now, np.maximum(_most(came[known]), expected[at])) if floor == 0 else told_now)
     return rows
 
 
@@ -108,6 +111,15 @@ def _widened(width: float, told: Floats, came: Floats) -> float:
     if not known.any():
         return width
     return adapted(width, float(((came < told[0]) | (came > told[-1]))[known].mean()))
+
+
+def _most(came: Floats) -> Floats:
+    """Return a quarter more than the most that came in each slot and within an hour of it."""
+    day = np.where(np.isnan(came), 0, came).max(0)
+    reach = max(1, len(day) // SLOTS_OF_AN_HOUR)
+    around_it = np.lib.stride_tricks.sliding_window_view(np.pad(day, reach, mode="wrap"), 2 * reach + 1)
+    found: Floats = MOST * around_it.max(1)
+    return found
 
 
 def _usually_off(errors: Floats, least: float) -> Floats:

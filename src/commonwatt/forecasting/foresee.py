@@ -1,7 +1,7 @@
 """Foresee homes, roofs and sums of them: the last days as they would have been forecast, today, and the next six."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from commonwatt.forecasting import community, solar
 from commonwatt.forecasting.choice import BASELINES, MONTH, WEEK, WEEK_DAYS, Choice, choose, week_mean
 from commonwatt.forecasting.daily_bands import Rolled, around
-from commonwatt.forecasting.leads import LAST_DAY, NEXT_SLOT, late_card, slot_card
+from commonwatt.forecasting.leads import LAST_DAY, NEXT_SLOT, best, late_card, slot_card
 from commonwatt.forecasting.load import CALIBRATION_DAYS, MOST_LEAD, LoadModel, Panel, fit
 from commonwatt.forecasting.score import ScoreCard, score_card
 from commonwatt.model import LEVELS_PERMILLE, InvalidValue
@@ -86,6 +86,7 @@ class Foretold:
             it came.
         plain_wh: What each baseline says of the same days, by name: (days, slots).
         leads: How good it was at other leads than the day: `leads.NEXT_SLOT`, `leads.LAST_DAY`.
+        today_wh: What today was expected to bring by what is best a slot ahead, to be corrected by the last surprise.
         told: How good what was issued on these days was, where that is kept; see `flows.issued`.
     """
 
@@ -100,6 +101,7 @@ class Foretold:
     chosen_wh: Floats
     plain_wh: Mapping[str, Floats]
     leads: Mapping[str, ScoreCard] = field(default_factory=dict)
+    today_wh: Floats | None = None
     told: ScoreCard | None = None
 
     def ahead_wh(self) -> Floats:
@@ -313,12 +315,23 @@ def judged(name: str, model: str, rows: Rolled, wh: Floats, first: int, floor: f
     card = _card(name, model, choice, quantiles, wh, first)
     told = quantiles if choice.used else _plain_bands(wh, first, floor, choice.baseline)
     expected, which = (ours, model) if choice.used else (plain[choice.baseline], choice.baseline)
-    leads = {
-        NEXT_SLOT: slot_card(name, which, choice.used, expected, plain, came, floor),
-        LAST_DAY: late_card(name, model, choice.used, rows.last, plain, came, AHEAD - 1),
+    soon = slot_card(name, which, choice.used, expected, plain, came, floor)
+    late = late_card(name, model, choice.used, rows.last, plain, came, AHEAD - 1)
+    now, later = best(soon), best(late)
+    if choice.used and later is not None:
+        # Who loses so far ahead is told by the better baseline there, though it is used for today and tomorrow.
+        told, expected = told.copy(), expected.copy()
+        told[:, -AHEAD + SOON :] = _plain_bands(wh, first, floor, later)[:, -AHEAD + SOON :]
+        expected[-AHEAD + SOON :] = plain[later][-AHEAD + SOON :]
+    scored = {
+        lead: replace(one, used=one.used and better is None)
+        for lead, one, better in ((NEXT_SLOT, soon, now), (LAST_DAY, late, later))
+        if one is not None
     }
-    scored = {lead: one for lead, one in leads.items() if one is not None}
-    return Foretold(name, which, first, told, expected, _until_now(came), choice, card, np.array(before), plain, scored)
+    today = expected[-AHEAD] if now is None else plain[now][-AHEAD]
+    return Foretold(
+        name, which, first, told, expected, _until_now(came), choice, card, np.array(before), plain, scored, today
+    )
 
 
 def by_baseline(name: str, wh: Floats, first: int, floor: float, reason: str = "") -> Foretold:

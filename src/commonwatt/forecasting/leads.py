@@ -52,6 +52,13 @@ def slot_card(
     return score_card(name, model, used, flat, came[first:].ravel(), week, month, came[:first].ravel(), came.shape[1])
 
 
+def best(card: ScoreCard | None) -> str | None:
+    """Return which baseline was better than what was told at a lead; None where none was, or nothing was scored."""
+    if card is None or card.nmae <= min(card.baseline_nmae, card.median_nmae):
+        return None
+    return WEEK if card.baseline_nmae <= card.median_nmae else MONTH
+
+
 def late_card(
     name: str, model: str, used: bool, last: Floats, plain: Mapping[str, Floats], came: Floats, late: int
 ) -> ScoreCard | None:

@@ -33,7 +33,7 @@ class Band:
 
     Half of all values fall between ``low_50`` and ``high_50``, nine in ten between ``low_90`` and ``high_90``;
     ``came`` is None before it did, ``now`` what is expected of the rest of today once some of it came: the forecast
-    and the last slot's surprise, which fades, as plans go by it.
+    and the last slot's surprise, which fades.
     """
 
     slot_s: int
@@ -338,9 +338,11 @@ def _view(of: str, unit: str, book: Book, told: Foretold, today: Floats, days: i
 def _now(told: Foretold, today: Floats, floor: float) -> Floats:
     """Return what is expected now of today's slots that have not come: what was, and the last one's surprise, fading.
 
-    As plans go by it, `flows.foreseeing.Chosen`; not a number on other days and where nothing came yet.
+    By what was best a slot ahead; plans correct what was best for the day alike. Not a number on other days, and where
+    nothing came yet.
     """
     found, expected = np.full(told.expected_wh.shape, np.nan), told.expected_wh[-AHEAD]
+    expected = expected if told.today_wh is None else told.today_wh
     known = np.flatnonzero(~np.isnan(today))
     if len(known):
         last = int(known[-1])
