@@ -69,7 +69,7 @@ def erase(folder: Path, account: str, confirm: Callable[[Sequence[str]], bool] =
     Raises:
         Refused: The log is open elsewhere, there is no such member, or no signed checkpoint covers their requests, or
             none that is final where there are witnesses.
-        Corrupt: The log contradicts itself; nothing was erased.
+        Corrupt: The log contradicts itself, or what lies beside it is damaged; nothing of the log was erased.
     """
     with open_log_alone(folder) as log:
         community = community_of(log)
@@ -84,10 +84,11 @@ def erase(folder: Path, account: str, confirm: Callable[[Sequence[str]], bool] =
         if not confirm(owners):
             return None
         keep_snapshot(log, community, covered)
-        leaves = sum(log.erase(owner) for owner in owners)
-        forget_past(folder, AccountId(account))
-        Answered(folder).forget(AccountId(account))
+        # What lies beside the log goes first: where it is damaged the log is whole, and the same is asked for again.
         faults.forget(folder, [name for name, asset in state.assets.items() if asset.owner == account])
+        Answered(folder).forget(AccountId(account))
+        forget_past(folder, AccountId(account))
+        leaves = sum(log.erase(owner) for owner in owners)
         older = [older for older, _ in log.snapshots() if older < size]
     return Erased(
         account=account,

@@ -14,7 +14,7 @@ _NEAR = 2
 LEAST_SCALE, RELATIVE_LEAST = 0.02, 0.1
 """Least that a slot is taken to be off, as a share of the series' mean: what never erred still may."""
 _FOLLOWED = 5
-MOST, SLOTS_OF_AN_HOUR = 1.25, 24
+MOST, HOURS = 1.25, 24
 _GROUPS = 8
 """Of the day's slots, by time, for bands: the sun misses at noon, not at night."""
 
@@ -116,7 +116,7 @@ def _widened(width: float, told: Floats, came: Floats) -> float:
 def _most(came: Floats) -> Floats:
     """Return a quarter more than the most that came in each slot and within an hour of it."""
     day = np.where(np.isnan(came), 0, came).max(0)
-    reach = max(1, len(day) // SLOTS_OF_AN_HOUR)
+    reach = max(1, len(day) // HOURS)
     around_it = np.lib.stride_tricks.sliding_window_view(np.pad(day, reach, mode="wrap"), 2 * reach + 1)
     found: Floats = MOST * around_it.max(1)
     return found

@@ -36,7 +36,7 @@ def holidays_in(region: str, days: Sequence[date]) -> frozenset[date]:
     country, _, part = region.partition("-")
     try:
         known = holidays.country_holidays(country, subdiv=part or None, years=sorted({day.year for day in days}))
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # how the library says that it does not know a country or a part of one
         of = holidays.list_supported_countries()
         near = [f"{country}-{one}" for one in of.get(country, ())] if country in of else get_close_matches(country, of)
         raise InvalidValue(f"no holidays are known of {region}, but of {', '.join(near) or 'others'}") from error

@@ -6,6 +6,8 @@ import sqlite3
 from pathlib import Path
 from typing import cast
 
+import msgspec
+import numpy as np
 import pytest
 from click.testing import Result
 from community import NAME, Community, Flow, instruction, key
@@ -13,13 +15,18 @@ from test_keeping import cosign
 from typer.testing import CliRunner
 from watched import ANNE, BOB, folder_of
 
+from commonwatt.adapters.stores import faults
+from commonwatt.adapters.stores.answered import ANSWERED, Answer, Answered
+from commonwatt.adapters.stores.issued import ISSUED
 from commonwatt.adapters.stores.keyfile import save_secret
 from commonwatt.adapters.stores.sqlite import SqliteLog
 from commonwatt.adapters.stores.vault import MasterKey
 from commonwatt.apps.cli.main import app
-from commonwatt.apps.wiring import MASTER_KEY, open_log
+from commonwatt.apps.faults import _key
+from commonwatt.apps.wiring import MASTER_KEY, open_issued, open_log
+from commonwatt.flows.issued import Issued
 from commonwatt.flows.prove import trust_file
-from commonwatt.flows.replay import store_tile
+from commonwatt.flows.replay import community_of, resume, store_tile
 from commonwatt.flows.rulebook import bodies, snapshot
 from commonwatt.flows.sequence import Sequencer
 from commonwatt.identity.keys import NoteKey
@@ -27,7 +34,7 @@ from commonwatt.ledger import tiles
 from commonwatt.ledger.checkpoint import sign_note, vkey
 from commonwatt.ledger.leaf import LeafRow
 from commonwatt.ledger.merkle import verify_inclusion
-from commonwatt.model import Corrupt, Kind, Outcome, Refused
+from commonwatt.model import LEVELS_PERMILLE, AccountId, Corrupt, Kind, Outcome, Refused
 from commonwatt.simulator.world import salts
 
 NOTE = NoteKey.from_seed(b"tiny", "note")
@@ -309,3 +316,46 @@ def reopened(log: SqliteLog) -> Community:
     town.sequencer = Sequencer(log, NAME, salts("tiny"))
     town.now_s = town.state.settled_to_s
     return town
+
+
+def _beside(folder: Path) -> None:
+    """Leave beside the log what anna was asked, what ailed her battery, and what was forecast of her and of ben."""
+    (folder / faults.FAULTS).write_bytes(msgspec.json.encode({}))
+    answered = Answered(folder)
+    for who in ("anna", "ben"):
+        answered.keep(AccountId(who), "a visit", Answer(accepted=True, at_s=1))
+    whole = np.zeros((len(LEVELS_PERMILLE), 96), np.int64)
+    open_issued(folder).keep(
+        [
+            Issued(of="load", series=who, owner=who, issued_s=0, homes="", model="trees", used=True,
+                   slots_s=np.arange(96), quantiles=whole, baselines=whole[:2])
+            for who in ("anna", "ben")
+        ]
+    )  # fmt: skip
+
+
+def test_what_lies_beside_the_log_goes_with_a_member_and_nobody_else_s_does(folder: Path) -> None:
+    _beside(folder)
+    with open_log(folder) as log:
+        state = resume(log, community_of(log)).state
+    named_faults = {_key(asset, "capacity"): faults.Fault(id=asset, since_s=1) for asset in state.assets}
+    faults.keep(folder, named_faults)
+    erase(folder)
+    answered = Answered(folder)
+    assert answered.of(AccountId("anna"), "a visit") is None and answered.of(AccountId("ben"), "a visit") is not None
+    assert [one.owner for one in open_issued(folder).between(0)] == ["ben"]
+    left = {fault.id for fault in faults.read(folder).values()}
+    assert left == {name for name, asset in state.assets.items() if asset.owner != "anna"}
+
+
+@pytest.mark.parametrize("damaged", [faults.FAULTS, ANSWERED, ISSUED])
+def test_what_is_damaged_beside_the_log_is_said_before_the_log_loses_anything(folder: Path, damaged: str) -> None:
+    _beside(folder)
+    whole = (folder / damaged).read_bytes()
+    for journal in folder.glob(f"{damaged}-*"):
+        journal.unlink()
+    (folder / damaged).write_bytes(b"{half" * 100)
+    told = CliRunner().invoke(app, ["erase", str(folder), "anna", "--yes"])
+    assert told.exit_code != 0 and damaged in f"{told.output}{told.exception}"
+    (folder / damaged).write_bytes(whole)
+    assert int(str(erase(folder)["leaves"])) > 0, "nothing of it was gone before"

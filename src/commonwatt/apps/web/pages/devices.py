@@ -1,13 +1,13 @@
 """Devices: how each fares and what it said last, one more by the number of its gateway, and what drivers admit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from commonwatt.apps import devicing, wishes
 from commonwatt.apps.views import devices as views
-from commonwatt.apps.web.context import Context, Page
+from commonwatt.apps.web.context import Context, Handler, Page
 from commonwatt.apps.web.icons import icon
 from commonwatt.apps.web.markup import join, tag
 from commonwatt.apps.web.pages import ailing, living, standing
@@ -115,81 +115,67 @@ def _claim(context: Context, accounts: Sequence[AccountId]) -> None:
     kinds = [Option(value=kind.value, label=words.say(_KINDS[kind])) for kind in _CLAIMED]
 
     def card() -> Markup:
-        stores = draft.kind in (AssetKind.BATTERY, AssetKind.VEHICLE)
-        fields = [
-            _text(words.say("Number on the gateway"), "number", draft.number),
-            _text(words.say("What you call it"), "name", draft.name),
-            _number(words.say("Most power, W"), "most_w", draft.most_w),
-        ]
-        if stores:
-            fields.append(_number(words.say("Capacity, Wh"), "capacity_wh", draft.capacity_wh))
-        if draft.kind is AssetKind.HEAT_PUMP:
-            fields.append(_number(words.say("Least power while it runs, W"), "least_w", draft.least_w))
-        others = list(accounts) != [context.seat.account]
-        return tag(
-            "div",
-            tag("h2", words.say("Add a device")),
-            pick("whose", words.say("Whose it is"), whose, draft.account) if others else "",
-            tag("p", words.say("The number stands on the gateway. Who holds it claims what is behind it.")),
-            choice("kind", words.say("What it is"), kinds, draft.kind.value),
-            tag("div", *fields, class_="columns"),
-            button("claim", words.say("Claim it"), kind="first", ask=words.say("Press again to claim it")),
-            class_="card pile",
-        )
+        return _form(context, draft, kinds, whose if list(accounts) != [context.seat.account] else [])
 
     def set_kind(value: object) -> None:
         draft.kind = AssetKind(chosen_of(kinds, value))
         piece.set_content(card())
 
-    async def claim(_: object) -> None:
-        account = draft.account
-        told = views.claim(
-            context.community,
-            context.seat,
-            account,
-            draft.number,
-            draft.name,
-            draft.kind,
-            most_w=draft.most_w,
-            capacity_wh=draft.capacity_wh,
-            least_w=draft.least_w,
-        )
-        community, seat = context.community, context.seat
-        await wishes.granted(community, seat, Action.MANAGE_DEVICES, account, Kind.REGISTER, told)
-        done = words.say("{name} is yours.", name=draft.name)
-        if account != seat.account:
-            done = words.say("{name} belongs to {who}.", name=draft.name, who=account)
-        context.announce(done)
-
     def set_whose(value: object) -> None:
         draft.account = AccountId(chosen_of(whose, value))
 
-    def set_number(value: object) -> None:
-        draft.number = _typed(value)
+    def sets(field: str, read: Callable[[object], object]) -> Handler:
+        return lambda value: setattr(draft, field, read(value))
 
-    def set_name(value: object) -> None:
-        draft.name = _typed(value)
-
-    def set_most(value: object) -> None:
-        draft.most_w = _whole(value)
-
-    def set_capacity(value: object) -> None:
-        draft.capacity_wh = _whole(value)
-
-    def set_least(value: object) -> None:
-        draft.least_w = _whole(value)
-
-    on = {
-        "whose": set_whose,
-        "kind": set_kind,
-        "number": set_number,
-        "name": set_name,
-        "most_w": set_most,
-        "capacity_wh": set_capacity,
-        "least_w": set_least,
-        "claim": claim,
-    }
+    on: dict[str, Handler] = {"whose": set_whose, "kind": set_kind, "claim": lambda _: _claimed(context, draft)}
+    on |= {field: sets(field, _typed) for field in ("number", "name")}
+    on |= {field: sets(field, _whole) for field in ("most_w", "capacity_wh", "least_w")}
     piece = context.put(card(), on=on)
+
+
+def _form(context: Context, draft: _Draft, kinds: Sequence[Option], whose: Sequence[Option]) -> Markup:
+    """Return the form as it stands; it asks whose a device is where there is a choice."""
+    words = context.words
+    fields = [
+        _text(words.say("Number on the gateway"), "number", draft.number),
+        _text(words.say("What you call it"), "name", draft.name),
+        _number(words.say("Most power, W"), "most_w", draft.most_w),
+    ]
+    if draft.kind in (AssetKind.BATTERY, AssetKind.VEHICLE):
+        fields.append(_number(words.say("Capacity, Wh"), "capacity_wh", draft.capacity_wh))
+    if draft.kind is AssetKind.HEAT_PUMP:
+        fields.append(_number(words.say("Least power while it runs, W"), "least_w", draft.least_w))
+    return tag(
+        "div",
+        tag("h2", words.say("Add a device")),
+        pick("whose", words.say("Whose it is"), whose, draft.account) if whose else "",
+        tag("p", words.say("The number stands on the gateway. Who holds it claims what is behind it.")),
+        choice("kind", words.say("What it is"), kinds, draft.kind.value),
+        tag("div", *fields, class_="columns"),
+        button("claim", words.say("Claim it"), kind="first", ask=words.say("Press again to claim it")),
+        class_="card pile",
+    )
+
+
+async def _claimed(context: Context, draft: _Draft) -> None:
+    """Claim a device as it was typed."""
+    community, seat, words = context.community, context.seat, context.words
+    told = views.claim(
+        community,
+        seat,
+        draft.account,
+        draft.number,
+        draft.name,
+        draft.kind,
+        most_w=draft.most_w,
+        capacity_wh=draft.capacity_wh,
+        least_w=draft.least_w,
+    )
+    await wishes.granted(community, seat, Action.MANAGE_DEVICES, draft.account, Kind.REGISTER, told)
+    done = words.say("{name} is yours.", name=draft.name)
+    if draft.account != seat.account:
+        done = words.say("{name} belongs to {who}.", name=draft.name, who=draft.account)
+    context.announce(done)
 
 
 def _text(label: str, name: str, value: str) -> Markup:
