@@ -1,6 +1,10 @@
 """What was forecast is shown and scored as it was told then, whatever a later look would say."""
 
 import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +90,16 @@ def test_what_was_issued_stands_whoever_looks_again(days: tuple[Book, Book], fol
         assert np.abs(shown - before.loads[name].quantiles_wh[:, -AHEAD:]).max() <= 0.5
 
 
+def test_a_clock_that_goes_back_tells_nothing_that_was_issued_later(days: tuple[Book, Book], folder: Path) -> None:
+    before, after = days
+    store = open_issued(folder)
+    store.keep(issues(after))
+    told = as_issued(before, store.between(0))
+    for one, anew in zip(every(told), every(before), strict=True):
+        np.testing.assert_array_equal(one.quantiles_wh, anew.quantiles_wh)
+        assert one.told is None
+
+
 def test_a_sum_of_other_homes_is_another_series(days: tuple[Book, Book], folder: Path) -> None:
     before, after = days
     store = open_issued(folder)
@@ -121,6 +135,23 @@ def test_two_who_make_a_book_at_once_keep_it_once(days: tuple[Book, Book], folde
     with ThreadPoolExecutor(4) as pool:
         kept = list(pool.map(lambda _: open_issued(folder).keep(issues(before)), range(4)))
     assert sorted(kept) == [0, 0, 0, len(every(before))]
+
+
+def test_who_is_killed_while_they_keep_it_has_kept_all_of_an_issue_or_nothing(folder: Path) -> None:
+    answered = 0
+    for kill in range(8):
+        command = [sys.executable, str(Path(__file__).with_name("issuing_child.py")), str(folder), str(1_000 * kill)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            said = [child.stdout.readline() for _ in range(kill + 1)]
+            time.sleep(0.003 * kill)
+            child.kill()
+            said += child.stdout.readlines()
+        answered += len(said)
+        by_issue = Counter(one.issued_s for one in open_issued(folder).between(0))
+        assert set(by_issue.values()) == {3}
+        assert {int(one) for one in said if one.endswith("\n")} <= by_issue.keys(), "what was answered is kept"
+    assert answered >= 36
 
 
 def test_one_damaged_row_hides_no_other(days: tuple[Book, Book], folder: Path) -> None:

@@ -110,7 +110,9 @@ def as_told(now: Foretold, starts_s: Whole, before: Iterable[Issued]) -> Foretol
     """
     days, slots = now.expected_wh.shape
     by_day = {int(one.slots_s[0]): one for one in before if one.quantiles.shape[1] >= slots}
-    kept = [(day, by_day[at_s]) for day, at_s in enumerate(starts_s[-days:, 0].tolist()) if at_s in by_day]
+    # Of days to come nothing was issued yet, unless a clock went back: that is not told today.
+    begun_s = starts_s[-days:, 0].tolist()[: days - AHEAD + 1]
+    kept = [(day, by_day[at_s]) for day, at_s in enumerate(begun_s) if at_s in by_day]
     quantiles, expected = now.quantiles_wh.copy(), now.expected_wh.copy()
     for day, told in kept:
         # Today's issue tells the days after it as well; an earlier one is asked for the day that it was issued on.
